@@ -1,0 +1,212 @@
+"""What a comparison found: plain frozen records, the same for every kind of data.
+
+The race fills them, the verdict reads them, the report and the CLI show them, and `run.json` holds them (written and
+read by msgspec, which checks the types). Scores are kept as the metric defines them (an error stays an error); wherever
+two sides are *compared*, differences are signed so that positive means the network is better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = Any
+Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
+State = Literal["waiting", "running", "finished", "cut short", "declined", "failed"]
+VerdictKind = Literal["network", "simple", "equal", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One contender on one outer fold. Its predictions lie beside it in the run folder, by `job`."""
+
+    contender: str
+    job: str
+    repeat: int
+    fold: int
+    n_train: int
+    n_test: int
+    scores: dict[str, float]  # every metric of the task, on the test rows
+    inner_score: float  # the chosen metric on out-of-fold predictions inside the training rows
+    configuration: dict[str, Json]
+    summary: str
+    tried: tuple[dict[str, Json], ...]
+    fit_seconds: float
+    core_seconds: float
+    n_parameters: int
+    history: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a contender costs; measured on the model of the first outer fold as it would be shipped."""
+
+    fit_seconds: float  # mean per outer fold, search included
+    core_seconds: float  # processor time, mean per outer fold
+    fits: int  # candidates tried per fold
+    n_parameters: int
+    size_bytes: int | None = None  # the ONNX graph
+    latency_ms_p50: float | None = None  # one raw row, Python call included
+    latency_ms_p95: float | None = None
+    rows_per_second: float | None = None  # in batches of up to 1000 raw rows
+    peak_memory_mb: float | None = None  # growth of resident memory while fitting
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One contender's place in the table."""
+
+    contender: str
+    title: str
+    family: Family
+    state: State
+    reason: str  # why declined, cut short or failed; empty otherwise
+    per_fold: tuple[float, ...]  # the chosen metric, in fold order
+    means: dict[str, float]  # every metric, mean over folds
+    spreads: dict[str, float]  # every metric, standard deviation over folds
+    summary: str  # what the search chose on the first fold
+    cost: Cost | None
+    allowance_seconds: float  # the family's share of the budget
+    parity: float | None = None  # largest |shipped - in memory| on held-out rows
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Belief about the mean difference between two sides over new data of this kind.
+
+    Student t with ``df`` degrees of freedom, location ``mean`` and ``scale``: Bayesian correlated t-test (Corani and
+    Benavoli 2015; Benavoli et al. 2017, section 3). Positive favours the first side, in units of the metric.
+    """
+
+    mean: float
+    scale: float
+    df: float
+    worth: float  # half width of the region of practical equivalence
+    p_first: float
+    p_equal: float
+    p_second: float
+    low: float  # central 95% interval
+    high: float
+    corrected_p: float  # two-sided, corrected resampled t-test (Nadeau and Bengio 2003)
+    differences: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the verdict: in every fold, the contender that inner validation (not the test rows) preferred."""
+
+    name: Literal["network", "simple"]
+    contenders: tuple[str, ...]  # per fold, who was chosen
+    per_fold: tuple[float, ...]
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A learning curve at one training size."""
+
+    n_train: int
+    errors: tuple[float, ...]  # lower is better: 1 - score for scores, the error itself for errors
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """error(n) = a + b n^-c, with a bootstrap band for extrapolation (at most four times the largest anchor)."""
+
+    a: float
+    b: float
+    c: float
+    sizes: tuple[float, ...]
+    median: tuple[float, ...]
+    low: tuple[float, ...]  # 5% of the bootstrap
+    high: tuple[float, ...]  # 95%
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """How one contender's error falls with rows."""
+
+    contender: str
+    anchors: tuple[Anchor, ...]
+    law: PowerLaw | None
+    well_behaved: bool
+    remark: str  # one sentence: what it says, or why it is not extrapolated
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What one step of preparation changed, measured on the same folds with and without it."""
+
+    what: str  # "scaling the numbers", "weighting the rare class"
+    contender: str
+    with_it: tuple[float, ...]
+    without_it: tuple[float, ...]
+    mean: float  # gain from the step, positive is better
+    low: float
+    high: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer."""
+
+    kind: VerdictKind
+    headline: str  # one or two short sentences
+    sentences: tuple[str, ...]  # the reasons, in order
+    recommended: str  # contender to ship
+    recommended_because: str
+    posterior: Posterior | None
+    network_ruled_out: bool  # P(network better by more than worth) <= 5%, whatever the kind
+    rows_that_would_tell: int | None
+    base_rate: str
+    network: Side | None = None
+    simple: Side | None = None
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What shuffling one input column costs the recommended model on rows it had not seen."""
+
+    column: str
+    mean: float  # loss of the chosen metric, positive: the column matters
+    low: float  # 95% interval
+    high: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was decided before the race, from sizes and budget alone."""
+
+    budget_seconds: float
+    n_rows: int
+    n_rows_used: int  # training and test rows drawn for the race; fewer than n_rows only when the budget needs it
+    outer_folds: int
+    repeats: int
+    inner: str  # "5 folds", "one holdout of 20%"
+    split: str  # "stratified", "by groups of 'patient'", "by time 'when'", "random"
+    allowance_seconds: dict[str, float]  # per family
+    efforts: dict[str, dict[str, Json]]  # per contender
+    curve_sizes: tuple[int, ...]
+    seed: int
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All of it."""
+
+    metric: str
+    worth: float
+    plan: Plan
+    standings: tuple[Standing, ...]  # best first; dummy last
+    folds: tuple[FoldResult, ...]
+    curves: tuple[LearningCurve, ...]
+    ablations: tuple[Ablation, ...]
+    verdict: Verdict
+    notices: tuple[str, ...] = ()  # said aloud: cut short, fallen back, left out
+    spent_seconds: dict[str, float] = field(default_factory=dict)  # per family

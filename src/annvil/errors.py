@@ -1,0 +1,65 @@
+"""What can go wrong, split by who can act.
+
+    AnnvilError
+    ├── DataError         the data: a file, a column, a row must change
+    ├── RequestError      the request: an argument, an option, a name must change
+    ├── MachineError      the machine: a missing extra, a full disk, no permission
+    ├── BundleError       a saved model that is damaged, hostile or from another version
+    └── OutOfTime         the budget ended before there was anything to return
+
+Every message names the thing, the rule, what came and the next step, in the user's words (file, column, row,
+class), and is one sentence or a short list. The CLI prints it and exits with ``exit_code``; nothing else may reach
+a user. A traceback is always our own bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AnnvilError(Exception):
+    """Base of every error Annvil raises on purpose."""
+
+    exit_code = 2
+
+
+class DataError(AnnvilError):
+    """The data cannot be used as it is: the message names file, column and rows."""
+
+
+class RequestError(AnnvilError, ValueError):
+    """The request cannot be carried out: the message names the argument and what would be accepted."""
+
+
+class MachineError(AnnvilError):
+    """The machine lacks something: the message names it and how to get it."""
+
+
+class BundleError(AnnvilError):
+    """A saved model is damaged, hostile, or made by a version this one cannot read."""
+
+
+class OutOfTime(AnnvilError):
+    """The budget ended before anything could be returned."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name: ``" Did you mean 'price'?"``, or an empty string when nothing is close."""
+    known = list(known)
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    if not close:
+        return ""
+    return " Did you mean " + " or ".join(repr(by_lower[c]) for c in close) + "?"
+
+
+def name_rows(rows: Iterable[int], total: int | None = None, most: int = 5) -> str:
+    """Rows for a message, counted from 1 as a spreadsheet shows data rows: ``"rows 3, 14 and 15"``."""
+    shown = [str(int(row) + 1) for _, row in zip(range(most), rows, strict=False)]
+    total = len(shown) if total is None else total
+    if total > len(shown):
+        return f"rows {', '.join(shown)} and {total - len(shown)} more"
+    if len(shown) == 1:
+        return f"row {shown[0]}"
+    return f"rows {', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,228 @@
+"""The one contract of all contenders: what they are given, what they return.
+
+A contender is one file and one line in `models.registry`. The comparison gives it *jobs* (training rows with inner
+validation splits) and an *effort* (how many candidates it may try), and receives one `Fitted` per job. A `Fitted` is a
+bag of members (usually one per inner split) whose outputs are averaged and calibrated; every member can write itself
+into an ONNX graph.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset, Table
+from annvil.graph import Graph, Value
+from annvil.task import FloatArray, IntArray, Task
+
+Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
+Json = Any
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of one division, into the whole data set: learn from ``train``, judge on ``test``."""
+
+    train: IntArray
+    test: IntArray
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit asked of a contender.
+
+    Attributes
+    ----------
+    key : stable name, such as ``"repeat-0-fold-3"``, ``"final"`` or ``"curve-0-3-n512"``
+    rows : training rows (into the data set); nothing else may be looked at
+    inner : validation splits inside ``rows``, which choose candidate, epoch and calibration: several folds that
+        together cover ``rows``, or one holdout
+    seed : for everything random
+    """
+
+    key: str
+    rows: IntArray
+    inner: tuple[Split, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to prepare, for the measured ablation; the defaults are what Annvil recommends.
+
+    ``scaling``: "robust" (or what the contender does by default) or "none" (numbers go in as they are, missing ones
+    filled). ``imbalance``: "auto" (class weights among the candidates when classes are unequal) or "none".
+    """
+
+    scaling: Literal["robust", "none"] = "robust"
+    imbalance: Literal["auto", "none"] = "auto"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard a contender may try; decided by the plan from sizes and budget alone, so that runs repeat.
+
+    candidates : configurations to compare on the inner splits (1: the default one)
+    scale : multiplies the length of training (epochs of networks, rounds of trees); 1.0 is the recipe's own
+    configuration : use this one instead of searching (learning curves and final fits pass a `Fitted.configuration`)
+    """
+
+    candidates: int = 1
+    scale: float = 1.0
+    configuration: Mapping[str, Json] | None = None
+    options: Options = Options()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes a contender plans with."""
+
+    n_rows: int
+    n_numbers: int
+    n_texts: int
+    n_levels: int  # categories in all text columns together
+    n_outputs: int
+    is_classification: bool
+
+
+class Deadline:
+    """A moment on the monotonic clock; contenders ask it between steps and return the best so far when it has passed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left, negative once passed."""
+        return self.at - time.monotonic()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the moment is over."""
+        return self.left <= 0
+
+
+@dataclass
+class Context:
+    """What surrounds a fit: the clock, a folder for checkpoints, somebody to tell.
+
+    ``cut_short`` is set by whoever stopped because of the deadline, so that it can be said aloud.
+    """
+
+    deadline: Deadline = field(default_factory=lambda: Deadline(float("inf")))
+    folder: Path | None = None
+    tell: Callable[[str], None] = lambda message: None
+    threads: int = 0  # 0: chosen by the contender
+    cut_short: bool = False
+
+
+class Member(Protocol):
+    """One trained model with its preparation."""
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """Add raw inputs → the same output (float32 or float64, same shape) to the graph; returns its name."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Learnt numbers: weights, or thresholds and leaf values of trees."""
+
+
+class Calibration(Protocol):
+    """Corrects averaged outputs, fitted on out-of-fold predictions."""
+
+    def apply(self, outputs: FloatArray) -> FloatArray: ...
+    def write(self, graph: Graph, outputs: Value) -> Value: ...
+    def describe(self) -> str: ...
+
+
+@dataclass
+class Fitted:
+    """What a contender learnt from one job.
+
+    Attributes
+    ----------
+    contender : its registry name
+    members : averaged (with ``weights`` when given)
+    calibration : applied to the average, or None
+    out_of_fold : float64 ``(len(job.rows), n_outputs)``: calibrated predictions for the training rows by members that had
+        not seen them; NaN where no inner split tested a row
+    configuration : JSON-able; passing it back through `Effort.configuration` repeats this fit without search
+    summary : one line for people: what was chosen
+    tried : one entry per candidate: its configuration in words and inner score (mean, spread); the losers too
+    fit_seconds, core_seconds : wall clock and processor time this job took (jobs trained together share equally)
+    history : training curves, ``{"train_loss": [...], "validation_loss": [...]}``, or empty
+    """
+
+    contender: str
+    job: Job
+    task: Task
+    members: tuple[Member, ...]
+    calibration: Calibration | None
+    out_of_fold: FloatArray
+    configuration: Mapping[str, Json]
+    summary: str
+    tried: tuple[Mapping[str, Json], ...] = ()
+    fit_seconds: float = 0.0
+    core_seconds: float = 0.0
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    weights: FloatArray | None = None
+    notes: tuple[str, ...] = ()
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``, float64."""
+        outputs = np.average([member.predict(inputs) for member in self.members], axis=0, weights=self.weights)
+        return outputs if self.calibration is None else self.calibration.apply(outputs)
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """Add raw inputs → prediction to the graph, float64; returns the output's name."""
+        weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights)
+        weights = weights / weights.sum()
+        parts = []
+        for member, weight in zip(self.members, weights, strict=True):
+            output = graph.cast(member.write(graph, numbers, texts), "float64")
+            parts.append(graph.op("Mul", output, graph.constant(weight)) if len(weights) > 1 else output)
+        outputs = parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
+        return outputs if self.calibration is None else self.calibration.write(graph, outputs)
+
+    @property
+    def n_parameters(self) -> int:
+        """Learnt numbers of all members."""
+        return sum(member.n_parameters for member in self.members)
+
+
+class Contender(Protocol):
+    """A way to learn; see the module's text."""
+
+    name: str  # registry key, such as "boosted-trees"
+    title: str  # for people, such as "Boosted trees"
+    family: Family
+
+    def declines(self, shape: Shape) -> str | None:
+        """Why this contender does not compete on such data (a sentence for the report), or None."""
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """The effort that fits ``seconds`` for ``n_jobs`` jobs of that shape: arithmetic only, no clock.
+
+        Constants are measured once on a 2-core machine and err on the slow side, so that the deadline rarely bites.
+        """
+
+    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """One `Fitted` per job, in order, as each is ready.
+
+        Stops early (fewer results) when the deadline passes; never raises for running out of time.
+        """
+
+
+def as_outputs(values: NDArray[Any]) -> FloatArray:
+    """Predictions as float64 with two axes."""
+    values = np.asarray(values, dtype=np.float64)
+    return values[:, None] if values.ndim == 1 else values
