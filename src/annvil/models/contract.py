@@ -92,7 +92,7 @@ class Shape:
 
 
 class Deadline:
-    """A moment on the monotonic clock; contenders ask it between steps and return the best so far when it has passed."""
+    """A moment on the monotonic clock; contenders ask between steps and return the best so far when it has passed."""
 
     def __init__(self, seconds: float) -> None:
         self.at = time.monotonic() + seconds
@@ -153,8 +153,8 @@ class Fitted:
     contender : its registry name
     members : averaged (with ``weights`` when given)
     calibration : applied to the average, or None
-    out_of_fold : float64 ``(len(job.rows), n_outputs)``: calibrated predictions for the training rows by members that had
-        not seen them; NaN where no inner split tested a row
+    out_of_fold : float64 ``(len(job.rows), n_outputs)``: calibrated predictions for the training rows by members that
+        had not seen them; NaN where no inner split tested a row
     configuration : JSON-able; passing it back through `Effort.configuration` repeats this fit without search
     summary : one line for people: what was chosen
     tried : one entry per candidate: its configuration in words and inner score (mean, spread); the losers too
