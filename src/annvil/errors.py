@@ -63,3 +63,11 @@ def name_rows(rows: Iterable[int], total: int | None = None, most: int = 5) -> s
     if len(shown) == 1:
         return f"row {shown[0]}"
     return f"rows {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run: everything finished so far is in ``folder``, and the run can be resumed."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.folder = folder

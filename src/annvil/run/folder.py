@@ -1,0 +1,149 @@
+"""The run folder: what lies where, which state it is in, and how much of the budget it has used.
+
+runs/titanic-1/
+    request.json            what was asked
+    state.json              running, interrupted, finished or failed; seconds spent
+    data.safetensors        the rows, only when they came from memory
+    race/                   one result and its predictions per contender and fold
+    comparison.json         standings, curves, verdict
+    model/                  the bundle of the recommended contender
+    run.json                everything the report shows
+    report.html
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from annvil.errors import MachineError, RequestError, did_you_mean
+from annvil.files import write_atomically
+from annvil.run.request import FitRequest
+
+State = Literal["running", "interrupted", "failed", "finished"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands; rewritten at every stage."""
+
+    state: State
+    stage: str
+    spent_seconds: float
+    started: float  # seconds since 1970
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, and its small state files."""
+
+    path: Path
+
+    @property
+    def race(self) -> Path:
+        """Results of contenders and folds."""
+        return self.path / "race"
+
+    @property
+    def model(self) -> Path:
+        """The bundle."""
+        return self.path / "model"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
+    @property
+    def data(self) -> Path:
+        """The rows of a run on data from memory."""
+        return self.path / "data.safetensors"
+
+    @property
+    def record(self) -> Path:
+        """Everything the report shows."""
+        return self.path / "run.json"
+
+    def write_request(self, request: FitRequest) -> None:
+        """Keep what was asked for."""
+        write_atomically(self.path / "request.json", msgspec.json.format(msgspec.json.encode(request), indent=1))
+
+    def read_request(self) -> FitRequest:
+        """What was asked for."""
+        return msgspec.json.decode(self._read("request.json"), type=FitRequest)
+
+    def write_state(self, state: RunState) -> None:
+        """Keep where the run stands."""
+        write_atomically(self.path / "state.json", msgspec.json.format(msgspec.json.encode(state), indent=1))
+
+    def read_state(self) -> RunState:
+        """Where the run stands."""
+        return msgspec.json.decode(self._read("state.json"), type=RunState)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            message = f"{self.path} is not the folder of a run: it has no {name}. `annvil runs` lists what there is."
+            raise RequestError(message) from None
+        except OSError as error:
+            raise MachineError(f"Cannot read {self.path / name}: {error.strerror or error}.") from error
+
+
+def new_folder(out: str | Path, stem: str) -> RunFolder:
+    """A fresh ``out/stem-N`` with the smallest free N; safe against another process doing the same."""
+    out = Path(out)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.") or "data"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        taken = [int(m[1]) for p in out.iterdir() if (m := re.fullmatch(re.escape(name) + r"-(\d+)", p.name))]
+        number = max(taken, default=0) + 1
+        while True:
+            try:
+                (out / f"{name}-{number}").mkdir()
+                return RunFolder(out / f"{name}-{number}")
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise MachineError(f"Cannot make a run folder in {out}: {error.strerror or error}.") from error
+
+
+def existing_folder(folder: str | Path) -> RunFolder:
+    """The run at ``folder``; refuses what is not there with the nearest names."""
+    path = Path(folder)
+    if not path.is_dir():
+        near = [str(p) for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
+        raise RequestError(
+            f"There is no run at {path}.{did_you_mean(str(path), near)} `annvil runs` lists what there is."
+        )
+    return RunFolder(path)
+
+
+class Clock:
+    """Seconds of the budget used so far, across interruptions; writes the run's state at each stage."""
+
+    def __init__(self, folder: RunFolder | None, spent_before: float = 0.0, started_at: float | None = None) -> None:
+        self._folder = folder
+        self._before = spent_before
+        self._since = time.monotonic() if started_at is None else started_at
+        self._started = time.time()
+
+    @property
+    def spent(self) -> float:
+        """Seconds used, all sittings together."""
+        return self._before + time.monotonic() - self._since
+
+    def enter(self, folder: RunFolder) -> None:
+        """From now on keep the state in ``folder``."""
+        self._folder = folder
+
+    def mark(self, state: State, stage: str, message: str = "") -> None:
+        """Write where the run stands."""
+        if self._folder is not None:
+            self._folder.write_state(RunState(state, stage, self.spent, self._started, message))

@@ -1,0 +1,96 @@
+"""What was asked for: everything `fit` was told, in a form that can be kept and repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from annvil.errors import RequestError
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+SHORTEST_BUDGET = 5.0  # seconds; importing the libraries alone takes two to three (measured)
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """The arguments of one `fit`, as kept in ``request.json``.
+
+    ``data`` is a path or a ``sample:`` name, or None when rows came from memory (then the run folder keeps a copy).
+    ``budget_seconds`` covers everything from reading to report.
+    """
+
+    data: str | None
+    target: str | None
+    budget_seconds: float = 120.0
+    metric: str | None = None
+    worth: float | None = None
+    groups: str | None = None
+    time: str | None = None
+    task: str | None = None
+    columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    drop_missing_target: bool = False
+    seed: int = 0
+
+    def command(self) -> str:
+        """The command line that repeats this request; for data from memory, the Python call."""
+        if self.data is None:
+            options = [
+                f"target={self.target!r}",
+                f'budget="{_plain_seconds(self.budget_seconds)}"',
+                f"seed={self.seed}",
+            ]
+            options += [
+                f"{name}={getattr(self, name)!r}" for name in ("metric", "worth", "task") if getattr(self, name)
+            ]
+            return f"annvil.fit(data, {', '.join(options)})"
+        words = ["annvil fit", _quoted(self.data)]
+        if self.target is not None:
+            words.append(f"--target {_quoted(self.target)}")
+        words.append(f"--budget {_plain_seconds(self.budget_seconds)}")
+        for name in ("metric", "worth", "groups", "time", "task"):
+            if (value := getattr(self, name)) is not None:
+                words.append(f"--{name} {_quoted(str(value))}")
+        if self.columns is not None:
+            words.append(f"--columns {_quoted(','.join(self.columns))}")
+        words += [f"--drop {_quoted(name)}" for name in self.drop]
+        words += [f"--as {_quoted(f'{name}={kind}')}" for name, kind in self.kinds.items()]
+        words += [f"--missing {_quoted(text)}" for text in self.missing]
+        if self.drop_missing_target:
+            words.append("--drop-missing-target")
+        return " ".join([*words, f"--seed {self.seed}"])
+
+
+def budget_in_seconds(budget: str | float) -> float:
+    """Seconds of a budget written as ``"90"``, ``"60s"``, ``"2m"``, ``"1h30m"`` or given as a number.
+
+    >>> budget_in_seconds("1h30m"), budget_in_seconds("2m"), budget_in_seconds(45)
+    (5400.0, 120.0, 45.0)
+    """
+    if isinstance(budget, str):
+        text = budget.strip().lower()
+        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([hms])", text)
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            seconds = float(text)
+        elif parts and re.sub(r"(\d+(?:\.\d+)?)\s*([hms])", "", text).strip() == "":
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        else:
+            raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
+    else:
+        seconds = float(budget)
+    if not SHORTEST_BUDGET <= seconds < float("inf"):
+        raise RequestError(f"The budget of {seconds:g} s is too short: the shortest is {SHORTEST_BUDGET:g} s.")
+    return seconds
+
+
+def _plain_seconds(seconds: float) -> str:
+    return f"{seconds:g}s"
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
