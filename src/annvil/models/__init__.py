@@ -1,1 +1,33 @@
-"""TO BE WRITTEN."""
+"""The contenders: one contract, simple ones and neural ones, and which compete for which kind of data."""
+
+from __future__ import annotations
+
+from annvil.models.contract import (
+    Calibration,
+    Contender,
+    Context,
+    Deadline,
+    Effort,
+    Fitted,
+    Job,
+    Member,
+    Options,
+    Shape,
+    Split,
+)
+from annvil.models.registry import contenders_for_tables
+
+__all__ = [
+    "Calibration",
+    "Contender",
+    "Context",
+    "Deadline",
+    "Effort",
+    "Fitted",
+    "Job",
+    "Member",
+    "Options",
+    "Shape",
+    "Split",
+    "contenders_for_tables",
+]

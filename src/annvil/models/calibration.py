@@ -1,0 +1,158 @@
+"""Probabilities that mean what they say: a correction fitted on out-of-fold predictions.
+
+Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks", section 4.2) and, for fits that
+weighted the classes, vector scaling (same section): ``softmax(scale * log(p) + bias)``. Departures:
+
+- it works on probabilities, not on logits, because what is calibrated is an average of members; for a single softmax
+  member both are the same;
+- a Gaussian prior keeps it near the identity (log of the scale: standard deviation 0.5; biases: 3; both assumed), so
+  that few rows move it little. Because the identity costs no prior, out-of-fold log-loss never gets worse;
+- each parameter must pay for itself by more than one nat (Akaike's criterion); else there is no correction at all.
+
+The fit sees every out-of-fold prediction it later corrects. With one to C parameters on hundreds of rows the flattery
+is small (about one nat per parameter over *all* rows); `selection.judge` adds exactly that back. A second bias has the
+opposite sign: out-of-fold predictions come from single members, shipped ones from their average, which is less sure
+of itself, so that a bag ends slightly too cautious rather than too bold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.graph import Graph, Value
+from annvil.task import FloatArray, Task
+
+SMALLEST = 1e-7
+"""Probabilities are clipped to this before the logarithm: the resolution of float32 near one."""
+
+FEWEST_ROWS = 30
+"""Below this many out-of-fold rows nothing is corrected (assumed)."""
+
+MOST_ROWS = 50_000
+"""Rows the fit looks at, evenly spaced: more do not move C + 1 parameters, they only take time."""
+
+_PRIOR_LOG_SCALE = 0.5
+_PRIOR_BIAS = 3.0
+_SCALE_BOUNDS = (0.1, 10.0)
+
+
+@dataclass(frozen=True)
+class VectorScaling:
+    """``softmax(scale * log(clip(p, SMALLEST, 1)) + bias)``; without biases this is temperature scaling.
+
+    Attributes
+    ----------
+    scale : the inverse temperature; below 1 the predictions were too sure of themselves
+    bias : one number per class, all zero for temperature scaling
+    """
+
+    scale: float
+    bias: tuple[float, ...]
+
+    @property
+    def n_parameters(self) -> int:
+        """Free numbers: the scale, and C - 1 biases when there are any."""
+        return 1 + (len(self.bias) - 1 if any(self.bias) else 0)
+
+    def apply(self, outputs: FloatArray) -> FloatArray:
+        """Calibrated probabilities of probabilities, float64 ``(n_rows, n_classes)``; rows of NaN stay so."""
+        logits = np.log(np.clip(outputs, SMALLEST, 1.0)) * self.scale + np.asarray(self.bias)
+        logits -= logits.max(axis=1, keepdims=True)
+        powers = np.exp(logits)
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def write(self, graph: Graph, outputs: Value) -> Value:
+        """The same in the graph: float64 probabilities in, float64 probabilities out."""
+        clipped = graph.op("Clip", outputs, graph.constant(SMALLEST), graph.constant(1.0))
+        logits = graph.op("Mul", graph.op("Log", clipped), graph.constant(self.scale))
+        if any(self.bias):
+            logits = graph.op("Add", logits, graph.constant(np.asarray(self.bias)))
+        return graph.op("Softmax", logits, axis=1)
+
+    def describe(self) -> str:
+        """One sentence for the report."""
+        towards = "softer" if self.scale < 1 else "sharper"
+        text = f"Probabilities were made {towards} (temperature {1 / self.scale:.2f})"
+        return text + (" and shifted per class." if any(self.bias) else ".")
+
+
+def fit_calibration(
+    task: Task, y: NDArray[Any], out_of_fold: FloatArray, *, class_weighted: bool = False
+) -> VectorScaling | None:
+    """The correction that out-of-fold predictions ask for, or None when they ask for none.
+
+    Parameters
+    ----------
+    task : regression gets None
+    y : int64 class codes ``(n_rows,)``
+    out_of_fold : probabilities ``(n_rows, n_classes)``; rows of NaN are left out
+    class_weighted : whether the fit weighted its classes, so that a bias per class is to be expected
+    """
+    if not task.is_classification:
+        return None
+    rows = np.flatnonzero(np.isfinite(out_of_fold).all(axis=1))
+    rows = rows[:: max(1, len(rows) // MOST_ROWS)]
+    if len(rows) < FEWEST_ROWS or len(np.unique(y[rows])) < 2:
+        return None
+    logs = np.log(np.clip(out_of_fold[rows], SMALLEST, 1.0))
+    codes = np.asarray(y[rows], dtype=np.int64)
+    n_classes = logs.shape[1]
+    best, best_cost = None, _negative_log_likelihood(logs, codes)
+    for scaling in [_fit_temperature(logs, codes), _fit_vector(logs, codes) if class_weighted else None]:
+        if scaling is None:
+            continue
+        logits = scaling.scale * logs + np.asarray(scaling.bias)
+        cost = _negative_log_likelihood(logits, codes) + (n_classes if any(scaling.bias) else 1)
+        if cost < best_cost:
+            best, best_cost = scaling, cost
+    return best
+
+
+def _fit_temperature(logs: FloatArray, codes: NDArray[np.int64]) -> VectorScaling:
+    """The most probable scale: one bounded search, since the posterior has one peak."""
+    from scipy.optimize import minimize_scalar
+
+    def cost(log_scale: float) -> float:
+        prior = 0.5 * (log_scale / _PRIOR_LOG_SCALE) ** 2
+        return _negative_log_likelihood(logs * np.exp(log_scale), codes) + prior
+
+    found = minimize_scalar(cost, bounds=np.log(_SCALE_BOUNDS), method="bounded", options={"xatol": 1e-4})
+    return VectorScaling(float(np.exp(found.x)), (0.0,) * logs.shape[1])
+
+
+def _fit_vector(logs: FloatArray, codes: NDArray[np.int64]) -> VectorScaling:
+    """The most probable scale and biases, by L-BFGS with the exact gradient."""
+    from scipy.optimize import minimize
+
+    n_classes = logs.shape[1]
+    truth = np.eye(n_classes)[codes]
+
+    def cost(parameters: FloatArray) -> tuple[float, FloatArray]:
+        log_scale, bias = parameters[0], parameters[1:]
+        logits = np.exp(log_scale) * logs + bias
+        surplus = _softmax(logits) - truth  # derivative of the log-likelihood by the logits
+        slope_scale = np.sum(surplus * logs) * np.exp(log_scale) + log_scale / _PRIOR_LOG_SCALE**2
+        slope_bias = surplus.sum(axis=0) + bias / _PRIOR_BIAS**2
+        prior = 0.5 * (log_scale / _PRIOR_LOG_SCALE) ** 2 + 0.5 * np.sum((bias / _PRIOR_BIAS) ** 2)
+        return _negative_log_likelihood(logits, codes) + prior, np.concatenate([[slope_scale], slope_bias])
+
+    bounds = [tuple(np.log(_SCALE_BOUNDS)), *[(-20.0, 20.0)] * n_classes]
+    found = minimize(cost, np.zeros(1 + n_classes), jac=True, method="L-BFGS-B", bounds=bounds)
+    bias = found.x[1:] - found.x[1:].mean()  # softmax does not see a common shift
+    return VectorScaling(float(np.exp(found.x[0])), tuple(float(b) for b in bias))
+
+
+def _negative_log_likelihood(logits: FloatArray, codes: NDArray[np.int64]) -> float:
+    """Summed over rows, in nats."""
+    top = logits.max(axis=1)
+    partition = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return float(np.sum(partition - logits[np.arange(len(codes)), codes]))
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -1,0 +1,89 @@
+"""The dummy: predicts without looking at the inputs. What does not beat it has learnt nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset, Table
+from annvil.graph import Graph, Value
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.selection import Candidate, Stopwatch, judge
+from annvil.task import FloatArray, Task
+
+
+@dataclass(frozen=True)
+class ConstantMember:
+    """The same outputs for every row: ``outputs`` float64 ``(n_outputs,)``."""
+
+    outputs: FloatArray
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """``outputs`` once per row."""
+        return np.tile(self.outputs, (inputs.n_rows, 1))
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """A constant, repeated as often as ``numbers`` has rows."""
+        n_rows = graph.op("Shape", numbers, start=0, end=1)
+        shape = graph.op("Concat", n_rows, graph.constant([len(self.outputs)], "int64"), axis=0)
+        return graph.op("Expand", graph.constant(self.outputs[None, :]), shape)
+
+    @property
+    def n_parameters(self) -> int:
+        """One per output."""
+        return len(self.outputs)
+
+
+class Dummy:
+    """Class frequencies (with Laplace's +1, so that no class is impossible), or the mean of the target."""
+
+    name = "dummy"
+    title = "Dummy"
+    family: Family = "dummy"
+
+    def declines(self, shape: Shape) -> str | None:
+        """Never."""
+        return None
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """Nothing to choose."""
+        return Effort()
+
+    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """One constant per job. It costs nothing, so the deadline only ends it between jobs."""
+        words = "class frequencies" if dataset.task.is_classification else "the mean of the target"
+        for job in jobs:
+            if context.deadline.passed:
+                context.cut_short = True
+                return
+            watch = Stopwatch()
+            predictions = [
+                ConstantMember(_constant(dataset.task, dataset.y[split.train])).predict(dataset.inputs.take(split.test))
+                for split in job.inner
+            ]
+            trial = judge(dataset, job, predictions, Candidate({}, words))
+            member = ConstantMember(_constant(dataset.task, dataset.y[job.rows]))
+            yield Fitted(
+                contender=self.name,
+                job=job,
+                task=dataset.task,
+                members=(member,),
+                calibration=trial.calibration,
+                out_of_fold=trial.out_of_fold,
+                configuration={},
+                summary=words,
+                tried=(trial.to_json(),),
+                fit_seconds=watch.seconds,
+                core_seconds=watch.core_seconds,
+            )
+
+
+def _constant(task: Task, y: NDArray[Any]) -> FloatArray:
+    if not task.is_classification:
+        return np.array([np.mean(y)], dtype=np.float64)
+    counts = np.bincount(y, minlength=task.n_outputs) + 1.0
+    return np.asarray(counts / counts.sum())

@@ -1,0 +1,172 @@
+"""Choosing inside the training rows: how candidates of one contender are compared on inner splits.
+
+The selection loss is log-loss for classes and squared error for numbers, whatever metric the race is scored with. Both
+are proper: the candidate that minimises them has the best probabilities (or means), and with them sound ranking (ROC
+AUC), accuracy and R²; accuracy and AUC themselves move in steps and are noisier judges on few rows. Log-loss is taken
+*after* calibration, as the model will be shipped: what differs between candidates is then what they know, not how
+sure they are of it (Berta et al. 2025, "Rethinking early stopping: refine, then calibrate"). Parameters of the
+calibration are charged one nat each, so that it cannot flatter a candidate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset
+from annvil.models.calibration import SMALLEST, VectorScaling, fit_calibration
+from annvil.models.contract import Context, Job, Json
+from annvil.task import FloatArray, IntArray, Task
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration in the race inside one contender: JSON-able, in words, and whether it weights the classes."""
+
+    configuration: Mapping[str, Json]
+    words: str
+    class_weighted: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate after its inner fits.
+
+    Attributes
+    ----------
+    candidate : what was tried
+    out_of_fold : calibrated predictions of the job's rows ``(len(job.rows), n_outputs)``, NaN where no split tested
+    calibration : what corrected them, or None
+    score : selection loss over all tested rows, lower is better; infinite when the candidate failed somewhere
+    spread : standard deviation of the loss between inner splits (0 with one split)
+    """
+
+    candidate: Candidate
+    out_of_fold: FloatArray
+    calibration: VectorScaling | None
+    score: float
+    spread: float
+
+    def to_json(self) -> dict[str, Json]:
+        """An entry of `Fitted.tried`; the score of a failed candidate is None."""
+        worked = bool(np.isfinite(self.score))
+        return {
+            "what": self.candidate.words,
+            "configuration": dict(self.candidate.configuration),
+            "score": self.score if worked else None,
+            "spread": self.spread if worked else None,
+        }
+
+
+def try_candidates(
+    dataset: Dataset,
+    job: Job,
+    candidates: Sequence[Candidate],
+    fit_split: Callable[[Candidate, int], tuple[M, FloatArray]],
+    context: Context,
+) -> tuple[list[Trial], list[M]]:
+    """Fit every candidate on every inner split, one after another, until the deadline.
+
+    Parameters
+    ----------
+    fit_split : candidate and number of the inner split → the member learnt from the split's ``train`` and its outputs
+        for the split's ``test``
+
+    Returns
+    -------
+    trials of the candidates that were finished (a half-finished one is dropped; none at all when the deadline came
+    first), and the members of the best of them
+    """
+    trials: list[Trial] = []
+    best_members: list[M] = []
+    for candidate in candidates:
+        members, predictions = [], []
+        for number in range(len(job.inner)):
+            if context.deadline.passed:
+                context.cut_short = True
+                return trials, best_members
+            member, outputs = fit_split(candidate, number)
+            members.append(member)
+            predictions.append(outputs)
+        trials.append(judge(dataset, job, predictions, candidate))
+        if best_of(trials) is trials[-1]:
+            best_members = members
+    return trials, best_members
+
+
+def judge(dataset: Dataset, job: Job, predictions: Sequence[FloatArray], candidate: Candidate) -> Trial:
+    """Assemble, calibrate and score one candidate.
+
+    ``predictions`` holds, for each inner split, outputs for the rows of its ``test`` ``(len(test), n_outputs)``. A
+    candidate that weights its classes is calibrated with a bias per class.
+    """
+    raw = assemble_out_of_fold(job, predictions)
+    y = dataset.y[job.rows]
+    tested = inner_positions(job)
+    everything = np.unique(np.concatenate(tested))
+    if not np.isfinite(raw[everything]).all():
+        return Trial(candidate, raw, None, float("inf"), 0.0)
+    calibration = fit_calibration(dataset.task, y, raw, class_weighted=candidate.class_weighted)
+    out_of_fold = raw if calibration is None else calibration.apply(raw)
+    losses = row_losses(dataset.task, y, out_of_fold)
+    charge = 0 if calibration is None else calibration.n_parameters
+    score = float(losses[everything].mean()) + charge / len(everything)
+    spread = float(np.std([losses[rows].mean() for rows in tested])) if len(tested) > 1 else 0.0
+    return Trial(candidate, out_of_fold, calibration, score, spread)
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """The lowest score; the earlier one of equals, so that defaults win ties."""
+    return min(trials, key=lambda trial: trial.score)
+
+
+def inner_positions(job: Job) -> list[IntArray]:
+    """For each inner split, where its test rows stand in ``job.rows``."""
+    order = np.argsort(job.rows, kind="stable")
+    return [order[np.searchsorted(job.rows, split.test, sorter=order)] for split in job.inner]
+
+
+def assemble_out_of_fold(job: Job, predictions: Sequence[FloatArray]) -> FloatArray:
+    """Predictions of the inner splits laid over ``job.rows``: ``(len(job.rows), n_outputs)``.
+
+    Rows that several splits tested get the mean, rows that none tested NaN.
+    """
+    total = np.zeros((len(job.rows), predictions[0].shape[1]))
+    times = np.zeros((len(job.rows), 1))
+    for rows, outputs in zip(inner_positions(job), predictions, strict=True):
+        total[rows] += outputs
+        times[rows] += 1
+    return np.where(times > 0, total / np.maximum(times, 1), np.nan)
+
+
+def row_losses(task: Task, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+    """The selection loss of each row ``(n_rows,)``: log-loss in nats, or squared error in squared target units."""
+    if task.is_classification:
+        chosen = outputs[np.arange(len(y)), np.asarray(y, dtype=np.int64)]
+        return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)))
+    return np.asarray((outputs[:, 0] - y) ** 2)
+
+
+@dataclass
+class Stopwatch:
+    """Wall clock and processor seconds since it was made; the latter of the whole process, all threads."""
+
+    _wall: float = field(default_factory=time.perf_counter)
+    _cores: float = field(default_factory=time.process_time)
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock."""
+        return time.perf_counter() - self._wall
+
+    @property
+    def core_seconds(self) -> float:
+        """Processor time."""
+        return time.process_time() - self._cores
