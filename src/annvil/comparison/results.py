@@ -169,16 +169,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Importance:
-    """What shuffling one input column costs the recommended model on rows it had not seen."""
-
-    column: str
-    mean: float  # loss of the chosen metric, positive: the column matters
-    low: float  # 95% interval
-    high: float
-
-
-@dataclass(frozen=True)
 class Plan:
     """What was decided before the race, from sizes and budget alone."""
 
