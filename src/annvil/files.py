@@ -31,14 +31,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise MachineError(
             f"Cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
         ) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable, on systems where a folder can be opened."""
     if os.name != "posix":
         return

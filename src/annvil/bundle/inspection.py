@@ -1,0 +1,203 @@
+"""What an ONNX graph may contain, checked on its bytes before onnxruntime sees them.
+
+A graph is a program. Annvil runs one only if it could have written it: the fields that `annvil.graph` writes and no
+others (so no subgraphs, functions, sparse or external tensors), operators on the list below (so no Loop, If, Scan), no
+tensor that claims more elements than it has bytes, and bounded counts. The bytes are read here without the onnx
+package, which loading a bundle does not need.
+
+What this does not promise: a stranger's graph of allowed operators can still ask for much memory or time when it
+predicts (an outer product does). Run bundles of strangers where that is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from annvil.bundle.wire import BYTES, VARINT, Part, WireError, integers, parts
+from annvil.errors import BundleError
+
+ALLOWED_OPERATORS: Mapping[str, frozenset[str]] = {
+    "": frozenset(
+        {
+            "Abs",
+            "Add",
+            "And",
+            "Cast",
+            "Clip",
+            "Concat",
+            "Cos",
+            "CumSum",
+            "Div",
+            "Equal",
+            "Erf",
+            "Exp",
+            "Expand",
+            "Flatten",
+            "Gather",
+            "Gelu",
+            "Gemm",
+            "Greater",
+            "GreaterOrEqual",
+            "Identity",
+            "IsInf",
+            "IsNaN",
+            "LayerNormalization",
+            "Less",
+            "LessOrEqual",
+            "Log",
+            "MatMul",
+            "Max",
+            "Min",
+            "Mish",
+            "Mul",
+            "Neg",
+            "Not",
+            "Or",
+            "PRelu",
+            "Pow",
+            "Reciprocal",
+            "ReduceMax",
+            "ReduceMean",
+            "ReduceMin",
+            "ReduceSum",
+            "Relu",
+            "Reshape",
+            "Round",
+            "Shape",
+            "Sigmoid",
+            "Sign",
+            "Sin",
+            "Slice",
+            "Softmax",
+            "Split",
+            "Sqrt",
+            "Squeeze",
+            "Sub",
+            "Sum",
+            "Tanh",
+            "TopK",
+            "Transpose",
+            "Unsqueeze",
+            "Where",
+        }
+    ),
+    "ai.onnx.ml": frozenset({"LabelEncoder", "TreeEnsembleClassifier", "TreeEnsembleRegressor"}),
+}
+"""Operators by domain: those that the rooms of Annvil write, and no others (a test compares)."""
+
+MOST_NODES = 20_000  # assumed: a 5-member ensemble writes some hundreds
+LONGEST_NAME = 60  # bytes; the longest operator has 22
+
+
+@dataclass(frozen=True)
+class _Message:
+    """Fields of one message of onnx.proto (ONNX 1.21, IR version 10) that `annvil.graph` writes."""
+
+    name: str
+    fields: frozenset[int]
+    single: frozenset[int] = frozenset()  # may come once: readers merge or overwrite second copies
+
+
+_MODEL = _Message("model", frozenset({1, 2, 7, 8}), frozenset({7}))  # ir_version, producer_name, graph, opset_import
+_GRAPH = _Message("graph", frozenset({1, 2, 5, 11, 12}))  # node, name, initializer, input, output
+_NODE = _Message("node", frozenset({1, 2, 3, 4, 5, 7}), frozenset({4, 7}))  # …, 4 op_type, 5 attribute, 7 domain
+_ATTRIBUTE = _Message("attribute", frozenset({1, 2, 3, 4, 5, 7, 8, 9, 20}), frozenset({5}))  # …, 5 t, 7 to 9 lists
+_TENSOR = _Message("tensor", frozenset({1, 2, 4, 5, 6, 7, 8, 9, 10, 11}))  # dims, data_type, data; no 13, 14: external
+
+# Runs of unpacked floats (tag 0x3d), integers (0x40) and short strings (0x4a: the node modes of tree ensembles) in an
+# attribute: a forest has millions, and this passes over them some 20 times as fast as `parts` does.
+_PLAIN_VALUES = re.compile(
+    rb"(?:\x3d[\s\S]{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x4a(?:\x0a[\s\S]{10}|\x04[\s\S]{4}|\x09[\s\S]{9}))*+"
+)
+
+
+def check_graph(content: bytes) -> None:
+    """Return if ``content`` is a graph that Annvil could have written.
+
+    Raises
+    ------
+    BundleError
+        When it has an operator that is not allowed, a subgraph, external data, a tensor larger than its bytes, too many
+        nodes, or is no ONNX model at all.
+    """
+    try:
+        graphs = [part for part in _fields(content, 0, len(content), _MODEL) if part[0] == 7]
+        if not graphs:
+            raise _refusal("it holds no graph")
+        _check_nodes_and_constants(content, *graphs[0][2:])
+    except WireError as error:
+        raise _refusal(f"it is not an ONNX model: {error}") from None
+
+
+def _refusal(reason: str) -> BundleError:
+    return BundleError(f"The saved model is refused: {reason}. Only models that Annvil wrote can be loaded.")
+
+
+def _fields(content: bytes, start: int, end: int, message: _Message) -> Iterator[Part]:
+    """The fields of a message; refuses those that are not allowed and second copies of single ones."""
+    seen = set()
+    for part in parts(content, start, end):
+        number = part[0]
+        if number not in message.fields or number in seen:
+            raise _refusal(f"its {message.name} has a part that Annvil does not write (field {number})")
+        if number in message.single:
+            seen.add(number)
+        yield part
+
+
+def _check_nodes_and_constants(content: bytes, start: int, end: int) -> None:
+    n_nodes = 0
+    for number, _, first, last in _fields(content, start, end, _GRAPH):
+        if number == 1:
+            n_nodes += 1
+            if n_nodes > MOST_NODES:
+                raise _refusal(f"its graph has more than {MOST_NODES} nodes")
+            _check_node(content, first, last)
+        elif number == 5:
+            _check_tensor(content, first, last)
+
+
+def _check_node(content: bytes, start: int, end: int) -> None:
+    operator = domain = ""
+    attributes = []
+    for number, _, first, last in _fields(content, start, end, _NODE):
+        if number == 4:
+            operator = content[first : min(last, first + LONGEST_NAME)].decode("utf-8", "replace")
+        elif number == 7:
+            domain = content[first : min(last, first + LONGEST_NAME)].decode("utf-8", "replace")
+        elif number == 5:
+            attributes.append((first, last))
+    if operator not in ALLOWED_OPERATORS.get(domain, ()):
+        raise _refusal(f"its graph uses the operator {operator!r}, which Annvil does not write")
+    for first, last in attributes:
+        _check_attribute(content, first, last)
+
+
+def _check_attribute(content: bytes, start: int, end: int) -> None:
+    at, tensors = start, 0
+    while at < end:
+        values = _PLAIN_VALUES.match(content, at, end)
+        at = values.end() if values else at
+        for number, _, first, last in _fields(content, at, end, _ATTRIBUTE):
+            at = last
+            if number == 5:
+                tensors += 1
+                _check_tensor(content, first, last)
+            if tensors > 1:
+                raise _refusal("its graph has an attribute with two tensors")
+            if number in (7, 8, 9):
+                break  # the next ones are quicker by the pattern
+
+
+def _check_tensor(content: bytes, start: int, end: int) -> None:
+    sizes: list[int] = []
+    for number, kind, first, last in _fields(content, start, end, _TENSOR):
+        if number == 1:
+            if kind not in (VARINT, BYTES) or last - first > 100:
+                raise WireError("a tensor's sizes are no list of integers")
+            sizes.extend(integers(content, kind, first, last))
+    if len(sizes) > 8 or prod(sizes) > end - start:
+        raise _refusal("its graph has a tensor that claims more elements than it has bytes")

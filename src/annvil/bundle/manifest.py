@@ -1,0 +1,190 @@
+"""The page that describes a saved model, and its seal.
+
+`manifest.json` begins with ``"seal"``: the SHA-256 of everything in the file after it. With the SHA-256 and size of
+every part listed below it, one flipped byte anywhere is noticed before anything is parsed. The seal is no signature: it
+tells damage from intact, not friend from stranger. Against strangers stand the strict types here, the checks of
+`annvil.bundle.inspection`, and that nothing in a bundle is ever executed as Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Annotated, Literal
+
+import msgspec
+
+from annvil.data.table import Field, Kind
+from annvil.errors import BundleError
+from annvil.task import Label, Task, TaskKind
+
+FORMAT = "annvil.bundle"
+FORMAT_VERSION = 1
+
+MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.onnx", "weights.safetensors"
+LARGEST_PART = {MANIFEST: 16 << 20, GRAPH: 2 << 30, WEIGHTS: 16 << 30}
+"""Bytes a part may have. Assumed, but for the graph: Protocol Buffers end at 2 GiB."""
+
+_SEALED = re.compile(rb'\{\n "seal": "([0-9a-f]{64})",(\n.*)', re.DOTALL)
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file of the bundle must be."""
+
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The data the model learnt from, so that they can be known again."""
+
+    name: str = ""
+    sha256: str = ""
+    n_bytes: int = 0
+    n_rows: int = 0
+    n_columns: int = 0
+
+
+class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is told about a model beside its graph; everything may be left out.
+
+    Attributes
+    ----------
+    contender, title, summary : registry name, name for people, what the search chose in one line
+    preparation : sentences on what is done to raw values inside the graph
+    data : fingerprint of the training data
+    metric, scores, spreads : the metric that chose; mean and standard deviation over the outer folds of every metric
+    threshold : a binary model says ``classes[1]`` from this probability on; None: whichever class is likelier
+    parity, parity_rows : largest difference between this graph and the model in memory, over that many held-out rows
+    versions : of the libraries that made the model; `save` fills them in
+    """
+
+    contender: str = ""
+    title: str = ""
+    summary: str = ""
+    preparation: tuple[str, ...] = ()
+    data: Fingerprint = Fingerprint()
+    metric: str = ""
+    scores: dict[str, float | None] = {}
+    spreads: dict[str, float | None] = {}
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    parity: float | None = None
+    parity_rows: int = 0
+    versions: dict[str, str] = {}
+
+
+class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`annvil.data.table.Field` as it is written."""
+
+    name: str
+    kind: Kind
+
+
+class TaskRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`annvil.task.Task` as it is written."""
+
+    kind: TaskKind
+    target: str
+    classes: tuple[Label, ...] = ()
+    reason: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything about a saved model but its numbers."""
+
+    format: Literal["annvil.bundle"] = "annvil.bundle"
+    format_version: int = FORMAT_VERSION
+    created_by: str
+    schema: tuple[FieldRecord, ...]
+    task: TaskRecord
+    info: Info
+    parts: dict[str, Part]
+
+    def to_fields(self) -> tuple[Field, ...]:
+        """The input columns, in the graph's order."""
+        return tuple(Field(record.name, record.kind) for record in self.schema)
+
+    def to_task(self) -> Task:
+        """The question the model answers."""
+        return Task(self.task.kind, self.task.target, self.task.classes, self.task.reason)
+
+
+def describe_part(content: bytes) -> Part:
+    """Size and SHA-256 of a part."""
+    return Part(len(content), hashlib.sha256(content).hexdigest())
+
+
+def describe(schema: Sequence[Field], task: Task, info: Info, parts: Mapping[str, Part]) -> Manifest:
+    """The manifest of a model made by this version."""
+    return Manifest(
+        created_by=f"annvil {version('annvil')}",
+        schema=tuple(FieldRecord(field.name, field.kind) for field in schema),
+        task=TaskRecord(task.kind, task.target, task.classes, task.reason),
+        info=info,
+        parts=dict(parts),
+    )
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """What every format version has, so that a model from the future can be named."""
+
+    format: str
+    format_version: int
+    created_by: str
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """The manifest as indented JSON with its seal in the first line."""
+    body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)[1:]
+    return b'{\n "seal": "%s",%s' % (hashlib.sha256(body).hexdigest().encode(), body)
+
+
+def read_manifest(content: bytes, where: str) -> Manifest:
+    """The manifest in ``content``, its seal, version, types and consistency checked; ``where`` names it in errors.
+
+    Raises
+    ------
+    BundleError
+        When it was changed after it was written, comes from a later version, or is no manifest of a model.
+    """
+    sealed = _SEALED.fullmatch(content)
+    if sealed is None:
+        raise BundleError(f"{where} is not the manifest of an Annvil model.")
+    seal, body = sealed.groups()
+    if hashlib.sha256(body).hexdigest() != seal.decode():
+        raise BundleError(
+            f"{where} was changed or damaged after it was written. Copy the model again, or fit it again."
+        )
+    try:
+        header = msgspec.json.decode(b"{" + body, type=_Header)
+        if header.format == FORMAT and header.format_version > FORMAT_VERSION:
+            raise BundleError(
+                f"{where} has format {header.format_version}, written by {header.created_by[:60]!r}; "
+                f"this version reads formats up to {FORMAT_VERSION}. Upgrade annvil to load it."
+            )
+        manifest = msgspec.json.decode(b"{" + body, type=Manifest)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BundleError(f"{where} is not a manifest this version can read: {str(error)[:200]}.") from None
+    _check_consistency(manifest, where)
+    return manifest
+
+
+def _check_consistency(manifest: Manifest, where: str) -> None:
+    """What types alone cannot say."""
+    classes, names = manifest.task.classes, [record.name for record in manifest.schema]
+    expected = {"binary": len(classes) == 2, "multiclass": len(classes) >= 2, "regression": not classes}
+    known = set(LARGEST_PART) - {MANIFEST}
+    for holds, what in (
+        (manifest.format_version >= 1, f"its format version is {manifest.format_version}"),
+        (expected[manifest.task.kind], f"a {manifest.task.kind} task cannot have {len(classes)} classes"),
+        (len({(type(label), label) for label in classes}) == len(classes), "two of its classes are the same"),
+        (len(set(names)) == len(names), "two of its columns have the same name"),
+        (manifest.info.threshold is None or manifest.task.kind == "binary", "only a binary task has a threshold"),
+        (GRAPH in manifest.parts, f"it lists no {GRAPH}"),
+        (set(manifest.parts) <= known, f"it lists parts other than {' and '.join(sorted(known))}"),
+        (all(part.size <= LARGEST_PART.get(name, 0) for name, part in manifest.parts.items()), "a part is too large"),
+    ):
+        if not holds:
+            raise BundleError(f"{where} contradicts itself: {what}.")

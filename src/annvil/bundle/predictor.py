@@ -1,0 +1,196 @@
+"""A saved model at work: onnxruntime and NumPy, nothing else.
+
+One row costs one call of the session. Each session runs on one thread: below about a millisecond of work a second one
+waits longer than it helps (measured: up to 60 times slower on busy cores). Large inputs are cut into blocks, and the
+blocks run side by side.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.bundle.inspection import check_graph
+from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
+from annvil.bundle.storage import Storage
+from annvil.data.table import Field, Table
+from annvil.errors import BundleError, RequestError
+from annvil.task import FloatArray, Label, Task
+
+BLOCK_ROWS = 4096  # measured: large enough to hide the cost of a call, small enough to share among threads
+
+
+_OUTPUTS = ["prediction"]
+
+
+class InputNotice(UserWarning):
+    """Something about the rows given to a model that does not stop it, such as columns it does not use."""
+
+
+class Predictor:
+    """A model loaded from a bundle. Safe to use from several threads at once, and after a fork.
+
+    Attributes
+    ----------
+    manifest : everything told about the model
+    schema : the input columns
+    task : the question it answers; ``task.classes`` is the order of the columns of `predict_proba`
+    """
+
+    def __init__(self, graph: bytes, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.schema: tuple[Field, ...] = manifest.to_fields()
+        self.task: Task = manifest.to_task()
+        self._session = _session(graph, self.schema, self.task)
+        self._classes = _as_array(self.task.classes)
+
+    @classmethod
+    def from_graph(cls, graph: bytes, schema: Sequence[Field], task: Task) -> Predictor:
+        """The model that a bundle of this graph would be, without saving it; the same checks are made."""
+        return cls(graph, describe(schema, task, Info(), {GRAPH: describe_part(graph)}))
+
+    def predict(self, rows: Any) -> NDArray[Any]:
+        """Labels as the user wrote them, or float64 values; shape ``(n_rows,)``.
+
+        Parameters
+        ----------
+        rows : raw rows with the columns of `schema` in any order: a frame, a dict of columns, a list of dicts, one dict
+            for one row, an array with exactly these columns, or a path. Columns the model does not use are ignored
+            with an `InputNotice`.
+
+        Raises
+        ------
+        DataError
+            When columns are missing or values cannot be read.
+        """
+        return self.decide(self.raw(self._conform_aloud(rows)))
+
+    def predict_proba(self, rows: Any) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)``, columns in the order of ``task.classes``; ``rows`` as in `predict`.
+
+        Raises
+        ------
+        RequestError
+            When the model predicts a number.
+        """
+        if not self.task.is_classification:
+            raise RequestError(
+                f"The model predicts the number {self.task.target!r}, which has no probabilities: use predict."
+            )
+        return self.raw(self._conform_aloud(rows))
+
+    def conform(self, rows: Any, *, where: str = "the rows") -> tuple[Table, tuple[str, ...]]:
+        """The rows as a table of exactly this schema, and notices for people; ``where`` names the rows in errors."""
+        from annvil.data import conform
+
+        return conform(rows, self.schema, where=where)
+
+    def raw(self, table: Table) -> FloatArray:
+        """Outputs of the graph for a table of this schema, float64 ``(n_rows, n_outputs)``."""
+        if table.n_rows <= BLOCK_ROWS:
+            return self._run(table) if table.n_rows else np.empty((0, self.task.n_outputs))
+        blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, table.n_rows, BLOCK_ROWS)]
+        with ThreadPoolExecutor(min(_cores(), len(blocks)), thread_name_prefix="annvil-predict") as pool:
+            return np.concatenate(list(pool.map(lambda rows: self._run(table.take(rows)), blocks)))
+
+    def decide(self, outputs: FloatArray) -> NDArray[Any]:
+        """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on."""
+        if not self.task.is_classification:
+            return outputs[:, 0]
+        threshold = self.manifest.info.threshold
+        chosen = outputs.argmax(axis=1) if threshold is None else (outputs[:, 1] >= threshold).astype(np.intp)
+        labels: NDArray[Any] = self._classes[chosen]
+        return labels
+
+    def _conform_aloud(self, rows: Any) -> Table:
+        table, notices = self.conform(rows)
+        for notice in notices:
+            warnings.warn(notice, InputNotice, stacklevel=3)
+        return table
+
+    def _run(self, table: Table) -> FloatArray:
+        try:
+            outputs: FloatArray = self._session.run(_OUTPUTS, {"numbers": table.numbers(), "texts": table.texts()})[0]
+        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            raise BundleError(f"The saved model failed on {table.n_rows} rows: {_first_line(error)}.") from error
+        return outputs
+
+
+def load(path: str | Path) -> Predictor:
+    """The model saved at ``path``: a bundle's folder or zip file. Runs no code from it.
+
+    The manifest is verified first, then size and SHA-256 of every part, then the graph's operators; only then does
+    onnxruntime see the graph, as bytes.
+
+    Raises
+    ------
+    BundleError
+        When there is no bundle, when it is damaged or hostile, or comes from a later version.
+    """
+    with Storage(Path(path)) as storage:
+        graph = storage.part(GRAPH)
+        for name in storage.manifest.parts.keys() - {GRAPH}:
+            storage.verify(name)
+        return Predictor(graph, storage.manifest)
+
+
+def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The arrays kept for going on training, by name; empty when the bundle has none. Raises as `load` does."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_safetensors
+
+    with Storage(Path(path)) as storage:
+        if WEIGHTS not in storage.manifest.parts:
+            return {}
+        try:
+            return dict(from_safetensors(storage.part(WEIGHTS)))
+        except SafetensorError as error:
+            raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {_first_line(error)}.") from None
+
+
+def _session(graph: bytes, schema: tuple[Field, ...], task: Task) -> Any:
+    """An onnxruntime session for a graph that passed `check_graph`, with the inputs and output that we write."""
+    import onnxruntime
+
+    check_graph(graph)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as in `_run`
+        raise BundleError(
+            f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."
+        ) from None
+    n_texts = sum(field.is_text for field in schema)
+    found = [(value.name, value.type, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
+    expected = [
+        ("numbers", "tensor(double)", [len(schema) - n_texts]),
+        ("texts", "tensor(string)", [n_texts]),
+        ("prediction", "tensor(double)", [task.n_outputs]),
+    ]
+    if found != expected:
+        raise BundleError("The saved model is refused: its graph does not have the inputs and output of its manifest.")
+    return session
+
+
+def _as_array(classes: tuple[Label, ...]) -> NDArray[Any]:
+    """Labels as an array of their own type where they share one, of objects where they do not."""
+    types = {type(label) for label in classes}
+    return np.array(classes, dtype=None if len(types) == 1 else object)
+
+
+def _cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

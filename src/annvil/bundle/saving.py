@@ -1,0 +1,99 @@
+"""Making a bundle: from something that can write itself as a graph to files on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.bundle.inspection import check_graph
+from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, describe_part, write_manifest
+from annvil.bundle.storage import write_folder, write_zip
+from annvil.data.table import Field
+from annvil.graph import Graph, Value
+from annvil.task import Task
+
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+
+
+class Writable(Protocol):
+    """What can be exported: a fitted model, or anything else that turns raw inputs into outputs."""
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """Add raw inputs → outputs ``(n_rows, n_outputs)`` to the graph; returns the outputs' name."""
+
+
+def export(fitted: Writable, schema: Sequence[Field], task: Task) -> bytes:
+    """The model as an ONNX graph from raw values to predictions.
+
+    Inputs are always two, whatever the model reads: ``numbers`` float64 ``(rows, n_numbers)`` and ``texts`` string
+    ``(rows, n_texts)``, either of which may have no columns. The output is ``prediction``, float64
+    ``(rows, n_outputs)``: probabilities in the order of ``task.classes``, or values.
+    """
+    graph = Graph()
+    n_texts = sum(field.is_text for field in schema)
+    numbers = graph.input("numbers", "float64", ["rows", len(schema) - n_texts])
+    texts = graph.input("texts", "string", ["rows", n_texts])
+    outputs = graph.cast(fitted.write(graph, numbers, texts), "float64")
+    return graph.finish({"prediction": (outputs, "float64", ["rows", task.n_outputs])})
+
+
+def save(
+    path: str | Path,
+    graph: bytes,
+    *,
+    schema: Sequence[Field],
+    task: Task,
+    info: Mapping[str, Any] | Info | None = None,
+    weights: Mapping[str, NDArray[Any]] | None = None,
+) -> Path:
+    """Write a bundle and return its path: a folder, or one file when ``path`` ends in ``.zip``. Atomic.
+
+    Parameters
+    ----------
+    graph : what `export` returned
+    schema, task : of the data the model was fitted on
+    info : the fields of `Info`; unknown ones are refused. Scores that are not finite are kept as missing.
+    weights : arrays by name, for going on training; not needed to predict
+
+    Raises
+    ------
+    BundleError
+        When the graph uses an operator that loading would refuse: a mistake of whoever wrote the graph.
+    RequestError
+        When something that is no bundle is in the way.
+    MachineError
+        When the files cannot be written; an older bundle at ``path`` is then intact.
+    """
+    path = Path(path)
+    check_graph(graph)
+    parts = {GRAPH: graph}
+    if weights:
+        from safetensors.numpy import save as to_safetensors
+
+        parts[WEIGHTS] = to_safetensors({name: np.ascontiguousarray(array) for name, array in weights.items()})
+    told = info if isinstance(info, Info) else msgspec.convert(dict(info or {}), Info)
+    told = msgspec.structs.replace(told, versions=told.versions or _versions())
+    manifest = describe(schema, task, told, {name: describe_part(content) for name, content in parts.items()})
+    files = {MANIFEST: write_manifest(manifest), **parts}
+    if path.suffix.lower() == ".zip":
+        write_zip(path, files)
+    else:
+        write_folder(path, files)
+    return path
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the installed libraries that take part, read without importing them."""
+    found = {}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
