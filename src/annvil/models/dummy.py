@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset, Table
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
-from annvil.models.selection import Candidate, Stopwatch, judge
+from annvil.models.metering import Stopwatch
+from annvil.models.selection import Candidate, judge
 from annvil.task import FloatArray, Task
 
 

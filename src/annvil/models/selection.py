@@ -10,9 +10,8 @@ calibration are charged one nat each, so that it cannot flatter a candidate.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -152,21 +151,3 @@ def row_losses(task: Task, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
         chosen = outputs[np.arange(len(y)), np.asarray(y, dtype=np.int64)]
         return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)))
     return np.asarray((outputs[:, 0] - y) ** 2)
-
-
-@dataclass
-class Stopwatch:
-    """Wall clock and processor seconds since it was made; the latter of the whole process, all threads."""
-
-    _wall: float = field(default_factory=time.perf_counter)
-    _cores: float = field(default_factory=time.process_time)
-
-    @property
-    def seconds(self) -> float:
-        """Wall clock."""
-        return time.perf_counter() - self._wall
-
-    @property
-    def core_seconds(self) -> float:
-        """Processor time."""
-        return time.process_time() - self._cores

@@ -1,0 +1,42 @@
+"""Time taken and threads allowed, for contenders that run one fit after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Stopwatch:
+    """Wall clock and processor seconds since it was made; the latter of the whole process, all threads."""
+
+    _wall: float = field(default_factory=time.perf_counter)
+    _cores: float = field(default_factory=time.process_time)
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock."""
+        return time.perf_counter() - self._wall
+
+    @property
+    def core_seconds(self) -> float:
+        """Processor time."""
+        return time.process_time() - self._cores
+
+
+@contextmanager
+def bounded_threads(most: int) -> Iterator[None]:
+    """Inside, numeric libraries (BLAS, OpenMP) use at most so many threads; 0 leaves them as they are.
+
+    Small fits are far quicker on one thread: where cores are busy, threads waiting for each other by spinning made 150
+    rounds of boosting on 400 rows take 19 s instead of 0.2 s (measured on 2 cores).
+    """
+    if most < 1:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=most):
+        yield
