@@ -123,7 +123,7 @@ class Context:
 
 
 class Member(Protocol):
-    """One trained model with its preparation."""
+    """One trained model; where raw values are prepared first, the fitted preparation is its attribute ``preparation``."""
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
@@ -192,6 +192,12 @@ class Fitted:
             parts.append(graph.op("Mul", output, graph.constant(weight)) if len(weights) > 1 else output)
         outputs = parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
         return outputs if self.calibration is None else self.calibration.write(graph, outputs)
+
+    @property
+    def preparation(self) -> tuple[str, ...]:
+        """What is done to raw values before the model sees them, in sentences; members of one bag do the same."""
+        prepared = getattr(self.members[0], "preparation", None)
+        return () if prepared is None else tuple(prepared.describe())
 
     @property
     def n_parameters(self) -> int:
