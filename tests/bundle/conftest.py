@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from annvil.bundle import export, save
+from annvil.bundle import export, load, save
 from annvil.data.table import Field, Table, table_from_columns
+from annvil.errors import BundleError
 from annvil.graph import ML, Graph, Value
 from annvil.task import Task
 
@@ -90,6 +99,30 @@ class Example:
         described = {"schema": self.schema, "task": self.task, "info": INFO, "weights": self.weights, **changes}
         return save(path, described.pop("graph", self.graph), **described)
 
+    def manifest(self, saved: Path) -> dict[str, Any]:
+        """What the manifest of a saved folder says, without its seal."""
+        manifest: dict[str, Any] = json.loads((saved / "manifest.json").read_bytes())
+        del manifest["seal"]
+        return manifest
+
+    def with_manifest(self, folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+        """Saved with a manifest that ``change`` edits or replaces; its seal is right, whatever it says."""
+        path = self.save(folder / "model")
+        manifest = self.manifest(path)
+        changed = change(manifest)
+        if not isinstance(changed, bytes):
+            changed = json.dumps(manifest if changed is None else changed, indent=1).encode()
+        seal = hashlib.sha256(changed[1:]).hexdigest().encode()
+        (path / "manifest.json").write_bytes(b'{\n "seal": "' + seal + b'",' + changed[1:])
+        return path
+
+    def with_graph(self, folder: Path, graph: bytes) -> Path:
+        """Saved with another graph, whose size and SHA-256 stand in the sealed manifest."""
+        part = {"size": len(graph), "sha256": hashlib.sha256(graph).hexdigest()}
+        path = self.with_manifest(folder, lambda manifest: manifest["parts"].update({"model.onnx": part}))
+        (path / "model.onnx").write_bytes(graph)
+        return path
+
 
 @pytest.fixture(scope="session")
 def example() -> Example:
@@ -101,3 +134,58 @@ def example() -> Example:
 def saved(request: pytest.FixtureRequest, tmp_path: Path, example: Example) -> Path:
     """The example on disk, once as a folder and once as a zip file."""
     return example.save(tmp_path / request.param)
+
+
+_EVENTS: list[tuple[str, Any]] = []
+_watching = False
+
+
+def _watch(event: str, arguments: Any) -> None:
+    if _watching and event in ("pickle.find_class", "os.system", "subprocess.Popen", "open", "exec", "socket.connect"):
+        _EVENTS.append((event, arguments))
+
+
+sys.addaudithook(_watch)
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Notes what Python does meanwhile: unpickling, running, opening."""
+    global _watching
+    _EVENTS.clear()
+    _watching = True
+    try:
+        yield
+    finally:
+        _watching = False
+
+
+@pytest.fixture(scope="session")
+def _imported(tmp_path_factory: pytest.TempPathFactory, example: Example) -> None:
+    """Imports are done, so that what is opened later is opened because of the file."""
+    import_module("encodings.cp437")  # names of members of old zip files
+    load(example.save(tmp_path_factory.mktemp("warm") / "model"))
+
+
+@pytest.fixture
+def refuse(_imported: None) -> Callable[..., str]:
+    """Loads a path that must be refused: in one sentence, soon, opening nothing but its parts, running nothing."""
+
+    def refuse(path: Path, canary: Path) -> str:
+        started = time.perf_counter()
+        with _watched(), pytest.raises(BundleError) as refusal:
+            load(path)
+        seconds = time.perf_counter() - started
+        message = str(refusal.value)
+        assert 20 < len(message) < 700
+        assert "\n" not in message
+        assert message.endswith((".", "?"))
+        assert not canary.exists()
+        assert seconds < 2
+        own = (path, *(path / part for part in ("manifest.json", "model.onnx", "weights.safetensors")))
+        for event, arguments in _EVENTS:
+            assert event == "open", (event, arguments)
+            assert isinstance(arguments[0], int) or Path(os.fsdecode(arguments[0])) in own
+        return message
+
+    return refuse

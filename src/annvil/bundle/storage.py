@@ -40,6 +40,7 @@ class Storage(AbstractContextManager["Storage"]):
         self.path = path
         self._files = ExitStack()
         try:
+            members: Mapping[str, zipfile.ZipInfo] = {}
             if path.is_dir():
                 self._open: Callable[[str], IO[bytes]] = self._open_file
             elif path.exists():
@@ -50,6 +51,8 @@ class Storage(AbstractContextManager["Storage"]):
                 raise BundleError(f"There is no saved model at {path}. Name a model folder, a model.zip, or a run.")
             content = self._read(MANIFEST, LARGEST_PART[MANIFEST])
             self.manifest: Manifest = read_manifest(content, str(path / MANIFEST))
+            if members and members.keys() != {MANIFEST, *self.manifest.parts}:
+                raise BundleError(f"{path} is refused: it does not hold exactly the parts that its manifest lists.")
         except BaseException:
             self.close()
             raise

@@ -1,0 +1,161 @@
+"""The model at work: the same answers from one row and from many, from one thread and from many."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from annvil.bundle import Predictor, export, load
+from annvil.bundle.predictor import BLOCK_ROWS
+from annvil.data.table import Field, table_from_columns
+from annvil.errors import BundleError, RequestError
+from annvil.graph import Graph
+from annvil.task import Task
+
+
+@pytest.fixture
+def model(saved) -> Predictor:
+    return load(saved)
+
+
+class Twice:
+    """Predicts twice the first number, for regression."""
+
+    def write(self, graph: Graph, numbers: str, texts: str) -> str:
+        return graph.op("Mul", graph.columns(numbers, [0]), graph.constant(2.0))
+
+
+def regression() -> Predictor:
+    schema, task = (Field("x", "number"),), Task("regression", "y")
+    return Predictor.from_graph(export(Twice(), schema, task), schema, task)
+
+
+def numbers(values):
+    return table_from_columns([("x", "number", values)])
+
+
+def test_labels_are_what_the_user_wrote(model, example):
+    labels = model.decide(model.raw(example.rows))
+    assert labels.tolist() == ["yes" if p > 0.5 else "no" for p in example.expected[:, 1]]
+
+
+def test_the_threshold_of_the_manifest_decides(tmp_path, example):
+    model = load(example.save(tmp_path / "model", info={"threshold": 0.73}))
+    outputs = np.array([[0.27, 0.73], [0.28, 0.72], [0.0, 1.0]])
+    assert model.decide(outputs).tolist() == ["yes", "no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "dtype"),
+    [
+        ((False, True), np.bool_),
+        ((3, 7), np.int64),
+        ((0.5, 1.5), np.float64),
+        (("a", "b"), np.str_),
+        ((1, "b"), object),
+    ],
+)
+def test_labels_keep_their_type(example, classes, dtype):
+    model = Predictor.from_graph(example.graph, example.schema, Task("binary", "buys", classes))
+    labels = model.decide(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert np.issubdtype(labels.dtype, dtype)
+    assert tuple(labels.tolist()) == classes
+
+
+def test_numbers_are_numbers():
+    model = regression()
+    predicted = model.decide(model.raw(numbers([1.5, -2.0])))
+    assert predicted.dtype == np.float64
+    assert predicted.tolist() == [3.0, -4.0]
+
+
+def test_a_number_has_no_probabilities():
+    with pytest.raises(RequestError, match="predicts the number 'y'"):
+        regression().predict_proba({"x": [1.0]})
+
+
+def test_no_rows_give_no_predictions(model, example):
+    outputs = model.raw(example.rows.take(slice(0, 0)))
+    assert outputs.shape == (0, 2)
+    assert model.decide(outputs).shape == (0,)
+
+
+def test_rows_one_by_one_are_rows_together(model, example):
+    together = model.raw(example.rows)
+    for row in range(example.rows.n_rows):
+        np.testing.assert_allclose(model.raw(example.rows.take(slice(row, row + 1)))[0], together[row], atol=1e-12)
+
+
+@pytest.mark.parametrize("n_rows", [BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 3 * BLOCK_ROWS + 17])
+def test_blocks_are_put_together_in_order(n_rows):
+    values = np.random.default_rng(0).normal(size=n_rows)
+    np.testing.assert_array_equal(regression().raw(numbers(values))[:, 0], 2 * values)
+
+
+def test_threads_do_not_disturb_each_other(model, example):
+    def work(number: int) -> bool:
+        row = number % example.rows.n_rows
+        outputs = model.raw(example.rows.take(slice(row, row + 1)))
+        return bool(np.array_equal(outputs[0], expected[row]))
+
+    expected = model.raw(example.rows)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(2000)))
+
+
+def test_a_graph_that_fails_while_predicting_is_an_error_of_the_bundle(example):
+    class Outer:
+        """Asks for 2^60 numbers a row."""
+
+        def write(self, graph: Graph, numbers: str, texts: str) -> str:
+            rows = graph.op("Shape", numbers, start=0, end=1)
+            shape = graph.op("Concat", rows, graph.constant([1 << 60]), axis=0)
+            total = graph.op("ReduceSum", graph.op("Expand", graph.constant([[1.0]]), shape), graph.constant([1]))
+            return graph.concat([total, total])
+
+    with pytest.raises(BundleError, match="failed on 5 rows"):
+        Predictor.from_graph(export(Outer(), example.schema, example.task), example.schema, example.task).raw(
+            example.rows
+        )
+
+
+def test_predicting_imports_no_training_library_and_unpickles_nothing(tmp_path, example):
+    """In a fresh interpreter: loading and predicting stay within onnxruntime, NumPy, msgspec and Annvil."""
+    example.save(tmp_path / "model")
+    code = f"""
+import sys
+unpickled = []
+sys.addaudithook(lambda event, arguments: unpickled.append(event) if event == "pickle.find_class" else None)
+import annvil.bundle
+model = annvil.bundle.load({str(tmp_path / "model")!r})
+from annvil.data.table import table_from_columns
+table = table_from_columns([("age", "number", [50]), ("city", "category", ["Oslo"]), ("income", "number", [1])])
+assert model.raw(table).shape == (1, 2)
+heavy = {{"torch", "sklearn", "scipy", "onnx", "joblib", "cloudpickle", "pandas", "polars", "pyarrow", "duckdb",
+          "typer", "rich", "jinja2", "safetensors"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+assert not unpickled
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_no_file_of_a_bundle_holds_a_pickle(tmp_path, example):
+    """No part, at no offset, is a stream that an unpickler would follow to an import."""
+    import pickletools
+
+    path = example.save(tmp_path / "model")
+    for part in path.iterdir():
+        content = part.read_bytes()
+        assert not content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+        for start in range(len(content)):
+            names = []
+            try:
+                names.extend(opcode.name for opcode, _, _ in pickletools.genops(content[start : start + 200]))
+            except ValueError:
+                continue  # no pickle from here
+            assert not {"GLOBAL", "STACK_GLOBAL", "INST"} & set(names)
