@@ -123,7 +123,7 @@ class Context:
 
 
 class Member(Protocol):
-    """One trained model; where raw values are prepared first, the fitted preparation is its attribute ``preparation``."""
+    """One trained model; the preparation it was fitted with, if any, is its attribute ``preparation``."""
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
