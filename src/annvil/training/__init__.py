@@ -1,1 +1,25 @@
-"""TO BE WRITTEN."""
+"""Training many networks as one program: tensors in, a `Population` of trained networks out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annvil._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from annvil.training.engine import train_population
+    from annvil.training.population import Population
+    from annvil.training.recipe import Member, Progress, Recipe
+
+__all__ = ["Member", "Population", "Progress", "Recipe", "train_population"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Member": "annvil.training.recipe",
+        "Population": "annvil.training.population",
+        "Progress": "annvil.training.recipe",
+        "Recipe": "annvil.training.recipe",
+        "train_population": "annvil.training.engine",
+    },
+)

@@ -1,0 +1,98 @@
+"""What training leaves behind."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from annvil.task import FloatArray, IntArray
+from annvil.training.stack import Layout
+
+_ROWS_AT_ONCE = 4096  # rows × members in one pass of `predict` (assumed: tens of MB for wide networks)
+
+
+@dataclass
+class Population:
+    """K trained networks, each with the weights of its best epoch.
+
+    Attributes
+    ----------
+    states : per member, in words: "finished", "stopped early at epoch 31", "beaten at epoch 10", "stopped at epoch 4" (by
+        ``should_stop``), or "diverged at epoch 3: …"
+    histories : per member ``{"train_loss": [...], "validation_loss": [...]}``, one value an epoch
+    best_epochs : int64 ``(K,)``: epochs trained when the kept weights were reached; 0: the initial weights
+    validation_loss : float64 ``(K,)``: at the best epoch; NaN without validation rows
+    choices : what the engine chose and why: precision, threads, packs
+    cut_short : whether ``should_stop`` ended training
+    """
+
+    states: tuple[str, ...]
+    histories: tuple[Mapping[str, list[float]], ...]
+    best_epochs: IntArray
+    validation_loss: FloatArray
+    choices: Mapping[str, Any]
+    cut_short: bool
+    _network: nn.Module = field(repr=False)
+    _layout: Layout = field(repr=False)
+    _parameters: list[Tensor] = field(repr=False)
+    _buffers: list[Tensor] = field(repr=False)
+    _batched: bool = field(repr=False, default=True)
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def network(self, member: int) -> nn.Module:
+        """A network of its own with the best weights of ``member``, in evaluation mode.
+
+        Everything but parameters and buffers is that of member 0: members may differ in nothing else.
+        """
+        network = copy.deepcopy(self._network)
+        state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        names, values = (*self._layout.names, *self._layout.buffers), (*self._parameters, *self._buffers)
+        with torch.no_grad():
+            for name, stacked in zip(names, values, strict=True):
+                state[name].copy_(stacked[member])
+        return network.eval()
+
+    def predict(self, inputs: tuple[Tensor, ...], rows: Any = None, members: Sequence[int] | None = None) -> Tensor:
+        """Raw outputs of the members, float32 ``(members, rows, out)`` (``(members, rows, k, out)`` for k sub-networks).
+
+        ``rows`` chooses rows of ``inputs`` for all members (one axis) or for each (``(members, rows)``); default all.
+        ``members`` are numbers, default all.
+        """
+        chosen = list(range(len(self))) if members is None else list(members)
+        which = torch.arange(len(inputs[0])) if rows is None else torch.as_tensor(np.asarray(rows))
+        parameters = [value[chosen] for value in self._parameters]
+        buffers = [value[chosen] for value in self._buffers]
+        network = copy.deepcopy(self._network).eval()
+        own = 0 if which.dim() == 2 else None
+
+        def one(parameters: Any, buffers: Any, rows: Any) -> Tensor:
+            state = dict(zip(self._layout.names, parameters, strict=True))
+            state |= dict(zip(self._layout.buffers, buffers, strict=True))
+            return functional_call(network, state, tuple(rows)).float()  # type: ignore[no-any-return]
+
+        parts = []
+        with torch.no_grad():
+            for part in which.split(max(16, _ROWS_AT_ONCE // len(chosen)), dim=-1):
+                gathered = [tensor[part] for tensor in inputs]
+                if self._batched:
+                    parts.append(vmap(one, in_dims=(0, 0, own))(parameters, buffers, gathered))
+                else:
+                    parts.append(self._one_by_one(one, parameters, buffers, gathered, own))
+        return torch.cat(parts, dim=1)
+
+    @staticmethod
+    def _one_by_one(one: Any, parameters: Any, buffers: Any, rows: Any, own: int | None) -> Tensor:
+        outputs = []
+        for k in range(len(parameters[0])):
+            mine = [tensor[k] for tensor in rows] if own == 0 else rows
+            outputs.append(one([value[k] for value in parameters], [value[k] for value in buffers], mine))
+        return torch.stack(outputs)

@@ -1,0 +1,199 @@
+"""A traced graph bound to memory: a list of operations that write where they are told.
+
+Every tensor of the step gets its place before the first step: views become fixed windows, buffers are used again once
+what they held is no longer needed (small, so that they stay in the processor's cache), pointwise operations overwrite their
+argument, and the outputs are written straight into the memory that the caller gives (the flat gradient). A step is then a
+plain loop over operations, without allocation, autograd or views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from annvil.training.tracing import Node, Trace, geometry_alike, nodes_in, replace
+
+aten = torch.ops.aten
+
+Instruction = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class Program:
+    """``run()`` reads the bound inputs and fills the bound outputs."""
+
+    def __init__(self, instructions: list[Instruction], scratch_bytes: int) -> None:
+        self.instructions = instructions
+        self.scratch_bytes = scratch_bytes
+
+    def run(self) -> None:
+        """One pass; call it under ``torch.no_grad()``."""
+        for operation, args, kwargs in self.instructions:
+            operation(*args, **kwargs)
+
+
+def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Program:
+    """The program that computes ``recorded`` from ``inputs`` into ``outputs`` (tensors of the recorded shapes)."""
+    binder = _Binder(recorded, inputs)
+    binder.direct_outputs(outputs)
+    for moment, node in enumerate(recorded.nodes):
+        binder.place(moment, node)
+    for node, target in zip(recorded.outputs, outputs, strict=True):
+        source = binder.tensors[id(node)]
+        if source.data_ptr() != target.data_ptr() or not geometry_alike(source, target):
+            binder.instructions.append((target.copy_, (source,), {}))
+    return Program(binder.instructions, binder.scratch_bytes)
+
+
+class _Binder:
+    def __init__(self, recorded: Trace, inputs: Sequence[Tensor]) -> None:
+        self._trace = recorded
+        self._inputs = inputs
+        self._device = inputs[0].device
+        self._targets: dict[int, Tensor] = {}
+        self._last_use = self._find_last_uses()
+        self._dying: dict[int, list[Node]] = {}
+        for node in recorded.nodes:
+            self._dying.setdefault(self._last_use.get(id(node), -1), []).append(node)
+        self._free: list[Tensor] = []
+        self._chunks: dict[int, Tensor] = {}  # root node → the scratch memory it lies in
+        self.tensors: dict[int, Tensor] = {}
+        self.instructions: list[Instruction] = []
+        self.scratch_bytes = 0
+
+    def _find_last_uses(self) -> dict[int, int]:
+        last: dict[int, int] = {}
+        for moment, node in enumerate(self._trace.nodes):
+            for needed in node.needs:
+                last[id(needed.root)] = moment
+        for node in self._trace.nodes:
+            # A view lives as long as the memory it looks into, and is used wherever it is an argument.
+            if node.base is not None:
+                last[id(node.base)] = max(last.get(id(node.base), -1), last.get(id(node), -1))
+        for node in self._trace.outputs:
+            last[id(node.root)] = len(self._trace.nodes)
+        return last
+
+    def direct_outputs(self, outputs: Sequence[Tensor]) -> None:
+        """Let the operation that computes an output write into the caller's memory, where shapes allow it."""
+        for node, target in zip(self._trace.outputs, outputs, strict=True):
+            root = node.root
+            whole = node.like.numel() == root.like.numel() and node.like.is_contiguous() and root.like.is_contiguous()
+            computed = root.op is not None and root.n_results == 1
+            if computed and whole and target.is_contiguous() and id(root) not in self._targets:
+                self._targets[id(root)] = target.view(root.like.shape)
+
+    def place(self, moment: int, node: Node) -> None:
+        """Give the node its memory and, if it is computed, append its instruction."""
+        if node.value is not None:
+            self.tensors[id(node)] = node.value.to(self._device)
+        elif node.base is not None:
+            base = self.tensors[id(node.base)]
+            size, stride = tuple(node.like.shape), node.like.stride()
+            offset = base.storage_offset() + node.like.storage_offset()
+            self.tensors[id(node)] = base.as_strided(size, stride, offset)
+        elif node.source is not None:
+            return  # placed with its operation
+        elif node.op is None:
+            self.tensors[id(node)] = self._inputs[node.position]
+        else:
+            self._compute(moment, node)
+
+    def _compute(self, moment: int, node: Node) -> None:
+        args, kwargs = replace((node.args, node.kwargs), lambda n: self.tensors[id(n)])
+        if node.n_results > 1:
+            self._compute_several(node, args, kwargs)
+            self._release(moment)
+            return
+        inherited = self._inherit(moment, node)
+        out = inherited if inherited is not None else self._allocate(node)
+        self.tensors[id(node)] = out
+        self._release(moment)
+        variant = _writing_form(node.op)
+        if variant is not None:
+            form, name = variant
+            self.instructions.append((form, args, {**kwargs, name: out}))
+        elif node.op._opname in ("_to_copy", "clone"):
+            self.instructions.append((out.copy_, (args[0],), {}))
+        else:
+            self.instructions.append((_call_and_copy, (node.op, args, kwargs, out), {}))
+
+    def _compute_several(self, node: Node, args: Any, kwargs: Any) -> None:
+        outs: list[Tensor | None] = [None] * node.n_results
+        for result in self._trace.nodes:
+            if result.source is node:
+                outs[result.position] = self.tensors[id(result)] = self._allocate(result)
+        self.instructions.append((_call_and_copy_all, (node.op, args, kwargs, outs), {}))
+
+    def _inherit(self, moment: int, node: Node) -> Tensor | None:
+        """The memory of an argument that is used here for the last time, if the operation may overwrite it."""
+        if id(node) in self._targets or torch.Tag.pointwise not in node.op.tags:
+            return None
+        arguments = nodes_in((node.args, node.kwargs))
+        for candidate in arguments:
+            chunk = self._chunks.get(id(candidate))
+            alone = sum(other.root is candidate for other in arguments) == 1
+            if chunk is None or not alone or self._last_use[id(candidate)] != moment:
+                continue
+            if geometry_alike(candidate.like, node.like) and candidate.like.dtype == node.like.dtype:
+                self._chunks[id(node)] = self._chunks.pop(id(candidate))
+                return self.tensors[id(candidate)]
+        return None
+
+    def _allocate(self, node: Node) -> Tensor:
+        if id(node) in self._targets:
+            return self._targets[id(node)]
+        like = node.like
+        extent = 1 + sum((size - 1) * stride for size, stride in zip(like.shape, like.stride(), strict=True))
+        n_bytes = max(extent, 1) * like.element_size()
+        fitting = [chunk for chunk in self._free if n_bytes <= chunk.numel() <= 4 * n_bytes]
+        if fitting:
+            chunk = min(fitting, key=Tensor.numel)
+            self._free = [other for other in self._free if other is not chunk]
+        else:
+            chunk = torch.empty(-(-n_bytes // 64) * 64, dtype=torch.uint8, device=self._device)
+            self.scratch_bytes += chunk.numel()
+        self._chunks[id(node)] = chunk
+        return chunk.view(like.dtype).as_strided(tuple(like.shape), like.stride())
+
+    def _release(self, moment: int) -> None:
+        for node in self._dying.get(moment, ()):
+            chunk = self._chunks.pop(id(node), None)
+            if chunk is not None:
+                self._free.append(chunk)
+
+
+def _call_and_copy(op: Any, args: Any, kwargs: Any, out: Tensor) -> None:
+    out.copy_(op(*args, **kwargs))
+
+
+def _call_and_copy_all(op: Any, args: Any, kwargs: Any, outs: Sequence[Tensor | None]) -> None:
+    for value, out in zip(op(*args, **kwargs), outs, strict=True):
+        if out is not None:
+            out.copy_(value)
+
+
+_WRITING_FORMS: dict[Any, tuple[Any, str] | None] = {}
+
+
+def _writing_form(op: Any) -> tuple[Any, str] | None:
+    """The overload of ``op`` that writes into given memory, and that argument's name; None where it would only copy."""
+    if op not in _WRITING_FORMS:
+        _WRITING_FORMS[op] = _find_writing_form(op)
+    return _WRITING_FORMS[op]
+
+
+def _find_writing_form(op: Any) -> tuple[Any, str] | None:
+    asked = [(argument.name, str(argument.type)) for argument in op._schema.arguments]
+    packet = op.overloadpacket
+    for name in packet.overloads():
+        form = getattr(packet, name)
+        outs = [argument for argument in form._schema.arguments if argument.is_out]
+        rest = [(argument.name, str(argument.type)) for argument in form._schema.arguments if not argument.is_out]
+        # Forms generated from the functional one exist for every operation, but compute elsewhere and copy.
+        native = torch._C._dispatch_has_kernel_for_dispatch_key(form.name(), "CPU")
+        if len(outs) == 1 and rest == asked and native:
+            return form, outs[0].name
+    return None

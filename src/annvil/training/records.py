@@ -1,0 +1,74 @@
+"""What is known about each member while it trains, and who has to leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from annvil.training.recipe import Member, Recipe
+
+
+@dataclass
+class Record:
+    """One member's story. ``state`` is empty while it trains."""
+
+    state: str = ""
+    best_epoch: int = 0
+    best_loss: float = math.nan
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+
+    @property
+    def trains(self) -> bool:
+        return not self.state
+
+    def judge(self, epoch: int, train_loss: float, validation_loss: float, validates: bool, recipe: Recipe) -> bool:
+        """Note the losses of ``epoch`` (counted from 1); returns whether the weights are now the best.
+
+        The last of equally good epochs is kept, as RealMLP does (Holzmüller et al. 2024, section 3).
+        """
+        self.train_loss.append(train_loss)
+        self.validation_loss.append(validation_loss)
+        if not math.isfinite(train_loss) or validates and not math.isfinite(validation_loss):
+            which = "training" if not math.isfinite(train_loss) else "validation"
+            kept = (
+                f"the weights of epoch {self.best_epoch} are kept"
+                if self.best_epoch
+                else "it keeps its initial weights"
+            )
+            self.state = f"diverged at epoch {epoch}: the {which} loss is not finite; {kept}"
+            return False
+        if not validates:
+            self.best_epoch = epoch
+            return True
+        better = math.isnan(self.best_loss) or validation_loss <= self.best_loss
+        if better:
+            self.best_epoch, self.best_loss = epoch, validation_loss
+        elif recipe.patience is not None and epoch - self.best_epoch >= recipe.patience:
+            self.state = f"stopped early at epoch {epoch}"
+        return better
+
+
+def halve(members: Sequence[Member], records: Sequence[Record], epoch: int) -> None:
+    """Remove the worse half of the candidates of each race (Jamieson and Talwalkar 2016, successive halving).
+
+    A candidate's loss is the mean over its members of the best validation loss so far; one with a diverged member counts as
+    the worst. Candidates that have already stopped (early) stay in the ranking. Of equals, the lower number stays.
+    """
+    losses: dict[str, dict[int, list[float]]] = {}
+    for member, record in zip(members, records, strict=True):
+        lost = record.state.startswith("diverged") or math.isnan(record.best_loss)
+        mine = losses.setdefault(member.race, {}).setdefault(member.candidate, [])
+        mine.append(math.inf if lost else record.best_loss)
+        if record.state.startswith("beaten"):
+            losses[member.race][member.candidate] = [math.nan]
+    for race, by_candidate in losses.items():
+        standing = {c: float(np.mean(values)) for c, values in by_candidate.items() if not np.isnan(values).any()}
+        ranked = sorted(standing, key=lambda candidate: (standing[candidate], candidate))
+        beaten = set(ranked[math.ceil(len(ranked) / 2) :])
+        for member, record in zip(members, records, strict=True):
+            if member.race == race and member.candidate in beaten and record.trains:
+                record.state = f"beaten at epoch {epoch}"
