@@ -37,6 +37,7 @@ class RunState:
     spent_seconds: float
     started: float  # seconds since 1970
     message: str = ""
+    data_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,22 +129,18 @@ def existing_folder(folder: str | Path) -> RunFolder:
 class Clock:
     """Seconds of the budget used so far, across interruptions; writes the run's state at each stage."""
 
-    def __init__(self, folder: RunFolder | None, spent_before: float = 0.0, started_at: float | None = None) -> None:
+    def __init__(self, folder: RunFolder, spent_before: float = 0.0, started_at: float | None = None) -> None:
         self._folder = folder
         self._before = spent_before
         self._since = time.monotonic() if started_at is None else started_at
         self._started = time.time()
+        self.data_sha256 = ""
 
     @property
     def spent(self) -> float:
         """Seconds used, all sittings together."""
         return self._before + time.monotonic() - self._since
 
-    def enter(self, folder: RunFolder) -> None:
-        """From now on keep the state in ``folder``."""
-        self._folder = folder
-
     def mark(self, state: State, stage: str, message: str = "") -> None:
         """Write where the run stands."""
-        if self._folder is not None:
-            self._folder.write_state(RunState(state, stage, self.spent, self._started, message))
+        self._folder.write_state(RunState(state, stage, self.spent, self._started, message, self.data_sha256))

@@ -1,0 +1,274 @@
+"""One fit, from raw input to Run: read, check, compare, ship, explain, report."""
+
+from __future__ import annotations
+
+import time as clock_module
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from annvil.comparison.request import Listener as ComparisonListener
+from annvil.data import audit, read
+from annvil.data.storage import load_dataset, save_dataset
+from annvil.data.table import Dataset
+from annvil.errors import AnnvilError, DataError, Interrupted, RequestError
+from annvil.files import write_atomically
+from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
+from annvil.run.request import FitRequest, budget_in_seconds
+from annvil.run.result import Run
+
+LEAST_FOR_REPORT = 2.0
+"""Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
+
+
+class Listener(ComparisonListener, Protocol):
+    """Whoever shows how a fit goes."""
+
+    def read(self, dataset: Dataset, findings: Sequence[Any]) -> None:
+        """The data are read and checked; nothing is written yet."""
+
+    def finished(self, run: Run) -> None:
+        """All is written."""
+
+
+class Silent:
+    """A listener that shows nothing: what `fit` uses from Python unless told otherwise."""
+
+    def read(self, dataset: Dataset, findings: Sequence[Any]) -> None:
+        """Show nothing."""
+
+    def stage(self, text: str) -> None:
+        """Show nothing."""
+
+    def standings(self, standings: Any, spent_seconds: float) -> None:
+        """Show nothing."""
+
+    def notice(self, text: str) -> None:
+        """Show nothing."""
+
+    def finished(self, run: Run) -> None:
+        """Show nothing."""
+
+
+def fit(
+    data: Any,
+    *,
+    target: str | None = None,
+    budget: str | float = "2m",
+    metric: str | None = None,
+    worth: float | None = None,
+    groups: str | None = None,
+    time: str | None = None,
+    task: str | None = None,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    missing: Sequence[str] = (),
+    drop_missing_target: bool = False,
+    seed: int = 0,
+    out: str | Path = "runs",
+    listener: Listener | None = None,
+) -> Run:
+    """A `Run`: the verdict on whether a neural network is worth it here, the evidence, a report and a model.
+
+    Parameters
+    ----------
+    data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow frame,
+        a dict of columns, or ``(X, y)`` NumPy arrays
+    target : column to predict; samples and ``(X, y)`` have one of their own
+    budget : for everything from reading to report: ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds
+    metric : what decides; default ROC AUC (binary), accuracy (multiclass), R² (regression)
+    worth : gain in the metric that would justify a network; default 0.01 of a score, 1% of the base rate's error
+    groups : column whose equal values stay on one side of every split
+    time : column by which training rows come before test rows
+    task : "binary", "multiclass" or "regression"; default: inferred, with the reason in ``run.task.reason``
+    columns, drop : the only columns to use; columns not to use
+    kinds : column → "number", "category", "boolean", "datetime", "text"; overrules what was inferred
+    missing : further texts that mean a missing value
+    drop_missing_target : leave out rows without a target instead of refusing them
+    seed : for everything random; the same seed gives the same bytes
+    out : folder in which the run's folder is made
+    listener : told how it goes; default: nobody
+
+    Raises
+    ------
+    DataError, RequestError
+        Before anything is written, with what to change.
+    Interrupted
+        On Ctrl-C, a `KeyboardInterrupt` that names the folder to resume.
+    """
+    started = clock_module.monotonic()
+    listener = listener or Silent()
+    from_path = isinstance(data, str | Path)
+    request = FitRequest(
+        data=str(data) if from_path else None,
+        target=target,
+        budget_seconds=budget_in_seconds(budget),
+        metric=metric,
+        worth=worth,
+        groups=groups,
+        time=time,
+        task=task,
+        columns=None if columns is None else tuple(columns),
+        drop=tuple(drop),
+        kinds=dict(kinds or {}),
+        missing=tuple(missing),
+        drop_missing_target=drop_missing_target,
+        seed=seed,
+    )
+    listener.stage("Reading")
+    dataset = _read(data, request)
+    _check_request(request, dataset)
+    findings = audit(dataset)
+    listener.read(dataset, findings)
+    folder = new_folder(out, Path(dataset.source.name).stem)
+    folder.write_request(request)
+    if not from_path:
+        save_dataset(dataset, folder.data)
+    return _carry_through(_Work(folder, request, dataset, findings, Clock(folder, 0.0, started), listener))
+
+
+def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
+    """Go on with an interrupted run, to the bytes it would have had; a finished one is returned as it is.
+
+    Raises
+    ------
+    RequestError
+        When there is no run in ``folder``.
+    DataError
+        When the data file has changed since, or is gone.
+    """
+    started = clock_module.monotonic()
+    listener = listener or Silent()
+    run_folder = existing_folder(folder)
+    request, state = run_folder.read_request(), run_folder.read_state()
+    if state.state == "finished" and run_folder.report.exists():
+        run = Run(run_folder)
+        listener.finished(run)
+        return run
+    listener.stage("Reading")
+    dataset = load_dataset(run_folder.data) if request.data is None else _read(request.data, request)
+    if state.data_sha256 != dataset.source.sha256:
+        raise DataError(
+            f"{request.data} has changed since this run began, so its results would not belong together. "
+            "Restore the file, or fit again."
+        )
+    findings = audit(dataset)
+    listener.read(dataset, findings)
+    clock = Clock(run_folder, state.spent_seconds, started)
+    return _carry_through(_Work(run_folder, request, dataset, findings, clock, listener))
+
+
+@dataclass(frozen=True)
+class _Work:
+    folder: RunFolder
+    request: FitRequest
+    dataset: Dataset
+    findings: Sequence[Any]
+    clock: Clock
+    listener: Listener
+
+    def enter(self, stage: str) -> None:
+        self.clock.mark("running", stage)
+        self.listener.stage(stage)
+
+
+def _carry_through(work: _Work) -> Run:
+    """All the rest, with the state of the run kept true whatever happens."""
+    work.clock.data_sha256 = work.dataset.source.sha256
+    try:
+        run = _compare_ship_report(work)
+    except KeyboardInterrupt:
+        work.clock.mark("interrupted", "stopped by the user")
+        raise Interrupted(str(work.folder.path)) from None
+    except AnnvilError as error:
+        work.clock.mark("failed", "stopped", str(error))
+        raise
+    except Exception as error:
+        write_atomically(work.folder.path / "error.txt", traceback.format_exc().encode())
+        work.clock.mark("failed", "stopped by a bug", f"{type(error).__name__}: {error}")
+        raise
+    work.listener.finished(run)
+    return run
+
+
+def _compare_ship_report(work: _Work) -> Run:
+    from annvil.comparison import Request, Store, compare
+    from annvil.metrics import default_metric, metric_named
+    from annvil.models import contenders_for_tables
+    from annvil.models.contract import Deadline
+    from annvil.run import shipping
+    from annvil.run.reporting import assemble, write_report
+
+    request, dataset, task = work.request, work.dataset, work.dataset.task
+    contenders = contenders_for_tables()
+    store = Store(work.folder.race)
+    metric = metric_named(request.metric, task) if request.metric else default_metric(task)
+    work.enter("Comparing")
+    asked = Request(
+        metric=metric,
+        worth=request.worth,
+        budget_seconds=request.budget_seconds,
+        seed=request.seed,
+        spent_seconds=work.clock.spent,
+    )
+    comparison = compare(dataset, contenders, asked, store, _Keeping(work))
+    deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
+    work.enter("Fitting the recommended model on all rows")
+    shipped = shipping.ship(dataset, contenders, comparison, work.folder, deadline)
+    work.enter("Measuring which columns matter")
+    deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
+    importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
+    work.enter("Writing the report")
+    record = assemble(
+        work.folder, request, dataset, tuple(work.findings), comparison, shipped, importance, importance_rows, store
+    )
+    write_report(work.folder, record)
+    work.clock.mark("finished", "finished")
+    return Run(work.folder)
+
+
+class _Keeping:
+    """Passes everything on, and keeps the time used so far on disk for a resumed run."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+        self._stage = "Comparing"
+
+    def stage(self, text: str) -> None:
+        self._stage = text
+        self._work.enter(text)
+
+    def standings(self, standings: Any, spent_seconds: float) -> None:
+        self._work.clock.mark("running", self._stage)
+        self._work.listener.standings(standings, self._work.clock.spent)
+
+    def notice(self, text: str) -> None:
+        self._work.listener.notice(text)
+
+
+def _read(data: Any, request: FitRequest) -> Dataset:
+    return read(
+        data,
+        target=request.target,
+        groups=request.groups,
+        time=request.time,
+        columns=request.columns,
+        drop=request.drop,
+        kinds=request.kinds,
+        task=request.task,
+        missing=request.missing,
+        drop_missing_target=request.drop_missing_target,
+    )
+
+
+def _check_request(request: FitRequest, dataset: Dataset) -> None:
+    """Refuse, before anything is written, what would only fail later."""
+    from annvil.metrics import metric_named
+
+    if request.metric is not None:
+        metric_named(request.metric, dataset.task)
+    if request.worth is not None and not 0 < request.worth < float("inf"):
+        raise RequestError(f"worth must be a positive number in units of the metric; got {request.worth:g}.")

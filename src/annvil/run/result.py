@@ -1,0 +1,169 @@
+"""A finished run: what it found, the model, and where the report is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from annvil.comparison.results import Comparison, Standing, Verdict
+from annvil.errors import AnnvilError, RequestError
+from annvil.run.folder import RunFolder, RunState, existing_folder
+from annvil.run.request import FitRequest
+
+if TYPE_CHECKING:
+    from annvil.bundle import Predictor
+
+
+class Run:
+    """What `fit` returns, and what `open_run` reads from a run folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {self.verdict.kind}: {self.verdict.headline!r})"
+
+    @property
+    def folder(self) -> Path:
+        """Where everything lies."""
+        return self._folder.path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, such as ``titanic-1``."""
+        return self.folder.name
+
+    @property
+    def report_path(self) -> Path:
+        """The report, one HTML file."""
+        return self._folder.report
+
+    @cached_property
+    def request(self) -> FitRequest:
+        """What was asked."""
+        return self._folder.read_request()
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Standings, folds, learning curves and verdict."""
+        return read_comparison(self._folder)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer."""
+        return self.comparison.verdict
+
+    @cached_property
+    def scores(self) -> list[dict[str, Any]]:
+        """One row per contender, best first: every metric with its spread, and the cost."""
+        return [score_row(standing) for standing in self.comparison.standings]
+
+    @cached_property
+    def model(self) -> Predictor:
+        """The shipped model, loaded from the bundle as it lies on disk."""
+        from annvil.bundle import load
+
+        return load(self._folder.model)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for machines: verdict, scores and where things are; JSON-able."""
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "report": str(self.report_path),
+            "model": str(self._folder.model),
+            "metric": self.comparison.metric,
+            "worth": self.comparison.worth,
+            "verdict": msgspec.to_builtins(self.verdict),
+            "scores": self.scores,
+            "notices": list(self.comparison.notices),
+        }
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of ``annvil runs``."""
+
+    name: str
+    folder: Path
+    data: str
+    target: str
+    state: str
+    verdict: str
+    score: str
+    when: datetime
+
+
+def open_run(folder: str | Path) -> Run:
+    """The finished run in ``folder``.
+
+    Raises
+    ------
+    RequestError
+        When there is none, or it is not finished; the message says how to go on with it.
+    """
+    run_folder = existing_folder(folder)
+    state = run_folder.read_state()
+    if state.state != "finished":
+        raise RequestError(f"{folder} is {_state_in_words(state)}. Go on with it: annvil resume {folder}")
+    return Run(run_folder)
+
+
+def list_runs(out: str | Path = "runs") -> list[RunSummary]:
+    """Every run in ``out``, newest first; folders that are no runs are passed over."""
+    found = []
+    for path in Path(out).glob("*/state.json"):
+        folder = RunFolder(path.parent)
+        try:
+            found.append(_summary(folder, folder.read_state(), folder.read_request()))
+        except (AnnvilError, msgspec.MsgspecError):
+            continue  # not ours, or damaged: `annvil report` on it says which
+    return sorted(found, key=lambda summary: summary.when, reverse=True)
+
+
+def score_row(standing: Standing) -> dict[str, Any]:
+    """A contender as a flat row: ``roc_auc``, ``roc_auc_spread``, …, ``fit_seconds``, ``latency_ms_p50``, …"""
+    row: dict[str, Any] = {"contender": standing.contender, "title": standing.title, "family": standing.family}
+    row |= {"state": standing.state, "summary": standing.summary}
+    for metric, mean in standing.means.items():
+        row[metric] = mean
+        row[f"{metric}_spread"] = standing.spreads[metric]
+    if standing.cost is not None:
+        row |= msgspec.to_builtins(standing.cost)
+    return row
+
+
+def read_comparison(folder: RunFolder) -> Comparison:
+    """The comparison kept in a run folder."""
+    path = folder.path / "comparison.json"
+    if not path.exists():
+        raise RequestError(f"{folder.path} has no comparison yet. Go on with it: annvil resume {folder.path}")
+    return msgspec.json.decode(path.read_bytes(), type=Comparison)
+
+
+def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSummary:
+    verdict = score = ""
+    if state.state == "finished":
+        comparison = read_comparison(folder)
+        verdict = comparison.verdict.kind
+        best = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
+        score = f"{best.title} {comparison.metric} {best.means[comparison.metric]:.3f}"
+    return RunSummary(
+        name=folder.path.name,
+        folder=folder.path,
+        data=request.data or "from memory",
+        target=request.target or "",
+        state=_state_in_words(state),
+        verdict=verdict,
+        score=score,
+        when=datetime.fromtimestamp(state.started).astimezone(),
+    )
+
+
+def _state_in_words(state: RunState) -> str:
+    return f"running or killed ({state.stage})" if state.state == "running" else state.state

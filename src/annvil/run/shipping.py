@@ -1,0 +1,210 @@
+"""From a verdict to a model on disk: the recommended contender, fitted on all rows, exported and checked."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annvil.bundle import Predictor, export, save
+from annvil.comparison import Store
+from annvil.comparison.jobs import final_job
+from annvil.comparison.results import Comparison, Standing
+from annvil.data.table import Dataset, Table
+from annvil.errors import OutOfTime
+from annvil.explanation import Importance, importance
+from annvil.metrics import best_threshold, metric_named
+from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
+from annvil.run.folder import RunFolder
+from annvil.task import FloatArray
+
+PARITY_ROWS = 10_000
+TOLERANCE = 1e-4
+"""Largest difference between graph and memory that may ship (assumed): float32 arithmetic in another order gives 1e-6."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The model as it lies in the run folder."""
+
+    contender: str
+    title: str
+    summary: str
+    preparation: tuple[str, ...]
+    size_bytes: int
+    parity: float
+    parity_rows: int
+    n_rows: int  # rows it learnt from
+    fit_seconds: float
+    threshold: float | None
+
+
+def standing_of(comparison: Comparison, contender: str) -> Standing:
+    """The contender's line in the table."""
+    return next(standing for standing in comparison.standings if standing.contender == contender)
+
+
+def ship(
+    dataset: Dataset,
+    contenders: Sequence[Contender],
+    comparison: Comparison,
+    folder: RunFolder,
+    deadline: Deadline,
+) -> Shipped:
+    """Fit the recommended contender on all rows of the comparison, as in a fold, and write its bundle.
+
+    Raises
+    ------
+    OutOfTime
+        When not even one candidate could be fitted before the deadline.
+    RuntimeError
+        When the graph does not predict as the model in memory does; that is our own bug.
+    """
+    standing = standing_of(comparison, comparison.verdict.recommended)
+    contender = next(c for c in contenders if c.name == standing.contender)
+    fitted = fit_finally(dataset, contender, comparison, folder, deadline)
+    graph = export(fitted, dataset.inputs.schema, dataset.task)
+    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    parity, parity_rows = measure_parity(fitted, predictor, dataset)
+    threshold = _threshold(dataset, fitted, comparison)
+    shipped = Shipped(
+        contender=standing.contender,
+        title=standing.title,
+        summary=fitted.summary,
+        preparation=fitted.preparation,
+        size_bytes=len(graph),
+        parity=parity,
+        parity_rows=parity_rows,
+        n_rows=len(fitted.job.rows),
+        fit_seconds=fitted.fit_seconds,
+        threshold=threshold,
+    )
+    save(
+        folder.model,
+        graph,
+        schema=dataset.inputs.schema,
+        task=dataset.task,
+        info=_info(dataset, comparison, standing, shipped),
+    )
+    return shipped
+
+
+def fit_finally(
+    dataset: Dataset, contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
+) -> Fitted:
+    """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it."""
+    planned = comparison.plan.efforts[contender.name]
+    effort = Effort(candidates=planned["candidates"], scale=planned["scale"])
+    context = Context(deadline=deadline, folder=folder.path / "final")
+    fitted = next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
+    if fitted is None:
+        raise OutOfTime(
+            f"The budget ended before {contender.title} could be fitted on all rows. The comparison is kept: "
+            f"`annvil resume {folder.path}` fits it."
+        )
+    return fitted
+
+
+def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset) -> tuple[float, int]:
+    """Largest |graph - memory| over up to 10 000 rows, and how many rows; a tenth of their values are made missing.
+
+    Relative to the spread of the target for regression, absolute for probabilities.
+    """
+    random = np.random.default_rng(0)
+    rows = np.sort(random.permutation(dataset.n_rows)[:PARITY_ROWS])
+    inputs = _with_holes(dataset.inputs.take(rows), random)
+    difference = np.abs(predictor.raw(inputs) - fitted.predict(inputs))
+    scale = 1.0 if dataset.task.is_classification else float(np.std(dataset.y)) or 1.0
+    parity = float(difference.max(initial=0.0)) / scale
+    if not parity <= TOLERANCE:
+        raise RuntimeError(f"The exported graph differs from the model in memory by {parity:.2g}; it was not shipped.")
+    return parity, len(rows)
+
+
+def _with_holes(inputs: Table, random: np.random.Generator) -> Table:
+    from dataclasses import replace
+
+    columns = []
+    for column in inputs.columns:
+        values = column.values.copy()
+        values[random.random(inputs.n_rows) < 0.1] = -1 if column.field.is_text else np.nan
+        columns.append(replace(column, values=values))
+    return Table(tuple(columns), inputs.n_rows)
+
+
+def _threshold(dataset: Dataset, fitted: Fitted, comparison: Comparison) -> float | None:
+    """From which probability on the shipped model says the positive class, where the metric depends on it."""
+    known = np.isfinite(fitted.out_of_fold).all(axis=1)
+    metric = metric_named(comparison.metric, dataset.task)
+    return best_threshold(metric, dataset.task, dataset.y[fitted.job.rows[known]], fitted.out_of_fold[known])
+
+
+def _info(dataset: Dataset, comparison: Comparison, standing: Standing, shipped: Shipped) -> dict[str, Any]:
+    source = dataset.source
+    return {
+        "contender": shipped.contender,
+        "title": shipped.title,
+        "summary": shipped.summary,
+        "preparation": shipped.preparation,
+        "data": {
+            "name": source.name,
+            "sha256": source.sha256,
+            "n_bytes": source.n_bytes,
+            "n_rows": shipped.n_rows,
+            "n_columns": len(dataset.inputs.columns),
+        },
+        "metric": comparison.metric,
+        "scores": standing.means,
+        "spreads": standing.spreads,
+        "threshold": shipped.threshold,
+        "parity": shipped.parity,
+        "parity_rows": shipped.parity_rows,
+    }
+
+
+def explain(
+    dataset: Dataset, comparison: Comparison, store: Store, deadline: Deadline
+) -> tuple[tuple[Importance, ...], int]:
+    """Permutation importance of the recommended contender's first fold on that fold's test rows, and how many rows.
+
+    The model that is shipped has seen every row; the one of the first fold has not seen these. It is at hand as the
+    graph that the comparison measured. Empty when that fold or graph is missing.
+    """
+    contender = comparison.verdict.recommended
+    graph = store.graph(contender)
+    if graph is None or store.result(contender, "repeat-0-fold-0") is None:
+        return (), 0
+    rows, _ = store.predictions(contender, "repeat-0-fold-0")
+    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    metric = metric_named(comparison.metric, dataset.task)
+    threshold = store.result(contender, "repeat-0-fold-0").threshold  # type: ignore[union-attr]
+
+    def score(y: Any, outputs: FloatArray) -> float:
+        return metric.score(dataset.task, y, outputs, threshold)
+
+    found = importance(
+        predictor.raw,
+        dataset.inputs.take(rows),
+        dataset.y[rows],
+        score,
+        metric.greater_is_better,
+        seed=comparison.plan.seed,
+        groups=dataset.groups[rows] if dataset.grouped else None,
+        should_stop=lambda: deadline.passed,
+    )
+    return found, len(rows)
+
+
+def machine() -> dict[str, str]:
+    """Where a run was made, for whoever wants to repeat it."""
+    import os
+
+    return {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+    }
