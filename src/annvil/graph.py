@@ -36,12 +36,17 @@ Shape = Sequence[int | str]
 
 
 class Graph:
-    """Collects nodes, constants, inputs and outputs; `finish` returns the checked model as bytes."""
+    """Collects nodes, constants, inputs and outputs; `finish` returns the checked model as bytes.
+
+    Nodes are pure, so asking twice for the same node gives the same value: members that share a preparation share its
+    nodes.
+    """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
+        self._known_nodes: dict[bytes, list[Value]] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._count = 0
 
@@ -68,7 +73,7 @@ class Graph:
         if array.dtype.kind in "UO":
             tensor = helper.make_tensor(name, _onnx_type("string"), array.shape, texts)  # type: ignore[arg-type]
         else:
-            tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+            tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
         self._constants.append(tensor)
         self._known[key] = name
         return name
@@ -78,12 +83,17 @@ class Graph:
         return self.ops(kind, *inputs, n_outputs=1, domain=domain, **attributes)[0]
 
     def ops(self, kind: str, *inputs: Value, n_outputs: int, domain: str = "", **attributes: Any) -> list[Value]:
-        """Add a node with several outputs and return their names."""
+        """Add a node with several outputs, unless it is there already, and return their names."""
         from onnx import helper
 
-        outputs = [self._fresh(kind.lower()) for _ in range(n_outputs)]
-        self._nodes.append(helper.make_node(kind, list(inputs), outputs, domain=domain, **attributes))
-        return outputs
+        node = helper.make_node(kind, list(inputs), [""] * n_outputs, domain=domain, **attributes)
+        key = node.SerializeToString(deterministic=True)
+        if key not in self._known_nodes:
+            outputs = [self._fresh(kind.lower()) for _ in range(n_outputs)]
+            node.output[:] = outputs
+            self._nodes.append(node)
+            self._known_nodes[key] = outputs
+        return self._known_nodes[key]
 
     def columns(self, value: Value, columns: Sequence[int]) -> Value:
         """Columns of a matrix, in the order given: shape ``(n_rows, len(columns))``."""

@@ -1,0 +1,226 @@
+"""What a fitted preparation is: parts side by side, each of which fills its columns and writes itself into a graph.
+
+A part learns from training rows once and is then a handful of numbers. The same numbers are applied in two ways, by
+NumPy while models train and by an ONNX graph in the saved model; both compute in float64 and round to float32 at the
+end, so that they agree to the last bit or the one before.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Field, Table
+from annvil.graph import Graph, Value
+from annvil.task import IntArray, Task
+
+FloatMatrix = NDArray[np.float32]
+Scaling = Literal["robust", "none"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of prepared numbers: its name for people, and the input column it comes from."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a model receives.
+
+    Attributes
+    ----------
+    numbers : float32 ``(n_rows, d)``, named by `Preparation.names`
+    codes : int64 ``(n_rows, c)``, column ``j`` within ``0 .. cardinalities[j] - 1``; ``c`` is 0 without embeddings
+    """
+
+    numbers: FloatMatrix
+    codes: IntArray
+
+
+class Part(Protocol):
+    """A group of prepared columns that are made in the same way."""
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """One per prepared column."""
+
+    def apply(self, inputs: Table, out: FloatMatrix) -> None:
+        """Write the prepared columns of ``inputs`` into ``out``, float32 ``(n_rows, len(features))``."""
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """Add the same computation to a graph; the value is float32 ``(n_rows, len(features))``."""
+
+    def describe(self) -> tuple[str, ...]:
+        """Sentences for people."""
+
+
+class CodePart(Protocol):
+    """Category columns as integers, for trained embeddings."""
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """How many codes each column can have."""
+
+    def codes(self, inputs: Table) -> IntArray:
+        """Codes, int64 ``(n_rows, len(cardinalities))``."""
+
+    def write(self, graph: Graph, texts: Value) -> Value:
+        """Add the same lookup to a graph; the value is int64 ``(n_rows, len(cardinalities))``."""
+
+    def describe(self) -> tuple[str, ...]:
+        """Sentences for people."""
+
+
+@dataclass(frozen=True)
+class Preparation(ABC):
+    """From raw columns to what a model takes, learnt from training rows only.
+
+    Attributes
+    ----------
+    schema : the input columns it was fitted on; rows to transform must have the same, in the same order
+    parts : what makes the numbers, left to right
+    coded : what makes the codes, or None
+    n_continuous : so many leading columns are the numbers and dates themselves; indicators, categories and whatever
+        else is derived come after them
+    """
+
+    schema: tuple[Field, ...]
+    parts: tuple[Part, ...]
+    coded: CodePart | None = None
+    n_continuous: int = 0
+
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls,
+        inputs: Table,
+        *,
+        scaling: Scaling = "robust",
+        y: NDArray[Any] | None = None,
+        task: Task | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """The preparation that the training rows ``inputs`` ask for.
+
+        Parameters
+        ----------
+        scaling : "robust" for what is recommended, "none" to leave numbers as they are (missing ones filled), which
+            shows what scaling is worth
+        y, task, seed : target of the rows, its meaning, and the seed of what is random; used by preparations that look
+            at the target
+        """
+
+    @classmethod
+    def fit_transform(
+        cls,
+        inputs: Table,
+        *,
+        scaling: Scaling = "robust",
+        y: NDArray[Any] | None = None,
+        task: Task | None = None,
+        seed: int = 0,
+    ) -> tuple[Self, Prepared]:
+        """The preparation and the prepared training rows.
+
+        Models must learn from *these* rows: where a preparation looks at the target, `transform` would show them
+        features that already know their own answers.
+        """
+        fitted = cls.fit(inputs, scaling=scaling, y=y, task=task, seed=seed)
+        return fitted, fitted.transform(inputs)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Prepared number columns, in order."""
+        return tuple(feature for part in self.parts for feature in part.features)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the prepared number columns, such as ``"age"``, ``"age is missing"``, ``"colour = red"``."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The input column behind each prepared number column."""
+        return tuple(feature.source for feature in self.features)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """How many codes each code column can have, those for unknown and missing included."""
+        return () if self.coded is None else self.coded.cardinalities
+
+    def transform(self, inputs: Table) -> Prepared:
+        """Prepared rows; new categories, missing and huge values are welcome, the result is finite.
+
+        (Only a tree preparation keeps NaN, where a value is missing.)
+        """
+        assert inputs.schema == self.schema, "rows must have the columns the preparation was fitted on"
+        widths = [len(part.features) for part in self.parts]
+        numbers = np.empty((inputs.n_rows, sum(widths)), dtype=np.float32)
+        start = 0
+        for part, width in zip(self.parts, widths, strict=True):
+            part.apply(inputs, numbers[:, start : start + width])
+            start += width
+        codes = np.empty((inputs.n_rows, 0), dtype=np.int64) if self.coded is None else self.coded.codes(inputs)
+        return Prepared(numbers, codes)
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> tuple[Value, Value | None]:
+        """Add raw inputs → prepared inputs to a graph.
+
+        Parameters
+        ----------
+        numbers, texts : float64 ``(n_rows, n_numbers)`` and string ``(n_rows, n_texts)`` as `annvil.graph` has them
+
+        Returns
+        -------
+        float32 ``(n_rows, d)``, and int64 ``(n_rows, c)`` or None without codes
+        """
+        prepared = graph.concat([part.write(graph, numbers, texts) for part in self.parts])
+        return prepared, None if self.coded is None else self.coded.write(graph, texts)
+
+    def describe(self) -> tuple[str, ...]:
+        """What is done, in sentences for people."""
+        sentences = [sentence for part in self.parts for sentence in part.describe()]
+        return (*sentences, *(() if self.coded is None else self.coded.describe()))
+
+
+@dataclass(frozen=True)
+class NothingPart:
+    """One column of zeros, where all inputs became codes: no model has to do without numbers."""
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The one column."""
+        return (Feature("nothing", ""),)
+
+    def apply(self, inputs: Table, out: FloatMatrix) -> None:
+        """Zeros."""
+        out[:] = 0.0
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """Zeros: the sum of no columns, one per row."""
+        none = graph.op("Gather", numbers, graph.constant(np.empty(0, dtype=np.int64)), axis=1)
+        return graph.cast(graph.op("ReduceSum", none, graph.constant(np.array([1])), keepdims=1), "float32")
+
+    def describe(self) -> tuple[str, ...]:
+        """Not worth a sentence."""
+        return ()
+
+
+def some(names: tuple[str, ...] | list[str], most: int = 5) -> str:
+    """Names in quotes for a sentence, the first few of them: ``"'a', 'b' and 3 more"``."""
+    quoted = [repr(name) for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(quoted)} and {len(names) - most} more"
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def count(n: int, thing: str, things: str = "") -> str:
+    """A number of things in words: ``"1 number"``, ``"12 numbers"``, ``"2 categories"``."""
+    return f"{n} {thing}" if n == 1 else f"{n} {things or thing + 's'}"

@@ -1,0 +1,269 @@
+"""Numbers and dates as one block of columns: read, shift, scale, clip, fill; positions on a cycle; normal scores.
+
+However many columns there are, a block is one array here and a dozen nodes in a graph, so that one raw row is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.data.table import Table
+from annvil.graph import Graph, Value
+from annvil.preparation.base import Feature, FloatMatrix, some
+from annvil.preparation.calendar import CYCLES, DAY, CalendarPart, calendar_part, write_calendar_part
+from annvil.task import FloatArray
+
+HUGE = 1e150
+"""Values beyond are taken for this (assumed): differences and squares of what is left are finite in float64."""
+
+CHUNK_VALUES = 2**19
+"""Values prepared at a time: 4 MiB of float64 stay in the cache (measured: larger is slower and takes more memory)."""
+
+SMOOTH_CLIP = 3.0
+"""Where x / sqrt(1 + (x/3)²) levels off (RealMLP, Holzmüller et al. 2024, arXiv 2407.04491, section 3.1)."""
+
+
+def number_rows(inputs: Table, width: int = 1) -> Iterator[tuple[slice, FloatArray]]:
+    """Pieces of `Table.numbers` with their rows, small enough for ``width`` derived values per row."""
+    columns = [column.values for column in inputs.columns if not column.field.is_text]
+    step = max(1, CHUNK_VALUES // max(1, len(columns), width))
+    for start in range(0, inputs.n_rows, step):
+        rows = slice(start, start + step)
+        yield rows, np.stack([values[rows] for values in columns], axis=1)
+
+
+@dataclass(frozen=True)
+class NumberSource:
+    """Which number columns are read, dates turned into days and parts of the calendar.
+
+    Attributes
+    ----------
+    plain : positions of number columns in the table's numbers
+    dates : positions of date columns; each gives days since 1970
+    parts : parts of the calendar given as plain numbers, each with the places in ``dates`` it is given for
+    features : one per column that `read` returns: plain numbers, days, parts
+    """
+
+    plain: tuple[int, ...]
+    dates: tuple[int, ...]
+    parts: tuple[tuple[CalendarPart, tuple[int, ...]], ...]
+    features: tuple[Feature, ...]
+
+    def read(self, numbers: FloatArray) -> FloatArray:
+        """The columns, float64 ``(n_rows, len(features))`` with NaN for missing."""
+        if not self.dates:
+            return numbers if len(self.plain) == numbers.shape[1] else numbers[:, list(self.plain)]
+        seconds = numbers[:, list(self.dates)]
+        blocks = [numbers[:, list(self.plain)], seconds / DAY]
+        for part, places in self.parts:
+            chosen = seconds[:, list(places)]
+            blocks.append(np.where(np.isnan(chosen), np.nan, calendar_part(part, chosen)))
+        return np.concatenate(blocks, axis=1)
+
+    def write(self, graph: Graph, numbers: Value) -> Value:
+        """`read` as nodes of a graph."""
+        if not self.dates:
+            return numbers if self.plain == tuple(range(len(self.plain))) else graph.columns(numbers, self.plain)
+        seconds = graph.columns(numbers, self.dates)
+        blocks = [graph.columns(numbers, self.plain)] if self.plain else []
+        blocks.append(graph.op("Div", seconds, graph.constant(float(DAY))))
+        for part, places in self.parts:
+            chosen = graph.columns(seconds, places)
+            value = graph.cast(write_calendar_part(graph, part, chosen), "float64")
+            blocks.append(graph.op("Where", graph.op("IsNaN", chosen), graph.constant(np.nan), value))
+        return graph.concat(blocks)
+
+
+@dataclass(frozen=True)
+class ScaledPart:
+    """(x - center) · factor, kept within ±limit, smoothly clipped if asked; missing values filled and marked.
+
+    Attributes
+    ----------
+    source : what is read, ``m`` columns
+    center, factor : float64 ``(m,)``; a factor of 0 makes a constant column 0
+    filling : float64 ``(m,)``: the prepared value of a missing one; NaN keeps it missing
+    limit : no prepared value is larger, before the smooth clip
+    smooth : whether the smooth clip follows
+    marked : columns whose missing values get an indicator of their own, 1 where missing
+    about : sentences for people
+    """
+
+    source: NumberSource
+    center: FloatArray
+    factor: FloatArray
+    filling: FloatArray
+    limit: float
+    smooth: bool
+    marked: tuple[int, ...]
+    about: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The scaled columns, then the indicators."""
+        columns = self.source.features
+        marks = (columns[i].source for i in self.marked)
+        return (*columns, *(Feature(f"{mark} is missing", mark) for mark in marks))
+
+    def apply(self, inputs: Table, out: FloatMatrix) -> None:
+        """Fill ``out``, float32 ``(n_rows, len(features))``."""
+        width = len(self.source.features)
+        for rows, numbers in number_rows(inputs, width):
+            values = self.source.read(numbers)
+            missing = np.isnan(values)
+            with np.errstate(over="ignore"):
+                scaled = (np.clip(values, -HUGE, HUGE) - self.center) * self.factor
+            scaled = np.clip(scaled, -self.limit, self.limit)
+            if self.smooth:
+                scaled /= np.sqrt((scaled * (1 / SMOOTH_CLIP)) ** 2 + 1.0)
+            out[rows, :width] = np.where(missing, self.filling, scaled)
+            out[rows, width:] = missing[:, self.marked]
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """The same as nodes."""
+        values = self.source.write(graph, numbers)
+        missing = graph.op("IsNaN", values)
+        scaled = _write_clip(graph, values, HUGE)
+        if np.any(self.center):
+            scaled = graph.op("Sub", scaled, graph.constant(self.center))
+        if np.any(self.factor != 1.0):
+            scaled = graph.op("Mul", scaled, graph.constant(self.factor))
+        scaled = _write_clip(graph, scaled, self.limit)
+        if self.smooth:
+            third = graph.op("Mul", scaled, graph.constant(1 / SMOOTH_CLIP))
+            root = graph.op("Sqrt", graph.op("Add", graph.op("Mul", third, third), graph.constant(1.0)))
+            scaled = graph.op("Div", scaled, root)
+        # Clip says nothing of NaN in ONNX: what becomes of a missing value is decided here alone.
+        block = graph.cast(graph.op("Where", missing, graph.constant(self.filling), scaled), "float32")
+        if not self.marked:
+            return block
+        return graph.concat([block, graph.cast(graph.columns(missing, self.marked), "float32")])
+
+    def describe(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        return self.about
+
+
+@dataclass(frozen=True)
+class CurvePart:
+    """Normal scores of skewed columns: how unusual a value is among the training rows, whatever its unit.
+
+    Attributes
+    ----------
+    source : what is read
+    columns : the ``k`` columns of it that are skewed
+    knots : float64 ``(k, q)``, increasing: quantiles of the training rows
+    scores : float64 ``(k, q)``: their normal scores; between knots on a straight line, constant outside
+    about : sentences for people
+    """
+
+    source: NumberSource
+    columns: tuple[int, ...]
+    knots: FloatArray
+    scores: FloatArray
+    about: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """One per skewed column."""
+        chosen = (self.source.features[i] for i in self.columns)
+        return tuple(Feature(f"{feature.name} (normal score)", feature.source) for feature in chosen)
+
+    def apply(self, inputs: Table, out: FloatMatrix) -> None:
+        """Fill ``out``, float32 ``(n_rows, k)``; a missing value has the score 0, that of the median."""
+        for rows, numbers in number_rows(inputs, len(self.source.features)):
+            values = self.source.read(numbers)[:, list(self.columns)]
+            for j, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
+                score = np.interp(values[:, j], knots, scores)
+                out[rows, j] = np.where(np.isnan(score), 0.0, score)
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """The same as a sum of ramps: each piece of the line adds the part of its rise that the value has climbed."""
+        values = graph.columns(self.source.write(graph, numbers), self.columns)
+        missing = graph.op("IsNaN", values)
+        known = graph.op("Where", missing, graph.constant(0.0), _write_clip(graph, values, HUGE))
+        steps = graph.op("Sub", graph.op("Unsqueeze", known, graph.constant([2])), graph.constant(self.knots[:, :-1]))
+        climbed = graph.op("Mul", steps, graph.constant(1 / np.diff(self.knots, axis=1)))
+        climbed = graph.op("Clip", climbed, graph.constant(0.0), graph.constant(1.0))
+        rises = graph.op("Mul", climbed, graph.constant(np.diff(self.scores, axis=1)))
+        score = graph.op("ReduceSum", rises, graph.constant([2]), keepdims=0)
+        score = graph.op("Add", score, graph.constant(self.scores[:, 0]))
+        return graph.cast(graph.op("Where", missing, graph.constant(0.0), score), "float32")
+
+    def describe(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        return self.about
+
+
+@dataclass(frozen=True)
+class CyclePart:
+    """Months, weekdays and hours as points on a circle, so that December is next to January.
+
+    Attributes
+    ----------
+    dates : positions of the date columns in the table's numbers
+    parts : the parts given, each with the places in ``dates`` it is given for
+    names : names of the date columns
+    """
+
+    dates: tuple[int, ...]
+    parts: tuple[tuple[CalendarPart, tuple[int, ...]], ...]
+    names: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Sine and cosine of each part of each date."""
+        return tuple(
+            Feature(f"{self.names[place]} ({part}, {wave})", self.names[place])
+            for part, places in self.parts
+            for place in places
+            for wave in ("sine", "cosine")
+        )
+
+    def apply(self, inputs: Table, out: FloatMatrix) -> None:
+        """Fill ``out``, float32 ``(n_rows, 2 k)``; a missing date is the middle of the circle."""
+        for rows, numbers in number_rows(inputs, len(self.features)):
+            seconds = numbers[:, list(self.dates)]
+            start = 0
+            for part, places in self.parts:
+                chosen = seconds[:, list(places)]
+                points = circle(part)
+                at = np.where(np.isnan(chosen), len(points) - 1, calendar_part(part, chosen) - CYCLES[part][0])
+                stop = start + 2 * len(places)
+                out[rows, start:stop] = points[at].reshape(len(at), -1)
+                start = stop
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """The same as nodes."""
+        seconds = graph.columns(numbers, self.dates)
+        blocks = []
+        for part, places in self.parts:
+            chosen = graph.columns(seconds, places)
+            points = circle(part)
+            place = graph.op("Sub", write_calendar_part(graph, part, chosen), graph.constant(np.int64(CYCLES[part][0])))
+            middle = graph.constant(np.int64(len(points) - 1))
+            at = graph.op("Where", graph.op("IsNaN", chosen), middle, place)
+            pairs = graph.op("Gather", graph.constant(points), at, axis=0)
+            blocks.append(graph.op("Reshape", pairs, graph.constant([0, 2 * len(places)])))
+        return graph.concat(blocks)
+
+    def describe(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        return tuple(
+            f"{part} of {some([self.names[place] for place in places])} as sine and cosine (0 and 0 where missing)."
+            for part, places in self.parts
+        )
+
+
+def circle(part: CalendarPart) -> FloatMatrix:
+    """Sine and cosine of each value of the part, then the middle of the circle: float32 ``(length + 1, 2)``."""
+    angle = 2 * np.pi * np.arange(CYCLES[part][1]) / CYCLES[part][1]
+    points = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    return np.concatenate([points, np.zeros((1, 2))]).astype(np.float32)
+
+
+def _write_clip(graph: Graph, value: Value, limit: float) -> Value:
+    return graph.op("Clip", value, graph.constant(-limit), graph.constant(limit))
