@@ -36,7 +36,7 @@ def bounded_threads(most: int) -> Iterator[None]:
     if most < 1:
         yield
         return
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=most):
         yield

@@ -1,0 +1,207 @@
+"""The linear contender: logistic regression for classes, ridge regression for numbers, the penalty searched.
+
+Inner splits choose the penalty; then one model is fitted again on all rows of the job, because one set of coefficients
+is the cheapest thing to ship and a linear model gains next to nothing from averaging over folds. Out-of-fold
+predictions come from the inner fits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset, Table
+from annvil.graph import Graph, Value
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape, as_outputs
+from annvil.models.linear_fits import Coefficients, RidgePath, fit_logistic
+from annvil.models.metering import Stopwatch, bounded_threads
+from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
+from annvil.task import FloatArray, IntArray, Task
+
+PENALTIES = (1.0, 10.0, 0.1, 100.0, 0.01, 1000.0, 0.001, 10_000.0)
+"""Weights of the squared norm, in the order in which they are tried: the textbook value first, then outwards."""
+
+SEARCH_ROWS = 50_000
+"""Most training rows of an inner fit (assumed): more hardly move the choice of the penalty. The last fit sees all."""
+
+
+@dataclass(frozen=True)
+class LinearMember:
+    """Prepared inputs times coefficients, through softmax or back to target units."""
+
+    preparation: LinearPreparation
+    fit: Coefficients
+    target: TargetScaling | None  # for regression
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
+        return _outputs(self.fit, self.target, self.preparation.transform(inputs).numbers)
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """The same in float64."""
+        prepared, _ = self.preparation.write(graph, numbers, texts)
+        product = graph.op("MatMul", graph.cast(prepared, "float64"), graph.constant(self.fit.slopes))
+        scores = graph.op("Add", product, graph.constant(self.fit.intercepts))
+        if self.target is None:
+            return graph.op("Softmax", scores, axis=1)
+        return self.target.write(graph, scores)
+
+    @property
+    def n_parameters(self) -> int:
+        """Slopes and intercepts; two classes need one set."""
+        n_features, n_outputs = self.fit.slopes.shape
+        return int((n_features + 1) * (1 if n_outputs == 2 else n_outputs))
+
+
+class Linear:
+    """Logistic regression or ridge regression on scaled numbers and one-hot categories."""
+
+    name = "linear"
+    title = "Linear model"
+    family: Family = "linear"
+
+    def declines(self, shape: Shape) -> str | None:
+        """Never: a linear model is always worth knowing."""
+        return None
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """As many penalties as the time allows, at most all of them."""
+        per_search = n_inner * _seconds_per_fit(shape, min(shape.n_rows, SEARCH_ROWS))
+        last = _seconds_per_fit(shape, shape.n_rows)
+        affordable = (seconds / max(n_jobs, 1) - last) / per_search
+        return Effort(candidates=int(np.clip(affordable, 1, len(PENALTIES))))
+
+    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """Search on the inner splits, then one fit on all rows, for every job."""
+        with bounded_threads(context.threads or 1):
+            for job in jobs:
+                fitted = self._fit_job(dataset, job, effort, context)
+                if fitted is None:
+                    return
+                yield fitted
+
+    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, context: Context) -> Fitted | None:
+        watch = Stopwatch()
+        search = _InnerFits(dataset, job, effort.options)
+        candidates = _candidates(dataset, job, effort)
+        trials, _ = try_candidates(dataset, job, candidates, search.fit_split, context)
+        if not trials:
+            return None
+        best = best_of(trials)
+        member, converged = _fit_rows(dataset, job.rows, best.candidate, effort.options)
+        return Fitted(
+            contender=self.name,
+            job=job,
+            task=dataset.task,
+            members=(member,),
+            calibration=best.calibration,
+            out_of_fold=best.out_of_fold,
+            configuration=best.candidate.configuration,
+            summary=best.candidate.words,
+            tried=tuple(trial.to_json() for trial in trials),
+            fit_seconds=watch.seconds,
+            core_seconds=watch.core_seconds,
+            notes=(*search.notes, *(() if converged else ("The solver stopped before it had converged.",))),
+        )
+
+
+def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
+    if effort.configuration is not None:
+        given = effort.configuration
+        return [_candidate(dataset.task, float(given["penalty"]), bool(given["class_weighted"]))]
+    plain = [_candidate(dataset.task, penalty, False) for penalty in PENALTIES]
+    task = dataset.task
+    may_weight = task.is_classification and effort.options.imbalance == "auto"
+    if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
+        plain[3:3] = [_candidate(task, 1.0, True)]
+        plain[6:6] = [_candidate(task, 10.0, True)]
+    return plain[: effort.candidates]
+
+
+def _candidate(task: Task, penalty: float, class_weighted: bool) -> Candidate:
+    words = ("logistic" if task.is_classification else "ridge") + f" regression, penalty {penalty:g}"
+    words += ", classes weighted" if class_weighted else ""
+    return Candidate({"penalty": penalty, "class_weighted": class_weighted}, words, class_weighted)
+
+
+class _InnerFits:
+    """Fits on inner splits; what does not hang on the candidate (preparation, decomposition) is made once a split."""
+
+    def __init__(self, dataset: Dataset, job: Job, options: Options) -> None:
+        self._dataset, self._job, self._options = dataset, job, options
+        self._made: dict[int, Any] = {}
+        self.notes: tuple[str, ...] = ()
+
+    def fit_split(self, candidate: Candidate, number: int) -> tuple[None, FloatArray]:
+        """Outputs for the split's test rows (no member: the final one is fitted on all rows)."""
+        if number not in self._made:
+            self._made[number] = self._prepare(number)
+        train, test, y, target, path = self._made[number]
+        task = self._dataset.task
+        if path is not None:
+            fit = path.coefficients(candidate.configuration["penalty"])
+        else:
+            fit, _ = _logistic(task, train, y, candidate)
+        return None, _outputs(fit, target, test)
+
+    def _prepare(self, number: int) -> tuple[Any, ...]:
+        split, task = self._job.inner[number], self._dataset.task
+        rows = split.train
+        if len(rows) > SEARCH_ROWS:
+            generator = np.random.default_rng([self._job.seed, number])
+            rows = np.sort(generator.choice(rows, SEARCH_ROWS, replace=False))
+            self.notes = (f"The penalty was chosen on {SEARCH_ROWS} rows, the final fit uses all.",)
+        inputs, y = self._dataset.inputs.take(rows), self._dataset.y[rows]
+        preparation = _prepared(inputs, y, task, self._options)
+        train = preparation.transform(inputs).numbers
+        test = preparation.transform(self._dataset.inputs.take(split.test)).numbers
+        if task.is_classification:
+            return train, test, y, None, None
+        target = TargetScaling.fit(y)
+        return None, test, None, target, RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
+
+
+def _fit_rows(dataset: Dataset, rows: IntArray, candidate: Candidate, options: Options) -> tuple[LinearMember, bool]:
+    """The chosen model on all rows, and whether its solver converged."""
+    inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
+    preparation = _prepared(inputs, y, task, options)
+    train = preparation.transform(inputs).numbers
+    if task.is_classification:
+        fit, converged = _logistic(task, train, y, candidate)
+        return LinearMember(preparation, fit, None), converged
+    target = TargetScaling.fit(y)
+    path = RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
+    return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
+
+
+def _prepared(inputs: Table, y: NDArray[Any], task: Task, options: Options) -> LinearPreparation:
+    return LinearPreparation.fit(inputs, scaling=options.scaling, y=y, task=task)
+
+
+def _logistic(task: Task, train: NDArray[Any], y: NDArray[Any], candidate: Candidate) -> tuple[Coefficients, bool]:
+    weights = class_weights(y, task.n_outputs) if candidate.class_weighted else None
+    return fit_logistic(train, y, task.n_outputs, candidate.configuration["penalty"], weights)
+
+
+def _outputs(fit: Coefficients, target: TargetScaling | None, features: NDArray[Any]) -> FloatArray:
+    scores = features.astype(np.float64) @ fit.slopes + fit.intercepts
+    if target is not None:
+        return as_outputs(target.inverse(scores))
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _seconds_per_fit(shape: Shape, n_rows: int) -> float:
+    """Preparation and one fit, on the slow side (measured on one core)."""
+    n_columns = 2 * shape.n_numbers + shape.n_levels + 1
+    if not shape.is_classification:
+        smaller = float(min(n_columns, n_rows))
+        return 0.01 + 3e-9 * n_rows * n_columns * math.sqrt(smaller) + 2e-9 * smaller**3
+    n_coefficients = n_columns * (1 if shape.n_outputs == 2 else shape.n_outputs)
+    return 0.02 + 1e-7 * n_rows * n_coefficients + 2e-8 * min(n_coefficients, 500) ** 3

@@ -1,0 +1,211 @@
+"""Boosted trees: scikit-learn's histogram gradient boosting, searched over a fixed list, stopped early, bagged.
+
+Which library and which list: docs/decisions/0020-boosted-trees.md. Every inner split grows one member on its training
+rows and stops where its validation rows are predicted best; the members of the best candidate are averaged. The same
+validation rows stop the growth and give the out-of-fold predictions, which flatters these a little (as in every
+bagged booster); choosing one number of rounds for all folds instead changed nothing on real tables (measured there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset, Table
+from annvil.graph import Graph, Value
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.metering import Stopwatch, bounded_threads
+from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.trees_growth import GROWTHS, Growth, baseline_of, grow_trees, seconds_per_fit
+from annvil.models.trees_onnx import forest_of, write_forest
+from annvil.preparation import TreePreparation, class_weights, is_imbalanced
+from annvil.task import FloatArray, IntArray, Task
+
+ONE_THREAD_VALUES = 1_000_000
+"""Rows times columns up to which one thread is used (measured: two gain nothing there, and lose much on busy cores)."""
+
+
+@dataclass(frozen=True)
+class TreesMember:
+    """One boosted model with its preparation.
+
+    Attributes
+    ----------
+    model : the fitted scikit-learn estimator, or None where the training rows held one class only
+    columns : for each raw score of the model, the output column it stands for
+    base : float64 ``(n_outputs,)``: scores where no tree adds anything
+    """
+
+    preparation: TreePreparation
+    model: Any | None
+    columns: tuple[int, ...]
+    base: FloatArray
+    is_classification: bool
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
+        return self.outputs(self.preparation.transform(inputs).numbers)
+
+    def outputs(self, features: NDArray[np.float32]) -> FloatArray:
+        """The same from prepared columns."""
+        scores = np.tile(self.base, (len(features), 1))
+        if self.model is not None and len(features):
+            raw = self.model.decision_function(features) if self.is_classification else self.model.predict(features)
+            scores[:, self.columns] = raw.reshape(len(features), -1)
+        if not self.is_classification:
+            return scores
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """One ensemble node; base scores and softmax in float64."""
+        features, _ = self.preparation.write(graph, numbers, texts)
+        base = self.base[None, :]
+        if self.model is None:
+            none = graph.op("ReduceSum", features, graph.constant([1], "int64"), keepdims=1)
+            zero = graph.op("Mul", graph.cast(graph.op("IsNaN", none), "float64"), graph.constant(0.0))
+            scores = graph.op("Add", zero, graph.constant(base))
+        else:
+            forest = forest_of(self.model._predictors, self.columns)
+            grown = graph.cast(write_forest(graph, features, forest, len(self.base)), "float64")
+            scores = graph.op("Add", grown, graph.constant(base))
+        return graph.op("Softmax", scores, axis=1) if self.is_classification else scores
+
+    @property
+    def n_parameters(self) -> int:
+        """A column and a threshold for each inner node, a value for each leaf."""
+        return len(self.base) if self.model is None else forest_of(self.model._predictors, self.columns).n_parameters
+
+
+class BoostedTrees:
+    """Gradient boosted trees on numbers and target-encoded categories."""
+
+    name = "boosted-trees"
+    title = "Boosted trees"
+    family: Family = "trees"
+
+    def declines(self, shape: Shape) -> str | None:
+        """Never."""
+        return None
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """As many candidates as the time allows; where it does not allow one, shorter growth with bigger steps."""
+        per_job = seconds / max(n_jobs, 1)
+        one = n_inner * seconds_per_fit(shape, n_inner)
+        if per_job >= one:
+            return Effort(candidates=int(np.clip(per_job / one, 1, len(GROWTHS))))
+        return Effort(candidates=1, scale=float(np.clip(round(per_job / one, 3), 0.02, 1.0)))
+
+    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """Search on the inner splits and bag their members, for every job."""
+        n_values = max((len(job.rows) for job in jobs), default=0) * len(dataset.inputs.columns)
+        with bounded_threads(context.threads or (1 if n_values <= ONE_THREAD_VALUES else 0)):
+            for job in jobs:
+                fitted = self._fit_job(dataset, job, effort, context)
+                if fitted is None:
+                    return
+                yield fitted
+
+    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, context: Context) -> Fitted | None:
+        watch = Stopwatch()
+        splits = [_SplitData(dataset, job, number, effort) for number in range(len(job.inner))]
+
+        def fit_split(candidate: Candidate, number: int) -> tuple[TreesMember, FloatArray]:
+            return splits[number].grow(Growth(**candidate.configuration), effort.scale, context)
+
+        trials, members = try_candidates(dataset, job, _candidates(dataset, job, effort), fit_split, context)
+        if not trials:
+            return None
+        best = best_of(trials)
+        rounds = [0 if member.model is None else member.model.n_iter_ for member in members]
+        return Fitted(
+            contender=self.name,
+            job=job,
+            task=dataset.task,
+            members=tuple(members),
+            calibration=best.calibration,
+            out_of_fold=best.out_of_fold,
+            configuration=best.candidate.configuration,
+            summary=f"{best.candidate.words}; {_range(rounds)} rounds",
+            tried=tuple(trial.to_json() for trial in trials),
+            fit_seconds=watch.seconds,
+            core_seconds=watch.core_seconds,
+        )
+
+
+def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
+    if effort.configuration is not None:
+        return [_candidate(Growth(**effort.configuration))]
+    task = dataset.task
+    growths = list(GROWTHS)
+    may_weight = task.is_classification and effort.options.imbalance == "auto"
+    if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
+        weighted = [replace(growth, class_weighted=True) for growth in growths[:3]]
+        growths = [growths[0], growths[1], weighted[0], growths[2], weighted[1], *growths[3:], weighted[2]]
+    return [_candidate(growth) for growth in growths[: effort.candidates]]
+
+
+def _candidate(growth: Growth) -> Candidate:
+    return Candidate(asdict(growth), growth.describe(), growth.class_weighted)
+
+
+class _SplitData:
+    """Prepared rows of one inner split, made when first needed and kept for all candidates."""
+
+    def __init__(self, dataset: Dataset, job: Job, number: int, effort: Effort) -> None:
+        self._dataset, self._split, self._effort = dataset, job.inner[number], effort
+        self._seed = int(np.random.default_rng([job.seed, number]).integers(2**31))
+        self._prepared: tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def grow(self, growth: Growth, scale: float, context: Context) -> tuple[TreesMember, FloatArray]:
+        """A member grown on the split's training rows, and its outputs for the test rows."""
+        preparation, train, test = self._rows()
+        task, y = self._dataset.task, self._dataset.y
+        y_train, y_test = y[self._split.train], y[self._split.test]
+        if not task.is_classification:
+            model = grow_trees(growth, scale, self._seed, (train, y_train), (test, y_test), None, context)
+            member = TreesMember(preparation, model, (0,), baseline_of(model), False)
+            return member, member.outputs(test)
+        present = np.unique(y_train)
+        if len(present) == 1:
+            member = TreesMember(preparation, None, (), _base_scores(task, present, len(y_train), np.zeros(1)), True)
+            return member, member.outputs(test)
+        known = np.isin(y_test, present)
+        weights = class_weights(y_train, task.n_outputs) if growth.class_weighted else None
+        stopping = test[known], y_test[known]
+        model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, context)
+        base = _base_scores(task, present, len(y_train), baseline_of(model))
+        columns = present[1:] if len(present) == 2 else present
+        member = TreesMember(preparation, model, tuple(int(column) for column in columns), base, True)
+        return member, member.outputs(test)
+
+    def _rows(self) -> tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]]:
+        if self._prepared is None:
+            inputs = self._dataset.inputs.take(self._split.train)
+            preparation, train = TreePreparation.fit_transform(
+                inputs,
+                scaling=self._effort.options.scaling,
+                y=self._dataset.y[self._split.train],
+                task=self._dataset.task,
+                seed=self._seed,
+            )
+            test = preparation.transform(self._dataset.inputs.take(self._split.test))
+            self._prepared = preparation, train.numbers, test.numbers
+        return self._prepared
+
+
+def _base_scores(task: Task, present: IntArray, n_rows: int, baseline: FloatArray) -> FloatArray:
+    """Scores before any tree; classes without a training row get a probability of about one in ``n_rows``."""
+    known = np.array([0.0, baseline[0]]) if len(present) == 2 else baseline
+    base = np.full(task.n_outputs, known.max() - np.log(n_rows + 1.0))
+    base[present] = known
+    return base
+
+
+def _range(rounds: Sequence[int]) -> str:
+    low, high = min(rounds), max(rounds)
+    return f"{low}" if low == high else f"{low}–{high}"

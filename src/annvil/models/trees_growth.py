@@ -1,0 +1,150 @@
+"""Growing one boosted model: the candidates, early stopping on given rows, and the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.models.contract import Context, Shape
+from annvil.task import FloatArray
+
+Rows = tuple[NDArray[np.float32], NDArray[Any]]
+"""Prepared columns ``(n_rows, n_features)`` and targets ``(n_rows,)``."""
+
+ROUNDS = 1000
+"""Most boosting rounds at scale 1; early stopping usually ends far sooner."""
+
+PATIENCE = 30
+"""Rounds without a better validation loss before growth stops (assumed)."""
+
+STEADY_SCALE = 0.5
+"""Below this scale, shorter growth takes bigger steps: the learning rate rises as the rounds shrink."""
+
+LARGEST_RATE = 0.3
+
+BLIND_ROUNDS = 100
+"""Rounds where no row is left to stop on (scikit-learn's default)."""
+
+LONG_WORK = 5e8
+"""Rows times columns times rounds from which a fit asks the clock between pieces (measured: some 10 s)."""
+
+PIECE_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees are grown.
+
+    ``leaves`` at most, ``min_leaf`` rows in a leaf at least, ``l2`` on leaf values, ``features``: share of the columns
+    a split may look at, ``class_weighted``: rare classes count as much as frequent ones.
+    """
+
+    learning_rate: float
+    leaves: int
+    min_leaf: int
+    l2: float
+    features: float
+    class_weighted: bool = False
+
+    def describe(self) -> str:
+        """For people."""
+        text = f"{self.leaves} leaves, learning rate {self.learning_rate:g}, at least {self.min_leaf} rows a leaf"
+        text += f", {self.features:.0%} of the columns a split" if self.features < 1 else ""
+        text += f", l2 {self.l2:g}" if self.l2 else ""
+        return text + (", classes weighted" if self.class_weighted else "")
+
+
+GROWTHS = (
+    Growth(0.05, 31, 10, 1.0, 0.5),
+    Growth(0.05, 15, 5, 10.0, 0.3),
+    Growth(0.05, 7, 10, 1.0, 0.5),
+    Growth(0.05, 63, 5, 1.0, 0.7),
+    Growth(0.05, 50, 40, 0.0, 0.7),
+    Growth(0.05, 100, 3, 1.0, 0.5),
+    Growth(0.05, 4, 10, 1.0, 0.5),
+    Growth(0.05, 31, 20, 0.0, 1.0),
+)
+"""The candidates in the order in which they are tried; the first is the tuned default."""
+
+
+def grow_trees(
+    growth: Growth, scale: float, seed: int, train: Rows, stopping: Rows, weights: FloatArray | None, context: Context
+) -> Any:
+    """A fitted scikit-learn estimator, cut back to the round that predicted the ``stopping`` rows best.
+
+    Parameters
+    ----------
+    scale : multiplies the number of rounds
+    weights : per class, or None; given for classes only
+    context : its deadline ends long growth early; what has grown by then is returned
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    features, y = _without_empty_columns(train[0]), train[1]
+    can_stop = len(stopping[1]) > 0
+    rounds = max(1, round((ROUNDS if can_stop else BLIND_ROUNDS) * scale))
+    kind = HistGradientBoostingClassifier if y.dtype.kind == "i" else HistGradientBoostingRegressor
+    model = kind(
+        learning_rate=min(LARGEST_RATE, growth.learning_rate * max(1.0, STEADY_SCALE / scale)),
+        max_leaf_nodes=growth.leaves,
+        min_samples_leaf=growth.min_leaf,
+        l2_regularization=growth.l2,
+        max_features=growth.features,
+        max_iter=rounds,
+        early_stopping=can_stop,
+        n_iter_no_change=PATIENCE,
+        tol=0.0,
+        random_state=seed,
+    )
+    more: dict[str, Any] = {} if weights is None else {"sample_weight": weights[y]}
+    if can_stop:
+        more |= {"X_val": stopping[0], "y_val": stopping[1]}
+        more |= {} if weights is None else {"sample_weight_val": weights[stopping[1]]}
+    if features.size * rounds < LONG_WORK:
+        model.fit(features, y, **more)
+    else:
+        _fit_in_pieces(model, rounds, features, y, more, context)
+    if can_stop:
+        best = int(np.argmax(model.validation_score_))  # entry 0 is before the first round
+        model._predictors = model._predictors[: max(1, best)]
+    return model
+
+
+def _without_empty_columns(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Columns without any value as zeros: scikit-learn cannot bin them, and no tree will split on a constant."""
+    empty = np.isnan(features).all(axis=0)
+    return np.where(empty, np.float32(0), features) if empty.any() else features
+
+
+def _fit_in_pieces(
+    model: Any, rounds: int, features: NDArray[Any], y: NDArray[Any], more: dict[str, Any], context: Context
+) -> None:
+    """The same fit, with a look at the clock every few rounds."""
+    model.warm_start = True
+    for upto in range(PIECE_ROUNDS, rounds + PIECE_ROUNDS, PIECE_ROUNDS):
+        model.max_iter = min(upto, rounds)
+        model.fit(features, y, **more)
+        if model.n_iter_ < model.max_iter:
+            return
+        if context.deadline.passed and model.max_iter < rounds:
+            context.cut_short = True
+            return
+
+
+def baseline_of(model: Any) -> FloatArray:
+    """Raw scores before the first tree ``(n_raw_scores,)``."""
+    return np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1)
+
+
+def seconds_per_fit(shape: Shape, n_inner: int) -> float:
+    """Seconds one inner fit is expected to take on one core, on the slow side."""
+    n_train = shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8)
+    n_columns = shape.n_numbers + shape.n_texts * (shape.n_outputs if shape.n_outputs > 2 else 1)
+    trees = TYPICAL_ROUNDS * (shape.n_outputs if shape.n_outputs > 2 else 1)
+    return trees * (3e-4 + 1e-3 + 31 * n_columns * 1e-6 + n_train * n_columns * 6e-9) + 2e-6 * n_train * n_columns
+
+
+TYPICAL_ROUNDS = 400
