@@ -147,12 +147,13 @@ def lookup_part(lookups: Sequence[Lookup], about: Sequence[str]) -> LookupPart:
 def _write_single(graph: Graph, texts: Value, lookups: Sequence[Lookup]) -> Value:
     lookup = lookups[0]
     values = lookup.table[:, 0].tolist()
+    slots = _not_empty(lookup.slots, lookup.unknown)
     return graph.op(
         "LabelEncoder",
         graph.columns(texts, [same.position for same in lookups]),
         domain=ML,
-        keys_strings=list(lookup.slots),
-        values_floats=[values[slot] for slot in lookup.slots.values()],
+        keys_strings=list(slots),
+        values_floats=[values[slot] for slot in slots.values()],
         default_float=values[lookup.unknown],
     )
 
@@ -165,8 +166,14 @@ def _write_wide(graph: Graph, texts: Value, lookup: Lookup) -> Value:
 
 def write_slots(graph: Graph, column: Value, slots: Mapping[str, int], unknown: int) -> Value:
     """`slots_of` as a node: strings of any shape → int64 of that shape."""
+    slots = _not_empty(slots, unknown)
     keys, values = list(slots), list(slots.values())
     return graph.op("LabelEncoder", column, domain=ML, keys_strings=keys, values_int64s=values, default_int64=unknown)
+
+
+def _not_empty(slots: Mapping[str, int], unknown: int) -> Mapping[str, int]:
+    """A LabelEncoder must know a text, even if it is to be treated as unknown."""
+    return slots or {MISSING: unknown}
 
 
 def slots_of(column: Column, slots: Mapping[str, int], unknown: int) -> IntArray:

@@ -73,7 +73,7 @@ def summarise(inputs: Table, *, cyclic: bool) -> NumberSummary | None:
     values = np.clip(source.read(numbers), -HUGE, HUGE)
     missing = np.isnan(values).mean(axis=0) if len(values) else np.zeros(values.shape[1])
     present = np.where(missing == 1.0, 0.0, values)
-    # As RobustScaler and SimpleImputer have them; the former hides coinciding quartiles, the latter is six times slower.
+    # As RobustScaler and SimpleImputer have them; the former hides equal quartiles, the latter is six times slower.
     low, first, median, third, high = np.nanquantile(present, [0.0, 0.25, 0.5, 0.75, 1.0], axis=0)
     return NumberSummary(source, values, low, first, median, third, high, missing)
 
