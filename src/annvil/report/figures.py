@@ -1,0 +1,338 @@
+"""From the records of a run to figures: which numbers go into which chart, and the sentence under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.comparison.results import Comparison, Standing
+from annvil.metrics import METRICS, Metric, decide
+from annvil.report import summaries
+from annvil.report.charts import confusion as confusion_chart
+from annvil.report.charts.confusion import confusion
+from annvil.report.charts.fold_scores import Strip, fold_scores
+from annvil.report.charts.intervals import Estimate, interval_bars
+from annvil.report.charts.learning import Curve, crossing, learning
+from annvil.report.charts.paired import Pair, paired
+from annvil.report.charts.pareto import Offer, frontier, pareto
+from annvil.report.charts.posterior import Belief, posterior
+from annvil.report.charts.reliability import reliability
+from annvil.report.charts.residuals import residuals
+from annvil.report.charts.training import History, training
+from annvil.report.view import HeldOut, ReportView
+from annvil.report.wording import count, listed, percent, seconds, with_spread
+
+WIDE, NARROW = 700.0, 342.0
+"""Widths in CSS pixels: a readable column, and a phone of 390 pixels less its margins."""
+
+MOST_IMPORTANCES = 20
+MOST_DOTS = 1500
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart drawn for wide and for narrow screens, with its caption."""
+
+    title: str
+    caption: str
+    wide: str
+    narrow: str
+
+
+def _figure(name: str, title: str, caption: str, draw: Callable[[float, str], str]) -> Figure:
+    return Figure(title, caption, draw(WIDE, f"{name}-wide"), draw(NARROW, f"{name}-narrow"))
+
+
+def score_text(metric: Metric, mean: float, spread: float) -> str:
+    """``"0.871 ± 0.021"``."""
+    return with_spread(mean, spread, 3 if metric.greater_is_better else None)
+
+
+def scored(comparison: Comparison) -> list[Standing]:
+    """Contenders with at least one fold, best first."""
+    return [s for s in comparison.standings if s.per_fold and comparison.metric in s.means]
+
+
+def fold_figure(comparison: Comparison) -> Figure | None:
+    """Every contender on every fold."""
+    metric, standings = METRICS[comparison.metric], scored(comparison)
+    if not standings:
+        return None
+    strips = [
+        Strip(
+            s.title, s.family, s.per_fold, s.means[metric.name], s.spreads[metric.name],
+            score_text(metric, s.means[metric.name], s.spreads[metric.name]),
+            s.contender == comparison.verdict.recommended,
+        )
+        for s in standings
+    ]  # fmt: skip
+    caption = (
+        "Each mark is one fold, scored on rows the model had not seen; the upright line is the mean of the folds "
+        "and the bar reaches one standard deviation to each side."
+    )
+    return _figure(
+        "folds", "Every contender on every fold", caption,
+        lambda width, name: fold_scores(strips, metric.title, metric.greater_is_better, width, name),
+    )  # fmt: skip
+
+
+def paired_figure(comparison: Comparison) -> Figure | None:
+    """The two sides, fold by fold."""
+    metric, verdict = METRICS[comparison.metric], comparison.verdict
+    if verdict.network is None or verdict.simple is None:
+        return None
+    titles = {s.contender: s.title for s in comparison.standings}
+    folds = list(zip(verdict.network.per_fold, verdict.simple.per_fold, strict=True))
+    if not folds:
+        return None
+    names = [
+        (titles.get(a, a), titles.get(b, b))
+        for a, b in zip(verdict.network.contenders, verdict.simple.contenders, strict=True)
+    ]
+    pairs = [
+        Pair(f"fold {i + 1}", a, b, metric.tells(metric.gain(a, b), sign=True), network, simple)
+        for i, ((a, b), (network, simple)) in enumerate(zip(folds, names, strict=True))
+    ]
+    wins = sum(metric.gain(a, b) > 0 for a, b in folds)
+    caption = (
+        f"The network side was ahead in {wins} of {len(folds)} folds. In every fold each side is represented by the "
+        "contender that inner validation preferred, before the test rows were looked at."
+    )
+    return _figure(
+        "paired", "The two sides on the same rows", caption,
+        lambda width, name: paired(pairs, metric.title, metric.greater_is_better, width, name),
+    )  # fmt: skip
+
+
+def posterior_figure(comparison: Comparison) -> Figure | None:
+    """What is believed about the difference."""
+    metric, p = METRICS[comparison.metric], comparison.verdict.posterior
+    if p is None:
+        return None
+    factor = 100.0 if metric.greater_is_better else 1.0
+    unit = f"points of {metric.title}" if metric.greater_is_better else metric.title
+    belief = Belief(
+        factor * p.mean, factor * p.scale, p.df, factor * p.worth, tuple(factor * d for d in p.differences),
+        p.p_first, p.p_equal, p.p_second, (percent(p.p_second), percent(p.p_equal), percent(p.p_first)),
+    )  # fmt: skip
+    caption = (
+        f"The difference is {metric.tells(p.mean, sign=True)}, with 95% probability between "
+        f"{metric.tells(p.low, sign=True)} and {metric.tells(p.high, sign=True)}; inside the shaded region, "
+        f"±{metric.tells(p.worth)}, the two sides count as practically equal. Ticks under the axis are the folds."
+    )
+    return _figure(
+        "posterior", "How sure the difference is", caption,
+        lambda width, name: posterior(belief, f"network minus simple, {unit}", width, name),
+    )  # fmt: skip
+
+
+def pareto_figure(comparison: Comparison) -> Figure | None:
+    """Cost beside score."""
+    metric = METRICS[comparison.metric]
+    offers = [
+        Offer(
+            s.title, s.family, max(s.cost.fit_seconds, 1e-4), s.means[metric.name], s.spreads[metric.name],
+            f"{score_text(metric, s.means[metric.name], s.spreads[metric.name])}, {seconds(s.cost.fit_seconds)}",
+            s.contender == comparison.verdict.recommended,
+        )
+        for s in scored(comparison) if s.cost is not None and s.family != "dummy"
+    ]  # fmt: skip
+    if len(offers) < 2:
+        return None
+    unbeaten = listed([o.title for o in frontier(offers, metric.greater_is_better)], 6)
+    caption = (
+        f"No contender is both cheaper and better than those on the stepped line ({unbeaten}); everything off the line "
+        "is beaten on both counts. Upright bars are one standard deviation over folds; the ringed mark is recommended."
+    )
+    return _figure(
+        "pareto", "What a better score costs", caption,
+        lambda width, name: pareto(
+            offers, metric.title, "seconds to train one fold", metric.greater_is_better, width, name
+        ),
+    )  # fmt: skip
+
+
+def learning_figure(comparison: Comparison) -> Figure | None:
+    """Learning curves."""
+    metric = METRICS[comparison.metric]
+    families = {s.contender: (s.title, s.family) for s in comparison.standings}
+    score = metric.error  # its own inverse: 1 - (1 - score), or the error as it is
+    curves = []
+    for one in comparison.curves:
+        if not one.anchors:
+            continue
+        title, family = families.get(one.contender, (one.contender, "simple"))
+        law = one.law if one.well_behaved else None
+        curves.append(
+            Curve(
+                title, family,
+                tuple(float(a.n_train) for a in one.anchors),
+                tuple(score(a.mean) for a in one.anchors),
+                tuple(a.spread for a in one.anchors),
+                law.sizes if law else (),
+                tuple(map(score, law.median)) if law else (),
+                tuple(map(score, law.high if metric.greater_is_better else law.low)) if law else (),
+                tuple(map(score, law.low if metric.greater_is_better else law.high)) if law else (),
+            )
+        )  # fmt: skip
+    if not curves:
+        return None
+    pairs = [(a, b) for i, a in enumerate(curves) for b in curves[i + 1 :]]
+    met = [crossing(a, b) for a, b in pairs if (a.family == "network") != (b.family == "network")]
+    crossings = [c for c in met if c is not None]
+    caption = (
+        "Marks are measured, with one standard deviation around them; dashed lines continue the fitted power law, with "
+        "the band that holds 90% of its bootstrap."
+        if any(c.law for c in curves)
+        else "Marks are measured, with one standard deviation around them; none was regular enough to be continued."
+    )
+    if crossings:
+        caption += " The ring marks where a network and a simple model would meet."
+    return _figure(
+        "learning", "What more rows would bring", caption,
+        lambda width, name: learning(curves, metric.title, metric.greater_is_better, width, name, crossings),
+    )  # fmt: skip
+
+
+def ablation_figure(comparison: Comparison) -> Figure | None:
+    """What each step of preparation changed."""
+    metric = METRICS[comparison.metric]
+    if not comparison.ablations:
+        return None
+    factor = 100.0 if metric.greater_is_better else 1.0
+    titles = {s.contender: s.title for s in comparison.standings}
+    estimates = [
+        Estimate(
+            f"{a.what}, {titles.get(a.contender, a.contender)}",
+            factor * a.mean, factor * a.low, factor * a.high,
+            f"{metric.tells(a.mean, sign=True)} ({metric.tells(a.low, sign=True)} to {metric.tells(a.high, sign=True)})",
+        )
+        for a in comparison.ablations
+    ]  # fmt: skip
+    unit = f"gain in points of {metric.title}" if metric.greater_is_better else f"gain in {metric.title}"
+    caption = (
+        "Gain from each step, with its 95% interval, on the same folds with and without it; the shaded region is the "
+        "difference that counts as practically none."
+    )
+    return _figure(
+        "ablation", "What preparation changed", caption,
+        lambda width, name: interval_bars(
+            estimates, unit, "Gain from each step of preparation", width, name, factor * comparison.worth
+        ),
+    )  # fmt: skip
+
+
+def importance_figure(view: ReportView) -> Figure | None:
+    """What the recommended model relies on."""
+    metric = METRICS[view.comparison.metric]
+    if not view.importance:
+        return None
+    factor = 100.0 if metric.greater_is_better else 1.0
+    estimates = [
+        Estimate(
+            one.column, factor * one.mean, factor * one.low, factor * one.high,
+            f"{metric.tells(one.mean)} ({metric.tells(one.low)} to {metric.tells(one.high)})",
+        )
+        for one in view.importance[:MOST_IMPORTANCES]
+    ]  # fmt: skip
+    rows = f" Measured on {count(view.importance_rows)} rows it had not seen." if view.importance_rows else ""
+    caption = (
+        f"How much worse the predictions become when one column is shuffled, with the 95% interval; an interval that "
+        f"reaches zero means the column may not matter to this model.{rows}"
+    )
+    unit = f"points of {metric.title} lost" if metric.greater_is_better else f"{metric.title} gained"
+    return _figure(
+        "importance", "What the model relies on", caption,
+        lambda width, name: interval_bars(estimates, unit, "Importance of the input columns", width, name),
+    )  # fmt: skip
+
+
+def training_figure(view: ReportView) -> tuple[Figure, str] | None:
+    """Loss while training, of the recommended contender or else of the best network, and whose it is."""
+    standings = view.comparison.standings
+    recommended = [s for s in standings if s.contender == view.comparison.verdict.recommended]
+    for standing in [*recommended, *(s for s in standings if s.family == "network")]:
+        histories = _histories(view.comparison, standing.contender)
+        if histories:
+            return _training_of(standing, histories), standing.title
+    return None
+
+
+def _histories(comparison: Comparison, contender: str) -> list[History]:
+    results = [r for r in comparison.folds if r.contender == contender]
+    curves = [
+        History(f"fold {i + 1}", tuple(r.history.get("train_loss", ())), tuple(r.history.get("validation_loss", ())))
+        for i, r in enumerate(results)
+    ]
+    return [curve for curve in curves if curve.train or curve.validation]
+
+
+def _training_of(standing: Standing, histories: list[History]) -> Figure:
+    is_network = standing.family == "network"
+    family, steps = ("network", "epochs") if is_network else ("simple", "rounds")
+    caption = "One pair of lines per fold; the ring marks the lowest loss on validation rows"
+    caption += ", where the weights were taken from." if is_network else "."
+    return _figure(
+        "training", f"Loss while training: {standing.title}", caption,
+        lambda width, name: training(histories, family, steps, width, name),
+    )  # fmt: skip
+
+
+def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
+    """What each class was taken for; None with more classes than a page holds."""
+    classes = [str(c) for c in view.task.classes]
+    if len(classes) > confusion_chart.MOST_CLASSES:
+        return None
+    counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
+    right, everything = int(np.trace(counts)), int(counts.sum())
+    caption = (
+        f"{count(right)} of {count(everything)} held-out rows were put into the right class "
+        f"({percent(right / everything)}); {held_out.how}."
+    )
+    cut = held_out.threshold
+    if cut is not None and view.task.kind == "binary":
+        caption += f" “{classes[1]}” is predicted from a probability of {cut:.2f} on."
+    return _figure(
+        "confusion", "What each class was taken for", caption,
+        lambda width, name: confusion(counts.tolist(), classes, width, name),
+    )  # fmt: skip
+
+
+def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
+    """Whether predicted probabilities come true."""
+    if view.task.kind == "binary":
+        positive = str(view.task.classes[1])
+        probability, happened = held_out.outputs[:, 1], held_out.y == 1
+        predicted, observed = f"predicted probability of “{positive}”", f"how often it was “{positive}”"
+    else:
+        probability = held_out.outputs.max(axis=1)
+        happened = held_out.outputs.argmax(axis=1) == held_out.y
+        predicted, observed = "probability of the class predicted", "how often it was right"
+    bins = summaries.reliability_bins(probability, happened)
+    off = sum(not one.low <= one.predicted <= one.high for one in bins)
+    caption = (
+        "Marks on the dashed line mean that predicted probabilities can be taken at their word; upright bars are 95% "
+        f"intervals, and {len(bins) - off} of {len(bins)} of them contain the line. "
+        "Below, how many rows were given which probability."
+    )
+    return _figure(
+        "reliability", "Do the probabilities come true?", caption,
+        lambda width, name: reliability(bins, summaries.tenths(probability), predicted, observed, width, name),
+    )  # fmt: skip
+
+
+def residual_figure(view: ReportView, held_out: HeldOut) -> Figure:
+    """Predicted against observed."""
+    rows = summaries.spread_rows(len(held_out.y), MOST_DOTS)
+    caption = "Each dot is a row; on the line, prediction and observation are the same. " + (
+        f"{held_out.how[:1].upper()}{held_out.how[1:]}."
+        if len(rows) == len(held_out.y)
+        else f"{count(len(rows))} of {count(len(held_out.y))} rows are drawn; {held_out.how}."
+    )
+    predicted, observed = held_out.outputs[rows, 0].tolist(), held_out.y[rows].tolist()
+    return _figure(
+        "residuals", "Predicted and observed", caption,
+        lambda width, name: residuals(predicted, observed, view.task.target, width, name),
+    )  # fmt: skip

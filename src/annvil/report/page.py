@@ -1,0 +1,221 @@
+"""The page: everything the template needs, in words, and the rendering itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import annvil
+from annvil.comparison.results import Comparison, Standing
+from annvil.metrics import METRICS, Metric, decide, metrics_for
+from annvil.report import figures, summaries, wording
+from annvil.report.charts.confusion import MOST_CLASSES
+from annvil.report.figures import Figure, score_text
+from annvil.report.glossary import Glossary
+from annvil.report.view import ReportView
+
+VERDICTS = {
+    "network": "A network is worth it",
+    "simple": "A simple model is better",
+    "equal": "Practically equal",
+    "cannot tell": "Cannot tell yet",
+}
+
+FAMILIES = {"dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network"}
+SEVERITIES = ("serious", "warning", "info")
+
+
+def render(view: ReportView) -> str:
+    """The report as one HTML document that needs nothing else: style and charts inside, no script, no network.
+
+    Every text of the view (column names, categories, file names, sentences) is escaped, and a content security policy
+    in the page forbids everything but its own style.
+    """
+    environment = _environment()
+    glossary = Glossary()
+    style = _style()
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        **_context(view),
+        view=view,
+        style=Markup(style),  # our own file
+        style_hash=digest,
+        glossary=glossary,
+        term=glossary.link,
+        version=annvil.__version__,
+        w=wording,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("annvil.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: wording.clean(value) if type(value) is str else value,
+    )
+
+
+@cache
+def _style() -> str:
+    source = _environment().loader
+    assert source is not None
+    return source.get_source(_environment(), "report.css")[0]
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One line of the cost table, in words; empty where unknown."""
+
+    title: str
+    family: str
+    recommended: bool
+    score: str
+    fit: str
+    row: str
+    size: str
+    memory: str
+    state: str
+
+
+def _context(view: ReportView) -> dict[str, Any]:
+    comparison = view.comparison
+    metric = METRICS[comparison.metric]
+    standings = {s.contender: s for s in comparison.standings}
+    recommended = standings.get(comparison.verdict.recommended)
+    by_severity = {kind: i for i, kind in enumerate(SEVERITIES)}
+    return {
+        "metric": metric,
+        "comparison": comparison,
+        "verdict": comparison.verdict,
+        "verdict_label": VERDICTS[comparison.verdict.kind],
+        "recommended": recommended,
+        "key_facts": _key_facts(view, metric, recommended),
+        "posterior": figures.posterior_figure(comparison),
+        "folds": figures.fold_figure(comparison),
+        "paired": figures.paired_figure(comparison),
+        "pareto": figures.pareto_figure(comparison),
+        "learning": figures.learning_figure(comparison),
+        "ablation": figures.ablation_figure(comparison),
+        "importance": figures.importance_figure(view),
+        "training": figures.training_figure(view),
+        "errors": _errors(view),
+        "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
+        "all_metrics": _all_metrics(view),
+        "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
+        "left_out": [note for note in view.columns if not note.used and note.kind != "role"],
+        "tried": [_tried(s, comparison) for s in comparison.standings],
+        "more_importances": view.importance[figures.MOST_IMPORTANCES :],
+    }
+
+
+def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -> list[tuple[str, str, str]]:
+    """(label, value, remark) of the strip under the verdict."""
+    if recommended is None:
+        return []
+    facts = [("Recommended", recommended.title, view.comparison.verdict.recommended_because)]
+    if metric.name in recommended.means:
+        folds = wording.plain_count(len(recommended.per_fold), "fold")
+        score = score_text(metric, recommended.means[metric.name], recommended.spreads[metric.name])
+        facts.append((metric.title, score, f"mean ± standard deviation over {folds}, on rows not seen in training"))
+    cost = recommended.cost
+    if cost is not None:
+        facts.append(("To train", wording.seconds(cost.fit_seconds), "per fold, its search included"))
+    latency = view.shipped.latency_ms_p50 if view.shipped else cost.latency_ms_p50 if cost else None
+    slow = view.shipped.latency_ms_p95 if view.shipped else cost.latency_ms_p95 if cost else None
+    if latency is not None:
+        remark = f"median; 95% of calls within {wording.seconds(slow / 1000)}" if slow is not None else "median"
+        facts.append(("To predict one row", wording.seconds(latency / 1000), remark))
+    size = view.shipped.size_bytes if view.shipped else cost.size_bytes if cost else None
+    if size is not None:
+        facts.append(("Size on disk", wording.size(size), "preparation included"))
+    return facts
+
+
+def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> CostRow:
+    cost = standing.cost
+    latency = cost.latency_ms_p50 if cost else None
+    return CostRow(
+        title=standing.title,
+        family=FAMILIES[standing.family],
+        recommended=standing.contender == comparison.verdict.recommended,
+        score=score_text(metric, standing.means[metric.name], standing.spreads[metric.name])
+        if metric.name in standing.means
+        else "",
+        fit=wording.seconds(cost.fit_seconds) if cost else "",
+        row=wording.seconds(latency / 1000) if latency is not None else "",
+        size=wording.size(cost.size_bytes) if cost and cost.size_bytes is not None else "",
+        memory=wording.size(1e6 * cost.peak_memory_mb) if cost and cost.peak_memory_mb is not None else "",
+        state="" if standing.state == "finished" else standing.state,
+    )
+
+
+def _all_metrics(view: ReportView) -> dict[str, Any]:
+    """Head and rows of the table of every metric."""
+    shown = metrics_for(view.task.kind)
+    rows = []
+    for standing in figures.scored(view.comparison):
+        cells = [
+            score_text(m, standing.means[m.name], standing.spreads[m.name]) if m.name in standing.means else ""
+            for m in shown
+        ]
+        rows.append((standing.title, cells))
+    return {"head": [(m.title, m.greater_is_better) for m in shown], "rows": rows}
+
+
+def _errors(view: ReportView) -> dict[str, Any] | None:
+    """Figures, rates and sentences on how the recommended model errs on held-out rows."""
+    held_out = view.held_out
+    if held_out is None or len(held_out.y) == 0:
+        return None
+    shown: list[Figure | None]
+    if not view.task.is_classification:
+        off = np.abs(held_out.y - held_out.outputs[:, 0])
+        half, most = (wording.digits(float(np.quantile(off, q)), 3) for q in (0.5, 0.9))
+        sentence = f"Half of the predictions are off by {half} or less, nine in ten by {most} or less."
+        return {"figures": [figures.residual_figure(view, held_out)], "rates": [], "often": [], "sentence": sentence}
+    classes = [str(c) for c in view.task.classes]
+    counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
+    shown = [figures.confusion_figure(view, held_out), figures.reliability_figure(view, held_out)]
+    return {
+        "figures": [figure for figure in shown if figure is not None],
+        "rates": summaries.binary_rates(counts, *classes) if view.task.kind == "binary" else [],
+        "often": summaries.frequent_confusions(counts, classes) if len(classes) > MOST_CLASSES else [],
+        "sentence": "",
+    }
+
+
+def _tried(standing: Standing, comparison: Comparison) -> dict[str, Any]:
+    """What one contender tried on the first fold, best first, and what it used."""
+    first = next((f for f in comparison.folds if f.contender == standing.contender), None)
+    tried = list(first.tried) if first else []
+    tried.sort(key=lambda one: (one.get("score") is None, one.get("score") or 0.0))
+    notes = dict.fromkeys(note for f in comparison.folds if f.contender == standing.contender for note in f.notes)
+    return {
+        "standing": standing,
+        "candidates": [
+            (
+                str(one.get("what", "")),
+                "failed" if one.get("score") is None else _inner_loss(one["score"], one.get("spread") or 0.0),
+            )
+            for one in tried
+        ],
+        "notes": list(notes),
+        "parameters": wording.count(standing.cost.n_parameters) if standing.cost else "",
+        "core_seconds": wording.seconds(standing.cost.core_seconds) if standing.cost else "",
+        "parity": wording.digits(standing.parity, 1) if standing.parity else "none" if standing.parity == 0 else "",
+    }
+
+
+def _inner_loss(mean: float, spread: float) -> str:
+    return wording.with_spread(mean, spread) if spread else f"{mean:,.4g}"

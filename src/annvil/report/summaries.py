@@ -1,0 +1,97 @@
+"""Counting held-out predictions into bins and cells for the charts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.report.charts.reliability import Bin
+from annvil.task import FloatArray, IntArray
+
+
+def wilson(hits: int, rows: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson, Journal of the American Statistical Association 22, 1927)."""
+    if rows == 0:
+        return 0.0, 1.0
+    z = 1.959964
+    share = hits / rows
+    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def confusion_counts(y: NDArray[Any], decided: IntArray, n_classes: int) -> IntArray:
+    """Rows of each true class (first axis) by predicted class, int64 ``(n_classes, n_classes)``."""
+    cells = np.bincount(y.astype(np.int64) * n_classes + decided, minlength=n_classes * n_classes)
+    return cells.astype(np.int64).reshape(n_classes, n_classes)
+
+
+def reliability_bins(probability: FloatArray, happened: NDArray[Any], most: int = 10, fewest: int = 15) -> list[Bin]:
+    """Bins of about equally many rows by predicted probability; at least ``fewest`` rows a bin, equal ones together."""
+    n_bins = int(np.clip(len(probability) // fewest, 1, most))
+    order = np.argsort(probability, kind="stable")
+    cuts = np.linspace(0, len(order), n_bins + 1).round().astype(int)
+    edges = np.unique(probability[order][cuts[1:-1] - 1]) if n_bins > 1 else np.empty(0)
+    member = np.searchsorted(edges, probability, side="left")
+    bins = []
+    for index in np.unique(member):
+        inside = member == index
+        rows, hits = int(inside.sum()), int(happened[inside].sum())
+        low, high = wilson(hits, rows)
+        bins.append(Bin(float(probability[inside].mean()), hits / rows, low, high, rows))
+    return bins
+
+
+def tenths(probability: FloatArray) -> list[int]:
+    """Rows per tenth of predicted probability."""
+    return [int(n) for n in np.histogram(probability, bins=10, range=(0.0, 1.0))[0]]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of rows, named for people."""
+
+    name: str
+    meaning: str
+    hits: int
+    rows: int
+
+    @property
+    def share(self) -> float:
+        """``hits / rows``."""
+        return self.hits / self.rows if self.rows else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval."""
+        return wilson(self.hits, self.rows)
+
+
+def binary_rates(counts: IntArray, negative: str, positive: str) -> list[Rate]:
+    """Sensitivity, specificity and predictive values from a 2 x 2 matrix of counts."""
+    (tn, fp), (fn, tp) = counts.tolist()
+    rates = [
+        Rate("Sensitivity", f"rows that are “{positive}” and are found", tp, tp + fn),
+        Rate("Specificity", f"rows that are “{negative}” and are left alone", tn, tn + fp),
+        Rate("Positive predictive value", f"“{positive}” predicted, and it is so", tp, tp + fp),
+        Rate("Negative predictive value", f"“{negative}” predicted, and it is so", tn, tn + fn),
+    ]
+    return [rate for rate in rates if rate.rows]
+
+
+def frequent_confusions(counts: IntArray, classes: list[str], most: int = 10) -> list[tuple[str, str, int, int]]:
+    """(true class, taken for, rows, rows of the true class), the most frequent first."""
+    off = counts.copy()
+    np.fill_diagonal(off, 0)
+    flat = np.argsort(-off, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(cell), len(classes)) for cell in flat]
+    return [(classes[i], classes[j], int(off[i, j]), int(counts[i].sum())) for i, j in pairs if off[i, j]]
+
+
+def spread_rows(n_rows: int, most: int) -> IntArray:
+    """At most ``most`` row numbers, evenly over all."""
+    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, most)).round().astype(np.int64))

@@ -1,0 +1,90 @@
+"""Quantities as people read them, and names made safe to show."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, zero-width and directional marks, and lone surrogates: a name can neither hide nor turn the text
+# around it, and can always be written as UTF-8.
+_INVISIBLE = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """The text with every invisible or direction-changing character shown as U+FFFD."""
+    return _INVISIBLE.sub("\ufffd", text)
+
+
+def count(number: float) -> str:
+    """``"12,345"``."""
+    return f"{number:,.0f}"
+
+
+def digits(number: float, significant: int = 2) -> str:
+    """A number with so many significant digits, never in exponents: ``"0.0021"``, ``"31,000"``."""
+    if number == 0:
+        return "0"
+    from math import floor, log10
+
+    places = max(0, significant - 1 - floor(log10(abs(number))))
+    return f"{number:,.{places}f}" if places else f"{round(number, significant - 1 - floor(log10(abs(number)))):,.0f}"
+
+
+def seconds(value: float) -> str:
+    """``"0.4 ms"``, ``"2.1 s"``, ``"3 min 20 s"``, ``"2 h 5 min"``."""
+    if value < 0.9995:
+        return f"{digits(1000 * value)} ms" if value > 0 else "0 s"
+    if value < 59.5:
+        return f"{digits(value)} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(value / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def size(n_bytes: float) -> str:
+    """``"310 kB"``, ``"1.2 MB"``; 1 kB is 1000 bytes."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= 0.9995 * factor:
+            value = n_bytes / factor
+            return f"{value:.0f} {unit}" if value >= 99.5 else f"{digits(value)} {unit}"
+    return f"{n_bytes:.0f} bytes"
+
+
+def percent(part: float) -> str:
+    """A probability: ``"94%"``, ``"0.4%"``, ``"below 0.1%"``, ``"above 99.9%"``; never a false certainty."""
+    if part in (0.0, 1.0):
+        return f"{part:.0%}"
+    if part < 0.001:
+        return "below 0.1%"
+    if part > 0.999:
+        return "above 99.9%"
+    if part < 0.0095 or part > 0.9905:
+        return f"{part:.1%}"
+    return f"{part:.0%}"
+
+
+def plain_count(number: int, singular: str, plural: str | None = None) -> str:
+    """``"1 row"``, ``"12 rows"``."""
+    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(names: list[str], most: int = 4) -> str:
+    """``"a, b and c"``; after ``most`` names ``"a, b, c and 7 more"``."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def with_spread(mean: float, spread: float, places: int | None = None) -> str:
+    """``"0.871 ± 0.021"``: as many decimals as leave two digits of the spread, at least three of a score below 2."""
+    if places is None:
+        from math import floor, log10
+
+        places = max(0, 1 - floor(log10(spread))) if spread > 0 else 3
+        places = min(places, 4)
+        if abs(mean) < 2:
+            places = max(places, 3)
+    return f"{mean:,.{places}f} ± {spread:,.{places}f}"
