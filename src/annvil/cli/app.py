@@ -1,0 +1,146 @@
+"""The commands and how they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from annvil import __version__
+from annvil.cli import arguments as a
+from annvil.cli.guard import guarded
+
+app = typer.Typer(
+    help="Is a neural network the right tool for this data? An answer with evidence, and the model, ready to ship.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"annvil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+@guarded
+def fit(
+    data: a.Data,
+    target: a.Target = None,
+    budget: a.Budget = "2m",
+    metric: a.MetricName = None,
+    worth: a.Worth = None,
+    groups: a.Groups = None,
+    time: a.Time = None,
+    task: a.TaskName = None,
+    seed: a.Seed = 0,
+    columns: a.Columns = None,
+    drop: a.Drop = None,
+    kinds: a.As = None,
+    missing: a.Missing = None,
+    drop_missing_target: a.DropMissingTarget = False,
+    out: a.Out = Path("runs"),
+    show_preparation: a.ShowPreparation = False,
+    as_json: a.Json = False,
+    quiet: a.Quiet = False,
+) -> None:
+    """Compare networks and simpler models on a table: a verdict, a report, a model."""
+    from annvil.cli.fitting import Shown, fit
+
+    options = {
+        "target": target,
+        "budget": budget,
+        "metric": metric,
+        "worth": worth,
+        "groups": groups,
+        "time": time,
+        "task": task,
+        "seed": seed,
+        "columns": a.names(columns),
+        "drop": a.names(drop) or (),
+        "kinds": a.kinds(kinds),
+        "missing": tuple(missing or ()),
+        "drop_missing_target": drop_missing_target,
+        "out": str(out),
+    }
+    fit(data, options, Shown(show_preparation, as_json, quiet))
+
+
+@app.command()
+@guarded
+def predict(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_MODEL", help="Folder of a run, or a saved model (folder or zip).", show_default=False
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="A file with the columns that the model needs.", show_default=False),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="CSV file to write; - is standard output.")
+    ] = "-",
+    keep: Annotated[bool, typer.Option("--keep", help="Copy the columns of DATA in front of the predictions.")] = False,
+) -> None:
+    """Predict rows of a file with a saved model: a CSV of classes and probabilities, or of numbers."""
+    from annvil.cli.predicting import predict
+
+    predict(model, data, out, keep=keep)
+
+
+@app.command()
+@guarded
+def report(
+    run: a.RunFolder,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Only write it and say where it is.")] = False,
+) -> None:
+    """Write the report of a run again and open it."""
+    from annvil.cli.shelf import report
+
+    report(run, open_it=not no_open)
+
+
+@app.command()
+@guarded
+def runs(out: a.Out = Path("runs"), as_json: a.Json = False) -> None:
+    """List the runs there are, newest first."""
+    from annvil.cli.shelf import runs
+
+    runs(out, as_json=as_json)
+
+
+@app.command()
+@guarded
+def resume(
+    run: a.RunFolder,
+    show_preparation: a.ShowPreparation = False,
+    as_json: a.Json = False,
+    quiet: a.Quiet = False,
+) -> None:
+    """Go on with a run after a crash or Ctrl-C, to the same result."""
+    from annvil.cli.fitting import Shown, resume
+
+    resume(run, Shown(show_preparation, as_json, quiet))
+
+
+@app.command()
+@guarded
+def samples(as_json: a.Json = False) -> None:
+    """List real data sets at hand: annvil fit sample:NAME."""
+    from annvil.cli.shelf import samples
+
+    samples(as_json=as_json)

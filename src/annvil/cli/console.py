@@ -1,0 +1,39 @@
+"""Where the command line writes, and texts of the user's made safe to write there.
+
+Names and categories come from files of strangers: control characters in them could move the cursor or hide text, and
+square brackets would be taken for markup. Consoles here know no markup, and `safe` makes the invisible visible.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from annvil.report.wording import clean as safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["error_console", "print_json", "result_console", "safe"]
+
+
+def result_console() -> Console:
+    """Standard output: what was asked for."""
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def error_console() -> Console:
+    """Standard error: progress, notices and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def print_json(values: Any) -> None:
+    """One JSON document on standard output."""
+    import json
+
+    text = values if isinstance(values, str) else json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
+    sys.stdout.write(text.rstrip("\n") + "\n")

@@ -1,0 +1,71 @@
+"""`annvil fit` and `annvil resume`: start, follow, show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annvil.cli.console import error_console, print_json, result_console
+
+if TYPE_CHECKING:
+    from annvil.run import Listener, Run
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a run beside its verdict."""
+
+    preparation: bool
+    as_json: bool
+    quiet: bool
+
+
+def fit(data: str, options: Mapping[str, Any], shown: Shown) -> None:
+    """Fit and show the result; ``options`` are the arguments of `annvil.run.fit`."""
+    from annvil.run.request import budget_in_seconds
+
+    budget_seconds = budget_in_seconds(options["budget"])  # refused before anything else happens
+
+    def work(listener: Listener | None) -> Run:
+        from annvil.run import fit
+
+        return fit(data, **options, listener=listener)
+
+    _follow(work, options["metric"], budget_seconds, shown)
+
+
+def resume(folder: Path, shown: Shown) -> None:
+    """Go on with a run and show the result."""
+    from annvil.run.folder import existing_folder
+
+    request = existing_folder(folder).read_request()
+
+    def work(listener: Listener | None) -> Run:
+        from annvil.run import resume
+
+        return resume(folder, listener=listener)
+
+    _follow(work, request.metric, request.budget_seconds, shown)
+
+
+def _follow(work: Callable[[Listener | None], Run], metric: str | None, budget_seconds: float, shown: Shown) -> None:
+    with _progress(metric, budget_seconds, quiet=shown.quiet) as listener:
+        run = work(listener)
+    if shown.as_json:
+        print_json(run.to_json())
+    else:
+        from annvil.cli.result import show_run
+
+        show_run(result_console(), run, preparation=shown.preparation)
+
+
+def _progress(metric: str | None, budget_seconds: float, *, quiet: bool) -> AbstractContextManager[Listener | None]:
+    if quiet:
+        return nullcontext()
+    from annvil.cli.progress import Lines, Screen
+
+    console = error_console()
+    return (Screen if console.is_terminal else Lines)(console, metric, budget_seconds)

@@ -1,0 +1,91 @@
+"""`annvil predict`: rows of a file through a saved model, into a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annvil.cli.console import safe
+from annvil.files import write_atomically
+
+if TYPE_CHECKING:
+    from annvil.bundle import Predictor
+    from annvil.data.raw import RawColumn
+    from annvil.task import FloatArray
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def predict(model: Path, data: Path, out: str, *, keep: bool) -> None:
+    """Write the predictions for the rows of ``data`` to the file ``out``, or to standard output for ``-``."""
+    from annvil.bundle import load
+
+    predictor = load(_bundle_in(model))
+    table, notices = predictor.conform(data, where=str(data))
+    for notice in notices:
+        sys.stderr.write(f"annvil: {safe(notice)}\n")
+    outputs = predictor.raw(table)
+    columns = [*(_kept(data) if keep else ()), *_predicted(predictor, outputs)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([harmless(name) for name, _ in columns])
+    writer.writerows(zip(*(values for _, values in columns), strict=True))
+    if out == "-":
+        sys.stdout.write(text.getvalue())
+    else:
+        write_atomically(Path(out), text.getvalue().encode("utf-8"))
+        sys.stderr.write(f"{table.n_rows} predictions are in {safe(out)}\n")
+
+
+def harmless(cell: Any) -> Any:
+    """The cell, with a quote in front of a text that a spreadsheet would run as a formula; numbers stay as they are.
+
+    >>> harmless("=1+1"), harmless("-3.5"), harmless(-3.5), harmless("plain")
+    ("'=1+1", '-3.5', -3.5, 'plain')
+    """
+    if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) and not _PLAIN_NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+def _bundle_in(path: Path) -> Path:
+    """The model of a run, or the path itself."""
+    inside = path / "model"
+    return inside if inside.is_dir() and not (path / "manifest.json").exists() else path
+
+
+def _predicted(predictor: Predictor, outputs: FloatArray) -> Iterator[tuple[str, Iterable[Any]]]:
+    """``predicted_TARGET``, and for classes ``probability_CLASS`` for each."""
+    task = predictor.task
+    yield f"predicted_{task.target}", map(harmless, predictor.decide(outputs).tolist())
+    for number, label in enumerate(task.classes):
+        yield f"probability_{label}", outputs[:, number].tolist()
+
+
+def _kept(data: Path) -> Iterator[tuple[str, Iterable[Any]]]:
+    """The columns of the file, as it writes them."""
+    from annvil.data.engine import Wanted
+    from annvil.data.files import read_file
+
+    names = read_file(data).names
+    for column in read_file(data, Wanted(texts=names)).columns:
+        yield column.name, map(harmless, _cells(column))
+
+
+def _cells(column: RawColumn) -> list[Any]:
+    """The values of a column for a CSV file; a missing one is empty, and so are lists and records."""
+    if column.storage == "nested":
+        return [""] * len(column.values)
+    if column.storage in ("text", "boolean"):
+        texts = (*column.levels, "")
+        return [texts[code] for code in column.values.tolist()]
+    from annvil.data.dates import date_text
+
+    show: Callable[[float], Any] = date_text if column.storage == "date" else int if column.label == "int" else float
+    return ["" if value != value else show(value) for value in column.values.tolist()]

@@ -1,0 +1,221 @@
+"""How a run is followed: a live table where there is a terminal, plain lines where there is none.
+
+Both write to standard error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from annvil.cli.console import safe
+from annvil.cli.tables import listed, paragraphs, standings_table
+from annvil.report import wording
+
+if TYPE_CHECKING:
+    from annvil.comparison.results import Standing
+    from annvil.data.table import Dataset
+
+REFRESHES_PER_SECOND = 4
+_MOST_NAMES, _MOST_FINDINGS = 12, 12
+_SIGNS = {"serious": ("!", "bold red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """A listener of `annvil.run`; what the two ways of showing have in common.
+
+    Parameters
+    ----------
+    metric : the name asked for, or None: then the default of the task
+    budget_seconds : of the whole run
+    """
+
+    def __init__(self, console: Console, metric: str | None, budget_seconds: float) -> None:
+        self.console = console
+        self.metric = metric or ""
+        self.budget_seconds = budget_seconds
+
+    def read(self, dataset: Dataset, findings: Sequence[Any]) -> None:
+        """Tell what was made of the data."""
+        from annvil.metrics import default_metric
+
+        self.metric = self.metric or default_metric(dataset.task).name
+        self.console.print(data_described(dataset, findings))
+        self.console.print()
+
+    def stage(self, text: str) -> None:
+        """A new part of the work begins."""
+
+    def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
+        """The table as it is now."""
+
+    def notice(self, text: str) -> None:
+        """Tell at once."""
+        self.console.print(Text.assemble(("! ", "yellow"), safe(text)), soft_wrap=not self.console.is_terminal)
+
+    def finished(self, run: Any) -> None:
+        """All is written; the result is shown by whoever called."""
+
+
+class Lines(Progress):
+    """One line per event, for logs and pipes."""
+
+    def __init__(self, console: Console, metric: str | None, budget_seconds: float) -> None:
+        super().__init__(console, metric, budget_seconds)
+        self._started = time.monotonic()
+        self._told: dict[str, tuple[str, int]] = {}
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def stage(self, text: str) -> None:
+        """One line with the time."""
+        self._line(time.monotonic() - self._started, text)
+
+    def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
+        """A line for each contender with something new: another fold, or another state."""
+        for standing in standings:
+            now = (standing.state, len(standing.per_fold))
+            before = self._told.get(standing.contender, ("waiting", 0))
+            self._told[standing.contender] = now
+            if now == before or (standing.state == "running" and now[1] == before[1]):
+                continue
+            words = [f"{standing.title}: {standing.state}"]
+            if standing.per_fold:
+                mean, spread = standing.means.get(self.metric), standing.spreads.get(self.metric)
+                if mean is not None and spread is not None:
+                    words.append(f"{self.metric} {wording.with_spread(mean, spread)}")
+                words.append(wording.plain_count(len(standing.per_fold), "fold"))
+            if standing.reason:
+                words.append(standing.reason)
+            self._line(spent_seconds, ", ".join(words))
+
+    def _line(self, spent_seconds: float, text: str) -> None:
+        self.console.print(f"{clock(spent_seconds):>7}  {safe(text)}", soft_wrap=True)
+
+
+class Screen(Progress):
+    """The table redrawn in place, with what is being done and the time left below it."""
+
+    def __init__(self, console: Console, metric: str | None, budget_seconds: float) -> None:
+        super().__init__(console, metric, budget_seconds)
+        self._stage = "Starting"
+        self._standings: tuple[Standing, ...] = ()
+        self._zero = time.monotonic()  # when the budget's clock would have started without interruptions
+        self._spinner = Spinner("dots", style="cyan")
+        self._live = Live(
+            console=console,
+            get_renderable=self._draw,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=True,
+        )
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the table standing where a run was broken off; a finished one prints its own."""
+        self._live.transient = kind is None
+        self._live.stop()
+        if kind is None:
+            self.console.print()
+
+    def stage(self, text: str) -> None:
+        """Shown below the table."""
+        self._stage = text
+
+    def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
+        """Shown at the next refresh."""
+        self._standings = standings
+        self._zero = time.monotonic() - spent_seconds
+
+    def _draw(self) -> Group:
+        lines: list[Any] = []
+        if self._standings:
+            lines += [standings_table(self._standings, self.metric, self.console.width, live=True), ""]
+        return Group(*lines, self._bottom_line())
+
+    def _bottom_line(self) -> Table:
+        spent = time.monotonic() - self._zero
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(width=1)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        grid.add_column(width=max(10, self.console.width // 5))
+        grid.add_column(no_wrap=True, justify="right")
+        bar = ProgressBar(total=self.budget_seconds, completed=min(spent, self.budget_seconds))
+        times = f"{clock(spent)} of {clock(self.budget_seconds)}"
+        grid.add_row(self._spinner, Text(safe(self._stage)), bar, times)
+        return grid
+
+
+def clock(seconds: float) -> str:
+    """``"0:42"``, ``"12:05"``, ``"1:00:00"``."""
+    whole = max(0, int(seconds))
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def data_described(dataset: Dataset, findings: Sequence[Any]) -> Table:
+    """What was read, what is asked, how each column is used, and what the check found."""
+    task, source = dataset.task, dataset.source
+    about = f"{wording.plain_count(dataset.n_rows, 'row')}, {wording.plain_count(len(dataset.notes), 'column')}"
+    lines: list[tuple[str, Any]] = [
+        ("Data", f"{source.name}: {about}{'; ' + source.details if source.details else ''}"),
+        ("Target", f"{task.target}: {_task_described(dataset)}{'. ' + task.reason if task.reason else ''}"),
+    ]
+    for kind, plural in (
+        ("number", "Numbers"),
+        ("category", "Categories"),
+        ("boolean", "Booleans"),
+        ("datetime", "Dates"),
+    ):
+        names = [field.name for field in dataset.inputs.schema if field.kind == kind]
+        if names:
+            lines.append((plural, f"{len(names)}: {listed(names, _MOST_NAMES)}"))
+    left_out = [
+        f"{note.name} ({note.kind}: {note.reason})" for note in dataset.notes if not note.used and note.kind != "role"
+    ]
+    if left_out:
+        lines.append(("Left out", listed(left_out, _MOST_NAMES)))
+    if findings:
+        lines.append(("Found", _findings_described(findings)))
+    return paragraphs(lines)
+
+
+def _task_described(dataset: Dataset) -> str:
+    if not dataset.task.is_classification:
+        return "a number"
+    import numpy as np
+
+    classes = dataset.task.classes
+    counts = np.bincount(dataset.y, minlength=len(classes))
+    shown = [f"{label} ({wording.count(count)})" for label, count in zip(classes, counts, strict=True)]
+    return f"{len(classes)} classes: {listed(shown, 6)}"
+
+
+def _findings_described(findings: Sequence[Any]) -> Table:
+    """The gravest first, each with what is done about it."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(ratio=1, overflow="fold")
+    gravest_first = sorted(findings, key=lambda finding: list(_SIGNS).index(finding.severity))
+    for finding in gravest_first[:_MOST_FINDINGS]:
+        sign, style = _SIGNS[finding.severity]
+        grid.add_row(Text(sign, style=style), Text(safe(f"{finding.what} {finding.action}")))
+    if len(findings) > _MOST_FINDINGS:
+        grid.add_row("", f"and {len(findings) - _MOST_FINDINGS} more in the report")
+    return grid

@@ -1,0 +1,48 @@
+"""The result of a run on standard output: the answer first, then the evidence, then where things are."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from annvil.cli.console import safe
+from annvil.cli.tables import paragraphs, standings_table
+
+if TYPE_CHECKING:
+    from annvil.run import Run
+
+
+def show_run(console: Console, run: Run, *, preparation: bool) -> None:
+    """Print verdict, scores with their cost, notices and paths."""
+    comparison, verdict = run.comparison, run.verdict
+    answer = [Text(safe(verdict.headline), style="bold"), *(Text(safe(sentence)) for sentence in verdict.sentences)]
+    if verdict.recommended_because:
+        answer.append(Text(safe(verdict.recommended_because)))
+    if verdict.base_rate:
+        answer.append(Text(safe(verdict.base_rate), style="dim"))
+    lines: list[tuple[str, Any]] = [("Verdict", Text("\n").join(answer))]
+    if preparation:
+        lines += _labelled("Prepared", run.model.manifest.info.preparation)
+    lines += _labelled("Notice", comparison.notices)
+    console.print(paragraphs(lines))
+    console.print()
+    console.print(
+        standings_table(comparison.standings, comparison.metric, console.width, recommended=verdict.recommended)
+    )
+    console.print()
+    folder = shlex.quote(str(run.folder))
+    places = [
+        ("Report", str(run.report_path)),
+        ("Model", str(run.folder / "model")),
+        ("Use it", f"annvil predict {folder} new.csv -o predictions.csv"),
+    ]
+    for label, text in places:  # unwrapped, so that they can be copied
+        console.print(Text.assemble((f"{label:<10}", "bold cyan"), safe(text)), soft_wrap=True)
+
+
+def _labelled(label: str, sentences: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """The sentences, the first of them beside the label."""
+    return [("" if number else label, sentence) for number, sentence in enumerate(sentences)]

@@ -1,0 +1,96 @@
+"""Tables and paragraphs for the terminal: what the live screen and the final result share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from annvil.cli.console import safe
+from annvil.report import wording
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from annvil.comparison.results import Cost, Standing
+
+MEDIUM, WIDE = 96, 124
+"""Terminal widths from which further columns are shown (measured on real names and numbers)."""
+
+_STATE_STYLES = {"running": "cyan", "waiting": "dim", "failed": "red", "cut short": "yellow", "declined": "dim"}
+
+
+def paragraphs(lines: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Texts beside their labels, with the text wrapped under itself."""
+    grid = Table.grid(padding=(0, 2), pad_edge=False)
+    grid.add_column(style="bold cyan", no_wrap=True, min_width=8)
+    grid.add_column(ratio=1, overflow="fold")
+    for label, text in lines:
+        grid.add_row(label, Text(safe(text)) if isinstance(text, str) else text)
+    return grid
+
+
+def standings_table(
+    standings: Sequence[Standing], metric: str, width: int, *, recommended: str = "", live: bool = False
+) -> Table:
+    """Every contender's score beside its cost, best first.
+
+    ``metric`` is the name of the metric that decides. ``live`` adds the number of folds done; the contender of the name
+    ``recommended`` is marked.
+    """
+    from annvil.metrics import METRICS
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    table.add_column("", width=1)
+    table.add_column("Contender", overflow="fold", min_width=16)
+    table.add_column(METRICS[metric].title if metric in METRICS else metric, justify="right", no_wrap=True)
+    if live or width >= WIDE:
+        table.add_column("Folds", justify="right")
+    table.add_column("Training", justify="right", no_wrap=True)
+    if width >= MEDIUM:
+        table.add_column("One row", justify="right", no_wrap=True)
+        table.add_column("Size", justify="right", no_wrap=True)
+    if width >= WIDE:
+        table.add_column("Parameters", justify="right", no_wrap=True)
+    table.add_column("State", overflow="fold")
+    for standing in standings:
+        chosen = standing.contender == recommended
+        cells = ["→" if chosen else "", safe(standing.title), _score(standing, metric)]
+        if live or width >= WIDE:
+            cells.append(str(len(standing.per_fold)) if standing.per_fold else "–")
+        cells += _costs(standing.cost, width)
+        style = _STATE_STYLES.get(standing.state, "")
+        table.add_row(*cells, Text(_state(standing), style=style), style="bold" if chosen else "")
+    return table
+
+
+def _score(standing: Standing, metric: str) -> str:
+    if metric not in standing.means:
+        return "–"
+    return wording.with_spread(standing.means[metric], standing.spreads[metric])
+
+
+def _costs(cost: Cost | None, width: int) -> list[str]:
+    """Training time, and as many further costs as there is room for; a dash for what is not known."""
+    if cost is None:
+        return ["–"] * (1 if width < MEDIUM else 3 if width < WIDE else 4)
+    cells = [wording.seconds(cost.fit_seconds)]
+    if width >= MEDIUM:
+        cells.append("–" if cost.latency_ms_p50 is None else wording.seconds(cost.latency_ms_p50 / 1000))
+        cells.append("–" if cost.size_bytes is None else wording.size(cost.size_bytes))
+    if width >= WIDE:
+        cells.append(wording.count(cost.n_parameters))
+    return cells
+
+
+def _state(standing: Standing) -> str:
+    return f"{standing.state}: {safe(standing.reason)}" if standing.reason else standing.state
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names with commas; after ``most`` of them, how many more there are."""
+    shown = ", ".join(safe(name) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

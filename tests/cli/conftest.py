@@ -1,0 +1,216 @@
+"""A finished run made of plain records, so that the command line is tested without training anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from annvil.bundle import export, load, save
+from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
+from annvil.data.table import ColumnNote, Dataset, Field, Source, table_from_columns
+from annvil.graph import ML, Graph, Value
+from annvil.run import RunSummary
+from annvil.task import Task
+
+SCHEMA = (Field("age", "number"), Field("city", "category"))
+TASK = Task("binary", "buys", ("no", "yes"), "It has two values, 'no' and 'yes'.")
+VERDICT = Verdict(
+    kind="equal",
+    headline="No network needed.",
+    sentences=(
+        "Boosted trees and the network ensemble are practically equal: 94% sure within ±1 point of ROC AUC.",
+        "More rows would not change this: the curves run parallel.",
+    ),
+    recommended="boosted-trees",
+    recommended_because="Boosted trees cost 1/40 to train.",
+    posterior=None,
+    network_ruled_out=True,
+    rows_that_would_tell=None,
+    base_rate="On tables like this one, a network was worth it in 3 of 10 published comparisons.",
+)
+
+
+def standing(contender: str, title: str, mean: float | None, **changes: Any) -> Standing:
+    """One contender with plausible costs, or one that has not begun."""
+    per_fold = () if mean is None else tuple(mean + step for step in (-0.01, 0.0, 0.01))
+    cost = Cost(1.25, 1.2, 6, 12_345, 310_000, 0.0412, 0.06, 250_000.0, 12.0)
+    values = {
+        "family": "network",
+        "state": "waiting" if mean is None else "finished",
+        "reason": "",
+        "per_fold": per_fold,
+        "means": {} if mean is None else {"roc_auc": mean, "log_loss": 0.4},
+        "spreads": {} if mean is None else {"roc_auc": 0.0213, "log_loss": 0.05},
+        "summary": "",
+        "cost": None if mean is None else cost,
+        "allowance_seconds": 30.0,
+    }
+    return Standing(contender, title, **{**values, **changes})
+
+
+STANDINGS = (
+    standing("boosted-trees", "Boosted trees", 0.871, family="trees"),
+    standing("network-ensemble", "Network ensemble", 0.869),
+    standing("linear", "Logistic regression", 0.85, family="linear"),
+    standing("neighbours", "Nearest neighbours", None, family="neighbours", state="declined", reason="too many rows"),
+    standing("dummy", "Base rate", 0.5, family="dummy"),
+)
+PLAN = Plan(120.0, 500, 500, 5, 1, "5 folds", "stratified", {}, {}, (), 0)
+COMPARISON = Comparison(
+    "roc_auc", 0.01, PLAN, STANDINGS, (), (), (), VERDICT, notices=("Nearest neighbours declined: too many rows.",)
+)
+
+
+class AgeAndCity:
+    """p(yes) is 0.9 in Oslo and 0.2 elsewhere."""
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        city = graph.columns(texts, [0])
+        yes = graph.op("LabelEncoder", city, domain=ML, keys_strings=["Oslo"], values_floats=[0.9], default_float=0.2)
+        return graph.concat([graph.op("Sub", graph.constant(np.float32(1)), yes), yes])
+
+
+def dataset() -> Dataset:
+    """Four buyers."""
+    inputs = table_from_columns(
+        [("age", "number", [30, 40, 50, 60]), ("city", "category", ["Oslo", "Rome", "Oslo", None])]
+    )
+    notes = (
+        ColumnNote("id", "identifier", False, "every value is different", 0, 4),
+        ColumnNote("age", "number", True, "numbers", 0, 4),
+        ColumnNote("city", "category", True, "2 different texts", 1, 2),
+        ColumnNote("buys", "role", False, "the target", 0, 2),
+    )
+    source = Source("buyers.csv", "buyers.csv", "ab" * 32, 100, "comma, UTF-8")
+    return Dataset(inputs, np.array([0, 1, 1, 0]), TASK, np.arange(4), notes=notes, source=source)
+
+
+FINDINGS = (
+    SimpleNamespace(
+        kind="missing",
+        severity="info",
+        columns=("city",),
+        what="1 of 4 values of 'city' is missing.",
+        action="It is kept.",
+    ),
+    SimpleNamespace(
+        kind="leak",
+        severity="serious",
+        columns=("age",),
+        what="'age' alone predicts 'buys' almost perfectly.",
+        action="Leave it out with --drop age if it is not known in time.",
+    ),
+)
+
+
+@dataclass
+class FakeRun:
+    """What `annvil.run.fit` returns."""
+
+    folder: Path
+    comparison: Comparison = COMPARISON
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.comparison.verdict
+
+    @property
+    def report_path(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def model(self) -> Any:
+        return load(self.folder / "model")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.folder.name, "verdict": {"kind": self.verdict.kind}}
+
+
+@dataclass
+class FakeHouse:
+    """Stands in for `annvil.run`: remembers how it was called, tells the listener a short story, or raises."""
+
+    folder: Path
+    calls: list[tuple[str, Any, dict[str, Any]]] = field(default_factory=list)
+    error: BaseException | None = None
+
+    def fit(self, data: Any, *, listener: Any = None, **options: Any) -> FakeRun:
+        self.calls.append(("fit", data, options))
+        return self._tell(listener)
+
+    def resume(self, folder: Path, *, listener: Any = None) -> FakeRun:
+        self.calls.append(("resume", folder, {}))
+        return self._tell(listener)
+
+    def list_runs(self, out: Any = "runs") -> list[RunSummary]:
+        self.calls.append(("list_runs", out, {}))
+        when = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+        return [
+            RunSummary("buyers-2", self.folder, "data/buyers.csv", "buys", "interrupted", "", "", when),
+            RunSummary("buyers-1", self.folder, "data/buyers.csv", "buys", "finished", "equal", "Trees 0.871", when),
+        ]
+
+    def write_report(self, folder: Path) -> Path:
+        self.calls.append(("write_report", folder, {}))
+        return self.folder / "report.html"
+
+    def _tell(self, listener: Any) -> FakeRun:
+        run = FakeRun(self.folder)
+        if listener is not None:
+            listener.stage("Reading")
+            listener.read(dataset(), FINDINGS)
+            listener.stage("Comparing")
+            waiting = tuple(standing(row.contender, row.title, None) for row in STANDINGS)
+            listener.standings(waiting, 1.0)
+            listener.notice("Fewer folds: the budget is short.")
+            listener.standings(STANDINGS, 65.0)
+        if self.error is not None:
+            raise self.error
+        if listener is not None:
+            listener.finished(run)
+        return run
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path) -> Path:
+    """A bundle in the place where a run keeps it."""
+    graph = export(AgeAndCity(), SCHEMA, TASK)
+    folder = tmp_path / "runs" / "buyers-1"
+    info = {"preparation": ["'city' became one column for each city."]}
+    save(folder / "model", graph, schema=SCHEMA, task=TASK, info=info)
+    return folder
+
+
+@pytest.fixture
+def house(saved_model: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHouse:
+    """`annvil.run`, faked."""
+    fake = FakeHouse(saved_model)
+    for name in ("fit", "resume", "list_runs", "write_report"):
+        monkeypatch.setattr(f"annvil.run.{name}", getattr(fake, name), raising=False)
+    return fake
+
+
+@pytest.fixture
+def annvil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command line in an empty folder; standard output and error are kept apart."""
+    from annvil.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANNVIL_DEBUG", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str | os.PathLike[str]) -> Result:
+        return CliRunner().invoke(app, [os.fspath(argument) for argument in arguments], prog_name="annvil")
+
+    return run

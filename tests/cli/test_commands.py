@@ -1,0 +1,298 @@
+"""Every command: what it calls, what it prints where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import annvil as package
+from annvil.cli.arguments import kinds, names
+from annvil.errors import DataError, Interrupted, RequestError
+
+
+def test_help_names_every_command(annvil):
+    shown = annvil("--help")
+    assert shown.exit_code == 0
+    for command in ("fit", "predict", "report", "runs", "resume", "samples", "--version"):
+        assert command in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["fit", "predict", "report", "runs", "resume", "samples"])
+def test_every_command_has_help(annvil, command):
+    shown = annvil(command, "--help")
+    assert shown.exit_code == 0
+    assert "Usage: annvil" in shown.stdout
+
+
+def test_without_arguments_it_helps(annvil):
+    assert "Usage: annvil" in annvil().output
+
+
+def test_version(annvil):
+    assert annvil("--version").stdout == f"annvil {package.__version__}\n"
+
+
+def test_starting_imports_nothing_heavy():
+    code = """
+import sys
+sys.argv = ["annvil", "--help"]
+from annvil.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+heavy = {"torch", "sklearn", "scipy", "onnx", "onnxruntime", "duckdb", "numpy", "pandas", "narwhals", "jinja2"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+
+
+# fit and resume
+
+
+def test_fit_passes_on_what_it_is_told(annvil, house):
+    result = annvil(
+        "fit", "buyers.csv", "--target", "buys", "--budget", "1h30m", "--metric", "log_loss", "--worth", "0.02",
+        "--groups", "household", "--time", "when", "--task", "binary", "--columns", "age,city", "--columns", "zip",
+        "--drop", "id", "--drop", '"a,b"', "--as", "zip=category", "--as", "a=b=number", "--missing", "n/a",
+        "--missing", "-999", "--drop-missing-target", "--seed", "7", "--out", "elsewhere",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert house.calls == [
+        (
+            "fit",
+            "buyers.csv",
+            {
+                "target": "buys",
+                "budget": "1h30m",
+                "metric": "log_loss",
+                "worth": 0.02,
+                "groups": "household",
+                "time": "when",
+                "task": "binary",
+                "columns": ("age", "city", "zip"),
+                "drop": ("id", "a,b"),
+                "kinds": {"zip": "category", "a=b": "number"},
+                "missing": ("n/a", "-999"),
+                "drop_missing_target": True,
+                "seed": 7,
+                "out": "elsewhere",
+            },
+        )
+    ]
+
+
+def test_fit_has_the_defaults_of_the_library(annvil, house):
+    """What is not said on the command line is what `annvil.run.fit` does by itself."""
+    import inspect
+
+    from annvil.run.fitting import fit
+
+    annvil("fit", "buyers.csv")
+    ((_, _, options),) = house.calls
+    defaults = {name: p.default for name, p in inspect.signature(fit).parameters.items() if name in options}
+    assert {**options, "kinds": options["kinds"] or None} == defaults
+
+
+def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
+    result = annvil("fit", "buyers.csv", "--target", "buys")
+    assert result.exit_code == 0
+    for text in (
+        "Verdict",
+        "No network needed.",
+        "More rows would not change this",
+        "Boosted trees         0.871 ± 0.021",
+        "declined: too many rows",
+        f"Report    {house.folder}/report.html",
+        f"Model     {house.folder}/model",
+        f"annvil predict {house.folder} new.csv -o predictions.csv",
+    ):
+        assert text in result.stdout, text
+    assert "one column for each city" not in result.stdout
+
+
+def test_progress_goes_to_standard_error_in_lines(annvil, house):
+    result = annvil("fit", "buyers.csv", "--target", "buys")
+    for text in (
+        "buyers.csv: 4 rows, 4 columns; comma, UTF-8",
+        "buys: 2 classes: no (2), yes (2). It has two values, 'no' and 'yes'.",
+        "Left out    id (identifier: every value is different)",
+        "! 'age' alone predicts 'buys' almost perfectly.",
+        "Comparing",
+        "! Fewer folds: the budget is short.",
+        "   1:05  Boosted trees: finished, roc_auc 0.871 ± 0.021, 3 folds",
+        "   1:05  Nearest neighbours: declined, too many rows",
+    ):
+        assert text in result.stderr, text
+        assert text not in result.stdout
+    assert "\x1b" not in result.stderr
+
+
+def test_quiet_shows_the_result_only(annvil, house):
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert result.stderr == ""
+    assert "Verdict" in result.stdout
+
+
+def test_json_is_all_there_is_on_standard_output(annvil, house):
+    result = annvil("fit", "buyers.csv", "--json")
+    assert json.loads(result.stdout) == {"name": "buyers-1", "verdict": {"kind": "equal"}}
+    assert "Comparing" in result.stderr
+
+
+def test_show_preparation(annvil, house):
+    assert "Prepared  'city' became one column for each city." in annvil("fit", "b.csv", "--show-preparation").stdout
+
+
+def test_resume(annvil, house, monkeypatch):
+    from annvil.run.folder import RunFolder
+    from annvil.run.request import FitRequest
+
+    RunFolder(house.folder).write_request(FitRequest("buyers.csv", "buys"))
+    result = annvil("resume", house.folder)
+    assert result.exit_code == 0, result.output
+    assert house.calls == [("resume", house.folder, {})]
+    assert "Verdict" in result.stdout
+
+
+def test_resume_of_nothing(annvil):
+    result = annvil("resume", "runs/none-1")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("annvil: There is no run at runs/none-1.")
+
+
+# How commands end
+
+
+def test_an_error_of_the_user_is_one_sentence(annvil, house):
+    house.error = DataError("Column 'age' has 3 values that are not numbers.")
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert result.exit_code == 2
+    assert result.stderr == "annvil: Column 'age' has 3 values that are not numbers.\n"
+    assert result.stdout == ""
+
+
+def test_control_characters_in_a_message_do_not_reach_the_terminal(annvil, house):
+    house.error = DataError("No column '\x1b[2J\u202egnp'.")
+    assert "\x1b" not in annvil("fit", "buyers.csv", "--quiet").stderr
+    assert "\u202e" not in annvil("fit", "buyers.csv", "--quiet").stderr
+
+
+def test_a_budget_that_is_none_is_refused_before_anything_happens(annvil, house):
+    result = annvil("fit", "buyers.csv", "--budget", "soon")
+    assert result.exit_code == 2
+    assert "'soon' is not a time" in result.stderr
+    assert house.calls == []
+
+
+def test_an_unknown_option_is_refused(annvil, house):
+    assert annvil("fit", "buyers.csv", "--fast").exit_code == 2
+
+
+def test_a_stopped_run_says_how_to_go_on(annvil, house):
+    house.error = Interrupted("runs/my data-1")
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert result.exit_code == 130
+    assert result.stderr == "annvil: Stopped. Go on with: annvil resume 'runs/my data-1'\n"
+
+
+def test_stopped_before_there_was_a_run(annvil, house):
+    house.error = KeyboardInterrupt()
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert (result.exit_code, result.stderr) == (130, "annvil: Stopped.\n")
+
+
+def test_a_mistake_of_ours_is_owned_and_kept(annvil, house):
+    house.error = ZeroDivisionError("division by zero")
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert result.exit_code == 70
+    assert "A mistake of ours: ZeroDivisionError: division by zero." in result.stderr
+    path = Path(result.stderr.partition("The details are in ")[2].partition(";")[0])
+    details = path.read_text()
+    path.unlink()
+    assert "Traceback" in details
+    assert "Traceback" not in result.stderr
+
+
+def test_a_mistake_of_ours_is_raised_for_those_who_mend_it(annvil, house, monkeypatch):
+    house.error = ZeroDivisionError("division by zero")
+    monkeypatch.setenv("ANNVIL_DEBUG", "1")
+    assert isinstance(annvil("fit", "buyers.csv", "--quiet").exception, ZeroDivisionError)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    """`annvil … | head -1` ends quietly."""
+    command = f"{sys.executable} -c 'from annvil.cli import main; main()' fit --help | head -1"
+    finished = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert finished.stderr == ""
+
+
+# runs, report, samples
+
+
+def test_runs(annvil, house):
+    result = annvil("runs", "--out", "here")
+    assert house.calls == [("list_runs", Path("here"), {})]
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["Run", "Data", "Target", "State", "Verdict", "Best", "When"]
+    assert "buyers-2" in lines[2]
+    assert "interrupted" in lines[2]
+    assert "Trees 0.871" in lines[3]
+
+
+def test_runs_for_machines(annvil, house):
+    first, second = json.loads(annvil("runs", "--json").stdout)
+    assert (first["name"], first["state"]) == ("buyers-2", "interrupted")
+    assert second["when"] == "2026-03-04T05:06:00+00:00"
+
+
+def test_no_runs_yet(annvil):
+    result = annvil("runs")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "There are no runs in runs." in result.stderr
+
+
+def test_report_says_where_it_is(annvil, house, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert annvil("report", house.folder, "--no-open").stdout == f"{house.folder}/report.html\n"
+    assert opened == []
+    annvil("report", house.folder)
+    assert opened == [(house.folder / "report.html").as_uri()]
+
+
+def test_report_without_a_screen_opens_nothing(annvil, house, monkeypatch):
+    monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail("opened"))
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert annvil("report", house.folder).exit_code == 0
+
+
+# Arguments
+
+
+def test_names():
+    assert names(None) is None
+    assert names([]) == ()
+    assert names(["a,b", " c ", 'd, "e,f"', "a"]) == ("a", "b", "c", "d", "e,f")
+
+
+@pytest.mark.parametrize("pair", ["zip", "=number", ""])
+def test_a_kind_without_a_column_is_refused(pair):
+    with pytest.raises(RequestError, match="COLUMN=KIND"):
+        kinds([pair])
+
+
+def test_the_help_names_every_metric(annvil):
+    from annvil.metrics import METRICS
+
+    shown = annvil("fit", "--help").stdout
+    for name in METRICS:
+        assert name in shown
