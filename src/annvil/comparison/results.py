@@ -36,6 +36,7 @@ class FoldResult:
     n_parameters: int
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    threshold: float | None = None  # of a binary decision, chosen on out-of-fold predictions; None: the likelier class
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,22 @@ class LearningCurve:
 
 
 @dataclass(frozen=True)
+class Crossing:
+    """Where the network's learning curve would pass below the simple one's, if anywhere up to four times the rows."""
+
+    network: str
+    simple: str
+    rows: int | None  # training rows where the curves meet; None: they do not meet within reach
+    low: int | None  # 5% and 95% of the bootstrap; None: beyond reach
+    high: int | None
+    gap_now: float  # the network's advantage in error at the largest anchor, from the fitted curves; positive is better
+    gap_later: float  # the same at four times the rows
+    gap_later_low: float
+    gap_later_high: float
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Ablation:
     """What one step of preparation changed, measured on the same folds with and without it."""
 
@@ -184,6 +201,8 @@ class Plan:
     curve_sizes: tuple[int, ...]
     seed: int
     sentences: tuple[str, ...] = ()
+    inner_folds: int = 5  # 1: a holdout
+    share_seconds: dict[str, float] = field(default_factory=dict)  # race, curves, ablation, reserve
 
 
 @dataclass(frozen=True)
@@ -200,3 +219,4 @@ class Comparison:
     verdict: Verdict
     notices: tuple[str, ...] = ()  # said aloud: cut short, fallen back, left out
     spent_seconds: dict[str, float] = field(default_factory=dict)  # per family
+    crossing: Crossing | None = None

@@ -1,0 +1,130 @@
+"""What preparation is worth on this data: the same folds with a step and without it.
+
+Both sides are fitted anew with the settings that the search chose on the first fold, lightly (one inner holdout, few
+rows), so that nothing but the step differs. The difference is that of the light fits, not of the finished models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annvil.comparison.curves import error_on_fold
+from annvil.comparison.jobs import OuterFold, derived_seed, make_job
+from annvil.comparison.plan import Schedule, shape_of
+from annvil.comparison.results import Ablation, Json
+from annvil.comparison.statistics import correlated_posterior
+from annvil.data import nested_subset
+from annvil.data.table import Dataset
+from annvil.metrics import Metric
+from annvil.models.contract import Contender, Context, Deadline, Effort, Job, Options
+
+MOST_ROWS = 5_000
+"""Training rows of an ablation's fits (assumed: by then the effect of a step of preparation shows)."""
+
+UNEQUAL = 1.5
+"""Classes are called unequal when the largest has this many times the rows of the smallest (assumed)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of preparation, taken away from one contender.
+
+    ``with_it`` and ``without`` are the efforts of the two sides.
+    """
+
+    name: str
+    what: str
+    contender: Contender
+    with_it: Effort
+    without: Effort
+
+
+def steps_for(dataset: Dataset, chosen: Sequence[tuple[Contender, dict[str, Json]]]) -> Iterator[Step]:
+    """The steps worth measuring for contenders with their chosen settings."""
+    for contender, configuration in chosen:
+        effort = Effort(1, 1.0, configuration)
+        if dataset.inputs.number_fields:
+            without = replace(effort, options=Options(scaling="none"))
+            yield Step(f"scaling-{contender.name}", "scaling the numbers", contender, effort, without)
+        if classes_are_unequal(dataset):
+            yield _weighting(contender, configuration)
+
+
+def classes_are_unequal(dataset: Dataset) -> bool:
+    """Whether weighting classes can matter at all."""
+    if not dataset.task.is_classification:
+        return False
+    counts = np.bincount(dataset.y, minlength=dataset.task.n_outputs)
+    return bool(counts.max() >= UNEQUAL * max(1, counts.min()))
+
+
+def _weighting(contender: Contender, configuration: dict[str, Json]) -> Step:
+    """Weighted against unweighted classes with settings that name it; else the search with the choice and without."""
+    name, what = f"weighting-{contender.name}", "weighting the rarer classes"
+    if "class_weighted" in configuration:
+        sides = [Effort(1, 1.0, configuration | {"class_weighted": weighted}) for weighted in (True, False)]
+        return Step(name, what, contender, *sides)
+    few = Effort(candidates=4)
+    return Step(name, what, contender, few, replace(few, options=Options(imbalance="none")))
+
+
+def measure_step(
+    step: Step,
+    dataset: Dataset,
+    folds: Sequence[OuterFold],
+    metric: Metric,
+    schedule: Schedule,
+    seconds: float,
+    deadline: Deadline,
+) -> Ablation | None:
+    """The step's effect, or None when the deadline left fewer than two folds for either side."""
+    jobs = [_light_job(dataset, fold) for fold in folds]
+    n_rows = max(len(job.rows) for job in jobs)
+    planned = step.contender.plan(shape_of(dataset, n_rows), 2 * len(jobs), 1, seconds)
+    scale = min(schedule.efforts[step.contender.name].scale, planned.scale)
+    errors = []
+    for effort in (step.with_it, step.without):
+        fits = step.contender.fit(dataset, jobs, replace(effort, scale=scale), Context(deadline=deadline))
+        errors.append([error_on_fold(dataset, metric, fold, fit) for fold, fit in zip(folds, fits, strict=False)])
+    n_common = min(len(side) for side in errors)
+    with_it, without = (side[:n_common] for side in errors)
+    gains = [b - a for a, b in zip(with_it, without, strict=True)]
+    n_test = float(np.mean([len(fold.test) for fold in folds]))
+    posterior = correlated_posterior(gains, n_train=n_rows, n_test=n_test, worth=1.0)
+    if posterior is None:
+        return None
+    return Ablation(
+        what=step.what,
+        contender=step.contender.name,
+        with_it=tuple(_score(metric, error) for error in with_it),
+        without_it=tuple(_score(metric, error) for error in without),
+        mean=posterior.mean,
+        low=posterior.low,
+        high=posterior.high,
+        sentence=_sentence(step, metric, posterior.mean, posterior.low, posterior.high),
+    )
+
+
+def _light_job(dataset: Dataset, fold: OuterFold) -> Job:
+    seed = derived_seed(fold.job.seed, 3)
+    rows = fold.job.rows
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(nested_subset(dataset, rows, MOST_ROWS, seed))
+    return make_job(dataset, f"ablation-{fold.fold}", rows, 1, seed)
+
+
+def _score(metric: Metric, error: float) -> float:
+    return 1.0 - error if metric.greater_is_better else error
+
+
+def _sentence(step: Step, metric: Metric, mean: float, low: float, high: float) -> str:
+    name = f"{step.contender.title}: {step.what}"
+    interval = f"95% interval {metric.tells(low, sign=True)} to {metric.tells(high, sign=True)}"
+    if low > 0:
+        return f"{name} improved {metric.title} by {metric.tells(mean)} ({interval})."
+    if high < 0:
+        return f"{name} worsened {metric.title} by {metric.tells(-mean)} ({interval})."
+    return f"{name} made no difference that could be told from chance: {metric.tells(mean, sign=True)} ({interval})."

@@ -1,0 +1,223 @@
+"""One comparison from plan to verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annvil.comparison.ablation import measure_step, steps_for
+from annvil.comparison.base_rates import base_rate
+from annvil.comparison.curves import (
+    describe_curve,
+    find_crossing,
+    measure_curve,
+    plan_curve,
+    share_curve_seconds,
+)
+from annvil.comparison.fingerprint import fingerprint
+from annvil.comparison.jobs import OuterFold, outer_jobs, rows_used
+from annvil.comparison.plan import Schedule, make_schedule
+from annvil.comparison.race import Clock, Race
+from annvil.comparison.request import Listener, Quiet, Request
+from annvil.comparison.results import (
+    Ablation,
+    Comparison,
+    Crossing,
+    LearningCurve,
+    Standing,
+)
+from annvil.comparison.standings import Records
+from annvil.comparison.store import Store
+from annvil.comparison.verdict import Evidence, judge
+from annvil.data.table import Dataset
+from annvil.errors import AnnvilError
+from annvil.metrics import resolve_worth
+from annvil.models.contract import Contender, Deadline
+
+
+def compare(
+    dataset: Dataset,
+    contenders: Sequence[Contender],
+    request: Request,
+    store: Store,
+    listener: Listener | None = None,
+) -> Comparison:
+    """Every contender on the same folds, learning curves, the effect of preparation, and the verdict.
+
+    Parameters
+    ----------
+    dataset : all rows
+    contenders : who competes, the dummy first
+    request : metric, worth, budget, seed
+    store : where results are kept; what it holds of the same comparison is not done again
+    listener : whoever shows how it goes; nobody by default
+
+    Raises
+    ------
+    RequestError
+        When the store holds another comparison.
+    OutOfTime
+        When the budget ended before any contender was scored.
+    """
+    schedule = make_schedule(dataset, contenders, request)
+    store.open(fingerprint(dataset, contenders, request, schedule))
+    rows = rows_used(dataset, schedule.plan)
+    used = dataset if len(rows) == dataset.n_rows else dataset.take(rows)
+    records = Records(contenders, schedule, request.metric, store)
+    race = Race(used, rows, records, listener or Quiet(), Clock(request.spent_seconds))
+    for sentence in schedule.plan.sentences[3:]:
+        race.tell(sentence)
+    return _Comparing(request, race).run()
+
+
+@dataclass(frozen=True)
+class _Comparing:
+    """The stages after the plan; each keeps what it finds and is passed over when it is there already."""
+
+    request: Request
+    race: Race
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.race.records.schedule
+
+    def run(self) -> Comparison:
+        share, race, metric = self.schedule.plan.share_seconds, self.race, self.request.metric
+        race.run(self._deadline(share["curves"] + share["ablation"] + share["reserve"]))
+        standings = race.records.standings(over=True)
+        worth = resolve_worth(metric, self.request.worth, self._dummy_score(standings))
+        curves = self._curves(standings, self._deadline(share["ablation"] + share["reserve"]))
+        crossing = self._crossing(standings, curves)
+        ablations = self._ablations(standings, self._deadline(share["reserve"]))
+        evidence = Evidence(
+            metric=metric,
+            worth=worth,
+            confidence=self.request.confidence,
+            plan=self.schedule.plan,
+            standings=standings,
+            folds=race.records.all_folds(),
+            curves=curves,
+            crossing=crossing,
+            base_rate=base_rate(self.request.data_kind, self.schedule.plan.n_rows),
+            time_ordered=race.dataset.time is not None,
+        )
+        verdict = judge(evidence)
+        return Comparison(
+            metric=metric.name,
+            worth=worth,
+            plan=self.schedule.plan,
+            standings=standings,
+            folds=evidence.folds,
+            curves=curves,
+            ablations=ablations,
+            verdict=verdict,
+            notices=tuple(race.notices),
+            spent_seconds=self._spent(),
+            crossing=crossing,
+        )
+
+    def _deadline(self, kept_seconds: float) -> Deadline:
+        """The moment by which the stage must end so that what comes after it keeps its share."""
+        return Deadline(self.request.budget_seconds - kept_seconds - self.race.clock.spent_seconds)
+
+    def _dummy_score(self, standings: Sequence[Standing]) -> float:
+        name = self.request.metric.name
+        return next((s.means[name] for s in standings if s.family == "dummy" and s.means), 0.0)
+
+    def _spent(self) -> dict[str, float]:
+        spent: dict[str, float] = {}
+        for contender in self.race.records.contenders:
+            seconds = sum(fold.fit_seconds for fold in self.race.records.folds(contender.name))
+            spent[contender.family] = spent.get(contender.family, 0.0) + seconds
+        return {family: round(seconds, 3) for family, seconds in spent.items()}
+
+    # -- who is looked at more closely -----------------------------------------------------------------------------
+
+    def _best(self, standings: Sequence[Standing], *, network: bool) -> Contender | None:
+        """The best contender of a side by its mean (standings are sorted), the dummy apart."""
+        for s in standings:
+            if s.means and s.state != "failed" and s.family != "dummy" and (s.family == "network") == network:
+                return self._contender(s.contender)
+        return None
+
+    def _contender(self, name: str) -> Contender:
+        return next(c for c in self.race.records.contenders if c.name == name)
+
+    def _linear(self, standings: Sequence[Standing]) -> Contender | None:
+        for s in standings:
+            if s.family == "linear" and s.means and s.state != "failed":
+                return self._contender(s.contender)
+        return None
+
+    def _configuration(self, contender: Contender) -> dict[str, object]:
+        """What the search chose on the first fold."""
+        return dict(self.race.records.folds(contender.name)[0].configuration)
+
+    def _first_folds(self) -> list[OuterFold]:
+        return outer_jobs(self.race.dataset, self.schedule.plan)[0]
+
+    # -- learning curves -------------------------------------------------------------------------------------------
+
+    def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
+        best = [self._best(standings, network=True), self._best(standings, network=False), self._linear(standings)]
+        chosen = list({c.name: c for c in best if c is not None}.values())
+        store, metric, seed = self.race.records.store, self.request.metric, self.request.seed
+        missing = [c for c in chosen if store.curve(c.name) is None]
+        if missing and deadline.passed:
+            self.race.tell("There was no time for learning curves.")
+        elif missing:
+            self.race.listener.stage("Learning curves")
+            folds = self._first_folds()
+            seconds = share_curve_seconds(
+                chosen, self.race.dataset, self.schedule, self.schedule.plan.share_seconds["curves"]
+            )
+            for place, contender in enumerate(missing):
+                limit = Deadline(deadline.left / (len(missing) - place) if place else deadline.left * 0.6)
+                curve_plan = plan_curve(
+                    contender,
+                    self.race.dataset,
+                    self.schedule,
+                    seconds[contender.name],
+                    self._configuration(contender),
+                )
+                try:
+                    anchors = measure_curve(contender, self.race.dataset, folds, metric, curve_plan, limit)
+                except AnnvilError as error:
+                    self.race.tell(f"No learning curve of {contender.title}: {error}")
+                    continue
+                store.keep_curve(describe_curve(contender, anchors, metric, seed))
+        curves = (store.curve(contender.name) for contender in chosen)
+        return tuple(curve for curve in curves if curve is not None)
+
+    def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
+        network, simple = self._best(standings, network=True), self._best(standings, network=False)
+        by_name = {curve.contender: curve for curve in curves}
+        if network is None or simple is None or not {network.name, simple.name} <= by_name.keys():
+            return None
+        titles = {s.contender: s.title for s in standings}
+        return find_crossing(
+            by_name[network.name], by_name[simple.name], self.request.metric, self.request.seed, titles
+        )
+
+    # -- the effect of preparation ---------------------------------------------------------------------------------
+
+    def _ablations(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[Ablation, ...]:
+        best = [self._best(standings, network=True), self._linear(standings)]
+        chosen = [(c, self._configuration(c)) for c in best if c is not None]
+        steps = list(steps_for(self.race.dataset, chosen))
+        store = self.race.records.store
+        missing = [step for step in steps if store.ablation(step.name) is None]
+        if missing and deadline.passed:
+            self.race.tell("There was no time to measure what each step of preparation is worth.")
+        elif missing:
+            self.race.listener.stage("What preparation is worth")
+            folds = self._first_folds()
+            seconds = self.schedule.plan.share_seconds["ablation"] / len(steps)
+            for step in missing:
+                found = measure_step(
+                    step, self.race.dataset, folds, self.request.metric, self.schedule, seconds, deadline
+                )
+                if found is not None:
+                    store.keep_ablation(step.name, found)
+        found_all = (store.ablation(step.name) for step in steps)
+        return tuple(ablation for ablation in found_all if ablation is not None)

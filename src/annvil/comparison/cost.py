@@ -1,0 +1,138 @@
+"""What a model costs where it will run: measured on the exported graph, from raw row to prediction."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from annvil.comparison.results import Cost
+from annvil.comparison.store import ShippedCost
+from annvil.data.table import Dataset, Table
+from annvil.models.contract import Fitted
+from annvil.task import FloatArray, IntArray
+
+MOST_CALLS, MOST_SECONDS = 200, 0.3
+"""A latency is taken over so many calls or so long, whichever ends first (assumed: enough for a steady median)."""
+
+BATCH_ROWS = 1000
+PARITY_ROWS = 2000
+
+
+def measure_shipped(fitted: Fitted, dataset: Dataset, test: IntArray, outputs: FloatArray) -> tuple[bytes, ShippedCost]:
+    """The exported graph; and size, latency, throughput and parity of the model as a bundle would hold it.
+
+    ``outputs`` are the in-memory predictions for the rows ``test``; parity is the largest absolute difference on the
+    first 2000 of them. Fit times are left at zero: they belong to the folds.
+    """
+    from annvil.bundle import Predictor, export
+
+    schema = dataset.inputs.schema
+    graph = export(fitted, schema, dataset.task)
+    predictor = Predictor.from_graph(graph, schema, dataset.task)
+    rows = dataset.inputs.take(test[:PARITY_ROWS])
+    parity = float(np.max(np.abs(predictor.raw(rows) - outputs[:PARITY_ROWS]), initial=0.0))
+    row = raw_row(rows, 0)
+    call = predictor.predict_proba if dataset.task.is_classification else predictor.predict
+    p50, p95 = latency_ms(lambda: call(row))
+    batch = rows.take(slice(0, BATCH_ROWS))
+    batch_ms, _ = latency_ms(lambda: predictor.raw(batch))
+    cost = Cost(
+        fit_seconds=0.0,
+        core_seconds=0.0,
+        fits=len(fitted.tried),
+        n_parameters=fitted.n_parameters,
+        size_bytes=len(graph),
+        latency_ms_p50=p50,
+        latency_ms_p95=p95,
+        rows_per_second=batch.n_rows / (batch_ms / 1000),
+    )
+    return graph, ShippedCost(cost, parity)
+
+
+def latency_ms(call: Callable[[], object]) -> tuple[float, float]:
+    """Median and 95th percentile of a call, in milliseconds, after one call to warm up."""
+    call()
+    taken: list[float] = []
+    end = time.perf_counter() + MOST_SECONDS
+    while len(taken) < MOST_CALLS and (len(taken) < 3 or time.perf_counter() < end):
+        start = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - start) * 1000)
+    return float(np.median(taken)), float(np.quantile(taken, 0.95))
+
+
+def raw_row(table: Table, row: int) -> dict[str, Any]:
+    """One row as a user would write it: a dict of column name → value, None where missing."""
+    values: dict[str, Any] = {}
+    for column in table.columns:
+        if column.missing[row]:
+            values[column.name] = None
+        elif column.field.is_text:
+            values[column.name] = column.levels[column.values[row]]
+        elif column.kind == "datetime":
+            values[column.name] = datetime.fromtimestamp(float(column.values[row]), UTC).replace(tzinfo=None)
+        else:
+            values[column.name] = float(column.values[row])
+    return values
+
+
+class MemoryMeter:
+    """Growth of resident memory between entering and leaving, in MB (10^6 bytes); None where it cannot be told.
+
+    On Linux the kernel's high-water mark is reset at the start. Elsewhere the process's own mark is read, so that only
+    growth beyond any earlier peak is seen, which understates.
+    """
+
+    grown_mb: float | None = None
+
+    def __enter__(self) -> MemoryMeter:
+        self._resettable = _reset_peak()
+        self._before = _resident_bytes() if self._resettable else _peak_bytes()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        peak = _peak_bytes()
+        if peak is not None and self._before is not None:
+            self.grown_mb = max(0.0, (peak - self._before) / 1e6)
+
+
+def _reset_peak() -> bool:
+    """Whether the high-water mark could be set back to the present (Linux, proc(5) on clear_refs)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _status_bytes(name: str) -> float | None:
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(name):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def _resident_bytes() -> float | None:
+    return _status_bytes("VmRSS:")
+
+
+def _peak_bytes() -> float | None:
+    peak = _status_bytes("VmHWM:")
+    if peak is not None or sys.platform == "win32":
+        return peak
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit

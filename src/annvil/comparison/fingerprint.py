@@ -1,0 +1,56 @@
+"""What identifies a comparison: the same data asked the same question in the same way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil import __version__
+from annvil.comparison.plan import Schedule
+from annvil.comparison.request import Request
+from annvil.data.table import Dataset
+from annvil.models.contract import Contender
+
+
+def fingerprint(
+    dataset: Dataset, contenders: Sequence[Contender], request: Request, schedule: Schedule
+) -> dict[str, Any]:
+    """JSON-able; each entry is named as a user would name what differs."""
+    return {
+        "Annvil's version": __version__,
+        "the data": data_digest(dataset),
+        "the task": dataset.task.to_json(),
+        "the columns": [[f.name, f.kind] for f in dataset.inputs.schema],
+        "the metric": request.metric.name,
+        "worth": request.worth,
+        "the budget": request.budget_seconds,
+        "the seed": request.seed,
+        "the confidence": request.confidence,
+        "the contenders": [contender.name for contender in contenders],
+        "the plan": asdict(replace(schedule.plan, sentences=())),
+    }
+
+
+def data_digest(dataset: Dataset) -> str:
+    """BLAKE2b of every value the comparison can see: inputs, target, groups, time (about 1 GB/s)."""
+    digest = hashlib.blake2b(digest_size=20)
+    for array in _arrays(dataset):
+        digest.update(str((array.dtype.str, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    for column in dataset.inputs.columns:
+        digest.update("\0".join((column.name, *column.levels)).encode())
+    return digest.hexdigest()
+
+
+def _arrays(dataset: Dataset) -> Iterable[NDArray[Any]]:
+    yield dataset.y
+    yield dataset.groups
+    if dataset.time is not None:
+        yield dataset.time
+    for column in dataset.inputs.columns:
+        yield column.values

@@ -1,0 +1,93 @@
+"""Which contender to ship: the cheapest that is not practically worse than the best.
+
+The rule, in order:
+
+1. Eligible are contenders with all common folds whose model could be exported. The verdict narrows them: where a
+   network is the answer, networks; where the simple side is, or a network is ruled out, the others.
+2. The best is the one with the best mean. Of the others those stay that are more likely within `worth` of it than
+   worse (P(worse by more than worth) <= 1/2): whoever costs more has to show that the gain is worth it.
+3. Of those the cheapest is taken. Cost is the geometric mean of three ratios to the cheapest: latency of one row, size,
+   and processor seconds of fitting. Costs within a factor of two count as equal, since clocks on a shared machine
+   vary that much; the simpler family then goes first (dummy, linear, trees, neighbours, network).
+
+The dummy can only be recommended by rule 2: when nothing beats it by `worth`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annvil.comparison.results import Cost, Standing, VerdictKind
+from annvil.comparison.sides import Paired
+
+NOT_WORSE = 0.5
+"""A contender is dropped when it is likelier than this to be worse than the best by more than worth (assumed)."""
+
+SAME_COST = 2.0
+"""Costs within this factor count as equal (assumed)."""
+
+SIMPLER_FIRST = ("dummy", "linear", "trees", "neighbours", "network")
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to ship, what was best by the mean, and who else would do."""
+
+    contender: str
+    best: str
+    not_worse: tuple[str, ...]
+
+
+def recommend(
+    paired: Paired, standings: Sequence[Standing], worth: float, kind: VerdictKind, network_ruled_out: bool
+) -> Recommendation | None:
+    """The recommendation by the module's rule; None when no contender has a score and a model to ship."""
+    table = {s.contender: s for s in standings}
+    shippable = [name for name in paired.results if _shippable(table[name])] if paired.places else []
+    if not shippable:
+        return None
+    allowed = [name for name in shippable if _allowed(table[name], kind, network_ruled_out)] or shippable
+    best = min(allowed, key=lambda name: paired.metric.error(paired.mean(name)))
+    close = tuple(name for name in allowed if name == best or _not_worse(paired, best, name, worth))
+    return Recommendation(cheapest([table[name] for name in close]).contender, best, close)
+
+
+def cheapest(candidates: Sequence[Standing]) -> Standing:
+    """The simplest of those that cost least, by the module's rule."""
+    costs = relative_costs([s.cost for s in candidates])
+    least = min(costs)
+    tied = [s for s, cost in zip(candidates, costs, strict=True) if cost <= SAME_COST * least]
+    return min(tied, key=lambda s: SIMPLER_FIRST.index(s.family))
+
+
+def relative_costs(costs: Sequence[Cost | None]) -> list[float]:
+    """Geometric mean of latency, size and processor seconds, relative to the least; unmeasured parts count as 1."""
+    logs = [0.0] * len(costs)
+    for part in ("latency_ms_p50", "size_bytes", "core_seconds"):
+        values = [getattr(cost, part, None) or math.nan for cost in costs]
+        least = min((v for v in values if v > 0), default=math.nan)
+        for i, value in enumerate(values):
+            if value > 0 and least > 0:
+                logs[i] += math.log(value / least) / 3
+    return [math.exp(log) for log in logs]
+
+
+def _shippable(standing: Standing) -> bool:
+    return standing.cost is not None and standing.cost.size_bytes is not None
+
+
+def _allowed(standing: Standing, kind: VerdictKind, network_ruled_out: bool) -> bool:
+    if kind == "network":
+        return standing.family == "network"
+    if kind == "simple" or (kind == "cannot tell" and network_ruled_out):
+        return standing.family != "network"
+    return True
+
+
+def _not_worse(paired: Paired, best: str, other: str, worth: float) -> bool:
+    posterior = paired.posterior(paired.scores(best), paired.scores(other), worth)
+    if posterior is None:
+        return paired.metric.gain(paired.mean(best), paired.mean(other)) <= worth
+    return posterior.p_first <= NOT_WORSE

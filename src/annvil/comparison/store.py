@@ -1,0 +1,217 @@
+"""What a comparison has found so far, on disk: killed at any moment, it goes on from here.
+
+    <folder>/
+      request.json                    what was asked of which data; a comparison of other data is refused
+      problems.log                    tracebacks of contenders that failed
+      <contender>/
+        repeat-0-fold-3.json          a `FoldResult`
+        repeat-0-fold-3.safetensors   its test rows ("rows", int64) and predictions for them ("outputs", float64)
+        repeat-0.outcome.json         how the contender's fits of that repeat ended
+        cost.json, model.onnx         a `Cost` and the parity of the first fold's exported model; the graph itself
+        curve.json                    a `LearningCurve`
+        checkpoint/                   the contender's own, removed when the repeat is done
+      ablations/<name>.json           an `Ablation`
+
+Every file is written whole or not at all, predictions before the record that stands for both, so that a record on disk
+is always complete. Nothing here is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from annvil.comparison.results import Ablation, Cost, FoldResult, LearningCurve, State
+from annvil.errors import DataError, RequestError
+from annvil.files import read_json, write_atomically, write_json
+from annvil.task import FloatArray, IntArray
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one call of a contender ended: "finished", "cut short" or "failed", and why."""
+
+    state: State
+    reason: str = ""
+    bug: bool = False  # an exception we did not foresee; its traceback is in problems.log
+
+
+@dataclass(frozen=True)
+class ShippedCost:
+    """Cost of the model of the first fold as it would be shipped, and how far it is from the one in memory.
+
+    A model that could not be exported has neither; ``problem`` says why.
+    """
+
+    cost: Cost | None
+    parity: float | None
+    problem: str = ""
+
+
+class Store:
+    """A folder of records; see the module's text. ``folder`` is made when first written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._results: dict[tuple[str, str], FoldResult] = {}  # read once: the table is drawn after every fit
+
+    def open(self, fingerprint: Mapping[str, Any]) -> None:
+        """Begin, or go on with, the comparison of that fingerprint.
+
+        Raises
+        ------
+        RequestError
+            When the folder holds a comparison of something else; the message says what differs.
+        """
+        path = self.folder / "request.json"
+        asked = json.loads(json.dumps(fingerprint))  # tuples become lists, as they are on disk
+        if not path.exists():
+            write_json(path, asked)
+            return
+        known = _readable(path)
+        differing = [name for name in {*known, *asked} if known.get(name) != asked.get(name)]
+        if differing:
+            raise RequestError(
+                f"{self.folder} holds a comparison that differs in: {', '.join(sorted(differing))}. "
+                "Go on with the same data and options, or choose another folder."
+            )
+
+    # -- folds -----------------------------------------------------------------------------------------------------
+
+    def result(self, contender: str, job: str) -> FoldResult | None:
+        """The record of one fit, or None while it is not done."""
+        if (contender, job) not in self._results:
+            result = self._read(self.folder / contender / f"{job}.json", FoldResult)
+            if result is None:
+                return None
+            self._results[contender, job] = result
+        return self._results[contender, job]
+
+    def predictions(self, contender: str, job: str) -> tuple[IntArray, FloatArray]:
+        """Test rows ``(n_test,)`` of the whole data set, and outputs ``(n_test, n_outputs)`` for them."""
+        from safetensors.numpy import load
+
+        arrays = load((self.folder / contender / f"{job}.safetensors").read_bytes())
+        return arrays["rows"], arrays["outputs"]
+
+    def keep_result(self, result: FoldResult, rows: IntArray, outputs: FloatArray) -> None:
+        """Write predictions and record of one fit."""
+        from safetensors.numpy import save
+
+        arrays = {"rows": np.ascontiguousarray(rows), "outputs": np.ascontiguousarray(outputs)}
+        write_atomically(self.folder / result.contender / f"{result.job}.safetensors", save(arrays))
+        self._write(self.folder / result.contender / f"{result.job}.json", result)
+        self._results[result.contender, result.job] = result
+
+    # -- contenders ------------------------------------------------------------------------------------------------
+
+    def outcome(self, contender: str, call: str) -> Outcome | None:
+        """How that call ended, or None while it has not."""
+        return self._read(self.folder / contender / f"{call}.outcome.json", Outcome)
+
+    def keep_outcome(self, contender: str, call: str, outcome: Outcome) -> None:
+        """Write how a call ended, and drop its checkpoints."""
+        self._write(self.folder / contender / f"{call}.outcome.json", outcome)
+        shutil.rmtree(self.checkpoint(contender, call), ignore_errors=True)
+
+    def checkpoint(self, contender: str, call: str) -> Path:
+        """Where the contender may keep its checkpoints during that call."""
+        return self.folder / contender / "checkpoint" / call
+
+    def cost(self, contender: str) -> ShippedCost | None:
+        """Cost of the first fold's model, or None while it is not measured."""
+        return self._read(self.folder / contender / "cost.json", ShippedCost)
+
+    def graph(self, contender: str) -> bytes | None:
+        """The ONNX graph of the first fold's model, or None where there is none."""
+        path = self.folder / contender / "model.onnx"
+        return path.read_bytes() if path.exists() else None
+
+    def keep_cost(self, contender: str, cost: ShippedCost, graph: bytes = b"") -> None:
+        """Write the cost of the first fold's model, and its graph where it could be exported."""
+        if graph:
+            write_atomically(self.folder / contender / "model.onnx", graph)
+        self._write(self.folder / contender / "cost.json", cost)
+
+    def curve(self, contender: str) -> LearningCurve | None:
+        """The contender's learning curve, or None while it is not measured."""
+        return self._read(self.folder / contender / "curve.json", LearningCurve)
+
+    def keep_curve(self, curve: LearningCurve) -> None:
+        """Write a learning curve."""
+        self._write(self.folder / curve.contender / "curve.json", curve)
+
+    def ablation(self, name: str) -> Ablation | None:
+        """An ablation, or None while it is not measured."""
+        return self._read(self.folder / "ablations" / f"{name}.json", Ablation)
+
+    def keep_ablation(self, name: str, ablation: Ablation) -> None:
+        """Write an ablation."""
+        self._write(self.folder / "ablations" / f"{name}.json", ablation)
+
+    # -- problems --------------------------------------------------------------------------------------------------
+
+    @property
+    def problems(self) -> Path:
+        """Where tracebacks of failed contenders are."""
+        return self.folder / "problems.log"
+
+    def log_problem(self, text: str) -> None:
+        """Append a traceback to ``problems.log``."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.problems.open("a", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    def _write(self, path: Path, record: object) -> None:
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(record), indent=1))
+
+    def _read(self, path: Path, kind: type[T]) -> T | None:
+        if not path.exists():
+            return None
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{path} is damaged ({error}). Delete it to have that part done again.") from error
+
+
+def _readable(path: Path) -> dict[str, Any]:
+    try:
+        return dict(read_json(path))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}). Delete the folder {path.parent} and start anew.") from error
+
+
+def plain(value: Any) -> Any:
+    """The value with Python's own types only, as JSON can hold it: NumPy scalars unpacked, non-finite floats None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value
+
+
+def finite_prefix(values: Any) -> tuple[float, ...]:
+    """Values up to the first that is not finite: a training curve until it diverged."""
+
+    def until_lost() -> Iterator[float]:
+        for value in values:
+            if not np.isfinite(value):
+                return
+            yield float(value)
+
+    return tuple(until_lost())

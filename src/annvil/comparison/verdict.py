@@ -1,0 +1,130 @@
+"""The verdict: what the evidence says, in one of four words, and what to ship.
+
+- *network*: P(a network is better by more than `worth`) reaches the confidence (95%);
+- *simple*: the same for the simple side;
+- *equal*: P(both are within `worth` of each other) does;
+- *cannot tell*: none of them does; then it says how many rows would probably tell. A network can still be ruled out:
+  when P(better by more than worth) is at most 5%, no network is needed, whichever of the other two is true.
+
+Each side is represented in every fold by the contender that the fold's inner validation preferred, so that no test row
+chooses who is compared (`sides`). What is said is written by `wording`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from annvil.comparison.curves import gap_change, law_of
+from annvil.comparison.recommendation import Recommendation, recommend
+from annvil.comparison.results import (
+    Crossing,
+    FoldResult,
+    LearningCurve,
+    Plan,
+    Posterior,
+    Side,
+    Standing,
+    Verdict,
+    VerdictKind,
+)
+from annvil.comparison.sides import Paired, pair, side
+from annvil.comparison.statistics import rows_that_would_tell
+from annvil.errors import OutOfTime
+from annvil.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the verdict is made from."""
+
+    metric: Metric
+    worth: float
+    confidence: float
+    plan: Plan
+    standings: tuple[Standing, ...]
+    folds: tuple[FoldResult, ...]
+    curves: tuple[LearningCurve, ...]
+    crossing: Crossing | None
+    base_rate: str
+    time_ordered: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict before it is put into words."""
+
+    kind: VerdictKind
+    posterior: Posterior | None
+    network: Side | None
+    simple: Side | None
+    network_ruled_out: bool
+    rows_that_would_tell: int | None
+    recommendation: Recommendation
+    paired: Paired
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The verdict in words and numbers.
+
+    Raises
+    ------
+    OutOfTime
+        When not one contender has a score and a model that could be shipped.
+    """
+    from annvil.comparison.wording import put_into_words
+
+    return put_into_words(evidence, find(evidence))
+
+
+def find(evidence: Evidence) -> Finding:
+    """Kind, posterior and recommendation; raises as `judge` does."""
+    paired = pair(evidence.folds, evidence.standings, evidence.metric)
+    families = {s.contender: s.family for s in evidence.standings}
+    networks = [name for name in paired.results if families[name] == "network"]
+    others = [name for name in paired.results if families[name] != "network"]
+    network, simple = side("network", networks, paired), side("simple", others, paired)
+    posterior = None
+    if network is not None and simple is not None:
+        posterior = paired.posterior(network.per_fold, simple.per_fold, evidence.worth)
+    kind = kind_of(posterior, evidence.confidence)
+    ruled_out = posterior is not None and posterior.p_first <= 1 - evidence.confidence
+    recommendation = recommend(paired, evidence.standings, evidence.worth, kind, ruled_out)
+    if recommendation is None:
+        raise OutOfTime(
+            f"The budget of {evidence.plan.budget_seconds:g} s ended before any contender was scored on all test "
+            "folds. Give it more time, or fewer rows."
+        )
+    rows = None
+    if kind == "cannot tell" and posterior is not None:
+        rows = rows_that_would_tell(
+            posterior,
+            evidence.plan.n_rows_used,
+            confidence=evidence.confidence,
+            gap_change=_gap_change(evidence),
+        )
+    return Finding(kind, posterior, network, simple, ruled_out, rows, recommendation, paired)
+
+
+def kind_of(posterior: Posterior | None, confidence: float) -> VerdictKind:
+    """The word that the posterior allows."""
+    if posterior is None:
+        return "cannot tell"
+    if posterior.p_first >= confidence:
+        return "network"
+    if posterior.p_second >= confidence:
+        return "simple"
+    return "equal" if posterior.p_equal >= confidence else "cannot tell"
+
+
+def _gap_change(evidence: Evidence) -> Callable[[float], float] | None:
+    """How the curves say the difference would move with rows, where those of both sides may be extrapolated."""
+    curves = {curve.contender: curve for curve in evidence.curves}
+    if evidence.crossing is None:
+        return None
+    seed = evidence.plan.seed
+    network = law_of(curves.get(evidence.crossing.network), seed)
+    simple = law_of(curves.get(evidence.crossing.simple), seed)
+    if network is None or simple is None:
+        return None
+    return gap_change(network, simple, min(network.largest, simple.largest))
