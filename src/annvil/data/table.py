@@ -26,10 +26,15 @@ LeftOut = Literal["text", "identifier", "constant", "duplicate", "empty", "dropp
 
 @dataclass(frozen=True)
 class Field:
-    """Name and kind of one input column: what a saved model asks of a raw row."""
+    """Name and kind of one input column: what a saved model asks of a raw row.
+
+    ``style`` says how texts were written that stand for values, so that new rows are read as the training rows were:
+    ``"comma"`` for numbers with a decimal comma, the name of a date format such as ``"day/month/year"``; usually empty.
+    """
 
     name: str
     kind: Kind
+    style: str = ""
 
     @property
     def is_text(self) -> bool:
@@ -160,6 +165,7 @@ class Dataset:
     time : float64 ``(n_rows,)`` or None; when set, training rows always precede test rows
     notes : one per column of the file
     source : where it came from
+    missing : texts that the user declared to mean "no value", beside the usual ones; new rows need the same
     """
 
     inputs: Table
@@ -170,6 +176,7 @@ class Dataset:
     time: FloatArray | None = None
     notes: tuple[ColumnNote, ...] = ()
     source: Source = field(default_factory=lambda: Source("data", None, "", 0))
+    missing: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:

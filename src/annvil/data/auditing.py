@@ -1,0 +1,351 @@
+"""What is wrong or strange in the data, in words, and what Annvil does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from annvil.data.leakage import find_leaks
+from annvil.data.rows import are_copies, number_groups, row_keys
+from annvil.data.table import Column, ColumnNote, Dataset
+from annvil.task import FloatArray
+
+Severity = Literal["info", "warning", "serious"]
+
+MUCH_MISSING = 0.5
+IMBALANCED = 0.2
+"""A class is called rare below this share of what equal classes would have: under 10% of a binary target (assumed)."""
+
+FEW_PER_CLASS = 10
+"""Two rows of a class in each of five folds."""
+
+RARE_LEVEL = 10
+MANY_LEVELS = 50
+FAR_OUT = 10.0
+"""A value is called an outlier when it is so many interquartile ranges away from the nearer quartile; assumed: 3 is
+Tukey's "far out", which every skewed column exceeds."""
+
+_TAIL_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found.
+
+    kind : stable name, such as "missing" or "leakage"
+    severity : "info" (dealt with), "warning" (look at it), "serious" (the scores may mean nothing until it is settled)
+    columns : those concerned, the target included where it is
+    what : one or two sentences on what was found
+    action : one sentence on what Annvil does about it, or what the user can do
+    """
+
+    kind: str
+    severity: Severity
+    columns: tuple[str, ...]
+    what: str
+    action: str
+
+
+def audit(dataset: Dataset, *, seed: int = 0) -> tuple[Finding, ...]:
+    """Everything found, the most serious first. Long data are sampled where every row is not needed."""
+    found = [
+        *_leaks(dataset, seed),
+        *_repeated_rows(dataset),
+        *_target(dataset),
+        *_order(dataset),
+        *_shape(dataset),
+        *_missing(dataset),
+        *_left_out(dataset.notes),
+        *_levels(dataset),
+        *_tails(dataset),
+    ]
+    rank = {"serious": 0, "warning": 1, "info": 2}
+    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))
+
+
+def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:
+    for suspect in find_leaks(dataset, seed):
+        alone = f"{1 - suspect.error:.1%}" if suspect.error >= 0.0005 else "practically 100%"
+        yield Finding(
+            "leakage",
+            "serious",
+            (suspect.column,),
+            f"{suspect.column!r} alone tells {alone} of what can be told about {dataset.task.target!r}; all other columns "
+            f"together tell {1 - suspect.others:.1%}. It may hold the answer, or something recorded after the answer was known.",
+            f"Annvil keeps it, since it may be legitimate. If it is not known at the moment of prediction, fit again with "
+            f"drop=[{suspect.column!r}] (--drop).",
+        )
+
+
+def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
+    keys = row_keys(dataset.inputs)
+    counts = np.bincount(keys)
+    n_repeats = dataset.n_rows - len(counts)
+    if not n_repeats:
+        return
+    conflicting, ceiling = _conflicts(dataset, keys, counts)
+    share = f"{n_repeats} of {dataset.n_rows} rows ({n_repeats / dataset.n_rows:.1%}) repeat the inputs of an earlier row"
+    if dataset.time is not None:
+        action = "Time decides the splits; copies of test rows are left out of training." if _kept_together(dataset, keys) else (
+            "They are ordinary repeated observations and stay as they are."
+        )
+    elif _kept_together(dataset, keys):
+        action = "Identical rows are kept on one side of every split, so that no model is tested on what it has seen."
+    else:
+        action = (
+            "Equal rows mostly come with different answers, or there are few distinct ones: these are different cases that "
+            "look alike, so they are split like any other rows."
+        )
+    yield Finding("duplicate rows", "info" if n_repeats < dataset.n_rows / 10 else "warning", (), share + ".", action)
+    if conflicting:
+        bound = f" No model can be right in more than {ceiling:.1%} of the rows." if ceiling is not None else ""
+        yield Finding(
+            "contradicting rows",
+            "warning" if conflicting > dataset.n_rows / 20 else "info",
+            (dataset.task.target,),
+            f"{conflicting} rows have the same inputs as another row but a different {dataset.task.target!r}.{bound}",
+            "Nothing is changed: this is the part of the answer that these columns do not hold.",
+        )
+
+
+def _kept_together(dataset: Dataset, keys: np.ndarray) -> bool:
+    return are_copies(keys, dataset.y)
+
+
+def _conflicts(dataset: Dataset, keys: np.ndarray, counts: np.ndarray) -> tuple[int, float | None]:
+    """Rows in a set of identical rows with more than one answer, and the best accuracy such rows allow."""
+    answers = number_groups(dataset.y)
+    low, high = np.full(len(counts), np.iinfo(np.int64).max), np.full(len(counts), -1)
+    np.minimum.at(low, keys, answers)
+    np.maximum.at(high, keys, answers)
+    conflicting = int(counts[low != high].sum())
+    if not conflicting or not dataset.task.is_classification:
+        return conflicting, None
+    k = len(dataset.task.classes)
+    pairs, n = np.unique(keys * k + dataset.y, return_counts=True)
+    most = np.zeros(len(counts), dtype=np.int64)
+    np.maximum.at(most, pairs // k, n)
+    return conflicting, float(most.sum() / dataset.n_rows)
+
+
+def _target(dataset: Dataset) -> Iterator[Finding]:
+    name = dataset.task.target
+    if not dataset.task.is_classification:
+        yield from _number_target(name, dataset.y)
+        return
+    counts = np.bincount(dataset.y, minlength=len(dataset.task.classes))
+    few = [(label, n) for label, n in zip(dataset.task.classes, counts.tolist(), strict=True) if n < FEW_PER_CLASS]
+    if few:
+        shown = ", ".join(f"{label!r} ({n})" for label, n in few[:5]) + (" and others" if len(few) > 5 else "")
+        yield Finding(
+            "few rows per class",
+            "serious" if min(n for _, n in few) < 3 else "warning",
+            (name,),
+            f"{len(few)} class{'es' * (len(few) > 1)} of {name!r} ha{'ve' if len(few) > 1 else 's'} fewer than "
+            f"{FEW_PER_CLASS} rows: {shown}.",
+            "They are dealt to the folds one by one, but no score can say how well they are recognised; collect more of "
+            "them, or merge or leave out these classes.",
+        )
+    share = counts.min() / counts.sum()
+    if share * len(counts) < IMBALANCED:
+        label = dataset.task.classes[int(counts.argmin())]
+        yield Finding(
+            "imbalance",
+            "warning",
+            (name,),
+            f"The classes of {name!r} are unequal: {label!r} has {counts.min()} of {counts.sum()} rows ({share:.1%}), so always "
+            f"answering {dataset.task.classes[int(counts.argmax())]!r} is right in {counts.max() / counts.sum():.1%}.",
+            "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is worth.",
+        )
+
+
+def _number_target(name: str, y: FloatArray) -> Iterator[Finding]:
+    for edge, word in ((y.max(), "largest"), (y.min(), "smallest")):
+        n = int((y == edge).sum())
+        if n > max(20, 0.01 * len(y)) and len(np.unique(y)) > 100:
+            yield Finding(
+                "capped target",
+                "info",
+                (name,),
+                f"{n} rows ({n / len(y):.1%}) share the {word} value of {name!r}, {edge:.6g}, as if it had been cut off there.",
+                "They are used as they are; a model cannot tell what lies beyond.",
+            )
+    far = _outliers(y)
+    if far:
+        yield Finding(
+            "heavy tail",
+            "info",
+            (name,),
+            f"{name!r} has {far} extreme value{'s' * (far > 1)}, up to {_farthest(y):.4g} around a median of {np.median(y):.4g}.",
+            "Squared errors are ruled by them, so the scores table also shows the mean absolute error.",
+        )
+
+
+def _order(dataset: Dataset) -> Iterator[Finding]:
+    """Rows in the order of a date, split at random: neighbours in time would stand on both sides."""
+    if dataset.time is not None:
+        return
+    for column in dataset.inputs.columns:
+        steps = np.diff(column.values) if column.kind == "datetime" else np.empty(0)
+        if len(steps) and (np.all(steps >= 0) or np.all(steps <= 0)):
+            yield Finding(
+                "rows in order of time",
+                "warning",
+                (column.name,),
+                f"The rows are in the order of {column.name!r}. Split at random, a test row has neighbours in time among the "
+                "training rows, which flatters every model if it is meant to predict the future.",
+                f"Splits are random as asked; if the model is to predict the future, fit again with time={column.name!r} (--time).",
+            )
+            return
+
+
+def _shape(dataset: Dataset) -> Iterator[Finding]:
+    n_columns = len(dataset.inputs.columns)
+    if n_columns > dataset.n_rows:
+        yield Finding(
+            "more columns than rows",
+            "warning",
+            (),
+            f"There are {n_columns} columns and only {dataset.n_rows} rows, so that some columns fit the answer by chance.",
+            "Models are held back by regularisation chosen on validation rows; trust the spread between folds, not one score.",
+        )
+    elif dataset.n_rows < 200:
+        yield Finding(
+            "few rows",
+            "warning",
+            (),
+            f"There are {dataset.n_rows} rows; with five folds a score rests on {dataset.n_rows // 5} of them at a time.",
+            "Differences between models are judged with that in mind, and the verdict may be that nothing can be told yet.",
+        )
+
+
+def _missing(dataset: Dataset) -> Iterator[Finding]:
+    gaps = {column.name: float(column.missing.mean()) for column in dataset.inputs.columns}
+    gaps = {name: share for name, share in sorted(gaps.items(), key=lambda item: -item[1]) if share}
+    if not gaps:
+        return
+    much = sum(share > MUCH_MISSING for share in gaps.values())
+    yield Finding(
+        "missing values",
+        "warning" if much else "info",
+        tuple(gaps),
+        f"{len(gaps)} of {len(dataset.inputs.columns)} columns have missing values: "
+        + _listed([f"{name!r} {_percent(share)}" for name, share in gaps.items()]) + ".",
+        "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and categories "
+        "get a category of their own.",
+    )
+
+
+def _percent(share: float) -> str:
+    return "under 0.1%" if share < 0.001 else f"{share:.1%}"
+
+
+def _listed(parts: Sequence[str], most: int = 6) -> str:
+    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
+
+
+_LEFT_OUT = {
+    "constant": ("constant columns", "{} the same value in every row: {}.", "They tell nothing and are left out."),
+    "empty": ("empty columns", "{} no value in any row: {}.", "They tell nothing and are left out."),
+    "duplicate": ("duplicate columns", "{} the same values as another column: {}.", "One of each is enough; the others are left out."),
+    "identifier": (
+        "identifiers",
+        "{} values that name the row rather than describe it: {}.",
+        "Left out, since a model could only learn them by heart; to use one all the same, give it a kind (--as column=category).",
+    ),
+    "text": (
+        "free text",
+        "{} free text or nested values: {}.",
+        "Left out, since models of tables cannot read it; to use one as categories, ask for it (--as column=category).",
+    ),
+}
+
+
+def _left_out(notes: Sequence[ColumnNote]) -> Iterator[Finding]:
+    for kind, (title, what, action) in _LEFT_OUT.items():
+        names = [note.name for note in notes if note.kind == kind]
+        if names:
+            subject = f"{len(names)} columns have" if len(names) > 1 else "1 column has"
+            yield Finding(title, "info", tuple(names), what.format(subject, _listed([repr(n) for n in names])), action)
+    grouping = [note.name for note in notes if note.kind == "identifier" and "groups=" in note.reason]
+    if grouping:
+        yield Finding(
+            "repeated identifier",
+            "warning",
+            tuple(grouping),
+            f"{_listed([repr(n) for n in grouping])} names something that occurs in several rows.",
+            f"Rows are split one by one; if rows with the same value belong together, fit again with groups={grouping[0]!r} (--groups).",
+        )
+
+
+def _levels(dataset: Dataset) -> Iterator[Finding]:
+    rare: dict[str, int] = {}
+    many: dict[str, int] = {}
+    for column in dataset.inputs.columns:
+        if column.field.is_text:
+            counts = np.bincount(column.values[column.values >= 0], minlength=len(column.levels))
+            n_rare = int(np.sum((counts > 0) & (counts < RARE_LEVEL)))
+            if n_rare:
+                rare[column.name] = n_rare
+            if len(column.levels) > MANY_LEVELS:
+                many[column.name] = len(column.levels)
+    if rare:
+        parts = [f"{name!r} {n}" for name, n in sorted(rare.items(), key=lambda item: -item[1])]
+        yield Finding(
+            "rare categories",
+            "info",
+            tuple(rare),
+            f"Categories with fewer than {RARE_LEVEL} rows: {_listed(parts)}.",
+            "What is met too seldom in training is treated like a category never seen, whose answer every model must have anyway.",
+        )
+    if many:
+        parts = [f"{name!r} {n}" for name, n in sorted(many.items(), key=lambda item: -item[1])]
+        yield Finding(
+            "many categories",
+            "info",
+            tuple(many),
+            f"Columns with more than {MANY_LEVELS} categories: {_listed(parts)}.",
+            "Networks learn an embedding for them, other models use the mean answer of each, learnt inside the training rows.",
+        )
+
+
+def _tails(dataset: Dataset) -> Iterator[Finding]:
+    found: dict[str, tuple[int, Column]] = {}
+    step = max(1, dataset.n_rows // _TAIL_ROWS)
+    for column in dataset.inputs.columns:
+        if column.kind == "number":
+            n = _outliers(column.values[::step])
+            if n:
+                found[column.name] = (n * step, column)
+    if not found:
+        return
+    parts = [f"{name!r} {'about ' * (step > 1)}{n}" for name, (n, _) in sorted(found.items(), key=lambda item: -item[1][0])]
+    yield Finding(
+        "outliers",
+        "info",
+        tuple(found),
+        f"Numbers with values more than {FAR_OUT:.0f} interquartile ranges from the middle half: {_listed(parts)}.",
+        "Trees do not mind; networks and linear models get robustly scaled, smoothly clipped values. If they are typing errors, "
+        "mend them or declare them missing.",
+    )
+
+
+def _outliers(values: FloatArray) -> int:
+    """How many values lie far outside the middle half; 0 for columns that are mostly one value."""
+    present = values[~np.isnan(values)]
+    if len(present) < 20:
+        return 0
+    low, high = np.quantile(present, [0.25, 0.75])
+    if low == high:
+        return 0
+    width = FAR_OUT * (high - low)
+    return int(np.sum((present > high + width) | (present < low - width)))
+
+
+def _farthest(values: FloatArray) -> float:
+    return float(values[np.abs(values - np.median(values)).argmax()])
+
+

@@ -1,0 +1,177 @@
+"""Raw rows to predict → a table with exactly the columns a model was trained on.
+
+Values go the same road as at reading (`convert`), so that a model trained on a CSV file understands a frame, a dict or
+an array. One row given as a dict takes a short cut: a server asks for one row at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from annvil.data.convert import as_column, shorten
+from annvil.data.dates import FORMATS, date_seconds, parse_date
+from annvil.data.engine import Wanted
+from annvil.data.frames import table_from_arrays
+from annvil.data.raw import RawTable
+from annvil.data.table import Column, Field, Table
+from annvil.data.text import boolean_text, canonical_text, is_missing_number, parse_number
+from annvil.errors import DataError, did_you_mean
+
+Schema = tuple[Field, ...]
+
+
+def conform(
+    source: Any, schema: Schema, *, where: str = "the rows to predict", missing: Collection[str] = ()
+) -> tuple[Table, tuple[str, ...]]:
+    """A table with the columns of ``schema`` in its order, and notices for people.
+
+    Parameters
+    ----------
+    source : a frame, a dict of columns, a list of dicts, one row as a dict, a 2-D array with exactly the columns of the
+        schema, or a path
+    where : what to call the rows in messages
+    missing : what the user declared missing when training (`Dataset.missing`)
+
+    Raises
+    ------
+    DataError
+        Where columns lack, or a value is neither missing nor of its column's kind; rows and values are named.
+    """
+    if isinstance(source, Mapping) and _is_one_row(source):
+        return _one_row(source, schema, where, missing)
+    if isinstance(source, list) and len(source) == 1 and isinstance(source[0], Mapping):
+        return _one_row(source[0], schema, where, missing)
+    raw = _raw(source, schema)
+    by_name = {column.name: column for column in raw.columns}
+    notices = _compare_names(by_name, schema, where)
+    columns = tuple(
+        as_column(by_name[spec.name], spec, missing=missing, comma=raw.decimal_comma, where=where) for spec in schema
+    )
+    return Table(columns, raw.n_rows), notices
+
+
+def _raw(source: Any, schema: Schema) -> RawTable:
+    if isinstance(source, np.ndarray) or (isinstance(source, (list, tuple)) and not _are_records(source)):
+        array = np.asarray(source)
+        if array.ndim != 2 or array.shape[1] != len(schema):
+            shape = " × ".join(map(str, array.shape))
+            raise DataError(
+                f"An array of shape {shape} does not fit the {len(schema)} columns of the model "
+                f"({', '.join(repr(spec.name) for spec in schema[:5])}{', …' * (len(schema) > 5)}); "
+                "pass one row per case, or a frame with column names."
+            )
+        return table_from_arrays(array, names=[spec.name for spec in schema])
+    from annvil.data.reading import read_raw
+
+    return read_raw(
+        source, Wanted(whole={s.name for s in schema}, texts={s.name for s in schema if s.kind == "category"})
+    )
+
+
+def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
+    return bool(source) and all(isinstance(row, Mapping) for row in source)
+
+
+def _is_one_row(source: Mapping[Any, Any]) -> bool:
+    """Whether a dict holds values rather than columns of values."""
+    return all(isinstance(value, str) or not hasattr(value, "__len__") for value in source.values())
+
+
+def _compare_names(given: Collection[str], schema: Schema, where: str) -> tuple[str, ...]:
+    """Notices about columns that are ignored; raises where columns lack."""
+    wanted = {spec.name for spec in schema}
+    lacking = [spec.name for spec in schema if spec.name not in given]
+    extra = [name for name in given if name not in wanted]
+    if lacking:
+        shown = ", ".join(repr(name) for name in lacking[:5])
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        hint = did_you_mean(lacking[0], extra)
+        raise DataError(f"{where} lack the column{'s' * (len(lacking) > 1)} {shown}{more}.{hint}")
+    if not extra:
+        return ()
+    shown = ", ".join(repr(name) for name in extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
+    return (f"Ignored {len(extra)} column{'s' * (len(extra) > 1)} that the model does not use: {shown}.",)
+
+
+def _one_row(row: Mapping[Any, Any], schema: Schema, where: str, missing: Collection[str]) -> tuple[Table, tuple[str, ...]]:
+    columns = []
+    for spec in schema:
+        try:
+            value = row[spec.name]
+        except KeyError:
+            _compare_names([str(key) for key in row], schema, where)
+            raise
+        if spec.is_text:
+            columns.append(_text(value, spec, missing))
+        else:
+            number = value if type(value) is float else _number(value, spec, where, missing)
+            if math.isinf(number):
+                raise DataError(f"Column {spec.name!r} of {where} is infinite; pass a number, or None if it is unknown.")
+            columns.append(Column(spec, np.array([number], dtype=np.float64)))
+    notices = _compare_names([str(key) for key in row], schema, where) if len(row) > len(schema) else ()
+    return Table(tuple(columns), 1), notices
+
+
+_FIRST = np.zeros(1, dtype=np.int32)
+_GAP = np.full(1, -1, dtype=np.int32)
+_BOOLEANS = ("false", "true")
+
+
+def _text(value: Any, spec: Field, missing: Collection[str]) -> Column:
+    if isinstance(value, str) and value.strip() in missing:
+        return Column(spec, _GAP)
+    text = boolean_text(value) if spec.kind == "boolean" else canonical_text(value)
+    return Column(spec, _FIRST, (text,)) if text else Column(spec, _GAP)
+
+
+def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> float:
+    """A number or date as float64, NaN where missing."""
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        text = value.strip()
+        if text in missing or is_missing_number(text):
+            return math.nan
+        found = _date(text, spec.style) if spec.kind == "datetime" else parse_number(text, _style(spec))
+        if found is None and spec.style == "comma":
+            found = parse_number(text)
+    elif spec.kind == "datetime":
+        found = date_seconds(value)
+        found = _as_float(value) if found is None else found
+    else:
+        found = _as_float(value)
+    if found is None:
+        wanted = "a date" if spec.kind == "datetime" else "a number"
+        raise DataError(f"Column {spec.name!r} of {where} is {shorten(str(value))}, which is not {wanted}.")
+    return math.nan if missing and canonical_text(found) in missing else found
+
+
+def _style(spec: Field) -> Any:
+    return "comma" if spec.style == "comma" else "point"
+
+
+def _date(text: str, style: str) -> float | None:
+    for form in FORMATS:
+        if form.name == style:
+            found = form.seconds(text)
+            if found is not None:
+                return found
+    return parse_date(text)
+
+
+def _as_float(value: Any) -> float | None:
+    """The value as a float; NaN for any library's missing value, None for what is no number (a date, a list)."""
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return math.nan
+    if isinstance(value, (bytes, complex)) or hasattr(value, "__len__") or hasattr(value, "year"):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None

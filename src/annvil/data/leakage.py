@@ -1,0 +1,191 @@
+"""Does one column alone know the answer?
+
+For every column, the target is predicted from that column by nothing but averages over its values: numbers are cut into at
+most 256 bins of equal counts, categories are their own bins, missing values are a bin, and each half of a row sample is
+predicted by the bin means of the other half. What a leaking column gives away (a copy of the answer with noise, a
+recoded or shifted one, a value present only in one class) shows in such a step function, whatever its shape.
+
+Strength alone is no proof: on an easy table the odour of a mushroom tells nearly all. So a strong column is suspected only
+if all other columns *together* (a small boosted ensemble) leave several times the error, or if it is exact.
+The thresholds are assumptions, set so that planted leaks are found and clean public tables stay quiet; see
+``tests/data/test_leakage.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Column, Dataset, Table
+from annvil.task import FloatArray, IntArray
+
+ALMOST_PERFECT = 0.05
+"""A column is examined when its error alone is at most this: 1 - 2|AUC - ½| for classes, 1 - R² for numbers."""
+
+TIMES_BETTER = 4.0
+"""… and suspected when the other columns together leave at least so many times its error."""
+
+EXACT = 0.002
+"""At or below this error a column is practically the answer itself; then twice better than the others is enough."""
+
+_SAMPLE_ROWS = 12_000
+_BINS = 256
+_MODEL_ROWS = 4_000
+_MODEL_COLUMNS = 60
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A column that alone predicts the target almost perfectly.
+
+    ``error``: of the column alone; ``others``: of all other columns together; both 0 (perfect) to 1 (useless).
+    """
+
+    column: str
+    error: float
+    others: float
+
+
+def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
+    """Suspected columns, worst first. Looks at no more than 12 000 rows."""
+    rows = _sample(dataset, _SAMPLE_ROWS, seed)
+    if len(rows) < 30:
+        return ()
+    data = dataset.take(rows)
+    half = _halves(data, seed)
+    errors = np.array([_error_alone(data, column, half) for column in data.inputs.columns])
+    strong = np.flatnonzero(errors <= ALMOST_PERFECT)
+    if not len(strong):
+        return ()
+    suspects = []
+    for at in strong[np.argsort(errors[strong], kind="stable")]:
+        rivals = [i for i in range(len(errors)) if i != at and errors[i] > max(2 * errors[at], EXACT)]
+        others = _error_together(data, rivals, errors, seed)
+        factor = 2.0 if errors[at] <= EXACT else TIMES_BETTER
+        if others >= factor * max(errors[at], EXACT / 4):
+            suspects.append(Suspect(data.inputs.columns[at].name, float(errors[at]), others))
+    return tuple(suspects)
+
+
+def _sample(dataset: Dataset, most: int, seed: int) -> IntArray:
+    """Rows drawn at random, at least 100 of each class where there are so many."""
+    n = dataset.n_rows
+    if n <= most:
+        return np.arange(n)
+    generator = np.random.default_rng([seed, 3])
+    rows = generator.choice(n, most, replace=False)
+    if dataset.task.is_classification:
+        for label in range(len(dataset.task.classes)):
+            own = np.flatnonzero(dataset.y == label)
+            if len(own) * most / n < 100:
+                rows = np.concatenate([rows, generator.permutation(own)[:100]])
+    return np.unique(rows)
+
+
+def _halves(data: Dataset, seed: int) -> NDArray[np.bool_]:
+    """Which half each row belongs to; rows of a group stay together."""
+    n_groups = int(data.groups.max()) + 1
+    return np.random.default_rng([seed, 4]).random(n_groups)[data.groups] < 0.5
+
+
+def _error_alone(data: Dataset, column: Column, half: NDArray[np.bool_]) -> float:
+    bins = _bins(column)
+    answers = _answers(data)
+    guesses = np.empty_like(answers)
+    for side in (half, ~half):
+        guesses[side] = _means(bins[~side], answers[~side], int(bins.max()) + 1)[bins[side]]
+    return error_of(data, guesses)
+
+
+def _answers(data: Dataset) -> FloatArray:
+    """The target as numbers ``(n, k)``: one column per class, or standardised ranks-free values for regression."""
+    if data.task.is_classification:
+        return np.eye(len(data.task.classes))[data.y]
+    return data.y[:, None].astype(np.float64)
+
+
+def _bins(column: Column) -> IntArray:
+    """A bin for every row: the category, the interval, or the last bin where the value is missing."""
+    if column.field.is_text:
+        return np.where(column.values < 0, len(column.levels), column.values).astype(np.int64)
+    values, gaps = column.values, np.isnan(column.values)
+    present = values[~gaps]
+    distinct = np.unique(present)
+    if len(distinct) > _BINS:
+        distinct = np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    bins = np.searchsorted(distinct, values, side="right")
+    return np.where(gaps, len(distinct) + 1, bins)
+
+
+def _means(bins: IntArray, answers: FloatArray, n_bins: int) -> FloatArray:
+    """Mean answer of each bin, drawn towards the overall mean by half an observation; shape ``(n_bins, k)``."""
+    counts = np.bincount(bins, minlength=n_bins)[:, None]
+    sums = np.stack([np.bincount(bins, weights=column, minlength=n_bins) for column in answers.T], axis=1)
+    return (sums + 0.5 * answers.mean(axis=0)) / (counts + 0.5)
+
+
+def error_of(data: Dataset, guesses: FloatArray) -> float:
+    """0 for perfect guesses, 1 for useless ones.
+
+    Classes: 1 - (2 AUC - 1), the mean over classes against the rest. Numbers: 1 - R², of values or of their ranks,
+    whichever is smaller (heavy tails hide a copy from the first, coarse answers from the second).
+    """
+    if not data.task.is_classification:
+        y, guess = data.y.astype(np.float64), guesses[:, 0]
+        return float(np.clip(min(_unexplained(y, guess), _unexplained(_ranks(y), _ranks(guess))), 0, 1))
+    present = np.unique(data.y)
+    aucs = [_auc(data.y == label, guesses[:, label]) for label in (present[-1:] if len(present) == 2 else present)]
+    return float(np.clip(2 - 2 * np.mean(aucs), 0, 1)) if aucs else 1.0
+
+
+def _unexplained(y: FloatArray, guess: FloatArray) -> float:
+    spread = float(np.sum((y - y.mean()) ** 2))
+    return float(np.sum((y - guess) ** 2)) / spread if spread else 1.0
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 0, ties sharing their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts + 1) / 2)[inverse]
+
+
+def _auc(is_class: NDArray[np.bool_], guess: FloatArray) -> float:
+    """Area under the ROC curve by the rank sum (Mann and Whitney 1947)."""
+    n_yes, n_no = int(is_class.sum()), int((~is_class).sum())
+    if not n_yes or not n_no:
+        return 0.5
+    return float((_ranks(guess)[is_class].sum() - n_yes * (n_yes - 1) / 2) / (n_yes * n_no))
+
+
+def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed: int) -> float:
+    """Error of a small boosted ensemble on the given columns, each half of at most 4 000 rows judged by the other."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    best = sorted(columns, key=lambda i: errors[i])[:_MODEL_COLUMNS]
+    if not best:
+        return 1.0
+    data = data.take(_sample(data, _MODEL_ROWS, seed))
+    X = _matrix(Table(tuple(data.inputs.columns[i] for i in best), data.n_rows))
+    half = _halves(data, seed)
+    guesses = np.zeros_like(_answers(data))
+    settings: dict[str, Any] = {"max_iter": 60, "learning_rate": 0.15, "max_leaf_nodes": 15, "random_state": seed}
+    settings |= {"early_stopping": False, "min_samples_leaf": 5}
+    for side in (half, ~half):
+        seen = np.unique(data.y[~side])
+        if len(seen) < 2 or not side.any():
+            return 1.0
+        if data.task.is_classification:
+            model = HistGradientBoostingClassifier(**settings).fit(X[~side], data.y[~side])
+            guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side])
+        else:
+            guesses[side, 0] = HistGradientBoostingRegressor(**settings).fit(X[~side], data.y[~side]).predict(X[side])
+    return error_of(data, guesses)
+
+
+def _matrix(table: Table) -> FloatArray:
+    """Columns side by side, categories as codes."""
+    return np.stack([np.where(c.missing, np.nan, c.values.astype(np.float64)) for c in table.columns], axis=1)

@@ -1,0 +1,220 @@
+"""Rows to learn from and rows to judge on: no group on both sides, time never backwards, classes in proportion.
+
+- *Stratified*: rows (or groups) of a class are shuffled and dealt to the folds in turn; a regression target is cut into
+  ten bins of equal counts first.
+- *Grouped*: small groups are dealt like rows, by their commonest class; where groups are large, scikit-learn's
+  `StratifiedGroupKFold` balances them. Groups of one row each make this plain stratified k-fold.
+- *By time*: the rows in order of time are cut into ``folds + 1`` blocks; block ``i`` is judged by what was learnt from all
+  blocks before it (an expanding window, as scikit-learn's `TimeSeriesSplit`), and rows of one moment stay in one block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset
+from annvil.errors import DataError
+from annvil.task import FloatArray, IntArray
+
+HOLDOUT = 5
+"""One holdout is the first of five folds: 20% of the rows."""
+
+_BINS = 10
+_BUNDLES = 100  # a group larger than 1/100 of a fold is balanced by itself
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Row numbers into the whole data set, int64, ascending: learn from ``train``, judge on ``test``."""
+
+    train: IntArray
+    test: IntArray
+
+
+def outer_splits(dataset: Dataset, folds: int, repeats: int, seed: int) -> list[list[Rows]]:
+    """``[repeat][fold]``: the divisions that score contenders.
+
+    Every row is tested once per repeat; by time only the rows after the first block are, and there is one repeat
+    however many were asked for, since time allows no other order.
+
+    Raises
+    ------
+    DataError
+        Where there are fewer groups, moments or rows than folds.
+    """
+    rows = np.arange(dataset.n_rows)
+    if dataset.time is not None:
+        return [list(_by_time(dataset, rows, folds))]
+    generators = np.random.default_rng([seed, 0]).spawn(repeats)
+    return [list(_by_folds(dataset, rows, folds, generator)) for generator in generators]
+
+
+def inner_splits(dataset: Dataset, rows: IntArray, folds: int, seed: int) -> tuple[Rows, ...]:
+    """Divisions of ``rows`` that choose candidates and epochs; one fold means one holdout of 20% (by time: the last 20%).
+
+    Several folds together cover ``rows`` (by time: all but the first block).
+    """
+    rows = np.sort(np.asarray(rows, dtype=np.int64))
+    if dataset.time is not None:
+        made = _by_time(dataset, rows, HOLDOUT - 1 if folds == 1 else folds)
+        return made[-1:] if folds == 1 else made
+    generator = np.random.default_rng([seed, 1])
+    if folds == 1:
+        return _by_folds(dataset, rows, HOLDOUT, generator)[:1]
+    return _by_folds(dataset, rows, folds, generator)
+
+
+def nested_subset(dataset: Dataset, rows: IntArray, n: int, seed: int) -> IntArray:
+    """About ``n`` of ``rows``, ascending: for one seed a smaller subset lies inside every larger one.
+
+    Classes keep their proportions and every class appears as early as possible; groups come whole, so that the subset
+    may fall short of ``n`` by less than a group. By time: the latest rows.
+    """
+    rows = np.sort(np.asarray(rows, dtype=np.int64))
+    if n >= len(rows):
+        return rows
+    if dataset.time is not None:
+        return np.sort(rows[np.argsort(dataset.time[rows], kind="stable")[len(rows) - n :]])
+    generator = np.random.default_rng([seed, 2])
+    groups, sizes, labels = _groups(dataset, rows)
+    place = _place_in_class(labels, generator)
+    counts = np.bincount(labels)
+    order = np.lexsort((generator.random(len(labels)), place / counts[labels]))
+    fits = max(int(np.searchsorted(np.cumsum(sizes[order]), n, side="right")), 1)
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[order[:fits]] = True
+    return rows[chosen[groups]]
+
+
+def strata(dataset: Dataset, rows: IntArray) -> IntArray:
+    """A class for each of ``rows``, int64 from 0: the target's, or one of ten bins with equal counts."""
+    y = dataset.y[rows]
+    if dataset.task.is_classification:
+        return np.unique(y, return_inverse=True)[1]
+    cuts = np.unique(np.quantile(y, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    return np.unique(np.searchsorted(cuts, y, side="right"), return_inverse=True)[1]
+
+
+def _groups(dataset: Dataset, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Group of each row from 0, size of each group, and each group's commonest class (the lowest in a tie)."""
+    labels = strata(dataset, rows)
+    distinct, groups = np.unique(dataset.groups[rows], return_inverse=True)
+    if len(distinct) == len(rows):
+        return np.arange(len(rows)), np.ones(len(rows), dtype=np.int64), labels
+    pairs, counts = np.unique(groups * (labels.max() + 1) + labels, return_counts=True)
+    owner, label = pairs // (labels.max() + 1), pairs % (labels.max() + 1)
+    order = np.lexsort((label, -counts, owner))
+    _, first = np.unique(owner[order], return_index=True)
+    return groups, np.bincount(groups), label[order][first]
+
+
+def _place_in_class(labels: IntArray, generator: np.random.Generator) -> IntArray:
+    """For each item its place (0, 1, …) in a random order of its class."""
+    order = np.lexsort((generator.random(len(labels)), labels))
+    starts = np.cumsum(np.bincount(labels)) - np.bincount(labels)
+    place = np.empty(len(labels), dtype=np.int64)
+    place[order] = np.arange(len(labels)) - starts[labels[order]]
+    return place
+
+
+def _by_folds(dataset: Dataset, rows: IntArray, folds: int, generator: np.random.Generator) -> tuple[Rows, ...]:
+    groups, sizes, labels = _groups(dataset, rows)
+    if len(sizes) < folds:
+        what = f"{len(sizes)} groups" if len(sizes) < len(rows) else f"{len(rows)} rows"
+        raise DataError(f"{folds} folds need at least {folds} groups of rows that belong together; there are {what}.")
+    if sizes.max() * folds * _BUNDLES <= len(rows) or sizes.max() == 1:
+        fold = _deal(labels, folds, generator)
+    else:
+        fold = _balance(groups, sizes, labels, strata(dataset, rows), folds, generator)
+    of_row = fold[groups]
+    return tuple(Rows(rows[of_row != k], rows[of_row == k]) for k in range(folds))
+
+
+def _deal(labels: IntArray, folds: int, generator: np.random.Generator) -> IntArray:
+    """A fold for each item: items in random order within classes, dealt in turn without a break between classes."""
+    order = np.lexsort((generator.random(len(labels)), labels))
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[order] = np.arange(len(labels)) % folds
+    return generator.permutation(folds)[fold]
+
+
+def _balance(
+    groups: IntArray, sizes: IntArray, labels: IntArray, row_labels: IntArray, folds: int, generator: np.random.Generator
+) -> IntArray:
+    """A fold for each group where groups are large: small groups are bundled by class, then all are balanced together."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    small = sizes * folds * _BUNDLES <= sizes.sum()
+    bundle = np.arange(len(sizes))
+    if small.any():
+        place = _place_in_class(labels[small], generator)
+        kinds = labels[small] * (folds * _BUNDLES) + place % (folds * _BUNDLES)
+        bundle[small] = len(sizes) + kinds
+    _, bundle = np.unique(bundle, return_inverse=True)
+    if bundle.max() + 1 < folds:
+        return _deal(labels, folds, generator)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(generator.integers(2**31)))
+    fold = np.full(int(bundle.max()) + 1, -1)
+    dummy = np.zeros(len(row_labels))
+    for k, (_, test) in enumerate(_quietly(splitter, dummy, _merge_rare(row_labels, folds), bundle[groups])):
+        fold[np.unique(bundle[groups[test]])] = k
+    made = fold[bundle]
+    if len(np.unique(made)) < folds:  # greedy balancing may leave a fold empty when few groups are very uneven
+        made = _by_size(sizes, folds, generator)
+    return made
+
+
+def _merge_rare(labels: IntArray, folds: int) -> IntArray:
+    """Classes with fewer rows than folds counted to the commonest, since the splitter refuses them."""
+    counts = np.bincount(labels)
+    return np.where(counts[labels] < folds, int(counts.argmax()), labels)
+
+
+def _quietly(splitter: Any, X: FloatArray, y: IntArray, groups: IntArray) -> list[tuple[IntArray, IntArray]]:
+    return list(splitter.split(X, y, groups))
+
+
+def _by_size(sizes: IntArray, folds: int, generator: np.random.Generator) -> IntArray:
+    """The largest group to the emptiest fold, and so on."""
+    fold = np.empty(len(sizes), dtype=np.int64)
+    loads = np.zeros(folds)
+    for group in np.lexsort((generator.random(len(sizes)), -sizes)):
+        fold[group] = int(loads.argmin())
+        loads[fold[group]] += sizes[group]
+    return fold
+
+
+def _by_time(dataset: Dataset, rows: IntArray, folds: int) -> tuple[Rows, ...]:
+    """Expanding windows. Training rows whose group returns in the test block are left out of training."""
+    assert dataset.time is not None
+    time = dataset.time[rows]
+    edges = _cuts(time, folds + 1)
+    splits = []
+    for k in range(1, folds + 1):
+        test = rows[(time >= edges[k]) & (time < edges[k + 1])]
+        train = rows[time < edges[k]]
+        train = train[~np.isin(dataset.groups[train], dataset.groups[test])]
+        if len(train) == 0 or len(test) == 0:
+            raise DataError(
+                "Cutting the rows by time leaves nothing to learn from, because the same groups occur in every period; "
+                "choose either groups or time."
+            )
+        splits.append(Rows(train, test))
+    return tuple(splits)
+
+
+def _cuts(time: NDArray[np.float64], blocks: int) -> FloatArray:
+    """Moments that begin each block (the last one: infinity), as even as moments shared by several rows allow."""
+    moments, counts = np.unique(time, return_counts=True)
+    if len(moments) < blocks:
+        raise DataError(f"{blocks - 1} folds by time need at least {blocks} different moments; there are {len(moments)}.")
+    before = np.cumsum(counts) - counts  # rows before each moment
+    edges = [0]
+    for k in range(1, blocks):
+        best = int(np.abs(before - len(time) * k / blocks).argmin())
+        edges.append(min(max(best, edges[-1] + 1), len(moments) - (blocks - k)))
+    return np.append(moments[edges], np.inf)

@@ -1,0 +1,141 @@
+"""How a value becomes text or number: one spelling for one meaning, at training and at prediction alike.
+
+A category may arrive as ``3``, ``3.0``, ``"3"`` or ``"03"`` depending on the file format and the reader. `canonical_text`
+gives all four the same text, so that a model trained on a CSV file also understands a frame or a dict.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+MISSING_TEXTS = frozenset(
+    {"", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "None", "NaN", "nan", "-nan", "-NaN", "NaT", "?"}
+)
+"""Texts that mean "no value" everywhere, spelt exactly so: what pandas recognises, with the question mark of the UCI
+repository. Lower-case ``none`` is not among them: in tables it is as often an answer ("other debtors: none")."""
+
+MISSING_NUMBERS = frozenset(
+    {"", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nan", "-nan", "nat", "nil", "n.a.", "n/d", "?", "??"}
+    | {"-", "--", "---", "–", "—", ".", "..", "...", "*", "missing", "unknown", "not available"}
+    | {"#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"}
+)
+"""Texts, in lower case, that mean "no value" where every other value is a number or a date: there ``-`` cannot be an
+answer, as it is in a column of blood groups."""
+
+_TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
+_FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
+
+NumberStyle = Literal["point", "comma"]
+"""Sign before the decimals: ``1,234.5`` (point) or ``1.234,5`` (comma)."""
+
+_PLAIN = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?(\d{1,3}([. ]\d{3})+(,\d*)?|\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_DRESS = " \t%$€£¥\u00a0\u202f"
+"""Signs that may stand around a number: currencies and the per cent sign. ``12%`` is read as 12."""
+
+
+@lru_cache(maxsize=4096)
+def canonical_word(text: str) -> str:
+    """The one spelling of a text: trimmed; missing → ``""``; ``"True"`` → ``"true"``; a number as `canonical_text` has it.
+
+    >>> [canonical_word(t) for t in (" a ", "NA", "TRUE", "03", "3.0", "1.50", "-0")]
+    ['a', '', 'true', '3', '3', '1.5', '0']
+    """
+    text = text.strip()
+    if text in MISSING_TEXTS:
+        return ""
+    first = text[:1]
+    if first in "tTfF" and text.lower() in ("true", "false"):
+        return text.lower()
+    match = _PLAIN.fullmatch(text) if first in "+-.0123456789" else None
+    if match is None or not text.isascii():
+        return text
+    sign, digits, exponent = match.groups()
+    if exponent:
+        return canonical_text(float(text)) if math.isfinite(float(text)) else text
+    whole, _, fraction = digits.partition(".")
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    number = f"{whole}.{fraction}" if fraction else whole
+    return f"-{number}" if sign == "-" and number != "0" else number
+
+
+def canonical_text(value: Any) -> str:
+    """The text of a category, the empty string where the value is missing.
+
+    ``3.0`` → ``"3"``, ``True`` → ``"true"``, ``None``, NaN and the `MISSING_TEXTS` → ``""``, dates → ISO 8601; a text that
+    is a plain number gets the spelling of that number, so that ``"03"``, ``3`` and ``3.0`` are one category.
+    """
+    if isinstance(value, str):
+        return canonical_word(value)
+    if value is None:
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if math.isnan(number):
+            return ""
+        if math.isinf(number):
+            return "inf" if number > 0 else "-inf"
+        if number == int(number) and abs(number) < 2**53:
+            return str(int(number))
+        return canonical_word(format(Decimal(repr(number)), "f"))
+    if isinstance(value, (dt.date, dt.time)):
+        return "" if value != value else value.isoformat()  # pandas' NaT is a datetime that differs from itself
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return "" if np.isnat(value) else str(value)
+    if isinstance(value, bytes):
+        return canonical_word(value.decode("utf-8", "replace"))
+    return canonical_word(str(value))
+
+
+def boolean_text(value: Any) -> str:
+    """Like `canonical_text`, but every spelling of yes and no becomes ``"true"`` or ``"false"``.
+
+    >>> [boolean_text(v) for v in ("Yes", "n", 1, 0.0, True, None, "perhaps")]
+    ['true', 'false', 'true', 'false', 'true', '', 'perhaps']
+    """
+    text = canonical_text(value)
+    lowered = text.lower()
+    return "true" if lowered in _TRUE else "false" if lowered in _FALSE else text
+
+
+def means_yes(text: str) -> bool | None:
+    """Whether a text is a spelling of yes (True), of no (False) or of neither (None)."""
+    lowered = text.strip().lower()
+    return True if lowered in _TRUE else False if lowered in _FALSE else None
+
+
+def is_missing_number(text: str) -> bool:
+    """Whether a text among numbers or dates means "no value"."""
+    return text.strip().lower() in MISSING_NUMBERS
+
+
+def parse_number(text: str, style: NumberStyle = "point") -> float | None:
+    """The number a text stands for, or None; thousands separators, per cent and currency signs are understood.
+
+    >>> parse_number("1,234.5"), parse_number("1.234,5", "comma"), parse_number("12 %"), parse_number("12 kg")
+    (1234.5, 1234.5, 12.0, None)
+    """
+    text = text.strip(_DRESS)
+    if not text.isascii():
+        text = text.replace("\u2212", "-").replace("\u00a0", " ").replace("\u202f", " ")
+        if not text.isascii():
+            return None
+    if style == "point":
+        if _POINT.fullmatch(text):
+            return float(text.replace(",", ""))
+    elif _COMMA.fullmatch(text):
+        return float(text.replace(".", "").replace(" ", "").replace(",", "."))
+    return float(text) if _INFINITE.fullmatch(text) else None
