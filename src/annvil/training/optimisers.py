@@ -53,8 +53,8 @@ class Optimiser:
         elif self._alike:
             learning_rate, weight_decay = self._setting
             for group, part in self._slices:
-                decayed = weight_decay * decay if group.decays else 0.0
-                self._adamw(self._parameters, part, learning_rate * rate * group.factor, decayed)
+                rate_here, decay_here = learning_rate * rate * group.rate, weight_decay * decay * group.decay
+                self._adamw(self._parameters, part, rate_here, decay_here)
         else:
             # A learning rate and a weight decay of 1 first bring the last direction to 0, then add -m / (sqrt(v) + eps).
             self._adamw(self._direction, slice(None), 1.0, 1.0)
@@ -97,11 +97,12 @@ class Optimiser:
             view.mul_(scale.view(-1, *[1] * (view.dim() - 1)))
 
     def _spread(self, per_member: Sequence[float], decaying: bool) -> Tensor:
-        """The members' values at every place of the flat array, times the parameter's factor (0 where it does not decay)."""
+        """The members' values at every place of the flat array, times the parameter's factors."""
         flat = torch.zeros_like(self._parameters)
         values = torch.tensor(per_member, dtype=torch.float32)
         for view, group in zip(self._layout.views(flat, len(per_member)), self._layout.groups, strict=True):
-            coupled = decaying and self._recipe.optimizer == "sgd"  # its gradient meets the factor with the rate
-            factor = 0.0 if decaying and not group.decays else 1.0 if coupled else group.factor
+            # SGD's decay is part of the gradient, which meets the factor of the rate later.
+            coupled = decaying and self._recipe.optimizer == "sgd"
+            factor = (1.0 if coupled else group.rate) * (group.decay if decaying else 1.0)
             view.copy_((values * factor).view(-1, *[1] * (view.dim() - 1)))
         return flat

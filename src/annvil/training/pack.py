@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 
 from annvil.task import FloatArray
 from annvil.training.batches import BatchShape, Layouts, mix
@@ -193,17 +193,18 @@ def _step_function(
         state = dict(zip(layout.names, parameters, strict=True)) | dict(zip(layout.buffers, buffers, strict=True))
         return job.loss.value(functional_call(network, state, tuple(rows)), *prepared)
 
-    member_step: Callable[..., Any] = grad_and_value(member_loss) if with_gradient else member_loss
-
     def step(*tensors: Tensor) -> Sequence[Tensor]:
         waiting = iter(tensors)
         groups = [[next(waiting) for _ in range(count)] for count in parts]
+        parameters = groups[0] = [tensor.detach().requires_grad_(with_gradient) for tensor in groups[0]]
         if job.batched:
-            results = vmap(member_step)(*groups)
+            losses = vmap(member_loss)(*groups)
         else:
-            results = member_step(*[[tensor[0] for tensor in group] for group in groups])
-            results = ([g[None] for g in results[0]], results[1][None]) if with_gradient else results[None]
-        return [*results[0], results[1]] if with_gradient else [results]
+            losses = member_loss(*[[tensor[0] for tensor in group] for group in groups]).unsqueeze(0)
+        if not with_gradient:
+            return [losses]
+        # Members share nothing, so the gradient of the sum holds each member's own gradient.
+        return [*torch.autograd.grad(losses.sum(), parameters, materialize_grads=True), losses.detach()]
 
     return step
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.training.tracing import Node, Trace, geometry_alike, nodes_in, replace
+from annvil.training.tracing import Form, Node, Trace, nodes_in, replace
 
 aten = torch.ops.aten
 
@@ -42,7 +42,7 @@ def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -
         binder.place(moment, node)
     for node, target in zip(recorded.outputs, outputs, strict=True):
         source = binder.tensors[id(node)]
-        if source.data_ptr() != target.data_ptr() or not geometry_alike(source, target):
+        if source.data_ptr() != target.data_ptr() or source.stride() != target.stride():
             binder.instructions.append((target.copy_, (source,), {}))
     return Program(binder.instructions, binder.scratch_bytes)
 
@@ -80,10 +80,10 @@ class _Binder:
         """Let the operation that computes an output write into the caller's memory, where shapes allow it."""
         for node, target in zip(self._trace.outputs, outputs, strict=True):
             root = node.root
-            whole = node.like.numel() == root.like.numel() and node.like.is_contiguous() and root.like.is_contiguous()
+            whole = node.form.size == root.form.size and node.form.is_dense and root.form.is_dense
             computed = root.op is not None and root.n_results == 1
             if computed and whole and target.is_contiguous() and id(root) not in self._targets:
-                self._targets[id(root)] = target.view(root.like.shape)
+                self._targets[id(root)] = target.view(root.form.shape)
 
     def place(self, moment: int, node: Node) -> None:
         """Give the node its memory and, if it is computed, append its instruction."""
@@ -91,9 +91,8 @@ class _Binder:
             self.tensors[id(node)] = node.value.to(self._device)
         elif node.base is not None:
             base = self.tensors[id(node.base)]
-            size, stride = tuple(node.like.shape), node.like.stride()
-            offset = base.storage_offset() + node.like.storage_offset()
-            self.tensors[id(node)] = base.as_strided(size, stride, offset)
+            offset = base.storage_offset() + node.form.offset
+            self.tensors[id(node)] = base.as_strided(node.form.shape, node.form.stride, offset)
         elif node.source is not None:
             return  # placed with its operation
         elif node.op is None:
@@ -102,7 +101,7 @@ class _Binder:
             self._compute(moment, node)
 
     def _compute(self, moment: int, node: Node) -> None:
-        args, kwargs = replace((node.args, node.kwargs), lambda n: self.tensors[id(n)])
+        args, kwargs = replace((node.args, node.kwargs), Node, lambda n: self.tensors[id(n)])
         if node.n_results > 1:
             self._compute_several(node, args, kwargs)
             self._release(moment)
@@ -137,7 +136,7 @@ class _Binder:
             alone = sum(other.root is candidate for other in arguments) == 1
             if chunk is None or not alone or self._last_use[id(candidate)] != moment:
                 continue
-            if geometry_alike(candidate.like, node.like) and candidate.like.dtype == node.like.dtype:
+            if candidate.form.alike(node.form):
                 self._chunks[id(node)] = self._chunks.pop(id(candidate))
                 return self.tensors[id(candidate)]
         return None
@@ -145,9 +144,9 @@ class _Binder:
     def _allocate(self, node: Node) -> Tensor:
         if id(node) in self._targets:
             return self._targets[id(node)]
-        like = node.like
-        extent = 1 + sum((size - 1) * stride for size, stride in zip(like.shape, like.stride(), strict=True))
-        n_bytes = max(extent, 1) * like.element_size()
+        form: Form = node.form
+        extent = 1 + sum((size - 1) * stride for size, stride in zip(form.shape, form.stride, strict=True))
+        n_bytes = max(extent, 1) * form.dtype.itemsize
         fitting = [chunk for chunk in self._free if n_bytes <= chunk.numel() <= 4 * n_bytes]
         if fitting:
             chunk = min(fitting, key=Tensor.numel)
@@ -156,7 +155,7 @@ class _Binder:
             chunk = torch.empty(-(-n_bytes // 64) * 64, dtype=torch.uint8, device=self._device)
             self.scratch_bytes += chunk.numel()
         self._chunks[id(node)] = chunk
-        return chunk.view(like.dtype).as_strided(tuple(like.shape), like.stride())
+        return chunk.view(form.dtype).as_strided(form.shape, form.stride)
 
     def _release(self, moment: int) -> None:
         for node in self._dying.get(moment, ()):

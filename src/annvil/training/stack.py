@@ -21,10 +21,13 @@ _LINE = 16  # floats in 64 bytes: every block starts on a cache line
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that share a rule: ``factor`` multiplies the learning rate; without ``decays`` no weight decay."""
+    """Parameters that share a rule: ``rate`` multiplies the learning rate, ``decay`` the weight decay (0: none).
 
-    factor: float
-    decays: bool
+    A step of AdamW thus shrinks a weight by learning rate × ``rate`` × weight decay × ``decay``.
+    """
+
+    rate: float
+    decay: float
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Layout:
 
     @classmethod
     def of(cls, network: nn.Module) -> Layout:
-        """The layout of ``network``; its ``parameter_groups()``, if it has them, give factor and decay by name.
+        """The layout of ``network``; its ``parameter_groups()``, if it has them, give (rate, decay) by name.
 
         Without them, weight decay applies to parameters of two axes and more, as is usual.
         """
@@ -51,8 +54,8 @@ class Layout:
             raise RequestError(
                 f"{type(network).__name__}.parameter_groups() names {unknown[0]!r}, which is no parameter."
             )
-        rules = {name: Group(*asked.get(name, (1.0, value.dim() >= 2))) for name, value in parameters.items()}
-        names = sorted(parameters, key=lambda name: (rules[name].decays, rules[name].factor))
+        rules = {name: Group(*map(float, asked.get(name, (1, value.dim() >= 2)))) for name, value in parameters.items()}
+        names = sorted(parameters, key=lambda name: (rules[name].decay, rules[name].rate))
         frozen = [name for name, value in network.named_parameters() if not value.requires_grad]
         return cls(
             tuple(names),

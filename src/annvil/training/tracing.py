@@ -1,37 +1,82 @@
 """From a step written in PyTorch to a short list of tensor operations without autograd.
 
-`trace` records a function once (`make_fx`, which sees through `vmap` and `grad`) and rebuilds the record as a graph of
-`Node`s, simplifying as it goes: a chain of views becomes one strided view of the tensor it looks into, so that transposing
-twice, expanding to the same shape or reshaping back costs nothing; what depends on no input is computed once; equal
-operations are done once; multiplying by one is dropped. `annvil.training.program` binds the graph to memory.
+`trace` runs a function once under a dispatch mode, which sees every elementary operation below `vmap` and autograd, and
+builds a graph of `Node`s, simplifying as it goes: a chain of views becomes one strided view of the tensor it looks into,
+so that transposing twice, expanding to the same shape or reshaping back costs nothing; what depends on no input is
+computed once; equal operations are done once; multiplying by one is dropped. `annvil.training.program` binds the graph
+to memory.
+
+`torch.fx.experimental.proxy_tensor.make_fx` records the same operations, but takes seven times as long, and importing what
+it needs takes another two seconds (docs/decisions/0010-recording-the-step.md).
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from annvil.errors import RequestError
 
 aten = torch.ops.aten
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a tensor lies in memory; strides and offset count elements."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: Tensor, offset: int = 0) -> Form:
+        """The form of a tensor, with an offset of its own."""
+        return cls(tuple(tensor.shape), tuple(tensor.stride()), offset, tensor.dtype)
+
+    @classmethod
+    def dense(cls, shape: tuple[int, ...], dtype: torch.dtype) -> Form:
+        """The form of a contiguous tensor."""
+        return cls(shape, tuple(prod(shape[axis + 1 :]) for axis in range(len(shape))), 0, dtype)
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return prod(self.shape)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the elements lie one after another, rows first; axes of one element have any stride."""
+        dense = Form.dense(self.shape, self.dtype).stride
+        return all(n == 1 or own == other for n, own, other in zip(self.shape, self.stride, dense, strict=True))
+
+    @property
+    def transposed(self) -> Form:
+        """The last two axes exchanged."""
+        *shape, rows, columns = self.shape
+        *stride, down, across = self.stride
+        return Form((*shape, columns, rows), (*stride, across, down), self.offset, self.dtype)
+
+    def alike(self, other: Form) -> bool:
+        """Whether shape, strides and type agree."""
+        return (self.shape, self.stride, self.dtype) == (other.shape, other.stride, other.dtype)
+
+
 @dataclass(eq=False)
 class Node:
     """A tensor of the graph.
 
-    ``like`` is a tensor on the meta device: it carries shape, strides and dtype. A node is an input (``position``), a
-    constant (``value``), a view of another node (``base``), computed (``op``), or one of several results of an operation
-    (``base`` is None, ``source`` the operation and ``position`` the number of the result).
+    A node is an input (``position``), a constant (``value``), a view of another node (``base``; the form's offset is into
+    the base), computed (``op``), or one of several results of an operation (``source`` and ``position``).
     """
 
-    like: Tensor
+    form: Form
     order: float = 0.0
     position: int = -1
     value: Tensor | None = None
@@ -70,22 +115,11 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -
     RequestError
         When the function draws random numbers or changes one of its inputs: replaying it would not repeat it.
     """
-    graph = _record(function, inputs)
     builder = _Builder()
-    known: dict[torch.fx.Node, Any] = {}
-    outputs: list[Node] = []
-    for recorded in graph.nodes:
-        if recorded.op == "placeholder":
-            position = len(builder.nodes)
-            known[recorded] = builder.add(Node(like=_meta(inputs[position]), position=position))
-        elif recorded.op == "get_attr":
-            known[recorded] = builder.constant(operator.attrgetter(recorded.target)(graph.owning_module))
-        elif recorded.op == "output":
-            outputs = [known[value] for value in recorded.args[0]]
-        else:
-            args, kwargs = torch.fx.node.map_arg((recorded.args, recorded.kwargs), known.__getitem__)
-            known[recorded] = builder.call(recorded.target, args, kwargs)
-    outputs = [builder.untransposed(node) for node in outputs]
+    recorder = _Recorder(builder, inputs)
+    with recorder:
+        results = function(*inputs)
+    outputs = [builder.untransposed(recorder.node(result)) for result in results]
     return Trace(live_nodes(builder.nodes, outputs), outputs)
 
 
@@ -112,50 +146,86 @@ def nodes_in(values: Any) -> list[Node]:
     return []
 
 
-def replace(values: Any, by: Callable[[Node], Any]) -> Any:
-    """Nested arguments with every node replaced."""
-    if isinstance(values, Node):
+def replace(values: Any, kind: type, by: Callable[[Any], Any]) -> Any:
+    """Nested arguments with every value of a type replaced."""
+    if isinstance(values, kind):
         return by(values)
     if isinstance(values, dict):
-        return {name: replace(value, by) for name, value in values.items()}
+        return {name: replace(value, kind, by) for name, value in values.items()}
     if isinstance(values, list | tuple):
-        return tuple(replace(value, by) for value in values)
+        return type(values)(replace(value, kind, by) for value in values)
     return values
 
 
-def geometry(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Shape, strides and offset: what tells views of one memory apart."""
-    return tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset())
+class _Recorder(TorchDispatchMode):
+    """Hands every elementary operation to the builder, and knows which tensor is which node."""
+
+    def __init__(self, builder: _Builder, inputs: Sequence[Tensor]) -> None:
+        super().__init__()
+        self._builder = builder
+        # The tensors are kept, so that no id is used twice.
+        self._known: dict[int, tuple[Tensor, Node]] = {}
+        for position, tensor in enumerate(inputs):
+            self._known[id(tensor)] = tensor, builder.add(Node(Form.of(tensor), position=position))
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keeps PyTorch from importing its compiler (one to two seconds), which has no part in this."""
+        return False
+
+    def node(self, tensor: Tensor) -> Node:
+        """The node of a tensor; one that was not computed here is a constant."""
+        if id(tensor) not in self._known:
+            self._known[id(tensor)] = tensor, self._builder.constant(tensor)
+        return self._known[id(tensor)][1]
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        _refuse(op)
+        results = op(*args, **kwargs)
+        nodes = [self.node(tensor) for tensor in _tensors(args)[:1]]
+        offsets = [tensor.storage_offset() for tensor in _tensors(args)[:1]]
+        several = not isinstance(results, Tensor)
+        if _is_view(op):
+            views = results if several else [results]
+            found = [self._builder.view(nodes[0], view, view.storage_offset() - offsets[0]) for view in views]
+        else:
+            own_args, own_kwargs = replace((args, kwargs), Tensor, self.node)
+            found = self._builder.call(op, own_args, own_kwargs, results if several else [results])
+        for result, node in zip(results if several else [results], found, strict=True):
+            self._known[id(result)] = result, node
+        return results
 
 
-def _record(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> torch.fx.Graph:
-    graph = make_fx(function)(*inputs).graph
-    if any(_changes_something(node.target) for node in graph.nodes):
-        graph = make_fx(torch.func.functionalize(function, remove="mutations"))(*inputs).graph
-    for node in graph.nodes:
-        if _changes_something(node.target):
-            raise RequestError(
-                f"The network changes its own buffers while it trains ({node.target}, as BatchNorm's running statistics "
-                "do); use LayerNorm, or BatchNorm with track_running_stats=False."
-            )
-        tags = getattr(node.target, "tags", ())
-        if torch.Tag.nondeterministic_seeded in tags:
-            raise RequestError(
-                f"The network draws random numbers while it trains ({node.target}), so a run could not be repeated; "
-                "use annvil.networks.Dropout in place of torch.nn.Dropout."
-            )
-    graph.eliminate_dead_code()
-    return graph
+def _tensors(values: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    replace(values, Tensor, found.append)
+    return found
 
 
-def _changes_something(target: Any) -> bool:
-    schema = getattr(target, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
+def _refuse(op: Any) -> None:
+    if op._schema.is_mutable:
+        raise RequestError(
+            f"The network changes a tensor in place while it trains ({op}), as ReLU(inplace=True) and BatchNorm's running "
+            "statistics do; use inplace=False, and LayerNorm or BatchNorm with track_running_stats=False."
+        )
+    if torch.Tag.nondeterministic_seeded in op.tags:
+        raise RequestError(
+            f"The network draws random numbers while it trains ({op}), so a run could not be repeated; "
+            "use annvil.networks.Dropout in place of torch.nn.Dropout."
+        )
+
+
+def _is_view(op: Any) -> bool:
+    if op is aten._unsafe_view.default:
+        return True
+    return any(returned.alias_info is not None for returned in op._schema.returns)
 
 
 # Their results depend on the shape of the argument alone.
 _BY_SHAPE = {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 _COPIES = {"_to_copy", "clone", "lift_fresh", "lift_fresh_copy"}
+_PRODUCTS = (aten.bmm.default, aten.mm.default)
 # The same arithmetic under a name that has a form writing into given memory.
 _SYNONYMS = {
     aten.mul.Scalar: aten.mul.Tensor,
@@ -179,57 +249,56 @@ class _Builder:
         return node
 
     def constant(self, tensor: Tensor) -> Node:
+        """The node of a tensor that no input changes; small ones of equal content are one."""
         tensor = tensor.detach()
-        small = tensor.numel() <= 4096
-        content = tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes() if small and tensor.dim() else tensor
-        key = ("constant", str(tensor.dtype), geometry(tensor), content if isinstance(content, bytes) else id(tensor))
-        return self._number(key, lambda: Node(like=_meta(tensor), value=tensor))
+        content: Any = id(tensor)
+        if tensor.numel() <= 4096:
+            content = tuple(tensor.flatten().tolist())
+        form = Form.of(tensor)
+        return self._number(("constant", form, content), lambda: Node(form, value=tensor))
 
-    def call(self, op: Any, args: Any, kwargs: Any) -> Any:
-        """The node of ``op(*args, **kwargs)`` (a tuple of nodes for several results), or an equal one that exists."""
+    def call(self, op: Any, args: Any, kwargs: Any, results: Sequence[Tensor]) -> Sequence[Node]:
+        """The nodes of the results of ``op(*args, **kwargs)``: new ones, or equal ones that exist."""
         self._moment += 1
-        if op is operator.getitem:
-            return args[0][args[1]]
+        if op._opname in _BY_SHAPE or all(node.root.value is not None for node in nodes_in((args, kwargs))):
+            return [self.constant(result) for result in results]
         op = _SYNONYMS.get(op, op)
         if op is aten.relu.default:  # relu itself cannot write into given memory
             op, args = aten.clamp_min.default, (args[0], 0)
-        tensors = nodes_in((args, kwargs))
-        if op._opname in _BY_SHAPE or all(node.root.value is not None for node in tensors):
-            return replace_tensors(op(*replace(args, _real), **replace(kwargs, _real)), self.constant)
-        like = op(*replace(args, _like), **replace(kwargs, _like))
-        if _is_view(op):
-            return replace_tensors(like, lambda view: self.view(tensors[0].root, view))
-        same = _unchanged(op, args, like)
+        form = Form.of(results[0])
+        same = _unchanged(op, args, form)
         if same is not None:
-            return same
-        key = (op, _key(args), _key(kwargs))
-        if isinstance(like, Tensor):
-            return self._number(key, lambda: Node(like=_meta(like), op=op, args=tuple(args), kwargs=dict(kwargs)))
-        several = Node(like=_meta(like[0]), op=op, args=tuple(args), kwargs=dict(kwargs), n_results=len(like))
-        several = self._number(key, lambda: several)
-        return tuple(
-            self._number(("result", id(several), i), lambda i=i: Node(like=_meta(like[i]), source=several, position=i))  # type: ignore[misc]
-            for i in range(len(like))
-        )
+            return [same]
+        computed = self._computed(op, args, kwargs, form, len(results))
+        return [computed] if len(results) == 1 else [self._result(computed, i, r) for i, r in enumerate(results)]
 
-    def view(self, base: Node, like: Tensor) -> Node:
-        """Part of ``base`` seen with the geometry of ``like``."""
-        seen = geometry(like)
-        if seen == geometry(base.like) and like.dtype == base.like.dtype:
-            return base
-        return self._number(("view", id(base), seen), lambda: Node(like=base.like.as_strided(*seen), base=base))
+    def view(self, seen: Node, view: Tensor, shift: int) -> Node:
+        """The node of ``view``, which looks into what ``seen`` looks into, ``shift`` elements further on."""
+        return self._view(seen.root, Form.of(view, seen.form.offset * (seen.base is not None) + shift))
 
     def untransposed(self, node: Node) -> Node:
         """A product seen through a transposition, (A B)^T, as the product B^T A^T, whose memory can be given."""
-        base = node.base
-        if base is None or base.op not in (aten.bmm.default, aten.mm.default):
+        product = node.base
+        if product is None or product.op not in _PRODUCTS or node.form != product.form.transposed:
             return node
-        if geometry(node.like) != geometry(base.like.transpose(-1, -2)):
-            return node
-        self._moment = base.order
-        left, right = (self.view(arg.root, arg.like.transpose(-1, -2)) for arg in reversed(base.args))
-        like = _meta(base.op(left.like, right.like))
-        return self._number((base.op, id(left), id(right)), lambda: Node(like=like, op=base.op, args=(left, right)))
+        self._moment = product.order
+        left, right = (self._view(factor.root, factor.form.transposed) for factor in reversed(product.args))
+        return self._computed(product.op, (left, right), {}, Form.dense(node.form.shape, node.form.dtype), 1)
+
+    def _view(self, base: Node, form: Form) -> Node:
+        if base.form == form:
+            return base
+        return self._number(("view", id(base), form), lambda: Node(form, base=base))
+
+    def _computed(self, op: Any, args: Any, kwargs: Any, form: Form, n_results: int) -> Node:
+        key = (op, _key(args), _key(kwargs))
+        return self._number(
+            key, lambda: Node(form, op=op, args=tuple(args), kwargs=dict(kwargs), n_results=n_results)
+        )
+
+    def _result(self, source: Node, position: int, result: Tensor) -> Node:
+        form = Form.of(result)
+        return self._number(("result", id(source), position), lambda: Node(form, source=source, position=position))
 
     def _number(self, key: Any, make: Callable[[], Node]) -> Node:
         if key not in self._numbered:
@@ -237,52 +306,17 @@ class _Builder:
         return self._numbered[key]
 
 
-def replace_tensors(values: Any, by: Callable[[Tensor], Any]) -> Any:
-    """Nested results with every tensor replaced."""
-    if isinstance(values, Tensor):
-        return by(values)
-    return tuple(replace_tensors(value, by) for value in values)
-
-
-def _meta(tensor: Tensor) -> Tensor:
-    return torch.empty_strided(tuple(tensor.shape), tensor.stride(), dtype=tensor.dtype, device="meta")
-
-
-def _like(node: Node) -> Tensor:
-    return node.like
-
-
-def _real(node: Node) -> Tensor:
-    """A constant's value; for an operation that only looks at the shape, anything of that shape."""
-    if node.value is not None:
-        return node.value
-    return torch.empty_strided(tuple(node.like.shape), node.like.stride(), dtype=node.like.dtype)
-
-
-def _is_view(op: Any) -> bool:
-    if op is aten._unsafe_view.default:
-        return True
-    return any(returned.alias_info is not None and not returned.alias_info.is_write for returned in op._schema.returns)
-
-
-def _unchanged(op: Any, args: Any, like: Any) -> Node | None:
+def _unchanged(op: Any, args: Any, form: Form) -> Node | None:
     """The argument that the operation would only copy, if there is one."""
-    if op in (aten.mul.Tensor, aten.div.Tensor):
-        pairs = [(args[0], args[1])] + ([(args[1], args[0])] if op is aten.mul.Tensor else [])
-        kept = [value for value, factor in pairs if _is_one(factor)]
+    if op is aten.mul.Tensor:
+        kept = [one for one, other in ((args[0], args[1]), (args[1], args[0])) if _is_one(other)]
+    elif op is aten.div.Tensor:
+        kept = [args[0]] if _is_one(args[1]) else []
     elif op in (aten.add.Tensor, aten.sub.Tensor):
         kept = [args[0]] if not isinstance(args[1], Node) and args[1] == 0 else []
     else:
         kept = [args[0]] if op._opname in _COPIES else []
-    for value in kept:
-        if isinstance(value, Node) and geometry_alike(value.like, like) and value.like.dtype == like.dtype:
-            return value
-    return None
-
-
-def geometry_alike(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape and strides."""
-    return one.shape == other.shape and one.stride() == other.stride()
+    return next((node for node in kept if isinstance(node, Node) and node.form.alike(form)), None)
 
 
 def _is_one(factor: Any) -> bool:
