@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.data import audit, read
 from annvil.data.storage import load_dataset, save_dataset
@@ -75,8 +77,8 @@ def fit(
 
     Parameters
     ----------
-    data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow frame,
-        a dict of columns, or ``(X, y)`` NumPy arrays
+    data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow
+        frame, a dict of columns, or ``(X, y)`` NumPy arrays
     target : column to predict; samples and ``(X, y)`` have one of their own
     budget : for everything from reading to report: ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds
     metric : what decides; default ROC AUC (binary), accuracy (multiclass), R² (regression)
@@ -215,6 +217,7 @@ def _compare_ship_report(work: _Work) -> Run:
         spent_seconds=work.clock.spent,
     )
     comparison = compare(dataset, contenders, asked, store, _Keeping(work))
+    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
     work.enter("Fitting the recommended model on all rows")
     shipped = shipping.ship(dataset, contenders, comparison, work.folder, deadline)
@@ -222,10 +225,19 @@ def _compare_ship_report(work: _Work) -> Run:
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
     importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
     work.enter("Writing the report")
-    record = assemble(
-        work.folder, request, dataset, tuple(work.findings), comparison, shipped, importance, importance_rows, store
+    assemble(
+        work.folder,
+        request,
+        dataset,
+        tuple(work.findings),
+        comparison,
+        shipped,
+        importance,
+        importance_rows,
+        store,
+        work.clock.spent,
     )
-    write_report(work.folder, record)
+    write_report(work.folder.path)
     work.clock.mark("finished", "finished")
     return Run(work.folder)
 

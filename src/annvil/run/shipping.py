@@ -23,7 +23,7 @@ from annvil.task import FloatArray
 
 PARITY_ROWS = 10_000
 TOLERANCE = 1e-4
-"""Largest difference between graph and memory that may ship (assumed): float32 arithmetic in another order gives 1e-6."""
+"""Largest difference between graph and memory that may ship (assumed): float32 in another order gives 1e-6."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Shipped:
     summary: str
     preparation: tuple[str, ...]
     size_bytes: int
+    n_parameters: int
     parity: float
     parity_rows: int
     n_rows: int  # rows it learnt from
@@ -76,6 +77,7 @@ def ship(
         summary=fitted.summary,
         preparation=fitted.preparation,
         size_bytes=len(graph),
+        n_parameters=fitted.n_parameters,
         parity=parity,
         parity_rows=parity_rows,
         n_rows=len(fitted.job.rows),

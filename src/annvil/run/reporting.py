@@ -1,0 +1,163 @@
+"""Everything a report shows, kept in the run folder so that it can be written again without the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from annvil.comparison import Store
+from annvil.comparison.results import Comparison
+from annvil.data import Finding
+from annvil.data.table import ColumnNote, Dataset, Source
+from annvil.errors import RequestError
+from annvil.explanation import Importance
+from annvil.files import write_atomically
+from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
+from annvil.run.folder import RunFolder, existing_folder
+from annvil.run.request import FitRequest
+from annvil.run.result import read_comparison
+from annvil.run.shipping import Shipped, machine, standing_of
+from annvil.task import Task
+
+MOST_HELD_OUT = 20_000
+"""Held-out rows kept for the charts of the report (assumed: more would not change what they show)."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """``run.json``: what the report shows beside ``comparison.json`` and the held-out predictions."""
+
+    name: str
+    task: Task
+    source: Source
+    columns: tuple[ColumnNote, ...]
+    n_rows: int
+    findings: tuple[Finding, ...]
+    importance: tuple[Importance, ...]
+    importance_rows: int
+    shipped: Shipped
+    reproduction: Reproduction
+
+
+def assemble(
+    folder: RunFolder,
+    request: FitRequest,
+    dataset: Dataset,
+    findings: tuple[Finding, ...],
+    comparison: Comparison,
+    shipped: Shipped,
+    importance: tuple[Importance, ...],
+    importance_rows: int,
+    store: Store,
+    spent_seconds: float,
+) -> RunRecord:
+    """Gather and keep what the report needs: ``comparison.json``, ``run.json`` and ``held_out.safetensors``."""
+    record = RunRecord(
+        name=folder.path.name,
+        task=dataset.task,
+        source=dataset.source,
+        columns=dataset.notes,
+        n_rows=dataset.n_rows,
+        findings=findings,
+        importance=importance,
+        importance_rows=importance_rows,
+        shipped=shipped,
+        reproduction=_reproduction(folder, request, spent_seconds),
+    )
+    _keep_held_out(folder, dataset, comparison, store)
+    write_atomically(folder.path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
+    return record
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write the report of a finished run again and return its path.
+
+    Raises
+    ------
+    RequestError
+        When there is no finished run in ``folder``.
+    """
+    run_folder = existing_folder(folder)
+    path = run_folder.path / "run.json"
+    if not path.exists():
+        raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
+    record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+    page = render(_view(run_folder, record, read_comparison(run_folder)))
+    write_atomically(run_folder.report, page.encode("utf-8"))
+    return run_folder.report
+
+
+def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> ReportView:
+    standing, shipped = standing_of(comparison, record.shipped.contender), record.shipped
+    cost = standing.cost
+    return ReportView(
+        name=record.name,
+        comparison=comparison,
+        task=record.task,
+        source=record.source,
+        columns=record.columns,
+        n_rows=record.n_rows,
+        reproduction=record.reproduction,
+        findings=record.findings,
+        preparation=shipped.preparation,
+        importance=record.importance,
+        importance_rows=record.importance_rows,
+        held_out=_read_held_out(folder, shipped.threshold),
+        shipped=ShippedModel(
+            title=shipped.title,
+            folder=str(folder.model),
+            size_bytes=shipped.size_bytes,
+            n_parameters=shipped.n_parameters,
+            latency_ms_p50=cost.latency_ms_p50 if cost else None,
+            latency_ms_p95=cost.latency_ms_p95 if cost else None,
+            rows_per_second=cost.rows_per_second if cost else None,
+            parity=shipped.parity,
+            parity_rows=shipped.parity_rows,
+        ),
+        usage=usage_snippets(str(folder.path), str(folder.model), record.task),
+    )
+
+
+def _keep_held_out(folder: RunFolder, dataset: Dataset, comparison: Comparison, store: Store) -> None:
+    """Predictions of the recommended contender for the test rows of the first repeat, with their targets."""
+    from safetensors.numpy import save
+
+    contender = comparison.verdict.recommended
+    parts = [store.predictions(contender, f.job) for f in comparison.folds if f.contender == contender and not f.repeat]
+    rows = np.concatenate([rows for rows, _ in parts])
+    outputs = np.concatenate([outputs for _, outputs in parts])
+    if len(rows) > MOST_HELD_OUT:
+        chosen = np.sort(np.random.default_rng(0).choice(len(rows), MOST_HELD_OUT, replace=False))
+        rows, outputs = rows[chosen], outputs[chosen]
+    arrays = {"y": np.ascontiguousarray(dataset.y[rows]), "outputs": np.ascontiguousarray(outputs)}
+    write_atomically(folder.path / "held_out.safetensors", save(arrays))
+
+
+def _read_held_out(folder: RunFolder, threshold: float | None) -> HeldOut:
+    from safetensors.numpy import load
+
+    arrays = load((folder.path / "held_out.safetensors").read_bytes())
+    how = "every row was predicted by a model of a fold that had not seen it"
+    return HeldOut(arrays["y"], arrays["outputs"], how, threshold)
+
+
+def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) -> Reproduction:
+    from importlib.metadata import version
+
+    import torch
+
+    names = ("annvil", "torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "duckdb")
+    state, place = folder.read_state(), machine()
+    return Reproduction(
+        command=request.command(),
+        seed=request.seed,
+        machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, Python {place['python']}",
+        threads=torch.get_num_threads(),
+        versions=tuple((name, version(name)) for name in names),
+        started=f"{datetime.fromtimestamp(state.started, UTC):%Y-%m-%d %H:%M} UTC",
+        seconds=round(spent_seconds, 1),
+    )

@@ -1,0 +1,54 @@
+"""Run folders: fresh names, kept requests and states, refusals that say what to do."""
+
+import os
+
+import pytest
+
+from annvil.errors import MachineError, RequestError
+from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
+from annvil.run.request import FitRequest
+
+
+def test_numbers_go_up_and_never_reuse_a_folder(tmp_path):
+    assert new_folder(tmp_path, "titanic").path.name == "titanic-1"
+    assert new_folder(tmp_path, "titanic").path.name == "titanic-2"
+    (tmp_path / "titanic-7").mkdir()
+    assert new_folder(tmp_path, "titanic").path.name == "titanic-8"
+    assert new_folder(tmp_path, "tit").path.name == "tit-1"
+
+
+@pytest.mark.parametrize("stem", ["../../etc", "a b/c", "", "...", "日本"])
+def test_a_name_never_leaves_the_folder(tmp_path, stem):
+    path = new_folder(tmp_path, stem).path
+    assert path.parent == tmp_path
+    assert path.is_dir()
+
+
+def test_request_and_state_come_back_as_they_were(tmp_path):
+    folder = new_folder(tmp_path, "x")
+    request = FitRequest(data="x.csv", target="y", kinds={"a": "category"}, columns=("a", "b"))
+    folder.write_request(request)
+    assert folder.read_request() == request
+    clock = Clock(folder, spent_before=10.0)
+    clock.data_sha256 = "abc"
+    clock.mark("interrupted", "Comparing")
+    state = folder.read_state()
+    assert (state.state, state.stage, state.data_sha256) == ("interrupted", "Comparing", "abc")
+    assert 10.0 <= state.spent_seconds < 11.0
+
+
+def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path):
+    (tmp_path / "titanic-1").mkdir()
+    with pytest.raises(RequestError, match=r"titanic-1 is not the folder of a run"):
+        existing_folder(tmp_path / "titanic-1").read_request()
+    with pytest.raises(RequestError, match=r"no run at .*titanik-1.*Did you mean .*titanic-1"):
+        existing_folder(tmp_path / "titanik-1")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a plain file in the way is reported differently elsewhere")
+def test_an_unusable_place_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(MachineError, match="Cannot make a run folder in"):
+        new_folder(tmp_path / "file", "x")
+    with pytest.raises(MachineError, match="Cannot write"):
+        RunFolder(tmp_path / "file").write_request(FitRequest(data=None, target=None))

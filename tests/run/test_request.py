@@ -1,0 +1,60 @@
+"""What was asked, in seconds and as a command that repeats it."""
+
+import shlex
+
+import pytest
+
+from annvil.errors import RequestError
+from annvil.run.request import FitRequest, budget_in_seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("90", 90), ("60s", 60), ("2m", 120), ("1h30m", 5400), ("1.5m", 90), (" 2M ", 120), ("1h 5s", 3605), (45, 45)],
+)
+def test_budgets_are_read_as_people_write_them(written, seconds):
+    assert budget_in_seconds(written) == seconds
+
+
+@pytest.mark.parametrize("written", ["soon", "2 minutes", "m2", "", "1d", "2m!", "-60s", "1m nonsense"])
+def test_what_is_no_time_is_refused_with_examples(written):
+    with pytest.raises(RequestError, match="60s, 2m, 1h30m"):
+        budget_in_seconds(written)
+
+
+@pytest.mark.parametrize("written", ["1s", 0, -5, float("nan"), float("inf")])
+def test_budgets_too_short_to_do_anything_are_refused(written):
+    with pytest.raises(RequestError, match="too short"):
+        budget_in_seconds(written)
+
+
+def test_the_command_repeats_the_request_word_for_word():
+    request = FitRequest(
+        data="my data.csv",
+        target="it's",
+        budget_seconds=60,
+        metric="rmse",
+        worth=500,
+        groups="patient",
+        columns=("a", "b c"),
+        drop=("x",),
+        kinds={"zip": "category"},
+        missing=("n/a",),
+        drop_missing_target=True,
+        seed=3,
+    )
+    words = shlex.split(request.command())
+    assert words[:3] == ["annvil", "fit", "my data.csv"]
+    following = dict(zip(words, words[1:], strict=False))
+    assert following["--target"] == "it's"
+    assert following["--budget"] == "60s"
+    assert following["--worth"] == "500"
+    assert following["--columns"] == "a,b c"
+    assert following["--as"] == "zip=category"
+    assert following["--missing"] == "n/a"
+    assert "--drop-missing-target" in words
+    assert words[-2:] == ["--seed", "3"]
+
+
+def test_data_from_memory_are_repeated_from_python():
+    assert FitRequest(data=None, target="y").command() == "annvil.fit(data, target='y', budget=\"120s\", seed=0)"
