@@ -1,6 +1,7 @@
 """What was asked, in seconds and as a command that repeats it."""
 
 import shlex
+from itertools import pairwise
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_the_command_repeats_the_request_word_for_word():
     )
     words = shlex.split(request.command())
     assert words[:3] == ["annvil", "fit", "my data.csv"]
-    following = dict(zip(words, words[1:], strict=False))
+    following = dict(pairwise(words))
     assert following["--target"] == "it's"
     assert following["--budget"] == "60s"
     assert following["--worth"] == "500"
