@@ -192,7 +192,6 @@ def _find_writing_form(op: Any) -> tuple[Any, str] | None:
         outs = [argument for argument in form._schema.arguments if argument.is_out]
         rest = [(argument.name, str(argument.type)) for argument in form._schema.arguments if not argument.is_out]
         # Forms generated from the functional one exist for every operation, but compute elsewhere and copy.
-        native = torch._C._dispatch_has_kernel_for_dispatch_key(form.name(), "CPU")
-        if len(outs) == 1 and rest == asked and native:
+        if len(outs) == 1 and rest == asked and torch._C._dispatch_has_kernel_for_dispatch_key(form.name(), "CPU"):
             return form, outs[0].name
     return None

@@ -163,10 +163,10 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, builder: _Builder, inputs: Sequence[Tensor]) -> None:
         super().__init__()
         self._builder = builder
-        # The tensors are kept, so that no id is used twice.
-        self._known: dict[int, tuple[Tensor, Node]] = {}
+        self._known: dict[int, _Known] = {}
+        self._rewritten: dict[int, float] = {}  # memory → when it was last changed in place
         for position, tensor in enumerate(inputs):
-            self._known[id(tensor)] = tensor, builder.add(Node(Form.of(tensor), position=position))
+            self._remember(tensor, builder.add(Node(Form.of(tensor), position=position)))
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -176,25 +176,57 @@ class _Recorder(TorchDispatchMode):
     def node(self, tensor: Tensor) -> Node:
         """The node of a tensor; one that was not computed here is a constant."""
         if id(tensor) not in self._known:
-            self._known[id(tensor)] = tensor, self._builder.constant(tensor)
-        return self._known[id(tensor)][1]
+            self._remember(tensor, self._builder.constant(tensor))
+        known = self._known[id(tensor)]
+        if known.moment < self._rewritten.get(_memory(tensor), -1.0):
+            raise RequestError("The network changes a tensor in place and then looks at it through an older view.")
+        return known.node
 
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        _refuse(op)
+        _refuse_chance(op)
+        before = replace((args, kwargs), Tensor, self.node)
+        first = next(iter(_tensors(args)), None)
+        offset = 0 if first is None else first.storage_offset()
         results = op(*args, **kwargs)
-        nodes = [self.node(tensor) for tensor in _tensors(args)[:1]]
-        offsets = [tensor.storage_offset() for tensor in _tensors(args)[:1]]
-        several = not isinstance(results, Tensor)
-        if _is_view(op):
-            views = results if several else [results]
-            found = [self._builder.view(nodes[0], view, view.storage_offset() - offsets[0]) for view in views]
+        several = results if isinstance(results, list | tuple) else [results]
+        if op._schema.is_mutable:
+            found = [self._rewrite(op, before, args[0])]
+        elif _is_view(op):
+            found = [self._builder.view(before[0][0], view, view.storage_offset() - offset) for view in several]
         else:
-            own_args, own_kwargs = replace((args, kwargs), Tensor, self.node)
-            found = self._builder.call(op, own_args, own_kwargs, results if several else [results])
-        for result, node in zip(results if several else [results], found, strict=True):
-            self._known[id(result)] = result, node
+            found = self._builder.call(op, *before, several)
+        for result, node in zip(several, found, strict=True):
+            self._remember(result, node)
         return results
+
+    def _rewrite(self, op: Any, before: Any, changed: Tensor) -> Node:
+        """An operation in place, such as ReLU(inplace=True), as the one that returns a new tensor."""
+        packet = getattr(aten, op._opname.removesuffix("_"), None)
+        functional = getattr(packet, op._overloadname, None)
+        old = before[0][0]
+        if functional is None or not isinstance(old, Node) or (old.root.position >= 0 and old.root.source is None):
+            raise RequestError(
+                f"The network changes its own buffers or inputs while it trains ({op}), as BatchNorm's running statistics "
+                "do; use LayerNorm, or BatchNorm with track_running_stats=False."
+            )
+        (node,) = self._builder.call(functional, *before, [changed])
+        self._rewritten[_memory(changed)] = self._builder.moment
+        return node
+
+    def _remember(self, tensor: Tensor, node: Node) -> None:
+        self._known[id(tensor)] = _Known(tensor, node, self._builder.moment)
+
+
+@dataclass(frozen=True)
+class _Known:
+    tensor: Tensor  # kept, so that no id is used twice
+    node: Node
+    moment: float
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _tensors(values: Any) -> list[Tensor]:
@@ -203,12 +235,7 @@ def _tensors(values: Any) -> list[Tensor]:
     return found
 
 
-def _refuse(op: Any) -> None:
-    if op._schema.is_mutable:
-        raise RequestError(
-            f"The network changes a tensor in place while it trains ({op}), as ReLU(inplace=True) and BatchNorm's running "
-            "statistics do; use inplace=False, and LayerNorm or BatchNorm with track_running_stats=False."
-        )
+def _refuse_chance(op: Any) -> None:
     if torch.Tag.nondeterministic_seeded in op.tags:
         raise RequestError(
             f"The network draws random numbers while it trains ({op}), so a run could not be repeated; "
@@ -240,11 +267,11 @@ class _Builder:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self._moment = 0.0
+        self.moment = 0.0
         self._numbered: dict[Any, Node] = {}
 
     def add(self, node: Node) -> Node:
-        node.order = self._moment
+        node.order = self.moment
         self.nodes.append(node)
         return node
 
@@ -259,7 +286,9 @@ class _Builder:
 
     def call(self, op: Any, args: Any, kwargs: Any, results: Sequence[Tensor]) -> Sequence[Node]:
         """The nodes of the results of ``op(*args, **kwargs)``: new ones, or equal ones that exist."""
-        self._moment += 1
+        self.moment += 1
+        if op._opname == "fill" and not nodes_in(args[1]):
+            args = ()
         if op._opname in _BY_SHAPE or all(node.root.value is not None for node in nodes_in((args, kwargs))):
             return [self.constant(result) for result in results]
         op = _SYNONYMS.get(op, op)
@@ -281,7 +310,7 @@ class _Builder:
         product = node.base
         if product is None or product.op not in _PRODUCTS or node.form != product.form.transposed:
             return node
-        self._moment = product.order
+        self.moment = product.order
         left, right = (self._view(factor.root, factor.form.transposed) for factor in reversed(product.args))
         return self._computed(product.op, (left, right), {}, Form.dense(node.form.shape, node.form.dtype), 1)
 
@@ -292,9 +321,7 @@ class _Builder:
 
     def _computed(self, op: Any, args: Any, kwargs: Any, form: Form, n_results: int) -> Node:
         key = (op, _key(args), _key(kwargs))
-        return self._number(
-            key, lambda: Node(form, op=op, args=tuple(args), kwargs=dict(kwargs), n_results=n_results)
-        )
+        return self._number(key, lambda: Node(form, op=op, args=tuple(args), kwargs=dict(kwargs), n_results=n_results))
 
     def _result(self, source: Node, position: int, result: Tensor) -> Node:
         form = Form.of(result)

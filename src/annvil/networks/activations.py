@@ -1,0 +1,60 @@
+"""Activations, and a trained step away from doing nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from annvil.graph import Graph, Value
+
+ActivationName = Literal["relu", "selu", "silu", "mish"]
+ACTIVATIONS: tuple[ActivationName, ...] = ("relu", "selu", "silu", "mish")
+
+
+class Activation(nn.Module):
+    """``f(x)``, or ``x + alpha (f(x) - x)`` with one trained ``alpha`` a unit (RealMLP, Holzmüller et al. 2024, section 3).
+
+    ``alpha`` starts at 1, where both are the same. Shape: ``(…, units)`` → the same.
+    """
+
+    def __init__(self, name: ActivationName, units: int, parametric: bool = False) -> None:
+        super().__init__()
+        self.name = name
+        self.alpha = nn.Parameter(torch.ones(units)) if parametric else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = _apply(self.name, x)
+        return y if self.alpha is None else torch.lerp(x, y, self.alpha)
+
+    def write(self, graph: Graph, x: Value) -> Value:
+        """The same in ONNX."""
+        y = _write(self.name, graph, x)
+        if self.alpha is None:
+            return y
+        alpha = self.alpha.detach().numpy()
+        kept = graph.op("Mul", x, graph.constant(1 - alpha))
+        return graph.op("Add", kept, graph.op("Mul", y, graph.constant(alpha)))
+
+
+def _apply(name: ActivationName, x: Tensor) -> Tensor:
+    if name == "relu":
+        return functional.relu(x)
+    if name == "selu":
+        return functional.selu(x)
+    if name == "silu":
+        return functional.silu(x)
+    return functional.mish(x)
+
+
+def _write(name: ActivationName, graph: Graph, x: Value) -> Value:
+    if name == "relu":
+        return graph.op("Relu", x)
+    if name == "selu":
+        return graph.op("Selu", x)
+    if name == "silu":
+        return graph.op("Mul", x, graph.op("Sigmoid", x))
+    # onnxruntime has no kernel for Mish; its definition, x tanh(log(1 + exp(x))), it computes as it stands.
+    return graph.op("Mul", x, graph.op("Tanh", graph.op("Softplus", x)))

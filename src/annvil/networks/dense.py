@@ -1,0 +1,200 @@
+"""A dense network for tables, with the parts of RealMLP as options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from annvil.graph import Graph, Value
+from annvil.networks.activations import Activation, ActivationName
+from annvil.networks.dropout import Dropout
+from annvil.networks.embeddings import (
+    CategoryEmbedding,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+)
+
+NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
+InitialWeights = Literal["data", "normal", "uniform"]
+
+
+class DenseNetwork(nn.Module):
+    """Hidden layers between embedded columns and outputs; with its defaults RealMLP's (Holzmüller et al. 2024, section 3).
+
+    Parameters
+    ----------
+    n_numbers : columns of ``numbers``
+    cardinalities : levels of each column of ``codes``; empty for none
+    n_outputs : logits or values
+    generator : of all initial weights
+    widths : units of the hidden layers
+    activation, parametric : see `Activation`
+    embedding : of the first columns of ``numbers``, for which it was built (the rest goes in as it is), or None
+    scale : a trained factor for every column after the embeddings, starting at 1
+    dropout : after every activation; None builds no dropout at all (a rate of 0 costs time, None does not)
+    category_size : numbers for every categorical column
+    zero_last : start with a last layer of zeros
+    ntk : learning rates of the neural tangent parametrisation, see below
+
+    Shape: ``numbers`` float32 ``(batch, n_numbers)``, ``codes`` int64 ``(batch, len(cardinalities))`` → ``(batch, n_outputs)``.
+
+    RealMLP computes ``W x / sqrt(fan_in)``. Under AdamW that is the same as the plain ``W x`` with a learning rate divided
+    by sqrt(fan_in) and the same decay of the weights (up to the optimiser's eps), which saves a pass over every layer: so
+    ``parameter_groups`` asks for those rates instead.
+    """
+
+    def __init__(
+        self,
+        n_numbers: int,
+        cardinalities: Sequence[int],
+        n_outputs: int,
+        generator: torch.Generator,
+        *,
+        widths: Sequence[int] = (256, 256, 256),
+        activation: ActivationName = "selu",
+        parametric: bool = True,
+        embedding: NumberEmbedding | None = None,
+        embedded: int = 0,
+        scale: bool = True,
+        dropout: float | None = None,
+        category_size: int = 8,
+        zero_last: bool = False,
+        ntk: bool = True,
+    ) -> None:
+        super().__init__()
+        self.embedding, self.embedded, self.ntk = embedding, embedded if embedding is not None else 0, ntk
+        self.categories = CategoryEmbedding(cardinalities, generator, size=category_size) if cardinalities else None
+        inputs = n_numbers - self.embedded
+        inputs += embedding.width if embedding is not None else 0
+        inputs += self.categories.width if self.categories is not None else 0
+        self.scale = nn.Parameter(torch.ones(inputs)) if scale else None
+        sizes = [inputs, *widths, n_outputs]
+        self.layers = nn.ModuleList(_linear(*pair, generator) for pair in zip(sizes, sizes[1:], strict=False))
+        self.activations = nn.ModuleList(Activation(activation, width, parametric) for width in widths)
+        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths if dropout is not None)
+        if zero_last:
+            nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+
+    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        x = self._columns(numbers, codes)
+        for place, activation in enumerate(self.activations):
+            x = activation(self.layers[place](x))
+            if self.dropouts:
+                x = self.dropouts[place](x)
+        return self.layers[-1](x)  # type: ignore[no-any-return]
+
+    def _columns(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        parts = [numbers]
+        if self.embedding is not None:
+            parts = [self.embedding(numbers[:, : self.embedded]), numbers[:, self.embedded :]]
+        if self.categories is not None:
+            parts.append(self.categories(codes))
+        parts = [part for part in parts if part.shape[-1]]
+        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+        return x if self.scale is None else x * self.scale
+
+    @torch.no_grad()
+    def fit_initial_weights(self, numbers: Tensor, codes: Tensor, generator: torch.Generator) -> None:
+        """Initial weights and biases from training rows, as RealMLP does.
+
+        Layer after layer: weights are scaled so that every unit's sum varies with standard deviation 1 over the rows
+        (``weight_init_mode="std"``); a bias is minus a random mixture of that sum at five of the rows ("he+5"), so that the
+        bends of the activation lie where the data are. A last layer of zeros stays.
+        """
+        training = self.training
+        self.eval()
+        x = self._columns(numbers, codes)
+        for place, layer in enumerate(self.layers):
+            if not bool(layer.weight.any()):  # type: ignore[operator]
+                continue
+            _fit_layer(layer, x, generator)  # type: ignore[arg-type]
+            if place < len(self.activations):
+                x = self.activations[place](layer(x))
+        self.train(training)
+
+    def parameter_groups(self) -> dict[str, tuple[float, float]]:
+        """Factors of the learning rate and of the weight decay for every parameter by name, RealMLP's.
+
+        Biases do not decay; biases, ``alpha`` of the activations and the embedding of numbers learn at 0.1 of the rate,
+        the scale at 6.
+        """
+        groups = {}
+        for name, value in self.named_parameters():
+            if name == "scale":
+                groups[name] = (6.0, 1.0)
+            elif name.startswith("embedding."):
+                groups[name] = (0.1, float(not name.endswith("bias")))
+            elif name.endswith("bias"):
+                groups[name] = (0.1, 0.0)
+            elif name.endswith("alpha"):
+                groups[name] = (0.1, 1.0)
+            elif name.startswith("layers.") and self.ntk:
+                root = math.sqrt(value.shape[1])
+                groups[name] = (1 / root, root)  # learning rate × weight decay stays what it was
+            else:
+                groups[name] = (1.0, 1.0)
+        return groups
+
+    def write(self, graph: Graph, numbers: Value, codes: Value | None) -> Value:
+        """Add the network to an ONNX graph: float32 ``(n, n_numbers)`` and int64 codes → float32 ``(n, n_outputs)``."""
+        x = self._write_columns(graph, numbers, codes)
+        scale = None if self.scale is None else self.scale.detach().numpy()
+        for place, layer in enumerate(self.layers):
+            weight = layer.weight.detach().numpy()  # type: ignore[operator]
+            if place == 0 and scale is not None:
+                weight = weight * scale
+            bias = graph.constant(layer.bias.detach().numpy())  # type: ignore[operator]
+            x = graph.op("Gemm", x, graph.constant(np.ascontiguousarray(weight.T)), bias)
+            if place < len(self.activations):
+                x = self.activations[place].write(graph, x)  # type: ignore[operator]
+        return x
+
+    def _write_columns(self, graph: Graph, numbers: Value, codes: Value | None) -> Value:
+        parts = []
+        if self.embedding is not None:
+            whole = self.embedded == self._n_numbers()
+            parts.append(self.embedding.write(graph, numbers if whole else _cut(graph, numbers, 0, self.embedded)))
+            if not whole:
+                parts.append(_cut(graph, numbers, self.embedded, self._n_numbers()))
+        elif self._n_numbers():
+            parts.append(numbers)
+        if self.categories is not None and codes is not None:
+            parts.append(self.categories.write(graph, codes))
+        return graph.concat(parts)
+
+    def _n_numbers(self) -> int:
+        rest = int(self.layers[0].in_features)  # type: ignore[arg-type]
+        rest -= self.categories.width if self.categories is not None else 0
+        return rest if self.embedding is None else rest - self.embedding.width + self.embedded
+
+
+def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
+    """W ~ N(0, 1/fan_in), b ~ N(0, 1): RealMLP's without data ("normal")."""
+    layer = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(fan_out, fan_in, generator=generator) / math.sqrt(max(fan_in, 1)))
+        layer.bias.copy_(torch.randn(fan_out, generator=generator))
+    return layer
+
+
+def _fit_layer(layer: nn.Linear, x: Tensor, generator: torch.Generator) -> None:
+    sums = x @ layer.weight.T
+    deviation = sums.std(0, correction=0).clamp(min=1e-8) if len(x) > 1 else torch.ones(len(layer.weight))
+    layer.weight.div_(deviation[:, None])
+    sums = sums / deviation
+    rows = torch.randint(len(x), (5, len(layer.weight)), generator=generator)
+    mixture = (
+        torch.rand(rows.shape, generator=generator).clamp(min=1e-6).log().neg()
+    )  # normalised: uniform on the simplex
+    mixture = mixture / mixture.sum(0)
+    layer.bias.copy_(-(mixture * sums.gather(0, rows)).sum(0))
+
+
+def _cut(graph: Graph, value: Value, start: int, stop: int) -> Value:
+    return graph.columns(value, range(start, stop))

@@ -1,0 +1,193 @@
+"""From one number, or one category, to several: what lets a network treat columns in ways of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from annvil.graph import Graph, Value
+
+_WIDE = 4_000_000  # numbers in a matrix that is mostly zeros, above which ONNX works column by column instead (assumed)
+
+
+class PeriodicEmbedding(nn.Module):
+    """PBLD: ``[x, W2 cos(2 pi (w1 x + b1)) + b2]`` for every column (RealMLP, Holzmüller et al. 2024, appendix A).
+
+    ``frequencies`` cosines a column, ``size`` outputs of which one is x itself. Initialised as there: w1 ~ N(0, scale²),
+    b1 ~ U(-pi, pi) in the argument of the cosine, W2 and b2 ~ U(±1/sqrt(frequencies)).
+    Shape: ``(batch, columns)`` → ``(batch, columns * size)``: all x first, then the columns' ``size - 1`` others each.
+    """
+
+    def __init__(
+        self, columns: int, generator: torch.Generator, *, frequencies: int = 16, size: int = 4, scale: float = 0.1
+    ) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(frequencies)
+        self.frequency = nn.Parameter(torch.randn(columns, frequencies, generator=generator) * (2 * math.pi * scale))
+        self.phase = nn.Parameter(_uniform((columns, frequencies), math.pi, generator))
+        self.weight = nn.Parameter(_uniform((columns, frequencies, size - 1), bound, generator))
+        self.bias = nn.Parameter(_uniform((columns, 1, size - 1), bound, generator))
+
+    @property
+    def width(self) -> int:
+        """Outputs of all columns together."""
+        return self.weight.shape[0] * (self.weight.shape[2] + 1)
+
+    def spread(self, factors: Tensor) -> Tensor:
+        """One number a column ``(…, columns)``, repeated over the column's outputs ``(…, width)``."""
+        others = factors.repeat_interleave(self.weight.shape[2], dim=-1)
+        return torch.cat([factors, others], dim=-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        cosines = torch.cos(x.unsqueeze(-1) * self.frequency + self.phase)  # (batch, columns, frequencies)
+        # Columns first, so that their small products are one batched product.
+        others = torch.baddbmm(self.bias, cosines.transpose(0, 1), self.weight)  # (columns, batch, size - 1)
+        return torch.cat([x, others.transpose(0, 1).flatten(1)], dim=-1)
+
+    def write(self, graph: Graph, x: Value) -> Value:
+        """The same in ONNX: one product, a cosine, one product."""
+        columns, frequencies, others = self.weight.shape
+        weight, bias = self.weight.detach().numpy(), self.bias.detach().numpy().reshape(-1)
+        if columns * columns * frequencies * (1 + others) > _WIDE:
+            return self._write_by_column(graph, x)
+        spread = _block_diagonal(self.frequency.detach().numpy()[:, None, :])
+        angle = graph.op("Gemm", x, graph.constant(spread), graph.constant(self.phase.detach().numpy().reshape(-1)))
+        gathered = graph.constant(_block_diagonal(weight))
+        mixed = graph.op("Gemm", graph.op("Cos", angle), gathered, graph.constant(bias))
+        return graph.concat([x, mixed])
+
+    def _write_by_column(self, graph: Graph, x: Value) -> Value:
+        last = graph.op("Unsqueeze", x, graph.constant(np.array([-1])))
+        angle = graph.op("Mul", last, graph.constant(self.frequency.detach().numpy()))
+        angle = graph.op("Add", angle, graph.constant(self.phase.detach().numpy()))
+        weight = graph.constant(self.weight.detach().numpy())
+        mixed = graph.op("Einsum", graph.op("Cos", angle), weight, equation="bcf,cfs->bcs")
+        mixed = graph.op("Add", mixed, graph.constant(self.bias.detach().numpy()[:, 0]))
+        return graph.concat([x, graph.op("Flatten", mixed, axis=1)])
+
+
+class PiecewiseLinearEmbedding(nn.Module):
+    """How far x has come through each of its bins, and a linear map of that for every column.
+
+    Gorishniy et al. 2022 (arXiv 2203.05556), section 3.2, in the later "version B": ``x w + b + V e(x)`` with V starting at
+    zero, so that it begins as a linear embedding and learns the steps. The first bin is open below, the last above.
+    Shape: ``(batch, columns)`` → ``(batch, columns * size)``.
+    """
+
+    slope: Tensor
+    shift: Tensor
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, edges: Sequence[np.ndarray], generator: torch.Generator, *, size: int = 16) -> None:
+        super().__init__()
+        n_bins = max(1, max((len(edge) - 1 for edge in edges), default=1))
+        tables = np.zeros((4, len(edges), n_bins), dtype=np.float32)  # slope, shift, low, high: 0 for bins not there
+        for column, edge in enumerate(edges):
+            _fill_bins(tables[:, column], np.asarray(edge, dtype=np.float64))
+        for name, table in zip(("slope", "shift", "low", "high"), tables, strict=True):
+            self.register_buffer(name, torch.from_numpy(table.copy()))
+        self.linear = nn.Parameter(_uniform((len(edges), size), 1.0, generator))
+        self.bias = nn.Parameter(_uniform((len(edges), 1, size), 1.0, generator))
+        self.weight = nn.Parameter(torch.zeros(len(edges), n_bins, size))
+
+    @property
+    def width(self) -> int:
+        """Outputs of all columns together."""
+        return self.linear.numel()
+
+    def spread(self, factors: Tensor) -> Tensor:
+        """One number a column ``(…, columns)``, repeated over the column's outputs ``(…, width)``."""
+        return factors.repeat_interleave(self.linear.shape[1], dim=-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps = torch.addcmul(self.shift, x.unsqueeze(-1), self.slope)
+        steps = torch.minimum(torch.maximum(steps, self.low), self.high)  # (batch, columns, bins)
+        learnt = torch.baddbmm(self.bias, steps.transpose(0, 1), self.weight).transpose(0, 1)
+        return (learnt + x.unsqueeze(-1) * self.linear).flatten(1)
+
+    def write(self, graph: Graph, x: Value) -> Value:
+        """The same in ONNX."""
+        columns, bins, size = self.weight.shape
+        slope, shift = self.slope.numpy(), self.shift.numpy()
+        linear, bias = self.linear.detach().numpy(), self.bias.detach().numpy()[:, 0]
+        last = graph.op("Unsqueeze", x, graph.constant(np.array([-1])))
+        steps = graph.op("Add", graph.op("Mul", last, graph.constant(slope)), graph.constant(shift))
+        steps = graph.op("Max", steps, graph.constant(self.low.numpy()))
+        steps = graph.op("Min", steps, graph.constant(self.high.numpy()))
+        weight = self.weight.detach().numpy()
+        if columns * columns * bins * size > _WIDE:
+            learnt = graph.op("Einsum", steps, graph.constant(weight), equation="bcf,cfs->bcs")
+            straight = graph.op("Add", graph.op("Mul", last, graph.constant(linear)), graph.constant(bias))
+            return graph.op("Flatten", graph.op("Add", learnt, straight), axis=1)
+        flat = graph.concat([graph.op("Flatten", steps, axis=1), x])
+        matrix = np.concatenate([_block_diagonal(weight), _block_diagonal(linear[:, None, :])])
+        return graph.op("Gemm", flat, graph.constant(matrix), graph.constant(bias.reshape(-1)))
+
+
+class CategoryEmbedding(nn.Module):
+    """A trained vector for every level of every categorical column, all in one table.
+
+    Shape: int64 ``(batch, columns)`` → ``(batch, columns * size)``. Entries start as N(0, 1) / sqrt(size) (assumed).
+    """
+
+    first: Tensor
+
+    def __init__(self, cardinalities: Sequence[int], generator: torch.Generator, *, size: int = 8) -> None:
+        super().__init__()
+        starts = np.concatenate([[0], np.cumsum(cardinalities)[:-1]]).astype(np.int64)
+        self.register_buffer("first", torch.from_numpy(starts))
+        self.table = nn.Parameter(torch.randn(sum(cardinalities), size, generator=generator) / math.sqrt(size))
+
+    @property
+    def width(self) -> int:
+        """Outputs of all columns together."""
+        return int(len(self.first) * self.table.shape[1])
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return nn.functional.embedding(codes + self.first, self.table).flatten(1)
+
+    def write(self, graph: Graph, codes: Value) -> Value:
+        """The same in ONNX."""
+        places = graph.op("Add", codes, graph.constant(self.first.numpy()))
+        rows = graph.op("Gather", graph.constant(self.table.detach().numpy()), places, axis=0)
+        return graph.op("Flatten", rows, axis=1)
+
+
+def quantile_edges(numbers: np.ndarray, n_bins: int = 48) -> list[np.ndarray]:
+    """Edges of at most ``n_bins`` bins of equal counts for every column of ``numbers (n_rows, columns)``, each at least two.
+
+    48 bins: the default of TabM (Gorishniy et al. 2024, arXiv 2410.24210).
+    """
+    shares = np.linspace(0, 1, n_bins + 1)
+    edges = []
+    for column in np.asarray(numbers, dtype=np.float64).T:
+        edge = np.unique(np.quantile(column, shares).astype(np.float32))
+        edges.append(edge if len(edge) > 1 else np.array([edge[0], edge[0] + 1], dtype=np.float32))
+    return edges
+
+
+def _fill_bins(tables: np.ndarray, edge: np.ndarray) -> None:
+    slope, shift, low, high = tables
+    n_bins = len(edge) - 1
+    slope[:n_bins] = 1 / np.diff(edge)
+    shift[:n_bins] = -edge[:-1] / np.diff(edge)
+    high[:n_bins] = 1
+    low[0] = np.finfo(np.float32).min
+    high[n_bins - 1] = np.finfo(np.float32).max
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator) * 2 - 1) * bound
+
+
+def _block_diagonal(blocks: np.ndarray) -> np.ndarray:
+    """``(n, rows, columns)`` → ``(n rows, n columns)`` with the blocks on the diagonal."""
+    n, rows, columns = blocks.shape
+    matrix = np.zeros((n, rows, n, columns), dtype=np.float32)
+    matrix[np.arange(n), :, np.arange(n), :] = blocks
+    return matrix.reshape(n * rows, n * columns)
