@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -23,21 +23,12 @@ from annvil.comparison.results import (
     Standing,
     Verdict,
 )
+from annvil.data import Finding
 from annvil.data.table import ColumnNote, Source
 from annvil.explanation import Importance
 from annvil.metrics import METRICS, metrics_for
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, usage_snippets
 from annvil.task import Task
-
-
-@dataclass(frozen=True)
-class Finding:
-    kind: str
-    severity: str
-    columns: tuple
-    what: str
-    action: str
-
 
 CONTENDERS = {
     "boosted-trees": ("Boosted trees", "trees", 11.3, 48_210, 312_480, 0.21),
@@ -107,7 +98,7 @@ def curve(contender: str, a: float, b: float, c: float, largest: int, *, law: bo
         anchors.append(Anchor(n, tuple(errors.tolist()), float(errors.mean()), float(errors.std(ddof=1))))
     far = np.geomspace(sizes[0], 4 * largest, 40)
     line = a + b * far**-c
-    width = 0.004 + 0.02 * np.maximum(0, np.log(far / largest))
+    width = 0.05 * line * np.maximum(0, np.log(far / largest))
     power = PowerLaw(
         a,
         b,
@@ -307,9 +298,9 @@ def multiclass() -> ReportView:
         "Erbaluce",
     )
     rng = np.random.default_rng(2)
-    y = rng.integers(len(classes), size=3000)
-    logits = rng.normal(size=(3000, len(classes))) + 3.4 * np.eye(len(classes))[y]
+    logits = 3.4 * rng.normal(size=(3000, len(classes)))
     outputs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y = np.array([rng.choice(len(classes), p=p) for p in outputs])
     names = [f"absorbance at {410 + 17 * i} nm" for i in range(38)] + ["vineyard", "harvested on"]
     task = Task(
         "multiclass", "variety", classes, "“variety” has 6 different texts, so this is a question with 6 classes."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from annvil.report.charts.reliability import reliability
 from annvil.report.charts.residuals import residuals
 from annvil.report.charts.training import History, training
 from annvil.report.view import HeldOut, ReportView
-from annvil.report.wording import count, listed, percent, seconds, with_spread
+from annvil.report.wording import count, listed, minus, percent, seconds, told, with_spread
 
 WIDE, NARROW = 700.0, 342.0
 """Widths in CSS pixels: a readable column, and a phone of 390 pixels less its margins."""
@@ -39,6 +40,19 @@ class Figure:
     caption: str
     wide: str
     narrow: str
+
+
+def _estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
+    """(name, mean, low, high) as estimates in points or in the metric's unit, all with equal decimals."""
+    factor = 100.0 if metric.greater_is_better else 1.0
+    half = sorted(factor * (high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
+    places = min(4, max(0, -floor(log10(half)))) if half > 0 else 1
+    made = []
+    for name, *values in rows:
+        mean, low, high = (factor * v for v in values)
+        shown = f"{mean:{sign},.{places}f} ({low:{sign},.{places}f} to {high:{sign},.{places}f})"
+        made.append(Estimate(name, mean, low, high, minus(shown)))
+    return made
 
 
 def _figure(name: str, title: str, caption: str, draw: Callable[[float, str], str]) -> Figure:
@@ -92,7 +106,7 @@ def paired_figure(comparison: Comparison) -> Figure | None:
         for a, b in zip(verdict.network.contenders, verdict.simple.contenders, strict=True)
     ]
     pairs = [
-        Pair(f"fold {i + 1}", a, b, metric.tells(metric.gain(a, b), sign=True), network, simple)
+        Pair(f"fold {i + 1}", a, b, told(metric, metric.gain(a, b), signed=True), network, simple)
         for i, ((a, b), (network, simple)) in enumerate(zip(folds, names, strict=True))
     ]
     wins = sum(metric.gain(a, b) > 0 for a, b in folds)
@@ -118,13 +132,13 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
         p.p_first, p.p_equal, p.p_second, (percent(p.p_second), percent(p.p_equal), percent(p.p_first)),
     )  # fmt: skip
     caption = (
-        f"The difference is {metric.tells(p.mean, sign=True)}, with 95% probability between "
-        f"{metric.tells(p.low, sign=True)} and {metric.tells(p.high, sign=True)}; inside the shaded region, "
-        f"±{metric.tells(p.worth)}, the two sides count as practically equal. Ticks under the axis are the folds."
+        f"The gain of the network side is {told(metric, p.mean, signed=True)}, with 95% probability between "
+        f"{told(metric, p.low, signed=True)} and {told(metric, p.high, signed=True)}; inside the shaded region, "
+        f"±{told(metric, p.worth)}, the two sides count as practically equal. Short ticks are the folds."
     )
     return _figure(
         "posterior", "How sure the difference is", caption,
-        lambda width, name: posterior(belief, f"network minus simple, {unit}", width, name),
+        lambda width, name: posterior(belief, f"gain of the network side, {unit}", width, name),
     )  # fmt: skip
 
 
@@ -191,7 +205,7 @@ def learning_figure(comparison: Comparison) -> Figure | None:
     if crossings:
         caption += " The ring marks where a network and a simple model would meet."
     return _figure(
-        "learning", "What more rows would bring", caption,
+        "learning", f"{metric.title[:1].upper()}{metric.title[1:]} against training rows", caption,
         lambda width, name: learning(curves, metric.title, metric.greater_is_better, width, name, crossings),
     )  # fmt: skip
 
@@ -201,25 +215,19 @@ def ablation_figure(comparison: Comparison) -> Figure | None:
     metric = METRICS[comparison.metric]
     if not comparison.ablations:
         return None
-    factor = 100.0 if metric.greater_is_better else 1.0
     titles = {s.contender: s.title for s in comparison.standings}
-    estimates = [
-        Estimate(
-            f"{a.what}, {titles.get(a.contender, a.contender)}",
-            factor * a.mean, factor * a.low, factor * a.high,
-            f"{metric.tells(a.mean, sign=True)} ({metric.tells(a.low, sign=True)} to {metric.tells(a.high, sign=True)})",
-        )
-        for a in comparison.ablations
-    ]  # fmt: skip
+    rows = [(f"{a.what}, {titles.get(a.contender, a.contender)}", a.mean, a.low, a.high) for a in comparison.ablations]
+    estimates = _estimates(metric, rows, "+")
+    worth = (100.0 if metric.greater_is_better else 1.0) * comparison.worth
     unit = f"gain in points of {metric.title}" if metric.greater_is_better else f"gain in {metric.title}"
     caption = (
         "Gain from each step, with its 95% interval, on the same folds with and without it; the shaded region is the "
         "difference that counts as practically none."
     )
     return _figure(
-        "ablation", "What preparation changed", caption,
+        "ablation", "Gain from each step", caption,
         lambda width, name: interval_bars(
-            estimates, unit, "Gain from each step of preparation", width, name, factor * comparison.worth
+            estimates, unit, "Gain from each step of preparation", width, name, worth
         ),
     )  # fmt: skip
 
@@ -229,14 +237,8 @@ def importance_figure(view: ReportView) -> Figure | None:
     metric = METRICS[view.comparison.metric]
     if not view.importance:
         return None
-    factor = 100.0 if metric.greater_is_better else 1.0
-    estimates = [
-        Estimate(
-            one.column, factor * one.mean, factor * one.low, factor * one.high,
-            f"{metric.tells(one.mean)} ({metric.tells(one.low)} to {metric.tells(one.high)})",
-        )
-        for one in view.importance[:MOST_IMPORTANCES]
-    ]  # fmt: skip
+    ranked = sorted(view.importance, key=lambda one: -one.mean)[:MOST_IMPORTANCES]
+    estimates = _estimates(metric, [(one.column, one.mean, one.low, one.high) for one in ranked])
     rows = f" Measured on {count(view.importance_rows)} rows it had not seen." if view.importance_rows else ""
     caption = (
         f"How much worse the predictions become when one column is shuffled, with the 95% interval; an interval that "
@@ -244,7 +246,7 @@ def importance_figure(view: ReportView) -> Figure | None:
     )
     unit = f"points of {metric.title} lost" if metric.greater_is_better else f"{metric.title} gained"
     return _figure(
-        "importance", "What the model relies on", caption,
+        "importance", "Loss from shuffling each column", caption,
         lambda width, name: interval_bars(estimates, unit, "Importance of the input columns", width, name),
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ TERMS |= {metric.title: metric.explanation for metric in METRICS.values()}
 _ALSO = {
     "contenders": "contender", "folds": "fold", "learning curves": "learning curve", "networks": "network",
     "neural network": "network", "neural networks": "network", "practically the same": "practically equal",
-    "leak": "leakage", "leaks": "leakage", "unseen rows": "held-out rows",
+    "the worth": "worth", "leak": "leakage", "leaks": "leakage", "unseen rows": "held-out rows",
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ class Glossary:
 
     def __init__(self) -> None:
         self.used: set[str] = set()
-        names = sorted({*TERMS, *_ALSO}, key=len, reverse=True)
+        names = sorted({*TERMS, *_ALSO} - {"worth"}, key=len, reverse=True)  # "worth" alone is mostly a plain word
         self._find = re.compile(r"(?<![\w&#;-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])", re.IGNORECASE)
 
     def link(self, sentence: object) -> Markup:

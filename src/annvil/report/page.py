@@ -96,6 +96,7 @@ def _context(view: ReportView) -> dict[str, Any]:
     by_severity = {kind: i for i, kind in enumerate(SEVERITIES)}
     return {
         "metric": metric,
+        "metric_title": metric.title[:1].upper() + metric.title[1:],
         "comparison": comparison,
         "verdict": comparison.verdict,
         "verdict_label": VERDICTS[comparison.verdict.kind],
@@ -113,6 +114,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
+        "serious": [finding for finding in view.findings if finding.severity == "serious"],
         "left_out": [note for note in view.columns if not note.used and note.kind != "role"],
         "tried": [_tried(s, comparison) for s in comparison.standings],
         "more_importances": view.importance[figures.MOST_IMPORTANCES :],
@@ -127,7 +129,13 @@ def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -
     if metric.name in recommended.means:
         folds = wording.plain_count(len(recommended.per_fold), "fold")
         score = score_text(metric, recommended.means[metric.name], recommended.spreads[metric.name])
-        facts.append((metric.title, score, f"mean ± standard deviation over {folds}, on rows not seen in training"))
+        facts.append(
+            (
+                metric.title[:1].upper() + metric.title[1:],
+                score,
+                f"mean ± standard deviation over {folds}, on rows not seen in training",
+            )
+        )
     cost = recommended.cost
     if cost is not None:
         facts.append(("To train", wording.seconds(cost.fit_seconds), "per fold, its search included"))
@@ -213,7 +221,7 @@ def _tried(standing: Standing, comparison: Comparison) -> dict[str, Any]:
         "notes": list(notes),
         "parameters": wording.count(standing.cost.n_parameters) if standing.cost else "",
         "core_seconds": wording.seconds(standing.cost.core_seconds) if standing.cost else "",
-        "parity": wording.digits(standing.parity, 1) if standing.parity else "none" if standing.parity == 0 else "",
+        "parity": wording.tiny(standing.parity) if standing.parity is not None else "",
     }
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from math import floor, log10
+
+from annvil.metrics import Metric
 
 # C0 and C1 controls, zero-width and directional marks, and lone surrogates: a name can neither hide nor turn the text
 # around it, and can always be written as UTF-8.
 _INVISIBLE = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+
+_HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+_EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def clean(text: str) -> str:
@@ -21,14 +28,26 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def minus(text: str) -> str:
+    """The text with hyphens before digits as minus signs."""
+    return _HYPHEN_MINUS.sub("−", text)
+
+
 def digits(number: float, significant: int = 2) -> str:
-    """A number with so many significant digits, never in exponents: ``"0.0021"``, ``"31,000"``."""
+    """A number with at most so many significant digits, never in exponents: ``"0.0021"``, ``"31,000"``, ``"2"``."""
     if number == 0:
         return "0"
-    from math import floor, log10
+    places = significant - 1 - floor(log10(abs(number)))
+    text = f"{round(number, places):,.{max(0, places)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
-    places = max(0, significant - 1 - floor(log10(abs(number))))
-    return f"{number:,.{places}f}" if places else f"{round(number, significant - 1 - floor(log10(abs(number)))):,.0f}"
+
+def tiny(number: float) -> str:
+    """A small difference: ``"0.012"``, ``"2.4 × 10⁻⁷"``, ``"0"``."""
+    if number == 0 or abs(number) >= 1e-4:
+        return digits(number)
+    mantissa, exponent = f"{number:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
 
 
 def seconds(value: float) -> str:
@@ -79,12 +98,21 @@ def listed(names: list[str], most: int = 4) -> str:
 
 
 def with_spread(mean: float, spread: float, places: int | None = None) -> str:
-    """``"0.871 ± 0.021"``: as many decimals as leave two digits of the spread, at least three of a score below 2."""
-    if places is None:
-        from math import floor, log10
+    """``"0.871 ± 0.021"``, ``"28,450 ± 1,660"``: rounded so that two or three digits of the spread are left.
 
-        places = max(0, 1 - floor(log10(spread))) if spread > 0 else 3
-        places = min(places, 4)
+    At least three decimals of a mean below 2, unless ``places`` says how many.
+    """
+    if places is None:
+        places = 3
+        if spread > 0:
+            leading = floor(log10(spread))
+            places = 2 - leading if leading >= 2 else min(max(0, 1 - leading), 4)
         if abs(mean) < 2:
             places = max(places, 3)
-    return f"{mean:,.{places}f} ± {spread:,.{places}f}"
+    shown = max(0, places)
+    return minus(f"{round(mean, places):,.{shown}f} ± {round(spread, places):,.{shown}f}")
+
+
+def told(metric: Metric, difference: float, signed: bool = False) -> str:
+    """A difference with its unit: ``"+0.21 points"``; of errors in the unit of the target: ``"−500"``."""
+    return minus(_EMPTY_DECIMAL.sub("", metric.tells(difference, sign=signed)))

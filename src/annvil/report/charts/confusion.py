@@ -17,16 +17,19 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], width: fl
     narrow = width < 500
     k = len(classes)
     left = min(max(text_width(c) for c in classes) + 12, (0.26 if narrow else 0.24) * width)
-    cell = min((width - left - 2) / k, 150 if k == 2 else 96)
+    room = width - left - 2
+    slanted = k > 2 and any(text_width(c) > min(room / k, 96) - 6 for c in classes)
+    if slanted:  # the last label leans out over the right edge
+        room -= max(0.0, 0.75 * min(text_width(classes[-1]), 90) - room / k / 2)
+    cell = min(room / k, 150 if k == 2 else 96)
     tall = min(max(cell, 30), 64)
-    upright = any(text_width(c) > cell - 6 for c in classes) and k > 2
-    head = 24 + (min(max(text_width(c) for c in classes), 90) * 0.75 + 10 if upright else 20)
+    head = 24 + (min(max(text_width(c) for c in classes), 90) * 0.75 + 10 if slanted else 20)
     drawing = Drawing(width, head + tall * k + 6)
     drawing.text(left + cell * k / 2, 12, "predicted", "axis-title", "middle")
     drawing.text(0, head - 8, "true", "axis-title")
     for j, label in enumerate(classes):
         x = left + cell * (j + 0.5)
-        if upright:
+        if slanted:
             short = shorten(label, 90)
             drawing.add(f'<g transform="translate({x:.1f} {head - 6:.1f}) rotate(-45)">')
             drawing.text(0, 0, short, "label", tip=label)

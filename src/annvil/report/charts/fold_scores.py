@@ -46,8 +46,8 @@ def fold_scores(strips: Sequence[Strip], metric: str, greater_is_better: bool, w
         strong = "strong" if strip.recommended else "label"
         if narrow:
             name_width = width - values_width - 20
-            drawing.text(left, y - 17, shorten(_name(strip), name_width), strong, tip=strip.title)
-            drawing.text(width - 8, y - 17, strip.shown, strong, "end")
+            drawing.text(left, y - 17, shorten(_name(strip), name_width), f"{strong} halo", tip=strip.title)
+            drawing.text(width - 8, y - 17, strip.shown, f"{strong} halo", "end")
         else:
             drawing.text(left - 8, y + 4, shorten(_name(strip), left - 14), strong, "end", tip=strip.title)
             drawing.text(width - 2, y + 4, strip.shown, strong, "end")
@@ -73,10 +73,9 @@ def _scale(strips: Sequence[Strip], start: float, end: float) -> Scale:
 def _draw_strip(drawing: Drawing, strip: Strip, x: Scale, y: float) -> None:
     side = side_of(strip.family)
     if not x.low <= strip.mean <= x.high:
-        at, way = (x.start - 4, -1) if strip.mean < x.low else (x.end + 4, 1)
-        drawing.path([(at, y - 5), (at + way * 7, y), (at, y + 5)], f"arrow {side}", closed=True)
-        anchor = "start" if way < 0 else "end"
-        drawing.text(at - way * 6, y + 4, "outside this scale", "note", anchor)
+        at, way, anchor = (x.start + 8, -1, "start") if strip.mean < x.low else (x.end - 8, 1, "end")
+        drawing.path([(at, y - 5), (at + way * 8, y), (at, y + 5)], f"arrow {side}", closed=True)
+        drawing.text(at - way * 7, y + 4, "outside this scale", "note", anchor)
         return
     low, high = x(x.clamp(strip.mean - strip.spread)), x(x.clamp(strip.mean + strip.spread))
     drawing.rect(low, y - 7, high - low, 14, f"spread {side}", rx=3)

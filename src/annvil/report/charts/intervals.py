@@ -45,8 +45,8 @@ def interval_bars(
     for index, one in enumerate(estimates):
         y = top + row * index + (row - 13 if narrow else row / 2)
         if narrow:
-            drawing.text(left, y - 13, shorten(one.name, width - shown_width - 10), "label", tip=one.name)
-            drawing.text(width - 4, y - 13, one.shown, "note", "end")
+            drawing.text(left, y - 13, shorten(one.name, width - shown_width - 10), "label halo", tip=one.name)
+            drawing.text(width - 4, y - 13, one.shown, "note halo", "end")
         else:
             drawing.text(left - 8, y + 4, shorten(one.name, left - 12), "label", "end", tip=one.name)
             drawing.text(width - 2, y + 4, one.shown, "note", "end")

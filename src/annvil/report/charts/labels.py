@@ -73,8 +73,10 @@ class Placed:
     far: bool
 
 
-def place_labels(points: Sequence[Point], texts: Sequence[str], area: Box, radius: float = 7.0) -> list[Placed]:
-    """One place per label, near its point, inside ``area``, off the other points and labels.
+def place_labels(
+    points: Sequence[Point], texts: Sequence[str], area: Box, obstacles: Sequence[Box] = (), radius: float = 7.0
+) -> list[Placed]:
+    """One place per label, near its point, inside ``area``, off the other points, labels and obstacles.
 
     Greedy over places on growing rings around each point; the point with the most neighbours chooses first. With a
     dozen points this finds places without overlap unless the area is full; then the least overlap is taken.
@@ -84,7 +86,7 @@ def place_labels(points: Sequence[Point], texts: Sequence[str], area: Box, radiu
     done: dict[int, Placed] = {}
     for index in sorted(range(len(points)), key=lambda i: (-crowd[i], i)):
         taken = [placed.box for placed in done.values()]
-        others = [dot for i, dot in enumerate(dots) if i != index]
+        others = [*obstacles, *(dot for i, dot in enumerate(dots) if i != index)]
         width = text_width(texts[index])
         best: tuple[float, Placed] | None = None
         for distance, candidate in _around(points[index], width, radius):

@@ -58,9 +58,12 @@ def learning(
 ) -> str:
     """The chart; ``crossings`` are marked with a ring and the number of rows."""
     narrow = width < 500
-    top, bottom = 34.0, 34.0 + (250 if narrow else 290)
+    sides = [side_of(curve.family) for curve in curves]
+    shades = [sides[:index].count(side) for index, side in enumerate(sides)]  # a side's first curve has its own colour
+    top = 34.0 + (20 * len(curves) if narrow else 0)
+    bottom = top + (230 if narrow else 290)
     y = fit_scale(_shown_values(curves), bottom, top)
-    names_width = min(max(text_width(c.title) for c in curves) + 16, (0.33 if narrow else 0.26) * width)
+    names_width = 10.0 if narrow else min(max(text_width(c.title) for c in curves) + 16, 0.26 * width)
     sizes = [n for c in curves for n in (*c.sizes, *c.beyond()[0])]
     x = fit_scale(sizes, y_label_width(y) + 4, width - names_width, log=True, margin=0.03)
     frame = Frame(x, y)
@@ -69,15 +72,18 @@ def learning(
     frame.draw_y(drawing, f"{metric}, {better} is better")
     frame.draw_x(drawing, "training rows", 4 if narrow else 7)
     _measured_limit(drawing, frame, max((c.sizes[-1] for c in curves if c.sizes), default=0.0), narrow, curves)
-    for index, curve in enumerate(curves):
-        _draw_curve(drawing, frame, curve, index)
+    for curve, shade in zip(curves, shades, strict=True):
+        _draw_curve(drawing, frame, curve, shade)
     for rows, score in crossings:
         at = frame.point(rows, score)
         drawing.add(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="9" class="crossing"/>')
         said = f"cross near {digits(rows)} rows"
         room = text_width(said) / 2
         drawing.text(min(max(at[0], room), width - room), at[1] + 26, said, "strong halo", "middle")
-    _names(drawing, frame, curves, names_width)
+    if narrow:
+        _legend(drawing, curves, shades)
+    else:
+        _names(drawing, frame, curves, names_width)
     parts = [f"{c.title}: {c.means[0]:.4g} at {count(c.sizes[0])} rows, {c.means[-1]:.4g} at {count(c.sizes[-1])}"
              for c in curves if c.sizes]  # fmt: skip
     return drawing.svg(name, f"{metric} against training rows", "; ".join(parts) + ".")
@@ -103,8 +109,8 @@ def _measured_limit(drawing: Drawing, frame: Frame, last: float, narrow: bool, c
     drawing.text(at + 5, frame.top + 11, "if the law holds" if not narrow else "law", "note")
 
 
-def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, index: int) -> None:
-    shade = f"{side_of(curve.family)} shade-{index % 4}"
+def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, nth: int) -> None:
+    shade = f"{side_of(curve.family)} shade-{nth % 4}"
     measured = [frame.point(n, v) for n, v in zip(curve.sizes, curve.means, strict=True)]
     edges = list(zip(curve.sizes, curve.means, curve.spreads, strict=True))
     clamp = frame.y.clamp
@@ -124,6 +130,16 @@ def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, index: int) -> Non
         drawing.mark(at_x, at_y, curve.family, shade, f"{curve.title}: {v:.4g} with {count(n)} rows", radius=3.8)
 
 
+def _legend(drawing: Drawing, curves: Sequence[Curve], shades: Sequence[int]) -> None:
+    """A line for each curve above the plot, where there is no room beside it."""
+    for index, (curve, shade) in enumerate(zip(curves, shades, strict=True)):
+        y = 8.0 + 20 * index
+        cls = f"{side_of(curve.family)} shade-{shade % 4}"
+        drawing.line(0, y, 26, y, f"line {cls}")
+        drawing.mark(13, y, curve.family, cls, radius=3.8)
+        drawing.text(34, y + 4, shorten(curve.title, drawing.width - 34), "label", tip=curve.title)
+
+
 def _names(drawing: Drawing, frame: Frame, curves: Sequence[Curve], room: float) -> None:
     """Each curve's name at its end, moved apart."""
     ends = []
@@ -132,9 +148,7 @@ def _names(drawing: Drawing, frame: Frame, curves: Sequence[Curve], room: float)
         last = (sizes[-1], law[-1]) if sizes else (curve.sizes[-1], curve.means[-1])
         ends.append(frame.point(*last))
     heights = spread_out([y for _, y in ends], 15, frame.top + 4, frame.bottom - 4)
-    for index, (curve, (x, y), height) in enumerate(zip(curves, ends, heights, strict=True)):
+    for curve, (x, y), height in zip(curves, ends, heights, strict=True):
         drawing.line(x + 3, y, frame.right + 4, height, f"leader {side_of(curve.family)}")
         title = shorten(curve.title, room - 10)
-        drawing.text(
-            frame.right + 7, height + 4, title, f"label {side_of(curve.family)}-ink shade-{index % 4}", tip=curve.title
-        )
+        drawing.text(frame.right + 7, height + 4, title, f"label {side_of(curve.family)}-ink", tip=curve.title)

@@ -49,14 +49,18 @@ def pareto(offers: Sequence[Offer], metric: str, cost: str, greater_is_better: b
     best = frontier(offers, greater_is_better)
     steps = [frame.point(o.cost, o.score) for o in best]
     corners = [p for a, b in pairwise(steps) for p in (a, (b[0], a[1]))] + steps[-1:]
-    drawing.path([*corners, (frame.right, steps[-1][1])], "frontier")
+    corners.append((frame.right, steps[-1][1]))
+    drawing.path(corners, "frontier")
     for offer in offers:
         at, side = x(offer.cost), side_of(offer.family)
         drawing.line(at, y(offer.score - offer.spread), at, y(offer.score + offer.spread), f"whisker {side}")
     points = [frame.point(o.cost, o.score) for o in offers]
     texts = [shorten(o.title, 0.45 * width) for o in offers]
+    line = [
+        Box(min(a[0], b[0]), min(a[1], b[1]) - 1, max(a[0], b[0]), max(a[1], b[1]) + 1) for a, b in pairwise(corners)
+    ]
     area = Box(frame.left + 4, top - 4, frame.right, bottom - 4)
-    for offer, point, text, place in zip(offers, points, texts, place_labels(points, texts, area), strict=True):
+    for offer, point, text, place in zip(offers, points, texts, place_labels(points, texts, area, line), strict=True):
         if place.far:
             end = min(max(point[0], place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2
             drawing.line(*point, *end, "leader")

@@ -47,7 +47,7 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
         [belief.mean - reach, belief.mean + reach, -1.35 * belief.worth, 1.35 * belief.worth],
         10, width - 10, margin=0.0,
     )  # fmt: skip
-    drawing = Drawing(width, bottom + 66)
+    drawing = Drawing(width, bottom + 46)
     _headings(drawing, belief, width, narrow)
     drawing.rect(x(-belief.worth), top - 8, x(belief.worth) - x(-belief.worth), height + 8, "rope")
     if belief.scale > 0:
@@ -58,11 +58,9 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
     drawing.line(x(0), top - 8, x(0), bottom, "zero")
     for difference in belief.differences:
         at = x(x.clamp(difference))
-        drawing.line(at, bottom + 2, at, bottom + 9, "rug")
+        drawing.line(at, bottom - 9, at, bottom, "rug")
     draw_x_axis(drawing, x, bottom, bottom, "", 5 if narrow else 9, grid=False)
-    drawing.text(width / 2, bottom + 40, axis_title, "axis-title", "middle")
-    drawing.text(10, bottom + 58, "← simple better", "note simple-ink")
-    drawing.text(width - 10, bottom + 58, "network better →", "note network-ink", "end")
+    drawing.text(width / 2, bottom + 38, axis_title, "axis-title", "middle")
     simple, equal, network = belief.shown
     return drawing.svg(
         name,

@@ -31,7 +31,7 @@ def reliability(
     left, top = 44.0, 30.0
     frame = Frame(Scale(0, 1, left, left + side), Scale(0, 1, top + side * 0.82, top))
     strip = 46.0
-    drawing = Drawing(max(width, left + side + 8), frame.bottom + 62 + strip + 24)
+    drawing = Drawing(max(width, left + side + 8), frame.bottom + 36 + strip + 26)
     frame.draw_y(drawing, observed, 5)
     frame.draw_x(drawing, "", 5)
     drawing.line(*frame.point(0, 0), *frame.point(1, 1), "diagonal")

@@ -24,7 +24,7 @@ class History:
 
 
 def training(histories: Sequence[History], family: str, steps: str, width: float, name: str) -> str:
-    """The chart; a ring marks each validation line's lowest point."""
+    """The chart; a ring marks each validation line's lowest point. Lines begin where they come down to the scale."""
     narrow = width < 500
     top, bottom = 46.0, 46.0 + (210 if narrow else 250)
     y = fit_scale(_usual(histories), bottom, top)
@@ -36,7 +36,8 @@ def training(histories: Sequence[History], family: str, steps: str, width: float
     frame.draw_x(drawing, steps, 5 if narrow else 8)
     for history in histories:
         for losses, cls in ((history.train, "line thin dotted ink"), (history.validation, f"line thin {family}")):
-            thinned = range(0, len(losses), max(1, len(losses) // MOST_POINTS))
+            inside = next((i for i, loss in enumerate(losses) if loss <= y.high), len(losses))
+            thinned = range(inside, len(losses), max(1, len(losses) // MOST_POINTS))
             drawing.path([frame.point(i + 1, y.clamp(losses[i])) for i in thinned], cls)
     for history in histories:
         if history.validation:
