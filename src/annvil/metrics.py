@@ -90,7 +90,7 @@ class Metric:
         text = _digits(value, sign)
         if not self.greater_is_better:
             return text
-        return f"{text} point" if abs(value) == 1 else f"{text} points"
+        return f"{text} point" if text.lstrip("+-") == "1" else f"{text} points"
 
     def shows(self, score: float) -> str:
         """A score for people, such as ``"0.913"`` or ``"2.4e+04"``."""
@@ -119,14 +119,24 @@ def _present(y: NDArray[Any]) -> IntArray:
 
 
 def _roc_auc(task: Task, y: NDArray[Any], outputs: FloatArray, decided: IntArray) -> float:
-    from sklearn.metrics import roc_auc_score
-
     classes = _present(y)
     if len(classes) < 2:
         return 0.5
     if task.kind == "binary":
-        return float(roc_auc_score(y == 1, outputs[:, 1]))
-    return float(np.mean([roc_auc_score(y == k, outputs[:, k]) for k in classes]))
+        return _rank_auc(y == 1, outputs[:, 1])
+    return float(np.mean([_rank_auc(y == k, outputs[:, k]) for k in classes]))
+
+
+def _rank_auc(positive: NDArray[np.bool_], scores: FloatArray) -> float:
+    """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
+
+    scikit-learn's function checks its input for 2-7 ms a call (measured), and importance asks for it 3000 times.
+    """
+    from scipy.stats import rankdata
+
+    n_positive = int(positive.sum())
+    n_pairs = n_positive * (len(positive) - n_positive)
+    return float((rankdata(scores)[positive].sum() - n_positive * (n_positive + 1) / 2) / n_pairs)
 
 
 def _average_precision(task: Task, y: NDArray[Any], outputs: FloatArray, decided: IntArray) -> float:
