@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -91,6 +91,7 @@ class Example:
     weights: dict[str, np.ndarray]
     rows: Table
     expected: np.ndarray
+    model: ClassVar = Logistic()
     schema: tuple[Field, ...] = SCHEMA
     task: Task = TASK
 

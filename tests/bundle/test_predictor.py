@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
-from annvil.bundle import Predictor, export, load
+from annvil.bundle import InputNotice, Predictor, export, load
 from annvil.bundle.predictor import BLOCK_ROWS
 from annvil.data.table import Field, table_from_columns
-from annvil.errors import BundleError, RequestError
+from annvil.errors import BundleError, DataError, RequestError
 from annvil.graph import Graph
 from annvil.task import Task
 
@@ -36,6 +39,77 @@ def regression() -> Predictor:
 
 def numbers(values):
     return table_from_columns([("x", "number", values)])
+
+
+ROW = {"age": 50, "city": "Bergen", "income": None}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROW,
+        [ROW],
+        {"income": [None], "city": ["Bergen"], "age": [50]},
+        pd.DataFrame([ROW]),
+        pl.DataFrame([ROW]).select("income", "age", "city"),
+        np.array([["50", "Bergen", ""]], dtype=object),
+    ],
+    ids=["dict", "list of dicts", "dict of columns", "pandas", "polars in another order", "array"],
+)
+def test_rows_may_come_in_any_form(model, rows):
+    expected = 1 / (1 + np.exp(-(0.1 * 50 - 0.5 - 2)))
+    np.testing.assert_allclose(model.predict_proba(rows), [[1 - expected, expected]], atol=1e-12)
+    assert model.predict(rows).tolist() == ["yes"]
+
+
+def test_rows_may_come_from_a_file(model, tmp_path):
+    (tmp_path / "new.csv").write_text("city,income,age\nBergen,1,50\n,2,\n")
+    assert model.predict(str(tmp_path / "new.csv")).tolist() == ["yes", "yes"]
+
+
+def test_a_missing_column_is_refused_by_name(model):
+    with pytest.raises(DataError, match=r"lack the column 'age'.*Did you mean 'Age'"):
+        model.predict({"Age": 50, "city": "Oslo", "income": 1})
+
+
+def test_further_columns_are_ignored_aloud(model):
+    with pytest.warns(InputNotice, match="'shoe'") as caught:
+        labels = model.predict({**ROW, "shoe": 44})
+    assert labels.tolist() == ["yes"]
+    assert caught[0].filename == __file__  # the notice points at the caller, not into Annvil
+    table, notices = model.conform({**ROW, "shoe": 44})
+    assert (table.n_rows, len(notices)) == (1, 1)
+
+
+def test_texts_declared_missing_are_missing_in_new_rows(tmp_path, example):
+    model = load(example.save(tmp_path / "model", info={"missing": ["n/k"]}))
+    np.testing.assert_array_equal(model.predict_proba({**ROW, "age": "n/k"}), model.predict_proba({**ROW, "age": None}))
+
+
+def test_the_style_of_numbers_comes_back(tmp_path, example):
+    schema = (Field("age", "number", "comma"), *example.schema[1:])
+    model = load(example.save(tmp_path / "model", schema=schema))
+    assert model.schema == schema
+    np.testing.assert_array_equal(
+        model.predict_proba({**ROW, "age": "50,5"}), model.predict_proba({**ROW, "age": 50.5})
+    )
+
+
+def test_one_row_takes_less_than_a_millisecond(example):
+    """Fifteen columns through a small model, Python call included; 0.04 ms measured on a busy core."""
+    schema = (
+        *example.schema,
+        *(Field(f"x{j}", "number") for j in range(8)),
+        *(Field(f"c{j}", "category") for j in range(4)),
+    )
+    model = Predictor.from_graph(export(example.model, schema, example.task), schema, example.task)
+    row = {field.name: "text" if field.is_text else 1.5 for field in schema}
+    seconds = []
+    for _ in range(300):
+        started = time.perf_counter()
+        model.predict(row)
+        seconds.append(time.perf_counter() - started)
+    assert np.median(seconds) < 0.001
 
 
 def test_labels_are_what_the_user_wrote(model, example):
@@ -124,7 +198,7 @@ def test_a_graph_that_fails_while_predicting_is_an_error_of_the_bundle(example):
 
 
 def test_predicting_imports_no_training_library_and_unpickles_nothing(tmp_path, example):
-    """In a fresh interpreter: loading and predicting stay within onnxruntime, NumPy, msgspec and Annvil."""
+    """In a fresh interpreter: loading and predicting stay within onnxruntime, NumPy, narwhals, msgspec and Annvil."""
     example.save(tmp_path / "model")
     code = f"""
 import sys
@@ -132,9 +206,9 @@ unpickled = []
 sys.addaudithook(lambda event, arguments: unpickled.append(event) if event == "pickle.find_class" else None)
 import annvil.bundle
 model = annvil.bundle.load({str(tmp_path / "model")!r})
-from annvil.data.table import table_from_columns
-table = table_from_columns([("age", "number", [50]), ("city", "category", ["Oslo"]), ("income", "number", [1])])
-assert model.raw(table).shape == (1, 2)
+row = {{"age": 50, "city": "Oslo", "income": 1.0}}
+assert model.predict(row).shape == (1,)
+assert model.predict_proba([row, row]).shape == (2, 2)
 heavy = {{"torch", "sklearn", "scipy", "onnx", "joblib", "cloudpickle", "pandas", "polars", "pyarrow", "duckdb",
           "typer", "rich", "jinja2", "safetensors"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)

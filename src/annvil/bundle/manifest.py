@@ -54,6 +54,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ----------
     contender, title, summary : registry name, name for people, what the search chose in one line
     preparation : sentences on what is done to raw values inside the graph
+    missing : texts that stand for "no value" in raw rows, beside the usual ones (`annvil.data.table.Dataset.missing`)
     data : fingerprint of the training data
     metric, scores, spreads : the metric that chose; mean and standard deviation over the outer folds of every metric
     threshold : a binary model says ``classes[1]`` from this probability on; None: whichever class is likelier
@@ -65,6 +66,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     title: str = ""
     summary: str = ""
     preparation: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     data: Fingerprint = Fingerprint()
     metric: str = ""
     scores: dict[str, float | None] = {}
@@ -80,6 +82,7 @@ class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     kind: Kind
+    style: str = ""
 
 
 class TaskRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def to_fields(self) -> tuple[Field, ...]:
         """The input columns, in the graph's order."""
-        return tuple(Field(record.name, record.kind) for record in self.schema)
+        return tuple(Field(record.name, record.kind, record.style) for record in self.schema)
 
     def to_task(self) -> Task:
         """The question the model answers."""
@@ -120,7 +123,7 @@ def describe(schema: Sequence[Field], task: Task, info: Info, parts: Mapping[str
     """The manifest of a model made by this version."""
     return Manifest(
         created_by=f"annvil {version('annvil')}",
-        schema=tuple(FieldRecord(field.name, field.kind) for field in schema),
+        schema=tuple(FieldRecord(field.name, field.kind, field.style) for field in schema),
         task=TaskRecord(task.kind, task.target, task.classes, task.reason),
         info=info,
         parts=dict(parts),

@@ -50,6 +50,7 @@ class Predictor:
         self.task: Task = manifest.to_task()
         self._session = _session(graph, self.schema, self.task)
         self._classes = _as_array(self.task.classes)
+        self._missing = frozenset(manifest.info.missing)
 
     @classmethod
     def from_graph(cls, graph: bytes, schema: Sequence[Field], task: Task) -> Predictor:
@@ -86,11 +87,11 @@ class Predictor:
             )
         return self.raw(self._conform_aloud(rows))
 
-    def conform(self, rows: Any, *, where: str = "the rows") -> tuple[Table, tuple[str, ...]]:
+    def conform(self, rows: Any, *, where: str = "the rows to predict") -> tuple[Table, tuple[str, ...]]:
         """The rows as a table of exactly this schema, and notices for people; ``where`` names the rows in errors."""
-        from annvil.data import conform
+        from annvil.data.conforming import conform
 
-        return conform(rows, self.schema, where=where)
+        return conform(rows, self.schema, where=where, missing=self._missing)
 
     def raw(self, table: Table) -> FloatArray:
         """Outputs of the graph for a table of this schema, float64 ``(n_rows, n_outputs)``."""

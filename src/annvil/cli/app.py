@@ -88,7 +88,7 @@ def predict(
         ),
     ],
     data: Annotated[
-        Path,
+        str,
         typer.Argument(metavar="DATA", help="A file with the columns that the model needs.", show_default=False),
     ],
     out: Annotated[

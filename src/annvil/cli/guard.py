@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from annvil.errors import AnnvilError, Interrupted
-from annvil.report.wording import clean
 
 STOPPED, OUR_MISTAKE = 130, 70
 
@@ -52,6 +51,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _end(message: str, code: int) -> None:
+    from annvil.report.wording import clean
+
     lines = (clean(line) for line in message.splitlines())
     sys.stdout.flush()
     sys.stderr.write("annvil: " + "\n".join(lines) + "\n")

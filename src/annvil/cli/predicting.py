@@ -22,12 +22,12 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def predict(model: Path, data: Path, out: str, *, keep: bool) -> None:
+def predict(model: Path, data: str, out: str, *, keep: bool) -> None:
     """Write the predictions for the rows of ``data`` to the file ``out``, or to standard output for ``-``."""
     from annvil.bundle import load
 
     predictor = load(_bundle_in(model))
-    table, notices = predictor.conform(data, where=str(data))
+    table, notices = predictor.conform(data, where=data)
     for notice in notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
     outputs = predictor.raw(table)
@@ -68,20 +68,20 @@ def _predicted(predictor: Predictor, outputs: FloatArray) -> Iterator[tuple[str,
         yield f"probability_{label}", outputs[:, number].tolist()
 
 
-def _kept(data: Path) -> Iterator[tuple[str, Iterable[Any]]]:
+def _kept(data: str) -> Iterator[tuple[str, Iterable[Any]]]:
     """The columns of the file, as it writes them."""
     from annvil.data.engine import Wanted
-    from annvil.data.files import read_file
+    from annvil.data.reading import read_raw
 
-    names = read_file(data).names
-    for column in read_file(data, Wanted(texts=names)).columns:
-        yield column.name, map(harmless, _cells(column))
+    raw = read_raw(data, Wanted(texts=read_raw(data).names))
+    for column in raw.columns:
+        yield column.name, map(harmless, _cells(column, raw.n_rows))
 
 
-def _cells(column: RawColumn) -> list[Any]:
+def _cells(column: RawColumn, n_rows: int) -> list[Any]:
     """The values of a column for a CSV file; a missing one is empty, and so are lists and records."""
     if column.storage == "nested":
-        return [""] * len(column.values)
+        return [""] * n_rows
     if column.storage in ("text", "boolean"):
         texts = (*column.levels, "")
         return [texts[code] for code in column.values.tolist()]

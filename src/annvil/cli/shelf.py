@@ -60,14 +60,15 @@ def report(run: Path, *, open_it: bool) -> None:
 
 
 def samples(*, as_json: bool) -> None:
-    """List the samples."""
-    from annvil.data import sample_names
+    """List the samples, each with what it is."""
+    from annvil.data.samples import PREFIX, sample_names
 
-    names = list(sample_names())
+    about = {PREFIX + name: text for name, text in sample_names().items()}
     if as_json:
-        print_json(names)
+        print_json(about)
     else:
-        sys.stdout.write("".join(f"sample:{name}\n" for name in names))
+        width = max(map(len, about))
+        sys.stdout.write("".join(f"{name:<{width}}  {text}\n" for name, text in about.items()))
 
 
 def _has_screen() -> bool:
