@@ -18,6 +18,9 @@ from annvil.data.table import Field, Table
 from annvil.graph import Graph, Value
 from annvil.task import IntArray, Task
 
+CHUNK_VALUES = 2**19
+"""Values prepared at a time: they stay in the cache (measured on 1e6 × 30: four times more or fewer take up to twice as long)."""
+
 FloatMatrix = NDArray[np.float32]
 Scaling = Literal["robust", "none"]
 
@@ -161,12 +164,14 @@ class Preparation(ABC):
         (Only a tree preparation keeps NaN, where a value is missing.)
         """
         assert inputs.schema == self.schema, "rows must have the columns the preparation was fitted on"
-        widths = [len(part.features) for part in self.parts]
-        numbers = np.empty((inputs.n_rows, sum(widths)), dtype=np.float32)
-        start = 0
-        for part, width in zip(self.parts, widths, strict=True):
-            part.apply(inputs, numbers[:, start : start + width])
-            start += width
+        ends = np.cumsum([0, *(len(part.features) for part in self.parts)]).tolist()
+        numbers = np.empty((inputs.n_rows, ends[-1]), dtype=np.float32)
+        step = max(1, CHUNK_VALUES // max(ends[-1], len(self.schema)))
+        for first in range(0, inputs.n_rows, step):
+            rows = slice(first, first + step)
+            chunk = inputs.take(rows)
+            for part, start, stop in zip(self.parts, ends[:-1], ends[1:], strict=True):
+                part.apply(chunk, numbers[rows, start:stop])
         codes = np.empty((inputs.n_rows, 0), dtype=np.int64) if self.coded is None else self.coded.codes(inputs)
         return Prepared(numbers, codes)
 

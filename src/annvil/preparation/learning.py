@@ -17,6 +17,9 @@ from annvil.task import FloatArray
 SMALLEST_SPREAD = 1e-150
 """Spreads below count as none (assumed), so that no factor overflows."""
 
+SMALLEST_VARIANCE = 1e-30
+"""Columns that vary less, in proportion to their size, are rounding errors; their skewness means nothing (assumed)."""
+
 ROBUST_LIMIT = 1e6
 """Robustly scaled values beyond are held here before the smooth clip, which is 3.0 in float32 long before."""
 
@@ -206,14 +209,17 @@ def _padded(values: FloatArray, step: float) -> FloatArray:
 
 def _skewness(summary: NumberSummary) -> FloatArray:
     """Size of the third standardised moment, float64 ``(m,)``; 0 for constant columns."""
-    size = np.maximum(np.abs(summary.low), np.abs(summary.high))
-    values = summary.values / np.where(size > 0, size, 1.0)
-    known = ~np.isnan(values)
-    n = np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, values - np.where(known, values, 0.0).sum(axis=0) / n, 0.0)
-    variance = (centred**2).sum(axis=0) / n
-    third = (centred**3).sum(axis=0) / n
-    return np.asarray(np.abs(third) / np.where(variance > 1e-30, variance, np.inf) ** 1.5)
+    sizes = np.maximum(np.abs(summary.low), np.abs(summary.high))
+    skewness = np.zeros(len(sizes))
+    for i in np.flatnonzero(summary.low < summary.high):
+        values = summary.values[:, i] / sizes[i]
+        centred = values[~np.isnan(values)]
+        centred -= centred.mean()
+        squares = centred * centred
+        variance = squares.mean()
+        if variance > SMALLEST_VARIANCE:
+            skewness[i] = abs((squares * centred).mean()) / variance**1.5
+    return skewness
 
 
 def _what(source: NumberSource) -> str:

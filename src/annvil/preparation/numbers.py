@@ -5,7 +5,6 @@ However many columns there are, a block is one array here and a dozen nodes in a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +18,8 @@ from annvil.task import FloatArray
 HUGE = 1e150
 """Values beyond are taken for this (assumed): differences and squares of what is left are finite in float64."""
 
-CHUNK_VALUES = 2**19
-"""Values prepared at a time: 4 MiB of float64 stay in the cache (measured: larger is slower and takes more memory)."""
-
 SMOOTH_CLIP = 3.0
 """Where x / sqrt(1 + (x/3)²) levels off (RealMLP, Holzmüller et al. 2024, arXiv 2407.04491, section 3.1)."""
-
-
-def number_rows(inputs: Table, width: int = 1) -> Iterator[tuple[slice, FloatArray]]:
-    """Pieces of `Table.numbers` with their rows, small enough for ``width`` derived values per row."""
-    columns = [column.values for column in inputs.columns if not column.field.is_text]
-    step = max(1, CHUNK_VALUES // max(1, len(columns), width))
-    for start in range(0, inputs.n_rows, step):
-        rows = slice(start, start + step)
-        yield rows, np.stack([values[rows] for values in columns], axis=1)
 
 
 @dataclass(frozen=True)
@@ -111,16 +98,15 @@ class ScaledPart:
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
         """Fill ``out``, float32 ``(n_rows, len(features))``."""
         width = len(self.source.features)
-        for rows, numbers in number_rows(inputs, width):
-            values = self.source.read(numbers)
-            missing = np.isnan(values)
-            with np.errstate(over="ignore"):
-                scaled = (np.clip(values, -HUGE, HUGE) - self.center) * self.factor
-            scaled = np.clip(scaled, -self.limit, self.limit)
-            if self.smooth:
-                scaled /= np.sqrt((scaled * (1 / SMOOTH_CLIP)) ** 2 + 1.0)
-            out[rows, :width] = np.where(missing, self.filling, scaled)
-            out[rows, width:] = missing[:, self.marked]
+        values = self.source.read(inputs.numbers())
+        missing = np.isnan(values)
+        with np.errstate(over="ignore"):
+            scaled = (np.clip(values, -HUGE, HUGE) - self.center) * self.factor
+        scaled = np.clip(scaled, -self.limit, self.limit)
+        if self.smooth:
+            scaled /= np.sqrt((scaled * (1 / SMOOTH_CLIP)) ** 2 + 1.0)
+        out[:, :width] = np.where(missing, self.filling, scaled)
+        out[:, width:] = missing[:, list(self.marked)]
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """The same as nodes."""
@@ -174,11 +160,10 @@ class CurvePart:
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
         """Fill ``out``, float32 ``(n_rows, k)``; a missing value has the score 0, that of the median."""
-        for rows, numbers in number_rows(inputs, len(self.source.features)):
-            values = self.source.read(numbers)[:, list(self.columns)]
-            for j, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
-                score = np.interp(values[:, j], knots, scores)
-                out[rows, j] = np.where(np.isnan(score), 0.0, score)
+        values = self.source.read(inputs.numbers())[:, list(self.columns)]
+        for j, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
+            score = np.interp(values[:, j], knots, scores)
+            out[:, j] = np.where(np.isnan(score), 0.0, score)
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """The same as a sum of ramps: each piece of the line adds the part of its rise that the value has climbed."""
@@ -225,16 +210,15 @@ class CyclePart:
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
         """Fill ``out``, float32 ``(n_rows, 2 k)``; a missing date is the middle of the circle."""
-        for rows, numbers in number_rows(inputs, len(self.features)):
-            seconds = numbers[:, list(self.dates)]
-            start = 0
-            for part, places in self.parts:
-                chosen = seconds[:, list(places)]
-                points = circle(part)
-                at = np.where(np.isnan(chosen), len(points) - 1, calendar_part(part, chosen) - CYCLES[part][0])
-                stop = start + 2 * len(places)
-                out[rows, start:stop] = points[at].reshape(len(at), -1)
-                start = stop
+        seconds = inputs.numbers()[:, list(self.dates)]
+        start = 0
+        for part, places in self.parts:
+            chosen = seconds[:, list(places)]
+            points = circle(part)
+            at = np.where(np.isnan(chosen), len(points) - 1, calendar_part(part, chosen) - CYCLES[part][0])
+            stop = start + 2 * len(places)
+            out[:, start:stop] = points[at].reshape(len(at), stop - start)
+            start = stop
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """The same as nodes."""

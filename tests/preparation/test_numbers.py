@@ -1,0 +1,194 @@
+"""Number columns: against scikit-learn and against hand calculation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
+
+from annvil.data.table import table_from_columns
+from annvil.preparation import LinearPreparation, NetworkPreparation, TreePreparation
+from annvil.preparation.learning import normal_scores, summarise
+
+RNG = np.random.default_rng(0)
+
+
+def numbers(**columns):
+    return table_from_columns([(name, "number", values) for name, values in columns.items()])
+
+
+def test_robust_scale_is_scikit_learns_with_a_smooth_clip():
+    values = RNG.normal(50, 5, (200, 3))
+    scaled = RobustScaler().fit_transform(values)
+    table = numbers(a=values[:, 0], b=values[:, 1], c=values[:, 2])
+    prepared = NetworkPreparation.fit(table).transform(table).numbers
+    np.testing.assert_allclose(prepared, scaled / np.sqrt(1 + (scaled / 3) ** 2), rtol=1e-5, atol=1e-6)
+
+
+def test_robust_scale_by_hand():
+    # quartiles 1 and 3 around 2; quartiles both 0, range 4; constant
+    table = numbers(spread=[0, 1, 2, 3, 4], rare=[0, 0, 0, 0, 4], same=[7, 7, 7, 7, 7])
+    prepared = NetworkPreparation.fit(table).transform(table).numbers
+    clip = lambda x: x / np.sqrt(1 + (x / 3) ** 2)  # noqa: E731
+    np.testing.assert_allclose(prepared[:, 0], clip(np.array([-1, -0.5, 0, 0.5, 1])), rtol=1e-6)
+    np.testing.assert_allclose(prepared[:, 1], clip(np.array([0, 0, 0, 0, 2.0])), rtol=1e-6)
+    assert prepared[:, 2].tolist() == [0] * 5
+
+
+def test_huge_values_end_at_three_and_never_turn_round():
+    fitted = NetworkPreparation.fit(numbers(x=[0, 1, 2, 3, 4]))
+    far = numbers(x=[1e3, 1e9, 1e160, 1.7e308, np.inf, -np.inf])
+    np.testing.assert_allclose(fitted.transform(far).numbers[:, 0], [3, 3, 3, 3, 3, -3], rtol=1e-4)
+
+
+def test_huge_training_values_are_survived():
+    table = numbers(x=[1e308, -1e308, 0, 1, 2], y=[1e-320, 0, 2e-320, 0, 0])
+    for kind in (LinearPreparation, NetworkPreparation, TreePreparation):
+        assert np.all(np.isfinite(kind.fit(table).transform(table).numbers)), kind
+
+
+def test_linear_numbers_are_those_of_a_scikit_learn_pipeline():
+    values = RNG.normal(50, 5, (300, 3))
+    values[RNG.random((300, 3)) < 0.2] = np.nan
+    table = numbers(a=values[:, 0], b=values[:, 1], c=values[:, 2])
+    prepared = LinearPreparation.fit(table).transform(table).numbers
+    imputer = SimpleImputer(strategy="median", add_indicator=True)
+    imputed = imputer.fit_transform(values)
+    scaler = StandardScaler().fit(values)  # learns from what is there, not from what was filled in
+    expected = np.hstack([scaler.transform(imputed[:, :3]), imputed[:, 3:]])
+    np.testing.assert_allclose(prepared, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_line_stays_a_line_for_linear_models():
+    x = RNG.uniform(-1, 1, 500)
+    fitted = LinearPreparation.fit(numbers(x=x))
+    assert fitted.names == ("x",)
+    prepared = fitted.transform(numbers(x=[0, 1, 2, 1000])).numbers[:, 0]
+    slope = prepared[1] - prepared[0]
+    np.testing.assert_allclose(prepared[3] - prepared[0], 1000 * slope, rtol=1e-5)
+
+
+def test_missing_numbers_become_the_median_and_are_marked():
+    table = numbers(x=[1, 2, 3, np.nan], full=[1, 2, 3, 4])
+    fitted = NetworkPreparation.fit(table)
+    assert fitted.names == ("x", "full", "x is missing")
+    assert fitted.sources == ("x", "full", "x")
+    assert fitted.n_continuous == 2
+    prepared = fitted.transform(table).numbers
+    assert prepared[3, 0] == 0
+    assert prepared[:, 2].tolist() == [0, 0, 0, 1]
+    late = fitted.transform(numbers(x=[2], full=[np.nan])).numbers
+    assert late.tolist() == [[0, 0, 0]]  # missing where it never was: the median, no column to mark it in
+
+
+def test_unscaled_numbers_are_as_they_are():
+    table = numbers(x=[1, 2, 300, np.nan])
+    for kind in (LinearPreparation, NetworkPreparation):
+        prepared = kind.fit(table, scaling="none").transform(table).numbers
+        assert prepared.tolist() == [[1, 0], [2, 0], [300, 0], [2, 1]]
+
+
+def test_columns_missing_everywhere_are_zero():
+    table = numbers(gone=[np.nan] * 4, x=[1, 2, 3, 4])
+    for kind in (LinearPreparation, NetworkPreparation):
+        prepared = kind.fit(table).transform(numbers(gone=[np.nan, 5.0], x=[1, 1])).numbers
+        assert prepared[:, [0, 2]].tolist() == [[0, 1], [0, 0]]
+    assert np.isnan(TreePreparation.fit(table).transform(table).numbers[:, 0]).all()
+
+
+def test_trees_get_the_nearest_float32_and_keep_missing_values():
+    table = numbers(x=[0.1, 1e300, np.nan, -1e300])
+    prepared = TreePreparation.fit(table).transform(table).numbers[:, 0]
+    limit = np.finfo(np.float32).max
+    np.testing.assert_array_equal(prepared, np.array([0.1, limit, np.nan, -limit], dtype=np.float32))
+
+
+def test_trees_can_tell_time_stamps_apart():
+    stamps = 1.7e12 + np.arange(50.0)
+    assert len(np.unique(stamps.astype(np.float32))) == 1
+    table = numbers(stamp=stamps, year=2000 + np.arange(50.0) / 50)
+    prepared = TreePreparation.fit(table).transform(table).numbers
+    assert len(np.unique(prepared[:, 0])) == 50
+    assert len(np.unique(prepared[:, 1])) == 50
+
+
+class TestNormalScores:
+    def test_only_skewed_columns_get_them(self):
+        table = numbers(even=RNG.normal(size=300), skewed=RNG.exponential(size=300))
+        assert LinearPreparation.fit(table).names == ("even", "skewed", "skewed (normal score)")
+        assert LinearPreparation.fit(table, scaling="none").names == ("even", "skewed")
+
+    def test_they_are_near_scikit_learns_in_the_middle(self):
+        x = RNG.exponential(size=2000)
+        table = numbers(x=x)
+        ours = LinearPreparation.fit(table).transform(table).numbers[:, 1]
+        theirs = QuantileTransformer(output_distribution="normal").fit_transform(x[:, None])[:, 0]
+        middle = (x > np.quantile(x, 0.05)) & (x < np.quantile(x, 0.95))
+        assert np.corrcoef(ours[middle], theirs[middle])[0, 1] > 0.998
+        assert np.all(np.diff(ours[np.argsort(x)]) >= 0)
+        assert abs(ours.mean()) < 0.05
+        assert ours.std() == pytest.approx(1, abs=1e-3)
+
+    def test_far_values_end_where_training_rows_ended(self):
+        fitted = LinearPreparation.fit(numbers(x=RNG.exponential(size=300)))
+        ends = fitted.transform(numbers(x=[1e300, np.inf, 1e3, np.nan])).numbers[:, 1]
+        assert ends[0] == ends[1] == ends[2]
+        assert 1 < ends[0] < 3
+        assert ends[3] == 0
+
+    def test_a_value_met_often_has_one_score(self):
+        x = np.concatenate([np.zeros(200), RNG.exponential(size=200)])
+        part = normal_scores(summarise(numbers(x=x), cyclic=True))
+        assert np.all(np.diff(part.knots) > 0)
+        assert np.all(np.diff(part.scores) >= 0)
+
+    def test_skewness_is_scipys(self):
+        from scipy.stats import skew
+
+        from annvil.preparation.learning import _skewness
+
+        values = np.stack([RNG.exponential(size=300), -RNG.exponential(size=300), RNG.normal(size=300)], axis=1)
+        values[:10, 1] = np.nan
+        summary = summarise(numbers(a=values[:, 0], b=values[:, 1], c=1e140 * values[:, 2]), cyclic=True)
+        np.testing.assert_allclose(_skewness(summary), np.abs(skew(values, nan_policy="omit")), rtol=1e-6)
+
+
+class TestDates:
+    def test_only_parts_that_vary_are_kept(self):
+        noon_of_days = table_from_columns([("when", "datetime", 43200 + 86400.0 * np.arange(10))])
+        assert TreePreparation.fit(noon_of_days).names == ("when (days)", "when (weekday)")
+        assert NetworkPreparation.fit(noon_of_days).names == (
+            "when (days)",
+            "when (weekday, sine)",
+            "when (weekday, cosine)",
+        )
+
+    def test_trees_see_plain_parts(self):
+        # 1969-12-31 23:00, a Wednesday, and 2000-02-29 12:00, a Tuesday
+        table = table_from_columns([("when", "datetime", [-3600.0, 951825600.0, np.nan])])
+        fitted = TreePreparation.fit(table)
+        names = ["days", "year", "month", "weekday", "hour"]
+        assert fitted.names == tuple(f"when ({name})" for name in names)
+        prepared = fitted.transform(table).numbers
+        np.testing.assert_allclose(prepared[0], [-1 / 24, 1969, 12, 2, 23], rtol=1e-6)
+        np.testing.assert_allclose(prepared[1], [11016.5, 2000, 2, 1, 12], rtol=1e-6)
+        assert np.isnan(prepared[2]).all()
+
+    def test_december_is_as_near_to_january_as_january_to_february(self):
+        months = np.array(["2020-12-01", "2021-01-01", "2021-02-01"], dtype="datetime64[s]").astype(float)
+        table = table_from_columns([("when", "datetime", months)])
+        fitted = NetworkPreparation.fit(table)
+        places = [fitted.names.index(f"when (month, {wave})") for wave in ("sine", "cosine")]
+        points = fitted.transform(table).numbers[:, places]
+        steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+        np.testing.assert_allclose(steps[0], steps[1], rtol=1e-5)
+
+    def test_a_missing_date_is_the_middle_of_every_circle(self):
+        table = table_from_columns([("when", "datetime", [0.0, 40 * 86400.0 + 3600, np.nan])])
+        fitted = LinearPreparation.fit(table)
+        prepared = fitted.transform(table).numbers
+        waves = [i for i, name in enumerate(fitted.names) if "sine" in name]
+        assert len(waves) == 6
+        assert prepared[2, waves].tolist() == [0] * 6
+        assert prepared[:, fitted.names.index("when is missing")].tolist() == [0, 0, 1]
