@@ -10,8 +10,8 @@ import numpy as np
 
 from annvil.data.leakage import find_leaks
 from annvil.data.rows import are_copies, number_groups, row_keys
-from annvil.data.table import Column, ColumnNote, Dataset
-from annvil.task import FloatArray
+from annvil.data.table import ColumnNote, Dataset
+from annvil.task import FloatArray, IntArray
 
 Severity = Literal["info", "warning", "serious"]
 
@@ -73,10 +73,11 @@ def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:
             "leakage",
             "serious",
             (suspect.column,),
-            f"{suspect.column!r} alone tells {alone} of what can be told about {dataset.task.target!r}; all other columns "
-            f"together tell {1 - suspect.others:.1%}. It may hold the answer, or something recorded after the answer was known.",
-            f"Annvil keeps it, since it may be legitimate. If it is not known at the moment of prediction, fit again with "
-            f"drop=[{suspect.column!r}] (--drop).",
+            f"{suspect.column!r} alone tells {alone} of what can be told about {dataset.task.target!r}; all other "
+            f"columns together tell {1 - suspect.others:.1%}. It may hold the answer, or something recorded after the "
+            "answer was known.",
+            "Annvil keeps it, since it may be legitimate. If it is not known at the moment of prediction, fit again "
+            f"with drop=[{suspect.column!r}] (--drop).",
         )
 
 
@@ -87,21 +88,25 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
     if not n_repeats:
         return
     conflicting, ceiling = _conflicts(dataset, keys, counts)
-    share = f"{n_repeats} of {dataset.n_rows} rows ({n_repeats / dataset.n_rows:.1%}) repeat the inputs of an earlier row"
-    if dataset.time is not None:
-        action = "Time decides the splits; copies of test rows are left out of training." if _kept_together(dataset, keys) else (
-            "They are ordinary repeated observations and stay as they are."
-        )
-    elif _kept_together(dataset, keys):
-        action = "Identical rows are kept on one side of every split, so that no model is tested on what it has seen."
-    else:
+    share = _percent(n_repeats / dataset.n_rows)
+    if not are_copies(keys, dataset.y):
         action = (
-            "Equal rows mostly come with different answers, or there are few distinct ones: these are different cases that "
-            "look alike, so they are split like any other rows."
+            "Equal rows mostly come with different answers, or there are few distinct ones: these are different cases "
+            "that look alike, so they are split like any other rows."
         )
-    yield Finding("duplicate rows", "info" if n_repeats < dataset.n_rows / 10 else "warning", (), share + ".", action)
+    elif dataset.time is not None:
+        action = "Time decides the splits; copies of test rows are left out of training."
+    else:
+        action = "Identical rows are kept on one side of every split, so that no model is tested on what it has seen."
+    yield Finding(
+        "duplicate rows",
+        "info" if n_repeats < dataset.n_rows / 10 else "warning",
+        (),
+        f"{n_repeats} of {dataset.n_rows} rows ({share}) repeat the inputs of an earlier row.",
+        action,
+    )
     if conflicting:
-        bound = f" No model can be right in more than {ceiling:.1%} of the rows." if ceiling is not None else ""
+        bound = f" No model can be right in more than {ceiling:.1%} of the rows." if ceiling and ceiling < 0.999 else ""
         yield Finding(
             "contradicting rows",
             "warning" if conflicting > dataset.n_rows / 20 else "info",
@@ -111,11 +116,7 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
         )
 
 
-def _kept_together(dataset: Dataset, keys: np.ndarray) -> bool:
-    return are_copies(keys, dataset.y)
-
-
-def _conflicts(dataset: Dataset, keys: np.ndarray, counts: np.ndarray) -> tuple[int, float | None]:
+def _conflicts(dataset: Dataset, keys: IntArray, counts: IntArray) -> tuple[int, float | None]:
     """Rows in a set of identical rows with more than one answer, and the best accuracy such rows allow."""
     answers = number_groups(dataset.y)
     low, high = np.full(len(counts), np.iinfo(np.int64).max), np.full(len(counts), -1)
@@ -146,8 +147,8 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             (name,),
             f"{len(few)} class{'es' * (len(few) > 1)} of {name!r} ha{'ve' if len(few) > 1 else 's'} fewer than "
             f"{FEW_PER_CLASS} rows: {shown}.",
-            "They are dealt to the folds one by one, but no score can say how well they are recognised; collect more of "
-            "them, or merge or leave out these classes.",
+            "They are dealt to the folds one by one, but no score can say how well they are recognised; collect more "
+            "of them, or merge or leave out these classes.",
         )
     share = counts.min() / counts.sum()
     if share * len(counts) < IMBALANCED:
@@ -156,9 +157,11 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             "imbalance",
             "warning",
             (name,),
-            f"The classes of {name!r} are unequal: {label!r} has {counts.min()} of {counts.sum()} rows ({share:.1%}), so always "
-            f"answering {dataset.task.classes[int(counts.argmax())]!r} is right in {counts.max() / counts.sum():.1%}.",
-            "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is worth.",
+            f"The classes of {name!r} are unequal: {label!r} has {counts.min()} of {counts.sum()} rows ({share:.1%}), "
+            f"so always answering {dataset.task.classes[int(counts.argmax())]!r} is right in "
+            f"{counts.max() / counts.sum():.1%}.",
+            "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
+            "worth.",
         )
 
 
@@ -170,7 +173,8 @@ def _number_target(name: str, y: FloatArray) -> Iterator[Finding]:
                 "capped target",
                 "info",
                 (name,),
-                f"{n} rows ({n / len(y):.1%}) share the {word} value of {name!r}, {edge:.6g}, as if it had been cut off there.",
+                f"{n} rows ({n / len(y):.1%}) share the {word} value of {name!r}, {edge:.6g}, as if it had been cut "
+                "off there.",
                 "They are used as they are; a model cannot tell what lies beyond.",
             )
     far = _outliers(y)
@@ -179,7 +183,8 @@ def _number_target(name: str, y: FloatArray) -> Iterator[Finding]:
             "heavy tail",
             "info",
             (name,),
-            f"{name!r} has {far} extreme value{'s' * (far > 1)}, up to {_farthest(y):.4g} around a median of {np.median(y):.4g}.",
+            f"{name!r} has {far} extreme value{'s' * (far > 1)}, up to {_farthest(y):.4g} around a median of "
+            f"{np.median(y):.4g}.",
             "Squared errors are ruled by them, so the scores table also shows the mean absolute error.",
         )
 
@@ -195,9 +200,10 @@ def _order(dataset: Dataset) -> Iterator[Finding]:
                 "rows in order of time",
                 "warning",
                 (column.name,),
-                f"The rows are in the order of {column.name!r}. Split at random, a test row has neighbours in time among the "
-                "training rows, which flatters every model if it is meant to predict the future.",
-                f"Splits are random as asked; if the model is to predict the future, fit again with time={column.name!r} (--time).",
+                f"The rows are in the order of {column.name!r}. Split at random, a test row has neighbours in time "
+                "among the training rows, which flatters every model if it is meant to predict the future.",
+                "Splits are random as asked; if the model is to predict the future, fit again with "
+                f"time={column.name!r} (--time).",
             )
             return
 
@@ -209,16 +215,18 @@ def _shape(dataset: Dataset) -> Iterator[Finding]:
             "more columns than rows",
             "warning",
             (),
-            f"There are {n_columns} columns and only {dataset.n_rows} rows, so that some columns fit the answer by chance.",
-            "Models are held back by regularisation chosen on validation rows; trust the spread between folds, not one score.",
+            f"There are {n_columns} columns and only {dataset.n_rows} rows: some columns fit the answer by chance.",
+            "Models are held back by regularisation chosen on validation rows; trust the spread between folds, not one "
+            "score.",
         )
     elif dataset.n_rows < 200:
         yield Finding(
             "few rows",
             "warning",
             (),
-            f"There are {dataset.n_rows} rows; with five folds a score rests on {dataset.n_rows // 5} of them at a time.",
-            "Differences between models are judged with that in mind, and the verdict may be that nothing can be told yet.",
+            f"There are {dataset.n_rows} rows; with five folds a score rests on {dataset.n_rows // 5} at a time.",
+            "Differences between models are judged with that in mind, and the verdict may be that nothing can be told "
+            "yet.",
         )
 
 
@@ -233,9 +241,10 @@ def _missing(dataset: Dataset) -> Iterator[Finding]:
         "warning" if much else "info",
         tuple(gaps),
         f"{len(gaps)} of {len(dataset.inputs.columns)} columns have missing values: "
-        + _listed([f"{name!r} {_percent(share)}" for name, share in gaps.items()]) + ".",
-        "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and categories "
-        "get a category of their own.",
+        + _listed([f"{name!r} {_percent(share)}" for name, share in gaps.items()])
+        + ".",
+        "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and "
+        "categories get a category of their own.",
     )
 
 
@@ -250,11 +259,15 @@ def _listed(parts: Sequence[str], most: int = 6) -> str:
 _LEFT_OUT = {
     "constant": ("constant columns", "{} the same value in every row: {}.", "They tell nothing and are left out."),
     "empty": ("empty columns", "{} no value in any row: {}.", "They tell nothing and are left out."),
-    "duplicate": ("duplicate columns", "{} the same values as another column: {}.", "One of each is enough; the others are left out."),
+    "duplicate": (
+        "duplicate columns",
+        "{} the same values as another column: {}.",
+        "One of each is enough; the others are left out.",
+    ),
     "identifier": (
         "identifiers",
         "{} values that name the row rather than describe it: {}.",
-        "Left out, since a model could only learn them by heart; to use one all the same, give it a kind (--as column=category).",
+        "Left out, since a model could only learn them by heart; to use one, ask for it (--as column=category).",
     ),
     "text": (
         "free text",
@@ -277,7 +290,8 @@ def _left_out(notes: Sequence[ColumnNote]) -> Iterator[Finding]:
             "warning",
             tuple(grouping),
             f"{_listed([repr(n) for n in grouping])} names something that occurs in several rows.",
-            f"Rows are split one by one; if rows with the same value belong together, fit again with groups={grouping[0]!r} (--groups).",
+            "Rows are split one by one; if rows with the same value belong together, fit again with "
+            f"groups={grouping[0]!r} (--groups).",
         )
 
 
@@ -299,7 +313,8 @@ def _levels(dataset: Dataset) -> Iterator[Finding]:
             "info",
             tuple(rare),
             f"Categories with fewer than {RARE_LEVEL} rows: {_listed(parts)}.",
-            "What is met too seldom in training is treated like a category never seen, whose answer every model must have anyway.",
+            "What is met too seldom in training is treated like a category never seen, for which every model has an "
+            "answer anyway.",
         )
     if many:
         parts = [f"{name!r} {n}" for name, n in sorted(many.items(), key=lambda item: -item[1])]
@@ -308,28 +323,29 @@ def _levels(dataset: Dataset) -> Iterator[Finding]:
             "info",
             tuple(many),
             f"Columns with more than {MANY_LEVELS} categories: {_listed(parts)}.",
-            "Networks learn an embedding for them, other models use the mean answer of each, learnt inside the training rows.",
+            "Networks learn an embedding for them, other models an encoding, always inside the training rows alone.",
         )
 
 
 def _tails(dataset: Dataset) -> Iterator[Finding]:
-    found: dict[str, tuple[int, Column]] = {}
+    found: dict[str, int] = {}
     step = max(1, dataset.n_rows // _TAIL_ROWS)
     for column in dataset.inputs.columns:
         if column.kind == "number":
             n = _outliers(column.values[::step])
             if n:
-                found[column.name] = (n * step, column)
+                found[column.name] = n * step
     if not found:
         return
-    parts = [f"{name!r} {'about ' * (step > 1)}{n}" for name, (n, _) in sorted(found.items(), key=lambda item: -item[1][0])]
+    most_first = sorted(found.items(), key=lambda item: -item[1])
+    parts = [f"{name!r} {'about ' * (step > 1)}{n}" for name, n in most_first]
     yield Finding(
         "outliers",
         "info",
         tuple(found),
         f"Numbers with values more than {FAR_OUT:.0f} interquartile ranges from the middle half: {_listed(parts)}.",
-        "Trees do not mind; networks and linear models get robustly scaled, smoothly clipped values. If they are typing errors, "
-        "mend them or declare them missing.",
+        "Trees do not mind; networks and linear models get robustly scaled, smoothly clipped values. If they are "
+        "typing errors, mend them or declare them missing.",
     )
 
 
@@ -347,5 +363,3 @@ def _outliers(values: FloatArray) -> int:
 
 def _farthest(values: FloatArray) -> float:
     return float(values[np.abs(values - np.median(values)).argmax()])
-
-

@@ -55,7 +55,10 @@ def read_json_lines(path: Path, source: Source, wanted: Wanted) -> RawTable:
     import duckdb
 
     with reader(path) as (connection, file):
-        query = f"read_json({quoted(file)}, format='auto', records=true, sample_size=-1, convert_strings_to_integers=false, maximum_object_size={LONGEST_RECORD})"
+        query = (
+            f"read_json({quoted(file)}, format='auto', records=true, sample_size=-1, "
+            f"convert_strings_to_integers=false, maximum_object_size={LONGEST_RECORD})"
+        )
         try:
             names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()]
             _refuse_too_many(len(names), source.name)

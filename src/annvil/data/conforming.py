@@ -97,7 +97,9 @@ def _compare_names(given: Collection[str], schema: Schema, where: str) -> tuple[
     return (f"Ignored {len(extra)} column{'s' * (len(extra) > 1)} that the model does not use: {shown}.",)
 
 
-def _one_row(row: Mapping[Any, Any], schema: Schema, where: str, missing: Collection[str]) -> tuple[Table, tuple[str, ...]]:
+def _one_row(
+    row: Mapping[Any, Any], schema: Schema, where: str, missing: Collection[str]
+) -> tuple[Table, tuple[str, ...]]:
     columns = []
     for spec in schema:
         try:
@@ -110,7 +112,9 @@ def _one_row(row: Mapping[Any, Any], schema: Schema, where: str, missing: Collec
         else:
             number = value if type(value) is float else _number(value, spec, where, missing)
             if math.isinf(number):
-                raise DataError(f"Column {spec.name!r} of {where} is infinite; pass a number, or None if it is unknown.")
+                raise DataError(
+                    f"Column {spec.name!r} of {where} is infinite; pass a number, or None if it is unknown."
+                )
             columns.append(Column(spec, np.array([number], dtype=np.float64)))
     notices = _compare_names([str(key) for key in row], schema, where) if len(row) > len(schema) else ()
     return Table(tuple(columns), 1), notices

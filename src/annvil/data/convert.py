@@ -14,7 +14,6 @@ from annvil.data.text import (
     NumberStyle,
     boolean_text,
     canonical_text,
-    canonical_word,
     is_missing_number,
     parse_number,
 )
@@ -28,8 +27,8 @@ _BOOLEANS = ("false", "true")
 class Parsed:
     """What texts became when read as numbers or dates.
 
-    ``values``: float64 ``(n_rows,)`` with NaN for missing and for ``odd``; ``odd``: codes of the levels that could not be
-    read; ``tokens``: words for "missing" met, with their count; ``style``: see `Field.style`.
+    ``values``: float64 ``(n_rows,)`` with NaN for missing and for ``odd``; ``odd``: codes of the levels that could not
+    be read; ``tokens``: words for "missing" met, with their count; ``style``: see `Field.style`.
     """
 
     values: FloatArray
@@ -45,13 +44,15 @@ def _is_missing(text: str, missing: Collection[str]) -> bool:
 def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = "", comma: bool = False) -> Parsed:
     """The column as numbers.
 
-    Texts are read with a decimal point or, where ``style`` is "comma", with a decimal comma. With an empty ``style`` the
-    reading that understands more of the column wins; ``comma`` (the file's habit) decides between equals.
+    Texts are read with a decimal point or, where ``style`` is "comma", with a decimal comma. With an empty ``style``
+    the reading that understands more of the column wins; ``comma`` (the file's habit) decides between equals.
     """
     if raw.storage != "text":
         if raw.storage == "boolean":
             return Parsed(np.where(raw.values < 0, np.nan, raw.values), _none())
-        return Parsed(_without(raw.values, missing), _none(), dict(raw.tokens), raw.style if raw.storage == "number" else "")
+        return Parsed(
+            _without(raw.values, missing), _none(), dict(raw.tokens), raw.style if raw.storage == "number" else ""
+        )
     blank = [_is_missing(text, missing) for text in raw.levels]
     styles: tuple[NumberStyle, ...] = ("comma", "point") if comma or style == "comma" else ("point", "comma")
     if style or not any("," in text or ("." in text and comma) for text in raw.levels):
@@ -66,7 +67,7 @@ def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = 
 
 
 def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = "") -> Parsed:
-    """The column as seconds since 1970 UTC; ``style`` names a format (see `dates.FORMATS`), empty: the best-fitting one."""
+    """The column as seconds since 1970 UTC; ``style`` names one of `dates.FORMATS`, empty: the best-fitting one."""
     if raw.storage == "date":
         return Parsed(raw.values, _none(), style=raw.style)
     if raw.storage != "text":
@@ -84,7 +85,9 @@ def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = ""
         if not best or _understood(found) > _understood(best):
             best, chosen = found, form.name
     if style:  # a date in another format than the training data's is still a date
-        best = [parse_date(t) if v is None and not gap else v for t, v, gap in zip(raw.levels, best, blank, strict=True)]
+        best = [
+            parse_date(t) if v is None and not gap else v for t, v, gap in zip(raw.levels, best, blank, strict=True)
+        ]
     return _parsed(raw, best, blank, chosen)
 
 
@@ -149,7 +152,9 @@ def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), com
         Where a text is no number or date although one is needed, or a number is infinite; rows and texts are named.
     """
     if raw.storage == "nested":
-        raise DataError(f"Column {raw.name!r} of {where} holds lists or records; a {spec.kind} column needs plain values.")
+        raise DataError(
+            f"Column {raw.name!r} of {where} holds lists or records; a {spec.kind} column needs plain values."
+        )
     if spec.is_text:
         return as_category(raw, spec, missing=missing)
     if spec.kind == "datetime":
@@ -173,7 +178,8 @@ def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
     texts = [raw.levels[code] for code in dict.fromkeys(raw.values[rows].tolist())]
     shown = ", ".join(shorten(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
     raise DataError(
-        f"Column {raw.name!r} of {where} has {len(rows)} value{'s' * (len(rows) > 1)} that {'are' if len(rows) > 1 else 'is'} "
+        f"Column {raw.name!r} of {where} has {len(rows)} value{'s' * (len(rows) > 1)} that "
+        f"{'are' if len(rows) > 1 else 'is'} "
         f"not {wanted} ({name_rows(rows.tolist(), len(rows))}: {shown}); if they mean that the value is unknown, pass "
         f"missing={texts[:3]!r}, if the column holds categories, kinds={{{raw.name!r}: 'category'}}, or mend them."
     )

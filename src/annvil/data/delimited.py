@@ -53,7 +53,11 @@ def guess_encoding(path: Path) -> str:
     """
     with path.open("rb") as stream:
         start = stream.read(4096)
-        for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        for mark, encoding in (
+            (codecs.BOM_UTF8, "utf-8-sig"),
+            (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):
             if start.startswith(mark):
                 return encoding
         even, odd = start[0::2].count(0), start[1::2].count(0)
@@ -71,7 +75,9 @@ def _utf8_or_western(stream: BinaryIO, path: Path) -> str:
     while chunk := stream.read(_SAMPLE):
         if b"\0" in chunk:
             line = lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
-            raise DataError(f"{path.name} is not a text file: line {line} holds a NUL byte. Save it again as CSV in UTF-8.")
+            raise DataError(
+                f"{path.name} is not a text file: line {line} holds a NUL byte. Save it again as CSV in UTF-8."
+            )
         lines += chunk.count(b"\n")
         western = western and not any(byte in chunk for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"))
         if utf8 and not (chunk.isascii() and decoder.getstate()[0] == b""):
@@ -102,14 +108,16 @@ def transcode(path: Path, encoding: str, target: Path) -> None:
 def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
     """Delimiter, header and decimal sign from the first megabyte of a UTF-8 file.
 
-    The delimiter is the one that divides most records into the same number of fields, at least two; in doubt the one with
-    more fields. Raises `DataError` for a file without lines, with too many columns, or repeated names.
+    The delimiter is the one that divides most records into the same number of fields, at least two; in doubt the one
+    with more fields. Raises `DataError` for a file without lines, with too many columns, or repeated names.
     """
     with path.open("rb") as stream:
         head = stream.read(LONGEST_LINE)
     first_end = head.find(b"\n")
     if first_end < 0 and len(head) == LONGEST_LINE:
-        raise DataError(f"{name} has a first line of more than {LONGEST_LINE // 2**20} MB; it is not a table with a header.")
+        raise DataError(
+            f"{name} has a first line of more than {LONGEST_LINE // 2**20} MB; it is not a table with a header."
+        )
     header = head if first_end < 0 else head[:first_end]
     widest = max(header.count(sign.encode()) for sign in _DELIMITERS) + 1
     if widest > MOST_COLUMNS and _really_wide(header):
@@ -125,7 +133,9 @@ def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
     delimiter = max(_DELIMITERS, key=lambda sign: _fitness(records[sign]))
     rows = records[delimiter]
     names = [cell.strip() for cell in rows[0]]
-    while len(names) > 1 and not names[-1] and all(len(row) < len(names) or not row[len(names) - 1] for row in rows[1:]):
+    while (
+        len(names) > 1 and not names[-1] and all(len(row) < len(names) or not row[len(names) - 1] for row in rows[1:])
+    ):
         names.pop()  # a delimiter at the end of every line makes no column
     names = _named(names)
     refuse_repeated_names(names, name)
@@ -135,12 +145,18 @@ def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
 
 def _really_wide(header: bytes) -> bool:
     """Whether delimiters in the first line divide columns rather than stand inside one quoted text."""
-    return header.count(b'"') < 2 or max(len(_records(header.decode("utf-8", "ignore"), s, True)[0]) for s in _DELIMITERS) > MOST_COLUMNS
+    return (
+        header.count(b'"') < 2
+        or max(len(_records(header.decode("utf-8", "ignore"), s, True)[0]) for s in _DELIMITERS) > MOST_COLUMNS
+    )
 
 
 def _named(names: Sequence[str]) -> list[str]:
     """Names for the columns, also for the one that pandas writes without a name (its row numbers)."""
-    return [name if name else ("row number" if i == 0 and "row number" not in names else f"column {i + 1}") for i, name in enumerate(names)]
+    return [
+        name if name else ("row number" if i == 0 and "row number" not in names else f"column {i + 1}")
+        for i, name in enumerate(names)
+    ]
 
 
 def _records(sample: str, delimiter: str, complete: bool) -> list[list[str]]:
@@ -209,13 +225,16 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
     """
     import duckdb
 
-    types = ["VARCHAR" if column in wanted.texts else kind for column, kind in zip(dialect.names, _guess_types(path, dialect), strict=True)]
+    types = [
+        "VARCHAR" if column in wanted.texts else kind
+        for column, kind in zip(dialect.names, _guess_types(path, dialect), strict=True)
+    ]
     with reader(path) as (connection, file):
         while True:
             columns = ", ".join(f"'c{i}': '{kind}'" for i, kind in enumerate(types))
             source = (
-                f"read_csv({quoted(file)}, auto_detect=false, header=true, delim={quoted(dialect.delimiter)}, quote='\"', "
-                f"escape='\"', nullstr='', decimal_separator='{',' if dialect.decimal_comma else '.'}', "
+                f"read_csv({quoted(file)}, auto_detect=false, header=true, delim={quoted(dialect.delimiter)}, "
+                f"quote='\"', escape='\"', nullstr='', decimal_separator='{',' if dialect.decimal_comma else '.'}', "
                 f"max_line_size={LONGEST_LINE}, strict_mode=true, null_padding=false, columns={{{columns}}})"
             )
             try:
@@ -241,7 +260,9 @@ def _explain(message: str, dialect: Dialect, name: str) -> DataError:
             f"mend that line, or quote texts that contain a {_NAMES[dialect.delimiter]}."
         )
     if "quote" in message.lower():
-        return DataError(f"{where} has a quotation mark that is never closed, or text after a closing one; mend that line.")
+        return DataError(
+            f"{where} has a quotation mark that is never closed, or text after a closing one; mend that line."
+        )
     if "maximum line size" in message.lower() or "Maximum line size" in message:
         return DataError(f"{where} is longer than {LONGEST_LINE // 2**20} MB; it is not a table.")
     first = message.strip().splitlines()[0]

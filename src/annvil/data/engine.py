@@ -31,8 +31,8 @@ _COLUMNS_AT_ONCE = 64
 class Wanted:
     """What the caller needs of certain columns, by name.
 
-    ``whole``: every text, even if nearly all of a long column's texts differ (the target). ``texts``: the same, and left
-    as texts even where they look like numbers, so that long digits stay exact (groups, categories asked for).
+    ``whole``: every text, even if nearly all of a long column's texts differ (the target). ``texts``: the same, and
+    left as texts even where they look like numbers, so that long digits stay exact (groups, categories asked for).
     """
 
     whole: Collection[str] = ()
@@ -54,7 +54,7 @@ def reader(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
             link = Path(folder) / f"data{path.suffix}"
             link.symlink_to(path.absolute())
             name = str(link)
-        settings = {
+        settings: dict[str, Any] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -160,7 +160,9 @@ def _texts(
         values = _fetch(connection, "SELECT coalesce(epoch(v::TIMESTAMP), 'nan'::DOUBLE) FROM one")
         return RawColumn(name, "date", values, style="year-month-day")
     if mostly_unique and not keep:
-        some = connection.execute("SELECT DISTINCT v FROM (SELECT v FROM one WHERE v IS NOT NULL LIMIT 1000)").fetchall()
+        some = connection.execute(
+            "SELECT DISTINCT v FROM (SELECT v FROM one WHERE v IS NOT NULL LIMIT 1000)"
+        ).fetchall()
         texts = tuple(sorted(row[0] for row in some))
         return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=int(about_unique))
     connection.execute("CREATE TYPE levels AS ENUM (SELECT DISTINCT v FROM one WHERE v IS NOT NULL ORDER BY v)")

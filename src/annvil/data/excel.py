@@ -35,7 +35,9 @@ def read_excel(path: Path, source: Source) -> RawTable:
     columns = [column_from_values(column, [_cell(row[i]) for row in rows[1:]]) for i, column in enumerate(names)]
     ignored = f", {len(sheets) - 1} other sheets ignored" if len(sheets) > 1 else ""
     details = f"workbook, sheet {name!r}{ignored}"
-    return RawTable(tuple(columns), len(rows) - 1, Source(source.name, source.path, source.sha256, source.n_bytes, details))
+    return RawTable(
+        tuple(columns), len(rows) - 1, Source(source.name, source.path, source.sha256, source.n_bytes, details)
+    )
 
 
 def _names(header: list[Any]) -> list[str]:

@@ -157,7 +157,7 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     return members[0]
 
 
-def _copy(stream: IO[bytes], target: Path, path: Path) -> None:
+def _copy(stream: IO[bytes] | gzip.GzipFile, target: Path, path: Path) -> None:
     packed_size = path.stat().st_size
     written = 0
     with target.open("wb") as sink:
@@ -172,7 +172,8 @@ def _copy(stream: IO[bytes], target: Path, path: Path) -> None:
 
 def _too_large(path: Path) -> DataError:
     return DataError(
-        f"{path.name} would grow more than {BOMB_RATIO} times when unpacked, or beyond {MOST_UNPACKED_BYTES // 2**30} GB; "
+        f"{path.name} would grow more than {BOMB_RATIO} times when unpacked, or beyond "
+        f"{MOST_UNPACKED_BYTES // 2**30} GB; "
         "no table does that, so it was not unpacked. If it is genuine, unpack it yourself and pass the file inside."
     )
 

@@ -53,8 +53,9 @@ def column_from_series(name: str, series: Any) -> RawColumn:
             column = column_from_values(name, series.to_list())
             return RawColumn(name, "number", column.values.astype(np.float64), label="int")
         column = column_from_array(name, np.asarray(series.to_numpy()))
-        label = "int" if dtype.is_integer() else "float"
-        return column if column.storage == "number" else RawColumn(name, "number", _as_floats(series), label=label)
+        if column.storage == "number":
+            return column
+        return RawColumn(name, "number", _as_floats(series), label="int" if dtype.is_integer() else "float")
     if dtype.is_decimal():
         return RawColumn(name, "number", _as_floats(series), label="float")
     if dtype in (nw.String, nw.Categorical, nw.Enum):
@@ -113,7 +114,7 @@ def table_from_records(records: Sequence[Mapping[str, Any]], name: str = "list o
 
 
 def table_from_arrays(X: Any, y: Any = None, names: Sequence[str] | None = None) -> RawTable:
-    """Arrays ``X (n_rows, n_columns)`` and optionally ``y (n_rows,)``; columns are named x0, x1, …, the last one target."""
+    """Arrays ``X (n_rows, n_columns)`` and optionally ``y (n_rows,)``; columns are named x0, x1, …, and target."""
     table = np.asarray(X)
     if table.ndim != 2:
         raise RequestError(f"X has {table.ndim} dimensions; a table has two: (n_rows, n_columns).")

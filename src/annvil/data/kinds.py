@@ -6,8 +6,8 @@ The rules, first match decides:
 2. what the user asked for
 3. booleans, and texts that are all a spelling of yes or no (both must occur): *boolean*
 4. dates, and texts that are all dates in one format: *datetime*
-5. numbers, and texts that are numbers (decimal comma, thousands separators, %, currency signs): *number*, unless they look
-   like an identifier: whole numbers that never repeat and (nearly) count the rows, or that the name calls an id.
+5. numbers, and texts that are numbers (decimal comma, thousands separators, %, currency signs): *number*, unless they
+   look like an identifier: whole numbers that never repeat and (nearly) count the rows, or that the name calls an id.
    A column with fractions is never an identifier.
 6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*
 7. other texts: *category*
@@ -57,8 +57,8 @@ def judge(
     Raises
     ------
     DataError
-        Where a column asked to be numbers or dates, or consisting of them by 95% and more, holds other texts; where numbers
-        are infinite.
+        Where a column asked to be numbers or dates, or consisting of them by 95% and more, holds other texts; where
+        numbers are infinite.
     """
     if raw.storage == "nested":
         return _left_out(raw, "text", "holds lists, records or bytes, which models of tables cannot use", 0, 0)
@@ -75,10 +75,7 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
     """Columns whose source said what they hold."""
     if raw.storage == "boolean":
         column = as_category(raw, Field(raw.name, "boolean"))
-        counts = np.bincount(column.values[column.values >= 0], minlength=2)
-        if counts.min() == 0 and counts.max() in (0, len(raw.values)):
-            return _empty_or_constant(raw, column)
-        return _kept(raw, column, "true and false")
+        return _empty_or_constant(raw, column) or _kept(raw, column, "true and false")
     if raw.storage == "date":
         column = Column(Field(raw.name, "datetime", raw.style), raw.values)
         return _empty_or_constant(raw, column) or _kept(raw, column, "dates")
@@ -111,7 +108,9 @@ def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) ->
         refuse_odd(raw, dates, where, "a date")
     hardly = _hardly_repeats(column.levels, n_present)
     if hardly is None and names_an_id(raw.name) and len(column.levels) > max(50, n_present // 100):
-        return _left_out(raw, "identifier", _REPEATED_ID.format(n=len(column.levels), name=raw.name), 0, len(column.levels))
+        return _left_out(
+            raw, "identifier", _REPEATED_ID.format(n=len(column.levels), name=raw.name), 0, len(column.levels)
+        )
     if hardly is not None:
         n_missing = len(raw.values) - n_present
         return _left_out(raw, *hardly, n_missing, len(column.levels), column.levels[:3])
@@ -119,7 +118,10 @@ def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) ->
     return _kept(raw, column, f"{len(column.levels)} different texts", tokens)
 
 
-_REPEATED_ID = "{n} different values under a name that says identifier; if rows with one value belong together, name it as groups={name!r}"
+_REPEATED_ID = (
+    "{n} different values under a name that says identifier; if rows with one value belong together, "
+    "name it as groups={name!r}"
+)
 
 
 def _all_digits(levels: tuple[str, ...]) -> bool:
@@ -142,7 +144,9 @@ def _by_examples(raw: RawColumn) -> Judged:
     """A column of a long file whose texts nearly all differ, judged by a thousand of them."""
     n_unique = raw.about_unique or 0
     kind, reason = _hardly_repeats(raw.levels, len(raw.levels)) or ("text", "texts that hardly repeat")
-    reason = reason.replace(f"{len(raw.levels)} different texts in {len(raw.levels)} rows", f"about {n_unique} different texts")
+    reason = reason.replace(
+        f"{len(raw.levels)} different texts in {len(raw.levels)} rows", f"about {n_unique} different texts"
+    )
     return _left_out(raw, kind, reason, 0, n_unique, raw.levels[:3])
 
 
@@ -163,8 +167,8 @@ def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
 def identifier_reason(name: str, values: np.ndarray) -> str:
     """Why whole numbers look like an identifier, or an empty string.
 
-    Never for a column with fractions, with repeated or missing values (unless its name says identifier and there are many
-    values), or whose name speaks of time or age.
+    Never for a column with fractions, with repeated or missing values (unless its name says identifier and there are
+    many values), or whose name speaks of time or age.
     """
     present = values[~np.isnan(values)]
     n = len(present)
@@ -259,7 +263,7 @@ def check_kind(column: str, kind: str) -> Kind:
     if kind not in known:
         from annvil.errors import RequestError, did_you_mean
 
-        raise RequestError(f"Column {column!r} cannot be read as {kind!r}; kinds are {', '.join(known)}.{did_you_mean(kind, known)}")
+        raise RequestError(
+            f"Column {column!r} cannot be read as {kind!r}; kinds are {', '.join(known)}.{did_you_mean(kind, known)}"
+        )
     return cast(Kind, kind)
-
-

@@ -1,12 +1,12 @@
 """Does one column alone know the answer?
 
-For every column, the target is predicted from that column by nothing but averages over its values: numbers are cut into at
-most 256 bins of equal counts, categories are their own bins, missing values are a bin, and each half of a row sample is
-predicted by the bin means of the other half. What a leaking column gives away (a copy of the answer with noise, a
+For every column, the target is predicted from that column by nothing but averages over its values: numbers are cut into
+at most 256 bins of equal counts, categories are their own bins, missing values are a bin, and each half of a row sample
+is predicted by the bin means of the other half. What a leaking column gives away (a copy of the answer with noise, a
 recoded or shifted one, a value present only in one class) shows in such a step function, whatever its shape.
 
-Strength alone is no proof: on an easy table the odour of a mushroom tells nearly all. So a strong column is suspected only
-if all other columns *together* (a small boosted ensemble) leave several times the error, or if it is exact.
+Strength alone is no proof: on an easy table the odour of a mushroom tells nearly all. So a strong column is suspected
+only if all other columns *together* (a small boosted ensemble) leave several times the error, or if it is exact.
 The thresholds are assumptions, set so that planted leaks are found and clean public tables stay quiet; see
 ``tests/data/test_leakage.py``.
 """
@@ -103,7 +103,7 @@ def _error_alone(data: Dataset, column: Column, half: NDArray[np.bool_]) -> floa
 def _answers(data: Dataset) -> FloatArray:
     """The target as numbers ``(n, k)``: one column per class, or standardised ranks-free values for regression."""
     if data.task.is_classification:
-        return np.eye(len(data.task.classes))[data.y]
+        return (data.y[:, None] == np.arange(len(data.task.classes))).astype(np.float64)
     return data.y[:, None].astype(np.float64)
 
 
@@ -124,7 +124,8 @@ def _means(bins: IntArray, answers: FloatArray, n_bins: int) -> FloatArray:
     """Mean answer of each bin, drawn towards the overall mean by half an observation; shape ``(n_bins, k)``."""
     counts = np.bincount(bins, minlength=n_bins)[:, None]
     sums = np.stack([np.bincount(bins, weights=column, minlength=n_bins) for column in answers.T], axis=1)
-    return (sums + 0.5 * answers.mean(axis=0)) / (counts + 0.5)
+    means: FloatArray = (sums + 0.5 * answers.mean(axis=0)) / (counts + 0.5)
+    return means
 
 
 def error_of(data: Dataset, guesses: FloatArray) -> float:

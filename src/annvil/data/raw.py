@@ -37,13 +37,14 @@ class RawColumn:
 
     Attributes
     ----------
-    storage : "number" and "date" (seconds since 1970 UTC): float64 with NaN for missing. "boolean" and "text": int32 codes
-        into ``levels``, -1 for missing (booleans: ``("false", "true")``). "nested": lists, records, bytes; no values.
+    storage : "number" and "date" (seconds since 1970 UTC): float64 with NaN for missing. "boolean" and "text": int32
+        codes into ``levels``, -1 for missing (booleans: ``("false", "true")``). "nested": lists, records, bytes; no
+        values.
     levels : distinct texts, trimmed, as the user wrote them; words such as "NA" are still among them
     label : type of the user's values, for class labels
     tokens : words found in place of numbers, already turned into NaN, with their count
-    about_unique : roughly how many distinct texts there are, when only some rows' texts were kept because nearly all of a
-        long column's texts differ; then ``values`` is empty and ``levels`` are examples
+    about_unique : roughly how many distinct texts there are, when only some rows' texts were kept because nearly all of
+        a long column's texts differ; then ``values`` is empty and ``levels`` are examples
     style : how texts were written that the reader turned into values itself (see `Field.style`)
     """
 
@@ -92,7 +93,7 @@ def encode_texts(texts: Iterable[str | None]) -> tuple[NDArray[np.int32], tuple[
 
 
 def merge_levels(codes: NDArray[np.int32], new: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Codes and levels after level ``i`` was respelt ``new[i]``: equal spellings become one level, ``""`` becomes -1."""
+    """Codes and levels after level ``i`` was respelt ``new[i]``: equal spellings become one level, ``""`` is -1."""
     levels = tuple(dict.fromkeys(text for text in new if text))
     if len(levels) == len(new):
         return codes, levels

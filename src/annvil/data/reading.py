@@ -43,8 +43,8 @@ def read(
     Parameters
     ----------
     source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
-        ``"sample:NAME"`` (see `sample_names`); a pandas, Polars or PyArrow frame or anything narwhals understands; a dict of
-        columns; a list of dicts; or arrays ``(X, y)``
+        ``"sample:NAME"`` (see `sample_names`); a pandas, Polars or PyArrow frame or anything narwhals understands; a
+        dict of columns; a list of dicts; or arrays ``(X, y)``
     target : column to predict; may be left out for ``(X, y)`` and samples
     groups : column whose values say which rows belong together (a patient, a shop); see `Dataset.groups`
     time : column of dates or numbers by which the rows follow each other
@@ -186,14 +186,20 @@ def _inputs(
         if column.name in roles:
             notes.append(_note(column, "role", roles[column.name]))
         elif column.name in drop or (columns is not None and column.name not in columns):
-            notes.append(_note(column, "dropped", "dropped as asked" if column.name in drop else "not among the columns asked for"))
+            notes.append(
+                _note(
+                    column, "dropped", "dropped as asked" if column.name in drop else "not among the columns asked for"
+                )
+            )
         else:
             judged = judge(column, asked=asked.get(column.name), missing=missing, comma=raw.decimal_comma, where=where)
             note, values = judged.note, judged.column
             if values is not None:
                 same = seen.setdefault(_content(values), column.name)
                 if same != column.name:
-                    note = replace(note, kind="duplicate", used=False, reason=f"the same values as {same!r} in every row")
+                    note = replace(
+                        note, kind="duplicate", used=False, reason=f"the same values as {same!r} in every row"
+                    )
                 else:
                     made.append(values)
             notes.append(note)

@@ -20,8 +20,8 @@ FEWEST_GROUPS = 20
 def row_keys(table: Table) -> IntArray:
     """Equal numbers for identical rows, int64 ``(n_rows,)``, numbered in order of first appearance.
 
-    Rows are told apart by a 64-bit hash; two of a million different rows share one with probability 3e-8, and would then
-    only be kept on one side of a split.
+    Rows are told apart by a 64-bit hash; two of a million different rows share one with probability 3e-8, and would
+    then only be kept on one side of a split.
     """
     hashes = np.zeros(table.n_rows, dtype=np.uint64)
     for column in table.columns:
@@ -52,9 +52,10 @@ def number_groups(labels: NDArray[np.generic]) -> IntArray:
 def are_copies(keys: IntArray, y: NDArray[np.generic]) -> bool:
     """Whether identical input rows are copies of one case rather than different cases that look alike.
 
-    Copies share the answer too. Where most of the repeated rows stand beside an equal row with *another* answer, or there
-    are fewer than `FEWEST_GROUPS` distinct rows, the columns are simply coarse (sex, class, age group): then such rows
-    are ordinary repeated observations, and keeping them together would test every model on combinations never seen.
+    Copies share the answer too. Where most of the repeated rows stand beside an equal row with *another* answer, or
+    there are fewer than `FEWEST_GROUPS` distinct rows, the columns are simply coarse (sex, class, age group): then such
+    rows are ordinary repeated observations, and keeping them together would test every model on combinations never
+    seen.
     """
     counts = np.bincount(keys)
     if len(counts) < FEWEST_GROUPS:
@@ -94,14 +95,18 @@ def join(first: IntArray, second: IntArray) -> IntArray:
 def read_groups(raw: RawColumn, missing: Collection[str], where: str) -> IntArray:
     """Group numbers from the column that the user named; a row without a value is a group of its own."""
     if raw.storage == "nested":
-        raise DataError(f"The groups column {raw.name!r} of {where} holds lists or records; it needs one value per row.")
+        raise DataError(
+            f"The groups column {raw.name!r} of {where} holds lists or records; it needs one value per row."
+        )
     column = as_category(raw, Field(raw.name, "category"), missing=missing)
     codes = column.values.astype(np.int64)
     gaps = codes < 0
     codes[gaps] = len(column.levels) + np.arange(gaps.sum())
     groups = number_groups(codes)
     if len(codes) and groups.max() == 0:
-        raise DataError(f"The groups column {raw.name!r} of {where} has the same value in every row, so no split can be made.")
+        raise DataError(
+            f"The groups column {raw.name!r} of {where} has the same value in every row, so no split can be made."
+        )
     return groups
 
 
@@ -117,9 +122,12 @@ def read_time(raw: RawColumn, missing: Collection[str], where: str) -> tuple[Flo
     gaps = np.flatnonzero(~np.isfinite(parsed.values))
     if len(gaps):
         raise DataError(
-            f"The time column {raw.name!r} of {where} has no usable value in {name_rows(gaps[:5].tolist(), len(gaps))}; "
+            f"The time column {raw.name!r} of {where} has no usable value in "
+            f"{name_rows(gaps[:5].tolist(), len(gaps))}; "
             "every row needs its time."
         )
     if len(np.unique(parsed.values)) < 2:
-        raise DataError(f"The time column {raw.name!r} of {where} has the same value in every row, so nothing comes later.")
+        raise DataError(
+            f"The time column {raw.name!r} of {where} has the same value in every row, so nothing comes later."
+        )
     return parsed.values, Column(Field(raw.name, kind, parsed.style), parsed.values)  # type: ignore[arg-type]

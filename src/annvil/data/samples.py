@@ -31,7 +31,9 @@ def sample_table(source: str) -> RawTable:
     """The sample called ``sample:NAME``; its target column is called "target"."""
     name = source.removeprefix(PREFIX)
     if name not in _SAMPLES:
-        raise RequestError(f"There is no sample {name!r}; samples are {', '.join(_SAMPLES)}.{did_you_mean(name, _SAMPLES)}")
+        raise RequestError(
+            f"There is no sample {name!r}; samples are {', '.join(_SAMPLES)}.{did_you_mean(name, _SAMPLES)}"
+        )
     from sklearn import datasets
 
     bunch: Any = getattr(datasets, _SAMPLES[name][0])()
@@ -40,7 +42,9 @@ def sample_table(source: str) -> RawTable:
     from annvil.data.raw import fingerprint
 
     n_bytes = sum(column.values.nbytes for column in columns)
-    return RawTable(tuple(columns), len(bunch.data), Source(source, None, fingerprint(columns), n_bytes, _SAMPLES[name][1]))
+    return RawTable(
+        tuple(columns), len(bunch.data), Source(source, None, fingerprint(columns), n_bytes, _SAMPLES[name][1])
+    )
 
 
 def _target(name: str, bunch: Any) -> RawColumn:

@@ -4,14 +4,14 @@
   ten bins of equal counts first.
 - *Grouped*: small groups are dealt like rows, by their commonest class; where groups are large, scikit-learn's
   `StratifiedGroupKFold` balances them. Groups of one row each make this plain stratified k-fold.
-- *By time*: the rows in order of time are cut into ``folds + 1`` blocks; block ``i`` is judged by what was learnt from all
-  blocks before it (an expanding window, as scikit-learn's `TimeSeriesSplit`), and rows of one moment stay in one block.
+- *By time*: the rows in order of time are cut into ``folds + 1`` blocks; block ``i`` is judged by what was learnt from
+  all blocks before it (an expanding window, as scikit-learn's `TimeSeriesSplit`), and rows of one moment stay in one
+  block.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ def outer_splits(dataset: Dataset, folds: int, repeats: int, seed: int) -> list[
 
 
 def inner_splits(dataset: Dataset, rows: IntArray, folds: int, seed: int) -> tuple[Rows, ...]:
-    """Divisions of ``rows`` that choose candidates and epochs; one fold means one holdout of 20% (by time: the last 20%).
+    """Divisions of ``rows`` that choose candidates and epochs; one fold means one holdout of 20% (by time: the last
+    20%).
 
     Several folds together cover ``rows`` (by time: all but the first block).
     """
@@ -143,9 +144,14 @@ def _deal(labels: IntArray, folds: int, generator: np.random.Generator) -> IntAr
 
 
 def _balance(
-    groups: IntArray, sizes: IntArray, labels: IntArray, row_labels: IntArray, folds: int, generator: np.random.Generator
+    groups: IntArray,
+    sizes: IntArray,
+    labels: IntArray,
+    row_labels: IntArray,
+    folds: int,
+    generator: np.random.Generator,
 ) -> IntArray:
-    """A fold for each group where groups are large: small groups are bundled by class, then all are balanced together."""
+    """A fold for each group where groups are large: small ones are bundled by class, then all are balanced."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     small = sizes * folds * _BUNDLES <= sizes.sum()
@@ -159,8 +165,8 @@ def _balance(
         return _deal(labels, folds, generator)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(generator.integers(2**31)))
     fold = np.full(int(bundle.max()) + 1, -1)
-    dummy = np.zeros(len(row_labels))
-    for k, (_, test) in enumerate(_quietly(splitter, dummy, _merge_rare(row_labels, folds), bundle[groups])):
+    stratified = _merge_rare(row_labels, folds)
+    for k, (_, test) in enumerate(splitter.split(np.zeros(len(row_labels)), stratified, bundle[groups])):
         fold[np.unique(bundle[groups[test]])] = k
     made = fold[bundle]
     if len(np.unique(made)) < folds:  # greedy balancing may leave a fold empty when few groups are very uneven
@@ -172,10 +178,6 @@ def _merge_rare(labels: IntArray, folds: int) -> IntArray:
     """Classes with fewer rows than folds counted to the commonest, since the splitter refuses them."""
     counts = np.bincount(labels)
     return np.where(counts[labels] < folds, int(counts.argmax()), labels)
-
-
-def _quietly(splitter: Any, X: FloatArray, y: IntArray, groups: IntArray) -> list[tuple[IntArray, IntArray]]:
-    return list(splitter.split(X, y, groups))
 
 
 def _by_size(sizes: IntArray, folds: int, generator: np.random.Generator) -> IntArray:
@@ -211,7 +213,9 @@ def _cuts(time: NDArray[np.float64], blocks: int) -> FloatArray:
     """Moments that begin each block (the last one: infinity), as even as moments shared by several rows allow."""
     moments, counts = np.unique(time, return_counts=True)
     if len(moments) < blocks:
-        raise DataError(f"{blocks - 1} folds by time need at least {blocks} different moments; there are {len(moments)}.")
+        raise DataError(
+            f"{blocks - 1} folds by time need at least {blocks} different moments; there are {len(moments)}."
+        )
     before = np.cumsum(counts) - counts  # rows before each moment
     edges = [0]
     for k in range(1, blocks):

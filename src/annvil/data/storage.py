@@ -30,6 +30,7 @@ def save_dataset(dataset: Dataset, path: Path) -> None:
         "grouped": dataset.grouped,
         "notes": dataset.notes,
         "source": dataset.source,
+        "missing": dataset.missing,
     }
     write_atomically(path, save(arrays, metadata={"annvil": msgspec.json.encode(described).decode()}))
 
@@ -65,4 +66,5 @@ def load_dataset(path: Path) -> Dataset:
         time=arrays.get("time"),
         notes=msgspec.convert(described["notes"], tuple[ColumnNote, ...]),
         source=msgspec.convert(described["source"], Source),
+        missing=tuple(described["missing"]),
     )

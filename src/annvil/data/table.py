@@ -74,8 +74,9 @@ class Column:
 
     def texts(self) -> NDArray[np.object_]:
         """Category texts as objects ``(n_rows,)``, the empty string where missing."""
-        texts: NDArray[np.object_] = np.array([*self.levels, ""], dtype=object)
-        return texts[self.values]
+        levels: NDArray[np.object_] = np.array([*self.levels, ""], dtype=object)
+        texts: NDArray[np.object_] = levels[self.values]
+        return texts
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def read_target(
 ) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
     """Task, values and gaps of the target.
 
-    Returns the task, ``y`` (int64 codes into its classes, -1 where missing, or float64 with NaN), and bool ``(n_rows,)``
-    telling where the target is missing.
+    Returns the task, ``y`` (int64 codes into its classes, -1 where missing, or float64 with NaN), and bool
+    ``(n_rows,)`` telling where the target is missing.
 
     Raises
     ------
@@ -47,9 +47,13 @@ def read_target(
     if raw.storage == "nested":
         raise DataError(f"The target {raw.name!r} of {where} holds lists or records; it must hold classes or numbers.")
     if raw.storage == "date":
-        raise DataError(f"The target {raw.name!r} of {where} is a date; predict a number (such as days until then) or a class.")
+        raise DataError(
+            f"The target {raw.name!r} of {where} is a date; predict a number (such as days until then) or a class."
+        )
     numbers = read_numbers(raw, missing=missing, comma=comma)
-    numeric = raw.storage == "number" or (raw.storage == "text" and raw.label == "str" and _all_numbers(raw, numbers.odd))
+    numeric = raw.storage == "number" or (
+        raw.storage == "text" and raw.label == "str" and _all_numbers(raw, numbers.odd)
+    )
     if asked == "regression":
         refuse_odd(raw, numbers, where, "a number")
         return _regression(raw.name, numbers.values, "as asked", where)
@@ -103,20 +107,29 @@ def _text_reason(raw: RawColumn, labels: list[Label]) -> str:
     return f"{raw.name!r} has {what}"
 
 
-def _regression(name: str, values: NDArray[np.float64], reason: str, where: str) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+def _regression(
+    name: str, values: NDArray[np.float64], reason: str, where: str
+) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
     gaps = np.isnan(values)
     if gaps.all():
         raise DataError(f"The target {name!r} of {where} has no value in any row.")
     refuse_infinite(name, values, f"the target in {where}")
     present = values[~gaps]
     if np.all(present == present[0]):
-        raise DataError(f"The target {name!r} of {where} is {present[0]:.6g} in every row; there is nothing to predict.")
+        raise DataError(
+            f"The target {name!r} of {where} is {present[0]:.6g} in every row; there is nothing to predict."
+        )
     return Task("regression", name, (), reason), values.astype(np.float64), gaps
 
 
-def _number_labels(raw: RawColumn, values: NDArray[np.float64], distinct: NDArray[np.float64]) -> tuple[list[Label], NDArray[np.int64]]:
+def _number_labels(
+    raw: RawColumn, values: NDArray[np.float64], distinct: NDArray[np.float64]
+) -> tuple[list[Label], NDArray[np.int64]]:
     if len(distinct) > MOST_CLASSES:
-        raise DataError(f"The target {raw.name!r} has {len(distinct)} different numbers; as classes at most {MOST_CLASSES} are possible.")
+        raise DataError(
+            f"The target {raw.name!r} has {len(distinct)} different numbers; as classes at most {MOST_CLASSES} "
+            f"are possible."
+        )
     codes = np.searchsorted(distinct, np.nan_to_num(values, nan=0.0))
     codes = np.where(np.isnan(values), -1, np.minimum(codes, max(len(distinct) - 1, 0)))
     whole = raw.label == "int"
@@ -142,7 +155,8 @@ def _classes(
         raise DataError(f"The target {raw.name!r} of {where} has no value in any row.")
     if len(labels) == 1:
         raise DataError(
-            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row; a model needs examples of at least two classes."
+            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row; a model needs examples of at "
+            f"least two classes."
         )
     if len(labels) > MOST_CLASSES or (len(labels) > FEW_CLASSES and 2 * len(labels) > n):
         raise DataError(
@@ -150,7 +164,9 @@ def _classes(
             f"({', '.join(shorten(str(label)) for label in labels[:3])}, …); classes must repeat."
         )
     if asked == "binary" and len(labels) > 2:
-        raise RequestError(f"The target {raw.name!r} has {len(labels)} classes, so the task cannot be binary; ask for multiclass.")
+        raise RequestError(
+            f"The target {raw.name!r} has {len(labels)} classes, so the task cannot be binary; ask for multiclass."
+        )
     if len(labels) > 2:
         return Task("multiclass", raw.name, tuple(labels), reason), codes, codes < 0
     positive, why = _positive(labels, codes)
@@ -184,6 +200,7 @@ def refuse_gaps(gaps: NDArray[np.bool_], name: str, where: str) -> None:
     rows = np.flatnonzero(gaps)
     if len(rows):
         raise DataError(
-            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}; fill it in, or leave "
+            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}; fill it "
+            f"in, or leave "
             "those rows out with drop_missing_target=True (--drop-missing-target)."
         )

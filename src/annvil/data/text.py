@@ -1,7 +1,7 @@
 """How a value becomes text or number: one spelling for one meaning, at training and at prediction alike.
 
-A category may arrive as ``3``, ``3.0``, ``"3"`` or ``"03"`` depending on the file format and the reader. `canonical_text`
-gives all four the same text, so that a model trained on a CSV file also understands a frame or a dict.
+A category may arrive as ``3``, ``3.0``, ``"3"`` or ``"03"`` depending on the file format and the reader.
+`canonical_text` gives all four the same text, so that a model trained on a CSV file also understands a frame or a dict.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ _DRESS = " \t%$€£¥\u00a0\u202f"
 
 @lru_cache(maxsize=4096)
 def canonical_word(text: str) -> str:
-    """The one spelling of a text: trimmed; missing → ``""``; ``"True"`` → ``"true"``; a number as `canonical_text` has it.
+    """The one spelling of a text: trimmed; missing → ``""``; ``"True"`` → ``"true"``; a number as `canonical_text` has
+    it.
 
     >>> [canonical_word(t) for t in (" a ", "NA", "TRUE", "03", "3.0", "1.50", "-0")]
     ['a', '', 'true', '3', '3', '1.5', '0']
@@ -71,8 +72,8 @@ def canonical_word(text: str) -> str:
 def canonical_text(value: Any) -> str:
     """The text of a category, the empty string where the value is missing.
 
-    ``3.0`` → ``"3"``, ``True`` → ``"true"``, ``None``, NaN and the `MISSING_TEXTS` → ``""``, dates → ISO 8601; a text that
-    is a plain number gets the spelling of that number, so that ``"03"``, ``3`` and ``3.0`` are one category.
+    ``3.0`` → ``"3"``, ``True`` → ``"true"``, ``None``, NaN and the `MISSING_TEXTS` → ``""``, dates → ISO 8601; a text
+    that is a plain number gets the spelling of that number, so that ``"03"``, ``3`` and ``3.0`` are one category.
     """
     if isinstance(value, str):
         return canonical_word(value)
