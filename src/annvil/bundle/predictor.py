@@ -165,7 +165,11 @@ def _session(graph: bytes, schema: tuple[Field, ...], task: Task) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
     try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # Folding constants would execute parts of the graph while it is only being loaded; it gains nothing (measured),
+        # since what is constant in our graphs was computed before they were written.
+        session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
+        )
     except Exception as error:  # as in `_run`
         raise BundleError(
             f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."
