@@ -24,7 +24,9 @@ from annvil.data.table import Field, Table
 from annvil.errors import BundleError, RequestError
 from annvil.task import FloatArray, Label, Task
 
-BLOCK_ROWS = 4096  # measured: large enough to hide the cost of a call, small enough to share among threads
+BLOCK_ROWS = 1024
+"""Rows given to the graph at once. Measured: as quick as 4096 or 16384 with every contender, and nearest neighbours
+hold (rows at once) × (training rows) distances in memory."""
 
 
 _OUTPUTS = ["prediction"]
