@@ -22,7 +22,7 @@ from annvil.run import RunSummary
 from annvil.task import Task
 
 SCHEMA = (Field("age", "number"), Field("city", "category"))
-TASK = Task("binary", "buys", ("no", "yes"), "It has two values, 'no' and 'yes'.")
+TASK = Task("binary", "buys", ("no", "yes"), "it has two values")
 VERDICT = Verdict(
     kind="equal",
     headline="No network needed.",

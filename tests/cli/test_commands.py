@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,7 @@ def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
         "declined: too many rows",
         f"Report    {house.folder}/report.html",
         f"Model     {house.folder}/model",
+        "Notice    Nearest neighbours declined: too many rows.",
         f"annvil predict {house.folder} new.csv -o predictions.csv",
     ):
         assert text in result.stdout, text
@@ -120,8 +122,8 @@ def test_progress_goes_to_standard_error_in_lines(annvil, house):
     result = annvil("fit", "buyers.csv", "--target", "buys")
     for text in (
         "buyers.csv: 4 rows, 4 columns; comma, UTF-8",
-        "buys: 2 classes: no (2), yes (2). It has two values, 'no' and 'yes'.",
-        "Left out    id (identifier: every value is different)",
+        "buys: 2 classes: no (2), yes (2); it has two values",
+        "Left out    id (identifier)",
         "! 'age' alone predicts 'buys' almost perfectly.",
         "Comparing",
         "! Fewer folds: the budget is short.",
@@ -232,6 +234,14 @@ def test_a_reader_who_has_seen_enough_is_no_error():
     assert finished.stderr == ""
 
 
+def test_a_terminal_without_our_signs_is_no_error():
+    command = [sys.executable, "-c", "from annvil.cli import main; main()", "samples"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    finished = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert b"8 ? 8 pixels" in finished.stdout
+
+
 # runs, report, samples
 
 
@@ -273,6 +283,12 @@ def test_report_without_a_screen_opens_nothing(annvil, house, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert annvil("report", house.folder).exit_code == 0
+
+
+def test_samples(annvil):
+    lines = annvil("samples").stdout.splitlines()
+    assert any(line.startswith("sample:breast-cancer  569 tumours") for line in lines)
+    assert set(json.loads(annvil("samples", "--json").stdout)) == {line.split()[0] for line in lines}
 
 
 # Arguments

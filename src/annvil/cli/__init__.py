@@ -10,6 +10,12 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run ``annvil`` with the arguments of the process."""
+    import sys
+    from io import TextIOWrapper
+
     from annvil.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our signs shows a question mark, not a failure
     app(prog_name="annvil")

@@ -14,7 +14,7 @@ from annvil.report.wording import clean as safe
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["error_console", "print_json", "result_console", "safe"]
+__all__ = ["error_console", "print_exactly", "print_json", "result_console", "safe"]
 
 
 def result_console() -> Console:
@@ -35,5 +35,11 @@ def print_json(values: Any) -> None:
     """One JSON document on standard output."""
     import json
 
-    text = values if isinstance(values, str) else json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    print_exactly(json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def print_exactly(text: str) -> None:
+    """Text for other programs on standard output: UTF-8 whatever the terminal speaks, line ends as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", errors="replace"))
+    sys.stdout.buffer.flush()

@@ -59,7 +59,9 @@ def _follow(work: Callable[[Listener | None], Run], metric: str | None, budget_s
     else:
         from annvil.cli.result import show_run
 
-        show_run(result_console(), run, preparation=shown.preparation)
+        console = result_console()
+        already_told = console.is_terminal and not shown.quiet
+        show_run(console, run, preparation=shown.preparation, notices=not already_told)
 
 
 def _progress(metric: str | None, budget_seconds: float, *, quiet: bool) -> AbstractContextManager[Listener | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.cli.console import safe
+from annvil.cli.console import print_exactly, safe
 from annvil.files import write_atomically
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def predict(model: Path, data: str, out: str, *, keep: bool) -> None:
     writer.writerow([harmless(name) for name, _ in columns])
     writer.writerows(zip(*(values for _, values in columns), strict=True))
     if out == "-":
-        sys.stdout.write(text.getvalue())
+        print_exactly(text.getvalue())
     else:
-        write_atomically(Path(out), text.getvalue().encode("utf-8"))
+        write_atomically(Path(out), text.getvalue().encode("utf-8", errors="replace"))
         sys.stderr.write(f"{table.n_rows} predictions are in {safe(out)}\n")
 
 

@@ -51,7 +51,6 @@ class Progress(AbstractContextManager["Progress"]):
 
         self.metric = self.metric or default_metric(dataset.task).name
         self.console.print(data_described(dataset, findings))
-        self.console.print()
 
     def stage(self, text: str) -> None:
         """A new part of the work begins."""
@@ -129,7 +128,7 @@ class Screen(Progress):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave the table standing where a run was broken off; a finished one prints its own."""
-        self._live.transient = kind is None
+        self._live.transient = kind is None or not self._standings
         self._live.stop()
         if kind is None:
             self.console.print()
@@ -144,14 +143,16 @@ class Screen(Progress):
         self._zero = time.monotonic() - spent_seconds
 
     def _draw(self) -> Group:
-        lines: list[Any] = []
+        lines: list[Any] = [""]
         if self._standings:
             lines += [standings_table(self._standings, self.metric, self.console.width, live=True), ""]
         return Group(*lines, self._bottom_line())
 
     def _bottom_line(self) -> Table:
         spent = time.monotonic() - self._zero
+        # Room for the ^C that the terminal shows: in a full line it would break the line and the redrawing.
         grid = Table.grid(padding=(0, 1), expand=True)
+        grid.width = max(20, self.console.width - 4)
         grid.add_column(width=1)
         grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         grid.add_column(width=max(10, self.console.width // 5))
@@ -175,7 +176,7 @@ def data_described(dataset: Dataset, findings: Sequence[Any]) -> Table:
     about = f"{wording.plain_count(dataset.n_rows, 'row')}, {wording.plain_count(len(dataset.notes), 'column')}"
     lines: list[tuple[str, Any]] = [
         ("Data", f"{source.name}: {about}{'; ' + source.details if source.details else ''}"),
-        ("Target", f"{task.target}: {_task_described(dataset)}{'. ' + task.reason if task.reason else ''}"),
+        ("Target", f"{task.target}: {_task_described(dataset)}{'; ' + task.reason if task.reason else ''}"),
     ]
     for kind, plural in (
         ("number", "Numbers"),
@@ -186,9 +187,7 @@ def data_described(dataset: Dataset, findings: Sequence[Any]) -> Table:
         names = [field.name for field in dataset.inputs.schema if field.kind == kind]
         if names:
             lines.append((plural, f"{len(names)}: {listed(names, _MOST_NAMES)}"))
-    left_out = [
-        f"{note.name} ({note.kind}: {note.reason})" for note in dataset.notes if not note.used and note.kind != "role"
-    ]
+    left_out = [f"{note.name} ({note.kind})" for note in dataset.notes if not note.used and note.kind != "role"]
     if left_out:
         lines.append(("Left out", listed(left_out, _MOST_NAMES)))
     if findings:

@@ -15,18 +15,17 @@ if TYPE_CHECKING:
     from annvil.run import Run
 
 
-def show_run(console: Console, run: Run, *, preparation: bool) -> None:
-    """Print verdict, scores with their cost, notices and paths."""
+def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) -> None:
+    """Print verdict, scores with their cost and paths; preparation and notices if asked for."""
     comparison, verdict = run.comparison, run.verdict
-    answer = [Text(safe(verdict.headline), style="bold"), *(Text(safe(sentence)) for sentence in verdict.sentences)]
-    if verdict.recommended_because:
-        answer.append(Text(safe(verdict.recommended_because)))
-    if verdict.base_rate:
-        answer.append(Text(safe(verdict.base_rate), style="dim"))
+    answer = [Text(safe(verdict.headline), style="bold")]
+    answer += [Text(safe(text)) for text in (verdict.recommended_because, *verdict.sentences) if text]
+    answer += [Text(safe(verdict.base_rate), style="dim")] if verdict.base_rate else []
     lines: list[tuple[str, Any]] = [("Verdict", Text("\n").join(answer))]
     if preparation:
         lines += _labelled("Prepared", run.model.manifest.info.preparation)
-    lines += _labelled("Notice", comparison.notices)
+    if notices:
+        lines += _labelled("Notice", comparison.notices)
     console.print(paragraphs(lines))
     console.print()
     console.print(
