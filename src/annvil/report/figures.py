@@ -50,7 +50,8 @@ def _estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], 
     made = []
     for name, *values in rows:
         mean, low, high = (factor * v for v in values)
-        shown = f"{mean:{sign},.{places}f} ({low:{sign},.{places}f} to {high:{sign},.{places}f})"
+        a, b, c = (round(v, places) + 0.0 for v in (mean, low, high))  # adding 0 turns -0.0 into 0.0
+        shown = f"{a:{sign},.{places}f} ({b:{sign},.{places}f} to {c:{sign},.{places}f})"
         made.append(Estimate(name, mean, low, high, minus(shown)))
     return made
 

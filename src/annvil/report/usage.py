@@ -15,10 +15,11 @@ def usage_snippets(run_folder: str, model_folder: str, task: Task) -> tuple[Snip
         "import annvil",
         "",
         f"model = annvil.load({model_folder!r})",
-        'model.predict("new.csv")         # a path, a data frame, or a list of dicts',
+        "# new rows as a path, a data frame, or a list of dicts",
+        'model.predict("new.csv")',
     ]
     if task.is_classification:
-        lines.append('model.predict_proba("new.csv")   # one column per class')
+        lines += ["# one column per class", 'model.predict_proba("new.csv")']
     return (
         Snippet("From the command line", "shell", shell),
         Snippet("From Python: needs onnxruntime and NumPy, no training library", "python", "\n".join(lines)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from annvil.report.charts.svg import Point
 
@@ -20,6 +21,7 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     return _WIDER * size * sum(_character_width(character) for character in text)
 
 
+@cache
 def _character_width(character: str) -> float:
     if character in _THIN:
         return 0.3
@@ -36,15 +38,19 @@ def shorten(text: str, width: float, size: float = FONT_SIZE) -> str:
     """The text, or its beginning and end around an ellipsis, at most ``width`` pixels wide."""
     if text_width(text, size) <= width:
         return text
-    keep = len(text)
-    while keep > 2:
-        keep -= 1
-        head = text[: -(-keep * 2 // 3)].rstrip()
-        tail = text[len(text) - keep // 3 :].lstrip()
-        candidate = f"{head}…{tail}"
-        if text_width(candidate, size) <= width:
-            return candidate
-    return "…"
+    fits, too_many = 1, len(text)  # characters kept; width grows with them, so the most is found by halving
+    while too_many - fits > 1:
+        keep = (fits + too_many) // 2
+        if text_width(_ends(text, keep), size) <= width:
+            fits = keep
+        else:
+            too_many = keep
+    return _ends(text, fits) if fits > 1 else "…"
+
+
+def _ends(text: str, keep: int) -> str:
+    """Two thirds of ``keep`` characters from the beginning and one third from the end."""
+    return f"{text[: keep - keep // 3].rstrip()}…{text[len(text) - keep // 3 :].lstrip()}"
 
 
 @dataclass(frozen=True)

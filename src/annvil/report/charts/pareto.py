@@ -56,11 +56,17 @@ def pareto(offers: Sequence[Offer], metric: str, cost: str, greater_is_better: b
         drawing.line(at, y(offer.score - offer.spread), at, y(offer.score + offer.spread), f"whisker {side}")
     points = [frame.point(o.cost, o.score) for o in offers]
     texts = [shorten(o.title, 0.45 * width) for o in offers]
-    line = [
-        Box(min(a[0], b[0]), min(a[1], b[1]) - 1, max(a[0], b[0]), max(a[1], b[1]) + 1) for a, b in pairwise(corners)
+    lines = [
+        *pairwise(corners),
+        *((frame.point(o.cost, o.score - o.spread), frame.point(o.cost, o.score + o.spread)) for o in offers),
+    ]
+    obstacles = [
+        Box(min(a[0], b[0]) - 1, min(a[1], b[1]) - 1, max(a[0], b[0]) + 1, max(a[1], b[1]) + 1) for a, b in lines
     ]
     area = Box(frame.left + 4, top - 4, frame.right, bottom - 4)
-    for offer, point, text, place in zip(offers, points, texts, place_labels(points, texts, area, line), strict=True):
+    for offer, point, text, place in zip(
+        offers, points, texts, place_labels(points, texts, area, obstacles), strict=True
+    ):
         if place.far:
             end = min(max(point[0], place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2
             drawing.line(*point, *end, "leader")

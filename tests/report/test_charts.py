@@ -1,0 +1,249 @@
+"""The chart kit: positions, ticks, labels, and every chart's text inside its frame and off other text."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations, pairwise
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from annvil.report import figures
+from annvil.report.charts import labels, scale
+from annvil.report.charts.confusion import confusion
+from annvil.report.charts.fold_scores import Strip, fold_scores
+from annvil.report.charts.intervals import Estimate, interval_bars
+from annvil.report.charts.learning import Curve, crossing
+from annvil.report.charts.pareto import Offer, frontier, pareto
+from annvil.report.charts.posterior import Belief, posterior, student_density
+from annvil.report.charts.training import History, training
+
+from .views import VIEWS
+
+NAMESPACE_FREE = re.compile(r"^\{.*\}")
+
+
+def texts_of(svg: str) -> list[tuple[str, labels.Box]]:
+    """Upright texts of a chart with their estimated boxes; texts inside turned groups are left out."""
+    root = ElementTree.fromstring(svg)
+    found = []
+
+    def walk(element, turned):
+        turned = turned or "rotate" in element.get("transform", "")
+        if element.tag == "text" and not turned:
+            text = element.text or ""
+            big = 26 if "share" in element.get("class", "") else 12 if "tick" not in element.get("class", "") else 11.5
+            big = 19 if "small" in element.get("class", "") else big
+            width = labels.text_width(text, big) / 1.08  # the estimate errs on the wide side by that
+            x, y = float(element.get("x")), float(element.get("y"))
+            left = x - width * {"start": 0, "middle": 0.5, "end": 1}[element.get("text-anchor", "start")]
+            found.append((text, labels.Box(left, y - 0.72 * big, left + width, y + 0.18 * big)))
+        for child in element:
+            walk(child, turned)
+
+    walk(root, False)
+    return found
+
+
+def check_layout(svg: str) -> None:
+    """Well-formed, all text inside the drawing, no two texts over each other."""
+    root = ElementTree.fromstring(svg)
+    _, _, width, height = map(float, root.get("viewBox").split())
+    assert root.find("title").text
+    assert root.find("desc").text
+    assert "nan" not in svg
+    texts = texts_of(svg)
+    for text, box in texts:
+        assert box.left >= -3, text
+        assert box.right <= width + 3, text
+        assert box.top >= -3, text
+        assert box.bottom <= height + 3, text
+    for (one, a), (other, b) in combinations(texts, 2):
+        assert a.overlap(b) < 6, (one, other)
+
+
+def figures_of(view) -> list[figures.Figure]:
+    comparison = view.comparison
+    made = [
+        figures.posterior_figure(comparison),
+        figures.paired_figure(comparison),
+        figures.fold_figure(comparison),
+        figures.pareto_figure(comparison),
+        figures.learning_figure(comparison),
+        figures.ablation_figure(comparison),
+        figures.importance_figure(view),
+    ]
+    if curves := figures.training_figure(view):
+        made.append(curves[0])
+    if view.held_out is not None and view.task.is_classification:
+        made += [figures.confusion_figure(view, view.held_out), figures.reliability_figure(view, view.held_out)]
+    elif view.held_out is not None:
+        made.append(figures.residual_figure(view, view.held_out))
+    return [figure for figure in made if figure is not None]
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_chart_keeps_its_text_inside_and_apart(name):
+    for figure in figures_of(VIEWS[name]()):
+        assert figure.caption.endswith(".")
+        for svg in (figure.wide, figure.narrow):
+            check_layout(svg)
+
+
+class TestScale:
+    @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.integers(2, 9))
+    def test_ticks_are_multiples_of_1_2_or_5_and_lie_inside(self, low, span, about):
+        high = low + span
+        if high - low < 1e-9 * abs(low):
+            return
+        step = scale.nice_step(high - low, about)
+        mantissa = step / 10 ** np.floor(np.log10(step) + 1e-9)
+        assert mantissa == pytest.approx(1) or mantissa == pytest.approx(2) or mantissa == pytest.approx(5)
+        ticks = scale.nice_ticks(low, high, about)
+        assert len(ticks) <= about + 1
+        assert all(low - 1e-6 * span <= tick <= high + 1e-6 * span for tick in ticks)
+        assert all(b > a for a, b in pairwise(ticks))
+
+    def test_ticks_of_a_usual_range(self):
+        assert scale.nice_ticks(0.831, 0.889, 6) == (0.84, 0.85, 0.86, 0.87, 0.88)
+        assert scale.nice_ticks(-1.3, 1.3, 5) == (-1.0, 0.0, 1.0)
+
+    def test_logarithmic_ticks(self):
+        assert scale.log_ticks(0.2, 150, 4) == (1.0, 10.0, 100.0)
+        assert scale.log_ticks(20, 3000, 8) == (20, 50, 100, 200, 500, 1000, 2000)
+        assert len(scale.log_ticks(3.1, 3.9, 5)) >= 2
+
+    @given(st.floats(1e-3, 1e6), st.floats(1.01, 1e6), st.integers(2, 9))
+    def test_logarithmic_ticks_lie_inside(self, low, ratio, about):
+        ticks = scale.log_ticks(low, low * ratio, about)
+        assert all(low * 0.999999 <= tick <= low * ratio * 1.000001 for tick in ticks)
+
+    def test_labels_share_decimals_and_use_a_true_minus(self):
+        assert scale.tick_labels((-0.5, 0.0, 0.5)) == ["−0.5", "0.0", "0.5"]
+        assert scale.tick_labels((10_000.0, 20_000.0)) == ["10,000", "20,000"]
+        assert scale.tick_labels((0.0, 20_000_000.0)) == ["0 M", "20 M"]
+        assert scale.log_labels((0.3, 1.0, 1000.0)) == ["0.3", "1", "1,000"]
+
+    def test_equal_values_still_have_a_scale(self):
+        one = scale.fit_scale([0.7, 0.7], 0, 100)
+        assert 0 < one(0.7) < 100
+        assert scale.fit_scale([float("nan")], 0, 100)(0.5) == 50
+        assert scale.fit_scale([3.0], 0, 100, log=True)(3.0) == pytest.approx(50)
+
+
+class TestLabels:
+    def test_width_estimate_is_never_below_dejavu_or_helvetica(self):
+        # Advance widths of Helvetica (AFM): "Boosted trees" is 5.892 em, "Wine" 2.222 em... 12 px a em.
+        assert 12 * 5.892 <= labels.text_width("Boosted trees") <= 1.25 * 12 * 5.892
+
+    @given(st.text(max_size=60), st.floats(15, 300))
+    def test_shortened_text_fits(self, text, width):
+        short = labels.shorten(text, width)
+        assert short == text or short.count("…") >= 1
+        assert labels.text_width(short) <= max(width, labels.text_width("…"))
+
+    def test_shortening_keeps_both_ends(self):
+        assert re.fullmatch(r"absorbance.*….*nm", labels.shorten("absorbance of the sample at 444 nm", 130))
+
+    @settings(max_examples=60)
+    @given(st.lists(st.tuples(st.floats(60, 640), st.floats(40, 300)), min_size=1, max_size=8))
+    def test_a_few_labels_never_lie_on_each_other(self, points):
+        area = labels.Box(40, 30, 690, 330)
+        placed = labels.place_labels(points, ["Network ensemble"] * len(points), area)
+        for a, b in combinations(placed, 2):
+            assert a.box.overlap(b.box) < 1
+        for one in placed:
+            assert one.box.left >= area.left - 1
+            assert one.box.right <= area.right + 1
+
+    @given(st.lists(st.floats(0, 100), min_size=1, max_size=7))
+    def test_spread_out_keeps_order_gap_and_bounds(self, positions):
+        moved = labels.spread_out(positions, 15, 0, 100)
+        assert all(-1e-9 <= m <= 100 + 1e-9 for m in moved)
+        ordered = [m for _, m in sorted(zip(positions, moved, strict=True))]
+        assert all(b - a >= 15 - 1e-6 for a, b in pairwise(sorted(ordered)))
+
+
+class TestCharts:
+    def test_density_agrees_with_scipy(self):
+        for df, value in [(4, 0.3), (24, -1.2), (99, 2.0)]:
+            ours = student_density(value, 0.1, 0.7, df)
+            assert ours == pytest.approx(stats.t(df, 0.1, 0.7).pdf(value), rel=1e-12)
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    @pytest.mark.parametrize(("mean", "spread"), [(0.0, 0.0), (0.0, 1e-9), (8.0, 0.2), (-3.0, 40.0)])
+    def test_posterior_far_from_narrow_or_wider_than_the_region(self, mean, spread, width):
+        belief = Belief(
+            mean, spread, 4, 1.0, (mean,) * 5, 0.9994, 0.0003, 0.0003, ("below 0.1%", "below 0.1%", "above 99.9%")
+        )
+        check_layout(posterior(belief, "gain of the network side, points of ROC AUC", width, "p"))
+
+    def test_frontier_is_what_no_other_dominates(self):
+        rng = np.random.default_rng(0)
+        for greater in (True, False):
+            offers = [Offer(str(i), "trees", c, s, 0, "") for i, (c, s) in enumerate(rng.uniform(1, 9, size=(12, 2)))]
+            sign = 1 if greater else -1
+            kept = [
+                o
+                for o in offers
+                if not any(p.cost <= o.cost and sign * p.score >= sign * o.score for p in offers if p is not o)
+            ]
+            assert frontier(offers, greater) == sorted(kept, key=lambda o: o.cost)
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_a_crowd_on_one_spot_is_still_legible(self, width):
+        offers = [
+            Offer(f"Contender {i}", "network", 10 + 0.01 * i, 0.9 + 0.0001 * i, 0.01, "", i == 0) for i in range(8)
+        ]
+        check_layout(pareto(offers, "ROC AUC", "seconds to train one fold", True, width, "p"))
+
+    def test_crossing_of_two_laws(self):
+        # 0.10 + 10/n and 0.15 + 4/n meet at n = 6 / 0.05 = 120.
+        sizes = tuple(np.geomspace(25, 400, 60))
+        first = Curve(
+            "a", "network", (25.0, 50.0), (0.5, 0.3), (0, 0), sizes, tuple(0.10 + 10 / n for n in sizes), sizes, sizes
+        )
+        second = Curve(
+            "b", "trees", (25.0, 50.0), (0.31, 0.23), (0, 0), sizes, tuple(0.15 + 4 / n for n in sizes), sizes, sizes
+        )
+        rows, value = crossing(first, second)
+        assert rows == pytest.approx(120, rel=0.01)
+        assert value == pytest.approx(0.1833, abs=0.001)
+        assert crossing(first, first) is None
+
+    def test_the_hopeless_are_marked_outside_the_scale(self):
+        strips = [
+            Strip("Trees", "trees", (0.90, 0.91), 0.905, 0.007, "0.905 ± 0.007"),
+            Strip("Linear", "linear", (0.89, 0.90), 0.895, 0.007, "0.895 ± 0.007"),
+            Strip("Dummy", "dummy", (0.5, 0.5), 0.5, 0.0, "0.500 ± 0.000"),
+        ]
+        svg = fold_scores(strips, "ROC AUC", True, 700.0, "f")
+        assert svg.count("outside this scale") == 1
+        check_layout(svg)
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_very_long_names(self, width):
+        names = ["x" * 300, "a name of many words " * 20, "日本語の列名" * 30]
+        check_layout(
+            interval_bars([Estimate(n, 0.1, -0.1, 0.3, "0.1 (−0.1 to 0.3)") for n in names], "points", "t", width, "i")
+        )
+        check_layout(confusion([[5, 1, 0], [0, 9, 2], [1, 1, 7]], names, width, "c"))
+        check_layout(
+            fold_scores([Strip(n, "trees", (0.9,), 0.9, 0.0, "0.900 ± 0.000") for n in names], "R²", True, width, "f")
+        )
+
+    @pytest.mark.parametrize("n_classes", [2, 3, 7, 12])
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_confusion_matrices_of_all_sizes(self, n_classes, width):
+        counts = (1000 * np.eye(n_classes) + 7).astype(int).tolist()
+        check_layout(confusion(counts, [f"variety {i}" for i in range(n_classes)], width, "c"))
+
+    def test_one_epoch_and_endless_losses(self):
+        check_layout(training([History("fold 1", (0.5,), (0.6,))], "network", "epochs", 700.0, "t"))
+        long = tuple(1 / (1 + i) for i in range(5000))
+        svg = training([History("fold 1", long, long)], "network", "epochs", 342.0, "t")
+        assert len(svg) < 12_000

@@ -1,0 +1,263 @@
+"""The page as a whole: its parts and their order, that it needs nothing else, and that no text becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import fields, is_dataclass, replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from annvil.report import render, usage_snippets
+from annvil.report.glossary import TERMS, Glossary
+from annvil.report.wording import clean
+from annvil.task import Task
+
+from .hostile import HOSTILE, PWN
+from .views import VIEWS, bare, binary, multiclass, regression
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page; checks that every element is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: Counter[str] = Counter()
+        self.attributes: set[str] = set()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes |= {name for name, _ in attrs}
+        values = dict(attrs)
+        if "id" in values:
+            self.ids.append(values["id"])
+        if "href" in values:
+            self.links.append(values["href"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render(make()) for name, make in VIEWS.items()}
+
+
+def test_sections_come_in_order(pages):
+    found = re.findall(r'<(?:section|header)[^>]* id="([a-z]+)"', pages["binary"])
+    assert found == [
+        "verdict", "evidence", "cost", "rows", "data", "preparation", "errors", "importance", "training", "use",
+        "tried", "repeat", "terms",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_pages_are_whole_and_need_nothing_else(pages, name):
+    page = Page(pages[name])
+    assert not page.tags.keys() & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert not page.attributes & {"src", "srcset", "style", "action"}
+    assert not [attribute for attribute in page.attributes if attribute.startswith("on")]
+    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+    assert len(page.ids) == len(set(page.ids))
+    assert "http://" not in pages[name]
+    assert "https://" not in pages[name]
+    assert "url(" not in pages[name]
+    assert "@import" not in pages[name]
+
+
+def test_the_policy_allows_the_page_its_own_style_and_nothing_else(pages):
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', pages["binary"])
+    style = re.search(r"<style>(.*?)</style>", pages["binary"], re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_verdict_and_numbers_are_said(pages):
+    text = Page(pages["binary"]).text
+    for said in (
+        "No network needed: boosted trees are as good",
+        "0.873 ± 0.009",
+        "Settle this before you trust the scores",
+        "annvil predict runs/titanic-1 new.csv -o predictions.csv",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "671 of 891 held-out rows",
+        "torch 2.13.0",
+    ):
+        assert said in text
+
+
+def test_missing_parts_are_left_out_and_said(pages):
+    text = Page(pages["bare"]).text
+    assert "There is no comparison of a network side with a simple side" in text
+    assert "What the model relies on" not in text
+    assert 'href="#importance"' not in pages["bare"]
+
+
+def test_declined_and_cut_short_contenders_keep_their_reasons(pages):
+    text = Page(pages["multiclass"]).text
+    assert "40 columns are too many for distances to mean something." in text
+    assert "The budget ended in fold 4; the folds before it count." in text
+
+
+def test_many_classes_become_a_list_of_confusions():
+    rng = np.random.default_rng(0)
+    classes = tuple(f"species {i}" for i in range(40))
+    outputs = rng.dirichlet(np.ones(40), size=400)
+    view = multiclass()
+    task = replace(view.task, classes=classes)
+    y = rng.integers(40, size=400)
+    text = Page(render(replace(view, task=task, held_out=replace(view.held_out, y=y, outputs=outputs)))).text
+    assert "The most frequent confusions" in text
+
+
+def test_one_row_held_out_and_one_class_seen():
+    view = binary()
+    for n in (1, 3):
+        held_out = replace(view.held_out, y=np.zeros(n, dtype=np.int64), outputs=view.held_out.outputs[:n])
+        Page(render(replace(view, held_out=held_out)))
+
+
+def test_repeats_exactly():
+    assert render(regression()) == render(regression())
+
+
+def test_numbers_equal_those_of_the_records(pages):
+    view = binary()
+    decided = (view.held_out.outputs[:, 1] >= 0.5).astype(int)
+    right = int((decided == view.held_out.y).sum())
+    assert f"{right} of 891 held-out rows" in pages["binary"]
+    for standing in view.comparison.standings:
+        assert f"{standing.means['roc_auc']:.3f} ± {standing.spreads['roc_auc']:.3f}" in pages["binary"]
+
+
+def poisoned(value, text: str, name: str = ""):
+    """The record with ``text`` added to every string that is not a key of ours."""
+    ours = {"family", "state", "metric", "contender", "contenders", "recommended", "job", "language"}
+    if name in ours or (
+        name == "kind" and value in {"binary", "multiclass", "regression", "equal", "network", "simple", "cannot tell"}
+    ):
+        return value
+    if isinstance(value, str):
+        return value + text
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{f.name: poisoned(getattr(value, f.name), text, f.name) for f in fields(value) if f.init}
+        )
+    if isinstance(value, tuple | list):
+        return type(value)(poisoned(one, text, name) for one in value)
+    if isinstance(value, dict):
+        return {key: poisoned(one, text) if isinstance(one, str) else one for key, one in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_texts_stay_text(pages, number):
+    text = HOSTILE[number]
+    for name, view in (("binary", binary()), ("multiclass", multiclass())):
+        html = render(poisoned(view, text))
+        html.encode("utf-8")
+        page, usual = Page(html), Page(pages[name])
+        assert page.tags.keys() <= usual.tags.keys()
+        assert page.attributes <= usual.attributes
+        assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+        assert page.tags["section"] == usual.tags["section"]
+        assert re.search(r"[\x00\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html) is None
+        assert re.sub(r"\s+", " ", clean(text)) in page.text
+
+
+def test_there_are_fifty_hostile_texts():
+    assert len(set(HOSTILE)) == 50
+
+
+@pytest.mark.slow
+def test_a_browser_runs_nothing_of_them(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here")
+    html = render(poisoned(multiclass(), " ".join(HOSTILE)))
+    policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+
+    def ran(content: str) -> bool:
+        path = tmp_path / "page.html"
+        path.write_text(content, encoding="utf-8")
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        options += ["--virtual-time-budget=3000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+        done = subprocess.run(
+            [browser, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        )
+        assert "Everything needed to repeat it" in done.stdout
+        return 'data-pwned="1"' in done.stdout
+
+    unguarded = policy.sub("", html)
+    assert not ran(unguarded)  # escaping alone holds
+    planted = f"<img src=x onerror={PWN}></main>"
+    assert ran(unguarded.replace("</main>", planted))  # and the test can see a script run
+    assert not ran(html.replace("</main>", planted))  # the policy alone holds too
+
+
+class TestGlossary:
+    def test_links_each_term_once_and_escapes_the_rest(self):
+        glossary = Glossary()
+        linked = glossary.link("The <b>fold</b> and the folds of a network.")
+        assert linked.count('href="#term-fold"') == 1
+        assert "&lt;b&gt;" in linked
+        assert "term-network" in linked
+        assert "term-fold" not in glossary.link("another fold")
+
+    def test_words_inside_other_words_are_left_alone(self):
+        assert "<a" not in Glossary().link("networked scaffolds, a manifold, F1-like &amp; worth a look")
+
+    def test_every_term_used_is_explained(self):
+        glossary = Glossary()
+        glossary.link("ROC AUC and R² and leakage")
+        assert [name for _, name, _ in glossary.entries()] == ["leakage", "ROC AUC", "R²"]
+        assert all(meaning.endswith(".") for meaning in TERMS.values())
+
+
+def test_usage_quotes_paths():
+    shell, python = usage_snippets("runs/my wine-1", "runs/my wine-1/model", Task("binary", "y", (0, 1)))
+    assert shell.code == "annvil predict 'runs/my wine-1' new.csv -o predictions.csv"
+    assert "annvil.load('runs/my wine-1/model')" in python.code
+    assert "predict_proba" in python.code
+    assert "predict_proba" not in usage_snippets("r", "m", Task("regression", "y"))[1].code
+
+
+def test_importing_the_report_loads_no_training_library():
+    heavy = "[m for m in ('torch', 'sklearn', 'onnx') if m in sys.modules]"
+    code = f"import sys, annvil.report; annvil.report.render; print({heavy})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_a_bare_run_is_short():
+    assert len(render(bare())) < 60_000
