@@ -23,7 +23,7 @@ DRAWS = 400
 """Bootstrap draws (assumed: the 5% and 95% points are then known to about one point of probability)."""
 
 EXTRAPOLATION = 4.0
-"""Laws are trusted to this many times the largest anchor, no further (assumed, as cautious as the warnings above)."""
+"""Laws are trusted to this many times the largest anchor, no further (assumed; see the warning above)."""
 
 RISE = 4.0
 """An error that rises by more than this many standard errors above the lowest earlier one is not noise."""
@@ -31,7 +31,7 @@ RISE = 4.0
 MISFIT = 2.0
 """Residuals beyond this many standard errors (root mean square) say that the law does not fit.
 
-Measured on 100 simulated curves of seven anchors and three folds each: with both limits 4 to 9% of true power laws (flat
+"""Laws are trusted to this many times the largest anchor, no further (assumed; see the warning above)."""
 ones included) are refused, all curves with a peak of 7 standard errors, and 4 of 10 with a jump of 4.
 """
 

@@ -3,7 +3,8 @@
 The rule, in order:
 
 1. Eligible are contenders with all common folds whose model could be exported. The verdict narrows them: where a
-   network is the answer, networks; where the simple side is, or a network is ruled out, the others.
+   network is the answer, networks; where the simple side is, a network is ruled out, or it is not beyond doubt that the
+   inputs predict anything, the others.
 2. The best is the one with the best mean. Of the others those stay that are more likely within `worth` of it than
    worse (P(worse by more than worth) <= 1/2): whoever costs more has to show that the gain is worth it.
 3. Of those the cheapest is taken. Cost is the geometric mean of three ratios to the cheapest: latency of one row, size,
@@ -19,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annvil.comparison.results import Cost, Standing, VerdictKind
+from annvil.comparison.results import Cost, Family, Standing
 from annvil.comparison.sides import Paired
 
 NOT_WORSE = 0.5
@@ -41,14 +42,17 @@ class Recommendation:
 
 
 def recommend(
-    paired: Paired, standings: Sequence[Standing], worth: float, kind: VerdictKind, network_ruled_out: bool
+    paired: Paired, standings: Sequence[Standing], worth: float, families: Sequence[Family]
 ) -> Recommendation | None:
-    """The recommendation by the module's rule; None when no contender has a score and a model to ship."""
+    """The recommendation by the module's rule among ``families``, or among all when none of these can be shipped.
+
+    None when no contender has a score and a model to ship.
+    """
     table = {s.contender: s for s in standings}
     shippable = [name for name in paired.results if _shippable(table[name])] if paired.places else []
     if not shippable:
         return None
-    allowed = [name for name in shippable if _allowed(table[name], kind, network_ruled_out)] or shippable
+    allowed = [name for name in shippable if table[name].family in families] or shippable
     best = min(allowed, key=lambda name: paired.metric.error(paired.mean(name)))
     close = tuple(name for name in allowed if name == best or _not_worse(paired, best, name, worth))
     return Recommendation(cheapest([table[name] for name in close]).contender, best, close)
@@ -76,14 +80,6 @@ def relative_costs(costs: Sequence[Cost | None]) -> list[float]:
 
 def _shippable(standing: Standing) -> bool:
     return standing.cost is not None and standing.cost.size_bytes is not None
-
-
-def _allowed(standing: Standing, kind: VerdictKind, network_ruled_out: bool) -> bool:
-    if kind == "network":
-        return standing.family == "network"
-    if kind == "simple" or (kind == "cannot tell" and network_ruled_out):
-        return standing.family != "network"
-    return True
 
 
 def _not_worse(paired: Paired, best: str, other: str, worth: float) -> bool:

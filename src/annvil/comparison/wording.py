@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from annvil.comparison.recommendation import relative_costs
+from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
-from annvil.comparison.verdict import Evidence, Finding
+from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
 from annvil.metrics import Metric
 
 
@@ -83,7 +83,7 @@ class _Words:
         """One or two sentences: the answer and how sure it is."""
         posterior, kind = self.finding.posterior, self.finding.kind
         recommended = self.table[self.finding.recommendation.contender]
-        if recommended.family == "dummy":
+        if recommended.family == "dummy" and not self._network_may_know:
             return (
                 "The inputs do not predict the target: no contender beats guessing without them by more than "
                 f"{self.worth}."
@@ -123,6 +123,11 @@ class _Words:
                 f"No network needed. The chance that one is better than {self.simple} by more than {self.worth} is "
                 f"only {percent(posterior.p_first)}."
             )
+        if self._seems_better(posterior):
+            return (
+                f"Cannot tell yet: {self.network} seems better than {self.simple}, but whether the inputs predict the "
+                "target at all is not beyond doubt."
+            )
         rows = self.finding.rows_that_would_tell
         more = f"; about {rows:,} rows would probably tell" if rows else ""
         return (
@@ -130,6 +135,15 @@ class _Words:
             f"advantage over {self.simple} lies anywhere from {self.metric.tells(posterior.low, sign=True)} to "
             f"{self.amount(posterior.high, sign=True)}{more}."
         )
+
+    @property
+    def _network_may_know(self) -> bool:
+        """Whether it is likelier than not that the network side beats guessing."""
+        return (self.finding.beats_guessing or 0.0) > NOT_WORSE
+
+    def _seems_better(self, posterior: Posterior) -> bool:
+        """Whether a network would have been the answer, had it been beyond doubt that it beats guessing."""
+        return self.finding.kind == "cannot tell" and posterior.p_first >= self.evidence.confidence
 
     def _no_comparison(self, recommended: Standing) -> str:
         if self.finding.network is None:
@@ -197,8 +211,16 @@ class _Words:
     def more_rows(self) -> str:
         """How many rows would tell, when it cannot be told."""
         plan, rows = self.evidence.plan, self.finding.rows_that_would_tell
-        if self.finding.kind != "cannot tell" or self.finding.posterior is None:
+        posterior = self.finding.posterior
+        if self.finding.kind != "cannot tell" or posterior is None:
             return ""
+        if self._seems_better(posterior):
+            sure = percent(self.finding.beats_guessing or 0.0)
+            return (
+                f"The chance that a network beats guessing without the inputs by more than {self.worth} is {sure}; "
+                f"{percent(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone makes some "
+                "contender look good on data that hold nothing."
+            )
         if rows is None:
             return (
                 "No reasonable number of rows would settle it: the difference is too close to the border of what would "
@@ -280,6 +302,10 @@ class _Words:
         chosen, best = (
             self.table[n] for n in (self.finding.recommendation.contender, self.finding.recommendation.best)
         )
+        if chosen.family == "dummy" and self._network_may_know:
+            return (
+                "No simple model beats it by the gain that would justify one, and that a network does is not certain."
+            )
         if chosen.family == "dummy":
             return "Nothing beats it by the gain that would justify a model."
         if chosen.contender == best.contender:
