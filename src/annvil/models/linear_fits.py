@@ -14,7 +14,7 @@ from annvil.task import FloatArray, IntArray
 NEWTON_PARAMETERS = 500
 """Up to so many coefficients Newton's method (one Cholesky factor a step) beats L-BFGS; measured on 2 cores."""
 
-NEWTON_WORK = 3e9
+NEWTON_WORK = 5e8
 """… unless rows times squared coefficients, the work of one Hessian, exceed this with more than two classes."""
 
 CHUNK_ROWS = 65_536

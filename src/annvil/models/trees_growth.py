@@ -58,14 +58,13 @@ class Growth:
 
 
 GROWTHS = (
-    Growth(0.05, 31, 10, 1.0, 0.5),
-    Growth(0.05, 15, 5, 10.0, 0.3),
-    Growth(0.05, 7, 10, 1.0, 0.5),
-    Growth(0.05, 63, 5, 1.0, 0.7),
-    Growth(0.05, 50, 40, 0.0, 0.7),
-    Growth(0.05, 100, 3, 1.0, 0.5),
-    Growth(0.05, 4, 10, 1.0, 0.5),
-    Growth(0.05, 31, 20, 0.0, 1.0),
+    Growth(0.08, 15, 5, 10.0, 0.3),
+    Growth(0.08, 31, 10, 1.0, 0.5),
+    Growth(0.08, 50, 40, 0.0, 0.7),
+    Growth(0.08, 100, 3, 1.0, 0.5),
+    Growth(0.08, 7, 10, 1.0, 0.5),
+    Growth(0.08, 15, 20, 1.0, 0.7),
+    Growth(0.08, 4, 10, 1.0, 0.5),
 )
 """The candidates in the order in which they are tried; the first is the tuned default."""
 
