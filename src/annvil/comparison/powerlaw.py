@@ -31,8 +31,8 @@ RISE = 4.0
 MISFIT = 2.0
 """Residuals beyond this many standard errors (root mean square) say that the law does not fit.
 
-"""Laws are trusted to this many times the largest anchor, no further (assumed; see the warning above)."""
-ones included) are refused, all curves with a peak of 7 standard errors, and 4 of 10 with a jump of 4.
+Measured on 100 simulated curves each, of seven anchors and three folds: with both limits 4 to 9% of true power laws
+(flat ones included) are refused, all curves with a peak of 7 standard errors, and 4 of 10 with a jump of 4.
 """
 
 
