@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil import __version__
 from annvil.comparison.plan import Schedule
 from annvil.comparison.request import Request
 from annvil.data.table import Dataset
@@ -22,7 +22,7 @@ def fingerprint(
 ) -> dict[str, Any]:
     """JSON-able; each entry is named as a user would name what differs."""
     return {
-        "Annvil's version": __version__,
+        "Annvil's version": version("annvil"),
         "the data": data_digest(dataset),
         "the task": dataset.task.to_json(),
         "the columns": [[f.name, f.kind] for f in dataset.inputs.schema],
