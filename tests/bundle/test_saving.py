@@ -126,6 +126,16 @@ def test_a_path_in_a_folder_that_does_not_exist_yet(tmp_path: Path, example):
     assert load(example.save(tmp_path / "runs" / "one" / "model")).task == example.task
 
 
+@pytest.mark.parametrize("version", [1])
+def test_models_of_earlier_formats_say_the_same(version, example):
+    """A file of every format that was ever released, kept as it was written."""
+    path = Path(__file__).parent / "data" / f"format-{version}.zip"
+    model = load(path)
+    assert model.manifest.format_version == version
+    np.testing.assert_allclose(model.raw(example.rows), example.expected, atol=1e-6)
+    np.testing.assert_array_equal(load_weights(path)["step"], 7)
+
+
 def _constant_graph(n_outputs: int) -> bytes:
     """The same outputs for every row; neither input has a column."""
     graph = Graph()
