@@ -23,6 +23,11 @@ class BatchShape:
     validation_steps: int
     validation_batch: int
 
+    @property
+    def rows(self) -> int:
+        """Rows of an epoch, padding included."""
+        return self.steps * self.batch
+
     @classmethod
     def of(cls, member: Member, recipe: Recipe) -> BatchShape:
         """The shape for ``member``: equal steps, each padded by at most 15 rows (or to its own size if that is small)."""

@@ -21,12 +21,30 @@ aten = torch.ops.aten
 Instruction = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
+class Arena:
+    """Memory that programs which never run at the same time use one after another."""
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.chunks: list[Tensor] = []
+        self._device = device
+
+    def grow(self, n_bytes: int) -> Tensor:
+        """A new chunk of at least that many bytes, starting on a cache line."""
+        chunk = torch.zeros(-(-max(n_bytes, 1) // 64) * 64, dtype=torch.uint8, device=self._device)
+        self.chunks.append(chunk)
+        return chunk
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held."""
+        return sum(chunk.numel() for chunk in self.chunks)
+
+
 class Program:
     """``run()`` reads the bound inputs and fills the bound outputs."""
 
-    def __init__(self, instructions: list[Instruction], scratch_bytes: int) -> None:
+    def __init__(self, instructions: list[Instruction]) -> None:
         self.instructions = instructions
-        self.scratch_bytes = scratch_bytes
 
     def run(self) -> None:
         """One pass; call it under ``torch.no_grad()``."""
@@ -34,9 +52,12 @@ class Program:
             operation(*args, **kwargs)
 
 
-def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Program:
-    """The program that computes ``recorded`` from ``inputs`` into ``outputs`` (tensors of the recorded shapes)."""
-    binder = _Binder(recorded, inputs)
+def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor], arena: Arena) -> Program:
+    """The program that computes ``recorded`` from ``inputs`` into ``outputs`` (tensors of the recorded shapes).
+
+    Everything in between lies in ``arena``, whose content another program may change between two runs.
+    """
+    binder = _Binder(recorded, inputs, arena)
     binder.direct_outputs(outputs)
     for moment, node in enumerate(recorded.nodes):
         binder.place(moment, node)
@@ -44,24 +65,24 @@ def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -
         source = binder.tensors[id(node)]
         if source.data_ptr() != target.data_ptr() or source.stride() != target.stride():
             binder.instructions.append((target.copy_, (source,), {}))
-    return Program(binder.instructions, binder.scratch_bytes)
+    return Program(binder.instructions)
 
 
 class _Binder:
-    def __init__(self, recorded: Trace, inputs: Sequence[Tensor]) -> None:
+    def __init__(self, recorded: Trace, inputs: Sequence[Tensor], arena: Arena) -> None:
         self._trace = recorded
         self._inputs = inputs
+        self._arena = arena
         self._device = inputs[0].device
         self._targets: dict[int, Tensor] = {}
         self._last_use = self._find_last_uses()
         self._dying: dict[int, list[Node]] = {}
         for node in recorded.nodes:
             self._dying.setdefault(self._last_use.get(id(node), -1), []).append(node)
-        self._free: list[Tensor] = []
+        self._free: list[Tensor] = list(arena.chunks)
         self._chunks: dict[int, Tensor] = {}  # root node → the scratch memory it lies in
         self.tensors: dict[int, Tensor] = {}
         self.instructions: list[Instruction] = []
-        self.scratch_bytes = 0
 
     def _find_last_uses(self) -> dict[int, int]:
         last: dict[int, int] = {}
@@ -152,8 +173,7 @@ class _Binder:
             chunk = min(fitting, key=Tensor.numel)
             self._free = [other for other in self._free if other is not chunk]
         else:
-            chunk = torch.empty(-(-n_bytes // 64) * 64, dtype=torch.uint8, device=self._device)
-            self.scratch_bytes += chunk.numel()
+            chunk = self._arena.grow(n_bytes)
         self._chunks[id(node)] = chunk
         return chunk.view(form.dtype).as_strided(form.shape, form.stride)
 

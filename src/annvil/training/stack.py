@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,8 @@ class Layout:
         parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
         if not parameters:
             raise RequestError(f"{type(network).__name__} has no parameters that could be trained.")
-        asked = network.parameter_groups() if hasattr(network, "parameter_groups") else {}
+        own_groups: Any = getattr(network, "parameter_groups", dict)
+        asked = own_groups()
         unknown = sorted(set(asked) - set(parameters))
         if unknown:
             raise RequestError(
@@ -63,6 +65,11 @@ class Layout:
             tuple(rules[name] for name in names),
             tuple(frozen + [name for name, _ in network.named_buffers()]),
         )
+
+    def buffers_of(self, network: nn.Module) -> list[Tensor]:
+        """One network's buffers, and parameters that are not trained, in this layout's order."""
+        state = _state(network)
+        return [state[name].detach() for name in self.buffers]
 
     @property
     def n_parameters(self) -> int:
@@ -108,7 +115,7 @@ class Layout:
         RequestError
             When the networks do not have the same parameters and shapes.
         """
-        states = [{**dict(n.named_parameters()), **dict(n.named_buffers())} for n in networks]
+        states = [_state(network) for network in networks]
         for number, state in enumerate(states):
             for name in (*self.names, *self.buffers):
                 first, here = states[0][name], state.get(name)
@@ -122,3 +129,7 @@ class Layout:
             parameters = [torch.stack([state[name] for state in states]).float() for name in self.names]
             buffers = [torch.stack([state[name] for state in states]) for name in self.buffers]
         return [value.detach() for value in parameters], [value.detach() for value in buffers]
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}

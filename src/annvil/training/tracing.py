@@ -188,6 +188,9 @@ class _Recorder(TorchDispatchMode):
         before = replace((args, kwargs), Tensor, self.node)
         first = next(iter(_tensors(args)), None)
         offset = 0 if first is None else first.storage_offset()
+        if op._schema.is_mutable and isinstance(before[0][0], Node):
+            root = before[0][0].root
+            root.value = None if root.value is None else root.value.clone()  # the tensor itself is about to change
         results = op(*args, **kwargs)
         several = results if isinstance(results, list | tuple) else [results]
         if op._schema.is_mutable:

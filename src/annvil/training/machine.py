@@ -1,0 +1,144 @@
+"""What pays on this machine: measured once, remembered, so that the same machine makes the same choice again.
+
+The measurements live in ``annvil/machine.json`` in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``), by processor,
+PyTorch version and number of cores. A damaged file is measured anew; if it cannot be written, every process measures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from annvil.errors import MachineError
+from annvil.files import write_json
+
+_WORTH = 1.3  # a gain that is surely no noise (assumed)
+
+
+def cores() -> int:
+    """Cores that this process may use: what PyTorch was given, at most what the system allows."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, torch.get_num_threads()))
+
+
+def bfloat16_gain() -> float:
+    """How many times faster a product of 256 × 256 matrices is in bfloat16, rounding and widening included."""
+    return _remembered("bfloat16_gain", _measure_bfloat16)
+
+
+def second_worker_gain() -> float:
+    """How many times more steps two workers do together than one, on two cores."""
+    return _remembered("second_worker_gain", _measure_workers)
+
+
+def bfloat16_pays() -> bool:
+    """Whether products that are large enough should be rounded to bfloat16 here."""
+    return bfloat16_gain() >= _WORTH
+
+
+def workers_pay() -> bool:
+    """Whether packs should be trained side by side."""
+    return cores() > 1 and second_worker_gain() >= _WORTH
+
+
+def cache_file() -> Path:
+    """Where the measurements are remembered."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "annvil" / "machine.json"
+
+
+def _remembered(name: str, measure: Callable[[], float]) -> float:
+    known = _read()
+    here = known.setdefault(_this_machine(), {})
+    if not isinstance(here.get(name), int | float):
+        here[name] = round(measure(), 3)
+        try:
+            write_json(cache_file(), known)
+        except MachineError:
+            pass  # a read-only home: nothing is lost but the time to measure again
+    return float(here[name])
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    try:
+        known = json.loads(cache_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {name: values for name, values in known.items() if isinstance(values, dict)}
+
+
+def _this_machine() -> str:
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        of_interest = ("model name", "model", "stepping")
+        name = " ".join(value.strip() for key, value in fields.items() if key.strip() in of_interest)
+        name += " AMX" if "amx_bf16" in fields.get("flags\t\t", "") else ""
+    except OSError:
+        pass
+    return f"{name} | torch {torch.__version__} | {cores()} cores"
+
+
+def _measure_bfloat16() -> float:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        left, right, product = (torch.ones(4, 256, 256) for _ in range(3))
+        narrow = [tensor.bfloat16() for tensor in (left, right, product)]
+
+        def rounded() -> None:
+            narrow[0].copy_(left)
+            torch.bmm(narrow[0], narrow[1], out=narrow[2])
+            product.copy_(narrow[2])
+
+        return _seconds(lambda: torch.bmm(left, right, out=product)) / _seconds(rounded)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _measure_workers() -> float:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            alone = min(_wall(lambda: pool.submit(_some_steps).result()) for _ in range(3))
+            together = min(_wall(lambda: list(pool.map(lambda _: _some_steps(), range(2)))) for _ in range(3))
+        return 2 * alone / together
+    finally:
+        torch.set_num_threads(before)
+
+
+def _some_steps() -> None:
+    """Operations of about the size that a pack of small networks has."""
+    x, weight, y = torch.ones(16, 32, 64), torch.ones(16, 64, 64), torch.empty(16, 32, 64)
+    for _ in range(200):
+        torch.bmm(x, weight, out=y)
+        torch.clamp_min(y, 0.0, out=y)
+
+
+def _seconds(run: Callable[[], Any], repeats: int = 10) -> float:
+    """The shortest of several runs, in processor time of this thread, so that other programs do not count."""
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.thread_time()
+        run()
+        times.append(time.thread_time() - start)
+    return max(min(times), 1e-9)
+
+
+def _wall(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
