@@ -244,6 +244,33 @@ class TestGlossary:
         assert all(meaning.endswith(".") for meaning in TERMS.values())
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    long = colour.lstrip("#") if len(colour) == 7 else "".join(2 * c for c in colour.lstrip("#"))
+    parts = [int(long[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio (WCAG 2.2)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", range(3), ids=["light", "dark", "print"])
+def test_text_is_readable_in_every_theme(pages, theme):
+    block = re.findall(r":root \{(.*?)\}", pages["binary"], re.DOTALL)[theme]
+    colour = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{3,6});", block))
+    for ink in ("ink", "ink-2", "ink-3", "network", "simple", "equal", "serious", "warn"):
+        for paper in ("paper", "raised") if ink.startswith("ink") or ink == "serious" else ("paper",):
+            assert contrast(colour[ink], colour[paper]) >= 4.5, (ink, paper)
+    for side in ("hit", "miss"):
+        for level in range(1, 6):
+            text = colour["on-dark" if level >= 4 else "on-light"]
+            assert contrast(text, colour[f"{side}-{level}"]) >= 4.5, (side, level)
+
+
 def test_usage_quotes_paths():
     shell, python = usage_snippets("runs/my wine-1", "runs/my wine-1/model", Task("binary", "y", (0, 1)))
     assert shell.code == "annvil predict 'runs/my wine-1' new.csv -o predictions.csv"

@@ -298,7 +298,7 @@ def multiclass() -> ReportView:
         "Erbaluce",
     )
     rng = np.random.default_rng(2)
-    logits = 3.4 * rng.normal(size=(3000, len(classes)))
+    logits = 9.0 * rng.normal(size=(3000, len(classes)))
     outputs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     y = np.array([rng.choice(len(classes), p=p) for p in outputs])
     names = [f"absorbance at {410 + 17 * i} nm" for i in range(38)] + ["vineyard", "harvested on"]

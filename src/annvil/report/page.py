@@ -12,7 +12,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-import annvil
 from annvil.comparison.results import Comparison, Standing
 from annvil.metrics import METRICS, Metric, decide, metrics_for
 from annvil.report import figures, summaries, wording
@@ -49,7 +48,7 @@ def render(view: ReportView) -> str:
         style_hash=digest,
         glossary=glossary,
         term=glossary.link,
-        version=annvil.__version__,
+        version=dict(view.reproduction.versions).get("annvil", ""),
         w=wording,
     )
 
