@@ -1,0 +1,314 @@
+"""Is the verdict honest? Simulated tables whose truth is known, through the statistics and fold plans of the product.
+
+    python benchmarks/verdict.py [--quick] [--parts null power shuffled race leaks curves baycomp]
+
+- null: two learners that are truly equal (each sees one exchangeable half of the columns): how often does the verdict
+  name a side? Beside it, what a plain paired t-test would have said.
+- power: the second learner's columns carry half the signal of the first's: how often is the difference found?
+- shuffled: targets that are noise, one learner with ten columns against one with two and the dummy: never "network".
+- race: shuffled targets through the whole comparison with every contender at a small budget: never "network".
+- leaks: a column that gives the target away, in eight disguises: is it found by the audit?
+- curves: power laws fitted up to a quarter of the rows: does the band hold the error with all rows?
+- baycomp: largest difference between our posterior and that of `baycomp`.
+
+Two cores, about 8 minutes; ``--quick`` about 90 seconds. Every number comes from fixed seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from annvil.comparison.jobs import OuterFold, outer_jobs
+from annvil.comparison.results import Cost, FoldResult, Plan, Standing
+from annvil.comparison.statistics import correlated_posterior
+from annvil.comparison.verdict import Evidence, find
+from annvil.data.table import Column, Dataset, Field, Table
+from annvil.metrics import METRICS, Metric
+from annvil.task import Task
+
+Array = np.ndarray[Any, np.dtype[Any]]
+FAMILIES = {"dummy": "dummy", "linear": "linear", "net": "network"}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Ridge discriminant on some columns: cheap, and as good as its columns are."""
+
+    name: str
+    columns: tuple[int, ...]
+
+    def outputs(self, X: Array, y: Array, train: Array, test: Array) -> Array:
+        """Probabilities of two classes for the test rows."""
+        if not self.columns:
+            share = np.full(len(test), y[train].mean())
+            return np.stack([1 - share, share], axis=1)
+        known, asked = X[np.ix_(train, self.columns)], X[np.ix_(test, self.columns)]
+        centre, signs = known.mean(axis=0), 2.0 * y[train] - 1
+        spread = (known - centre).T @ (known - centre) + np.eye(len(self.columns))
+        slopes = np.linalg.solve(spread, (known - centre).T @ (signs - signs.mean()))
+        positive = 1 / (1 + np.exp(-4 * ((asked - centre) @ slopes + signs.mean() / 2)))
+        return np.stack([1 - positive, positive], axis=1)
+
+
+def table_of(X: Array) -> Table:
+    """Number columns."""
+    return Table(tuple(Column(Field(f"x{j}", "number"), X[:, j].copy()) for j in range(X.shape[1])), len(X))
+
+
+def make_dataset(X: Array, y: Array) -> Dataset:
+    """A binary question."""
+    return Dataset(table_of(X), y.astype(np.int64), Task("binary", "y", ("no", "yes")), np.arange(len(y)))
+
+
+def halves(n_rows: int, seed: int, second_share: float = 1.0, width: int = 5) -> tuple[Array, Array]:
+    """Two halves of columns; the target listens to both, to the second with ``second_share`` of the strength."""
+    rng = np.random.default_rng([seed, n_rows])
+    X = rng.normal(size=(n_rows, 2 * width))
+    weights = np.concatenate([np.ones(width), np.full(width, second_share)])
+    score = X @ weights / np.sqrt(width) + 0.5 * rng.normal(size=n_rows)
+    return X, (score > 0).astype(np.int64)
+
+
+def plan_of(n_rows: int, repeats: int, seed: int) -> Plan:
+    """The product's folds."""
+    return Plan(0.0, n_rows, n_rows, 5, repeats, "5 folds", "random", {}, {}, (), seed)
+
+
+def results_of(
+    learner: Learner, dataset: Dataset, X: Array, folds: Sequence[Sequence[OuterFold]], metric: Metric
+) -> list[FoldResult]:
+    """What the race would have kept, without disk and export."""
+    made, y = [], dataset.y
+    for repeat in folds:
+        for fold in repeat:
+            rows = fold.job.rows
+            out_of_fold = np.zeros((dataset.n_rows, 2))
+            for split in fold.job.inner:
+                out_of_fold[split.test] = learner.outputs(X, y, split.train, split.test)
+            score = metric.score(dataset.task, y[fold.test], learner.outputs(X, y, rows, fold.test))
+            inner = metric.score(dataset.task, y[rows], out_of_fold[rows])
+            place = (fold.job.key, fold.repeat, fold.fold, len(rows), len(fold.test))
+            made.append(FoldResult(learner.name, *place, {metric.name: score}, inner, {}, "", (), 0, 0, 1))
+    return made
+
+
+def verdict_of(dataset: Dataset, X: Array, learners: Sequence[Learner], repeats: int, metric: Metric, seed: int) -> Any:
+    """The product's finding for these learners."""
+    plan = plan_of(dataset.n_rows, repeats, seed)
+    folds = outer_jobs(dataset, plan)
+    results, standings = [], []
+    for learner in learners:
+        found = results_of(learner, dataset, X, folds, metric)
+        results += found
+        means = {metric.name: float(np.mean([f.scores[metric.name] for f in found]))}
+        cost = Cost(1, 1, 1, 1, 1, 1)
+        family = FAMILIES[learner.name]
+        standings.append(Standing(learner.name, learner.name, family, "finished", "", (), means, {}, "", cost, 0))  # type: ignore[arg-type]
+    return find(Evidence(metric, 0.01, 0.95, plan, tuple(standings), tuple(results), (), None, "", time_ordered=False))
+
+
+def plain_t(differences: Sequence[float]) -> bool:
+    """Whether the paired t-test, at 5%, would call the difference real."""
+    from scipy import stats
+
+    d = np.asarray(differences)
+    return bool(d.std() > 0 and stats.ttest_1samp(d, 0.0).pvalue < 0.05)
+
+
+def part_two_learners(n_tables: int, second_share: float, title: str) -> None:
+    """Null (share 1) or power (share below 1; the network's half is the stronger one)."""
+    print(f"\n{title}: {n_tables} tables each; verdicts in %, false ones are network + simple")
+    print(f"{'rows':>6} {'folds':>6} {'metric':>9} | network simple equal cannot | plain t-test names a winner")
+    for n_rows in (200, 1000):
+        for repeats in (1, 2, 5):
+            for metric in (METRICS["accuracy"], METRICS["roc_auc"]):
+                kinds: Counter[str] = Counter()
+                plain = 0
+                for seed in range(n_tables):
+                    X, y = halves(n_rows, seed, second_share)
+                    learners = [Learner("linear", tuple(range(5, 10))), Learner("net", tuple(range(5)))]
+                    found = verdict_of(make_dataset(X, y), X, learners, repeats, metric, seed)
+                    kinds[found.kind] += 1
+                    plain += plain_t(found.posterior.differences)
+                parts = [100 * kinds[k] / n_tables for k in ("network", "simple", "equal", "cannot tell")]
+                row = (
+                    f"{n_rows:>6} {repeats}x5{'':>3} {metric.name:>9} | {parts[0]:7.1f} {parts[1]:6.1f} {parts[2]:5.1f}"
+                )
+                print(f"{row} {parts[3]:6.1f} | {100 * plain / n_tables:.1f}", flush=True)
+
+
+def part_shuffled(n_tables: int) -> None:
+    """Noise targets through the statistics alone."""
+    learners = [Learner("dummy", ()), Learner("linear", (0, 1)), Learner("net", tuple(range(10)))]
+    print(f"\nshuffled targets, {n_tables} tables each; 'unguarded' counts P(network better by more than worth) >= 95%")
+    for n_rows in (150, 600):
+        for repeats in (1, 5):
+            kinds: Counter[str] = Counter()
+            unguarded = 0
+            for seed in range(n_tables):
+                rng = np.random.default_rng([seed, n_rows, 7])
+                X, y = rng.normal(size=(n_rows, 10)), rng.integers(2, size=n_rows)
+                found = verdict_of(make_dataset(X, y), X, learners, repeats, METRICS["roc_auc"], seed)
+                kinds[found.kind] += 1
+                unguarded += found.posterior.p_first >= 0.95
+            print(f"{n_rows:>6} {repeats}x5 | {dict(kinds)}, unguarded {unguarded}", flush=True)
+
+
+def part_race(n_tables: int) -> None:
+    """Noise targets through the whole comparison."""
+    from annvil.comparison import Request, Store, compare
+    from annvil.models import contenders_for_tables
+
+    kinds: Counter[str] = Counter()
+    recommended: Counter[str] = Counter()
+    for seed in range(n_tables):
+        rng = np.random.default_rng([seed, 8])
+        dataset = make_dataset(rng.normal(size=(160, 6)), rng.integers(2, size=160))
+        with tempfile.TemporaryDirectory() as folder:
+            request = Request(METRICS["roc_auc"], budget_seconds=15.0, seed=seed)
+            verdict = compare(dataset, contenders_for_tables(), request, Store(Path(folder))).verdict
+        kinds[verdict.kind] += 1
+        recommended[verdict.recommended] += 1
+    print(f"\nshuffled targets through the race, {n_tables} tables: {dict(kinds)}, recommended {dict(recommended)}")
+
+
+def part_leaks(n_plants: int) -> None:
+    """Columns that give the target away, among honest ones."""
+    from annvil.data import audit
+
+    found, alarms, missed = 0, 0, Counter[str]()
+    for seed in range(n_plants):
+        rng = np.random.default_rng([seed, 9])
+        X, y = halves(400, seed)
+        clean = make_dataset(X, y)
+        name, column = leak(seed, y, rng)
+        table = Table((*clean.inputs.columns, column), clean.n_rows)
+        planted = Dataset(table, clean.y, clean.task, clean.groups)
+        named = [c for f in audit(planted) if "leak" in f.kind for c in f.columns]
+        alarms += any("leak" in f.kind for f in audit(clean))
+        found += "leaking" in named
+        missed.update([] if "leaking" in named else [name])
+    print(f"\nplanted leaks: found {found} of {n_plants}, missed {dict(missed)}; false alarms on clean tables {alarms}")
+
+
+def leak(seed: int, y: Array, rng: np.random.Generator) -> tuple[str, Column]:
+    """A disguise for the target, by turns."""
+    n = len(y)
+    texts = ("no", "yes")
+    wrong = rng.random(n) < 0.01
+    gone = rng.random(n) < 0.1
+    number = {
+        "copy": y * 1.0,
+        "scaled": 37.0 - 12.5 * y,
+        "noisy": y + 0.1 * rng.normal(size=n),
+        "one in a hundred wrong": np.where(wrong, 1 - y, y) * 1.0,
+        "a tenth missing": np.where(gone, np.nan, y * 3.0),
+        "in two ranges": np.where(y == 1, rng.uniform(5, 6, n) * rng.choice([-1, 1], n), rng.uniform(-4, 4, n)),
+    }
+    name = (*number, "text", "text, some wrong")[seed % 8]
+    if name in number:
+        return name, Column(Field("leaking", "number"), number[name])
+    codes = np.where(wrong, 1 - y, y) if name == "text, some wrong" else y
+    return name, Column(Field("leaking", "category"), codes.astype(np.int32), texts)
+
+
+def part_curves(n_tables: int) -> None:
+    """Extrapolation from a quarter of the rows to all of them."""
+    from sklearn.datasets import make_classification
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.tree import DecisionTreeClassifier
+
+    from annvil.comparison.powerlaw import fit_law, why_ill_behaved
+    from annvil.comparison.results import Anchor
+
+    learners: list[Callable[[], Any]] = [
+        lambda: LogisticRegression(max_iter=200),
+        GaussianNB,
+        lambda: KNeighborsClassifier(7),
+        lambda: DecisionTreeClassifier(min_samples_leaf=5, random_state=0),
+    ]
+    held, fitted, refused = 0, 0, 0
+    largest = 3200
+    for seed in range(n_tables):
+        X, y = make_classification(
+            6000, 12, n_informative=8, n_clusters_per_class=1 + seed % 3, class_sep=0.7, flip_y=0.05, random_state=seed
+        )
+        make = learners[seed % len(learners)]
+        orders = [np.random.default_rng([seed, r]).permutation(6000) for r in range(3)]
+
+        def error(size: int, order: Array, X: Array = X, y: Array = y, make: Any = make) -> float:
+            train, test = order[1500 : 1500 + size], order[:1500]
+            return float(np.mean(make().fit(X[train], y[train]).predict(X[test]) != y[test]))
+
+        anchors = []
+        for size in (round(largest / 4 / np.sqrt(2) ** k) for k in range(6, -1, -1)):
+            errors = tuple(error(size, order) for order in orders)
+            anchors.append(Anchor(size, errors, float(np.mean(errors)), float(np.std(errors, ddof=1))))
+        law = fit_law(anchors, seed)
+        if why_ill_behaved(anchors, law):
+            refused += 1
+            continue
+        fitted += 1
+        low, high = np.quantile(law.draws_at(np.array([float(largest)])), [0.05, 0.95])
+        held += bool(low <= np.mean([error(largest, order) for order in orders]) <= high)
+    print(f"\ncurves, 90% band from n/4 to n: holds {held} of {fitted}; refused as ill-behaved {refused} of {n_tables}")
+
+
+def part_baycomp() -> None:
+    """Against the reference implementation."""
+    import baycomp
+
+    worst = 0.0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        folds, repeats = int(rng.integers(2, 11)), int(rng.integers(1, 6))
+        second = rng.uniform(0.5, 1.0, size=folds * repeats)
+        first = second + rng.normal(0.02 * rng.normal(), rng.uniform(0.001, 0.05), size=second.size)
+        if len(second) < 2:
+            continue
+        worth = float(rng.choice([0.001, 0.01, 0.05]))
+        ours = correlated_posterior((first - second).tolist(), n_train=folds - 1, n_test=1, worth=worth)
+        assert ours is not None
+        theirs = baycomp.two_on_single(second, first, rope=worth, runs=repeats)
+        worst = max(worst, float(np.max(np.abs(np.subtract((ours.p_second, ours.p_equal, ours.p_first), theirs)))))
+    print(f"\nbaycomp: largest difference of a probability over 300 comparisons {worst:.1e}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer tables")
+    names = ("null", "power", "shuffled", "race", "leaks", "curves", "baycomp")
+    parser.add_argument("--parts", nargs="+", choices=names, default=names)
+    asked = parser.parse_args()
+    many, some, few = (60, 24, 3) if asked.quick else (400, 100, 20)
+    parts: dict[str, Callable[[], None]] = {
+        "null": lambda: part_two_learners(many, 1.0, "null"),
+        "power": lambda: part_two_learners(some, 0.5, "power"),
+        "shuffled": lambda: part_shuffled(many // 2),
+        "race": lambda: part_race(few),
+        "leaks": lambda: part_leaks(some),
+        "curves": lambda: part_curves(some),
+        "baycomp": part_baycomp,
+    }
+    for name in asked.parts:
+        started = time.perf_counter()
+        parts[name]()
+        print(f"({name}: {time.perf_counter() - started:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()
