@@ -149,7 +149,7 @@ class TestLabels:
     def test_shortening_keeps_both_ends(self):
         assert re.fullmatch(r"absorbance.*….*nm", labels.shorten("absorbance of the sample at 444 nm", 130))
 
-    @settings(max_examples=60)
+    @settings(max_examples=60, derandomize=True)
     @given(st.lists(st.tuples(st.floats(60, 640), st.floats(40, 300)), min_size=1, max_size=8))
     def test_a_few_labels_never_lie_on_each_other(self, points):
         area = labels.Box(40, 30, 690, 330)
@@ -247,3 +247,9 @@ class TestCharts:
         long = tuple(1 / (1 + i) for i in range(5000))
         svg = training([History("fold 1", long, long)], "network", "epochs", 342.0, "t")
         assert len(svg) < 12_000
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_short_class_names_are_shown_whole(self, width):
+        shown = [text for text, _ in texts_of(confusion([[5, 1], [0, 9]], ["0", "1"], width, "c"))]
+        assert shown.count("0") == 3  # row, column, and an empty cell's count
+        assert "…" not in shown

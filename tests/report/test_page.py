@@ -118,7 +118,7 @@ def test_verdict_and_numbers_are_said(pages):
 
 def test_missing_parts_are_left_out_and_said(pages):
     text = Page(pages["bare"]).text
-    assert "There is no comparison of a network side with a simple side" in text
+    assert "Only one side has results" in text
     assert "What the model relies on" not in text
     assert 'href="#importance"' not in pages["bare"]
 

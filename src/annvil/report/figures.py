@@ -46,7 +46,7 @@ def _estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], 
     """(name, mean, low, high) as estimates in points or in the metric's unit, all with equal decimals."""
     factor = 100.0 if metric.greater_is_better else 1.0
     half = sorted(factor * (high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
-    places = min(4, max(0, -floor(log10(half)))) if half > 0 else 1
+    places = 0 if half >= 10 else min(4, max(1, -floor(log10(half)))) if half > 0 else 1
     made = []
     for name, *values in rows:
         mean, low, high = (factor * v for v in values)

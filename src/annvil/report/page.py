@@ -97,6 +97,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "metric": metric,
         "metric_title": metric.title[:1].upper() + metric.title[1:],
         "comparison": comparison,
+        "titles": {s.contender: s.title for s in comparison.standings},
         "verdict": comparison.verdict,
         "verdict_label": VERDICTS[comparison.verdict.kind],
         "recommended": recommended,
@@ -162,7 +163,7 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> Cos
         fit=wording.seconds(cost.fit_seconds) if cost else "",
         row=wording.seconds(latency / 1000) if latency is not None else "",
         size=wording.size(cost.size_bytes) if cost and cost.size_bytes is not None else "",
-        memory=wording.size(1e6 * cost.peak_memory_mb) if cost and cost.peak_memory_mb is not None else "",
+        memory=wording.megabytes(cost.peak_memory_mb) if cost and cost.peak_memory_mb is not None else "",
         state="" if standing.state == "finished" else standing.state,
     )
 

@@ -72,6 +72,11 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.0f} bytes"
 
 
+def megabytes(value: float) -> str:
+    """Memory, whose measurement is coarse: ``"41 MB"``, ``"below 1 MB"``, ``"1.2 GB"``."""
+    return "below 1 MB" if value < 1 else f"{value:.0f} MB" if value < 999.5 else f"{digits(value / 1000)} GB"
+
+
 def percent(part: float) -> str:
     """A probability: ``"94%"``, ``"0.4%"``, ``"below 0.1%"``, ``"above 99.9%"``; never a false certainty."""
     if part in (0.0, 1.0):

@@ -16,7 +16,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], width: fl
     """The chart: a row per true class, a column per predicted class, shaded by the share of the row."""
     narrow = width < 500
     k = len(classes)
-    left = min(max(text_width(c) for c in classes) + 12, (0.26 if narrow else 0.24) * width)
+    left = min(max(34.0, max(text_width(c) for c in classes) + 12), (0.26 if narrow else 0.24) * width)
     room = width - left - 2
     slanted = k > 2 and any(text_width(c) > min(room / k, 96) - 6 for c in classes)
     if slanted:  # the last label leans out over the right edge

@@ -36,7 +36,7 @@ def _character_width(character: str) -> float:
 
 def shorten(text: str, width: float, size: float = FONT_SIZE) -> str:
     """The text, or its beginning and end around an ellipsis, at most ``width`` pixels wide."""
-    if text_width(text, size) <= width:
+    if text_width(text, size) <= width + 0.01:  # room made for exactly this text is enough
         return text
     fits, too_many = 1, len(text)  # characters kept; width grows with them, so the most is found by halving
     while too_many - fits > 1:
@@ -113,13 +113,14 @@ def _around(point: Point, width: float, radius: float) -> list[tuple[float, Plac
     x, y = point
     height = FONT_SIZE
     places = []
-    for ring, gap in enumerate((radius + 3, radius + 16, radius + 30, radius + 46, radius + 64)):
+    for ring, gap in enumerate(radius + 3 + 15 * step for step in range(9)):
         above, below = y - gap - height / 2, y + gap + height / 2
         aside, askew = 0.7 * gap, 0.7 * gap + 4
         sides = [
             (x + gap, y), (x - gap - width, y), (x - width / 2, above), (x - width / 2, below),
             (x + aside, y - askew), (x + aside, y + askew),
             (x - aside - width, y - askew), (x - aside - width, y + askew),
+            (x - 4, above), (x - 4, below), (x + 4 - width, above), (x + 4 - width, below),
         ]  # fmt: skip
         for preference, (left, middle) in enumerate(sides):
             box = Box(left - 1, middle - height / 2 - 1, left + width + 1, middle + height / 2 + 1)

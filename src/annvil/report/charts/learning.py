@@ -103,6 +103,8 @@ def _measured_limit(drawing: Drawing, frame: Frame, last: float, narrow: bool, c
     """The line up to which there are measurements."""
     if not any(c.beyond()[0] for c in curves) or not frame.x.low < last < frame.x.high:
         return
+    if any(c.sizes[-1] != last for c in curves if c.sizes):  # then the dashes alone tell where measuring ends
+        return
     at = frame.x(last)
     drawing.rect(at, frame.top, frame.right - at, frame.bottom - frame.top, "beyond")
     drawing.text(at - 5, frame.top + 11, "measured", "note", "end")
