@@ -45,7 +45,10 @@ def test_huge_values_end_at_three_and_never_turn_round():
 def test_huge_training_values_are_survived():
     table = numbers(x=[1e308, -1e308, 0, 1, 2], y=[1e-320, 0, 2e-320, 0, 0])
     for kind in (LinearPreparation, NetworkPreparation, TreePreparation):
-        assert np.all(np.isfinite(kind.fit(table).transform(table).numbers)), kind
+        for scaling in ("robust", "none"):
+            assert np.all(np.isfinite(kind.fit(table, scaling=scaling).transform(table).numbers)), kind
+    only = numbers(x=[1e300])
+    assert np.isfinite(LinearPreparation.fit(only, scaling="none").transform(numbers(x=[np.nan])).numbers).all()
 
 
 def test_linear_numbers_are_those_of_a_scikit_learn_pipeline():
@@ -136,6 +139,12 @@ class TestNormalScores:
         assert ends[0] == ends[1] == ends[2]
         assert 1 < ends[0] < 3
         assert ends[3] == 0
+
+    def test_knots_of_huge_numbers_stay_apart(self, assert_graph_agrees):
+        table = numbers(x=[0, 0, 0, 9.94e15])
+        fitted = LinearPreparation.fit(table)
+        assert fitted.names == ("x", "x (normal score)")
+        assert_graph_agrees(fitted, numbers(x=[0, 5e15, 9.94e15, 1e16, 1e300]))
 
     def test_a_value_met_often_has_one_score(self):
         x = np.concatenate([np.zeros(200), RNG.exponential(size=200)])

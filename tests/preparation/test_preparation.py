@@ -190,10 +190,7 @@ def tables(draw):
     return rows(draw(st.integers(1, 30))), rows(draw(st.integers(1, 5)))
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pair=tables(), scaling=st.sampled_from(["robust", "none"]))
-def test_any_table_is_prepared_and_written(kind, pair, scaling, fit, assert_graph_agrees):
+def check_any_table(kind, pair, scaling, fit, assert_graph_agrees):
     rows, new = pair
     fitted = fit(kind, rows, scaling=scaling)
     prepared = fitted.transform(new).numbers
@@ -201,3 +198,21 @@ def test_any_table_is_prepared_and_written(kind, pair, scaling, fit, assert_grap
     assert kind is TreePreparation or not np.isnan(prepared).any()
     assert_graph_agrees(fitted, new)
     assert fitted.describe()
+
+
+hostile = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@every_kind
+@settings(hostile, max_examples=40)
+@given(pair=tables(), scaling=st.sampled_from(["robust", "none"]))
+def test_any_table_is_prepared_and_written(kind, pair, scaling, fit, assert_graph_agrees):
+    check_any_table(kind, pair, scaling, fit, assert_graph_agrees)
+
+
+@pytest.mark.slow
+@every_kind
+@settings(hostile, max_examples=2000)
+@given(pair=tables(), scaling=st.sampled_from(["robust", "none"]))
+def test_any_of_many_tables_is_prepared_and_written(kind, pair, scaling, fit, assert_graph_agrees):
+    check_any_table(kind, pair, scaling, fit, assert_graph_agrees)

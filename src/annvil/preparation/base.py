@@ -19,7 +19,8 @@ from annvil.graph import Graph, Value
 from annvil.task import IntArray, Task
 
 CHUNK_VALUES = 2**19
-"""Values prepared at a time: they stay in the cache (measured on 1e6 × 30: four times more or fewer take up to twice as long)."""
+"""Values prepared at a time, so that they stay in the cache (measured on 1e6 × 30: four times more or fewer take up to
+twice as long)."""
 
 FloatMatrix = NDArray[np.float32]
 Scaling = Literal["robust", "none"]
@@ -163,7 +164,8 @@ class Preparation(ABC):
 
         (Only a tree preparation keeps NaN, where a value is missing.)
         """
-        assert inputs.schema == self.schema, "rows must have the columns the preparation was fitted on"
+        same = [(f.name, f.kind) for f in inputs.schema] == [(f.name, f.kind) for f in self.schema]
+        assert same, "rows must have the columns the preparation was fitted on"
         ends = np.cumsum([0, *(len(part.features) for part in self.parts)]).tolist()
         numbers = np.empty((inputs.n_rows, ends[-1]), dtype=np.float32)
         step = max(1, CHUNK_VALUES // max(ends[-1], len(self.schema)))

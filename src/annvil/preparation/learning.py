@@ -11,11 +11,8 @@ import numpy as np
 from annvil.data.table import Table
 from annvil.preparation.base import Feature, count, some
 from annvil.preparation.calendar import CYCLES, PARTS, CalendarPart, calendar_part
-from annvil.preparation.numbers import HUGE, CurvePart, CyclePart, NumberSource, ScaledPart
+from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
 from annvil.task import FloatArray
-
-SMALLEST_SPREAD = 1e-150
-"""Spreads below count as none (assumed), so that no factor overflows."""
 
 SMALLEST_VARIANCE = 1e-30
 """Columns that vary less, in proportion to their size, are rounding errors; their skewness means nothing (assumed)."""
@@ -116,7 +113,8 @@ def unscaled(summary: NumberSummary) -> ScaledPart:
     """Numbers as they are, missing ones the median."""
     ones = np.ones_like(summary.median)
     about = (_what(summary.source) + " as they are, not scaled.", *_about_missing(summary))
-    return ScaledPart(summary.source, 0 * ones, ones, summary.median, UNSCALED_LIMIT, False, summary.marked, about)
+    filling = np.clip(summary.median, -UNSCALED_LIMIT, UNSCALED_LIMIT)
+    return ScaledPart(summary.source, 0 * ones, ones, filling, UNSCALED_LIMIT, False, summary.marked, about)
 
 
 def robustly_scaled(summary: NumberSummary) -> ScaledPart:
@@ -143,8 +141,9 @@ def standardised(summary: NumberSummary) -> ScaledPart:
     size = np.where(size > SMALLEST_SPREAD, size, 1.0)  # squares neither overflow nor vanish
     present = np.where(summary.missing == 1.0, 0.0, summary.values / size)
     scaler = StandardScaler().fit(present)
-    center = scaler.mean_ * size
-    factor = np.where(summary.low == summary.high, 0.0, 1 / (scaler.scale_ * size))
+    center, spread = scaler.mean_ * size, scaler.scale_ * size
+    constant = (summary.high - summary.low <= SMALLEST_SPREAD) | (spread <= SMALLEST_SPREAD)
+    factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
     filling = (summary.median - center) * factor
     about = (
         _what(summary.source) + ": mean to 0, standard deviation to 1.",
@@ -192,7 +191,7 @@ def normal_scores(summary: NumberSummary) -> CurvePart | None:
         score = np.bincount(place, normal) / np.bincount(place)  # a value met at several levels has their mean score
         score = score / max(float(np.std(np.interp(known, at, score))), 0.1)
         columns.append(int(i))
-        knots.append(_padded(at, 1.0))
+        knots.append(_padded(at, max(1.0, abs(float(at[-1])))))
         scores.append(_padded(score, 0.0))
     if not columns:
         return None
@@ -202,7 +201,7 @@ def normal_scores(summary: NumberSummary) -> CurvePart | None:
 
 
 def _padded(values: FloatArray, step: float) -> FloatArray:
-    """The values, continued in steps to `CURVE_KNOTS` of them."""
+    """The values, continued in steps to `CURVE_KNOTS` of them: beyond the last one the curve is flat."""
     more = np.arange(1, CURVE_KNOTS - len(values) + 1) * step
     return np.concatenate([values, values[-1] + more])
 

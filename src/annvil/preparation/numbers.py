@@ -18,6 +18,10 @@ from annvil.task import FloatArray
 HUGE = 1e150
 """Values beyond are taken for this (assumed): differences and squares of what is left are finite in float64."""
 
+SMALLEST_SPREAD = 1e-37
+"""Spreads below count as none: onnxruntime 1.31 leaves out the subtraction of a constant that float32 rounds to 0
+(seen with a center of 7e-46), and this must not matter."""
+
 SMOOTH_CLIP = 3.0
 """Where x / sqrt(1 + (x/3)²) levels off (RealMLP, Holzmüller et al. 2024, arXiv 2407.04491, section 3.1)."""
 

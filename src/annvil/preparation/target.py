@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.graph import Graph, Value
+from annvil.preparation.numbers import SMALLEST_SPREAD
 from annvil.task import FloatArray
 
 
@@ -31,7 +32,7 @@ class TargetScaling:
         size = max(abs(low), abs(high)) or 1.0
         relative = y / size  # so that squares neither overflow nor vanish
         mean, scale = float(relative.mean()) * size, float(relative.std()) * size
-        if low == high or scale < np.finfo(np.float64).tiny:
+        if low == high or scale <= SMALLEST_SPREAD:
             mean, scale = low, 1.0
         return cls(mean, scale, low, high)
 
