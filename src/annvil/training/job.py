@@ -136,7 +136,8 @@ def step_function(job: Job, network: nn.Module, with_gradient: bool) -> Callable
         with torch.set_grad_enabled(with_gradient):
             parameters = groups[0] = [tensor.detach().requires_grad_(with_gradient) for tensor in groups[0]]
             if job.batched:
-                losses = vmap(member_loss)(*groups, waiting)
+                # Noise of PyTorch's own is let through here, so that the recorder can refuse it by name.
+                losses = vmap(member_loss, randomness="different")(*groups, waiting)
             else:
                 losses = member_loss(*[[tensor[0] for tensor in group] for group in (*groups, waiting)]).unsqueeze(0)
             if not with_gradient:

@@ -93,8 +93,9 @@ class Run:
         return True
 
     def _rounds(self) -> int:
-        rows = sum(pack.shape.steps * pack.shape.batch * len(pack.numbers) for pack in self.packs)
-        return max(1, math.ceil(3 * rows * self.job.layout.n_parameters / ROUND_WORK))
+        rows = sum(pack.shape.rows * len(pack.numbers) for pack in self.packs)
+        wanted = math.ceil(3 * rows * self.job.layout.n_parameters / ROUND_WORK)
+        return max(1, min(wanted, max(pack.shape.steps for pack in self.packs)))
 
     def _losses(self, pool: ThreadPoolExecutor) -> tuple[FloatArray, FloatArray]:
         train, validation = (np.full(len(self.records), np.nan) for _ in range(2))

@@ -200,7 +200,8 @@ class _Recorder(TorchDispatchMode):
         else:
             found = self._builder.call(op, *before, several)
         for result, node in zip(several, found, strict=True):
-            self._remember(result, node)
+            if result is not None:
+                self._remember(result, node)
         return results
 
     def _rewrite(self, op: Any, before: Any, changed: Tensor) -> Node:
@@ -297,12 +298,14 @@ class _Builder:
         op = _SYNONYMS.get(op, op)
         if op is aten.relu.default:  # relu itself cannot write into given memory
             op, args = aten.clamp_min.default, (args[0], 0)
-        form = Form.of(results[0])
+        form = Form.of(next(result for result in results if result is not None))
         same = _unchanged(op, args, form)
         if same is not None:
             return [same]
         computed = self._computed(op, args, kwargs, form, len(results))
-        return [computed] if len(results) == 1 else [self._result(computed, i, r) for i, r in enumerate(results)]
+        if len(results) == 1:
+            return [computed]
+        return [computed if r is None else self._result(computed, i, r) for i, r in enumerate(results)]
 
     def view(self, seen: Node, view: Tensor, shift: int) -> Node:
         """The node of ``view``, which looks into what ``seen`` looks into, ``shift`` elements further on."""
