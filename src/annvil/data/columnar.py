@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from annvil.data.convert import shorten
 from annvil.data.delimited import MOST_COLUMNS
 from annvil.data.engine import Wanted, columns_of, quoted, reader
+from annvil.data.frames import table_from_records
 from annvil.data.raw import RawTable, refuse_repeated_names
 from annvil.data.table import Source
 from annvil.errors import DataError
@@ -62,15 +68,47 @@ def read_json_lines(path: Path, source: Source, wanted: Wanted) -> RawTable:
         try:
             names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()]
             _refuse_too_many(len(names), source.name)
+            if _may_be_renamed(names):
+                return _read_json_plainly(path, source)
             aliases = ", ".join(f"c{i}" for i in range(len(names)))
             connection.execute(f"CREATE TABLE t AS SELECT * FROM {query} AS p({aliases})")
-        except duckdb.Error as error:
-            raise DataError(
-                f"{source.name} cannot be read as JSON lines (one object per line): {_first_line(error)}."
-            ) from None
+        except duckdb.Error:
+            return _read_json_plainly(path, source)
         n_rows = int(connection.execute("SELECT count(*) FROM t").fetchall()[0][0])
         columns = columns_of(connection, "t", names, wanted, typed=True)
     return RawTable(tuple(columns), n_rows, source)
+
+
+def _may_be_renamed(names: Sequence[str]) -> bool:
+    """Whether DuckDB, to which ``Age`` and ``age`` are one name, may have called a column ``age_1``."""
+    known = {name.lower() for name in names}
+    numbered = [re.fullmatch(r"(.*)_\d+", name.lower(), re.DOTALL) for name in names]
+    return any(match is not None and match[1] in known for match in numbered)
+
+
+def _read_json_plainly(path: Path, source: Source) -> RawTable:
+    """The same through Python's reader: slower, but it takes the NaN that Python writes, and knows the bad line."""
+    text = path.read_text(encoding="utf-8-sig")
+    is_array = text.lstrip().startswith("[")
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate([text] if is_array else text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = source.name if is_array else f"Line {number} of {source.name}"
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where} is not JSON: {str(error).rstrip('.')}.") from None
+        for record in found if is_array else [found]:
+            if not isinstance(record, dict):
+                raise DataError(
+                    f"{where} holds {shorten(json.dumps(record))} instead of an object; every row must be one, such as "
+                    '{"age": 31, "sex": "f"}.'
+                )
+            records.append(record)
+    table = table_from_records(records, source.name)
+    _refuse_too_many(len(table.columns), source.name)
+    return RawTable(table.columns, table.n_rows, source)
 
 
 def _refuse_too_many(n_columns: int, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.convert import as_column, shorten
+from annvil.data.convert import LARGEST, as_column, shorten
 from annvil.data.dates import FORMATS, date_seconds, parse_date
 from annvil.data.engine import Wanted
 from annvil.data.frames import table_from_arrays
@@ -111,9 +111,9 @@ def _one_row(
             columns.append(_text(value, spec, missing))
         else:
             number = value if type(value) is float else _number(value, spec, where, missing)
-            if math.isinf(number):
+            if abs(number) > LARGEST:
                 raise DataError(
-                    f"Column {spec.name!r} of {where} is infinite; pass a number, or None if it is unknown."
+                    f"Column {spec.name!r} of {where} is {number:.3g}; pass a number, or None if it is unknown."
                 )
             columns.append(Column(spec, np.array([number], dtype=np.float64)))
     notices = _compare_names([str(key) for key in row], schema, where) if len(row) > len(schema) else ()

@@ -22,6 +22,9 @@ from annvil.task import FloatArray, IntArray
 
 _BOOLEANS = ("false", "true")
 
+LARGEST = 1e100
+"""Numbers beyond this are refused: squares of much larger ones overflow float64, and nothing measured is so large."""
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -186,11 +189,13 @@ def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
 
 
 def refuse_infinite(name: str, values: FloatArray, where: str) -> None:
-    """Raise where a number is infinite, naming rows."""
-    rows = np.flatnonzero(np.isinf(values))
+    """Raise where a number is infinite or beyond `LARGEST`, naming rows."""
+    rows = np.flatnonzero(np.abs(values) > LARGEST)
     if len(rows):
+        infinite = bool(np.isinf(values[rows]).all())
+        what = "infinite values" if infinite else f"numbers beyond ±{LARGEST:.0e}, which cannot be computed with,"
         raise DataError(
-            f"Column {name!r} of {where} has infinite values ({name_rows(rows[:5].tolist(), len(rows))}); "
+            f"Column {name!r} of {where} has {what} ({name_rows(rows[:5].tolist(), len(rows))}); "
             "replace them by numbers, or leave them empty if they are unknown."
         )
 
