@@ -1,0 +1,68 @@
+"""Batches: every row once an epoch, equal steps, nothing that depends on others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annvil.training import Member, Recipe
+from annvil.training.batches import BatchShape, Layouts, mix
+
+ROWS = np.arange(1000, 2000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.integers(1, 700), validation=st.integers(0, 900), batch=st.integers(1, 300), epoch=st.integers(0, 3))
+def test_an_epoch_has_every_row_once(rows: int, validation: int, batch: int, epoch: int) -> None:
+    member = Member(ROWS[:rows], np.arange(validation), seed=3)
+    shape = BatchShape.of(member, Recipe(1, batch_size=batch))
+    layouts = Layouts([member], shape, None)
+    order = layouts.order(epoch)
+    weights = layouts.weights(order)
+    assert order.shape == weights.shape == (shape.steps, 1, shape.batch)
+    assert shape.batch <= batch
+    assert sorted(order[weights > 0].tolist()) == ROWS[:rows].tolist()
+    assert weights.sum(2) == pytest.approx(1)
+    counts = (weights > 0).sum(2)
+    assert counts.max() - counts.min() <= 1
+    rows_of_validation, weights_of_validation = layouts.validation()
+    assert sorted(rows_of_validation[weights_of_validation > 0].tolist()) == list(range(validation))
+    assert weights_of_validation.sum() == pytest.approx(1 if validation else 0)
+
+
+def test_the_order_follows_from_seed_and_epoch_alone() -> None:
+    members = [Member(ROWS[:100], ROWS[:10], seed=seed) for seed in (1, 2, 1)]
+    shape = BatchShape.of(members[0], Recipe(1, batch_size=40))
+    together = Layouts(members, shape, None).order(5)
+    alone = Layouts(members[:1], shape, None).order(5)
+    assert torch.equal(together[:, 0], alone[:, 0])
+    assert torch.equal(together[:, 0], together[:, 2])
+    assert not torch.equal(together[:, 0], together[:, 1])
+    assert not torch.equal(together, Layouts(members, shape, None).order(6))
+
+
+def test_folds_that_differ_by_a_row_share_a_shape() -> None:
+    recipe = Recipe(1, batch_size=256)
+    shapes = {BatchShape.of(Member(ROWS[:n], ROWS[: 426 - n], seed=0), recipe) for n in (340, 341)}
+    assert shapes == {BatchShape(2, 176, 1, 96)}
+
+
+def test_row_weights_are_normalised_within_each_batch() -> None:
+    weights = torch.arange(2000.0)
+    member = Member(ROWS[:50], ROWS[50:60], seed=0)
+    layouts = Layouts([member], BatchShape.of(member, Recipe(1, batch_size=20)), weights)
+    order = layouts.order(0)
+    found = layouts.weights(order)
+    first = order[0, 0][found[0, 0] > 0].long()
+    assert found[0, 0][found[0, 0] > 0] == pytest.approx((weights[first] / weights[first].sum()).numpy())
+
+
+def test_mix_spreads_close_numbers() -> None:
+    values = {mix(seed, epoch) for seed in range(100) for epoch in range(100)}
+    assert len(values) == 10_000
+    assert all(0 <= value < 2**63 for value in values)
+    bits = np.array([[value >> bit & 1 for bit in range(63)] for value in sorted(values)])
+    assert abs(bits.mean(0) - 0.5).max() < 0.03

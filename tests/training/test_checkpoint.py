@@ -1,0 +1,124 @@
+"""A run that was killed goes on to the same bytes; a damaged checkpoint is not believed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annvil.errors import MachineError
+from annvil.training import Population, Progress, Recipe, checkpoint, train_population
+from tests.training.helpers import equal, members, small_network, table, weights
+
+NUMBERS, CLASSES = table()
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Path, kills: int) -> None:
+    script = Path(__file__).with_name("killed_run.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, script, tmp_path, str(kills), "7"], check=True, env=environment, timeout=280)
+    whole, killed = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "killed.npz")
+    assert set(whole) == set(killed)
+    for name in whole:
+        assert whole[name].tobytes() == killed[name].tobytes(), name
+    assert len(set(whole["states"])) > 2  # some beaten, some stopped or finished
+
+
+def train(path: Path | None, epochs: int = 6, stop_after: int | None = None, **more: object) -> tuple[Population, list[str]]:
+    notices: list[str] = []
+    asked = iter(range(1, 1000))
+
+    def should_stop() -> bool:
+        return next(asked) == stop_after
+
+    def tell(progress: Progress) -> None:
+        if progress.notice:
+            notices.append(progress.notice)
+
+    recipe = Recipe(epochs, batch_size=32, **more)  # type: ignore[arg-type]
+    population = train_population(
+        small_network, (NUMBERS,), CLASSES, members(2), recipe, "cross-entropy",
+        should_stop=should_stop, checkpoint=path, tell=tell,
+    )  # fmt: skip
+    return population, notices
+
+
+def test_after_a_stop_the_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    whole, _ = train(None)
+    part, _ = train(path, stop_after=2)
+    rest, notices = train(path)
+    assert part.states == ("stopped at epoch 2",) * 2
+    assert rest.states == ("finished",) * 2
+    assert notices == []
+    assert all(equal(weights(whole, k), weights(rest, k)) for k in range(2))
+    assert rest.histories == whole.histories
+
+
+def test_a_finished_run_is_only_read_again(tmp_path: Path) -> None:
+    whole, _ = train(tmp_path / "run.safetensors")
+    again, _ = train(tmp_path / "run.safetensors", stop_after=1)
+    assert again.states == ("finished",) * 2
+    assert equal(weights(whole, 0), weights(again, 0))
+
+
+@pytest.mark.parametrize("damage", ["torn", "flipped", "empty", "no checkpoint at all"])
+def test_a_damaged_newest_file_falls_back_to_the_one_before(
+    tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    path = tmp_path / "run.safetensors"
+    whole, _ = train(None)
+    train(path, stop_after=4)
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    damaged = {"torn": content[:-100], "flipped": content, "empty": b"", "no checkpoint at all": b"{}" * 50}[damage]
+    path.write_bytes(bytes(damaged))
+    rest, notices = train(path)
+    assert notices == ["The checkpoint run.safetensors is damaged. Going on from run.safetensors.previous."]
+    assert all(equal(weights(whole, k), weights(rest, k)) for k in range(2))
+
+
+def test_when_both_generations_are_damaged_it_starts_anew_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    for name in ("run.safetensors", "run.safetensors.previous"):
+        (tmp_path / name).write_bytes(b"nothing")
+    population, notices = train(path)
+    assert notices[0].endswith("The checkpoint run.safetensors.previous is damaged. Starting anew.")
+    assert equal(weights(population, 0), weights(train(None)[0], 0))
+
+
+def test_the_damaged_file_never_takes_the_place_of_the_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    train(path, stop_after=3)
+    good = path.read_bytes()
+    path.with_name("run.safetensors.previous").write_bytes(good)
+    path.write_bytes(b"torn")
+    saver = checkpoint.Checkpoint(path, "another")
+    saver.save(checkpoint.Saved({}, {}))
+    assert path.with_name("run.safetensors.previous").read_bytes() == good
+
+
+def test_a_checkpoint_of_another_request_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    train(path)
+    population, notices = train(path, schedule="cosine")
+    assert notices[0].startswith("The checkpoint run.safetensors belongs to another request.")
+    assert equal(weights(population, 0), weights(train(None, schedule="cosine")[0], 0))
+
+
+def test_a_disk_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("annvil.files.os.fsync", full)
+    with pytest.raises(MachineError, match="No space left on device"):
+        train(tmp_path / "run.safetensors")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,78 @@
+"""AdamW, SGD and clipping against PyTorch's, with settings of each member's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from annvil.training import Member, Recipe
+from annvil.training.optimisers import Optimiser
+from annvil.training.stack import Layout
+from tests.training.helpers import ROWS
+
+
+class Grouped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.scale, self.bias = (nn.Parameter(torch.randn(n)) for n in ((3, 5), (7,), (2,)))
+
+    def parameter_groups(self) -> dict[str, tuple[float, float]]:
+        return {"weight": (0.5, 2.0), "scale": (6.0, 1.0), "bias": (1.0, 0.0)}
+
+
+def run(recipe: Recipe, settings: list[tuple[float, float]], steps: int = 7) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+    """The members' parameters after some steps on random gradients, by this optimiser and by PyTorch's."""
+    torch.manual_seed(0)
+    networks = [Grouped() for _ in settings]
+    layout = Layout.of(networks[0])
+    members = [Member(ROWS, ROWS, 0, learning_rate=rate, weight_decay=decay) for rate, decay in settings]
+    size = layout.size(len(members))
+    flat, gradients = torch.zeros(size), torch.zeros(size)
+    stacked, _ = layout.stack(networks)
+    for view, value in zip(layout.views(flat, len(members)), stacked, strict=True):
+        view.copy_(value)
+    optimiser = Optimiser(layout, members, recipe, flat, gradients)
+    rules = Grouped().parameter_groups()
+    theirs = [
+        make_optimiser(recipe, [(getattr(network, name), rules[name]) for name in layout.names], *setting)
+        for network, setting in zip(networks, settings, strict=True)
+    ]
+    for step in range(steps):
+        factor = 1 - step / 10
+        for view, name in zip(layout.views(gradients, len(members)), layout.names, strict=True):
+            view.copy_(torch.randn(view.shape))
+            for k, network in enumerate(networks):
+                getattr(network, name).grad = view[k].clone()
+        for network, other in zip(networks, theirs, strict=True):
+            if recipe.clip_norm:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+            for group in other.param_groups:
+                group["lr"] = group["peak"] * factor
+            other.step()
+        optimiser.step(factor, 1.0)
+    views = layout.views(flat, len(members))
+    mine = [[view[k] for view in views] for k in range(len(members))]
+    return mine, [[getattr(network, name).detach() for name in layout.names] for network in networks]
+
+
+def make_optimiser(recipe: Recipe, parameters: list[tuple[nn.Parameter, tuple[float, float]]], rate: float, decay: float) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [p], "lr": rate * factors[0], "peak": rate * factors[0], "weight_decay": decay * factors[1]}
+        for p, factors in parameters
+    ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, betas=recipe.betas, eps=recipe.eps)
+    return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=True)
+
+
+@pytest.mark.parametrize("clip", [None, 1.5])
+@pytest.mark.parametrize("settings", [[(0.1, 0.3)] * 3, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_every_member_moves_as_with_an_optimiser_of_its_own(
+    optimizer: str, settings: list[tuple[float, float]], clip: float | None
+) -> None:
+    recipe = Recipe(1, optimizer=optimizer, betas=(0.8, 0.95), clip_norm=clip)  # type: ignore[arg-type]
+    for mine, theirs in zip(*run(recipe, settings), strict=True):
+        for own, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)

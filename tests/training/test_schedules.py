@@ -1,0 +1,45 @@
+"""Schedules at points worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from annvil.training import Recipe
+from annvil.training.schedules import rate_factor, regularisation_factor
+
+
+@pytest.mark.parametrize(
+    ("schedule", "progress", "expected"),
+    [
+        ("constant", 0.7, 1.0),
+        ("cosine", 0.0, 1.0),
+        ("cosine", 0.5, 0.5),
+        ("cosine", 1.0, 0.0),
+        ("one-cycle", 0.0, 0.04),
+        ("one-cycle", 0.3, 1.0),
+        ("one-cycle", 0.65, 0.5),
+        ("one-cycle", 1.0, 0.0),
+        # coslog4: zero where log2(1 + 15 t) is 0, 1, 2, 3 or 4; one half-way between.
+        ("coslog", 0.0, 0.0),
+        ("coslog", 1 / 15, 0.0),
+        ("coslog", 3 / 15, 0.0),
+        ("coslog", 7 / 15, 0.0),
+        ("coslog", 1.0, 0.0),
+        ("coslog", (2**3.5 - 1) / 15, 1.0),
+    ],
+)
+def test_the_learning_rate(schedule: str, progress: float, expected: float) -> None:
+    assert rate_factor(Recipe(1, schedule=schedule), progress) == pytest.approx(expected, abs=1e-9)  # type: ignore[arg-type]
+
+
+def test_warm_up_rises_linearly_and_the_schedule_follows() -> None:
+    recipe = Recipe(1, schedule="cosine", warmup=0.2)
+    assert rate_factor(recipe, 0.05) == pytest.approx(0.25)
+    assert rate_factor(recipe, 0.2) == pytest.approx(1.0)
+    assert rate_factor(recipe, 0.6) == pytest.approx(0.5)
+
+
+def test_regularisation() -> None:
+    flat = Recipe(1, regularisation="flat-cosine")
+    assert [regularisation_factor(flat, t) for t in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([1, 1, 0.5, 0])
+    assert regularisation_factor(Recipe(1), 0.9) == 1
