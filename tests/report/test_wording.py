@@ -66,6 +66,7 @@ def test_percent_never_claims_certainty_it_does_not_have(part, text):
         (0.8731, 0.0213, "0.873 ± 0.021"),
         (0.8731, 0.00213, "0.8731 ± 0.0021"),
         (0.5, 0.0, "0.500 ± 0.000"),
+        (-0.0002, 0.03, "0.000 ± 0.030"),
         (28_450.4, 1_664.2, "28,450 ± 1,660"),
         (14.26, 1.31, "14.3 ± 1.3"),
         (-0.31, 0.12, "−0.310 ± 0.120"),
@@ -91,6 +92,14 @@ def test_long_lists_are_cut_with_a_count():
     assert wording.listed(["a"]) == "a"
     assert wording.listed(["a", "b", "c"]) == "a, b and c"
     assert wording.listed(list("abcdef")) == "a, b, c and 3 more"
+
+
+def test_headlines_are_split_after_their_first_sentence():
+    assert wording.first_sentence("No network needed. It is 3.91 points behind.") == (
+        "No network needed.",
+        "It is 3.91 points behind.",
+    )
+    assert wording.first_sentence("Cannot tell yet") == ("Cannot tell yet", "")
 
 
 def test_characters_that_hide_or_turn_text_become_visible():

@@ -112,13 +112,18 @@ def paired_figure(comparison: Comparison) -> Figure | None:
     ]
     wins = sum(metric.gain(a, b) > 0 for a, b in folds)
     caption = (
-        f"The network side was ahead in {wins} of {len(folds)} folds. In every fold each side is represented by the "
+        f"The network side was ahead in {_of(wins, len(folds))}. In every fold each side is represented by the "
         "contender that inner validation preferred, before the test rows were looked at."
     )
     return _figure(
         "paired", "The two sides on the same rows", caption,
         lambda width, name: paired(pairs, metric.title, metric.greater_is_better, width, name),
     )  # fmt: skip
+
+
+def _of(part: int, whole: int) -> str:
+    """``"3 of 5 folds"``, ``"all 5 folds"``, ``"none of 5 folds"``."""
+    return f"all {whole} folds" if part == whole else f"{part or 'none'} of {whole} folds"
 
 
 def posterior_figure(comparison: Comparison) -> Figure | None:

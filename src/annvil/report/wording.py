@@ -15,6 +15,7 @@ _INVISIBLE = re.compile(
 
 _HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -90,6 +91,12 @@ def percent(part: float) -> str:
     return f"{part:.0%}"
 
 
+def first_sentence(text: str) -> tuple[str, str]:
+    """The first sentence, and what follows it."""
+    first, *rest = _SENTENCE_END.split(text.strip(), maxsplit=1)
+    return first, rest[0] if rest else ""
+
+
 def plain_count(number: int, singular: str, plural: str | None = None) -> str:
     """``"1 row"``, ``"12 rows"``."""
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
@@ -114,8 +121,8 @@ def with_spread(mean: float, spread: float, places: int | None = None) -> str:
             places = 2 - leading if leading >= 2 else min(max(0, 1 - leading), 4)
         if abs(mean) < 2:
             places = max(places, 3)
-    shown = max(0, places)
-    return minus(f"{round(mean, places):,.{shown}f} ± {round(spread, places):,.{shown}f}")
+    shown = max(0, places)  # below, adding 0 turns -0.0 into 0.0
+    return minus(f"{round(mean, places) + 0.0:,.{shown}f} ± {round(spread, places):,.{shown}f}")
 
 
 def told(metric: Metric, difference: float, signed: bool = False) -> str:
