@@ -8,6 +8,7 @@ end, so that they agree to the last bit or the one before.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
@@ -220,12 +221,15 @@ class NothingPart:
         return ()
 
 
-def some(names: tuple[str, ...] | list[str], most: int = 5) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words for a sentence: ``"month, weekday and hour"``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
     """Names in quotes for a sentence, the first few of them: ``"'a', 'b' and 3 more"``."""
     quoted = [repr(name) for name in names[:most]]
-    if len(names) > most:
-        return f"{', '.join(quoted)} and {len(names) - most} more"
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return listed(quoted if len(names) <= most else [*quoted, f"{len(names) - most} more"])
 
 
 def count(n: int, thing: str, things: str = "") -> str:

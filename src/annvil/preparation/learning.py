@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from annvil.data.table import Table
-from annvil.preparation.base import Feature, count, some
+from annvil.preparation.base import Feature, count, listed, some
 from annvil.preparation.calendar import CYCLES, PARTS, CalendarPart, calendar_part
 from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
 from annvil.task import FloatArray
@@ -224,8 +224,8 @@ def _skewness(summary: NumberSummary) -> FloatArray:
 def _what(source: NumberSource) -> str:
     words = [count(len(source.plain), "number")] if source.plain else []
     words += [count(len(source.dates), "date") + " (in days)"] if source.dates else []
-    words += [f"{part} of {count(len(places), 'date')}" for part, places in source.parts]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    words += [f"the {part} of {count(len(places), 'date')}" for part, places in source.parts]
+    return listed(words)
 
 
 def _about_missing(summary: NumberSummary, most: int = 5) -> list[str]:

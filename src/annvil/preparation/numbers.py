@@ -11,7 +11,7 @@ import numpy as np
 
 from annvil.data.table import Table
 from annvil.graph import Graph, Value
-from annvil.preparation.base import Feature, FloatMatrix, some
+from annvil.preparation.base import Feature, FloatMatrix, listed, some
 from annvil.preparation.calendar import CYCLES, DAY, CalendarPart, calendar_part, write_calendar_part
 from annvil.task import FloatArray
 
@@ -240,9 +240,12 @@ class CyclePart:
 
     def describe(self) -> tuple[str, ...]:
         """Sentences for people."""
+        told: dict[tuple[int, ...], list[str]] = {}
+        for part, places in self.parts:
+            told.setdefault(places, []).append(part)
         return tuple(
-            f"{part} of {some([self.names[place] for place in places])} as sine and cosine (0 and 0 where missing)."
-            for part, places in self.parts
+            f"{listed(parts)} of {some([self.names[place] for place in places])} as sine and cosine."
+            for places, parts in told.items()
         )
 
 
