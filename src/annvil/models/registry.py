@@ -10,9 +10,13 @@ def contenders_for_tables() -> list[Contender]:
 
     Imported here, not above: libraries for training load only when somebody trains.
     """
+    from annvil.models.dense import DenseNetworks
     from annvil.models.dummy import Dummy
     from annvil.models.linear import Linear
     from annvil.models.neighbours import Neighbours
+    from annvil.models.network_ensemble import NetworkEnsemble
+    from annvil.models.shared_ensemble import SharedEnsembles
     from annvil.models.trees import BoostedTrees
 
-    return [Dummy(), Linear(), Neighbours(), BoostedTrees()]
+    networks: list[Contender] = [DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
+    return [Dummy(), Linear(), Neighbours(), BoostedTrees(), *networks]

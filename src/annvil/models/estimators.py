@@ -1,0 +1,254 @@
+"""Annvil's networks as scikit-learn estimators.
+
+They train through the same search as the contenders: the training rows become one job with inner folds, the networks of
+the folds are averaged. Numbers may be missing; categories come in frames (pandas, polars, Arrow), where columns that
+are not numbers, dates or booleans are categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from annvil.data.table import Column, Dataset, Field, Kind, Table
+from annvil.errors import RequestError
+from annvil.models.contract import Context, Deadline, Fitted, Job, Options, Split
+from annvil.models.dense import DenseArchitecture, best_fitted
+from annvil.models.network_recipe import Architecture, Settings
+from annvil.models.network_search import search
+from annvil.models.shared_ensemble import SharedArchitecture
+from annvil.task import FloatArray, IntArray, Task
+
+
+class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+    """What the four estimators share. Arguments are None where the number of rows, or the recipe, decides."""
+
+    _architecture: Architecture
+    _schema: tuple[Field, ...] | None
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] | None = None,
+        *,
+        n_folds: int = 5,
+        n_candidates: int = 1,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        dropout: float | None = None,
+        time_budget: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_folds = n_folds
+        self.n_candidates = n_candidates
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.time_budget = time_budget
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _fit(self, table: Table, y: NDArray[Any], task: Task) -> Self:
+        """Train on the rows of ``table``; ``y`` are class codes or values."""
+        self._check_arguments(len(y))
+        dataset = Dataset(table, y, task, np.arange(len(y), dtype=np.int64))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        rows = np.arange(len(y), dtype=np.int64)
+        inner = _inner_folds(y if task.is_classification else np.zeros(len(y), dtype=np.int64), self.n_folds, seed)
+        job = Job("fit", rows, inner, seed)
+        deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
+        settings = self._settings(task)
+        found = search(dataset, [job], self._architecture, lambda job: settings, 1.0, Options(), Context(deadline))
+        searched = next(iter(found), None)
+        if searched is None:
+            raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")
+        fitted = best_fitted(type(self).__name__, dataset, searched)
+        self.fitted_: Fitted = replace(fitted, members=tuple(member.double() for member in fitted.members))  # type: ignore[attr-defined]
+        return self
+
+    def _settings(self, task: Task) -> list[Settings]:
+        given: dict[str, Any] = {
+            "widths": None if self.hidden_layer_sizes is None else tuple(int(w) for w in self.hidden_layer_sizes),
+            "epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "dropout": self.dropout,
+        }
+        known = {name: value for name, value in given.items() if value is not None}
+        portfolio = self._architecture.portfolio(task.is_classification)
+        return [replace(settings, **known) for settings in portfolio[: self.n_candidates]]
+
+    def _check_arguments(self, n_rows: int) -> None:
+        if n_rows < 2:
+            raise RequestError(f"{type(self).__name__} needs at least 2 samples to train and validate; got 1 sample.")
+        for name, least in (("n_folds", 2), ("n_candidates", 1), ("max_epochs", 1), ("batch_size", 1)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int | np.integer) or value < least):
+                raise RequestError(
+                    f"{type(self).__name__}: {name} must be a whole number of at least {least}; got {value!r}."
+                )
+
+    def _table(self, X: Any, y: Any = None, *, fitting: bool = False, **checks: Any) -> tuple[Table, Any]:
+        """The rows as a table, and ``y`` checked when fitting, which also remembers the columns."""
+        schema = _frame_schema(X) if fitting else self._schema
+        if schema is None:
+            checked = validate_data(
+                self,
+                X,
+                *([y] if fitting else []),
+                reset=fitting,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan",
+                **(checks if fitting else {}),
+            )
+            X, y = checked if fitting else (checked, None)
+            columns = [Column(Field(f"x{i}", "number"), np.ascontiguousarray(X[:, i])) for i in range(X.shape[1])]
+            table = Table(tuple(columns), len(X))
+        else:
+            from annvil.data import conform
+
+            validate_data(self, X, reset=fitting, skip_check_array=True)
+            table, _ = conform(X, schema, where="X")
+            if fitting:
+                y = validate_data(self, y=y, reset=False, **checks)
+        if fitting:
+            self._schema = schema
+        return table, y
+
+
+class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[misc]
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train on rows ``X (n_samples, n_features)`` with labels ``y (n_samples,)``; returns itself."""
+        table, y = self._table(X, y, fitting=True)
+        check_classification_targets(y)
+        encoder = LabelEncoder().fit(y)
+        self.classes_ = encoder.classes_
+        if len(self.classes_) < 2:
+            raise RequestError(f"{type(self).__name__} needs at least 2 classes; y has 1 class, {self.classes_[0]!r}.")
+        kind = "binary" if len(self.classes_) == 2 else "multiclass"
+        task = Task(kind, "y", tuple(self.classes_.tolist()))  # type: ignore[arg-type]
+        return self._fit(table, encoder.transform(y).astype(np.int64), task)
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_``."""
+        check_is_fitted(self, "fitted_")
+        return self.fitted_.predict(self._table(X)[0])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable label of each row ``(n_samples,)``."""
+        most_probable = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[most_probable])
+
+
+class _NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train on rows ``X (n_samples, n_features)`` with targets ``y (n_samples,)``; returns itself."""
+        table, y = self._table(X, y, fitting=True, y_numeric=True)
+        return self._fit(table, np.asarray(y, dtype=np.float64), Task("regression", "y"))
+
+    def predict(self, X: Any) -> FloatArray:
+        """The predicted value of each row ``(n_samples,)``."""
+        check_is_fitted(self, "fitted_")
+        return self.fitted_.predict(self._table(X)[0])[:, 0]
+
+
+_ARGUMENTS = """
+
+    Parameters
+    ----------
+    hidden_layer_sizes : units of the hidden layers, such as ``(128, 128)``
+    n_folds : inner folds; a network is trained on each and they are averaged
+    n_candidates : settings to try (those given below stay fixed); the inner folds choose
+    max_epochs, batch_size, learning_rate, weight_decay, dropout : of the training
+    time_budget : seconds after which training stops with the best so far; then results depend on the machine
+    random_state : seed; the same seed gives the same networks
+
+    Attributes
+    ----------
+    fitted_ : `annvil.models.Fitted`: the averaged networks, out-of-fold predictions, training curves, a summary
+    n_features_in_, feature_names_in_ : as in scikit-learn{classes}
+    """
+
+_CLASSES = "\n    classes_ : the labels, in the order of the columns of `predict_proba`"
+
+
+class MLPClassifier(_NetworkClassifier):
+    """Dense networks for classes, with the parts of RealMLP (Holzmüller et al. 2024), averaged over inner folds."""
+
+    _architecture = DenseArchitecture()
+
+
+class MLPRegressor(_NetworkRegressor):
+    """Dense networks for numbers, with the parts of RealMLP (Holzmüller et al. 2024), averaged over inner folds."""
+
+    _architecture = DenseArchitecture()
+
+
+class TabMClassifier(_NetworkClassifier):
+    """Shared ensembles for classes, TabM (Gorishniy et al. 2024), averaged over inner folds."""
+
+    _architecture = SharedArchitecture()
+
+
+class TabMRegressor(_NetworkRegressor):
+    """Shared ensembles for numbers, TabM (Gorishniy et al. 2024), averaged over inner folds."""
+
+    _architecture = SharedArchitecture()
+
+
+for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):
+    _has_classes = issubclass(_estimator, ClassifierMixin)
+    _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_CLASSES if _has_classes else '')}"
+
+
+def _frame_schema(X: Any) -> tuple[Field, ...] | None:
+    """Names and kinds of a frame's columns; None for arrays, and for frames of numbers, which are as good as arrays."""
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    if not isinstance(frame, nw.DataFrame):
+        return None
+    kinds = [_kind(dtype) for dtype in frame.schema.values()]
+    if all(kind == "number" for kind in kinds):
+        return None
+    return tuple(Field(str(name), kind) for name, kind in zip(frame.columns, kinds, strict=True))
+
+
+def _kind(dtype: Any) -> Kind:
+    import narwhals as nw
+
+    if dtype.is_numeric():
+        return "number"
+    if dtype.is_temporal():
+        return "datetime"
+    return "boolean" if dtype == nw.Boolean else "category"
+
+
+def _inner_folds(codes: IntArray, n_folds: int, seed: int) -> tuple[Split, ...]:
+    """Stratified folds: the rows of each class, shuffled, are dealt out in turn."""
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permutation(len(codes))
+    dealt = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    fold_of = np.empty(len(codes), dtype=np.int64)
+    fold_of[dealt] = np.arange(len(codes)) % min(n_folds, len(codes))
+    return tuple(
+        Split(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(fold_of.max() + 1)
+    )
