@@ -17,7 +17,10 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_initial_weights_from_data() -> None:
-    numbers, codes = torch.randn(500, 4, generator=generator(3)) * torch.tensor([1.0, 5, 0.1, 1]), torch.zeros(500, 0).long()
+    numbers, codes = (
+        torch.randn(500, 4, generator=generator(3)) * torch.tensor([1.0, 5, 0.1, 1]),
+        torch.zeros(500, 0).long(),
+    )
     network = DenseNetwork(4, [], 2, generator(), widths=(6, 6))
     network.fit_initial_weights(numbers, codes, generator(1))
     x = numbers

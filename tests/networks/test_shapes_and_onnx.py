@@ -70,7 +70,10 @@ def built(name: str, seed: int = 0) -> nn.Module:
 
 def in_onnx(network: nn.Module, numbers: Tensor, codes: Tensor) -> np.ndarray:
     graph = Graph()
-    values = graph.input("numbers", "float32", ["rows", numbers.shape[1]]), graph.input("codes", "int64", ["rows", codes.shape[1]])
+    values = (
+        graph.input("numbers", "float32", ["rows", numbers.shape[1]]),
+        graph.input("codes", "int64", ["rows", codes.shape[1]]),
+    )
     output = network.write(graph, *values)  # type: ignore[operator]
     n_axes = network(numbers[:2], codes[:2]).dim()
     model = graph.finish({"output": (output, "float32", ["rows", *("k2"[: n_axes - 1])])})

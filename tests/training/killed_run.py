@@ -1,4 +1,5 @@
-"""Trains a small population in child processes that are killed at random moments, until one ends; run by test_checkpoint.
+"""Trains a small population in child processes that are killed at random moments, until one ends; run by
+test_checkpoint.
 
     python killed_run.py FOLDER KILLS SEED  →  FOLDER/whole.npz (never killed) and FOLDER/killed.npz
 
@@ -16,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from helpers import ROWS, seeded, table  # beside this script
 from torch import nn
 
 from annvil.networks import Dropout
 from annvil.training import Member, Recipe, checkpoint, running, train_population
-from helpers import ROWS, seeded, table  # beside this script
 
 
 def make_network(member: Member) -> nn.Module:
@@ -28,16 +29,16 @@ def make_network(member: Member) -> nn.Module:
 
 
 def train(path: Path | None, result: Path) -> None:
-    """Members of two sizes, candidates of which some are beaten and some stop early, so that packs change on the way."""
+    """Members of two sizes, candidates of which some are beaten and some stop early, so that packs change."""
     numbers, classes = table()
     population = [
-        Member(ROWS[: 140 - 60 * (seed % 2)], ROWS[140:], seed, 0.01 * (1 + seed), 0.01, 0.1, candidate=seed // 2, race="a")
+        Member(
+            ROWS[: 140 - 60 * (seed % 2)], ROWS[140:], seed, 0.01 * (1 + seed), 0.01, 0.1, candidate=seed // 2, race="a"
+        )
         for seed in range(6)
     ]
     recipe = Recipe(60, batch_size=20, schedule="cosine", patience=20, halving=(0.2, 0.4), threads=1)
-    trained = train_population(
-        make_network, (numbers,), classes, population, recipe, "cross-entropy", checkpoint=path
-    )
+    trained = train_population(make_network, (numbers,), classes, population, recipe, "cross-entropy", checkpoint=path)
     arrays = {f"{k} {name}": value.numpy() for k in range(6) for name, value in trained.network(k).state_dict().items()}
     losses = np.array([h["validation_loss"][-1] for h in trained.histories])
     np.savez(result, losses=losses, states=np.array(trained.states), best=trained.best_epochs, **arrays)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.training.helpers import equal, members, small_network, table, weights
 
 from annvil.errors import MachineError
 from annvil.training import Population, Progress, Recipe, checkpoint, train_population
-from tests.training.helpers import equal, members, small_network, table, weights
 
 NUMBERS, CLASSES = table()
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,9 @@ def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Pat
     assert len(set(whole["states"])) > 2  # some beaten, some stopped or finished
 
 
-def train(path: Path | None, epochs: int = 6, stop_after: int | None = None, **more: object) -> tuple[Population, list[str]]:
+def train(
+    path: Path | None, epochs: int = 6, stop_after: int | None = None, **more: object
+) -> tuple[Population, list[str]]:
     notices: list[str] = []
     asked = iter(range(1, 1000))
 

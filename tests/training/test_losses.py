@@ -34,7 +34,9 @@ def test_squared_error() -> None:
     torch.testing.assert_close(value("squared-error", output, targets), (rows * WEIGHT).sum())
 
 
-@pytest.mark.parametrize(("loss", "targets"), [("cross-entropy", torch.tensor([0, 1, 1, 0, 1])), ("squared-error", torch.randn(5, 2))])
+@pytest.mark.parametrize(
+    ("loss", "targets"), [("cross-entropy", torch.tensor([0, 1, 1, 0, 1])), ("squared-error", torch.randn(5, 2))]
+)
 def test_k_networks_in_one_give_the_mean_of_their_losses(loss: str, targets: torch.Tensor) -> None:
     outputs = torch.randn(5, 3, 2)
     each = torch.stack([value(loss, outputs[:, k], targets) for k in range(3)])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.training.helpers import ROWS
 from torch import Tensor, nn
 
 from annvil.training import Member, Recipe
 from annvil.training.optimisers import Optimiser
 from annvil.training.stack import Layout
-from tests.training.helpers import ROWS
 
 
 class Grouped(nn.Module):
@@ -21,7 +21,9 @@ class Grouped(nn.Module):
         return {"weight": (0.5, 2.0), "scale": (6.0, 1.0), "bias": (1.0, 0.0)}
 
 
-def run(recipe: Recipe, settings: list[tuple[float, float]], steps: int = 7) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+def run(
+    recipe: Recipe, settings: list[tuple[float, float]], steps: int = 7
+) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
     """The members' parameters after some steps on random gradients, by this optimiser and by PyTorch's."""
     torch.manual_seed(0)
     networks = [Grouped() for _ in settings]
@@ -56,7 +58,9 @@ def run(recipe: Recipe, settings: list[tuple[float, float]], steps: int = 7) -> 
     return mine, [[getattr(network, name).detach() for name in layout.names] for network in networks]
 
 
-def make_optimiser(recipe: Recipe, parameters: list[tuple[nn.Parameter, tuple[float, float]]], rate: float, decay: float) -> torch.optim.Optimizer:
+def make_optimiser(
+    recipe: Recipe, parameters: list[tuple[nn.Parameter, tuple[float, float]]], rate: float, decay: float
+) -> torch.optim.Optimizer:
     groups = [
         {"params": [p], "lr": rate * factors[0], "peak": rate * factors[0], "weight_decay": decay * factors[1]}
         for p, factors in parameters
@@ -67,7 +71,9 @@ def make_optimiser(recipe: Recipe, parameters: list[tuple[nn.Parameter, tuple[fl
 
 
 @pytest.mark.parametrize("clip", [None, 1.5])
-@pytest.mark.parametrize("settings", [[(0.1, 0.3)] * 3, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]])
+@pytest.mark.parametrize(
+    "settings", [[(0.1, 0.3)] * 3, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]]
+)
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_every_member_moves_as_with_an_optimiser_of_its_own(
     optimizer: str, settings: list[tuple[float, float]], clip: float | None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.training.helpers import ROWS, MakeNetwork, members, seeded, small_network, table
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
@@ -15,7 +16,6 @@ from annvil.training.job import Workspace
 from annvil.training.pack import Pack
 from annvil.training.program import Arena, bind
 from annvil.training.tracing import trace
-from tests.training.helpers import ROWS, MakeNetwork, members, seeded, small_network, table
 
 
 class Residual(nn.Module):
@@ -75,7 +75,14 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "dense": lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)),
     "in place": lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Linear(8, 3), nn.ELU(inplace=True)),
     "many activations": lambda: nn.Sequential(
-        nn.Linear(6, 8), nn.SELU(), nn.Linear(8, 8), nn.SiLU(), nn.Linear(8, 8), nn.Mish(), nn.Linear(8, 3), nn.Softplus()
+        nn.Linear(6, 8),
+        nn.SELU(),
+        nn.Linear(8, 8),
+        nn.SiLU(),
+        nn.Linear(8, 8),
+        nn.Mish(),
+        nn.Linear(8, 3),
+        nn.Softplus(),
     ),
     "residual": Residual,
     "convolution": Convolution,
@@ -129,7 +136,8 @@ def test_without_vmap_the_gradient_is_the_same() -> None:
 
 
 def test_the_step_of_a_dense_network_is_short() -> None:
-    # Per layer: product and bias; activation, gradient of activation, weight, bias and input where there is one; the loss: 4.
+    # Per layer: product and bias; activation, gradient of activation, weight, bias and input where there is one; the
+    # loss: 4.
     pack, _ = first_step(lambda member: seeded(NETWORKS["dense"](), member.seed), 3)
     assert pack._step is not None
     assert len(pack._step.program.instructions) == 4 + 1 + 4 + 1 + 4 + 1

@@ -1,4 +1,4 @@
-"""Networks: pure modules that take numbers and category codes, know their learning rates and write themselves as ONNX."""
+"""Networks: pure modules that take numbers and category codes, know their learning rates and write themselves."""
 
 from __future__ import annotations
 

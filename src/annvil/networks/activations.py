@@ -15,7 +15,8 @@ ACTIVATIONS: tuple[ActivationName, ...] = ("relu", "selu", "silu", "mish")
 
 
 class Activation(nn.Module):
-    """``f(x)``, or ``x + alpha (f(x) - x)`` with one trained ``alpha`` a unit (RealMLP, Holzmüller et al. 2024, section 3).
+    """``f(x)``, or ``x + alpha (f(x) - x)`` with one trained ``alpha`` a unit (RealMLP, Holzmüller et al. 2024, section
+    3).
 
     ``alpha`` starts at 1, where both are the same. Shape: ``(…, units)`` → the same.
     """

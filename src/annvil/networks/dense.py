@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,8 @@ InitialWeights = Literal["data", "normal", "uniform"]
 
 
 class DenseNetwork(nn.Module):
-    """Hidden layers between embedded columns and outputs; with its defaults RealMLP's (Holzmüller et al. 2024, section 3).
+    """Hidden layers between embedded columns and outputs; with its defaults RealMLP's (Holzmüller et al. 2024, section
+    3).
 
     Parameters
     ----------
@@ -41,11 +43,12 @@ class DenseNetwork(nn.Module):
     zero_last : start with a last layer of zeros
     ntk : learning rates of the neural tangent parametrisation, see below
 
-    Shape: ``numbers`` float32 ``(batch, n_numbers)``, ``codes`` int64 ``(batch, len(cardinalities))`` → ``(batch, n_outputs)``.
+    Shape: ``numbers`` float32 ``(batch, n_numbers)``, ``codes`` int64 ``(batch, len(cardinalities))`` → ``(batch,
+    n_outputs)``.
 
-    RealMLP computes ``W x / sqrt(fan_in)``. Under AdamW that is the same as the plain ``W x`` with a learning rate divided
-    by sqrt(fan_in) and the same decay of the weights (up to the optimiser's eps), which saves a pass over every layer: so
-    ``parameter_groups`` asks for those rates instead.
+    RealMLP computes ``W x / sqrt(fan_in)``. Under AdamW that is the same as the plain ``W x`` with a learning rate
+    divided by sqrt(fan_in) and the same decay of the weights (up to the optimiser's eps), which saves a pass over every
+    layer: so ``parameter_groups`` asks for those rates instead.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class DenseNetwork(nn.Module):
         inputs += self.categories.width if self.categories is not None else 0
         self.scale = nn.Parameter(torch.ones(inputs)) if scale else None
         sizes = [inputs, *widths, n_outputs]
-        self.layers = nn.ModuleList(_linear(*pair, generator) for pair in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(_linear(*pair, generator) for pair in pairwise(sizes))
         self.activations = nn.ModuleList(Activation(activation, width, parametric) for width in widths)
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths if dropout is not None)
         if zero_last:
@@ -104,8 +107,8 @@ class DenseNetwork(nn.Module):
         """Initial weights and biases from training rows, as RealMLP does.
 
         Layer after layer: weights are scaled so that every unit's sum varies with standard deviation 1 over the rows
-        (``weight_init_mode="std"``); a bias is minus a random mixture of that sum at five of the rows ("he+5"), so that the
-        bends of the activation lie where the data are. A last layer of zeros stays.
+        (``weight_init_mode="std"``); a bias is minus a random mixture of that sum at five of the rows ("he+5"), so that
+        the bends of the activation lie where the data are. A last layer of zeros stays.
         """
         training = self.training
         self.eval()
@@ -176,7 +179,7 @@ class DenseNetwork(nn.Module):
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
     """W ~ N(0, 1/fan_in), b ~ N(0, 1): RealMLP's without data ("normal")."""
-    layer = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         layer.weight.copy_(torch.randn(fan_out, fan_in, generator=generator) / math.sqrt(max(fan_in, 1)))
         layer.bias.copy_(torch.randn(fan_out, generator=generator))

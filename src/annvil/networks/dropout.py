@@ -9,14 +9,14 @@ from torch import Tensor, nn
 class Dropout(nn.Module):
     """Sets a share ``rate`` of the numbers to zero while training and scales the others by 1 / (1 - rate).
 
-    Counter-based noise in the manner of Salmon et al. 2011 ("Parallel random numbers: as easy as 1, 2, 3"): the noise at
-    row i and unit j is a hash of (key, i, j), with no hidden state. It does not depend on how many networks are trained
-    together, and whoever sets the same key meets the same noise. `annvil.training` sets ``key`` anew for every member and
-    step; in a loop of your own, change it before every step (`new_key`).
+    Counter-based noise in the manner of Salmon et al. 2011 ("Parallel random numbers: as easy as 1, 2, 3"): the noise
+    at row i and unit j is a hash of (key, i, j), with no hidden state. It does not depend on how many networks are
+    trained together, and whoever sets the same key meets the same noise. `annvil.training` sets ``key`` anew for every
+    member and step; in a loop of your own, change it before every step (`new_key`).
 
-    The hash is chosen for speed: a row and a unit each get a well-mixed odd 32-bit number (two rounds of multiplying and
-    xor-shifting), and the high bits of their product decide (multiply-shift hashing, Dietzfelbinger et al. 1997). One
-    multiplication and one comparison a number; tests/networks/test_dropout.py checks rates and correlations.
+    The hash is chosen for speed: a row and a unit each get a well-mixed odd 32-bit number (two rounds of multiplying
+    and xor-shifting), and the high bits of their product decide (multiply-shift hashing, Dietzfelbinger et al. 1997).
+    One multiplication and one comparison a number; tests/networks/test_dropout.py checks rates and correlations.
 
     Shape: any ``(batch, …, units)`` → the same.
     """

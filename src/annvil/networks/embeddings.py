@@ -17,8 +17,8 @@ _WIDE = 4_000_000  # numbers in a matrix that is mostly zeros, above which ONNX 
 class PeriodicEmbedding(nn.Module):
     """PBLD: ``[x, W2 cos(2 pi (w1 x + b1)) + b2]`` for every column (RealMLP, Holzmüller et al. 2024, appendix A).
 
-    ``frequencies`` cosines a column, ``size`` outputs of which one is x itself. Initialised as there: w1 ~ N(0, scale²),
-    b1 ~ U(-pi, pi) in the argument of the cosine, W2 and b2 ~ U(±1/sqrt(frequencies)).
+    ``frequencies`` cosines a column, ``size`` outputs of which one is x itself. Initialised as there: w1 ~ N(0,
+    scale²), b1 ~ U(-pi, pi) in the argument of the cosine, W2 and b2 ~ U(±1/sqrt(frequencies)).
     Shape: ``(batch, columns)`` → ``(batch, columns * size)``: all x first, then the columns' ``size - 1`` others each.
     """
 
@@ -73,9 +73,9 @@ class PeriodicEmbedding(nn.Module):
 class PiecewiseLinearEmbedding(nn.Module):
     """How far x has come through each of its bins, and a linear map of that for every column.
 
-    Gorishniy et al. 2022 (arXiv 2203.05556), section 3.2, in the later "version B": ``x w + b + V e(x)`` with V starting at
-    zero, so that it begins as a linear embedding and learns the steps. The first bin is open below, the last above.
-    Shape: ``(batch, columns)`` → ``(batch, columns * size)``.
+    Gorishniy et al. 2022 (arXiv 2203.05556), section 3.2, in the later "version B": ``x w + b + V e(x)`` with V
+    starting at zero, so that it begins as a linear embedding and learns the steps. The first bin is open below, the
+    last above. Shape: ``(batch, columns)`` → ``(batch, columns * size)``.
     """
 
     slope: Tensor
@@ -159,7 +159,8 @@ class CategoryEmbedding(nn.Module):
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int = 48) -> list[np.ndarray]:
-    """Edges of at most ``n_bins`` bins of equal counts for every column of ``numbers (n_rows, columns)``, each at least two.
+    """Edges of at most ``n_bins`` bins of equal counts for every column of ``numbers (n_rows, columns)``, each at least
+    two.
 
     48 bins: the default of TabM (Gorishniy et al. 2024, arXiv 2410.24210).
     """

@@ -28,11 +28,11 @@ class SharedEnsemble(nn.Module):
     k : members
     widths : units of the hidden layers (TabM: 3 of 512; 2 with an embedding)
 
-    Initialised as there: the first r is ±1 at random, or N(0, 1) with an embedding (one draw for all outputs of a column); all
-    other r and s are 1; W, b and heads are uniform in ±1/sqrt(fan_in), b the same for all members.
+    Initialised as there: the first r is ±1 at random, or N(0, 1) with an embedding (one draw for all outputs of a
+    column); all other r and s are 1; W, b and heads are uniform in ±1/sqrt(fan_in), b the same for all members.
 
-    Shape: ``numbers (batch, n_numbers)``, ``codes (batch, len(cardinalities))`` → ``(batch, k, n_outputs)``. Train it on the mean
-    of the k losses and predict the mean of the k probabilities (or values), never the loss of the mean.
+    Shape: ``numbers (batch, n_numbers)``, ``codes (batch, len(cardinalities))`` → ``(batch, k, n_outputs)``. Train it
+    on the mean of the k losses and predict the mean of the k probabilities (or values), never the loss of the mean.
     """
 
     def __init__(

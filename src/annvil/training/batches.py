@@ -30,7 +30,7 @@ class BatchShape:
 
     @classmethod
     def of(cls, member: Member, recipe: Recipe) -> BatchShape:
-        """The shape for ``member``: equal steps, each padded by at most 15 rows (or to its own size if that is small)."""
+        """The shape for ``member``: equal steps, each padded by at most 15 rows and never beyond the batch size."""
         steps, batch = _cut(len(member.train), recipe.batch_size)
         validation_steps, validation_batch = _cut(len(member.validation), _VALIDATION_ROWS)
         return cls(steps, batch, validation_steps, validation_batch)
@@ -59,8 +59,8 @@ def mix(*numbers: int) -> int:
 class Layouts:
     """Row numbers and weights of a pack's batches.
 
-    ``order(epoch)`` → int32 ``(steps, members, batch)``; ``weights(order)`` → float32 of the same shape, each batch of a
-    member summing to 1 and padding having 0.
+    ``order(epoch)`` → int32 ``(steps, members, batch)``; ``weights(order)`` → float32 of the same shape, each batch of
+    a member summing to 1 and padding having 0.
     """
 
     def __init__(self, members: list[Member], shape: BatchShape, row_weights: Tensor | None) -> None:
@@ -101,7 +101,7 @@ class Layouts:
 
 
 def _places(rows: int, steps: int, batch: int) -> Tensor:
-    """``(steps, batch)``: which of ``rows`` shuffled rows stands where, -1 for padding; steps differ by at most a row."""
+    """``(steps, batch)``: which of ``rows`` shuffled rows stands where, -1 for padding."""
     bounds = torch.arange(steps + 1) * rows // max(steps, 1)
     places = bounds[:-1, None] + torch.arange(batch)
     return torch.where(places < bounds[1:, None], places, -1)

@@ -1,8 +1,8 @@
 """Saving a population half way, so that a killed run goes on to the same weights, bit for bit.
 
 One file holds everything: the tensors as safetensors, the rest as JSON in its header, with a SHA-256 over both. It is
-written to a temporary file, synced and renamed; the file before it is kept as ``….previous``. A file that is torn or belongs
-to another request is not used, and that is said.
+written to a temporary file, synced and renamed; the file before it is kept as ``….previous``. A file that is torn or
+belongs to another request is not used, and that is said.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from annvil.files import write_atomically
 from annvil.training.job import Job
 
 SECONDS_BETWEEN = 5.0
-"""At most so often is a checkpoint written (assumed: little beside what training costs, less than the 30 s promised)."""
+"""At most so often is a checkpoint written (assumed: little beside training, far less than the 30 s promised)."""
 
 _VERSION = 1
 
@@ -141,7 +141,7 @@ def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
 def _bytes(tensor: Tensor) -> bytes | memoryview:
     if tensor.numel() == 0:
         return b""
-    return memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _previous(path: Path) -> Path:

@@ -51,11 +51,11 @@ def train_population(
     inputs : tensors with rows first; the network is called with a batch of each. Floats must be finite.
     targets : class numbers ``(n_rows,)`` int64, or numbers ``(n_rows,)`` / ``(n_rows, out)``
     members, recipe : see `Member` and `Recipe`
-    loss : "cross-entropy" (outputs are logits), "squared-error", or ``function(output, target, weight) -> scalar`` for one
-        member's batch, where ``weight`` sums to 1
+    loss : "cross-entropy" (outputs are logits), "squared-error", or ``function(output, target, weight) -> scalar`` for
+        one member's batch, where ``weight`` sums to 1
     weights : of the rows, ``(n_rows,)``, at least 0; used in training and validation
-    should_stop : asked after every epoch, and about twice a second within long ones; when it says yes, the best so far is
-        returned (a member that has not finished an epoch is validated as it is)
+    should_stop : asked after every epoch, and about twice a second within long ones; when it says yes, the best so far
+        is returned (a member that has not finished an epoch is validated as it is)
     checkpoint : file to save to every few seconds, and to go on from if it belongs to the same request
     tell : hears `Progress` after every epoch
 
@@ -64,8 +64,9 @@ def train_population(
     RequestError, DataError
         When the request or the data cannot be used; the sentence says which and why.
 
-    A member's result follows from its rows, its seed and its settings alone: the other members, the packs they are put in
-    and the number of workers change nothing. On the same machine the same request gives the same bytes, also after a kill.
+    A member's result follows from its rows, its seed and its settings alone: the other members, the packs they are put
+    in and the number of workers change nothing. On the same machine the same request gives the same bytes, also after a
+    kill.
     """
     members = list(members)
     job = _check(make_network, inputs, targets, members, recipe, loss, weights)

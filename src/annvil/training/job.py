@@ -25,8 +25,8 @@ from annvil.training.tracing import Trace, trace
 class Job:
     """A population to train.
 
-    ``network`` serves for its structure; its own weights are not used. Without ``batched`` the network cannot be vmapped,
-    and packs hold one member each. With ``bfloat16`` large products are rounded (see `in_bfloat16`).
+    ``network`` serves for its structure; its own weights are not used. Without ``batched`` the network cannot be
+    vmapped, and packs hold one member each. With ``bfloat16`` large products are rounded (see `in_bfloat16`).
     """
 
     network: nn.Module
@@ -74,7 +74,7 @@ class Workspace:
     def n_bytes(self) -> int:
         """Bytes held."""
         kept = [t for value in self._kept.values() for t in (value if isinstance(value, tuple) else (value,))]
-        return self.arena.n_bytes + sum(tensor.nbytes for tensor in kept)
+        return self.arena.n_bytes + sum(int(tensor.nbytes) for tensor in kept)
 
 
 @dataclass
@@ -123,7 +123,8 @@ def step_function(job: Job, network: nn.Module, with_gradient: bool) -> Callable
     layout = job.layout
     counts = [len(layout.names), len(layout.buffers), len(job.inputs)]
 
-    def member_loss(parameters: Any, buffers: Any, rows: Any, prepared: Any) -> Tensor:
+    def member_loss(*groups: Any) -> Tensor:
+        parameters, buffers, rows, prepared = groups
         state = dict(zip(layout.names, parameters, strict=True)) | dict(zip(layout.buffers, buffers, strict=True))
         return job.loss.value(functional_call(network, state, tuple(rows)), *prepared)
 
@@ -135,11 +136,13 @@ def step_function(job: Job, network: nn.Module, with_gradient: bool) -> Callable
             waiting = waiting[count:]
         with torch.set_grad_enabled(with_gradient):
             parameters = groups[0] = [tensor.detach().requires_grad_(with_gradient) for tensor in groups[0]]
+            groups.append(waiting)
             if job.batched:
                 # Noise of PyTorch's own is let through here, so that the recorder can refuse it by name.
-                losses = vmap(member_loss, randomness="different")(*groups, waiting)
+                losses = vmap(member_loss, randomness="different")(*groups)
             else:
-                losses = member_loss(*[[tensor[0] for tensor in group] for group in (*groups, waiting)]).unsqueeze(0)
+                alone = [[tensor[0] for tensor in group] for group in groups]
+                losses = member_loss(*alone).unsqueeze(0)
             if not with_gradient:
                 return [losses]
             # Members share nothing, so the gradient of the sum holds each member's own gradient.

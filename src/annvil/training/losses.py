@@ -1,8 +1,8 @@
 """What is minimised, written so that its traced gradient is short.
 
 A loss sees the outputs of one member for one batch and tensors prepared outside the trace. Row weights come normalised
-(they sum to 1 over the batch, padding has weight 0), so a loss is a weighted sum. Outputs ``(batch, k, out)`` of networks
-that hold k sub-networks give the mean of the k losses, never the loss of the mean.
+(they sum to 1 over the batch, padding has weight 0), so a loss is a weighted sum. Outputs ``(batch, k, out)`` of
+networks that hold k sub-networks give the mean of the k losses, never the loss of the mean.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ class Loss(Protocol):
         """Memory for what `fill` prepares, each ``(members, batch, ...)``."""
 
     def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
-        """Prepare a batch: ``targets`` and ``weights`` are ``(members, batch, ...)``, ``smoothing`` ``(members, 1, 1)``."""
+        """Prepare a batch: targets and weights are ``(members, batch, ...)``, smoothing ``(members, 1, 1)``."""
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         """The loss of one member, a scalar."""
 
 
 class CrossEntropy:
-    """Targets are class numbers, int64 ``(n_rows,)``; outputs are logits ``(batch, classes)`` or ``(batch, k, classes)``."""
+    """Class numbers, int64 ``(n_rows,)``, against logits ``(batch, classes)`` or ``(batch, k, classes)``."""
 
     n_classes = 0
 
     def check(self, output: Tensor, targets: Tensor) -> Tensor:
         self.n_classes = output.shape[-1]
         if targets.dim() != 1 or targets.is_floating_point():
-            raise RequestError(
-                f"Cross-entropy needs whole class numbers of shape (rows,); got {targets.dtype} of shape {tuple(targets.shape)}."
-            )
+            came = f"{targets.dtype} of shape {tuple(targets.shape)}"
+            raise RequestError(f"Cross-entropy needs whole class numbers of shape (rows,); got {came}.")
         wrong = ((targets < 0) | (targets >= self.n_classes)).nonzero().flatten()
         if len(wrong):
+            rows = name_rows(wrong[:5].tolist(), len(wrong))
             raise DataError(
-                f"Class numbers must lie between 0 and {self.n_classes - 1} (the network has {self.n_classes} outputs); "
-                f"{name_rows(wrong[:5].tolist(), len(wrong))} hold others, such as {int(targets[wrong[0]])}."
+                f"Class numbers must lie between 0 and {self.n_classes - 1}, since the network has that many outputs; "
+                f"{rows} hold others, such as {int(targets[wrong[0]])}."
             )
         return targets.long()
 
@@ -82,8 +82,9 @@ class SquaredError:
         self.n_outputs = output.shape[-1]
         targets = (targets.unsqueeze(-1) if targets.dim() == 1 else targets).float()
         if targets.dim() != 2 or targets.shape[1] != self.n_outputs:
+            came = tuple(targets.shape)
             raise RequestError(
-                f"The network has {self.n_outputs} outputs, the targets have shape {tuple(targets.shape)}; they must agree."
+                f"The network has {self.n_outputs} outputs; the targets have shape {came}, which does not fit."
             )
         return _finite(targets)
 

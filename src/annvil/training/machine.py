@@ -1,7 +1,8 @@
 """What pays on this machine: measured once, remembered, so that the same machine makes the same choice again.
 
-The measurements live in ``annvil/machine.json`` in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``), by processor,
-PyTorch version and number of cores. A damaged file is measured anew; if it cannot be written, every process measures.
+The measurements live in ``annvil/machine.json`` in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``), by
+processor, PyTorch version and number of cores. A damaged file is measured anew; if it cannot be written, every process
+measures.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +62,8 @@ def _remembered(name: str, measure: Callable[[], float]) -> float:
     here = known.setdefault(_this_machine(), {})
     if not isinstance(here.get(name), int | float):
         here[name] = round(measure(), 3)
-        try:
+        with suppress(MachineError):  # a read-only home: nothing is lost but the time to measure again
             write_json(cache_file(), known)
-        except MachineError:
-            pass  # a read-only home: nothing is lost but the time to measure again
     return float(here[name])
 
 

@@ -56,7 +56,8 @@ class Optimiser:
                 rate_here, decay_here = learning_rate * rate * group.rate, weight_decay * decay * group.decay
                 self._adamw(self._parameters, part, rate_here, decay_here)
         else:
-            # A learning rate and a weight decay of 1 first bring the last direction to 0, then add -m / (sqrt(v) + eps).
+            # A learning rate and a weight decay of 1 first bring the last direction to 0, then add -m / (sqrt(v) +
+            # eps).
             self._adamw(self._direction, slice(None), 1.0, 1.0)
             if self._decays is not None:
                 self._parameters.addcmul_(self._parameters, self._decays, value=-rate * decay)

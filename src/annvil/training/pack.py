@@ -20,8 +20,9 @@ from annvil.training.stack import Layout
 class Pack:
     """The members ``numbers`` of a job (all of one `BatchShape`).
 
-    Its state is in ``parameters``, ``best`` and ``optimiser.moments`` (flat float32), ``optimiser.n_steps``, ``loss_sums`` and
-    ``step_done``, the steps of the current epoch that are done; `state` and `set_state` read and write all of it.
+    Its state is in ``parameters``, ``best`` and ``optimiser.moments`` (flat float32), ``optimiser.n_steps``,
+    ``loss_sums`` and ``step_done``, the steps of the current epoch that are done; `state` and `set_state` read and
+    write all of it.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Pack:
         self._copy_members(self.parameters, self.best, places)
 
     def restore(self, places: Sequence[int]) -> None:
-        """Set members back to their best weights, their moments to zero, so that a diverged one computes with numbers."""
+        """Set members back to their best weights, their moments to zero: so a diverged one computes with numbers."""
         self._copy_members(self.best, self.parameters, places)
         for moment in self.optimiser.moments:
             for view in self.views(moment):
@@ -159,8 +160,9 @@ def _smoothing(members: Sequence[Member]) -> Tensor | None:
 class _Noise:
     """Sets what the noise modules of the members read: a rate and a key, new for every step.
 
-    A noise module is one with buffers named ``rate`` (float32) and ``key`` (int32), such as `annvil.networks.Dropout`. A key
-    follows from the member's seed, the module's place in the network and the number of the step, never from other members.
+    A noise module is one with buffers named ``rate`` (float32) and ``key`` (int32), such as `annvil.networks.Dropout`.
+    A key follows from the member's seed, the module's place in the network and the number of the step, never from other
+    members.
     """
 
     def __init__(self, layout: Layout, buffers: Sequence[Tensor], members: Sequence[Member]) -> None:

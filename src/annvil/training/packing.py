@@ -10,10 +10,11 @@ from annvil.training.job import Job, scratch_bytes
 
 MOST_SCRATCH = 2 << 20
 """Bytes for a pack's batch, activations and gradients in between: about what one core's second-level cache holds.
-Measured on one core with 2 MiB (member-samples/s): 64-64, batch 256: 2.06M, 2.31M, 2.21M, 1.1M at 0.8, 1.6, 3.1 and 12.8 MB."""
+Measured on one core with 2 MiB (member-samples/s): 64-64, batch 256: 2.06M, 2.31M, 2.21M, 1.1M at 0.8, 1.6, 3.1 and
+12.8 MB."""
 
 MOST_MEMBERS = 64
-"""More gain nothing: 64-64, batch 32: 1.2M, 1.4M, 1.5M member-samples/s with 16, 32 and 64 members in a pack (measured)."""
+"""More gain little: 64-64, batch 32: 1.2M, 1.4M, 1.5M member-samples/s with 16, 32 and 64 in a pack (measured)."""
 
 
 def cut(job: Job, numbers: Sequence[int]) -> list[list[int]]:

@@ -24,8 +24,8 @@ class Population:
 
     Attributes
     ----------
-    states : per member, in words: "finished", "stopped early at epoch 31", "beaten at epoch 10", "stopped at epoch 4" (by
-        ``should_stop``), or "diverged at epoch 3: …"
+    states : per member, in words: "finished", "stopped early at epoch 31", "beaten at epoch 10", "stopped at epoch 4"
+        (by ``should_stop``), or "diverged at epoch 3: …"
     histories : per member ``{"train_loss": [...], "validation_loss": [...]}``, one value an epoch
     best_epochs : int64 ``(K,)``: epochs trained when the kept weights were reached; 0: the initial weights
     validation_loss : float64 ``(K,)``: at the best epoch; NaN without validation rows
@@ -62,7 +62,8 @@ class Population:
         return network.eval()
 
     def predict(self, inputs: tuple[Tensor, ...], rows: Any = None, members: Sequence[int] | None = None) -> Tensor:
-        """Raw outputs of the members, float32 ``(members, rows, out)`` (``(members, rows, k, out)`` for k sub-networks).
+        """Raw outputs of the members, float32 ``(members, rows, out)`` (``(members, rows, k, out)`` for k
+        sub-networks).
 
         ``rows`` chooses rows of ``inputs`` for all members (one axis) or for each (``(members, rows)``); default all.
         ``members`` are numbers, default all.
@@ -81,7 +82,7 @@ class Population:
 
         parts = []
         with torch.no_grad():
-            for part in which.split(max(16, _ROWS_AT_ONCE // len(chosen)), dim=-1):
+            for part in torch.split(which, max(16, _ROWS_AT_ONCE // len(chosen)), dim=-1):
                 gathered = [tensor[part] for tensor in inputs]
                 if self._batched:
                     parts.append(vmap(one, in_dims=(0, 0, own))(parameters, buffers, gathered))

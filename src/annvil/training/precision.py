@@ -15,9 +15,9 @@ _FACTORS_AFTER_A_SUMMAND = (aten.baddbmm.default, aten.addmm.default)
 def in_bfloat16(recorded: Trace) -> Trace:
     """The same graph with its matrix products in bfloat16, summed in float32 by the hardware.
 
-    Weights, their gradients, the optimiser, sums, activations and the loss stay float32; each factor is rounded on its way
-    into a product, once however many products it is in, and the product is widened again. Products with an input that is
-    data, not a weight, cannot be told apart here; see `Job.bfloat16` for who decides.
+    Weights, their gradients, the optimiser, sums, activations and the loss stay float32; each factor is rounded on its
+    way into a product, once however many products it is in, and the product is widened again. Products with an input
+    that is data, not a weight, cannot be told apart here; see `Job.bfloat16` for who decides.
     """
     rounding = _Rounding()
     for node in recorded.nodes:
@@ -33,8 +33,8 @@ def _pays(factors: tuple[Node, ...]) -> bool:
 
 
 LEAST = 128
-"""Rows, columns and inner length that a product must have: with 64 rounding gains nothing, with 128 it gains 1.2 times the
-speed of the whole step, with 256 1.7, with 512 2.0 (measured on one core with AMX, batch 256)."""
+"""Rows, columns and inner length that a product must have: with 64 rounding gains nothing, with 128 it gains 1.2 times
+the speed of the whole step, with 256 1.7, with 512 2.0 (measured on one core with AMX, batch 256)."""
 
 
 class _Rounding:

@@ -1,9 +1,9 @@
 """A traced graph bound to memory: a list of operations that write where they are told.
 
 Every tensor of the step gets its place before the first step: views become fixed windows, buffers are used again once
-what they held is no longer needed (small, so that they stay in the processor's cache), pointwise operations overwrite their
-argument, and the outputs are written straight into the memory that the caller gives (the flat gradient). A step is then a
-plain loop over operations, without allocation, autograd or views.
+what they held is no longer needed (small, so that they stay in the processor's cache), pointwise operations overwrite
+their argument, and the outputs are written straight into the memory that the caller gives (the flat gradient). A step
+is then a plain loop over operations, without allocation, autograd or views.
 """
 
 from __future__ import annotations

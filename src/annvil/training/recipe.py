@@ -28,8 +28,8 @@ class Member:
         ``make_network``
     learning_rate : the peak of the schedule; multiplied by each parameter's own factor
     weight_decay : decoupled (AdamW), multiplied by the learning rate; not applied to parameters that ask for none
-    dropout : rate of every noise module of the network (see `annvil.networks.Dropout`), in [0, 1); None leaves the rates
-        that the network was built with
+    dropout : rate of every noise module of the network (see `annvil.networks.Dropout`), in [0, 1); None leaves the
+        rates that the network was built with
     label_smoothing : share of the target spread evenly over the classes, in [0, 1); cross-entropy only, training only
     candidate, race : candidates compete (are halved) within one race, by the mean over their members
     """
@@ -59,8 +59,8 @@ class Recipe:
     schedule : of the learning rate over all steps: "constant"; "cosine" to 0; "one-cycle" (Smith 2018: cosine up for
         30% from 1/25, then cosine down to 0); "coslog" (RealMLP's coslog4: four cosine cycles of growing length)
     warmup : share of all steps over which the learning rate rises linearly from 0 before the schedule applies
-    regularisation : of weight decay and dropout: "constant", or "flat-cosine" (RealMLP's flat_cos: constant for the first half,
-        then cosine to 0)
+    regularisation : of weight decay and dropout: "constant", or "flat-cosine" (RealMLP's flat_cos: constant for the
+        first half, then cosine to 0)
     patience : epochs without a better validation loss after which a member stops; None trains all epochs
     halving : shares of the epochs at which the worse half of the candidates of each race is removed
     clip_norm : most a member's gradient may measure (2-norm over all parameters); None for no limit

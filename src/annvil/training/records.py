@@ -32,7 +32,7 @@ class Record:
         """
         self.train_loss.append(train_loss)
         self.validation_loss.append(validation_loss)
-        if not math.isfinite(train_loss) or validates and not math.isfinite(validation_loss):
+        if not math.isfinite(train_loss) or (validates and not math.isfinite(validation_loss)):
             which = "training" if not math.isfinite(train_loss) else "validation"
             kept = (
                 f"the weights of epoch {self.best_epoch} are kept"
@@ -55,8 +55,9 @@ class Record:
 def halve(members: Sequence[Member], records: Sequence[Record], epoch: int) -> None:
     """Remove the worse half of the candidates of each race (Jamieson and Talwalkar 2016, successive halving).
 
-    A candidate's loss is the mean over its members of the best validation loss so far; one with a diverged member counts as
-    the worst. Candidates that have already stopped (early) stay in the ranking. Of equals, the lower number stays.
+    A candidate's loss is the mean over its members of the best validation loss so far; one with a diverged member
+    counts as the worst. Candidates that have already stopped (early) stay in the ranking. Of equals, the lower number
+    stays.
     """
     losses: dict[str, dict[int, list[float]]] = {}
     for member, record in zip(members, records, strict=True):

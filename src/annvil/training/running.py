@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,6 @@ class Run:
             while self.epoch < self.job.recipe.epochs and any(record.trains for record in self.records):
                 if not self._one_epoch(pool, should_stop, checkpoint):
                     self.cut_short = True
-                    checkpoint.save(self.saved())
-                    if self.epoch == 0:
-                        self._judge(*self._losses(pool), partly=True)
                     break
                 train, validation = self._losses(pool)
                 self._judge(train, validation)
@@ -72,7 +70,9 @@ class Run:
                 if active and self.epoch < self.job.recipe.epochs and should_stop():
                     self.cut_short = True
                     break
-        checkpoint.save(self.saved())
+            checkpoint.save(self.saved())
+            if self.cut_short and self.epoch == 0:
+                self._judge(*self._losses(pool), partly=True)
         for record in self.records:
             if record.trains:
                 record.state = f"stopped at epoch {self.epoch}" if self.cut_short else "finished"
@@ -82,15 +82,16 @@ class Run:
         self._each(pool, lambda pack: pack.begin_epoch(self.epoch))
         rounds = self._rounds()
         for number in range(1, rounds + 1):
-            self._each(
-                pool, lambda pack, number=number: pack.run_steps(self.epoch, pack.shape.steps * number // rounds)
-            )
+            self._each(pool, partial(self._go_on, number / rounds))
             if number < rounds:
                 if checkpoint.due:
                     checkpoint.save(self.saved())
                 if should_stop():
                     return False
         return True
+
+    def _go_on(self, share: float, pack: Pack) -> None:
+        pack.run_steps(self.epoch, math.ceil(pack.shape.steps * share - 1e-9))
 
     def _rounds(self) -> int:
         rows = sum(pack.shape.rows * len(pack.numbers) for pack in self.packs)
@@ -192,10 +193,9 @@ class Run:
         tensors = {f"kept {i}": value for i, value in enumerate(self.kept)}
         for number, pack in enumerate(self.packs):
             tensors |= {f"pack {number} {name}": value for name, value in pack.state().items()}
-        records = [_without_nan(asdict(record)) for record in self.records]
         facts = {
             "epoch": self.epoch,
-            "records": records,
+            "records": [_texts(asdict(record)) for record in self.records],
             "packs": [pack.numbers for pack in self.packs],
             "bfloat16": self.job.bfloat16,
             "workers": self.workers,
@@ -205,7 +205,7 @@ class Run:
     def resume(self, saved: Saved) -> None:
         """Go on where ``saved`` was."""
         self.epoch = saved.facts["epoch"]
-        self.records = [Record(**_with_nan(values)) for values in saved.facts["records"]]
+        self.records = [Record(**_numbers(values)) for values in saved.facts["records"]]
         for i, value in enumerate(self.kept):
             value.copy_(saved.tensors[f"kept {i}"])
         initial = [value.clone() for value in self.kept]
@@ -240,21 +240,20 @@ def _prepare_worker() -> None:
     torch.set_flush_denormal(True)
 
 
-def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN and no infinity: written as texts."""
-    return {name: _texts(value) for name, value in values.items()}
+_NOT_FINITE = ("nan", "inf", "-inf")  # JSON has no such numbers: written as texts
 
 
 def _texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _texts(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_texts(item) for item in value]
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _with_nan(values: dict[str, Any]) -> dict[str, Any]:
-    numbers = {"best_loss": float, "train_loss": _floats, "validation_loss": _floats}
-    return {name: numbers[name](value) if name in numbers else value for name, value in values.items()}
-
-
-def _floats(values: Sequence[Any]) -> list[float]:
-    return [float(value) for value in values]
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return float(value) if value in _NOT_FINITE else value

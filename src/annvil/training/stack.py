@@ -1,8 +1,8 @@
 """The weights of many networks of one shape, side by side in one flat array.
 
 Parameter after parameter, each as a contiguous block ``(K, *shape)``: so a batched matrix product reads every member's
-weights and writes every member's gradient without copying, and the optimiser goes over all of it in one pass. Parameters
-with the same learning-rate factor and the same weight-decay rule lie together, so that a group is one slice.
+weights and writes every member's gradient without copying, and the optimiser goes over all of it in one pass.
+Parameters with the same learning-rate factor and the same weight-decay rule lie together, so that a group is one slice.
 """
 
 from __future__ import annotations

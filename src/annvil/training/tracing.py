@@ -1,13 +1,13 @@
 """From a step written in PyTorch to a short list of tensor operations without autograd.
 
 `trace` runs a function once under a dispatch mode, which sees every elementary operation below `vmap` and autograd, and
-builds a graph of `Node`s, simplifying as it goes: a chain of views becomes one strided view of the tensor it looks into,
-so that transposing twice, expanding to the same shape or reshaping back costs nothing; what depends on no input is
-computed once; equal operations are done once; multiplying by one is dropped. `annvil.training.program` binds the graph
-to memory.
+builds a graph of `Node`s, simplifying as it goes: a chain of views becomes one strided view of the tensor it looks
+into, so that transposing twice, expanding to the same shape or reshaping back costs nothing; what depends on no input
+is computed once; equal operations are done once; multiplying by one is dropped. `annvil.training.program` binds the
+graph to memory.
 
-`torch.fx.experimental.proxy_tensor.make_fx` records the same operations, but takes seven times as long, and importing what
-it needs takes another two seconds (docs/decisions/0010-recording-the-step.md).
+`torch.fx.experimental.proxy_tensor.make_fx` records the same operations, but takes seven times as long, and importing
+what it needs takes another two seconds (docs/decisions/0010-recording-the-step.md).
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Form:
 class Node:
     """A tensor of the graph.
 
-    A node is an input (``position``), a constant (``value``), a view of another node (``base``; the form's offset is into
-    the base), computed (``op``), or one of several results of an operation (``source`` and ``position``).
+    A node is an input (``position``), a constant (``value``), a view of another node (``base``; the form's offset is
+    into the base), computed (``op``), or one of several results of an operation (``source`` and ``position``).
     """
 
     form: Form
@@ -157,11 +157,11 @@ def replace(values: Any, kind: type, by: Callable[[Any], Any]) -> Any:
     return values
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hands every elementary operation to the builder, and knows which tensor is which node."""
 
     def __init__(self, builder: _Builder, inputs: Sequence[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._builder = builder
         self._known: dict[int, _Known] = {}
         self._rewritten: dict[int, float] = {}  # memory → when it was last changed in place
@@ -185,7 +185,7 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         _refuse_chance(op)
-        before = replace((args, kwargs), Tensor, self.node)
+        before: tuple[Any, Any] = replace((args, kwargs), Tensor, self.node)
         first = next(iter(_tensors(args)), None)
         offset = 0 if first is None else first.storage_offset()
         if op._schema.is_mutable and isinstance(before[0][0], Node):
@@ -193,28 +193,29 @@ class _Recorder(TorchDispatchMode):
             root.value = None if root.value is None else root.value.clone()  # the tensor itself is about to change
         results = op(*args, **kwargs)
         several = results if isinstance(results, list | tuple) else [results]
+        found: Sequence[Node]
         if op._schema.is_mutable:
             found = [self._rewrite(op, before, args[0])]
         elif _is_view(op):
             found = [self._builder.view(before[0][0], view, view.storage_offset() - offset) for view in several]
         else:
-            found = self._builder.call(op, *before, several)
+            found = self._builder.call(op, before[0], before[1], several)
         for result, node in zip(several, found, strict=True):
             if result is not None:
                 self._remember(result, node)
         return results
 
-    def _rewrite(self, op: Any, before: Any, changed: Tensor) -> Node:
+    def _rewrite(self, op: Any, before: tuple[Any, Any], changed: Tensor) -> Node:
         """An operation in place, such as ReLU(inplace=True), as the one that returns a new tensor."""
         packet = getattr(aten, op._opname.removesuffix("_"), None)
         functional = getattr(packet, op._overloadname, None)
         old = before[0][0]
         if functional is None or not isinstance(old, Node) or (old.root.position >= 0 and old.root.source is None):
             raise RequestError(
-                f"The network changes its own buffers or inputs while it trains ({op}), as BatchNorm's running statistics "
-                "do; use LayerNorm, or BatchNorm with track_running_stats=False."
+                f"The network changes its own buffers or inputs while it trains ({op}), as BatchNorm's running "
+                "statistics do; use LayerNorm, or BatchNorm with track_running_stats=False."
             )
-        (node,) = self._builder.call(functional, *before, [changed])
+        (node,) = self._builder.call(functional, before[0], before[1], [changed])
         self._rewritten[_memory(changed)] = self._builder.moment
         return node
 
