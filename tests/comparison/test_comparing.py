@@ -51,11 +51,11 @@ def test_a_network_that_sees_more_wins(make_dataset: Any, guess: Any, toy: Any, 
         ("net", "scaling the numbers"),
         ("linear", "scaling the numbers"),
     }
-    assert recorder.stages[0] == "Comparing, repeat 1 of 5"
+    assert recorder.stages[0] == "Comparing, repeat 1 of 3"
     assert recorder.stages[-2:] == ["Learning curves", "What preparation is worth"]
     assert {s.state for s in recorder.tables[0]} == {"waiting", "running"}
     assert {s.state for s in recorder.tables[-1]} == {"finished"}
-    assert found.spent_seconds["linear"] == pytest.approx(25 * 0.01)
+    assert found.spent_seconds["linear"] == pytest.approx(15 * 0.01)
 
 
 def test_equal_twins_need_no_network(make_dataset: Any, guess: Any, toy: Any, store_folder: Path) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, most_useful_seconds, share_out, water_level
+from annvil.comparison.allowances import most_useful_seconds, water_level
+from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, share_out
 from annvil.comparison.request import Request
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
@@ -64,16 +65,17 @@ def test_the_same_request_gives_the_same_plan(plan_for: Callable[..., Schedule])
 
 
 def test_plenty_of_time_buys_five_repeats_of_five_folds(plan_for: Callable[..., Schedule]) -> None:
-    plan = plan_for(seconds=600.0).plan
+    plan = plan_for(1_000, seconds=600.0).plan
     assert (plan.outer_folds, plan.repeats, plan.inner_folds) == (5, 5, 5)
-    assert plan.n_rows_used == plan.n_rows == 200
+    assert plan.n_rows_used == plan.n_rows == 1_000
+    assert plan_for(200, seconds=600.0).plan.repeats == 3  # five would name a false winner too often on few rows
 
 
 def test_a_further_repeat_leaves_as_many_candidates(plan_for: Callable[..., Schedule]) -> None:
-    # The network: 160 training rows, so 1.6 ms a candidate and inner fold with seconds=1e-3.
+    # The network: 800 training rows, so 8 ms a candidate and inner fold with seconds=1e-3.
     repeats = []
-    for network in (0.002, 0.1, 0.2, 0.4, 1.0):
-        schedule = plan_for(seconds=120.0, network=network)
+    for network in (0.002, 0.02, 0.05, 0.1, 0.3):
+        schedule = plan_for(1_000, seconds=120.0, network=network)
         repeats.append(schedule.plan.repeats)
         effort = schedule.efforts["net"]
         assert effort.candidates >= schedule.plan.repeats
@@ -105,9 +107,9 @@ def test_families_get_equal_allowances_however_many_contenders_they_have(
 ) -> None:
     contenders = [
         guess,
-        toy("trees", "trees", (0,), seconds=5.0, most=50),
-        toy("one", "network", (0,), seconds=5.0, most=50),
-        toy("two", "network", (0,), seconds=5.0, most=50),
+        toy("trees", "trees", (0,), seconds=0.4, most=500),
+        toy("one", "network", (0,), seconds=0.4, most=500),
+        toy("two", "network", (0,), seconds=0.4, most=500),
     ]
     schedule = make_schedule(make_dataset(200), contenders, request_of())
     trees, network = schedule.plan.allowance_seconds["trees"], schedule.plan.allowance_seconds["network"]
@@ -154,3 +156,27 @@ def test_impossible_requests_are_refused() -> None:
         Request(METRICS["r2"], budget_seconds=0)
     with pytest.raises(RequestError, match=r"confidence must lie between 0\.5 and 1; got 95"):
         Request(METRICS["r2"], confidence=95)
+
+
+def test_whoever_cannot_be_trained_properly_leaves_its_time_to_its_mates(
+    make_dataset: Callable[..., Dataset], toy: type, guess: object
+) -> None:
+    quick, slow = toy("quick", "network", (0,), seconds=0.3), toy("slow", "network", (0,), seconds=9.0)
+    twin = toy("twin", "network", (0,), seconds=0.5)
+    twin.shares_fits_with = "slow"
+    schedule = make_schedule(make_dataset(200), [guess, quick, slow, twin], request_of(30.0))
+    assert set(schedule.efforts) == {"dummy", "quick"}
+    assert set(schedule.declined) == {"slow", "twin"}
+    assert "too short to train it properly" in schedule.declined["slow"]
+    assert schedule.efforts["quick"].scale == 1.0
+    alone = make_schedule(make_dataset(200), [guess, slow], request_of(30.0))
+    assert alone.efforts["slow"].scale < 0.5
+
+
+def test_shared_fits_cost_their_owner_only(make_dataset: Callable[..., Dataset], toy: type, guess: object) -> None:
+    owner, other = toy("owner", "network", (0,), seconds=1.0, most=50), toy("other", "network", (0,), seconds=7.0)
+    other.shares_fits_with = "owner"
+    schedule = make_schedule(make_dataset(200), [guess, owner, other], request_of(60.0))
+    assert schedule.efforts["other"] == schedule.efforts["owner"]
+    assert schedule.seconds["other"] == 0.0
+    assert schedule.seconds["owner"] == pytest.approx(schedule.plan.allowance_seconds["network"], abs=0.01)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from annvil.comparison.ablation import measure_step, steps_for
+from annvil.comparison.ablation import Step, measure_step, steps_for
+from annvil.comparison.allowances import in_order, shared_with
 from annvil.comparison.base_rates import base_rate
 from annvil.comparison.curves import (
     describe_curve,
@@ -17,12 +18,13 @@ from annvil.comparison.curves import (
 from annvil.comparison.fingerprint import fingerprint
 from annvil.comparison.jobs import OuterFold, outer_jobs, rows_used
 from annvil.comparison.plan import Schedule, make_schedule
-from annvil.comparison.race import Clock, Race
+from annvil.comparison.race import SLACK, Clock, Race
 from annvil.comparison.request import Listener, Quiet, Request
 from annvil.comparison.results import (
     Ablation,
     Comparison,
     Crossing,
+    Json,
     LearningCurve,
     Standing,
 )
@@ -30,7 +32,6 @@ from annvil.comparison.standings import Records
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import Evidence, judge
 from annvil.data.table import Dataset
-from annvil.errors import AnnvilError
 from annvil.metrics import resolve_worth
 from annvil.models.contract import Contender, Deadline
 
@@ -127,6 +128,8 @@ class _Comparing:
     def _spent(self) -> dict[str, float]:
         spent: dict[str, float] = {}
         for contender in self.race.records.contenders:
+            if shared_with(contender, self.race.records.contenders) is not None:
+                continue  # its fits are counted with their owner
             seconds = sum(fold.fit_seconds for fold in self.race.records.folds(contender.name))
             spent[contender.family] = spent.get(contender.family, 0.0) + seconds
         return {family: round(seconds, 3) for family, seconds in spent.items()}
@@ -135,21 +138,17 @@ class _Comparing:
 
     def _best(self, standings: Sequence[Standing], *, network: bool) -> Contender | None:
         """The best contender of a side by its mean (standings are sorted), the dummy apart."""
-        for s in standings:
-            if s.means and s.state != "failed" and s.family != "dummy" and (s.family == "network") == network:
-                return self._contender(s.contender)
-        return None
-
-    def _contender(self, name: str) -> Contender:
-        return next(c for c in self.race.records.contenders if c.name == name)
+        return self._first(standings, lambda s: s.family != "dummy" and (s.family == "network") == network)
 
     def _linear(self, standings: Sequence[Standing]) -> Contender | None:
-        for s in standings:
-            if s.family == "linear" and s.means and s.state != "failed":
-                return self._contender(s.contender)
-        return None
+        return self._first(standings, lambda s: s.family == "linear")
 
-    def _configuration(self, contender: Contender) -> dict[str, object]:
+    def _first(self, standings: Sequence[Standing], asked: Callable[[Standing], bool]) -> Contender | None:
+        by_name = {contender.name: contender for contender in self.race.records.contenders}
+        scored = (s for s in standings if s.means and s.state != "failed")
+        return next((by_name[s.contender] for s in scored if asked(s)), None)
+
+    def _configuration(self, contender: Contender) -> dict[str, Json]:
         """What the search chose on the first fold."""
         return dict(self.race.records.folds(contender.name)[0].configuration)
 
@@ -159,35 +158,35 @@ class _Comparing:
     # -- learning curves -------------------------------------------------------------------------------------------
 
     def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
-        best = [self._best(standings, network=True), self._best(standings, network=False), self._linear(standings)]
-        chosen = list({c.name: c for c in best if c is not None}.values())
-        store, metric, seed = self.race.records.store, self.request.metric, self.request.seed
+        """Of the best contender of each side, and of the linear model; the cheap ones first."""
+        best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
+        chosen = in_order({c.name: c for c in best if c is not None}.values())
+        store = self.race.records.store
         missing = [c for c in chosen if store.curve(c.name) is None]
         if missing and deadline.passed:
             self.race.tell("There was no time for learning curves.")
         elif missing:
             self.race.listener.stage("Learning curves")
-            folds = self._first_folds()
-            seconds = share_curve_seconds(
-                chosen, self.race.dataset, self.schedule, self.schedule.plan.share_seconds["curves"]
-            )
+            share = self.schedule.plan.share_seconds["curves"]
+            seconds = share_curve_seconds(chosen, self.race.dataset, self.schedule, share)
             for place, contender in enumerate(missing):
-                limit = Deadline(deadline.left / (len(missing) - place) if place else deadline.left * 0.6)
-                curve_plan = plan_curve(
-                    contender,
-                    self.race.dataset,
-                    self.schedule,
-                    seconds[contender.name],
-                    self._configuration(contender),
-                )
-                try:
-                    anchors = measure_curve(contender, self.race.dataset, folds, metric, curve_plan, limit)
-                except AnnvilError as error:
-                    self.race.tell(f"No learning curve of {contender.title}: {error}")
-                    continue
-                store.keep_curve(describe_curve(contender, anchors, metric, seed))
+                waiting = sum(seconds[c.name] for c in missing[place:])
+                part = min(1.0, SLACK * seconds[contender.name] / waiting)
+                limit = deadline if place == len(missing) - 1 else Deadline(part * deadline.left)
+                self._measure_curve(contender, seconds[contender.name], limit)
         curves = (store.curve(contender.name) for contender in chosen)
         return tuple(curve for curve in curves if curve is not None)
+
+    def _measure_curve(self, contender: Contender, seconds: float, deadline: Deadline) -> None:
+        configuration = self._configuration(contender)
+        planned = plan_curve(contender, self.race.dataset, self.schedule, seconds, configuration)
+        metric, data, folds = self.request.metric, self.race.dataset, self._first_folds()
+        anchors = self.race.attempt(
+            f"{contender.title} has no learning curve",
+            lambda: measure_curve(contender, data, folds, metric, planned, deadline),
+        )
+        if anchors is not None:
+            self.race.records.store.keep_curve(describe_curve(contender, anchors, metric, self.request.seed))
 
     def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
         network, simple = self._best(standings, network=True), self._best(standings, network=False)
@@ -195,29 +194,31 @@ class _Comparing:
         if network is None or simple is None or not {network.name, simple.name} <= by_name.keys():
             return None
         titles = {s.contender: s.title for s in standings}
-        return find_crossing(
-            by_name[network.name], by_name[simple.name], self.request.metric, self.request.seed, titles
-        )
+        pair = by_name[network.name], by_name[simple.name]
+        return find_crossing(*pair, self.request.metric, self.request.seed, titles)
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 
     def _ablations(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[Ablation, ...]:
-        best = [self._best(standings, network=True), self._linear(standings)]
-        chosen = [(c, self._configuration(c)) for c in best if c is not None]
-        steps = list(steps_for(self.race.dataset, chosen))
+        """Of the linear model and the best network."""
+        best = [self._linear(standings), self._best(standings, network=True)]
+        steps = list(steps_for(self.race.dataset, [(c, self._configuration(c)) for c in best if c is not None]))
         store = self.race.records.store
         missing = [step for step in steps if store.ablation(step.name) is None]
         if missing and deadline.passed:
             self.race.tell("There was no time to measure what each step of preparation is worth.")
         elif missing:
             self.race.listener.stage("What preparation is worth")
-            folds = self._first_folds()
-            seconds = self.schedule.plan.share_seconds["ablation"] / len(steps)
             for step in missing:
-                found = measure_step(
-                    step, self.race.dataset, folds, self.request.metric, self.schedule, seconds, deadline
-                )
-                if found is not None:
-                    store.keep_ablation(step.name, found)
-        found_all = (store.ablation(step.name) for step in steps)
-        return tuple(ablation for ablation in found_all if ablation is not None)
+                self._measure_step(step, self.schedule.plan.share_seconds["ablation"] / len(steps), deadline)
+        found = (store.ablation(step.name) for step in steps)
+        return tuple(ablation for ablation in found if ablation is not None)
+
+    def _measure_step(self, step: Step, seconds: float, deadline: Deadline) -> None:
+        metric, data, folds = self.request.metric, self.race.dataset, self._first_folds()
+        found = self.race.attempt(
+            f"What {step.what} does for {step.contender.title} was not measured",
+            lambda: measure_step(step, data, folds, metric, self.schedule, seconds, deadline),
+        )
+        if found is not None:
+            self.race.records.store.keep_ablation(step.name, found)

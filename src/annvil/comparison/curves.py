@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from annvil.comparison.allowances import most_useful_seconds, water_level
 from annvil.comparison.jobs import OuterFold, derived_seed, make_job
-from annvil.comparison.plan import Schedule, most_useful_seconds, shape_of, water_level
+from annvil.comparison.plan import Schedule, shape_of
 from annvil.comparison.powerlaw import (
     EXTRAPOLATION,
     FEWEST_ANCHORS,
@@ -146,7 +147,8 @@ def share_curve_seconds(
     n_jobs = max(1, math.ceil(REPEATS * total))
     inner = schedule.plan.inner_folds if schedule.shape.n_rows <= BAGGED_UP_TO else 1
     needs = [most_useful_seconds(c, schedule.shape, n_jobs, inner) for c in contenders]
-    return dict.fromkeys([c.name for c in contenders], water_level(needs, seconds))
+    level = water_level(needs, seconds)
+    return {c.name: min(need, level) for c, need in zip(contenders, needs, strict=True)}
 
 
 def gap_change(network: Law, simple: Law, largest: int) -> Callable[[float], float]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
+from annvil.comparison.allowances import in_order
 from annvil.comparison.cost import MemoryMeter, measure_shipped
 from annvil.comparison.jobs import OuterFold, outer_jobs
-from annvil.comparison.plan import in_order
 from annvil.comparison.request import Listener
 from annvil.comparison.results import FoldResult
 from annvil.comparison.standings import Records
@@ -26,6 +27,8 @@ from annvil.errors import AnnvilError
 from annvil.metrics import Metric, best_threshold, score_all
 from annvil.models.contract import Contender, Context, Deadline, Fitted, as_outputs
 from annvil.task import FloatArray, IntArray
+
+T = TypeVar("T")
 
 RAISE_BUGS = "ANNVIL_RAISE_BUGS"
 """With this environment variable set, an exception we did not foresee is raised, not recorded (the suite does so)."""
@@ -90,6 +93,20 @@ class Race:
             self.notices.append(notice)
             self.listener.notice(notice)
 
+    def attempt(self, what: str, work: Callable[[], T]) -> T | None:
+        """What the work returns, or None when it fails; that is said, and recorded when it is our own bug."""
+        try:
+            return work()
+        except AnnvilError as error:
+            self.tell(f"{what}: {error}")
+        except Exception as error:
+            if os.environ.get(RAISE_BUGS):
+                raise
+            self.records.store.log_problem(f"{what}\n{traceback.format_exc()}")
+            problems = self.records.store.problems
+            self.tell(f"{what}: {type(error).__name__}: {error}. The traceback is in {problems}.")
+        return None
+
     def show(self, running: str = "") -> None:
         """Hand the table to the listener."""
         self.listener.standings(self.records.standings(running), self.clock.spent_seconds)
@@ -102,8 +119,14 @@ class Race:
     # -- time ------------------------------------------------------------------------------------------------------
 
     def _limit(self, waiting: Sequence[Contender], deadline: Deadline) -> float:
-        """Seconds for the first of those waiting: its planned part of what is left, with slack."""
+        """Seconds for the first of those waiting: its planned part of what is left, with slack.
+
+        Whoever shares the fits of another is planned to need none; after an interruption it may have to make them, and
+        may take what is left.
+        """
         seconds = self.records.schedule.seconds
+        if seconds[waiting[0].name] == 0.0:
+            return deadline.left
         planned = sum(seconds[contender.name] for contender in waiting)
         part = seconds[waiting[0].name] / planned if planned else 1.0
         return min(deadline.left, max(LEAST_SECONDS, SLACK * part * deadline.left))
