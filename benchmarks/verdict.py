@@ -31,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from annvil.comparison.jobs import OuterFold, outer_jobs
+from annvil.comparison.plan import REPEATS_UP_TO
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import Evidence, find
@@ -127,12 +128,17 @@ def plain_t(differences: Sequence[float]) -> bool:
     return bool(d.std() > 0 and stats.ttest_1samp(d, 0.0).pvalue < 0.05)
 
 
+def most_repeats(n_rows: int) -> int:
+    """As many as the product's plan would make with plenty of time."""
+    return next((repeats for rows, repeats in REPEATS_UP_TO if n_rows <= rows), 1)
+
+
 def part_two_learners(n_tables: int, second_share: float, title: str) -> None:
     """Null (share 1) or power (share below 1; the network's half is the stronger one)."""
     print(f"\n{title}: {n_tables} tables each; verdicts in %, false ones are network + simple")
     print(f"{'rows':>6} {'folds':>6} {'metric':>9} | network simple equal cannot | plain t-test names a winner")
     for n_rows in (200, 1000):
-        for repeats in (1, 2, 5):
+        for repeats in (1, 2, most_repeats(n_rows)):
             for metric in (METRICS["accuracy"], METRICS["roc_auc"]):
                 kinds: Counter[str] = Counter()
                 plain = 0
@@ -154,7 +160,7 @@ def part_shuffled(n_tables: int) -> None:
     learners = [Learner("dummy", ()), Learner("linear", (0, 1)), Learner("net", tuple(range(10)))]
     print(f"\nshuffled targets, {n_tables} tables each; 'unguarded' counts P(network better by more than worth) >= 95%")
     for n_rows in (150, 600):
-        for repeats in (1, 5):
+        for repeats in (1, most_repeats(n_rows)):
             kinds: Counter[str] = Counter()
             unguarded = 0
             for seed in range(n_tables):

@@ -13,7 +13,7 @@ from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.sides import pair, side
 from annvil.comparison.verdict import Evidence, judge
-from annvil.comparison.wording import inside, percent
+from annvil.comparison.words import inside, percent
 from annvil.errors import OutOfTime
 from annvil.metrics import METRICS
 

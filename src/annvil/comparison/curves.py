@@ -26,6 +26,7 @@ from annvil.comparison.powerlaw import (
 )
 from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
 from annvil.comparison.statistics import round_up
+from annvil.comparison.words import inside
 from annvil.data import nested_subset
 from annvil.data.table import Dataset
 from annvil.metrics import Metric, best_threshold
@@ -188,7 +189,7 @@ def find_crossing(
         gap_later_high=later_high,
         sentence="",
     )
-    return _with_sentence(found, metric, titles)
+    return _with_sentence(found, EXTRAPOLATION * largest, metric, titles)
 
 
 def _first_change(gaps: np.ndarray[tuple[int], np.dtype[np.float64]], sizes: object) -> float:
@@ -200,21 +201,20 @@ def _rows(size: float) -> int | None:
     return round_up(size) if math.isfinite(size) else None
 
 
-def _with_sentence(found: Crossing, metric: Metric, titles: dict[str, str]) -> Crossing:
-    network, simple = titles[found.network], titles[found.simple]
-    band = f"{metric.tells(found.gap_later_low, sign=True)} to {metric.tells(found.gap_later_high, sign=True)}"
+def _with_sentence(found: Crossing, reach: float, metric: Metric, titles: dict[str, str]) -> Crossing:
+    network, simple = inside(titles[found.network]), inside(titles[found.simple])
+    low, high = metric.tells(found.gap_later_low, sign=True), metric.tells(found.gap_later_high, sign=True)
+    at = f"with {round_up(reach):,} training rows {network} would be {metric.tells(abs(found.gap_later))}"
+    at += f" {'ahead of' if found.gap_later >= 0 else 'behind'} {simple} (90% band: {low} to {high})"
     if found.rows is not None:
-        overtakes, overtaken = (network, simple) if found.gap_now < 0 else (simple, network)
-        until = f"{found.high:,}" if found.high is not None else "more than four times what there is"
+        first, second = (network, simple) if found.gap_now < 0 else (simple, network)
         since = f"{found.low:,}" if found.low is not None else f"{found.rows:,}"
+        until = f"{found.high:,} rows" if found.high is not None else "never, as far as can be seen"
         text = (
-            f"With about {found.rows:,} training rows {overtakes} would overtake {overtaken} "
-            f"(90% band of the extrapolation: {since} to {until})."
+            f"With about {found.rows:,} training rows {first} would overtake {second} (90% band: {since} to {until})."
         )
+    elif found.gap_later_low > 0 or found.gap_later_high < 0:
+        text = f"More rows would not turn this round: {at}."
     else:
-        leads = "ahead of" if found.gap_later >= 0 else "behind"
-        text = (
-            f"More rows would not turn this round: with four times as many, {network} would be "
-            f"{metric.tells(abs(found.gap_later))} {leads} {simple} (90% band of the difference: {band})."
-        )
+        text = f"Whether more rows would turn this round cannot be told for sure: {at}."
     return replace(found, sentence=text)

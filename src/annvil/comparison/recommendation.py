@@ -8,8 +8,8 @@ The rule, in order:
 2. The best is the one with the best mean. Of the others those stay that are more likely within `worth` of it than
    worse (P(worse by more than worth) <= 1/2): whoever costs more has to show that the gain is worth it.
 3. Of those the cheapest is taken. Cost is the geometric mean of three ratios to the cheapest: latency of one row, size,
-   and processor seconds of fitting. Costs within a factor of two count as equal, since clocks on a shared machine
-   vary that much; the simpler family then goes first (dummy, linear, trees, neighbours, network).
+   and processor seconds of fitting. Costs within a factor of five count as equal: clocks on a shared machine vary, and
+   nobody should give up score for less. The simpler family then goes first (dummy, linear, trees, neighbours, network).
 
 The dummy can only be recommended by rule 2: when nothing beats it by `worth`.
 """
@@ -26,7 +26,7 @@ from annvil.comparison.sides import Paired
 NOT_WORSE = 0.5
 """A contender is dropped when it is likelier than this to be worse than the best by more than worth (assumed)."""
 
-SAME_COST = 2.0
+SAME_COST = 5.0
 """Costs within this factor count as equal (assumed)."""
 
 SIMPLER_FIRST = ("dummy", "linear", "trees", "neighbours", "network")

@@ -148,7 +148,7 @@ class Crossing:
     low: int | None  # 5% and 95% of the bootstrap; None: beyond reach
     high: int | None
     gap_now: float  # the network's advantage in error at the largest anchor, from the fitted curves; positive is better
-    gap_later: float  # the same at four times the rows
+    gap_later: float  # the same at four times those rows
     gap_later_low: float
     gap_later_high: float
     sentence: str

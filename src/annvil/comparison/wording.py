@@ -8,6 +8,7 @@ from collections.abc import Callable
 from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
 from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
+from annvil.comparison.words import inside, outside, percent, times
 from annvil.metrics import Metric
 
 
@@ -27,35 +28,6 @@ def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
         network=finding.network,
         simple=finding.simple,
     )
-
-
-def percent(p: float) -> str:
-    """A probability for people: no more digits than it deserves, never a false 0% or 100%.
-
-    >>> [percent(p) for p in (0.5, 0.034, 0.996, 0.99999, 0.0)]
-    ['50%', '3%', '99.6%', 'more than 99.9%', 'less than 0.1%']
-    """
-    if p > 0.999:
-        return "more than 99.9%"
-    if p < 0.001:
-        return "less than 0.1%"
-    return f"{100 * p:.1f}%" if p > 0.99 or p < 0.01 else f"{100 * p:.0f}%"
-
-
-def times(ratio: float) -> str:
-    """A ratio above 1 for people: ``"1.5"``, ``"40"``."""
-    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
-
-
-def inside(title: str) -> str:
-    """A title within a sentence: "Boosted trees" → "boosted trees", but "TabM" stays."""
-    first = title.split(" ")[0]
-    return title[0].lower() + title[1:] if first == first.capitalize() and len(first) > 1 else title
-
-
-def outside(text: str) -> str:
-    """A text at the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
 
 
 class _Words:
