@@ -20,8 +20,9 @@ from annvil.task import FloatArray
 
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: i + 1 for i, name in enumerate(_NAMES)}
-_TIME = r"(?:[T ,]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}(?:[.,]\d{1,9})?))?\s*(?P<ap>[AaPp][Mm])?)?"
 _ZONE = r"(?P<zone>\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
+_CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}(?:[.,]\d{1,9})?))?\s*(?P<ap>[AaPp][Mm])?"
+_TIME = r"(?:[T ,]+" + _CLOCK + _ZONE + r")?"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _offset(zone: str | None) -> int:
 
 
 def _format(name: str, day: str) -> DateFormat:
-    return DateFormat(name, re.compile(day + _TIME + _ZONE))
+    return DateFormat(name, re.compile(day + _TIME))
 
 
 _Y, _M, _D = r"(?P<y>\d{4})", r"(?P<m>\d{1,2})", r"(?P<d>\d{1,2})"

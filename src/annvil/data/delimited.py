@@ -125,7 +125,8 @@ def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
             f"{name} has about {widest} columns; Annvil reads at most {MOST_COLUMNS}. "
             "Keep the columns that matter, or turn the table on its side if rows and columns were exchanged."
         )
-    sample = head[: max(_SAMPLE, first_end + 1)].decode("utf-8", "ignore").replace("\r\n", "\n").replace("\r", "\n")
+    sample = head[: max(_SAMPLE, first_end + 1)].decode("utf-8", "ignore").removeprefix("\ufeff")
+    sample = sample.replace("\r\n", "\n").replace("\r", "\n")
     complete = len(head) <= len(sample.encode())
     if not sample.strip():
         raise DataError(f"{name} is empty: there is no header line and no row.")

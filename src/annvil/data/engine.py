@@ -147,7 +147,7 @@ def _texts(
         f" count(*) FILTER (regexp_full_match(v, {quoted(_ISO_DATE)})) FROM one"
     ).fetchone()
     n_present, n_numbers, about_unique, n_dates = counts or (0, 0, 0, 0)
-    if not typed and 2 * n_numbers >= n_present > 0:
+    if not typed and n_numbers:
         odd = connection.execute(
             "SELECT v, count(*) FROM one WHERE v IS NOT NULL AND TRY_CAST(v AS DOUBLE) IS NULL GROUP BY v LIMIT 50"
         ).fetchall()

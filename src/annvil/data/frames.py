@@ -24,10 +24,8 @@ def table_from_frame(frame: Any, name: str = "data frame") -> RawTable:
     """A pandas, Polars, PyArrow, Modin, DuckDB… frame (whatever narwhals understands) as raw columns."""
     import narwhals as nw
 
-    labels = [str(column) for column in getattr(frame, "columns", getattr(frame, "column_names", ()))]
-    if hasattr(frame, "column_names"):
-        labels = [str(column) for column in frame.column_names]
-    refuse_repeated_names(labels, f"The {name}")
+    if type(frame).__module__.startswith("pandas"):  # narwhals refuses repeated names in words of its own
+        refuse_repeated_names([str(label) for label in frame.columns], f"The {name}")
     wrapped = nw.from_native(frame, pass_through=True)
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect()
@@ -36,7 +34,9 @@ def table_from_frame(frame: Any, name: str = "data frame") -> RawTable:
             f"Cannot read a {type(frame).__name__} as a table: pass a path, a pandas, Polars or PyArrow frame, "
             "a dict of columns, or arrays (X, y)."
         )
-    columns = [column_from_series(str(label), wrapped[label]) for label in wrapped.columns]
+    names = [str(label) for label in wrapped.columns]
+    refuse_repeated_names(names, f"The {name}")
+    columns = [column_from_series(label, series) for label, series in zip(names, wrapped.iter_columns(), strict=True)]
     return finish(columns, len(wrapped), name)
 
 

@@ -1,9 +1,10 @@
 """Does one column alone know the answer?
 
-For every column, the target is predicted from that column by nothing but averages over its values: numbers are cut into
-at most 256 bins of equal counts, categories are their own bins, missing values are a bin, and each half of a row sample
-is predicted by the bin means of the other half. What a leaking column gives away (a copy of the answer with noise, a
-recoded or shifted one, a value present only in one class) shows in such a step function, whatever its shape.
+For every column, the target is predicted from that column by nothing but averages over its values: numbers are cut
+into at most 256 bins of equal counts, categories are their own bins, missing values are a bin, and each half of a row
+sample is predicted by the bin means of the other half. What a leaking column gives away (a copy of the answer with
+noise, a recoded or shifted one, a value present only in one class) shows in such a step function, whatever its shape.
+A number is also correlated as it is with a numeric target.
 
 Strength alone is no proof: on an easy table the odour of a mushroom tells nearly all. So a strong column is suspected
 only if all other columns *together* (a small boosted ensemble) leave several times the error, or if it is exact.
@@ -28,11 +29,19 @@ ALMOST_PERFECT = 0.05
 TIMES_BETTER = 4.0
 """… and suspected when the other columns together leave at least so many times its error."""
 
-EXACT = 0.002
-"""At or below this error a column is practically the answer itself; then twice better than the others is enough."""
+NEARLY_EXACT = 0.01
+"""At or below this error, twice better than the others is enough."""
+
+EXACT = 0.0005
+"""At or below this error a column is practically the answer itself, and suspected however easy the table is."""
+
+TWIN = 0.02
+"""Columns nearly as exact as a suspect, and at most so far from perfect, are not held against it: two leaks would
+otherwise hide each other."""
 
 _SAMPLE_ROWS = 12_000
-_BINS = 256
+_MOST_BINS = 256
+_ROWS_PER_BIN = 10
 _MODEL_ROWS = 4_000
 _MODEL_COLUMNS = 60
 
@@ -62,10 +71,11 @@ def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
         return ()
     suspects = []
     for at in strong[np.argsort(errors[strong], kind="stable")]:
-        rivals = [i for i in range(len(errors)) if i != at and errors[i] > max(2 * errors[at], EXACT)]
+        twins = errors <= min(max(2 * errors[at], NEARLY_EXACT / 5), TWIN)
+        rivals = [i for i in range(len(errors)) if i != at and not twins[i]]
         others = _error_together(data, rivals, errors, seed)
-        factor = 2.0 if errors[at] <= EXACT else TIMES_BETTER
-        if others >= factor * max(errors[at], EXACT / 4):
+        factor = 2.0 if errors[at] <= NEARLY_EXACT else TIMES_BETTER
+        if errors[at] <= EXACT or others >= factor * errors[at]:
             suspects.append(Suspect(data.inputs.columns[at].name, float(errors[at]), others))
     return tuple(suspects)
 
@@ -97,14 +107,37 @@ def _error_alone(data: Dataset, column: Column, half: NDArray[np.bool_]) -> floa
     guesses = np.empty_like(answers)
     for side in (half, ~half):
         guesses[side] = _means(bins[~side], answers[~side], int(bins.max()) + 1)[bins[side]]
-    return error_of(data, guesses)
+    error = error_of(data, guesses)
+    if data.task.is_classification or column.field.is_text:
+        return error
+    return min(error, _error_as_it_is(column.values, answers))
+
+
+def _error_as_it_is(values: FloatArray, answers: FloatArray) -> float:
+    """1 - r² of the values themselves (Pearson) or of their ranks (Spearman) where present, if half of them are.
+
+    Finds a copy, scaled, shifted or bent, on tables too small or tails too heavy for bins.
+    """
+    there = ~np.isnan(values)
+    if there.mean() < 0.5:
+        return 1.0
+    present, answers = values[there], answers[there]
+    return min(_uncorrelated(present, answers[:, 0]), _uncorrelated(_ranks(present), _ranks(answers[:, 1])))
+
+
+def _uncorrelated(x: FloatArray, y: FloatArray) -> float:
+    """1 - r², and 1 where either does not vary."""
+    x, y = x - x.mean(), y - y.mean()
+    spread = float(x @ x) * float(y @ y)
+    return float(np.clip(1 - float(x @ y) ** 2 / spread, 0, 1)) if spread else 1.0
 
 
 def _answers(data: Dataset) -> FloatArray:
-    """The target as numbers ``(n, k)``: one column per class, or standardised ranks-free values for regression."""
+    """The target as numbers ``(n, k)``: one column per class, or for regression the values and their ranks."""
     if data.task.is_classification:
-        return (data.y[:, None] == np.arange(len(data.task.classes))).astype(np.float64)
-    return data.y[:, None].astype(np.float64)
+        one_hot: FloatArray = np.eye(len(data.task.classes))[data.y]
+        return one_hot
+    return np.stack([data.y.astype(np.float64), _ranks(data.y)], axis=1)
 
 
 def _bins(column: Column) -> IntArray:
@@ -114,8 +147,9 @@ def _bins(column: Column) -> IntArray:
     values, gaps = column.values, np.isnan(column.values)
     present = values[~gaps]
     distinct = np.unique(present)
-    if len(distinct) > _BINS:
-        distinct = np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    most = int(np.clip(len(present) // 2 // _ROWS_PER_BIN, 8, _MOST_BINS))
+    if len(distinct) > most:
+        distinct = np.unique(np.quantile(present, np.linspace(0, 1, most + 1)[1:-1]))
     bins = np.searchsorted(distinct, values, side="right")
     return np.where(gaps, len(distinct) + 1, bins)
 
@@ -132,11 +166,12 @@ def error_of(data: Dataset, guesses: FloatArray) -> float:
     """0 for perfect guesses, 1 for useless ones.
 
     Classes: 1 - (2 AUC - 1), the mean over classes against the rest. Numbers: 1 - R², of values or of their ranks,
-    whichever is smaller (heavy tails hide a copy from the first, coarse answers from the second).
+    whichever is smaller (heavy tails hide a copy from the first, coarse answers from the second); ``guesses`` has a
+    column for each, as `_answers` has.
     """
     if not data.task.is_classification:
-        y, guess = data.y.astype(np.float64), guesses[:, 0]
-        return float(np.clip(min(_unexplained(y, guess), _unexplained(_ranks(y), _ranks(guess))), 0, 1))
+        answers = _answers(data)
+        return float(np.clip(min(map(_unexplained, answers.T, guesses.T)), 0, 1))
     present = np.unique(data.y)
     aucs = [_auc(data.y == label, guesses[:, label]) for label in (present[-1:] if len(present) == 2 else present)]
     return float(np.clip(2 - 2 * np.mean(aucs), 0, 1)) if aucs else 1.0
@@ -177,13 +212,16 @@ def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed:
     settings |= {"early_stopping": False, "min_samples_leaf": 5}
     for side in (half, ~half):
         seen = np.unique(data.y[~side])
-        if len(seen) < 2 or not side.any():
+        told = ~np.isnan(X[~side]).all(axis=0)  # scikit-learn 1.9 cannot bin a column without a value
+        if len(seen) < 2 or not side.any() or not told.any():
             return 1.0
         if data.task.is_classification:
-            model = HistGradientBoostingClassifier(**settings).fit(X[~side], data.y[~side])
-            guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side])
+            model = HistGradientBoostingClassifier(**settings).fit(X[~side][:, told], data.y[~side])
+            guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side][:, told])
         else:
-            guesses[side, 0] = HistGradientBoostingRegressor(**settings).fit(X[~side], data.y[~side]).predict(X[side])
+            for k, answer in enumerate(_answers(data).T):
+                model = HistGradientBoostingRegressor(**settings).fit(X[~side][:, told], answer[~side])
+                guesses[side, k] = model.predict(X[side][:, told])
     return error_of(data, guesses)
 
 

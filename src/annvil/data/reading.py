@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from annvil.data.convert import shorten
 from annvil.data.engine import Wanted
 from annvil.data.files import NOTHING_SPECIAL, read_file
 from annvil.data.frames import table_from_arrays, table_from_frame, table_from_mapping, table_from_records
@@ -141,7 +142,7 @@ def _target_name(source: Any, target: str | None, raw: RawTable) -> str:
 
 
 def _list(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(map(shorten, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _check_names(raw: RawTable, **arguments: Any) -> None:
@@ -151,7 +152,9 @@ def _check_names(raw: RawTable, **arguments: Any) -> None:
         for name in [value] if isinstance(value, str) else list(value or ()):
             if name not in known:
                 hint = did_you_mean(name, raw.names) or f" Its columns are {_list(raw.names)}."
-                raise RequestError(f"{raw.source.name} has no column {name!r} ({argument}).{hint}{_no_header(raw)}")
+                raise RequestError(
+                    f"{raw.source.name} has no column {shorten(name)} ({argument}).{hint}{_no_header(raw)}"
+                )
     roles = [arguments[role] for role in ("target", "groups", "time") if arguments[role]]
     if len(set(roles)) < len(roles):
         raise RequestError(f"target, groups and time must be different columns; got {_list(roles)}.")
