@@ -28,7 +28,7 @@ class Activation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = _apply(self.name, x)
-        return y if self.alpha is None else torch.lerp(x, y, self.alpha)
+        return y if self.alpha is None else torch.addcmul(x, self.alpha, y - x)
 
     def write(self, graph: Graph, x: Value) -> Value:
         """The same in ONNX."""
@@ -47,7 +47,9 @@ def _apply(name: ActivationName, x: Tensor) -> Tensor:
         return functional.selu(x)
     if name == "silu":
         return functional.silu(x)
-    return functional.mish(x)
+    # x tanh(log(1 + exp(x))) in terms of q = sigmoid(-x): PyTorch's own mish takes four times as long on a CPU.
+    q = torch.sigmoid(-x)
+    return x * (2 / (1 + q * q) - 1)
 
 
 def _write(name: ActivationName, graph: Graph, x: Value) -> Value:

@@ -14,9 +14,9 @@ class Dropout(nn.Module):
     trained together, and whoever sets the same key meets the same noise. `annvil.training` sets ``key`` anew for every
     member and step; in a loop of your own, change it before every step (`new_key`).
 
-    The hash is chosen for speed: a row and a unit each get a well-mixed odd 32-bit number (two rounds of multiplying
-    and xor-shifting), and the high bits of their product decide (multiply-shift hashing, Dietzfelbinger et al. 1997).
-    One multiplication and one comparison a number; tests/networks/test_dropout.py checks rates and correlations.
+    The hash is chosen for speed: every row and every unit has a fixed random odd 32-bit number, the key changes both by
+    exclusive or, and the high bits of their product decide (multiply-shift hashing, Dietzfelbinger et al. 1997): one
+    multiplication and one comparison a number. tests/networks/test_dropout.py checks rates and correlations.
 
     Shape: any ``(batch, …, units)`` → the same.
     """
@@ -38,30 +38,27 @@ class Dropout(nn.Module):
             return x
         units = x.shape[-1]
         rows = x.numel() // max(units, 1)
-        row = _scramble(torch.arange(rows, dtype=torch.int32, device=x.device) * _ODD_1 + self.key) | 1
-        unit = _scramble(torch.arange(units, dtype=torch.int32, device=x.device) * _ODD_2 - self.key) | 1
-        noise = row.unsqueeze(1) * unit  # int32, wrapping: uniform over all odd numbers
-        threshold = (self.rate * 2.0**32 - 2.0**31).to(torch.int64).clamp(max=2**31 - 1).to(torch.int32)
-        scale = torch.where(noise >= threshold, 1 / (1 - self.rate), 0.0)
-        return x * scale.reshape(x.shape)
+        row = _odd_numbers(rows, x.device) ^ (self.key * _EVEN_1)
+        unit = _odd_numbers(units, x.device) ^ (self.key * _EVEN_2)
+        noise = (row.unsqueeze(1) * unit).float()  # the product wraps: uniform over the odd numbers of int32
+        keep = (noise >= self.rate * 2.0**32 - 2.0**31).to(x.dtype)
+        return x * (keep * (1 / (1 - self.rate))).reshape(x.shape)
 
     def extra_repr(self) -> str:
         return f"rate={float(self.rate):g}"
 
 
-# Odd constants of 32-bit mixing functions (2^32 / golden ratio; the finaliser of "lowbias32", Wellons 2018), as int32.
-_ODD_1 = 0x9E3779B9 - (1 << 32)
-_ODD_2 = 0x7FEB352D
-_ODD_3 = 0x846CA68B - (1 << 32)
+# Even, so that odd numbers stay odd under exclusive or; twice the golden ratio's and twice another well-mixed number.
+_EVEN_1 = 2 * (0x1E3779B9 - (1 << 29))
+_EVEN_2 = 2 * 0x3FEB352D
 
 
-def _scramble(x: Tensor) -> Tensor:
-    """A bijection of int32 in which every bit of the argument changes every bit of the result with chance one half."""
-    x = (x ^ _shifted(x, 16)) * _ODD_2
-    x = (x ^ _shifted(x, 15)) * _ODD_3
-    return x ^ _shifted(x, 16)
+def _odd_numbers(count: int, device: torch.device) -> Tensor:
+    """``count`` fixed, well-mixed odd numbers, int32: the finaliser "lowbias32" (Wellons 2018) of 0, 1, 2, …"""
+    x = torch.arange(1, count + 1, dtype=torch.int64, device=device) * 0x9E3779B9 & _MASK
+    x = ((x ^ x >> 16) * 0x7FEB352D) & _MASK
+    x = ((x ^ x >> 15) * 0x046CA68B) & _MASK
+    return ((x ^ x >> 16) | 1).sub(1 << 31).to(torch.int32)
 
 
-def _shifted(x: Tensor, bits: int) -> Tensor:
-    """Bits to the right with zeros coming in, which PyTorch's shift of signed numbers does not do."""
-    return torch.bitwise_right_shift(x, bits) & ((1 << 32 - bits) - 1)
+_MASK = 0xFFFFFFFF

@@ -296,9 +296,7 @@ class _Builder:
             args = ()
         if op._opname in _BY_SHAPE or all(node.root.value is not None for node in nodes_in((args, kwargs))):
             return [self.constant(result) for result in results]
-        op = _SYNONYMS.get(op, op)
-        if op is aten.relu.default:  # relu itself cannot write into given memory
-            op, args = aten.clamp_min.default, (args[0], 0)
+        op, args, kwargs = _rephrased(op, args, kwargs)
         form = Form.of(next(result for result in results if result is not None))
         same = _unchanged(op, args, form)
         if same is not None:
@@ -327,7 +325,7 @@ class _Builder:
         return self._number(("view", id(base), form), lambda: Node(form, base=base))
 
     def _computed(self, op: Any, args: Any, kwargs: Any, form: Form, n_results: int) -> Node:
-        key = (op, _key(args), _key(kwargs))
+        key = (op, _key(args), _key(kwargs), form.dtype)
         return self._number(key, lambda: Node(form, op=op, args=tuple(args), kwargs=dict(kwargs), n_results=n_results))
 
     def _result(self, source: Node, position: int, result: Tensor) -> Node:
@@ -338,6 +336,27 @@ class _Builder:
         if key not in self._numbered:
             self._numbered[key] = self.add(make())
         return self._numbered[key]
+
+
+def _rephrased(op: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
+    """The same result by an operation that can write into given memory, or with one operation less."""
+    op = _SYNONYMS.get(op, op)
+    if op is aten.relu.default:
+        return aten.clamp_min.default, (args[0], 0), {}
+    if op is aten.rsub.Scalar and len(args) == 2 and isinstance(args[0], Node):
+        return aten.sub.Tensor, (torch.tensor(float(args[1])), args[0]), {}
+    if op is aten.add.Tensor and not kwargs:
+        for one, other in ((args[0], args[1]), (args[1], args[0])):
+            if isinstance(other, Node) and other.op is aten.neg.default:
+                return aten.sub.Tensor, (one, other.args[0]), {}
+    if op is aten._to_copy.default and kwargs == {"dtype": torch.float32} and args[0].op in _COMPARISONS:
+        return args[0].op, args[0].args, {}  # a comparison can write 0 and 1 as numbers at once
+    return op, args, kwargs
+
+
+_COMPARISONS = tuple(
+    getattr(getattr(aten, name), kind) for name in ("ge", "gt", "le", "lt", "eq", "ne") for kind in ("Tensor", "Scalar")
+)
 
 
 def _unchanged(op: Any, args: Any, form: Form) -> Node | None:
