@@ -123,9 +123,8 @@ def measure(widths: tuple[int, ...], batch: int, count: int, rounds: int) -> Non
             if number:
                 speeds[name][threads].append(speed)
     print(f"\n{count} members of 20-{'-'.join(map(str, widths))}-2, batch {batch}\n")
-    print(
-        "| | thousand member-samples/s on 1 thread | at its best (threads) | × scikit-learn, 1 thread each | × at its best each |"
-    )
+    print("Thousand member-samples/s on one thread and at the best number of threads; how many times scikit-learn's.\n")
+    print("| | 1 thread | best (threads) | ratio, 1 thread each | ratio, best each |")
     print("|---|--:|--:|--:|--:|")
     reference = speeds["scikit-learn MLPClassifier"]
     best_reference = best(reference)
