@@ -24,7 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 
 from annvil.data import inner_splits, outer_splits, read
-from annvil.models import Context, Effort, Job, Split
+from annvil.models import Context, Effort, Job, Options, Split
 from annvil.models.selection import Candidate, best_of, row_losses, try_candidates
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, PATIENCE, ROUNDS, Growth
@@ -61,8 +61,9 @@ class Way:
 
 
 def annvil_trees(dataset: Any, job: Job, test: Any, candidates: int) -> Outputs:
-    """Annvil's contender as it is."""
-    (fitted,) = BoostedTrees().fit(dataset, [job], Effort(candidates=candidates), Context(threads=1))
+    """Annvil's contender as it is, but for class weights: the others try none either."""
+    effort = Effort(candidates=candidates, options=Options(imbalance="none"))
+    (fitted,) = BoostedTrees().fit(dataset, [job], effort, Context(threads=1))
     return fitted.predict(dataset.inputs.take(test))
 
 

@@ -17,6 +17,9 @@ NEWTON_PARAMETERS = 500
 NEWTON_WORK = 5e8
 """… unless rows times squared coefficients, the work of one Hessian, exceed this with more than two classes."""
 
+MOST_STEPS = 500
+"""Of the solver; Newton's method needs about ten."""
+
 CHUNK_ROWS = 65_536
 
 
@@ -112,8 +115,8 @@ def _solve(features: NDArray[Any], y: IntArray, n_classes: int, penalty: float, 
     model = LogisticRegression(
         C=1.0 / penalty,
         solver="newton-cholesky" if newton else "lbfgs",
-        tol=1e-5,
-        max_iter=100 if newton else 500,
+        tol=1e-6,
+        max_iter=MOST_STEPS,
     )
     small = features.size <= 5_000_000  # float64 costs nothing there and converges further
     with warnings.catch_warnings(record=True) as caught:

@@ -144,8 +144,8 @@ def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
     growths = list(GROWTHS)
     may_weight = task.is_classification and effort.options.imbalance == "auto"
     if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
-        weighted = [replace(growth, class_weighted=True) for growth in growths[:3]]
-        growths = [growths[0], growths[1], weighted[0], growths[2], weighted[1], *growths[3:], weighted[2]]
+        growths[3:3] = [replace(growths[0], class_weighted=True)]
+        growths[6:6] = [replace(growths[2], class_weighted=True)]
     return [_candidate(growth) for growth in growths[: effort.candidates]]
 
 
