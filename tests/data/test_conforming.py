@@ -118,6 +118,14 @@ def test_a_category_trained_on_numbers_is_known_in_every_spelling() -> None:
         assert conform({"zone": [zone]}, schema)[0].texts().tolist() == [["7"]]
 
 
+def test_the_style_of_training_decides_what_is_open() -> None:
+    """A comma before three digits is a decimal comma if it was one in training, and else divides thousands."""
+    for style, expected in (("comma", 1.234), ("", 1234.0)):
+        schema = (Field("weight", "number", style),)
+        assert conform({"weight": "1,234"}, schema)[0].numbers().item() == expected
+        assert conform({"weight": ["1,234", "1,234"]}, schema)[0].numbers()[0].item() == expected
+
+
 def test_one_row_is_quick() -> None:
     schema = tuple(Field(f"x{i}", "number" if i % 3 else "category") for i in range(15))
     row = {field.name: 1.5 if field.kind == "number" else "level" for field in schema}

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annvil.data.dates import date_seconds, date_text, parse_date, parse_dates
+from annvil.data.convert import read_dates
+from annvil.data.dates import date_seconds, date_text, parse_date
+from annvil.data.raw import column_from_texts
 
 UTC = dt.UTC
 
@@ -54,14 +56,12 @@ def test_no_date(text: str) -> None:
 
 
 def test_the_whole_column_decides_between_day_and_month() -> None:
-    open_to_both = parse_dates(["03/04/2021", "05/06/2021"])
-    decided = parse_dates(["03/04/2021", "25/06/2021"])
-    assert open_to_both is not None
-    assert open_to_both[1].name == "month/day/year"
-    assert decided is not None
-    assert decided[1].name == "day/month/year"
-    assert decided[0].tolist() == [seconds(2021, 4, 3), seconds(2021, 6, 25)]
-    assert parse_dates(["25/06/2021", "06/25/2021"]) is None
+    open_to_both = read_dates(column_from_texts("day", ["03/04/2021", "05/06/2021"]))
+    decided = read_dates(column_from_texts("day", ["03/04/2021", "25/06/2021"]))
+    assert open_to_both.style == "month/day/year"
+    assert decided.style == "day/month/year"
+    assert decided.values.tolist() == [seconds(2021, 4, 3), seconds(2021, 6, 25)]
+    assert len(read_dates(column_from_texts("day", ["25/06/2021", "06/25/2021"])).odd) == 1
 
 
 @given(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)))

@@ -16,8 +16,8 @@ from annvil.task import FloatArray, IntArray
 Severity = Literal["info", "warning", "serious"]
 
 MUCH_MISSING = 0.5
-IMBALANCED = 0.2
-"""A class is called rare below this share of what equal classes would have: under 10% of a binary target (assumed)."""
+IMBALANCED = 0.25
+"""The rarest class has fewer than a quarter of the rows of the commonest, as in `annvil.preparation.is_imbalanced`."""
 
 FEW_PER_CLASS = 10
 """Two rows of a class in each of five folds."""
@@ -151,7 +151,7 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             "of them, or merge or leave out these classes.",
         )
     share = counts.min() / counts.sum()
-    if share * len(counts) < IMBALANCED:
+    if counts.min() < IMBALANCED * counts.max():
         label = dataset.task.classes[int(counts.argmin())]
         yield Finding(
             "imbalance",
@@ -344,8 +344,8 @@ def _tails(dataset: Dataset) -> Iterator[Finding]:
         "info",
         tuple(found),
         f"Numbers with values more than {FAR_OUT:.0f} interquartile ranges from the middle half: {_listed(parts)}.",
-        "Trees do not mind; networks and linear models get robustly scaled, smoothly clipped values. If they are "
-        "typing errors, mend them or declare them missing.",
+        "Trees do not mind; networks get robustly scaled, smoothly clipped values, linear models also the ranks of "
+        "skewed columns. If they are typing errors, mend them or declare them missing.",
     )
 
 

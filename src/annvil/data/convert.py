@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from annvil.data.dates import FORMATS, date_text, looks_like_date, parse_date
+from annvil.data.dates import FORMATS, date_text, parse_date
 from annvil.data.raw import RawColumn, merge_levels
 from annvil.data.table import Column, Field
 from annvil.data.text import (
@@ -77,16 +77,16 @@ def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = ""
         return Parsed(read_numbers(raw, missing=missing).values, _none())
     blank = [_is_missing(text, missing) for text in raw.levels]
     some = [text for text, gap in zip(raw.levels, blank, strict=True) if not gap][:50]
-    if not style and sum(map(looks_like_date, some)) * 2 < len(some):
-        return _parsed(raw, [None] * len(raw.levels), blank, "")
-    best: list[float | None] = []
+    best: list[float | None] = [None] * len(raw.levels)
     chosen = ""
     for form in FORMATS:
-        if style and form.name != style:
+        if form.name != style if style else 2 * _understood([form.seconds(text) for text in some]) < len(some):
             continue
         found = [None if gap else form.seconds(text) for text, gap in zip(raw.levels, blank, strict=True)]
-        if not best or _understood(found) > _understood(best):
+        if _understood(found) > _understood(best):
             best, chosen = found, form.name
+        if _understood(best) + sum(blank) == len(blank):
+            break
     if style:  # a date in another format than the training data's is still a date
         best = [
             parse_date(t) if v is None and not gap else v for t, v, gap in zip(raw.levels, best, blank, strict=True)

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
-
-from annvil.task import FloatArray
 
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: i + 1 for i, name in enumerate(_NAMES)}
@@ -82,25 +79,6 @@ FORMATS = (
     _format("day month-name year", _WEEKDAY + _D + r"[-\s.]+" + _MON + r"[-\s,]+" + _YY),
     _format("month-name day year", _WEEKDAY + _MON + r"\s+" + _D + r"(?:st|nd|rd|th)?,?\s+" + _Y),
 )
-
-
-def looks_like_date(text: str) -> bool:
-    """Whether any format fits: a cheap look before a whole column is tried."""
-    return any(form.seconds(text) is not None for form in FORMATS)
-
-
-def parse_dates(texts: Sequence[str]) -> tuple[FloatArray, DateFormat] | None:
-    """Seconds since 1970 UTC ``(len(texts),)`` and the format, or None where no one format fits every text."""
-    for form in FORMATS:
-        seconds = np.empty(len(texts))
-        for i, text in enumerate(texts):
-            value = form.seconds(text)
-            if value is None:
-                break
-            seconds[i] = value
-        else:
-            return seconds, form
-    return None
 
 
 def parse_date(text: str) -> float | None:

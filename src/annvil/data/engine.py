@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.data.raw import RawColumn
+from annvil.data.raw import LabelType, RawColumn, merge_levels
 from annvil.data.text import MISSING_NUMBERS
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ MANY_ROWS = 200_000
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _INTEGERS |= {"UHUGEINT", "BIGNUM"}
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?"
-_BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _COLUMNS_AT_ONCE = 64
 
 
@@ -98,8 +97,7 @@ def columns_of(
             codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM {table}").astype(np.int32)
             columns.append(RawColumn(name, "boolean", codes, ("false", "true"), "bool"))
         elif kind == "VARCHAR" or kind.startswith("ENUM") or kind in ("UUID", "JSON"):
-            keep = name in wanted.whole or name in wanted.texts
-            columns.append(_texts(connection, table, key, name, keep=keep, typed=typed or name in wanted.texts))
+            columns.append(_texts(connection, table, key, name, wanted, typed=typed))
         else:
             columns.append(RawColumn(name, "nested", np.empty(0)))
     return columns
@@ -136,37 +134,52 @@ def _all_whole(values: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
 
 
 def _texts(
-    connection: duckdb.DuckDBPyConnection, table: str, key: str, name: str, *, keep: bool, typed: bool
+    connection: duckdb.DuckDBPyConnection, table: str, key: str, name: str, wanted: Wanted, *, typed: bool
 ) -> RawColumn:
-    """A column of texts: numbers with a few words for "missing" and ISO dates directly, anything else as codes."""
-    connection.execute(
-        f"CREATE OR REPLACE TABLE one AS SELECT nullif(trim({key}::VARCHAR, {_BLANKS}), '') AS v FROM {table}"
+    """A column of texts as codes; columns of very many texts that are numbers or ISO dates directly as values.
+
+    A look at the first thousand values decides what is worth asking of all of them: a million casts that fail take a
+    second.
+    """
+    as_text = name in wanted.texts
+    one = f"(SELECT {key}::VARCHAR AS v FROM {table})"
+    n_present, about_unique = _row(connection, f"SELECT count(v), approx_count_distinct(v) FROM {one}")
+    n_seen, n_numbers, n_dates = _row(
+        connection,
+        f"SELECT count(v), count(TRY_CAST(v AS DOUBLE)), count(*) FILTER (regexp_full_match(v, {quoted(_ISO_DATE)}))"
+        f" FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)",
     )
-    counts = connection.execute(
-        f"SELECT count(v), count(TRY_CAST(v AS DOUBLE)), approx_count_distinct(v),"
-        f" count(*) FILTER (regexp_full_match(v, {quoted(_ISO_DATE)})) FROM one"
-    ).fetchone()
-    n_present, n_numbers, about_unique, n_dates = counts or (0, 0, 0, 0)
-    if not typed and n_numbers:
+    if not typed and not as_text and n_numbers:
         odd = connection.execute(
-            "SELECT v, count(*) FROM one WHERE v IS NOT NULL AND TRY_CAST(v AS DOUBLE) IS NULL GROUP BY v LIMIT 50"
+            f"SELECT v, count(*) FROM {one} WHERE v IS NOT NULL AND TRY_CAST(v AS DOUBLE) IS NULL GROUP BY v LIMIT 50"
         ).fetchall()
-        if all(text.lower() in MISSING_NUMBERS for text, _ in odd):
-            values = _fetch(connection, "SELECT coalesce(TRY_CAST(v AS DOUBLE), 'nan'::DOUBLE) FROM one")
-            label = "int" if _all_whole(values) else "float"
-            return RawColumn(name, "number", values, label=label, tokens=dict(odd))  # type: ignore[arg-type]
-    mostly_unique = n_present > MANY_ROWS and 2 * about_unique > n_present
-    if mostly_unique and n_dates == n_present and not keep:
-        values = _fetch(connection, "SELECT coalesce(epoch(v::TIMESTAMP), 'nan'::DOUBLE) FROM one")
+        if all(text.strip().lower() in MISSING_NUMBERS for text, _ in odd):
+            values = _fetch(connection, f"SELECT coalesce(TRY_CAST(v AS DOUBLE), 'nan'::DOUBLE) FROM {one}")
+            label: LabelType = "int" if _all_whole(values) else "float"
+            tokens = {text.strip(): int(n) for text, n in odd if text.strip()}
+            return RawColumn(name, "number", values, label=label, tokens=tokens)
+    many = n_present > MANY_ROWS and 2 * about_unique > n_present
+    if many and not as_text and n_dates == n_seen and _all_dates(connection, one):
+        values = _fetch(connection, f"SELECT coalesce(epoch(v::TIMESTAMP), 'nan'::DOUBLE) FROM {one}")
         return RawColumn(name, "date", values, style="year-month-day")
-    if mostly_unique and not keep:
-        some = connection.execute(
-            "SELECT DISTINCT v FROM (SELECT v FROM one WHERE v IS NOT NULL LIMIT 1000)"
-        ).fetchall()
-        texts = tuple(sorted(row[0] for row in some))
-        return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=int(about_unique))
-    connection.execute("CREATE TYPE levels AS ENUM (SELECT DISTINCT v FROM one WHERE v IS NOT NULL ORDER BY v)")
-    codes = _fetch(connection, "SELECT coalesce(enum_code(v::levels)::INTEGER, -1) FROM one").astype(np.int32)
-    texts = tuple(row[0] for row in connection.execute("SELECT unnest(enum_range(NULL::levels))").fetchall())
+    if many and not as_text and name not in wanted.whole:
+        some = connection.execute(f"SELECT DISTINCT v FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)")
+        texts = tuple(sorted({row[0].strip() for row in some.fetchall()}))
+        return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=about_unique)
+    connection.execute(f"CREATE TYPE levels AS ENUM (SELECT DISTINCT v FROM {one} WHERE v IS NOT NULL ORDER BY v)")
+    codes = _fetch(connection, f"SELECT coalesce(enum_code(v::levels)::INTEGER, -1) FROM {one}").astype(np.int32)
+    written = connection.execute("SELECT unnest(enum_range(NULL::levels))").fetchall()
     connection.execute("DROP TYPE levels")
-    return RawColumn(name, "text", codes, texts)
+    codes, levels = merge_levels(codes, [row[0].strip() for row in written])
+    return RawColumn(name, "text", codes, levels)
+
+
+def _all_dates(connection: duckdb.DuckDBPyConnection, one: str) -> bool:
+    """Whether every text is an ISO date, and one that exists."""
+    query = f"SELECT count(*) FROM {one} WHERE NOT regexp_full_match(v, {quoted(_ISO_DATE)})"
+    return _row(connection, f"{query} OR (v IS NOT NULL AND TRY_CAST(v AS TIMESTAMP) IS NULL)") == (0,)
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    """The one row of whole numbers that a query gives."""
+    return tuple(int(value) for value in connection.execute(query).fetchall()[0])

@@ -78,7 +78,8 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
         return _empty_or_constant(raw, column) or _kept(raw, column, "true and false")
     if raw.storage == "date":
         column = Column(Field(raw.name, "datetime", raw.style), raw.values)
-        return _empty_or_constant(raw, column) or _kept(raw, column, "dates")
+        reason = f"dates, {raw.style}" if raw.style else "dates"
+        return _empty_or_constant(raw, column) or _kept(raw, column, reason)
     parsed = read_numbers(raw, missing=missing)
     return _numbers(raw, parsed, "numbers", where)
 

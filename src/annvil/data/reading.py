@@ -66,7 +66,7 @@ def read(
     kinds = dict(kinds or {})
     missing = tuple(str(text).strip() for text in missing)
     texts = {name for name, kind in kinds.items() if kind in ("category", "boolean")} | ({groups} if groups else set())
-    raw = read_raw(source, Wanted(whole={*kinds, *([target] if target else ())}, texts=texts))
+    raw = read_raw(source, Wanted(whole={*kinds, *(name for name in (target, time) if name)}, texts=texts))
     where = raw.source.name
     target = _target_name(source, target, raw)
     _check_names(raw, target=target, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
