@@ -262,7 +262,7 @@ class _Keeping:
 
 
 def _read(data: Any, request: FitRequest) -> Dataset:
-    return read(
+    dataset: Dataset = read(
         data,
         target=request.target,
         groups=request.groups,
@@ -274,6 +274,7 @@ def _read(data: Any, request: FitRequest) -> Dataset:
         missing=request.missing,
         drop_missing_target=request.drop_missing_target,
     )
+    return dataset
 
 
 def _check_request(request: FitRequest, dataset: Dataset) -> None:

@@ -22,6 +22,7 @@ from annvil.run.folder import RunFolder
 from annvil.task import FloatArray
 
 PARITY_ROWS = 10_000
+IMPORTANCE_ROWS = 2000
 TOLERANCE = 1e-4
 """Largest difference between graph and memory that may ship (assumed): float32 in another order gives 1e-6."""
 
@@ -194,10 +195,11 @@ def explain(
         score,
         metric.greater_is_better,
         seed=comparison.plan.seed,
-        groups=dataset.groups[rows] if dataset.grouped else None,
+        rows_cap=IMPORTANCE_ROWS,
+        groups=dataset.groups[rows],
         should_stop=lambda: deadline.passed,
     )
-    return found, len(rows)
+    return found, min(len(rows), IMPORTANCE_ROWS)
 
 
 def machine() -> dict[str, str]:
