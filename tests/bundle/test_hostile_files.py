@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import pickle
+import re
 import socket
 import stat
 import struct
@@ -20,6 +21,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from annvil.bundle import load
+from annvil.errors import BundleError
 
 Build = Callable[[Path, Any], Path]
 CASES: dict[str, Build] = {}
@@ -300,8 +304,7 @@ for linked in ("manifest.json", "model.onnx", "weights.safetensors"):
             for name, content in parts.items():
                 member = zipfile.ZipInfo(name)
                 if name == linked:
-                    member.external_attr = (stat.S_IFLNK | 0o777) << 16
-                    content = b"../../../../etc/passwd"
+                    member.external_attr = (stat.S_IFLNK | 0o777) << 16  # its bytes are the true ones all the same
                 archive.writestr(member, content)
 
         return _packed(folder, example, change)
@@ -392,8 +395,9 @@ def _(folder: Path, example: Any) -> Path:
 @_case("a zip in its 64-bit form")
 def _(folder: Path, example: Any) -> Path:
     content = example.save(folder / "honest.zip").read_bytes()
-    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 3, 3, 1 << 40, 0)
-    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(content) - 22, 1)
+    size, start = struct.unpack("<LL", content[-10:-2])
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 3, 3, size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(content) - 22, 1)  # sound: `zipfile` would read it
     (folder / "model.zip").write_bytes(content[:-22] + record + locator + content[-22:])
     return folder / "model.zip"
 
@@ -406,10 +410,35 @@ def _(folder: Path, example: Any) -> Path:
     return folder / "model.zip"
 
 
+REASONS = {
+    r"is a symbolic link to|is a relative link": "is a link. Parts of a model must be plain files",
+    r"is a hard link|\.(json|onnx|safetensors) is a pipe": "not a plain file of its own",
+    r"is missing|an empty folder": "has no",
+    r"byte too many|cut short|terabyte": "not the file that the manifest describes|changed or damaged|not the manifest",
+    r"in which .* is a symbolic link|encrypted|packed by method": "is a link, encrypted, or packed in an unusual way",
+    r"besides$|twice|without manifest|with a comment": "it must hold .* and nothing else",
+    r"bomb": "would unpack to [0-9]+ times its size",
+    r"without (model|weights)|does not list": "exactly the parts that its manifest lists",
+    r"64-bit|4 GiB|after its end": "a folder or a zip file that Annvil wrote is expected",
+}
+"""Several walls stand behind one another; here each is met by what should stop there, by a pattern of the name."""
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_refused(name, tmp_path, example, refuse):
-    refuse(CASES[name](tmp_path, example), canary=tmp_path / "canary")
+    message = refuse(CASES[name](tmp_path, example), canary=tmp_path / "canary")
+    for pattern, reason in REASONS.items():
+        if re.search(pattern, name):
+            assert re.search(reason, message), message
+
+
+@pytest.mark.parametrize("name", ["a zip of 100 000 members", "a zip whose list of members says 4 GiB"])
+def test_a_long_list_of_members_is_not_even_read(name, tmp_path, example, monkeypatch):
+    path = CASES[name](tmp_path, example)
+    monkeypatch.setattr("zipfile.ZipFile", lambda *_: pytest.fail("read"))
+    with pytest.raises(BundleError):
+        load(path)
 
 
 def test_there_are_many():
