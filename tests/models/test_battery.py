@@ -227,8 +227,10 @@ def test_several_jobs_come_back_in_order(name, kind):
     results = list(CONTENDERS[name].fit(dataset, jobs, LITTLE, Context(threads=1)))
     assert [fitted.job.key for fitted in results] == ["job 0", "job 1"]
     alone = fit_one(name, dataset, jobs[1])
+    # Networks of several jobs train as one program, whose sums are ordered differently; training magnifies that.
+    tolerance = 5e-3 if CONTENDERS[name].family == "network" else 1e-5
     np.testing.assert_allclose(
-        results[1].predict(dataset.inputs), alone.predict(dataset.inputs), atol=1e-5 * unit(dataset)
+        results[1].predict(dataset.inputs), alone.predict(dataset.inputs), atol=tolerance * unit(dataset)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
@@ -79,6 +79,8 @@ def test_trees_can_add_to_chosen_outputs():
     assert forest.n_parameters == 2 * (nodes["is_leaf"] == 0).sum() + (nodes["is_leaf"] == 1).sum()
 
 
+@example(0.0, float(np.finfo(np.float32).min))
+@example(1e300, float(np.finfo(np.float32).max))
 @given(st.floats(width=64, allow_nan=False), st.floats(width=32, allow_nan=False))
 def test_rounding_down_never_changes_a_comparison(threshold, value):
     rounded = round_down(np.array([threshold]))[0]

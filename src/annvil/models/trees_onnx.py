@@ -83,7 +83,8 @@ def round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """The largest float32 that is not above each value; infinities stay."""
     with np.errstate(over="ignore"):
         near = values.astype(np.float32)
-    return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)
+        below = np.nextafter(near, np.float32(-np.inf))
+    return np.where(near > values, below, near)
 
 
 def write_forest(graph: Graph, features: Value, forest: Forest, n_outputs: int) -> Value:
