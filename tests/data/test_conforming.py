@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.strategies import Case, columns_of_values
 
-from annvil.data import Field, Table, conform, read
+from annvil.data import Field, Table, conform, read, table_from_columns
 from annvil.errors import AnnvilError, DataError
 
 SCHEMA = (
@@ -67,7 +67,7 @@ def test_missing_values(gap: Any) -> None:
 
 def test_declared_missing_values() -> None:
     row = {"age": -999, "sex": "k.A.", "smokes": "k.A.", "seen": "k.A.", "weight": "k.A."}
-    for source in (row, [row, row]):
+    for source in (row, [row, row], {**row, "age": -999.0}, {**row, "age": "-999.0"}):
         table, _ = conform(source, SCHEMA, missing=("-999", "k.A."))
         assert np.isnan(table.numbers()).all()
         assert set(table.texts().ravel()) == {""}
@@ -173,3 +173,13 @@ def test_row_by_row_equals_all_at_once(case: Case) -> None:
         single, _ = conform(row, schema)
         np.testing.assert_allclose(single.numbers(), table.numbers()[i : i + 1], rtol=1e-12)
         assert single.texts().tolist() == table.texts()[i : i + 1].tolist()
+
+
+def test_a_table_read_before_is_put_into_the_order_of_the_schema():
+    table = table_from_columns([("colour", "category", ["red", None]), ("size", "number", [1.0, 2.0])])
+    schema = (Field("size", "number"), Field("colour", "category"))
+    conformed, notices = conform(table, schema)
+    assert (conformed.schema, notices) == (schema, ())
+    np.testing.assert_array_equal(conformed.numbers(), [[1.0], [2.0]])
+    with pytest.raises(DataError, match="'size' as number, but the model learnt it as category"):
+        conform(table, (Field("size", "category"),))

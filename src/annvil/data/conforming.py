@@ -32,7 +32,7 @@ def conform(
     Parameters
     ----------
     source : a frame, a dict of columns, a list of dicts, one row as a dict, a 2-D array with exactly the columns of the
-        schema, or a path
+        schema, a `Table` such as ``read(…).inputs``, or a path
     where : what to call the rows in messages
     missing : what the user declared missing when training (`Dataset.missing`)
 
@@ -45,6 +45,8 @@ def conform(
         return _one_row(source, schema, where, missing)
     if isinstance(source, list) and len(source) == 1 and isinstance(source[0], Mapping):
         return _one_row(source[0], schema, where, missing)
+    if isinstance(source, Table):
+        return _reordered(source, schema, where)
     raw = _raw(source, schema)
     by_name = {column.name: column for column in raw.columns}
     notices = _compare_names(by_name, schema, where)
@@ -52,6 +54,19 @@ def conform(
         as_column(by_name[spec.name], spec, missing=missing, comma=raw.decimal_comma, where=where) for spec in schema
     )
     return Table(columns, raw.n_rows), notices
+
+
+def _reordered(table: Table, schema: Schema, where: str) -> tuple[Table, tuple[str, ...]]:
+    """A table that was read before, its columns in the order of the schema."""
+    by_name = {column.name: column for column in table.columns}
+    notices = _compare_names(by_name, schema, where)
+    for spec in schema:
+        if by_name[spec.name].kind != spec.kind:
+            raise DataError(
+                f"{where} hold {spec.name!r} as {by_name[spec.name].kind}, but the model learnt it as {spec.kind}; "
+                f"read them with kinds={{{spec.name!r}: {spec.kind!r}}}."
+            )
+    return Table(tuple(by_name[spec.name] for spec in schema), table.n_rows), notices
 
 
 def _raw(source: Any, schema: Schema) -> RawTable:
@@ -110,7 +125,7 @@ def _one_row(
         if spec.is_text:
             columns.append(_text(value, spec, missing))
         else:
-            number = value if type(value) is float else _number(value, spec, where, missing)
+            number = value if type(value) is float and not missing else _number(value, spec, where, missing)
             if abs(number) > LARGEST:
                 raise DataError(
                     f"Column {spec.name!r} of {where} is {number:.3g}; pass a number, or None if it is unknown."
