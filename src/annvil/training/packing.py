@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from annvil.training.batches import BatchShape
 from annvil.training.job import Job, scratch_bytes
 
-MOST_SCRATCH = 4 << 20
-"""Bytes for a pack's batch, activations and gradients in between, so that they stay near a core's second-level cache.
-Measured on one core with 2 MiB of it, member-samples/s: 64-64, batch 256: 2.06M, 2.31M, 2.21M and 1.1M with 0.8, 1.6,
-3.1 and 12.8 MB; 256-256, batch 256: 286k, 305k, 315k, 302k and 277k with 0.8, 1.5, 3.1, 6.2 and 12.3 MB."""
+MOST_SCRATCH = 8 << 20
+"""Bytes for a pack's batch, activations and gradients. Measured on one core with 2 MiB of second-level cache: flat from
+2 to 8 MB for 64-64 at batch 256 (2.7M to 2.5M member-samples/s), best at 4 to 9 MB for networks with more and smaller
+operations (embeddings, dropout), a third slower beyond 13 MB."""
 
 LEAST_MEMBERS = 2
-"""Even of wide networks, two train faster together: RealMLP's 3 × 256 98k instead of 91k, in bfloat16 122k instead of
-98k (measured); with four, 85k and 120k."""
+"""Even of wide networks, two train faster together: RealMLP's 3 × 256 98k instead of 91k member-samples/s, in bfloat16
+122k instead of 98k (measured); with four, 85k and 120k."""
 
 MOST_MEMBERS = 64
 """More gain little: 64-64, batch 32: 1.2M, 1.4M, 1.5M member-samples/s with 16, 32 and 64 in a pack (measured)."""
@@ -25,7 +25,7 @@ def cut(job: Job, numbers: Sequence[int]) -> list[list[int]]:
     """Packs of members that share a `BatchShape`, equal settings side by side, each with at most `MOST_SCRATCH`.
 
     So memory is K × parameters × 20 bytes (weights, best weights, gradient, two moments), and for every worker one
-    scratch of about 4 MiB, or what two members need.
+    scratch of 8 MiB, or what two members need.
     """
     by_shape: dict[BatchShape, list[int]] = {}
     for number in numbers:
