@@ -105,8 +105,9 @@ def test_other_data_or_options_are_refused(make_dataset: Any, guess: Any, toy: A
 
 
 def test_no_time_left_is_said_and_the_best_so_far_returned(
-    dataset: Dataset, guess: Any, toy: Any, store_folder: Path
+    make_dataset: Any, guess: Any, toy: Any, store_folder: Path
 ) -> None:
+    dataset = make_dataset(300)
     contenders = [guess, toy("linear", "linear", (0,)), toy("net", "network", (0, 1))]
     compare(dataset, contenders, request_of(), Store(store_folder))
     for path in [*store_folder.glob("*/curve.json"), *store_folder.glob("ablations/*")]:

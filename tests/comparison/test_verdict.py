@@ -105,6 +105,14 @@ def test_a_network_that_wins_by_a_margin() -> None:
     assert not verdict.network_ruled_out
 
 
+def test_how_sure_it_is_that_anything_was_learnt() -> None:
+    sure = judge(evidence({"dummy": 0.5, "linear": 0.8, "net": 0.9}))
+    expected = "Guessing without the inputs scores 0.500; the chance that dense network beats that by more than 1 point"
+    assert f"{expected} of ROC AUC is more than 99.9%." in sure.sentences
+    unsure = judge(evidence({"dummy": 0.5, "linear": 0.53, "net": 0.5}, noise=0.08))
+    assert not any("99" in sentence for sentence in unsure.sentences if sentence.startswith("Guessing"))
+
+
 def test_a_simple_model_that_wins() -> None:
     verdict = judge(evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.9, "net": 0.85}))
     assert (verdict.kind, verdict.recommended, verdict.network_ruled_out) == ("simple", "trees", True)
@@ -179,8 +187,8 @@ def test_errors_turn_round() -> None:
 
 def test_folds_in_common_only() -> None:
     whole = evidence({"dummy": 0.5, "trees": 0.85, "net": 0.9, "wide": 0.95})
-    # The wide network was cut after three folds, the dense one after two repeats.
-    folds = [f for f in whole.folds if not (f.contender == "wide" and (f.repeat, f.fold) > (0, 2))]
+    # The wide network was cut after one fold, the dense one after two repeats.
+    folds = [f for f in whole.folds if not (f.contender == "wide" and (f.repeat, f.fold) > (0, 0))]
     folds = [f for f in folds if not (f.contender == "net" and f.repeat > 1)]
     paired = pair(folds, whole.standings, METRICS["roc_auc"])
     assert set(paired.results) == {"dummy", "trees", "net"}
@@ -190,16 +198,29 @@ def test_folds_in_common_only() -> None:
     assert verdict.posterior.df == 9
 
 
-def test_a_side_cut_in_its_first_repeat_is_compared_on_what_it_has() -> None:
-    whole = evidence({"dummy": 0.5, "trees": 0.85, "net": 0.9})
-    folds = tuple(f for f in whole.folds if f.contender != "net" or (f.repeat, f.fold) in ((0, 0), (0, 1)))
+def test_whoever_was_cut_is_judged_on_what_it_has_and_does_not_vanish() -> None:
+    whole = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.95, "net": 0.85})
+    folds = tuple(f for f in whole.folds if f.contender != "trees" or (f.repeat, f.fold) <= (0, 2))
     verdict = judge(replace(whole, folds=folds))
     assert verdict.posterior is not None
-    assert verdict.posterior.df == 1
-    one = tuple(f for f in whole.folds if f.contender != "net" or (f.repeat, f.fold) == (0, 0))
+    assert verdict.posterior.df == 2
+    assert verdict.recommended == "trees"
+    one = tuple(f for f in whole.folds if f.contender in ("dummy", "linear") and (f.repeat, f.fold) == (0, 0))
     verdict = judge(replace(whole, folds=one))
     assert verdict.posterior is None
-    assert verdict.headline.startswith("Cannot tell")
+    assert verdict.recommended == "linear"
+    assert "do not predict" not in verdict.headline
+
+
+def test_guessing_alone_is_no_finding_about_the_inputs() -> None:
+    whole = evidence({"dummy": 0.5, "linear": 0.8, "net": 0.85})
+    cut = tuple(
+        s if s.contender == "dummy" else replace(s, state="cut short", reason="0 of 5 folds were fitted in its time")
+        for s in whole.standings
+    )
+    verdict = judge(replace(whole, standings=cut, folds=tuple(f for f in whole.folds if f.contender == "dummy")))
+    assert verdict.headline.startswith("Nothing but guessing could be scored: 0 of 5 folds were fitted in its time.")
+    assert (verdict.kind, verdict.recommended) == ("cannot tell", "dummy")
 
 
 def test_no_network_at_all() -> None:

@@ -159,6 +159,9 @@ class _Comparing:
 
     def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
         """Of the best contender of each side, and of the linear model; the cheap ones first."""
+        if not self.schedule.plan.curve_sizes:
+            self.race.tell("There are no learning curves: there is too little time, or there are too few rows.")
+            return ()
         best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
         chosen = in_order({c.name: c for c in best if c is not None}.values())
         store = self.race.records.store
@@ -201,6 +204,8 @@ class _Comparing:
 
     def _ablations(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[Ablation, ...]:
         """Of the linear model and the best network."""
+        if not self.schedule.plan.share_seconds["ablation"]:
+            return ()
         best = [self._linear(standings), self._best(standings, network=True)]
         steps = list(steps_for(self.race.dataset, [(c, self._configuration(c)) for c in best if c is not None]))
         store = self.race.records.store

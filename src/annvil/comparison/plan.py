@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annvil.comparison.allowances import PLENTY, SHORTEST_SCALE, Shared, in_order, share_out_race, without_the_starved
+from annvil.comparison.powerlaw import FEWEST_ANCHORS
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
 from annvil.data.table import Dataset
@@ -34,6 +35,9 @@ INNER_UP_TO = ((20_000, 5), (100_000, 3))
 
 CURVE_SHARE, ABLATION_SHARE, RESERVE_SHARE = 0.15, 0.05, 0.20
 """Parts of the budget beside the race (assumed): learning curves, ablation, and what comes after the comparison."""
+
+NO_CURVES_BELOW = 20.0
+"""Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
 
 RESERVE_AT_LEAST = 8.0
 """Seconds kept for final fit, bundle, importance and report even in short runs (assumed), up to 40% of the budget."""
@@ -112,7 +116,7 @@ def make_schedule(dataset: Dataset, contenders: Sequence[Contender], request: Re
         split=describe_split(dataset),
         allowance_seconds=race.allowances,
         efforts={name: {"candidates": e.candidates, "scale": e.scale} for name, e in race.efforts.items()},
-        curve_sizes=curve_sizes(shape_of(dataset, curve_rows(dataset, n_used, folds))),
+        curve_sizes=curve_sizes(shape_of(dataset, curve_rows(dataset, n_used, folds))) if shares["curves"] else (),
         seed=request.seed,
         inner_folds=inner,
         share_seconds=shares,
@@ -127,7 +131,8 @@ def share_out(budget_seconds: float, n_rows: int) -> dict[str, float]:
     reserve = budget_seconds * (RESERVE_SHARE + RESERVE_FOR_A_MILLION * min(1.0, n_rows / 1e6))
     reserve = max(reserve, min(RESERVE_AT_LEAST, 0.4 * budget_seconds))
     rest = budget_seconds - reserve
-    curves, ablation = (share / (1 - RESERVE_SHARE) * rest for share in (CURVE_SHARE, ABLATION_SHARE))
+    parts = (CURVE_SHARE, ABLATION_SHARE) if budget_seconds >= NO_CURVES_BELOW else (0.0, 0.0)
+    curves, ablation = (part / (1 - RESERVE_SHARE) * rest for part in parts)
     shares = {"race": rest - curves - ablation, "curves": curves, "ablation": ablation, "reserve": reserve}
     return {name: round(seconds, 3) for name, seconds in shares.items()}
 
@@ -183,10 +188,14 @@ def _first_that_fits(
 
 
 def curve_sizes(shape: Shape) -> tuple[int, ...]:
-    """Training sizes of learning curves, ascending: the whole part and powers of the square root of 2 below it."""
+    """Training sizes of learning curves, ascending: the whole part and powers of the square root of 2 below it.
+
+    None at all when there are too few rows for the sizes that a law needs.
+    """
     fewest = max(FEWEST_CURVE_ROWS, 10 * shape.n_outputs if shape.is_classification else 0)
     sizes = [round(shape.n_rows / math.sqrt(2) ** k) for k in range(CURVE_ANCHORS)]
-    return tuple(sorted(size for size in sizes if size >= fewest))
+    sizes = sorted(size for size in sizes if size >= fewest)
+    return tuple(sizes) if len(sizes) >= FEWEST_ANCHORS else ()
 
 
 def describe_split(dataset: Dataset) -> str:
@@ -204,17 +213,13 @@ def describe_plan(plan: Plan) -> tuple[str, ...]:
     times = f", {repeats} times over" if repeats > 1 else ""
     families = ", ".join(plan.allowance_seconds)
     level = max(plan.allowance_seconds.values(), default=0.0)
-    share = plan.share_seconds
     sentences = [
         (
             f"Every contender is scored on the same {folds} test folds{times} ({plan.split}); settings are chosen "
             f"inside the training rows by {plan.inner}, so no test row chooses anything."
         ),
         f"Each family ({families}) may use {level:.3g} s; one that needs less spends less.",
-        (
-            f"Of {plan.budget_seconds:g} s, learning curves get {share['curves']:.2g} s, the effect of preparation "
-            f"{share['ablation']:.2g} s, and {share['reserve']:.2g} s are kept for the final model and the report."
-        ),
+        _shares_in_words(plan),
     ]
     if plan.n_rows_used < plan.n_rows:
         sentences.append(
@@ -222,3 +227,14 @@ def describe_plan(plan: Plan) -> tuple[str, ...]:
             "contender could not have been trained properly within the budget."
         )
     return tuple(sentences)
+
+
+def _shares_in_words(plan: Plan) -> str:
+    share, budget = plan.share_seconds, plan.budget_seconds
+    kept = f"{share['reserve']:.2g} s are kept for the final model and the report"
+    if not share["curves"]:
+        return f"Of {budget:g} s, {kept}; with so little time there are no learning curves."
+    return (
+        f"Of {budget:g} s, learning curves get {share['curves']:.2g} s, the effect of preparation "
+        f"{share['ablation']:.2g} s, and {kept}."
+    )

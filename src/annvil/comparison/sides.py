@@ -46,24 +46,26 @@ class Paired:
         return correlated_posterior(gains, n_train=self.n_train, n_test=self.n_test, worth=worth)
 
 
-def pair(folds: Sequence[FoldResult], standings: Sequence[Standing], metric: Metric) -> Paired:
-    """Entrants and their common folds.
+FEWEST_FOLDS = 2
+"""A contender that was cut takes part from so many folds on: then a difference has a spread."""
 
-    A contender takes part when it has all folds of the first repeat; if no contender of its side has, with what it
-    has. Those that failed are left out.
+
+def pair(folds: Sequence[FoldResult], standings: Sequence[Standing], metric: Metric) -> Paired:
+    """Entrants and the folds that all of them have.
+
+    A contender that was cut short takes part with the folds it has, even if the others must then be judged on fewer:
+    leaving out what might be the best would be worse than being less sure. Those with fewer than two folds take part
+    only where nobody but the dummy has more; those that failed never do.
     """
+    families = {s.contender: s.family for s in standings if s.state != "failed"}
     by_name: dict[str, dict[Place, FoldResult]] = {}
     for result in folds:
-        by_name.setdefault(result.contender, {})[result.repeat, result.fold] = result
-    first_repeat = {place for results in by_name.values() for place in results if place[0] == 0}
-    families = {s.contender: s.family for s in standings if s.state != "failed"}
-    sides = [[n for n in by_name if families.get(n) == "network"]]
-    sides.append([n for n in by_name if families.get(n, "network") != "network"])
-    entrants: list[str] = []
-    for names in sides:
-        whole = [name for name in names if first_repeat <= by_name[name].keys()]
-        entrants += whole or names
-    results = {name: by_name[name] for name in by_name if name in entrants}
+        if result.contender in families:
+            by_name.setdefault(result.contender, {})[result.repeat, result.fold] = result
+    able = {name for name, results in by_name.items() if len(results) >= FEWEST_FOLDS}
+    if all(families[name] == "dummy" for name in able):
+        able = set(by_name)
+    results = {name: by_name[name] for name in by_name if name in able}
     common = set.intersection(*(set(r) for r in results.values())) if results else set()
     places = tuple(sorted(common))
     records = [next(iter(results.values()))[place] for place in places]

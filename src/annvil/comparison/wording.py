@@ -55,6 +55,10 @@ class _Words:
         """One or two sentences: the answer and how sure it is."""
         posterior, kind = self.finding.posterior, self.finding.kind
         recommended = self.table[self.finding.recommendation.contender]
+        if recommended.family == "dummy" and len(self.finding.paired.results) == 1:
+            others = [s.reason for s in self.evidence.standings if s.family != "dummy" and s.reason]
+            why = f": {others[0].rstrip('.')}" if others else ""
+            return f"Nothing but guessing could be scored{why}. More time, or fewer columns, would help."
         if recommended.family == "dummy" and not self._network_may_know:
             return (
                 "The inputs do not predict the target: no contender beats guessing without them by more than "
@@ -226,11 +230,20 @@ class _Words:
         return cost_sentence(first, second)
 
     def guessing(self) -> str:
-        """The dummy's score."""
+        """The dummy's score, and how sure it is that the recommended contender beats it."""
         dummies = [s for s in self.evidence.standings if s.family == "dummy" and s.means]
         if not dummies:
             return ""
-        return f"Guessing without the inputs scores {self.metric.shows(dummies[0].means[self.metric.name])}."
+        dummy, chosen = dummies[0], self.finding.recommendation.contender
+        text = f"Guessing without the inputs scores {self.metric.shows(dummy.means[self.metric.name])}"
+        paired = self.finding.paired
+        if chosen == dummy.contender or dummy.contender not in paired.results:
+            return f"{text}."
+        posterior = paired.posterior(paired.scores(chosen), paired.scores(dummy.contender), self.evidence.worth)
+        if posterior is None:
+            return f"{text}."
+        title, sure = inside(self.table[chosen].title), percent(posterior.p_first)
+        return f"{text}; the chance that {title} beats that by more than {self.worth} is {sure}."
 
     def lost(self) -> str:
         """Every contender that is not recommended, with its distance from the best."""
@@ -242,13 +255,15 @@ class _Words:
                 continue
             if s.means:
                 behind = self.metric.gain(best.means[name], s.means[name])
-                rows.append(
-                    f"{inside(s.title)} ({self.metric.shows(s.means[name])}, {self.metric.tells(abs(behind))} "
-                    f"{'behind' if behind >= 0 else 'ahead of'} {inside(best.title)})"
-                )
+                rows.append(f"{inside(s.title)} ({self.metric.shows(s.means[name])}, {self._place(behind, best)})")
             else:
                 rows.append(f"{inside(s.title)} ({s.state})")
         return f"Also tried: {'; '.join(rows)}." if rows else ""
+
+    def _place(self, behind: float, best: Standing) -> str:
+        if behind == 0:
+            return f"level with {inside(best.title)}"
+        return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {inside(best.title)}"
 
     def fairness(self) -> str:
         """The allowance."""
@@ -274,6 +289,8 @@ class _Words:
         chosen, best = (
             self.table[n] for n in (self.finding.recommendation.contender, self.finding.recommendation.best)
         )
+        if chosen.family == "dummy" and len(self.finding.paired.results) == 1:
+            return "It is all there is."
         if chosen.family == "dummy" and self._network_may_know:
             return (
                 "No simple model beats it by the gain that would justify one, and that a network does is not certain."
