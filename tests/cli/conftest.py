@@ -140,6 +140,7 @@ class FakeHouse:
     """Stands in for `annvil.run`: remembers how it was called, tells the listener a short story, or raises."""
 
     folder: Path
+    comparison: Comparison = COMPARISON
     calls: list[tuple[str, Any, dict[str, Any]]] = field(default_factory=list)
     error: BaseException | None = None
 
@@ -164,7 +165,7 @@ class FakeHouse:
         return self.folder / "report.html"
 
     def _tell(self, listener: Any) -> FakeRun:
-        run = FakeRun(self.folder)
+        run = FakeRun(self.folder, self.comparison)
         if listener is not None:
             listener.stage("Reading")
             listener.read(dataset(), FINDINGS)

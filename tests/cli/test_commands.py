@@ -118,6 +118,19 @@ def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
     assert "one column for each city" not in result.stdout
 
 
+def test_a_long_verdict_leaves_the_rest_to_the_report(annvil, house):
+    from dataclasses import replace
+
+    sentences = tuple(f"Sentence {number}." for number in range(1, 9))
+    house.comparison = replace(house.comparison, verdict=replace(house.comparison.verdict, sentences=sentences))
+    shown = annvil("fit", "buyers.csv").stdout
+    assert "Boosted trees cost 1/40 to train." in shown
+    assert "Sentence 4." in shown
+    assert "Sentence 5." not in shown
+    assert "report.html  (4 more reasons, and the evidence)" in shown
+    assert "On tables like this one" in shown
+
+
 def test_progress_goes_to_standard_error_in_lines(annvil, house):
     result = annvil("fit", "buyers.csv", "--target", "buys")
     for text in (

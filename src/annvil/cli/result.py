@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from annvil.run import Run
 
 
+MOST_REASONS = 5
+"""Sentences under the headline; the rest are in the report. More push the headline off a small screen (tried)."""
+
+
 def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) -> None:
     """Print verdict, scores with their cost and paths; preparation and notices if asked for."""
     comparison, verdict = run.comparison, run.verdict
     answer = [Text(safe(verdict.headline), style="bold")]
-    answer += [Text(safe(text)) for text in (verdict.recommended_because, *verdict.sentences) if text]
+    reasons = [text for text in (verdict.recommended_because, *verdict.sentences) if text]
+    answer += [Text(safe(text)) for text in reasons[:MOST_REASONS]]
     answer += [Text(safe(verdict.base_rate), style="dim")] if verdict.base_rate else []
     lines: list[tuple[str, Any]] = [("Verdict", Text("\n").join(answer))]
     if preparation:
@@ -33,8 +38,9 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
     )
     console.print()
     folder = shlex.quote(str(run.folder))
+    more = f"  ({len(reasons) - MOST_REASONS} more reasons, and the evidence)" if len(reasons) > MOST_REASONS else ""
     places = [
-        ("Report", str(run.report_path)),
+        ("Report", str(run.report_path) + more),
         ("Model", str(run.folder / "model")),
         ("Use it", f"annvil predict {folder} new.csv -o predictions.csv"),
     ]
