@@ -96,6 +96,8 @@ def test_a_value_of_the_wrong_kind_is_refused_with_column_and_row() -> None:
         conform({**ROW, "age": float("inf")}, SCHEMA)
     with pytest.raises(DataError, match=r"\(row 1\)"):
         conform([{**ROW, "age": float("inf")}, ROW], SCHEMA)
+    with pytest.raises(DataError, match=r"Column 'sex' .* holds .\['f'\].; a category is one plain value"):
+        conform({**ROW, "sex": ["f"]}, SCHEMA)
     with pytest.raises(DataError, match="holds dates where numbers are expected"):
         conform({**{n: [v] for n, v in ROW.items()}, "age": [dt.date(2020, 1, 1)]}, SCHEMA)
 

@@ -102,6 +102,8 @@ def test_a_repeated_identifier_is_left_out_and_offered_as_groups() -> None:
     found = judged(np.repeat(rng.choice(10**6, 60, replace=False), 3), "patient_id")
     assert found.note.kind == "identifier"
     assert "groups='patient_id'" in found.note.reason
+    few_patients = judged(np.repeat(rng.choice(10**6, 25, replace=False), 4), "id")
+    assert few_patients.note.kind == "identifier"
     assert judged(repeat(1, 2, 3), "status_id").note.kind == "number"
 
 

@@ -91,6 +91,7 @@ def test_codes_and_gaps() -> None:
         ([*np.arange(N - 1) * 1.5, np.inf], "infinite values"),
         ([np.inf, *repeat(0, 1)], "infinite values"),
         ([[1]] * N, "holds lists"),
+        ([f"{1 + i % 28}.{1 + i % 12}.2021" for i in range(N)], "is a date"),
         (np.array(["2020-01-01"] * N, dtype="datetime64[D]"), "is a date"),
     ],
 )

@@ -41,7 +41,7 @@ def conform(
     DataError
         Where columns lack, or a value is neither missing nor of its column's kind; rows and values are named.
     """
-    if isinstance(source, Mapping) and _is_one_row(source):
+    if isinstance(source, Mapping) and _is_one_row(source, schema):
         return _one_row(source, schema, where, missing)
     if isinstance(source, list) and len(source) == 1 and isinstance(source[0], Mapping):
         return _one_row(source[0], schema, where, missing)
@@ -91,9 +91,16 @@ def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
     return bool(source) and all(isinstance(row, Mapping) for row in source)
 
 
-def _is_one_row(source: Mapping[Any, Any]) -> bool:
-    """Whether a dict holds values rather than columns of values."""
-    return all(isinstance(value, str) or not hasattr(value, "__len__") for value in source.values())
+def _is_one_row(source: Mapping[Any, Any], schema: Schema) -> bool:
+    """Whether a dict holds values rather than columns of values: its first column that the model knows decides."""
+    for spec in schema:
+        if spec.name in source:
+            return _is_value(source[spec.name])
+    return False
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
 
 
 def _compare_names(given: Collection[str], schema: Schema, where: str) -> tuple[str, ...]:
@@ -123,7 +130,7 @@ def _one_row(
             _compare_names([str(key) for key in row], schema, where)
             raise
         if spec.is_text:
-            columns.append(_text(value, spec, missing))
+            columns.append(_text(value, spec, where, missing))
         else:
             number = value if type(value) is float and not missing else _number(value, spec, where, missing)
             if abs(number) > LARGEST:
@@ -140,11 +147,12 @@ _GAP = np.full(1, -1, dtype=np.int32)
 _BOOLEANS = ("false", "true")
 
 
-def _text(value: Any, spec: Field, missing: Collection[str]) -> Column:
-    if isinstance(value, str) and value.strip() in missing:
-        return Column(spec, _GAP)
+def _text(value: Any, spec: Field, where: str, missing: Collection[str]) -> Column:
+    if not _is_value(value):
+        raise DataError(f"Column {spec.name!r} of {where} holds {shorten(repr(value))}; a category is one plain value.")
     text = boolean_text(value) if spec.kind == "boolean" else canonical_text(value)
-    return Column(spec, _FIRST, (text,)) if text else Column(spec, _GAP)
+    known = text and text not in missing and not (isinstance(value, str) and value.strip() in missing)
+    return Column(spec, _FIRST, (text,)) if known else Column(spec, _GAP)
 
 
 def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = 
         found = [None if gap else parse_number(text, tried) for text, gap in zip(raw.levels, blank, strict=True)]
         if not best or _understood(found) > _understood(best):
             best, chosen = found, tried
-    return _parsed(raw, best, blank, "comma" if chosen == "comma" else "")
+    parsed = _parsed(raw, best, blank, "comma" if chosen == "comma" else "")
+    return replace(parsed, values=_without(parsed.values, missing))
 
 
 def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = "") -> Parsed:

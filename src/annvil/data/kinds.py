@@ -108,7 +108,7 @@ def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) ->
     if (~np.isnan(dates.values)).sum() >= NUMERIC_SHARE * n_present and n_present:
         refuse_odd(raw, dates, where, "a date")
     hardly = _hardly_repeats(column.levels, n_present)
-    if hardly is None and names_an_id(raw.name) and len(column.levels) > max(50, n_present // 100):
+    if hardly is None and names_an_id(raw.name, strictly=True) and _many_for_an_id(len(column.levels), n_present):
         return _left_out(
             raw, "identifier", _REPEATED_ID.format(n=len(column.levels), name=raw.name), 0, len(column.levels)
         )
@@ -177,7 +177,7 @@ def identifier_reason(name: str, values: np.ndarray) -> str:
         return ""
     distinct = np.unique(present)
     if len(distinct) < n:
-        if names_an_id(name, strictly=True) and len(distinct) > max(50, n // 100):
+        if names_an_id(name, strictly=True) and _many_for_an_id(len(distinct), n):
             return _REPEATED_ID.format(n=len(distinct), name=name)
         return ""
     words = set(name_words(name))
@@ -193,6 +193,12 @@ def identifier_reason(name: str, values: np.ndarray) -> str:
     if np.abs(distinct).max() >= EXACT:
         return "whole numbers of 16 and more digits that never repeat"
     return ""
+
+
+def _many_for_an_id(n_distinct: int, n: int) -> bool:
+    """Whether a repeated id names cases (patients, shops) rather than a few codes: assumed, at most 20 rows for each,
+    or more than 50 and 1% of the rows."""
+    return n_distinct > max(50, n // 100) or (n_distinct > 20 and 20 * n_distinct >= n)
 
 
 def name_words(name: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.convert import read_numbers, refuse_infinite, refuse_odd, shorten
+from annvil.data.convert import read_dates, read_numbers, refuse_infinite, refuse_odd, shorten
 from annvil.data.raw import RawColumn
 from annvil.data.text import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
@@ -47,9 +47,7 @@ def read_target(
     if raw.storage == "nested":
         raise DataError(f"The target {raw.name!r} of {where} holds lists or records; it must hold classes or numbers.")
     if raw.storage == "date":
-        raise DataError(
-            f"The target {raw.name!r} of {where} is a date; predict a number (such as days until then) or a class."
-        )
+        raise _is_a_date(raw.name, where)
     numbers = read_numbers(raw, missing=missing, comma=comma)
     numeric = raw.storage == "number" or (
         raw.storage == "text" and raw.label == "str" and _all_numbers(raw, numbers.odd)
@@ -67,7 +65,15 @@ def read_target(
             refuse_infinite(raw.name, numbers.values, f"the target in {where}")
             return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)
     labels, codes = _text_labels(raw, missing)
+    if len(labels) > FEW_CLASSES and not len(read_dates(raw, missing=missing).odd):
+        raise _is_a_date(raw.name, where)
     return _classes(raw, labels, codes, "as asked" if asked else _text_reason(raw, labels), asked, where)
+
+
+def _is_a_date(name: str, where: str) -> DataError:
+    return DataError(
+        f"The target {name!r} of {where} is a date; predict a number (such as days until then) or a class."
+    )
 
 
 def _all_numbers(raw: RawColumn, odd: NDArray[np.int64]) -> bool:
