@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Finding": "annvil.data.auditing",
+    "Finding": "annvil.data.findings",
     "Rows": "annvil.data.splits",
     "audit": "annvil.data.auditing",
     "canonical_text": "annvil.data.text",

@@ -1,0 +1,178 @@
+"""Findings of the audit, and those that concern columns one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from annvil.data.table import ColumnNote, Dataset
+from annvil.task import FloatArray
+
+Severity = Literal["info", "warning", "serious"]
+
+MUCH_MISSING = 0.5
+"""Share of gaps from which a column deserves a look (assumed)."""
+
+RARE_LEVEL = 10
+"""Categories with fewer rows than this are called rare (assumed)."""
+
+MANY_LEVELS = 50
+"""Columns with more categories than this are called wide (assumed)."""
+
+FAR_OUT = 10.0
+"""A value is called an outlier when it is so many interquartile ranges away from the nearer quartile; assumed: 3 is
+Tukey's "far out", which every skewed column exceeds."""
+
+_TAIL_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found.
+
+    kind : stable name, such as "missing" or "leakage"
+    severity : "info" (dealt with), "warning" (look at it), "serious" (the scores may mean nothing until it is settled)
+    columns : those concerned, the target included where it is
+    what : one or two sentences on what was found
+    action : one sentence on what Annvil does about it, or what the user can do
+    """
+
+    kind: str
+    severity: Severity
+    columns: tuple[str, ...]
+    what: str
+    action: str
+
+
+def missing_values(dataset: Dataset) -> Iterator[Finding]:
+    gaps = {column.name: float(column.missing.mean()) for column in dataset.inputs.columns}
+    gaps = {name: share for name, share in sorted(gaps.items(), key=lambda item: -item[1]) if share}
+    if not gaps:
+        return
+    much = sum(share > MUCH_MISSING for share in gaps.values())
+    yield Finding(
+        "missing values",
+        "warning" if much else "info",
+        tuple(gaps),
+        f"{len(gaps)} of {len(dataset.inputs.columns)} columns have missing values: "
+        + listed([f"{name!r} {percent(share)}" for name, share in gaps.items()])
+        + ".",
+        "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and "
+        "categories get a category of their own.",
+    )
+
+
+def percent(share: float) -> str:
+    return "under 0.1%" if share < 0.001 else f"{share:.1%}"
+
+
+def listed(parts: Sequence[str], most: int = 6) -> str:
+    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
+
+
+_LEFT_OUT = {
+    "constant": ("constant columns", "{} the same value in every row: {}.", "They tell nothing and are left out."),
+    "empty": ("empty columns", "{} no value in any row: {}.", "They tell nothing and are left out."),
+    "duplicate": (
+        "duplicate columns",
+        "{} the same values as another column: {}.",
+        "One of each is enough; the others are left out.",
+    ),
+    "identifier": (
+        "identifiers",
+        "{} values that name the row rather than describe it: {}.",
+        "Left out, since a model could only learn them by heart; to use one, ask for it (--as column=category).",
+    ),
+    "text": (
+        "free text",
+        "{} free text or nested values: {}.",
+        "Left out, since models of tables cannot read it; to use one as categories, ask for it (--as column=category).",
+    ),
+}
+
+
+def columns_left_out(notes: Sequence[ColumnNote]) -> Iterator[Finding]:
+    for kind, (title, what, action) in _LEFT_OUT.items():
+        names = [note.name for note in notes if note.kind == kind]
+        if names:
+            subject = f"{len(names)} columns have" if len(names) > 1 else "1 column has"
+            yield Finding(title, "info", tuple(names), what.format(subject, listed([repr(n) for n in names])), action)
+    grouping = [note.name for note in notes if note.kind == "identifier" and "groups=" in note.reason]
+    if grouping:
+        yield Finding(
+            "repeated identifier",
+            "warning",
+            tuple(grouping),
+            f"{listed([repr(n) for n in grouping])} names something that occurs in several rows.",
+            "Rows are split one by one; if rows with the same value belong together, fit again with "
+            f"groups={grouping[0]!r} (--groups).",
+        )
+
+
+def categories(dataset: Dataset) -> Iterator[Finding]:
+    rare: dict[str, int] = {}
+    many: dict[str, int] = {}
+    for column in dataset.inputs.columns:
+        if column.field.is_text:
+            counts = np.bincount(column.values[column.values >= 0], minlength=len(column.levels))
+            n_rare = int(np.sum((counts > 0) & (counts < RARE_LEVEL)))
+            if n_rare:
+                rare[column.name] = n_rare
+            if len(column.levels) > MANY_LEVELS:
+                many[column.name] = len(column.levels)
+    if rare:
+        parts = [f"{name!r} {n}" for name, n in sorted(rare.items(), key=lambda item: -item[1])]
+        yield Finding(
+            "rare categories",
+            "info",
+            tuple(rare),
+            f"Categories with fewer than {RARE_LEVEL} rows: {listed(parts)}.",
+            "What is met too seldom in training is treated like a category never seen, for which every model has an "
+            "answer anyway.",
+        )
+    if many:
+        parts = [f"{name!r} {n}" for name, n in sorted(many.items(), key=lambda item: -item[1])]
+        yield Finding(
+            "many categories",
+            "info",
+            tuple(many),
+            f"Columns with more than {MANY_LEVELS} categories: {listed(parts)}.",
+            "Networks learn an embedding for them, other models an encoding, always inside the training rows alone.",
+        )
+
+
+def outlying_numbers(dataset: Dataset) -> Iterator[Finding]:
+    found: dict[str, int] = {}
+    step = max(1, dataset.n_rows // _TAIL_ROWS)
+    for column in dataset.inputs.columns:
+        if column.kind == "number":
+            n = count_outliers(column.values[::step])
+            if n:
+                found[column.name] = n * step
+    if not found:
+        return
+    most_first = sorted(found.items(), key=lambda item: -item[1])
+    parts = [f"{name!r} {'about ' * (step > 1)}{n}" for name, n in most_first]
+    yield Finding(
+        "outliers",
+        "info",
+        tuple(found),
+        f"Numbers with values more than {FAR_OUT:.0f} interquartile ranges from the middle half: {listed(parts)}.",
+        "Trees do not mind; networks get robustly scaled, smoothly clipped values, linear models also the ranks of "
+        "skewed columns. If they are typing errors, mend them or declare them missing.",
+    )
+
+
+def count_outliers(values: FloatArray) -> int:
+    """How many values lie far outside the middle half; 0 for columns that are mostly one value."""
+    present = values[~np.isnan(values)]
+    if len(present) < 20:
+        return 0
+    low, high = np.quantile(present, [0.25, 0.75])
+    if low == high:
+        return 0
+    width = FAR_OUT * (high - low)
+    return int(np.sum((present > high + width) | (present < low - width)))
