@@ -19,7 +19,7 @@ from annvil.data.table import Dataset, Table
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape, as_outputs
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_logistic
-from annvil.models.metering import Stopwatch, bounded_threads
+from annvil.models.metering import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
 from annvil.task import FloatArray, IntArray, Task
@@ -79,7 +79,7 @@ class Linear:
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Search on the inner splits, then one fit on all rows, for every job."""
-        with bounded_threads(context.threads or 1):
+        with bounded_threads(threads_for(jobs, dataset, context.threads)):
             for job in jobs:
                 fitted = self._fit_job(dataset, job, effort, context)
                 if fitted is None:
@@ -202,6 +202,6 @@ def _seconds_per_fit(shape: Shape, n_rows: int) -> float:
     n_columns = 2 * shape.n_numbers + shape.n_levels + 1
     if not shape.is_classification:
         smaller = float(min(n_columns, n_rows))
-        return 0.01 + 3e-9 * n_rows * n_columns * math.sqrt(smaller) + 2e-9 * smaller**3
+        return 0.01 + 3e-5 * n_columns + 3e-9 * n_rows * n_columns * math.sqrt(smaller) + 2e-9 * smaller**3
     n_coefficients = n_columns * (1 if shape.n_outputs == 2 else shape.n_outputs)
-    return 0.02 + 1e-7 * n_rows * n_coefficients + 2e-8 * min(n_coefficients, 500) ** 3
+    return 0.02 + 3e-5 * n_columns + 1e-7 * n_rows * n_coefficients + 1e-9 * min(n_coefficients, 500) ** 3

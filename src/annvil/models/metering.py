@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from annvil.data.table import Dataset
+from annvil.models.contract import Job
 
 
 @dataclass
@@ -24,6 +27,18 @@ class Stopwatch:
     def core_seconds(self) -> float:
         """Processor time."""
         return time.process_time() - self._cores
+
+
+SMALL_VALUES = 1_000_000
+"""Rows times columns up to which one thread is enough (measured: two gain nothing there)."""
+
+
+def threads_for(jobs: Sequence[Job], dataset: Dataset, asked: int) -> int:
+    """Threads for fits one after another: what was asked for, else one for small data and all (0) for large."""
+    if asked:
+        return asked
+    n_rows = max((len(job.rows) for job in jobs), default=0)
+    return 1 if n_rows * len(dataset.inputs.columns) <= SMALL_VALUES else 0
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset, Table
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape
-from annvil.models.metering import Stopwatch, bounded_threads
+from annvil.models.metering import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.preparation import LinearPreparation
 from annvil.task import FloatArray, IntArray, Task
@@ -168,7 +168,7 @@ class Neighbours:
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Choose the kernel on the inner splits, then remember all rows, for every job."""
-        with bounded_threads(context.threads or 1):
+        with bounded_threads(threads_for(jobs, dataset, context.threads)):
             for job in jobs:
                 fitted = self._fit_job(dataset, job, effort, context)
                 if fitted is None:

@@ -18,15 +18,12 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset, Table
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
-from annvil.models.metering import Stopwatch, bounded_threads
+from annvil.models.metering import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees_growth import GROWTHS, Growth, baseline_of, grow_trees, seconds_per_fit
 from annvil.models.trees_onnx import forest_of, write_forest
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
 from annvil.task import FloatArray, IntArray, Task
-
-ONE_THREAD_VALUES = 1_000_000
-"""Rows times columns up to which one thread is used (measured: two gain nothing there, and lose much on busy cores)."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +99,7 @@ class BoostedTrees:
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Search on the inner splits and bag their members, for every job."""
-        n_values = max((len(job.rows) for job in jobs), default=0) * len(dataset.inputs.columns)
-        with bounded_threads(context.threads or (1 if n_values <= ONE_THREAD_VALUES else 0)):
+        with bounded_threads(threads_for(jobs, dataset, context.threads)):
             for job in jobs:
                 fitted = self._fit_job(dataset, job, effort, context)
                 if fitted is None:

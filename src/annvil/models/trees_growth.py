@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +33,6 @@ LARGEST_RATE = 0.3
 
 BLIND_ROUNDS = 100
 """Rounds where no row is left to stop on (scikit-learn's default)."""
-
-LONG_WORK = 5e8
-"""Rows times columns times rounds from which a fit asks the clock between pieces (measured: some 10 s)."""
-
-PIECE_ROUNDS = 50
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ def grow_trees(
     ----------
     scale : multiplies the number of rounds
     weights : per class, or None; given for classes only
-    context : its deadline ends long growth early; what has grown by then is returned
+    context : its deadline ends growth early; what has grown by then is returned
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -107,10 +104,8 @@ def grow_trees(
     if can_stop:
         more |= {"X_val": stopping[0], "y_val": stopping[1]}
         more |= {} if weights is None else {"sample_weight_val": weights[stopping[1]]}
-    if features.size * rounds < LONG_WORK:
+    with _clock_watched(model, context):
         model.fit(features, y, **more)
-    else:
-        _fit_in_pieces(model, rounds, features, y, more, context)
     if can_stop:
         best = int(np.argmax(model.validation_score_))  # entry 0 is before the first round
         model._predictors = model._predictors[: max(1, best)]
@@ -123,19 +118,26 @@ def _without_empty_columns(features: NDArray[np.float32]) -> NDArray[np.float32]
     return np.where(empty, np.float32(0), features) if empty.any() else features
 
 
-def _fit_in_pieces(
-    model: Any, rounds: int, features: NDArray[Any], y: NDArray[Any], more: dict[str, Any], context: Context
-) -> None:
-    """The same fit, with a look at the clock every few rounds."""
-    model.warm_start = True
-    for upto in range(PIECE_ROUNDS, rounds + PIECE_ROUNDS, PIECE_ROUNDS):
-        model.max_iter = min(upto, rounds)
-        model.fit(features, y, **more)
-        if model.n_iter_ < model.max_iter:
-            return
-        if context.deadline.passed and model.max_iter < rounds:
-            context.cut_short = True
-            return
+@contextmanager
+def _clock_watched(model: Any, context: Context) -> Iterator[None]:
+    """Inside, the model also stops growing when the deadline passes.
+
+    scikit-learn has no callback per round; the method that decides on early stopping is called once in each and is
+    stood in for. Growing in pieces with ``warm_start`` would bin the rows and predict with all trees anew for each.
+    """
+    decide = model._check_early_stopping_loss
+
+    def decide_by_the_clock_too(*arguments: Any, **named: Any) -> bool:
+        stop = bool(decide(*arguments, **named))
+        if context.deadline.passed:
+            context.cut_short = stop = True
+        return stop
+
+    model._check_early_stopping_loss = decide_by_the_clock_too
+    try:
+        yield
+    finally:
+        del model._check_early_stopping_loss
 
 
 def baseline_of(model: Any) -> FloatArray:
