@@ -184,6 +184,25 @@ def test_what_is_done_is_not_done_again(run: Run, guess: Any, toy: Any) -> None:
     assert [contender.asked for contender in again[1:]] == [[], []]
 
 
+def test_after_an_interruption_populations_are_trained_whole_and_the_rest_fold_by_fold(
+    run: Run, guess: Any, toy: Any
+) -> None:
+    def interrupt(job: Job) -> None:
+        if job.key == "repeat-0-fold-2":
+            raise KeyboardInterrupt
+
+    linear, net = toy("linear", "linear", (0,), before=interrupt), toy("net", "network", (0,))
+    with pytest.raises(KeyboardInterrupt):
+        run([guess, linear, net], repeats=1)
+    linear, net = toy("linear", "linear", (0,)), toy("net", "network", (0,), before=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run([guess, linear, net], repeats=1)
+    assert [key for key, _ in linear.asked] == ["repeat-0-fold-2", "repeat-0-fold-3", "repeat-0-fold-4"]
+    net = toy("net", "network", (0,))
+    run([guess, toy("linear", "linear", (0,)), net], repeats=1)
+    assert [key for key, _ in net.asked] == [f"repeat-0-fold-{fold}" for fold in range(5)]
+
+
 def test_a_threshold_is_chosen_on_out_of_fold_rows_for_f1(run: Run, guess: Any, toy: Any) -> None:
     race = run([guess, toy("net", "network", (0, 1))], repeats=1, metric="f1")
     assert all(fold.threshold is not None for fold in race.records.folds("net"))
