@@ -152,6 +152,7 @@ def _info(dataset: Dataset, comparison: Comparison, standing: Standing, shipped:
         "title": shipped.title,
         "summary": shipped.summary,
         "preparation": shipped.preparation,
+        "missing": dataset.missing,
         "data": {
             "name": source.name,
             "sha256": source.sha256,
