@@ -6,7 +6,7 @@ Prints a Markdown table (log-loss, or root mean squared error over the target's 
 deviation over outer folds; processor seconds per outer fold on one thread). Every library gets the columns of
 `TreePreparation`, five inner folds, early stopping on them, calibration, and averages the five members of its best
 candidate. References: scikit-learn and CatBoost at their defaults, one fit each; CatBoost with its own categories.
-FOLDER holds CSV files with a header; the targets are named below. Needs the extra ``bench``.
+FOLDER holds tables/NAME.csv; the targets are named below. ANNVIL_DATA can name the folder too. Needs the extra ``bench``.
 """
 
 from __future__ import annotations
@@ -202,7 +202,9 @@ def main() -> None:
     """Read, race, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", default=list(TARGETS), help="names of tables, all by default")
-    parser.add_argument("--data", type=Path, default=os.environ.get("ANNVIL_DATA"), help="folder of CSV files")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("ANNVIL_DATA"), help="folder that holds tables/*.csv"
+    )
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--folds", type=int, default=3)
@@ -217,7 +219,7 @@ def main() -> None:
 
 def race(name: str, options: argparse.Namespace) -> str:
     """One line of the table."""
-    dataset = read(options.data / f"{name}.csv", target=TARGETS[name])
+    dataset = read(options.data / "tables" / f"{name}.csv", target=TARGETS[name])
     rows = np.random.default_rng(0).permutation(dataset.n_rows)[: options.rows]
     dataset = dataset.take(np.sort(rows))
     (splits,) = outer_splits(dataset, options.folds, 1, 0)
