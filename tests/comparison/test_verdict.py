@@ -212,6 +212,16 @@ def test_whoever_was_cut_is_judged_on_what_it_has_and_does_not_vanish() -> None:
     assert "do not predict" not in verdict.headline
 
 
+def test_a_loser_that_was_cut_short_is_said_in_the_headline() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.9, "net": 0.85})
+    cut = tuple(replace(s, state="cut short") if s.contender == "net" else s for s in made.standings)
+    verdict = judge(replace(made, standings=cut))
+    assert verdict.kind == "simple"
+    assert verdict.headline.endswith("This holds for this budget only: dense network was cut short by the clock.")
+    assert verdict.sentences[-1] == "Cut short by the clock, and perhaps better with more time: dense network."
+    assert "clock" not in text(judge(made))
+
+
 def test_guessing_alone_is_no_finding_about_the_inputs() -> None:
     whole = evidence({"dummy": 0.5, "linear": 0.8, "net": 0.85})
     cut = tuple(

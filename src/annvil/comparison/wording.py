@@ -52,7 +52,20 @@ class _Words:
     # -- the answer ------------------------------------------------------------------------------------------------
 
     def headline(self) -> str:
-        """One or two sentences: the answer and how sure it is."""
+        """One to three sentences: the answer, how sure it is, and whether the loser was cut short by the clock."""
+        return self._answer() + self._cut_short()
+
+    def _cut_short(self) -> str:
+        kind, ruled_out = self.finding.kind, self.finding.network_ruled_out
+        loser = self.finding.simple if kind == "network" else self.finding.network
+        if self.finding.posterior is None or loser is None or not (ruled_out or kind in ("network", "simple")):
+            return ""
+        standing = self.table[_usual(loser)]
+        if standing.state != "cut short":
+            return ""
+        return f" This holds for this budget only: {inside(standing.title)} was cut short by the clock."
+
+    def _answer(self) -> str:
         posterior, kind = self.finding.posterior, self.finding.kind
         recommended = self.table[self.finding.recommendation.contender]
         if recommended.family == "dummy" and len(self.finding.paired.results) == 1:
@@ -273,6 +286,9 @@ class _Words:
     def caveats(self) -> str:
         """What the numbers do not cover."""
         plan, texts = self.evidence.plan, []
+        cut = [inside(s.title) for s in self.evidence.standings if s.state == "cut short"]
+        if cut:
+            texts.append(f"Cut short by the clock, and perhaps better with more time: {', '.join(cut)}.")
         if self.evidence.time_ordered:
             texts.append(
                 "The folds follow time and differ in how many rows they train on, which the probabilities do not "
