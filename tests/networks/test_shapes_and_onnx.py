@@ -20,6 +20,9 @@ from annvil.networks import (
 )
 from annvil.networks import embeddings as embeddings_module
 from annvil.training import Member, Recipe, train_population
+from annvil.training.engine import _check
+from annvil.training.job import Workspace
+from annvil.training.pack import Pack
 
 N_NUMBERS, CARDINALITIES = 7, [3, 11]
 DRAW = torch.Generator().manual_seed(1)
@@ -128,6 +131,30 @@ def test_a_population_learns_and_its_members_are_what_they_are_alone(name: str) 
     assert (together.validation_loss < 0.6).all()
     outputs = together.predict((NUMBERS, CODES), members=[2])
     torch.testing.assert_close(outputs[0], together.network(2)(NUMBERS, CODES).detach())
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_the_traced_gradient_is_autograds(name: str) -> None:
+    population = [Member(np.arange(96), np.arange(0), seed, learning_rate=0.0, dropout=0.2) for seed in range(2)]
+    networks = [randomised(built(name, member.seed)).train() for member in population]
+    job = _check(
+        lambda m: networks[m.seed], (NUMBERS, CODES), CLASSES, population, Recipe(1, 48), "cross-entropy", None
+    )
+    pack = Pack(job, [0, 1], *job.layout.stack(networks), Workspace())
+    pack.begin_epoch(0)
+    pack.run_steps(0, 1)
+    for k, network in enumerate(networks):
+        noise = dict(zip(job.layout.buffers, pack.buffers, strict=True))
+        for path, buffer in network.named_buffers():
+            buffer.copy_(noise[path][k])
+        rows = pack._order[0, k].long()
+        outputs = network(NUMBERS[rows], CODES[rows])
+        heads = outputs.unsqueeze(1) if outputs.dim() == 2 else outputs
+        losses = [torch.nn.functional.cross_entropy(heads[:, i], CLASSES[rows]) for i in range(heads.shape[1])]
+        parameters = dict(network.named_parameters())
+        gradients = torch.autograd.grad(sum(losses) / len(losses), [parameters[path] for path in job.layout.names])  # type: ignore[arg-type]
+        for path, expected, view in zip(job.layout.names, gradients, pack.views(pack.gradients), strict=True):
+            torch.testing.assert_close(view[k], expected, rtol=1e-4, atol=1e-6, msg=f"{name}: {path}")
 
 
 def test_without_numbers_and_without_categories() -> None:

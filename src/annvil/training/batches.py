@@ -68,7 +68,9 @@ class Layouts:
         self._row_weights = row_weights
         self._places = [_places(len(member.train), shape.steps, shape.batch) for member in members]
         self._rows = [torch.as_tensor(np.asarray(member.train), dtype=torch.int32) for member in members]
-        self._flat = _weights_of_places(self._places)
+        alike = len({len(rows) for rows in self._rows}) == 1
+        flat = _normalise(torch.stack([(p >= 0).float() for p in self._places[: 1 if alike else None]], dim=1), (2,))
+        self._flat = flat.expand(-1, len(members), -1)  # where members have equally many rows, kept once
 
     def order(self, epoch: int) -> Tensor:
         """The rows of every step of ``epoch``."""
@@ -105,10 +107,6 @@ def _places(rows: int, steps: int, batch: int) -> Tensor:
     bounds = torch.arange(steps + 1) * rows // max(steps, 1)
     places = bounds[:-1, None] + torch.arange(batch)
     return torch.where(places < bounds[1:, None], places, -1)
-
-
-def _weights_of_places(places: list[Tensor]) -> Tensor:
-    return _normalise(torch.stack([(place >= 0).float() for place in places], dim=1), (2,))
 
 
 def _normalise(weights: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from annvil.errors import DataError, RequestError, name_rows
 from annvil.training import machine
 from annvil.training.batches import BatchShape
 from annvil.training.checkpoint import Checkpoint, fingerprint
-from annvil.training.job import Job, scratch_bytes
+from annvil.training.job import Job, probe
 from annvil.training.losses import CustomLoss, make_loss
 from annvil.training.packing import cut
 from annvil.training.population import Population
@@ -27,7 +26,7 @@ from annvil.training.running import Run
 from annvil.training.stack import Layout
 
 _WORTH_A_THREAD = 1e9
-"""Multiplications in a step of a single network from which a second thread inside the operations pays (assumed)."""
+"""Work (`Trace.work`) in a step of a single pack from which a second thread inside the operations pays (assumed)."""
 
 
 def train_population(
@@ -155,7 +154,7 @@ def _choose(job: Job, facts: dict[str, Any] | None) -> tuple[Job, int, int, dict
     job, one_by_one = _batched_if_possible(job)
     bfloat16, precision_because = _choose_precision(job) if facts is None else (facts["bfloat16"], "as before the stop")
     if bfloat16:
-        job = replace(job, bfloat16=True, _traces={})
+        job = job.changed(bfloat16=True)
     n_packs = len(cut(job, range(len(job.members))))
     workers, threads, threads_because = _choose_threads(job, n_packs)
     choices: dict[str, Any] = {
@@ -173,13 +172,13 @@ def _batched_if_possible(job: Job) -> tuple[Job, str]:
     """The job with members batched, or one by one with the reason: some operations cannot be vmapped."""
     shape = BatchShape.of(job.members[0], job.recipe)
     try:
-        scratch_bytes(job, shape)
+        probe(job, shape)
         return job, ""
     except RequestError:
         raise
     except (RuntimeError, NotImplementedError) as error:
-        alone = replace(job, batched=False, _traces={})
-        scratch_bytes(alone, shape)
+        alone = job.changed(batched=False)
+        probe(alone, shape)
         return alone, str(error).splitlines()[0]
 
 
@@ -206,7 +205,7 @@ def _choose_threads(job: Job, n_packs: int) -> tuple[int, int, str]:
         workers = min(most, n_packs)
         return workers, most // workers, f"{n_packs} packs on {workers} workers"
     shape = BatchShape.of(job.members[0], job.recipe)
-    work = 3 * shape.batch * job.layout.n_parameters
+    work = probe(job, shape).work * len(job.members)
     if asked == "auto" and work < _WORTH_A_THREAD:
         return 1, 1, "a step is too small to be worth a second thread"
     return 1, most, "one pack, its operations on several threads"

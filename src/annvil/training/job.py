@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -40,7 +40,12 @@ class Job:
     batched: bool = True
     bfloat16: bool = False
     _traces: dict[tuple[int, int, bool], Trace] = field(default_factory=dict)
+    _probes: dict[int, Probe] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def changed(self, **changes: Any) -> Job:
+        """The job with other choices; what was recorded for the old ones is forgotten."""
+        return replace(self, **changes, _traces={}, _probes={})
 
     def recorded(self, members: int, batch: int, training: bool, example: Sequence[Tensor]) -> Trace:
         """The trace for packs of that size; recorded when first asked for."""
@@ -51,6 +56,14 @@ class Job:
                 recorded = trace(step_function(self, network, training), example)
                 self._traces[key] = in_bfloat16(recorded) if self.bfloat16 else recorded
             return self._traces[key]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a step takes for one member: bytes beside its weights and moments, and work (`Trace.work`)."""
+
+    scratch_bytes: int
+    work: float
 
 
 class Workspace:
@@ -151,11 +164,13 @@ def step_function(job: Job, network: nn.Module, with_gradient: bool) -> Callable
     return step
 
 
-def scratch_bytes(job: Job, shape: BatchShape) -> int:
-    """Bytes that a step needs for one member beside its weights and moments; records the step for one member."""
-    workspace = Workspace()
-    parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
-    buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
-    gradients = [workspace.tensor(f"gradient {i}", tuple(p.shape)) for i, p in enumerate(parameters)]
-    bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
-    return workspace.n_bytes
+def probe(job: Job, shape: BatchShape) -> Probe:
+    """Record the step for one member and see what it takes; asked again, the same answer."""
+    if shape.batch not in job._probes:
+        workspace = Workspace()
+        parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
+        buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
+        gradients = [workspace.tensor(f"gradient {i}", tuple(p.shape)) for i, p in enumerate(parameters)]
+        bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
+        job._probes[shape.batch] = Probe(workspace.n_bytes, job.recorded(1, shape.batch, True, ()).work)
+    return job._probes[shape.batch]

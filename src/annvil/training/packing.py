@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from annvil.training.batches import BatchShape
-from annvil.training.job import Job, scratch_bytes
+from annvil.training.job import Job, probe
 
 MOST_SCRATCH = 8 << 20
 """Bytes for a pack's batch, activations and gradients. Measured on one core with 2 MiB of second-level cache: flat from
@@ -34,7 +34,9 @@ def cut(job: Job, numbers: Sequence[int]) -> list[list[int]]:
     for shape, mine in sorted(by_shape.items()):
         mine.sort(key=lambda n: (job.members[n].learning_rate, job.members[n].weight_decay, n))
         most = (
-            1 if not job.batched else max(LEAST_MEMBERS, min(MOST_MEMBERS, MOST_SCRATCH // scratch_bytes(job, shape)))
+            1
+            if not job.batched
+            else max(LEAST_MEMBERS, min(MOST_MEMBERS, MOST_SCRATCH // probe(job, shape).scratch_bytes))
         )
         n_packs = math.ceil(len(mine) / most)
         packs += [mine[len(mine) * i // n_packs : len(mine) * (i + 1) // n_packs] for i in range(n_packs)]

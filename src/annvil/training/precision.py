@@ -6,10 +6,9 @@ from dataclasses import replace as with_changes
 
 import torch
 
-from annvil.training.tracing import Form, Node, Trace, aten, live_nodes, replace
+from annvil.training.tracing import PRODUCTS, Form, Node, Trace, aten, live_nodes, replace
 
-_PRODUCTS = (aten.bmm.default, aten.mm.default)
-_FACTORS_AFTER_A_SUMMAND = (aten.baddbmm.default, aten.addmm.default)
+_WITH_A_SUMMAND = {aten.baddbmm.default: aten.bmm.default, aten.addmm.default: aten.mm.default}
 
 
 def in_bfloat16(recorded: Trace) -> Trace:
@@ -48,18 +47,20 @@ class _Rounding:
         base = None if node.base is None else self.now[id(node.base)]
         source = None if node.source is None else self.now[id(node.source)]
         new = with_changes(node, args=args, kwargs=kwargs, base=base, source=source)
-        if node.op in _PRODUCTS and _pays(args):
-            new = self._product(new, args)
-        elif node.op in _FACTORS_AFTER_A_SUMMAND and not kwargs and _pays(args[1:]):
-            product_op = aten.bmm.default if node.op is aten.baddbmm.default else aten.mm.default
-            product = self._product(with_changes(new, op=product_op), args[1:])
-            self.nodes.append(product)
-            new = with_changes(new, op=aten.add.Tensor, args=(args[0], product))
+        if node.op in PRODUCTS and not kwargs and _pays(args[-2:]):
+            new = self._rounded_product(new, args)
         self.now[id(node)] = new
         self.nodes.append(new)
 
-    def _product(self, node: Node, factors: tuple[Node, ...]) -> Node:
-        narrow_form = with_changes(Form.dense(node.form.shape, torch.bfloat16))
+    def _rounded_product(self, node: Node, args: tuple[Node, ...]) -> Node:
+        if node.op not in _WITH_A_SUMMAND:
+            return self._widened(node, args)
+        product = self._widened(with_changes(node, op=_WITH_A_SUMMAND[node.op]), args[-2:])
+        self.nodes.append(product)
+        return with_changes(node, op=aten.add.Tensor, args=(args[0], product))
+
+    def _widened(self, node: Node, factors: tuple[Node, ...]) -> Node:
+        narrow_form = Form.dense(node.form.shape, torch.bfloat16)
         product = Node(narrow_form, node.order, op=node.op, args=tuple(self._rounded(factor) for factor in factors))
         self.nodes.append(product)
         return Node(node.form, node.order, op=aten._to_copy.default, args=(product,), kwargs={"dtype": torch.float32})

@@ -16,7 +16,7 @@ from torch import Tensor
 from annvil.task import FloatArray
 from annvil.training.batches import BatchShape
 from annvil.training.checkpoint import Checkpoint, Saved
-from annvil.training.job import Job, Workspace
+from annvil.training.job import Job, Workspace, probe
 from annvil.training.pack import Pack
 from annvil.training.packing import cut, share
 from annvil.training.population import Population
@@ -24,7 +24,7 @@ from annvil.training.recipe import Progress
 from annvil.training.records import Record, halve
 
 ROUND_WORK = 3e10
-"""Multiplications between two questions whether to stop: about half a second on one core (measured)."""
+"""Work (`Trace.work`) between two questions whether to stop: about half a second on one core (measured)."""
 
 Tell = Callable[[Progress], None]
 
@@ -94,8 +94,8 @@ class Run:
         pack.run_steps(self.epoch, math.ceil(pack.shape.steps * share - 1e-9))
 
     def _rounds(self) -> int:
-        rows = sum(pack.shape.rows * len(pack.numbers) for pack in self.packs)
-        wanted = math.ceil(3 * rows * self.job.layout.n_parameters / ROUND_WORK)
+        work = sum(pack.shape.steps * len(pack.numbers) * probe(self.job, pack.shape).work for pack in self.packs)
+        wanted = math.ceil(work / self.workers / ROUND_WORK)
         return max(1, min(wanted, max(pack.shape.steps for pack in self.packs)))
 
     def _losses(self, pool: ThreadPoolExecutor) -> tuple[FloatArray, FloatArray]:

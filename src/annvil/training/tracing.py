@@ -106,6 +106,21 @@ class Trace:
     nodes: list[Node]
     outputs: list[Node]
 
+    @property
+    def work(self) -> float:
+        """Multiplications of matrix products, and ten for each number that another operation computes.
+
+        Ten, because that is about how many a core multiplies in a product while it computes one number otherwise
+        (measured: 10 µs for 65 536 numbers, 170 µs for a product of 256 × 256 matrices).
+        """
+        work = 0.0
+        for node in self.nodes:
+            if node.op in PRODUCTS:
+                work += node.form.size * node.args[-1].form.shape[-2]
+            elif node.op is not None or node.source is not None:
+                work += 10 * node.form.size
+        return work
+
 
 def trace(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> Trace:
     """The operations that ``function(*inputs)`` performs, simplified.
@@ -257,7 +272,8 @@ def _is_view(op: Any) -> bool:
 # Their results depend on the shape of the argument alone.
 _BY_SHAPE = {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 _COPIES = {"_to_copy", "clone", "lift_fresh", "lift_fresh_copy"}
-_PRODUCTS = (aten.bmm.default, aten.mm.default)
+_TRANSPOSABLE = (aten.bmm.default, aten.mm.default)
+PRODUCTS = (*_TRANSPOSABLE, aten.baddbmm.default, aten.addmm.default)
 # The same arithmetic under a name that has a form writing into given memory.
 _SYNONYMS = {
     aten.mul.Scalar: aten.mul.Tensor,
@@ -313,7 +329,7 @@ class _Builder:
     def untransposed(self, node: Node) -> Node:
         """A product seen through a transposition, (A B)^T, as the product B^T A^T, whose memory can be given."""
         product = node.base
-        if product is None or product.op not in _PRODUCTS or node.form != product.form.transposed:
+        if product is None or product.op not in _TRANSPOSABLE or node.form != product.form.transposed:
             return node
         self.moment = product.order
         left, right = (self._view(factor.root, factor.form.transposed) for factor in reversed(product.args))
