@@ -206,7 +206,11 @@ class Fitted:
 
 
 class Contender(Protocol):
-    """A way to learn; see the module's text."""
+    """A way to learn; see the module's text.
+
+    One that only looks again at the fits of another (an ensemble of its candidates) names that other in an attribute
+    ``shares_fits_with``; its time is then not charged twice.
+    """
 
     name: str  # registry key, such as "boosted-trees"
     title: str  # for people, such as "Boosted trees"
