@@ -101,6 +101,7 @@ def test_broken_files(file: TextFile, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @thorough
 @given(columns_of_values())
 def test_thousands_of_tables_in_memory(case: Case) -> None:

@@ -22,8 +22,8 @@ from annvil.task import FloatArray, IntArray
 
 _BOOLEANS = ("false", "true")
 
-LARGEST = 1e100
-"""Numbers beyond this are refused: squares of much larger ones overflow float64, and nothing measured is so large."""
+LARGEST = 1e30
+"""Numbers beyond this are refused: models add up float32 numbers, which end at 3e38, and squares in float64."""
 
 
 @dataclass(frozen=True)
@@ -194,10 +194,10 @@ def refuse_infinite(name: str, values: FloatArray, where: str) -> None:
     rows = np.flatnonzero(np.abs(values) > LARGEST)
     if len(rows):
         infinite = bool(np.isinf(values[rows]).all())
-        what = "infinite values" if infinite else f"numbers beyond ±{LARGEST:.0e}, which cannot be computed with,"
+        what = "infinite values" if infinite else f"numbers beyond ±{LARGEST:.0e}, which models cannot compute with,"
         raise DataError(
             f"Column {name!r} of {where} has {what} ({name_rows(rows[:5].tolist(), len(rows))}); "
-            "replace them by numbers, or leave them empty if they are unknown."
+            "replace or rescale them, or leave them empty if they are unknown."
         )
 
 

@@ -128,8 +128,10 @@ def _error_as_it_is(values: FloatArray, answers: FloatArray) -> float:
 def _uncorrelated(x: FloatArray, y: FloatArray) -> float:
     """1 - r², and 1 where either does not vary."""
     x, y = x - x.mean(), y - y.mean()
-    spread = float(x @ x) * float(y @ y)
-    return float(np.clip(1 - float(x @ y) ** 2 / spread, 0, 1)) if spread else 1.0
+    x_length, y_length = float(np.linalg.norm(x)), float(np.linalg.norm(y))
+    if not x_length or not y_length:
+        return 1.0
+    return float(np.clip(1 - float((x / x_length) @ (y / y_length)) ** 2, 0, 1))
 
 
 def _answers(data: Dataset) -> FloatArray:
