@@ -6,8 +6,7 @@ Prints a Markdown table (log-loss, or root mean squared error over the target's 
 deviation over outer folds; processor seconds per outer fold on one thread). Every library gets the columns of
 `TreePreparation`, five inner folds, early stopping on them, calibration, and averages the five members of its best
 candidate. References: scikit-learn and CatBoost at their defaults, one fit each; CatBoost with its own categories.
-FOLDER holds
-tables/NAME.csv (ANNVIL_DATA can name it too); the targets are named below. Needs the extra ``bench``.
+FOLDER holds tables/NAME.csv (ANNVIL_DATA can name it too); the targets are named below. Needs the extra ``bench``.
 """
 
 from __future__ import annotations
