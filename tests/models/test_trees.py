@@ -66,6 +66,14 @@ def test_shorter_growth_takes_bigger_steps():
     assert rates == [0.1, 0.1, 0.2, 0.3]
 
 
+def test_many_classes_get_fewer_rounds_and_bigger_steps():
+    x, _ = rows_of(200, 0)
+    y = np.arange(200) % 20
+    model = grow_trees(SMALL, 0.1, 0, (x, y), (x, y), None, Context())
+    assert model.max_iter == round(0.1 * growth_module.MOST_TREES / 20)
+    assert model.learning_rate == growth_module.LARGEST_RATE
+
+
 def test_without_rows_to_stop_on_growth_is_blind_but_ends():
     x, y = rows_of(60, 0)
     model = grow_trees(SMALL, 0.1, 0, (x, y), (x[:0], y[:0]), None, Context())

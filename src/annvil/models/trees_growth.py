@@ -31,6 +31,10 @@ STEADY_SCALE = 0.5
 
 LARGEST_RATE = 0.3
 
+MOST_TREES = 3000
+"""Of one model: every round grows a tree per class, so many classes get fewer rounds and bigger steps. (Measured on 2500
+rows of letter, 26 classes: accuracy 0.834 with 300 rounds, 0.827 with 100, a third of the size and time.)"""
+
 BLIND_ROUNDS = 100
 """Rounds where no row is left to stop on (scikit-learn's default)."""
 
@@ -86,8 +90,10 @@ def grow_trees(
 
     features, y = _without_empty_columns(train[0]), train[1]
     can_stop = len(stopping[1]) > 0
+    classes = y.dtype.kind == "i"
+    scale *= min(1.0, MOST_TREES / (ROUNDS * _trees_a_round(len(np.unique(y)) if classes else 1)))
     rounds = max(1, round((ROUNDS if can_stop else BLIND_ROUNDS) * scale))
-    kind = HistGradientBoostingClassifier if y.dtype.kind == "i" else HistGradientBoostingRegressor
+    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     model = kind(
         learning_rate=min(LARGEST_RATE, growth.learning_rate * max(1.0, STEADY_SCALE / scale)),
         max_leaf_nodes=growth.leaves,
@@ -152,10 +158,15 @@ def seconds_per_fit(shape: Shape, n_inner: int) -> float:
     """
     n_train = shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8)
     n_columns = shape.n_numbers + min(shape.n_levels, 8 * shape.n_texts)
-    trees_a_round = shape.n_outputs if shape.n_outputs > 2 else 1
+    trees = min(TYPICAL_ROUNDS * _trees_a_round(shape.n_outputs), MOST_TREES)
     leaves = min(1.0, 0.2 + n_train / 2500)  # few rows cannot fill the leaves allowed
     tree = leaves * (1e-3 + 6e-5 * n_columns) + 5e-9 * n_train * n_columns
-    return TYPICAL_ROUNDS * trees_a_round * tree + 1e-6 * n_train * n_columns
+    return trees * tree + 1e-6 * n_train * n_columns
+
+
+def _trees_a_round(n_outputs: int) -> int:
+    """One per class; two classes share one."""
+    return n_outputs if n_outputs > 2 else 1
 
 
 TYPICAL_ROUNDS = 400
