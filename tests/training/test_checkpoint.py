@@ -99,13 +99,19 @@ def test_when_both_generations_are_damaged_it_starts_anew_and_says_so(tmp_path: 
 
 def test_the_damaged_file_never_takes_the_place_of_the_good_one(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
-    train(path, stop_after=3)
-    good = path.read_bytes()
-    path.with_name("run.safetensors.previous").write_bytes(good)
+    saver = checkpoint.Checkpoint(path, "request")
+    for epoch in (1, 2):
+        saver.save(checkpoint.Saved({"epoch": epoch}, {}))
     path.write_bytes(b"torn")
-    saver = checkpoint.Checkpoint(path, "another")
-    saver.save(checkpoint.Saved({}, {}))
-    assert path.with_name("run.safetensors.previous").read_bytes() == good
+    after_the_crash = checkpoint.Checkpoint(path, "request")
+    saved, _ = after_the_crash.load()
+    assert saved is not None
+    assert saved.facts == {"epoch": 1}
+    after_the_crash.save(checkpoint.Saved({"epoch": 3}, {}))
+    path.write_bytes(b"torn again")
+    saved, _ = checkpoint.Checkpoint(path, "request").load()
+    assert saved is not None
+    assert saved.facts == {"epoch": 1}
 
 
 def test_a_checkpoint_of_another_request_is_not_used(tmp_path: Path) -> None:

@@ -50,9 +50,9 @@ def run(
             if recipe.clip_norm:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
             for group in other.param_groups:
-                group["lr"] = group["peak"] * factor
+                group["lr"], group["weight_decay"] = group["peak"] * factor, group["decay"] * (0.5 + factor)
             other.step()
-        optimiser.step(factor, 1.0)
+        optimiser.step(factor, 0.5 + factor)
     views = layout.views(flat, len(members))
     mine = [[view[k] for view in views] for k in range(len(members))]
     return mine, [[getattr(network, name).detach() for name in layout.names] for network in networks]
@@ -61,10 +61,10 @@ def run(
 def make_optimiser(
     recipe: Recipe, parameters: list[tuple[nn.Parameter, tuple[float, float]]], rate: float, decay: float
 ) -> torch.optim.Optimizer:
-    groups = [
-        {"params": [p], "lr": rate * factors[0], "peak": rate * factors[0], "weight_decay": decay * factors[1]}
-        for p, factors in parameters
-    ]
+    groups: list[dict[str, object]] = []
+    for parameter, (rate_factor, decay_factor) in parameters:
+        own_rate, own_decay = rate * rate_factor, decay * decay_factor
+        groups.append({"params": [parameter], "lr": own_rate, "peak": own_rate, "decay": own_decay})
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, betas=recipe.betas, eps=recipe.eps)
     return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=True)

@@ -177,6 +177,24 @@ def test_an_argument_is_not_overwritten_while_it_is_needed() -> None:
         assert torch.equal(mine, theirs)
 
 
+def test_a_constant_that_is_changed_in_place_keeps_its_value() -> None:
+    def function(x: Tensor) -> list[Tensor]:
+        ones = torch.ones(3, 4)
+        return [ones.sub_(x) * 2]
+
+    x = torch.randn(3, 4)
+    assert torch.equal(run(function, x)[0], function(x)[0])
+
+
+def test_two_views_of_one_argument_are_not_overwritten() -> None:
+    def function(x: Tensor) -> list[Tensor]:
+        h = x + 1
+        return [h * h.T + 1]
+
+    x = torch.randn(5, 5)
+    assert torch.equal(run(function, x)[0], function(x)[0])
+
+
 def test_two_outputs_that_are_one_tensor() -> None:
     x = torch.randn(3, 4)
     one, other, same = run(lambda x: [x * 2, (x * 2).reshape(12), x], x)

@@ -111,21 +111,11 @@ class Pack:
 
     def keep_best(self, places: Sequence[int]) -> None:
         """The weights of the members at ``places`` as they are now are their best so far."""
-        self._copy_members(self.parameters, self.best, places)
-
-    def restore(self, places: Sequence[int]) -> None:
-        """Set members back to their best weights, their moments to zero: so a diverged one computes with numbers."""
-        self._copy_members(self.best, self.parameters, places)
-        for moment in self.optimiser.moments:
-            for view in self.views(moment):
-                view[list(places)] = 0.0
-
-    def _copy_members(self, source: Tensor, target: Tensor, places: Sequence[int]) -> None:
         if len(places) == len(self.numbers):
-            target.copy_(source)
+            self.best.copy_(self.parameters)
             return
-        for old, new in zip(self.views(source), self.views(target), strict=True):
-            new[list(places)] = old[list(places)]
+        for now, best in zip(self.views(self.parameters), self.views(self.best), strict=True):
+            best[list(places)] = now[list(places)]
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that make up the state; ``step_done`` and the optimiser's ``n_steps`` as tensors too."""

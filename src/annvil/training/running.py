@@ -116,13 +116,13 @@ class Run:
         return [result for _, result in sorted(found, key=lambda pair: pair[0])]
 
     def _judge(self, train: FloatArray, validation: FloatArray, partly: bool = False) -> None:
-        """Note every member's losses, keep the weights that are its best, set diverged ones back.
+        """Note every member's losses and keep the weights that are its best; a diverged one goes on unheard.
 
         ``partly``: the first epoch was cut short; what there is counts as epoch 0.
         """
         self.epoch += 0 if partly else 1
         for pack in self.packs:
-            better, diverged = [], []
+            better = []
             for place, number in enumerate(pack.numbers):
                 record = self.records[number]
                 if not record.trains:
@@ -132,12 +132,8 @@ class Run:
                 losses = float(train[number]), float(validation[number])
                 if record.judge(self.epoch, *losses, validates, self.job.recipe):
                     better.append(place)
-                if record.state.startswith("diverged"):
-                    diverged.append(place)
             if better:
                 pack.keep_best(better)
-            if diverged:
-                pack.restore(diverged)
             if not partly:
                 pack.end_epoch()
 
