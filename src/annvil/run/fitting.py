@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock_module
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -217,10 +217,13 @@ def _compare_ship_report(work: _Work) -> Run:
         spent_seconds=work.clock.spent,
     )
     comparison = compare(dataset, contenders, asked, store, _Keeping(work))
-    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
     work.enter("Fitting the recommended model on all rows")
-    shipped = shipping.ship(dataset, contenders, comparison, work.folder, deadline)
+    shipped = shipping.ship(dataset, contenders, comparison, work.folder, store, deadline)
+    if shipped.notice:
+        work.listener.notice(shipped.notice)
+        comparison = replace(comparison, notices=(*comparison.notices, shipped.notice))
+    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     work.enter("Measuring which columns matter")
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
     importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)

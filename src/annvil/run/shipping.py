@@ -42,6 +42,7 @@ class Shipped:
     n_rows: int  # rows it learnt from
     fit_seconds: float
     threshold: float | None
+    notice: str = ""  # why it is not the model it should be
 
 
 def standing_of(comparison: Comparison, contender: str) -> Standing:
@@ -54,37 +55,27 @@ def ship(
     contenders: Sequence[Contender],
     comparison: Comparison,
     folder: RunFolder,
+    store: Store,
     deadline: Deadline,
 ) -> Shipped:
     """Fit the recommended contender on all rows of the comparison, as in a fold, and write its bundle.
 
+    When the budget ends before that fit, the model of the first fold ships in its place; ``Shipped.notice`` says so.
+
     Raises
     ------
     OutOfTime
-        When not even one candidate could be fitted before the deadline.
+        When there is no model of the first fold either.
     RuntimeError
         When the graph does not predict as the model in memory does; that is our own bug.
     """
     standing = standing_of(comparison, comparison.verdict.recommended)
     contender = next(c for c in contenders if c.name == standing.contender)
     fitted = fit_finally(dataset, contender, comparison, folder, deadline)
-    graph = export(fitted, dataset.inputs.schema, dataset.task)
-    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
-    parity, parity_rows = measure_parity(fitted, predictor, dataset)
-    threshold = _threshold(dataset, fitted, comparison)
-    shipped = Shipped(
-        contender=standing.contender,
-        title=standing.title,
-        summary=fitted.summary,
-        preparation=fitted.preparation,
-        size_bytes=len(graph),
-        n_parameters=fitted.n_parameters,
-        parity=parity,
-        parity_rows=parity_rows,
-        n_rows=len(fitted.job.rows),
-        fit_seconds=fitted.fit_seconds,
-        threshold=threshold,
-    )
+    if fitted is None:
+        shipped, graph = _first_fold(comparison, standing, store, folder)
+    else:
+        shipped, graph = _exported(dataset, comparison, standing, fitted)
     save(
         folder.model,
         graph,
@@ -97,18 +88,62 @@ def ship(
 
 def fit_finally(
     dataset: Dataset, contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
-) -> Fitted:
-    """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it."""
+) -> Fitted | None:
+    """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it.
+
+    None when the deadline passed first.
+    """
     planned = comparison.plan.efforts[contender.name]
     effort = Effort(candidates=planned["candidates"], scale=planned["scale"])
     context = Context(deadline=deadline, folder=folder.path / "final")
-    fitted = next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
-    if fitted is None:
+    return next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
+
+
+def _exported(dataset: Dataset, comparison: Comparison, standing: Standing, fitted: Fitted) -> tuple[Shipped, bytes]:
+    graph = export(fitted, dataset.inputs.schema, dataset.task)
+    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    parity, parity_rows = measure_parity(fitted, predictor, dataset)
+    shipped = Shipped(
+        contender=standing.contender,
+        title=standing.title,
+        summary=fitted.summary,
+        preparation=fitted.preparation,
+        size_bytes=len(graph),
+        n_parameters=fitted.n_parameters,
+        parity=parity,
+        parity_rows=parity_rows,
+        n_rows=len(fitted.job.rows),
+        fit_seconds=fitted.fit_seconds,
+        threshold=_threshold(dataset, fitted, comparison),
+    )
+    return shipped, graph
+
+
+def _first_fold(comparison: Comparison, standing: Standing, store: Store, folder: RunFolder) -> tuple[Shipped, bytes]:
+    """The best there is when time is over: the model of the first fold, already exported and checked."""
+    graph, cost = store.graph(standing.contender), store.cost(standing.contender)
+    result = store.result(standing.contender, "repeat-0-fold-0")
+    if graph is None or cost is None or cost.parity is None or result is None:
         raise OutOfTime(
-            f"The budget ended before {contender.title} could be fitted on all rows. The comparison is kept: "
-            f"`annvil resume {folder.path}` fits it."
+            f"The budget ended before {standing.title} could be fitted on all rows. The comparison is kept in "
+            f"{folder.path}; fit again with a longer --budget."
         )
-    return fitted
+    shipped = Shipped(
+        contender=standing.contender,
+        title=standing.title,
+        summary=result.summary,
+        preparation=(),
+        size_bytes=len(graph),
+        n_parameters=result.n_parameters,
+        parity=cost.parity,
+        parity_rows=min(result.n_test, PARITY_ROWS),
+        n_rows=result.n_train,
+        fit_seconds=result.fit_seconds,
+        threshold=result.threshold,
+        notice=f"The budget ended before {standing.title} was fitted on all rows: the model that ships is that of the "
+        f"first fold and learnt from {result.n_train:,} rows.",
+    )
+    return shipped, graph
 
 
 def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset) -> tuple[float, int]:
