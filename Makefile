@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test test-all lint docs clean
 
 demo: $(READY)  ## fit a real table, print the verdict, say where the report is
-	$(BIN)/annvil fit sample:breast-cancer --target diagnosis --budget 2m
+	$(BIN)/annvil fit sample:breast-cancer --budget 2m
 
 test: lint  ## lint, types, floors, and the default suite
 	$(BIN)/python -m pytest -q
