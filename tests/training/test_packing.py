@@ -35,6 +35,13 @@ def test_a_pack_fits_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(pack) for pack in packing.cut(made, range(5))] == [1, 2, 2]
 
 
+def test_each_worker_gets_a_pack_if_members_are_many() -> None:
+    made = job([Member(ROWS[:140], ROWS[140:], seed) for seed in range(20)])
+    assert [len(pack) for pack in packing.cut(made, range(20))] == [20]
+    assert [len(pack) for pack in packing.cut(made, range(20), workers=2)] == [10, 10]
+    assert [len(pack) for pack in packing.cut(made, range(7), workers=2)] == [7]
+
+
 def test_the_largest_packs_are_dealt_first() -> None:
     owners = packing.share([5, 9, 4, 4, 4], 2)
     loads = [sum(np.array([5, 9, 4, 4, 4])[np.array(owners) == worker]) for worker in range(2)]

@@ -82,7 +82,8 @@ def train_population(
         else:
             run.resume(saved)
         run.train(should_stop, tell, saver)
-    return run.result(choices | {"packs": len(cut(job, range(len(members)))), "workers": workers})
+    n_packs = len(cut(job, range(len(members)), workers))
+    return run.result(choices | {"packs": n_packs, "workers": workers})
 
 
 def _check(
@@ -149,14 +150,13 @@ def _initial(job: Job, make_network: Callable[[Member], nn.Module]) -> tuple[lis
 def _choose(job: Job, facts: dict[str, Any] | None) -> tuple[Job, int, int, dict[str, Any]]:
     """The job as it will be run, workers, threads inside operations, and these choices in words.
 
-    ``facts`` of a checkpoint decide what may change bits: precision and the threads inside operations.
+    The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
     """
     job, one_by_one = _batched_if_possible(job)
     bfloat16, precision_because = _choose_precision(job) if facts is None else (facts["bfloat16"], "as before the stop")
     if bfloat16:
         job = job.changed(bfloat16=True)
-    n_packs = len(cut(job, range(len(job.members))))
-    workers, threads, threads_because = _choose_threads(job, n_packs)
+    workers, threads, threads_because = _choose_threads(job)
     choices: dict[str, Any] = {
         "precision": "bfloat16" if bfloat16 else "float32",
         "precision_because": precision_because,
@@ -193,17 +193,19 @@ def _choose_precision(job: Job) -> tuple[bool, str]:
     return machine.bfloat16_pays(), f"products are {gain:.1f} times as fast in bfloat16 on this machine"
 
 
-def _choose_threads(job: Job, n_packs: int) -> tuple[int, int, str]:
+def _choose_threads(job: Job) -> tuple[int, int, str]:
     """Workers, threads inside each operation, and why."""
     asked = job.recipe.threads
     most = machine.cores() if asked == "auto" else asked
     if most == 1:
         return 1, 1, "as asked" if asked == 1 else "one core"
+    n_packs = len(cut(job, range(len(job.members)), most))
     if n_packs >= 2:
         if asked == "auto" and not machine.workers_pay():
             return 1, 1, f"two workers do {machine.second_worker_gain():.1f} times the work of one on this machine"
+        # One thread inside operations in any case: their number can change bits, that of workers cannot.
         workers = min(most, n_packs)
-        return workers, most // workers, f"{n_packs} packs on {workers} workers"
+        return workers, 1, f"{n_packs} packs on {workers} workers"
     shape = BatchShape.of(job.members[0], job.recipe)
     work = probe(job, shape).work * len(job.members)
     if asked == "auto" and work < _WORTH_A_THREAD:

@@ -48,7 +48,7 @@ class Run:
 
     def start(self) -> None:
         """Put all members into packs."""
-        self._fill_packs(cut(self.job, range(len(self.job.members))))
+        self._fill_packs(cut(self.job, range(len(self.job.members)), self.workers))
 
     def train(self, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
         """All epochs, or until nobody trains any more or ``should_stop`` says so."""
@@ -151,7 +151,7 @@ class Run:
             present = [number for pack in packs for number in pack.numbers]
             active = [number for number in present if self.records[number].trains]
             if 2 * len(active) <= len(present):
-                left += cut(self.job, active) if active else []
+                left += cut(self.job, active, self.workers) if active else []
                 changed = True
             else:
                 left += [pack.numbers for pack in packs]
