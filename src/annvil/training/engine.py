@@ -25,6 +25,7 @@ from annvil.training.recipe import Member, Progress, Recipe, check_members
 from annvil.training.running import Run
 from annvil.training.stack import Layout
 
+_WORK_A_SECOND = 6e10  # of a core (`Trace.work`; measured)
 _WORTH_A_THREAD = 1e9
 """Work (`Trace.work`) in a step of a single pack from which a second thread inside the operations pays (assumed)."""
 
@@ -199,18 +200,26 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
     most = machine.cores() if asked == "auto" else asked
     if most == 1:
         return 1, 1, "as asked" if asked == 1 else "one core"
-    n_packs = len(cut(job, range(len(job.members)), most))
-    if n_packs >= 2:
-        if asked == "auto" and not machine.workers_pay():
-            return 1, 1, f"two workers do {machine.second_worker_gain():.1f} times the work of one on this machine"
+    packs = cut(job, range(len(job.members)), most)
+    if len(packs) >= 2:
+        seconds = _operation_seconds(job, max(map(len, packs)))
+        if asked == "auto" and not machine.workers_pay(seconds):
+            gain = machine.second_worker_gain(seconds)
+            return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
         # One thread inside operations in any case: their number can change bits, that of workers cannot.
-        workers = min(most, n_packs)
-        return workers, 1, f"{n_packs} packs on {workers} workers"
+        workers = min(most, len(packs))
+        return workers, 1, f"{len(packs)} packs on {workers} workers"
     shape = BatchShape.of(job.members[0], job.recipe)
     work = probe(job, shape).work * len(job.members)
     if asked == "auto" and work < _WORTH_A_THREAD:
         return 1, 1, "a step is too small to be worth a second thread"
     return 1, most, "one pack, its operations on several threads"
+
+
+def _operation_seconds(job: Job, members: int) -> float:
+    """About how long an operation of a step takes for a pack of so many members."""
+    step = probe(job, BatchShape.of(job.members[0], job.recipe))
+    return step.work * members / step.operations / _WORK_A_SECOND
 
 
 @contextmanager
