@@ -197,6 +197,11 @@ def test_halving_removes_the_worse_candidates_of_each_race() -> None:
     assert sorted(set(lengths)) == [4, 10, 20]
 
 
+def test_after_the_last_epoch_nobody_is_beaten() -> None:
+    population = [Member(ROWS[:140], ROWS[140:], seed=0, candidate=candidate, race="a") for candidate in range(2)]
+    assert train(population, Recipe(1, halving=(0.5,))).states == ("finished", "finished")
+
+
 def test_a_race_of_one_candidate_is_not_halved() -> None:
     assert train(members(2), Recipe(4, halving=(0.5,))).states == ("finished", "finished")
 

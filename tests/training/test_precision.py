@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from annvil.training.nodes import Trace
 from annvil.training.precision import LEAST, in_bfloat16
 from annvil.training.program import Arena, bind
-from annvil.training.tracing import Trace, trace
+from annvil.training.tracing import trace
 
 
 def names(recorded: Trace) -> list[tuple[str, torch.dtype]]:

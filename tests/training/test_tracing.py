@@ -186,6 +186,15 @@ def test_a_constant_that_is_changed_in_place_keeps_its_value() -> None:
     assert torch.equal(run(function, x)[0], function(x)[0])
 
 
+def test_constants_that_look_alike_are_told_apart() -> None:
+    def function(x: Tensor) -> list[Tensor]:
+        return [0.123451 - x, 0.123452 - x, x / torch.tensor(0.0), x / torch.tensor(-0.0)]
+
+    x = torch.rand(3, 4) + 1
+    for mine, theirs in zip(run(function, x), function(x), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_two_views_of_one_argument_are_not_overwritten() -> None:
     def function(x: Tensor) -> list[Tensor]:
         h = x + 1

@@ -14,11 +14,12 @@ from torch.func import functional_call, vmap
 
 from annvil.training.batches import BatchShape
 from annvil.training.losses import Loss
+from annvil.training.nodes import Trace
 from annvil.training.precision import in_bfloat16
 from annvil.training.program import Arena, Program, bind
 from annvil.training.recipe import Member, Recipe
 from annvil.training.stack import Layout
-from annvil.training.tracing import Trace, trace
+from annvil.training.tracing import trace
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace as with_changes
 
 import torch
 
-from annvil.training.tracing import PRODUCTS, Form, Node, Trace, aten, live_nodes, replace
+from annvil.training.nodes import PRODUCTS, Form, Node, Trace, aten, live_nodes, replace
 
 _WITH_A_SUMMAND = {aten.baddbmm.default: aten.bmm.default, aten.addmm.default: aten.mm.default}
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.training.tracing import Form, Node, Trace, nodes_in, replace
+from annvil.training.nodes import Form, Node, Trace, nodes_in, replace
 
 aten = torch.ops.aten
 

@@ -44,7 +44,8 @@ class Run:
         self._workspaces = [Workspace() for _ in range(workers)]
         self.packs: list[Pack] = []
         self._owners: list[int] = []
-        self._halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
+        halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
+        self._halvings = halvings - {job.recipe.epochs}  # after the last epoch nobody is spared any work
 
     def start(self) -> None:
         """Put all members into packs."""

@@ -1,10 +1,10 @@
 """From a step written in PyTorch to a short list of tensor operations without autograd.
 
 `trace` runs a function once under a dispatch mode, which sees every elementary operation below `vmap` and autograd, and
-builds a graph of `Node`s, simplifying as it goes: a chain of views becomes one strided view of the tensor it looks
-into, so that transposing twice, expanding to the same shape or reshaping back costs nothing; what depends on no input
-is computed once; equal operations are done once; multiplying by one is dropped. `annvil.training.program` binds the
-graph to memory.
+builds a graph (`annvil.training.nodes`), simplifying as it goes: a chain of views becomes one strided view of the
+tensor it looks into, so that transposing twice, expanding to the same shape or reshaping back costs nothing; what
+depends on no input is computed once; equal operations are done once; multiplying by one is dropped.
+`annvil.training.program` binds the graph to memory.
 
 `torch.fx.experimental.proxy_tensor.make_fx` records the same operations, but takes seven times as long, and importing
 what it needs takes another two seconds (docs/decisions/0010-recording-the-step.md).
@@ -13,8 +13,7 @@ what it needs takes another two seconds (docs/decisions/0010-recording-the-step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from math import prod
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,104 +21,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from annvil.errors import RequestError
+from annvil.training.nodes import Form, Node, Trace, live_nodes, nodes_in, replace
 
 aten = torch.ops.aten
-
-
-@dataclass(frozen=True)
-class Form:
-    """How a tensor lies in memory; strides and offset count elements."""
-
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    offset: int
-    dtype: torch.dtype
-
-    @classmethod
-    def of(cls, tensor: Tensor, offset: int = 0) -> Form:
-        """The form of a tensor, with an offset of its own."""
-        return cls(tuple(tensor.shape), tuple(tensor.stride()), offset, tensor.dtype)
-
-    @classmethod
-    def dense(cls, shape: tuple[int, ...], dtype: torch.dtype) -> Form:
-        """The form of a contiguous tensor."""
-        return cls(shape, tuple(prod(shape[axis + 1 :]) for axis in range(len(shape))), 0, dtype)
-
-    @property
-    def size(self) -> int:
-        """Elements."""
-        return prod(self.shape)
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether the elements lie one after another, rows first; axes of one element have any stride."""
-        dense = Form.dense(self.shape, self.dtype).stride
-        return all(n == 1 or own == other for n, own, other in zip(self.shape, self.stride, dense, strict=True))
-
-    @property
-    def transposed(self) -> Form:
-        """The last two axes exchanged."""
-        *shape, rows, columns = self.shape
-        *stride, down, across = self.stride
-        return Form((*shape, columns, rows), (*stride, across, down), self.offset, self.dtype)
-
-    def alike(self, other: Form) -> bool:
-        """Whether shape, strides and type agree."""
-        return (self.shape, self.stride, self.dtype) == (other.shape, other.stride, other.dtype)
-
-
-@dataclass(eq=False)
-class Node:
-    """A tensor of the graph.
-
-    A node is an input (``position``), a constant (``value``), a view of another node (``base``; the form's offset is
-    into the base), computed (``op``), or one of several results of an operation (``source`` and ``position``).
-    """
-
-    form: Form
-    order: float = 0.0
-    position: int = -1
-    value: Tensor | None = None
-    base: Node | None = None
-    op: Any = None
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    source: Node | None = None
-    n_results: int = 1
-
-    @property
-    def root(self) -> Node:
-        """The node whose memory this one looks into: itself unless it is a view."""
-        return self if self.base is None else self.base
-
-    @property
-    def needs(self) -> list[Node]:
-        """The nodes that must exist before this one."""
-        direct = [node for node in (self.base, self.source) if node is not None]
-        return direct + nodes_in((self.args, self.kwargs))
-
-
-@dataclass
-class Trace:
-    """A recorded function: its nodes in an order in which they can be computed, and those it returns."""
-
-    nodes: list[Node]
-    outputs: list[Node]
-
-    @property
-    def work(self) -> float:
-        """Multiplications of matrix products, and ten for each number that another operation computes.
-
-        Ten, because that is about how many a core multiplies in a product while it computes one number otherwise
-        (measured: 10 µs for 65 536 numbers, 170 µs for a product of 256 × 256 matrices).
-        """
-        work = 0.0
-        for node in self.nodes:
-            if node.op in PRODUCTS:
-                work += node.form.size * node.args[-1].form.shape[-2]
-            elif node.op is not None or node.source is not None:
-                work += 10 * node.form.size
-        return work
 
 
 def trace(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> Trace:
@@ -136,40 +40,6 @@ def trace(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -
         results = function(*inputs)
     outputs = [builder.untransposed(recorder.node(result)) for result in results]
     return Trace(live_nodes(builder.nodes, outputs), outputs)
-
-
-def live_nodes(nodes: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
-    """The nodes that the outputs need, in order."""
-    wanted: set[int] = set()
-    waiting = list(outputs)
-    while waiting:
-        node = waiting.pop()
-        if id(node) not in wanted:
-            wanted.add(id(node))
-            waiting += node.needs
-    return sorted((node for node in nodes if id(node) in wanted), key=lambda node: node.order)
-
-
-def nodes_in(values: Any) -> list[Node]:
-    """Every node in nested arguments."""
-    if isinstance(values, Node):
-        return [values]
-    if isinstance(values, dict):
-        values = list(values.values())
-    if isinstance(values, list | tuple):
-        return [node for value in values for node in nodes_in(value)]
-    return []
-
-
-def replace(values: Any, kind: type, by: Callable[[Any], Any]) -> Any:
-    """Nested arguments with every value of a type replaced."""
-    if isinstance(values, kind):
-        return by(values)
-    if isinstance(values, dict):
-        return {name: replace(value, kind, by) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return type(values)(replace(value, kind, by) for value in values)
-    return values
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -273,7 +143,6 @@ def _is_view(op: Any) -> bool:
 _BY_SHAPE = {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 _COPIES = {"_to_copy", "clone", "lift_fresh", "lift_fresh_copy"}
 _TRANSPOSABLE = (aten.bmm.default, aten.mm.default)
-PRODUCTS = (*_TRANSPOSABLE, aten.baddbmm.default, aten.addmm.default)
 # The same arithmetic under a name that has a form writing into given memory.
 _SYNONYMS = {
     aten.mul.Scalar: aten.mul.Tensor,
@@ -299,9 +168,7 @@ class _Builder:
     def constant(self, tensor: Tensor) -> Node:
         """The node of a tensor that no input changes; small ones of equal content are one."""
         tensor = tensor.detach()
-        content: Any = id(tensor)
-        if tensor.numel() <= 4096:
-            content = tuple(tensor.flatten().tolist())
+        content = _content(tensor) if tensor.numel() <= 4096 else id(tensor)
         form = Form.of(tensor)
         return self._number(("constant", form, content), lambda: Node(form, value=tensor))
 
@@ -401,4 +268,10 @@ def _key(values: Any) -> Any:
         return tuple((name, _key(value)) for name, value in sorted(values.items()))
     if isinstance(values, list | tuple):
         return tuple(_key(value) for value in values)
+    if isinstance(values, Tensor):
+        return ("tensor", values.dtype, tuple(values.shape), _content(values))
     return (type(values).__name__, str(values))
+
+
+def _content(tensor: Tensor) -> bytes:
+    return bytes(tensor.contiguous().reshape(-1).view(torch.uint8).tolist())

@@ -1,0 +1,146 @@
+"""The graph of a recorded step: tensors, how they lie in memory, and what computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+aten = torch.ops.aten
+
+PRODUCTS = (aten.bmm.default, aten.mm.default, aten.baddbmm.default, aten.addmm.default)
+"""Matrix products; the last two add to their first argument."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a tensor lies in memory; strides and offset count elements."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: Tensor, offset: int = 0) -> Form:
+        """The form of a tensor, with an offset of its own."""
+        return cls(tuple(tensor.shape), tuple(tensor.stride()), offset, tensor.dtype)
+
+    @classmethod
+    def dense(cls, shape: tuple[int, ...], dtype: torch.dtype) -> Form:
+        """The form of a contiguous tensor."""
+        return cls(shape, tuple(prod(shape[axis + 1 :]) for axis in range(len(shape))), 0, dtype)
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return prod(self.shape)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the elements lie one after another, rows first; axes of one element have any stride."""
+        dense = Form.dense(self.shape, self.dtype).stride
+        return all(n == 1 or own == other for n, own, other in zip(self.shape, self.stride, dense, strict=True))
+
+    @property
+    def transposed(self) -> Form:
+        """The last two axes exchanged."""
+        *shape, rows, columns = self.shape
+        *stride, down, across = self.stride
+        return Form((*shape, columns, rows), (*stride, across, down), self.offset, self.dtype)
+
+    def alike(self, other: Form) -> bool:
+        """Whether shape, strides and type agree."""
+        return (self.shape, self.stride, self.dtype) == (other.shape, other.stride, other.dtype)
+
+
+@dataclass(eq=False)
+class Node:
+    """A tensor of the graph.
+
+    A node is an input (``position``), a constant (``value``), a view of another node (``base``; the form's offset is
+    into the base), computed (``op``), or one of several results of an operation (``source`` and ``position``).
+    """
+
+    form: Form
+    order: float = 0.0
+    position: int = -1
+    value: Tensor | None = None
+    base: Node | None = None
+    op: Any = None
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    source: Node | None = None
+    n_results: int = 1
+
+    @property
+    def root(self) -> Node:
+        """The node whose memory this one looks into: itself unless it is a view."""
+        return self if self.base is None else self.base
+
+    @property
+    def needs(self) -> list[Node]:
+        """The nodes that must exist before this one."""
+        direct = [node for node in (self.base, self.source) if node is not None]
+        return direct + nodes_in((self.args, self.kwargs))
+
+
+@dataclass
+class Trace:
+    """A recorded function: its nodes in an order in which they can be computed, and those it returns."""
+
+    nodes: list[Node]
+    outputs: list[Node]
+
+    @property
+    def work(self) -> float:
+        """Multiplications of matrix products, and ten for each number that another operation computes.
+
+        Ten, because that is about how many a core multiplies in a product while it computes one number otherwise
+        (measured: 10 µs for 65 536 numbers, 170 µs for a product of 256 × 256 matrices).
+        """
+        work = 0.0
+        for node in self.nodes:
+            if node.op in PRODUCTS:
+                work += node.form.size * node.args[-1].form.shape[-2]
+            elif node.op is not None or node.source is not None:
+                work += 10 * node.form.size
+        return work
+
+
+def live_nodes(nodes: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
+    """The nodes that the outputs need, in order."""
+    wanted: set[int] = set()
+    waiting = list(outputs)
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in wanted:
+            wanted.add(id(node))
+            waiting += node.needs
+    return sorted((node for node in nodes if id(node) in wanted), key=lambda node: node.order)
+
+
+def nodes_in(values: Any) -> list[Node]:
+    """Every node in nested arguments."""
+    if isinstance(values, Node):
+        return [values]
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        return [node for value in values for node in nodes_in(value)]
+    return []
+
+
+def replace(values: Any, kind: type, by: Callable[[Any], Any]) -> Any:
+    """Nested arguments with every value of a type replaced."""
+    if isinstance(values, kind):
+        return by(values)
+    if isinstance(values, dict):
+        return {name: replace(value, kind, by) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return type(values)(replace(value, kind, by) for value in values)
+    return values
