@@ -74,7 +74,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         inner = _inner_folds(y if task.is_classification else np.zeros(len(y), dtype=np.int64), self.n_folds, seed)
         job = Job("fit", rows, inner, seed)
         deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
-        settings = self._settings(task)
+        settings = self._settings(task, max(len(split.train) for split in inner))
         found = search(dataset, [job], self._architecture, lambda job: settings, 1.0, Options(), Context(deadline))
         searched = next(iter(found), None)
         if searched is None:
@@ -83,7 +83,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.fitted_: Fitted = replace(fitted, members=tuple(member.double() for member in fitted.members))  # type: ignore[attr-defined]
         return self
 
-    def _settings(self, task: Task) -> list[Settings]:
+    def _settings(self, task: Task, n_rows: int) -> list[Settings]:
         given: dict[str, Any] = {
             "widths": None if self.hidden_layer_sizes is None else tuple(int(w) for w in self.hidden_layer_sizes),
             "epochs": self.max_epochs,
@@ -93,7 +93,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             "dropout": self.dropout,
         }
         known = {name: value for name, value in given.items() if value is not None}
-        portfolio = self._architecture.portfolio(task.is_classification)
+        portfolio = self._architecture.portfolio(task.is_classification, n_rows)
         return [replace(settings, **known) for settings in portfolio[: self.n_candidates]]
 
     def _check_arguments(self, n_rows: int) -> None:

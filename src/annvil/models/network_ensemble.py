@@ -36,6 +36,7 @@ class NetworkEnsemble:
     title = "Network ensemble"
     family: Family = "network"
     architecture = DenseArchitecture()
+    shares_fits_with = "dense-network"  # looks again at its networks: no time of its own is needed
 
     def declines(self, shape: Shape) -> str | None:
         """Never."""

@@ -27,20 +27,23 @@ BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (250_000, 
 
 LARGEST_BATCH = 1024
 
-STEPS = 1_600
-"""Optimiser steps that a training of scale 1 should take (measured, decision 0030)."""
+FULL_ROWS = 6_400
+"""Rows for which an architecture says how many epochs a training of scale 1 takes; more rows take fewer, by the square
+root (assumed)."""
 
-EPOCHS = (6, 96)
-"""Fewest and most epochs of scale 1, whatever the rows (measured at the low end, assumed at the high one)."""
+EPOCHS = (4, 64)
+"""Fewest and most epochs of scale 1 (assumed at the low end, measured at the high one)."""
 
 FEWEST_STEPS = 60
 """Not even a shortened training takes fewer steps (assumed): they cost next to nothing on so few rows."""
 
-HALVING = 0.2
-"""Share of the epochs after which the worse half of the candidates leaves: there the second cycle of the learning rate
-ends, so that all have been annealed when they are compared."""
+HALVING = (0.2, 0.467)
+"""Shares of the epochs after which the worse half of the candidates leaves: there the second and third cycle of the
+coslog schedule end, so that all have been annealed when they are compared."""
 
-FEWEST_TO_HALVE = 4
+PATIENCE = 0.55
+"""Share of the epochs without a better validation loss after which a network stops: just long enough for a network that
+was best at the end of the third cycle to see the end of the fourth."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,8 @@ class Architecture(Protocol):
 
     name: str
 
-    def portfolio(self, is_classification: bool) -> tuple[Settings, ...]:
-        """Candidates, the most promising first; each has its place as `Settings.number`."""
+    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Settings, ...]:
+        """Candidates for so many training rows, the most promising first; each has its place as `Settings.number`."""
 
     def bins(self, sizes: Sizes) -> int:
         """Quantile bins of the continuous columns that its networks want to know; 0 for none."""
@@ -130,6 +133,9 @@ class Architecture(Protocol):
     def recipe(self, sizes: Sizes, settings: Settings, scale: float) -> Recipe:
         """How long, in what batches, with which schedule."""
 
+    def epochs(self, n_rows: int, scale: float) -> int:
+        """Epochs for so many training rows."""
+
     def seconds_per_row(self, shape: Shape) -> float:
         """Seconds for one row of one network in one epoch, in a population (measured, erring slow)."""
 
@@ -139,56 +145,76 @@ def batch_size(n_rows: int) -> int:
     return next((size for rows, size in BATCH_SIZES if n_rows < rows), LARGEST_BATCH)
 
 
-def epochs_for(n_rows: int, batch: int, scale: float) -> int:
-    """Epochs: enough for `STEPS` steps, in a few sizes only, so that folds that differ by a row are trained alike."""
-    steps_per_epoch = max(1.0, n_rows / batch)
-    rounded = 2 ** (round(2 * np.log2(STEPS / steps_per_epoch)) / 2)
-    fewest = np.ceil(FEWEST_STEPS / steps_per_epoch)
-    return int(max(1, fewest, round(float(np.clip(rounded, *EPOCHS)) * scale)))
+def epochs_for(n_rows: int, full: int, scale: float) -> int:
+    """Epochs, in a few sizes only, so that folds that differ by a row are trained alike; ``full`` for 6400 rows."""
+    wanted = full * np.sqrt(FULL_ROWS / max(n_rows, 1))
+    rounded = 2 ** (round(2 * np.log2(wanted)) / 2)
+    fewest = np.ceil(FEWEST_STEPS * batch_size(n_rows) / max(n_rows, 1))
+    return int(max(1, min(fewest, EPOCHS[1]), round(float(np.clip(rounded, *EPOCHS)) * scale)))
 
 
 def candidate_units(candidates: int) -> float:
-    """What searching so many candidates costs, in trainings of one."""
-    if candidates < FEWEST_TO_HALVE:
-        return float(candidates)
-    return candidates * HALVING + (candidates - candidates // 2) * (1 - HALVING)
+    """What searching so many candidates costs, in trainings of one: half of them leave at each of `HALVING`."""
+    units, before, racing = 0.0, 0.0, candidates
+    for share in HALVING:
+        units += racing * (share - before)
+        before, racing = share, (racing + 1) // 2
+    return units + racing * (1 - before)
 
 
 def plan_search(architecture: Architecture, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-    """As many candidates as the time allows at full length; where it does not allow one, a shorter training of one."""
-    per_split = shape.n_rows * ((n_inner - 1) / n_inner if n_inner > 1 else 0.8)
-    epochs = epochs_for(int(per_split), batch_size(int(per_split)), 1.0)
-    rows = shape.n_rows * n_inner if n_inner > 1 else shape.n_rows
-    one = (
-        n_jobs
-        * epochs
-        * (rows - shape.n_rows * 0.7 if n_inner > 1 else rows * 0.86)
-        * architecture.seconds_per_row(shape)
-    )
-    left = seconds - SETUP_SECONDS
-    most = len(architecture.portfolio(shape.is_classification))
-    affordable = [count for count in range(1, most + 1) if candidate_units(count) * one <= left]
-    if affordable:
-        return Effort(candidates=max(affordable))
-    return Effort(candidates=1, scale=float(np.clip(round(left / one, 2), SHORTEST_SCALE, 1.0)))
+    """Candidates and length that fit: first up to four candidates at half length, then length, then more candidates.
 
+    With halving a second candidate costs a fifth of the first, and on tables the right frequency is worth more than the
+    second half of the epochs (measured, decision 0030).
+    """
+    n_train = int(shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8))
+    rows = n_inner * n_train * (1 + VALIDATION_COST / max(n_inner - 1, 4))
+    epochs = architecture.epochs(n_train, 1.0)
+    one = n_jobs * epochs * rows * architecture.seconds_per_row(shape)
+    left = max(0.0, seconds - SETUP_SECONDS)
+    most = len(architecture.portfolio(shape.is_classification, n_train))
+    in_full = [count for count in range(1, most + 1) if candidate_units(count) * one <= left]
+    first = min(FIRST_CANDIDATES, most)
+    if in_full and max(in_full) >= first:
+        return Effort(candidates=max(in_full))
+    for candidates in range(first, 0, -1):
+        scale = round(left / (candidate_units(candidates) * one), 2)
+        if scale >= FAIR_SCALE:
+            break
+    return Effort(candidates=candidates, scale=float(np.clip(scale, SHORTEST_SCALE, 1.0)))
+
+
+FIRST_CANDIDATES = 4
+"""So many candidates come before longer training (measured)."""
+
+VALIDATION_COST = 0.35
+"""A validation row costs a third of a training row: no gradient (assumed)."""
 
 SETUP_SECONDS = 1.5
 """Tracing, preparation and judging, per contender (measured, erring slow)."""
 
+FAIR_SCALE = 0.5
+"""With less than half of its epochs no candidate shows what it can do (assumed); then all time goes to one."""
+
 SHORTEST_SCALE = 0.1
+
+
+WEIGHTED = (4,)
+"""Places in the portfolio. They form a population of their own, since weights belong to rows; so not the first."""
 
 
 def settings_for(architecture: Architecture, dataset: Dataset, job: Job, effort: Effort) -> list[Settings]:
     """The candidates of a job: the configuration given, or the first of the portfolio.
 
-    Where classes are unequal, the third candidate and every fourth after it weight the classes.
+    Where classes are unequal, `WEIGHTED` candidates weight the classes.
     """
     if effort.configuration is not None:
         return [Settings.from_json(effort.configuration)]
     task = dataset.task
-    chosen = list(architecture.portfolio(task.is_classification)[: effort.candidates])
+    n_train = max(len(split.train) for split in job.inner)
+    chosen = list(architecture.portfolio(task.is_classification, n_train)[: effort.candidates])
     may_weight = task.is_classification and effort.options.imbalance == "auto"
     if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
-        chosen = [replace(s, class_weighted=True) if s.number % 4 == 2 else s for s in chosen]
+        chosen = [replace(s, class_weighted=True) if s.number in WEIGHTED else s for s in chosen]
     return chosen
