@@ -183,4 +183,4 @@ def test_errors_gains_and_words() -> None:
     assert auc.tells(0.01) == "1 point"
     assert auc.tells(-0.0042, sign=True) == "-0.42 points"
     assert rmse.tells(51234.5) == "51,234"
-    assert (auc.shows(0.91234), rmse.shows(0.25)) == ("0.912", "0.25")
+    assert (auc.shows(0.91234), rmse.shows(0.25), METRICS["r2"].shows(-1e-5)) == ("0.912", "0.25", "0.000")

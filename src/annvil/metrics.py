@@ -94,7 +94,7 @@ class Metric:
 
     def shows(self, score: float) -> str:
         """A score for people, such as ``"0.913"`` or ``"2.4e+04"``."""
-        return f"{score:.3f}" if self.greater_is_better else _digits(score, False)
+        return f"{round(score, 3) + 0.0:.3f}" if self.greater_is_better else _digits(score, False)
 
 
 def _digits(value: float, sign: bool) -> str:

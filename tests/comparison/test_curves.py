@@ -82,7 +82,7 @@ def test_curves_that_cross_beyond_the_data(toy: Any) -> None:
     assert crossing.rows is not None
     assert 1600 <= crossing.rows <= 1700  # rounded up to two digits
     assert crossing.gap_now < 0 < crossing.gap_later
-    assert crossing.sentence.startswith(f"With about {crossing.rows:,} training rows dense network would overtake")
+    assert crossing.sentence.startswith(f"With about {crossing.rows:,} training rows the dense network would overtake")
     assert crossing.low is not None
     assert crossing.low <= crossing.rows
 
@@ -93,7 +93,9 @@ def test_curves_that_run_parallel(toy: Any) -> None:
     assert crossing is not None
     assert crossing.rows is None
     assert crossing.gap_later == pytest.approx(-0.02, abs=1e-3)
-    assert crossing.sentence.startswith("More rows would not turn this round: with 3,200 training rows dense network")
+    assert crossing.sentence.startswith(
+        "More rows would not turn this round: with 3,200 training rows the dense network"
+    )
     first, second = law_of(net, 0), law_of(trees, 0)
     assert first is not None
     assert second is not None

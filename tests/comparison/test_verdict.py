@@ -98,7 +98,7 @@ def test_a_network_that_wins_by_a_margin() -> None:
     verdict = judge(evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9}))
     assert verdict.kind == "network"
     assert verdict.recommended == "net"
-    assert verdict.headline.startswith("A network is worth it. Dense network beats boosted trees by ")
+    assert verdict.headline.startswith("A network is worth it. The dense network beats boosted trees by ")
     assert "the chance that the gain is more than 1 point is " in verdict.headline
     assert verdict.posterior is not None
     assert verdict.posterior.p_first >= 0.95
@@ -107,7 +107,9 @@ def test_a_network_that_wins_by_a_margin() -> None:
 
 def test_how_sure_it_is_that_anything_was_learnt() -> None:
     sure = judge(evidence({"dummy": 0.5, "linear": 0.8, "net": 0.9}))
-    expected = "Guessing without the inputs scores 0.500; the chance that dense network beats that by more than 1 point"
+    expected = (
+        "Guessing without the inputs scores 0.500; the chance that the dense network beats that by more than 1 point"
+    )
     assert f"{expected} of ROC AUC is more than 99.9%." in sure.sentences
     unsure = judge(evidence({"dummy": 0.5, "linear": 0.53, "net": 0.5}, noise=0.08))
     assert not any("99" in sentence for sentence in unsure.sentences if sentence.startswith("Guessing"))
@@ -116,7 +118,7 @@ def test_how_sure_it_is_that_anything_was_learnt() -> None:
 def test_a_simple_model_that_wins() -> None:
     verdict = judge(evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.9, "net": 0.85}))
     assert (verdict.kind, verdict.recommended, verdict.network_ruled_out) == ("simple", "trees", True)
-    assert verdict.headline.startswith("No network needed. Boosted trees beats dense network by ")
+    assert verdict.headline.startswith("No network needed. Boosted trees beat the dense network by ")
 
 
 def test_equal_sides_ship_the_cheapest() -> None:
@@ -156,7 +158,7 @@ def test_what_might_be_chance_is_no_reason_for_a_network() -> None:
     assert verdict.posterior is not None
     assert verdict.posterior.p_first >= 0.95
     assert (verdict.kind, verdict.rows_that_would_tell) == ("cannot tell", None)
-    assert verdict.headline.startswith("Cannot tell yet: dense network seems better than")
+    assert verdict.headline.startswith("Cannot tell yet: the dense network seems better than")
     assert "more than 99.9%" not in verdict.headline
     assert verdict.recommended == "dummy"
     assert "that a network does is not certain" in verdict.recommended_because
@@ -217,7 +219,7 @@ def test_a_loser_that_was_cut_short_is_said_in_the_headline() -> None:
     cut = tuple(replace(s, state="cut short") if s.contender == "net" else s for s in made.standings)
     verdict = judge(replace(made, standings=cut))
     assert verdict.kind == "simple"
-    assert verdict.headline.endswith("This holds for this budget only: dense network was cut short by the clock.")
+    assert verdict.headline.endswith("This holds for this budget only: the dense network was cut short by the clock.")
     assert verdict.sentences[-1] == "Cut short by the clock, and perhaps better with more time: dense network."
     assert "clock" not in text(judge(made))
 
@@ -240,7 +242,9 @@ def test_no_network_at_all() -> None:
     )
     verdict = judge(replace(made, standings=(*made.standings, absent)))
     assert (verdict.kind, verdict.recommended) == ("cannot tell", "trees")
-    assert verdict.headline == "No network could be compared: too few rows for a network. Boosted trees is recommended."
+    assert (
+        verdict.headline == "No network could be compared: too few rows for a network. Boosted trees are recommended."
+    )
     assert "dense network (declined)" in text(verdict)
 
 

@@ -26,7 +26,7 @@ from annvil.comparison.powerlaw import (
 )
 from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
 from annvil.comparison.statistics import round_up
-from annvil.comparison.words import inside
+from annvil.comparison.words import named
 from annvil.data import nested_subset
 from annvil.data.table import Dataset
 from annvil.metrics import Metric, best_threshold
@@ -202,7 +202,7 @@ def _rows(size: float) -> int | None:
 
 
 def _with_sentence(found: Crossing, reach: float, metric: Metric, titles: dict[str, str]) -> Crossing:
-    network, simple = inside(titles[found.network]), inside(titles[found.simple])
+    network, simple = named(titles[found.network]), named(titles[found.simple])
     low, high = metric.tells(found.gap_later_low, sign=True), metric.tells(found.gap_later_high, sign=True)
     at = f"with {round_up(reach):,} training rows {network} would be {metric.tells(abs(found.gap_later))}"
     at += f" {'ahead of' if found.gap_later >= 0 else 'behind'} {simple} (90% band: {low} to {high})"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
 from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
-from annvil.comparison.words import inside, outside, percent, times
+from annvil.comparison.words import inside, is_plural, named, outside, percent, times
 from annvil.metrics import Metric
 
 
@@ -38,8 +38,8 @@ class _Words:
         self.metric: Metric = evidence.metric
         self.table = {s.contender: s for s in evidence.standings}
         self.worth = self.amount(evidence.worth)
-        self.network = inside(self.table[_usual(finding.network)].title) if finding.network else "a network"
-        self.simple = inside(self.table[_usual(finding.simple)].title) if finding.simple else "a simple model"
+        self.network = named(self.table[_usual(finding.network)].title) if finding.network else "a network"
+        self.simple = named(self.table[_usual(finding.simple)].title) if finding.simple else "a simple model"
 
     def amount(self, difference: float, *, sign: bool = False) -> str:
         """A difference with the metric's name: "0.3 points of ROC AUC", "512 in RMSE"."""
@@ -63,7 +63,7 @@ class _Words:
         standing = self.table[_usual(loser)]
         if standing.state != "cut short":
             return ""
-        return f" This holds for this budget only: {inside(standing.title)} was cut short by the clock."
+        return f" This holds for this budget only: {named(standing.title)} {'were' if is_plural(standing.title) else 'was'} cut short by the clock."
 
     def _answer(self) -> str:
         posterior, kind = self.finding.posterior, self.finding.kind
@@ -82,12 +82,12 @@ class _Words:
         gap = self.amount(abs(posterior.mean))
         if kind == "network":
             return (
-                f"A network is worth it. {outside(self.network)} beats {self.simple} by {gap}; the chance that the "
+                f"A network is worth it. {outside(self.network)} {_beat(self.network)} {self.simple} by {gap}; the chance that the "
                 f"gain is more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_first)}."
             )
         if kind == "simple":
             return (
-                f"No network needed. {outside(self.simple)} beats {self.network} by {gap}; the chance that it is "
+                f"No network needed. {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; the chance that it is "
                 f"better by more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_second)}."
             )
         if kind == "equal":
@@ -138,7 +138,7 @@ class _Words:
         if self.finding.network is None:
             reasons = [s.reason.rstrip(".") for s in self.evidence.standings if s.family == "network" and s.reason]
             why = f": {reasons[0][:1].lower()}{reasons[0][1:]}" if reasons else ""
-            return f"No network could be compared{why}. {outside(inside(recommended.title))} is recommended."
+            return f"No network could be compared{why}. {outside(named(recommended.title))} {'are' if is_plural(recommended.title) else 'is'} recommended."
         return "Cannot tell: there was time for one common test fold only, and one score has no certainty."
 
     # -- the reasons -----------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ class _Words:
         ill = [curve for curve in self.evidence.curves if not curve.well_behaved]
         if not ill:
             return ""
-        title, remark = inside(self.table[ill[0].contender].title), ill[0].remark
+        title, remark = named(self.table[ill[0].contender].title), ill[0].remark
         return (
             f"What more rows would change is not said; the learning curve of {title}: {remark[:1].lower()}{remark[1:]}"
         )
@@ -255,8 +255,8 @@ class _Words:
         posterior = paired.posterior(paired.scores(chosen), paired.scores(dummy.contender), self.evidence.worth)
         if posterior is None:
             return f"{text}."
-        title, sure = inside(self.table[chosen].title), percent(posterior.p_first)
-        return f"{text}; the chance that {title} beats that by more than {self.worth} is {sure}."
+        title, sure = named(self.table[chosen].title), percent(posterior.p_first)
+        return f"{text}; the chance that {title} {_beat(title)} that by more than {self.worth} is {sure}."
 
     def lost(self) -> str:
         """Every contender that is not recommended, with its distance from the best."""
@@ -275,8 +275,8 @@ class _Words:
 
     def _place(self, behind: float, best: Standing) -> str:
         if behind == 0:
-            return f"level with {inside(best.title)}"
-        return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {inside(best.title)}"
+            return f"level with {named(best.title)}"
+        return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {named(best.title)}"
 
     def fairness(self) -> str:
         """The allowance."""
@@ -325,7 +325,7 @@ class _Words:
         ratio = costs[1] / costs[0]
         cheaper = f"costs {times(ratio)} times less" if ratio >= 2 else "is simpler at a similar cost"
         return (
-            f"It is practically as good as {inside(best.title)} ({self.metric.tells(behind)} behind) and {cheaper} "
+            f"It is practically as good as {named(best.title)} ({self.metric.tells(behind)} behind) and {cheaper} "
             "(latency, size and fitting together)."
         )
 
@@ -340,7 +340,7 @@ def cost_sentence(first: Standing, second: Standing) -> str:
         _compared("size", first.cost, second.cost, "size_bytes", _bytes),
     ]
     told = [part for part in parts if part]
-    return f"Cost of {inside(first.title)} beside {inside(second.title)}: {', '.join(told)}." if told else ""
+    return f"Cost of {named(first.title)} beside {named(second.title)}: {', '.join(told)}." if told else ""
 
 
 def _compared(what: str, first: Cost, second: Cost, name: str, show: Callable[[float], str]) -> str:
@@ -362,3 +362,7 @@ def _usual(side: Side | None) -> str:
     """Who stood for the side most often; the first of equals."""
     assert side is not None
     return Counter(side.contenders).most_common(1)[0][0]
+
+
+def _beat(name: str) -> str:
+    return "beat" if is_plural(name) else "beats"

@@ -34,3 +34,21 @@ def inside(title: str) -> str:
 def outside(text: str) -> str:
     """A text at the beginning of a sentence."""
     return text[:1].upper() + text[1:]
+
+
+def named(title: str) -> str:
+    """A contender as the subject or object of a sentence.
+
+    >>> named("Boosted trees"), named("Dense network")
+    ('boosted trees', 'the dense network')
+    """
+    return inside(title) if is_plural(title) else f"the {inside(title)}"
+
+
+def is_plural(title: str) -> bool:
+    """Whether a verb after the title is plural.
+
+    >>> is_plural("Boosted trees"), is_plural("the linear model")
+    (True, False)
+    """
+    return title.endswith("s")
