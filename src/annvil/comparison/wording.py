@@ -63,7 +63,8 @@ class _Words:
         standing = self.table[_usual(loser)]
         if standing.state != "cut short":
             return ""
-        return f" This holds for this budget only: {named(standing.title)} {'were' if is_plural(standing.title) else 'was'} cut short by the clock."
+        was = "were" if is_plural(standing.title) else "was"
+        return f" This holds for this budget only: {named(standing.title)} {was} cut short by the clock."
 
     def _answer(self) -> str:
         posterior, kind = self.finding.posterior, self.finding.kind
@@ -82,13 +83,13 @@ class _Words:
         gap = self.amount(abs(posterior.mean))
         if kind == "network":
             return (
-                f"A network is worth it. {outside(self.network)} {_beat(self.network)} {self.simple} by {gap}; the chance that the "
-                f"gain is more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_first)}."
+                f"A network is worth it. {outside(self.network)} {_beat(self.network)} {self.simple} by {gap}; "
+                f"the chance that the gain is more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_first)}."
             )
         if kind == "simple":
             return (
-                f"No network needed. {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; the chance that it is "
-                f"better by more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_second)}."
+                f"No network needed. {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; "
+                f"the chance that the gap is more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_second)}."
             )
         if kind == "equal":
             return self._equal(posterior, recommended)
@@ -138,7 +139,8 @@ class _Words:
         if self.finding.network is None:
             reasons = [s.reason.rstrip(".") for s in self.evidence.standings if s.family == "network" and s.reason]
             why = f": {reasons[0][:1].lower()}{reasons[0][1:]}" if reasons else ""
-            return f"No network could be compared{why}. {outside(named(recommended.title))} {'are' if is_plural(recommended.title) else 'is'} recommended."
+            verb = "are" if is_plural(recommended.title) else "is"
+            return f"No network could be compared{why}. {outside(named(recommended.title))} {verb} recommended."
         return "Cannot tell: there was time for one common test fold only, and one score has no certainty."
 
     # -- the reasons -----------------------------------------------------------------------------------------------
