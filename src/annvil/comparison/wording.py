@@ -80,16 +80,16 @@ class _Words:
             )
         if posterior is None:
             return self._no_comparison(recommended)
-        gap = self.amount(abs(posterior.mean))
+        gap, worth = self.amount(abs(posterior.mean)), self.metric.tells(self.evidence.worth)
         if kind == "network":
             return (
                 f"A network is worth it. {outside(self.network)} {_beat(self.network)} {self.simple} by {gap}; "
-                f"the chance that the gain is more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_first)}."
+                f"the chance that the gain is more than {worth} is {percent(posterior.p_first)}."
             )
         if kind == "simple":
             return (
                 f"No network needed. {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; "
-                f"the chance that the gap is more than {self.metric.tells(self.evidence.worth)} is {percent(posterior.p_second)}."
+                f"the chance that the gap is more than {worth} is {percent(posterior.p_second)}."
             )
         if kind == "equal":
             return self._equal(posterior, recommended)
