@@ -25,7 +25,6 @@ from annvil.training.recipe import Member, Progress, Recipe, check_members
 from annvil.training.running import Run
 from annvil.training.stack import Layout
 
-_WORK_A_SECOND = 6e10  # of a core (`Trace.work`; measured)
 _WORTH_A_THREAD = 1e9
 """Work (`Trace.work`) in a step of a single pack from which a second thread inside the operations pays (assumed)."""
 
@@ -202,9 +201,8 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
         return 1, 1, "as asked" if asked == 1 else "one core"
     packs = cut(job, range(len(job.members)), most)
     if len(packs) >= 2:
-        seconds = _operation_seconds(job, max(map(len, packs)))
-        if asked == "auto" and not machine.workers_pay(seconds):
-            gain = machine.second_worker_gain(seconds)
+        if asked == "auto" and not machine.workers_pay():
+            gain = machine.second_worker_gain()
             return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
         # One thread inside operations in any case: their number can change bits, that of workers cannot.
         workers = min(most, len(packs))
@@ -214,12 +212,6 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
     if asked == "auto" and work < _WORTH_A_THREAD:
         return 1, 1, "a step is too small to be worth a second thread"
     return 1, most, "one pack, its operations on several threads"
-
-
-def _operation_seconds(job: Job, members: int) -> float:
-    """About how long an operation of a step takes for a pack of so many members."""
-    step = probe(job, BatchShape.of(job.members[0], job.recipe))
-    return step.work * members / step.operations / _WORK_A_SECOND
 
 
 @contextmanager

@@ -61,11 +61,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a step takes for one member: bytes beside its weights and moments, work (`Trace.work`), and operations."""
+    """What a step takes for one member: bytes beside its weights and moments, and work (`Trace.work`)."""
 
     scratch_bytes: int
     work: float
-    operations: int
 
 
 class Workspace:
@@ -173,7 +172,6 @@ def probe(job: Job, shape: BatchShape) -> Probe:
         parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
         buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
         gradients = [workspace.tensor(f"gradient {i}", tuple(p.shape)) for i, p in enumerate(parameters)]
-        step = bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
-        work = job.recorded(1, shape.batch, True, ()).work
-        job._probes[shape.batch] = Probe(workspace.n_bytes, work, len(step.program.instructions))
+        bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
+        job._probes[shape.batch] = Probe(workspace.n_bytes, job.recorded(1, shape.batch, True, ()).work)
     return job._probes[shape.batch]

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,6 @@ from annvil.errors import MachineError
 from annvil.files import write_json
 
 _WORTH = 1.3  # a gain that is surely no noise (assumed)
-_LONG = 6e-5  # seconds (assumed: well above the few microseconds that a turn at the lock costs)
-_STEPS = {"short": (16, 32, 60), "long": (32, 256, 6)}  # members and rows of a product, operations in a burst
 
 
 def cores() -> int:
@@ -39,16 +36,13 @@ def bfloat16_gain() -> float:
     return _remembered("bfloat16_gain", _measure_bfloat16)
 
 
-def second_worker_gain(operation_seconds: float) -> float:
-    """How many times more steps two workers do together than one, on two cores, with operations of about that length.
+def second_worker_gain() -> float:
+    """How many times more steps two workers do together than one, on two cores.
 
-    Workers take turns at Python's lock between operations, so short ones (under `_LONG`) gain less and are measured
-    apart. The number of workers changes no result, so a gain that was small, perhaps because others were using the
-    machine, is measured again by the next process.
+    The number of workers changes no result, so a gain that was small, perhaps because others were using the machine, is
+    measured again by the next process.
     """
-    length = "long" if operation_seconds >= _LONG else "short"
-    measure = partial(_measure_workers, *_STEPS[length])
-    return _remembered(f"second_worker_gain_{length}", measure, unless=lambda gain: gain < _WORTH)
+    return _remembered("second_worker_gain", _measure_workers, unless=lambda gain: gain < _WORTH)
 
 
 def bfloat16_pays() -> bool:
@@ -56,9 +50,9 @@ def bfloat16_pays() -> bool:
     return bfloat16_gain() >= _WORTH
 
 
-def workers_pay(operation_seconds: float) -> bool:
-    """Whether packs whose operations take about so long should be trained side by side."""
-    return cores() > 1 and second_worker_gain(operation_seconds) >= _WORTH
+def workers_pay() -> bool:
+    """Whether packs should be trained side by side."""
+    return cores() > 1 and second_worker_gain() >= _WORTH
 
 
 def cache_file() -> Path:
@@ -126,23 +120,25 @@ def _measure_bfloat16() -> float:
         torch.set_num_threads(before)
 
 
-def _measure_workers(members: int, rows: int, count: int) -> float:
-    def steps(_: int = 0) -> None:
-        x, weight, y = torch.ones(members, rows, 64), torch.ones(members, 64, 64), torch.empty(members, rows, 64)
-        for _ in range(count):
-            torch.bmm(x, weight, out=y)
-            torch.clamp_min(y, 0.0, out=y)
-
+def _measure_workers() -> float:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            # Short and often, so that a busy machine is likely to leave both cores alone once.
-            alone = min(_wall(lambda: pool.submit(steps).result()) for _ in range(15))
-            together = min(_wall(lambda: list(pool.map(steps, range(2)))) for _ in range(25))
+            # Short bursts and many, so that even a busy machine is likely to leave both cores alone once.
+            alone = min(_wall(lambda: pool.submit(_some_steps).result()) for _ in range(20))
+            together = min(_wall(lambda: list(pool.map(_some_steps, range(2)))) for _ in range(60))
         return 2 * alone / together
     finally:
         torch.set_num_threads(before)
+
+
+def _some_steps(_: int = 0) -> None:
+    """A millisecond of operations of about the size that a pack of small networks has."""
+    x, weight, y = torch.ones(16, 32, 64), torch.ones(16, 64, 64), torch.empty(16, 32, 64)
+    for _ in range(40):
+        torch.bmm(x, weight, out=y)
+        torch.clamp_min(y, 0.0, out=y)
 
 
 def _seconds(run: Callable[[], Any], repeats: int = 10) -> float:
