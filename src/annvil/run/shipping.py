@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,7 @@ def ship(
         task=dataset.task,
         info=_info(dataset, comparison, standing, shipped),
     )
+    shutil.rmtree(folder.path / "final", ignore_errors=True)  # checkpoints of a fit that is done
     return shipped
 
 
