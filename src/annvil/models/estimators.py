@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from annvil.data.table import Column, Dataset, Field, Kind, Table
 from annvil.errors import RequestError
@@ -128,7 +128,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, reset=fitting, skip_check_array=True)
             table, _ = conform(X, schema, where="X")
             if fitting:
-                y = validate_data(self, y=y, reset=False, **checks)
+                _, y = check_X_y(np.zeros((table.n_rows, 1)), y, estimator=self, **checks)
         if fitting:
             self._schema = schema
         return table, y
@@ -142,7 +142,9 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
-            raise RequestError(f"{type(self).__name__} needs at least 2 classes; y has 1 class, {self.classes_[0]!r}.")
+            raise RequestError(
+                f"{type(self).__name__} needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
+            )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
         task = Task(kind, "y", tuple(self.classes_.tolist()))  # type: ignore[arg-type]
         return self._fit(table, encoder.transform(y).astype(np.int64), task)

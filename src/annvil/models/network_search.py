@@ -276,7 +276,7 @@ def _train_group(
         weights = torch.from_numpy(np.concatenate(per_job))
 
     def say(progress: Progress) -> None:
-        context.tell(f"epoch {progress.epoch} of {progress.epochs}, {progress.active} networks")
+        context.tell(progress.notice or f"epoch {progress.epoch} of {progress.epochs}, {progress.active} networks")
 
     return train_population(
         make_network,

@@ -83,7 +83,7 @@ class SharedArchitecture:
         return Recipe(
             epochs=epochs,
             batch_size=batch,
-            schedule="one-cycle",
+            schedule="coslog",
             clip_norm=1.0,
             patience=math.ceil(PATIENCE * epochs),
             halving=HALVING,

@@ -1,0 +1,152 @@
+"""The scikit-learn estimators: their contract, frames, repeatability."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import check_estimator
+
+from annvil.errors import RequestError
+from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
+
+ALL = [MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor]
+CLASSIFIERS, REGRESSORS = ALL[::2], ALL[1::2]
+LITTLE = {"max_epochs": 12, "n_folds": 2, "random_state": 0}
+
+every_estimator = pytest.mark.parametrize("kind", ALL)
+
+
+def made_rows(kind, n_rows=120, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4))
+    score = X[:, 0] * X[:, 1]
+    y = score if kind in REGRESSORS else np.where(score > 0, "same", "other")
+    return X, y
+
+
+def frame_of(X, text, make):
+    columns = {f"number {i}": column for i, column in enumerate(X.T)}
+    return make({**columns, "colour": text})
+
+
+@every_estimator
+def test_the_contract_of_scikit_learn(kind):
+    # The networks are small here; `test_the_contract_at_defaults` leaves everything as it is.
+    results = check_estimator(kind(max_epochs=16, n_folds=2), on_skip=None)
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+    assert [r["check_name"] for r in results if r["status"] == "skipped"] == ["check_array_api_input"]
+    assert not any(result["expected_to_fail"] for result in results)
+
+
+@pytest.mark.slow
+@every_estimator
+def test_the_contract_at_defaults(kind):
+    check_estimator(kind(), on_skip=None)
+
+
+@every_estimator
+def test_clone_and_fit_give_equal_bytes(kind):
+    X, y = made_rows(kind)
+    one = kind(**LITTLE).fit(X, y)
+    other = clone(one).fit(X, y)
+    name = "predict" if kind in REGRESSORS else "predict_proba"
+    assert getattr(one, name)(X).tobytes() == getattr(other, name)(X).tobytes()
+    different = clone(one).set_params(random_state=1).fit(X, y)
+    assert getattr(one, name)(X).tobytes() != getattr(different, name)(X).tobytes()
+
+
+@every_estimator
+def test_a_pickled_estimator_predicts_the_same(kind):
+    X, y = made_rows(kind)
+    fitted = kind(**LITTLE).fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(X), fitted.predict(X))
+
+
+def test_what_a_line_cannot_learn_is_learnt():
+    X, y = made_rows(MLPClassifier, n_rows=600)
+    later, truth = made_rows(MLPClassifier, n_rows=400, seed=1)
+    network = MLPClassifier(max_epochs=32, n_folds=2, random_state=0).fit(X, y)
+    assert network.score(later, truth) > 0.9
+    assert LogisticRegression().fit(X, y).score(later, truth) < 0.6
+
+
+def test_probabilities_follow_the_classes():
+    X, y = made_rows(MLPClassifier)
+    fitted = MLPClassifier(**LITTLE).fit(X, y)
+    assert fitted.classes_.tolist() == ["other", "same"]
+    found = fitted.predict_proba(X)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    assert (fitted.predict(X) == fitted.classes_[found.argmax(axis=1)]).all()
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_frames_may_hold_categories_and_holes(make):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 2))
+    text = rng.choice(["red", "green", "blue"], size=150)
+    y = (text == "red").astype(int)
+    X[::7, 0] = np.nan
+    fitted = MLPClassifier(max_epochs=40, n_folds=2, random_state=0).fit(frame_of(X, text, make), y)
+    assert fitted.feature_names_in_.tolist() == ["number 0", "number 1", "colour"]
+    assert fitted.score(frame_of(X, text, make), y) == 1.0
+    unseen = frame_of(X[:3], ["mauve", None, "red"], make)
+    assert np.isfinite(fitted.predict_proba(unseen)).all()
+    with pytest.raises(ValueError, match="now missing:\n- colour"):
+        fitted.predict(make({"number 0": X[:, 0], "number 1": X[:, 1], "color": text}))
+
+
+def test_one_class_and_one_row_are_refused_in_words():
+    X, _ = made_rows(MLPClassifier)
+    with pytest.raises(RequestError, match=r"MLPClassifier needs at least 2 classes; y has 1 class, 'a'\."):
+        MLPClassifier().fit(X, ["a"] * len(X))
+    with pytest.raises(RequestError, match=r"MLPRegressor needs at least 2 samples .* got 1 sample\."):
+        MLPRegressor().fit(X[:1], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"), [("n_folds", 1), ("n_candidates", 0), ("max_epochs", 0), ("batch_size", 2.5)]
+)
+def test_arguments_are_checked_when_fitting(argument, value):
+    X, y = made_rows(MLPClassifier)
+    with pytest.raises(RequestError, match=f"{argument} must be a whole number of at least"):
+        MLPClassifier(**{argument: value}).fit(X, y)
+
+
+def test_sparse_rows_are_refused():
+    X, y = made_rows(MLPClassifier)
+    with pytest.raises(TypeError, match="dense"):
+        MLPClassifier().fit(scipy.sparse.csr_array(X), y)
+
+
+def test_arguments_reach_the_networks():
+    X, y = made_rows(MLPRegressor)
+    fitted = MLPRegressor((8, 6), learning_rate=0.03, **LITTLE).fit(X, y)
+    network = fitted.fitted_.members[0].networks[0]
+    assert [layer.out_features for layer in network.layers] == [8, 6, 1]
+    assert fitted.fitted_.configuration["learning_rate"] == 0.03
+    assert "layers of 8, 6" in fitted.fitted_.summary
+
+
+def test_a_time_budget_ends_training_early():
+    X, y = made_rows(MLPRegressor, n_rows=2000)
+    fitted = MLPRegressor(time_budget=0.3, max_epochs=10_000, n_folds=2).fit(X, y)
+    assert len(fitted.fitted_.history["train_loss"]) < 10_000
+
+
+@pytest.mark.slow
+def test_a_grid_search_finds_the_same_on_two_processes():
+    X, y = made_rows(MLPClassifier)
+    grid = {"learning_rate": [0.001, 0.02]}
+    scores = [
+        GridSearchCV(MLPClassifier(**LITTLE), grid, cv=3, n_jobs=n_jobs).fit(X, y).cv_results_["mean_test_score"]
+        for n_jobs in (1, 2)
+    ]
+    np.testing.assert_array_equal(*scores)
