@@ -87,6 +87,7 @@ def test_out_of_fold_predictions_come_from_networks_that_had_not_seen_the_row():
     (after,) = fit(turned, [only_validation], Effort(candidates=1, scale=0.05))
     # Same training rows, other validation labels: only the chosen epoch and the calibration may differ.
     assert before.history["train_loss"][0] == after.history["train_loss"][0]
+    assert before.history["validation_loss"][0] != after.history["validation_loss"][0]
     tested = np.isin(job.rows, hidden)
     assert np.isfinite(before.out_of_fold[tested]).all()
     assert np.isnan(before.out_of_fold[~tested]).all()

@@ -43,8 +43,8 @@ def nothing_remembered():
 
 
 def test_opposite_errors_cancel():
-    # Errors +2 and -1: the mean is right with weights 1/3 and 2/3, found at the third addition.
-    np.testing.assert_allclose(weights_of([2.0] * 4, [-1.0] * 4), [1 / 3, 2 / 3])
+    # Errors +4 and -1: the mean is right with weights 1/5 and 4/5, found at the fifth addition; the last is worse.
+    np.testing.assert_allclose(weights_of([4.0] * 4, [-1.0] * 4), [1 / 5, 4 / 5])
 
 
 def test_a_candidate_that_only_adds_error_gets_nothing():
