@@ -129,8 +129,8 @@ class DenseArchitecture:
         """32 for 6400 rows (measured: five networks of 16 to 20 epochs are better than one of 100)."""
         return epochs_for(n_rows, 32, scale)
 
-    def seconds_per_row(self, shape: Shape) -> float:
-        """Processor time measured on one core (decision 0030); a second core is not counted on."""
+    def core_seconds_per_row(self, shape: Shape) -> float:
+        """Measured with the defaults on one core (decision 0030)."""
         return (2.5 + 0.12 * shape.n_numbers + 0.02 * shape.n_levels) * 1e-6
 
 

@@ -136,8 +136,8 @@ class Architecture(Protocol):
     def epochs(self, n_rows: int, scale: float) -> int:
         """Epochs for so many training rows."""
 
-    def seconds_per_row(self, shape: Shape) -> float:
-        """Seconds for one row of one network in one epoch, in a population (measured, erring slow)."""
+    def core_seconds_per_row(self, shape: Shape) -> float:
+        """Processor time for one row of one network in one epoch, in a population (measured, erring slow)."""
 
 
 def batch_size(n_rows: int) -> int:
@@ -171,7 +171,7 @@ def plan_search(architecture: Architecture, shape: Shape, n_jobs: int, n_inner: 
     n_train = int(shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8))
     rows = n_inner * n_train * (1 + VALIDATION_COST / max(n_inner - 1, 4))
     epochs = architecture.epochs(n_train, 1.0)
-    one = n_jobs * epochs * rows * architecture.seconds_per_row(shape)
+    one = n_jobs * epochs * rows * architecture.core_seconds_per_row(shape) / CORES_USED
     left = max(0.0, seconds - SETUP_SECONDS)
     most = len(architecture.portfolio(shape.is_classification, n_train))
     in_full = [count for count in range(1, most + 1) if candidate_units(count) * one <= left]
@@ -190,6 +190,9 @@ FIRST_CANDIDATES = 4
 
 VALIDATION_COST = 0.35
 """A validation row costs a third of a training row: no gradient (assumed)."""
+
+CORES_USED = 1.0
+"""What two cores do at once, erring slow: 1.8 times one core where they are idle, 1 where they are busy (measured)."""
 
 SETUP_SECONDS = 1.5
 """Tracing, preparation and judging, per contender (measured, erring slow)."""

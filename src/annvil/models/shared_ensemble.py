@@ -93,8 +93,8 @@ class SharedArchitecture:
         """16 for 6400 rows: half of what dense networks get, at more than twice the cost of each."""
         return epochs_for(n_rows, 16, scale)
 
-    def seconds_per_row(self, shape: Shape) -> float:
-        """Processor time measured on one core (decision 0030); a second core is not counted on."""
+    def core_seconds_per_row(self, shape: Shape) -> float:
+        """Measured with the defaults on one core (decision 0030)."""
         return (9.0 + 0.2 * shape.n_numbers + 0.02 * shape.n_levels) * 1e-6
 
 
