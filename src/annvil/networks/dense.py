@@ -186,9 +186,16 @@ def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
     return layer
 
 
+LEAST_DEVIATION = 0.02
+"""Share of a unit's size that its deviation over the rows is taken to be at least (assumed; usual ones are 0.3 to 1)."""
+
+
 def _fit_layer(layer: nn.Linear, x: Tensor, generator: torch.Generator) -> None:
     sums = x @ layer.weight.T
-    deviation = sums.std(0, correction=0).clamp(min=1e-8) if len(x) > 1 else torch.ones(len(layer.weight))
+    size = sums.square().mean(0).sqrt()
+    # Rows that are all but equal must not blow the weights up: float32 then loses what the rows differ in.
+    deviation = torch.maximum(sums.std(0, correction=0), LEAST_DEVIATION * size)
+    deviation = torch.where(deviation > 0, deviation, 1.0)
     layer.weight.div_(deviation[:, None])
     sums = sums / deviation
     rows = torch.randint(len(x), (5, len(layer.weight)), generator=generator)
