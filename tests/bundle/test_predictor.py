@@ -68,7 +68,7 @@ def test_rows_may_come_from_a_file(model, tmp_path):
 
 
 def test_a_missing_column_is_refused_by_name(model):
-    with pytest.raises(DataError, match=r"lack the column 'age'.*Did you mean 'Age'"):
+    with pytest.raises(DataError, match=r"column 'age' is missing from.*Did you mean 'Age'"):
         model.predict({"Age": 50, "city": "Oslo", "income": 1})
 
 

@@ -81,7 +81,9 @@ def test_extra_columns_are_ignored_with_a_notice() -> None:
 def test_a_missing_or_renamed_column_is_refused_by_name() -> None:
     renamed = {("Age" if name == "age" else name): value for name, value in ROW.items()}
     for source in (renamed, [renamed, renamed]):
-        with pytest.raises(DataError, match=r"the rows to predict lack the column 'age'. Did you mean 'Age'\?"):
+        with pytest.raises(
+            DataError, match=r"The column 'age' is missing from the rows to predict. Did you mean 'Age'\?"
+        ):
             conform(source, SCHEMA)
 
 

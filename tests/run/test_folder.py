@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from annvil.errors import MachineError, RequestError
+from annvil.errors import DataError, MachineError, RequestError
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.request import FitRequest
 
@@ -52,3 +52,19 @@ def test_an_unusable_place_is_named(tmp_path):
         new_folder(tmp_path / "file", "x")
     with pytest.raises(MachineError, match="Cannot write"):
         RunFolder(tmp_path / "file").write_request(FitRequest(data=None, target=None))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such locks elsewhere")
+def test_two_processes_do_not_work_on_one_run(tmp_path):
+    folder = new_folder(tmp_path, "x")
+    with folder.locked(), pytest.raises(RequestError, match="Another process is working on"), folder.locked():
+        pass
+    with folder.locked():
+        pass
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    folder = new_folder(tmp_path, "x")
+    (folder.path / "state.json").write_text('{"state": "runn')
+    with pytest.raises(DataError, match=r"state\.json is damaged"):
+        folder.read_state()

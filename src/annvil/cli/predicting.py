@@ -25,7 +25,12 @@ _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def predict(model: Path, data: str, out: str, *, keep: bool) -> None:
     """Write the predictions for the rows of ``data`` to the file ``out``, or to standard output for ``-``."""
     from annvil.bundle import load
+    from annvil.errors import RequestError
 
+    if out != "-" and Path(out).resolve() == Path(data).resolve():
+        raise RequestError(f"{out} holds the rows to predict and would be overwritten; choose another name with -o.")
+    if out != "-" and not Path(out).resolve().parent.is_dir():
+        raise RequestError(f"There is no folder {Path(out).resolve().parent} to write {Path(out).name} to.")
     predictor = load(_bundle_in(model))
     table, notices = predictor.conform(data, where=data)
     for notice in notices:

@@ -307,6 +307,8 @@ class _Words:
         chosen, best = (
             self.table[n] for n in (self.finding.recommendation.contender, self.finding.recommendation.best)
         )
+        it = outside(named(chosen.title))
+        score = "score" if is_plural(chosen.title) else "scores"
         if chosen.family == "dummy" and len(self.finding.paired.results) == 1:
             return "It is all there is."
         if chosen.family == "dummy" and self._network_may_know:
@@ -318,16 +320,20 @@ class _Words:
         if chosen.contender == best.contender:
             others = [n for n in self.finding.recommendation.not_worse if n != chosen.contender]
             if not others:
-                return "It scores best, and no other contender is within reach of it."
-            return "It scores best, and nothing simpler or clearly cheaper is practically as good."
+                return f"{it} {score} best, and no other contender is within reach."
+            return f"{it} {score} best, and nothing simpler or clearly cheaper is practically as good."
         behind = self.finding.paired.metric.gain(
             self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
         )
         costs = relative_costs([chosen.cost, best.cost])
         ratio = costs[1] / costs[0]
-        cheaper = f"costs {times(ratio)} times less" if ratio >= 2 else "is simpler at a similar cost"
+        plural = is_plural(chosen.title)
+        cheaper = f"{'cost' if plural else 'costs'} {times(ratio)} times less"
+        if ratio < 2:
+            cheaper = f"{'are' if plural else 'is'} simpler at a similar cost"
+        are, behind_by = "are" if plural else "is", self.metric.tells(behind)
         return (
-            f"It is practically as good as {named(best.title)} ({self.metric.tells(behind)} behind) and {cheaper} "
+            f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
             "(latency, size and fitting together)."
         )
 

@@ -112,7 +112,8 @@ def _compare_names(given: Collection[str], schema: Schema, where: str) -> tuple[
         shown = ", ".join(repr(name) for name in lacking[:5])
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
         hint = did_you_mean(lacking[0], extra)
-        raise DataError(f"{where} lack the column{'s' * (len(lacking) > 1)} {shown}{more}.{hint}")
+        subject = f"The columns {shown}{more} are" if len(lacking) > 1 else f"The column {shown} is"
+        raise DataError(f"{subject} missing from {where}.{hint}")
     if not extra:
         return ()
     shown = ", ".join(repr(name) for name in extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")

@@ -131,7 +131,7 @@ class DenseArchitecture:
 
     def core_seconds_per_row(self, shape: Shape) -> float:
         """Measured with the defaults on one core (decision 0030)."""
-        return (2.5 + 0.12 * shape.n_numbers + 0.02 * shape.n_levels) * 1e-6
+        return (2.0 + 0.1 * (shape.n_numbers + shape.n_texts) + 0.003 * shape.n_levels) * 1e-6
 
 
 class DenseNetworks:

@@ -283,7 +283,7 @@ def _train_group(
         (numbers, codes),
         torch.cat([prepared[number].targets for number in used]),
         members,
-        first.recipe,
+        replace(first.recipe, threads=context.threads or "auto"),
         "cross-entropy" if dataset.task.is_classification else "squared-error",
         weights=weights,
         should_stop=lambda: context.deadline.passed,

@@ -95,7 +95,8 @@ class SharedArchitecture:
 
     def core_seconds_per_row(self, shape: Shape) -> float:
         """Measured with the defaults on one core (decision 0030)."""
-        return (9.0 + 0.2 * shape.n_numbers + 0.02 * shape.n_levels) * 1e-6
+        micros = 7.5 + 0.33 * (shape.n_numbers + shape.n_texts) + 0.003 * shape.n_levels
+        return micros * 1e-6 * (0.6 if shape.n_rows < FEW_ROWS else 1.0)
 
 
 class SharedEnsembles:

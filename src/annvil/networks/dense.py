@@ -187,7 +187,7 @@ def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
 
 
 LEAST_DEVIATION = 0.02
-"""Share of a unit's size that its deviation over the rows is taken to be at least (assumed; usual ones are 0.3 to 1)."""
+"""Share of a unit's size that its deviation over the rows is at least taken to be (assumed; usually 0.3 to 1)."""
 
 
 def _fit_layer(layer: nn.Linear, x: Tensor, generator: torch.Generator) -> None:

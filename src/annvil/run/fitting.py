@@ -87,10 +87,10 @@ def fit(
     time : column by which training rows come before test rows
     task : "binary", "multiclass" or "regression"; default: inferred, with the reason in ``run.task.reason``
     columns, drop : the only columns to use; columns not to use
-    kinds : column → "number", "category", "boolean", "datetime", "text"; overrules what was inferred
+    kinds : column → "number", "category", "boolean" or "datetime"; overrules what was inferred
     missing : further texts that mean a missing value
     drop_missing_target : leave out rows without a target instead of refusing them
-    seed : for everything random; the same seed gives the same bytes
+    seed : for everything random; the same seed gives the same bytes unless the budget cuts something short
     out : folder in which the run's folder is made
     listener : told how it goes; default: nobody
 
@@ -105,7 +105,7 @@ def fit(
     listener = listener or Silent()
     from_path = isinstance(data, str | Path)
     request = FitRequest(
-        data=str(data) if from_path else None,
+        data=_lasting(data) if from_path else None,
         target=target,
         budget_seconds=budget_in_seconds(budget),
         metric=metric,
@@ -133,7 +133,9 @@ def fit(
 
 
 def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
-    """Go on with an interrupted run, to the bytes it would have had; a finished one is returned as it is.
+    """Go on with an interrupted run; a finished one is returned as it is.
+
+    It ends with the bytes it would have had without the interruption, unless the budget cuts something short.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
         )
     findings = audit(dataset)
     listener.read(dataset, findings)
-    clock = Clock(run_folder, state.spent_seconds, started)
+    clock = Clock(run_folder, state.spent_seconds, started, state.started)
     return _carry_through(_Work(run_folder, request, dataset, findings, clock, listener))
 
 
@@ -180,6 +182,11 @@ class _Work:
 def _carry_through(work: _Work) -> Run:
     """All the rest, with the state of the run kept true whatever happens."""
     work.clock.data_sha256 = work.dataset.source.sha256
+    with work.folder.locked():
+        return _carry_through_alone(work)
+
+
+def _carry_through_alone(work: _Work) -> Run:
     try:
         run = _compare_ship_report(work)
     except KeyboardInterrupt:
@@ -217,13 +224,14 @@ def _compare_ship_report(work: _Work) -> Run:
         spent_seconds=work.clock.spent,
     )
     comparison = compare(dataset, contenders, asked, store, _Keeping(work))
+    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
     work.enter("Fitting the recommended model on all rows")
     shipped = shipping.ship(dataset, contenders, comparison, work.folder, store, deadline)
     if shipped.notice:
         work.listener.notice(shipped.notice)
         comparison = replace(comparison, notices=(*comparison.notices, shipped.notice))
-    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
+        write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     work.enter("Measuring which columns matter")
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
     importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
@@ -282,9 +290,21 @@ def _read(data: Any, request: FitRequest) -> Dataset:
 
 def _check_request(request: FitRequest, dataset: Dataset) -> None:
     """Refuse, before anything is written, what would only fail later."""
-    from annvil.metrics import metric_named
+    from annvil.metrics import default_metric, metric_named
 
-    if request.metric is not None:
-        metric_named(request.metric, dataset.task)
-    if request.worth is not None and not 0 < request.worth < float("inf"):
-        raise RequestError(f"worth must be a positive number in units of the metric; got {request.worth:g}.")
+    metric = metric_named(request.metric, dataset.task) if request.metric else default_metric(dataset.task)
+    worth = request.worth
+    if worth is not None and not (isinstance(worth, int | float) and 0 < worth < float("inf")):
+        raise RequestError(f"worth must be a positive number in units of the metric; got {worth!r}.")
+    if worth is not None and metric.greater_is_better and worth >= 1:
+        raise RequestError(
+            f"worth is in units of the metric, and {metric.title} is at most 1: {worth:g} would be {100 * worth:g} "
+            f"points. For {worth:g} points, say {worth / 100:g}."
+        )
+    if not (isinstance(request.seed, int) and 0 <= request.seed < 2**32):
+        raise RequestError(f"seed must be a whole number from 0 to 4294967295; got {request.seed!r}.")
+
+
+def _lasting(data: str | Path) -> str:
+    """The path so that it is found from any folder; a sample keeps its name."""
+    return str(data) if str(data).startswith("sample:") else str(Path(data).absolute())

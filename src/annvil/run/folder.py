@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from annvil.errors import MachineError, RequestError, did_you_mean
+from annvil.errors import DataError, MachineError, RequestError, did_you_mean
 from annvil.files import write_atomically
 from annvil.run.request import FitRequest
 
@@ -85,7 +87,31 @@ class RunFolder:
 
     def read_state(self) -> RunState:
         """Where the run stands."""
-        return msgspec.json.decode(self._read("state.json"), type=RunState)
+        try:
+            return msgspec.json.decode(self._read("state.json"), type=RunState)
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{self.path / 'state.json'} is damaged ({error}); fit again.") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """While this lasts no other process may work on the run; the lock goes with the process, however it ends.
+
+        Raises
+        ------
+        RequestError
+            When another process works on it now.
+        """
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows
+            yield
+            return
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RequestError(f"Another process is working on {self.path}; wait for it, or stop it.") from None
+            yield
 
     def _read(self, name: str) -> bytes:
         try:
@@ -129,11 +155,13 @@ def existing_folder(folder: str | Path) -> RunFolder:
 class Clock:
     """Seconds of the budget used so far, across interruptions; writes the run's state at each stage."""
 
-    def __init__(self, folder: RunFolder, spent_before: float = 0.0, started_at: float | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, spent_before: float = 0.0, since: float | None = None, started: float | None = None
+    ) -> None:
         self._folder = folder
         self._before = spent_before
-        self._since = time.monotonic() if started_at is None else started_at
-        self._started = time.time()
+        self._since = time.monotonic() if since is None else since
+        self._started = time.time() if started is None else started
         self.data_sha256 = ""
 
     @property

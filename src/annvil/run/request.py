@@ -10,6 +10,7 @@ from annvil.errors import RequestError
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 SHORTEST_BUDGET = 5.0  # seconds; importing the libraries alone takes two to three (measured)
+LONGEST_BUDGET = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class FitRequest:
                 f'budget="{_plain_seconds(self.budget_seconds)}"',
                 f"seed={self.seed}",
             ]
-            options += [
-                f"{name}={getattr(self, name)!r}" for name in ("metric", "worth", "task") if getattr(self, name)
-            ]
+            named = ("metric", "worth", "groups", "time", "task", "columns", "drop", "kinds", "missing")
+            options += [f"{name}={value!r}" for name in named if (value := getattr(self, name)) not in (None, (), {})]
+            options += ["drop_missing_target=True"] * self.drop_missing_target
             return f"annvil.fit(data, {', '.join(options)})"
         words = ["annvil fit", _quoted(self.data)]
         if self.target is not None:
@@ -79,15 +80,19 @@ def budget_in_seconds(budget: str | float) -> float:
             seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
         else:
             raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
-    else:
+    elif isinstance(budget, int | float):
         seconds = float(budget)
-    if not SHORTEST_BUDGET <= seconds < float("inf"):
+    else:
+        raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
+    if not seconds >= SHORTEST_BUDGET:
         raise RequestError(f"The budget of {seconds:g} s is too short: the shortest is {SHORTEST_BUDGET:g} s.")
+    if seconds > LONGEST_BUDGET:
+        raise RequestError(f"The budget of {seconds:g} s is too long: the longest is {LONGEST_BUDGET:g} s (a week).")
     return seconds
 
 
 def _plain_seconds(seconds: float) -> str:
-    return f"{seconds:g}s"
+    return f"{seconds:.10g}s"
 
 
 def _quoted(text: str) -> str:
