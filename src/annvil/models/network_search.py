@@ -136,12 +136,12 @@ def search(
         for searched in results:
             searched.fit_seconds = watch.seconds / len(results)
             searched.core_seconds = watch.core_seconds / len(results)
-            found.append(searched)
+        found += results
+        if len(found) == len(jobs):
+            _remember(dataset, key, found)
         yield from results
         if len(results) < len(chunk):
             break
-    if len(found) == len(jobs):
-        _remember(dataset, key, found)
 
 
 def _chunks(dataset: Dataset, jobs: Sequence[Job]) -> Iterator[list[Job]]:
