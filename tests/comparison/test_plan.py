@@ -48,8 +48,8 @@ def test_shares_add_up_to_the_budget_and_keep_a_reserve() -> None:
             assert min(shares["race"], shares["reserve"]) > 0
             assert (shares["curves"] > 0) == (shares["ablation"] > 0) == (seconds >= 20)
     assert share_out(60.0, 100)["reserve"] == pytest.approx(12.0, abs=0.01)
-    assert share_out(30.0, 100)["reserve"] == 8.0
-    assert share_out(10.0, 100)["reserve"] == 4.0
+    assert share_out(20.0, 100)["reserve"] == 5.0
+    assert share_out(10.0, 100)["reserve"] == 3.0
     assert share_out(600.0, 1_000_000)["reserve"] == pytest.approx(180.0)
 
 

@@ -39,8 +39,8 @@ CURVE_SHARE, ABLATION_SHARE, RESERVE_SHARE = 0.15, 0.05, 0.20
 NO_CURVES_BELOW = 20.0
 """Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
 
-RESERVE_AT_LEAST = 8.0
-"""Seconds kept for final fit, bundle, importance and report even in short runs (assumed), up to 40% of the budget."""
+RESERVE_AT_LEAST = 5.0
+"""Seconds kept for final fit, bundle, importance and report, up to 30% of the budget (measured: short runs take 2 to 3)."""
 
 RESERVE_FOR_A_MILLION = 0.10
 """More of the budget is kept as rows grow to a million: the final fit and the checks of the bundle see them all."""
@@ -129,7 +129,7 @@ def make_schedule(dataset: Dataset, contenders: Sequence[Contender], request: Re
 def share_out(budget_seconds: float, n_rows: int) -> dict[str, float]:
     """Seconds for race, curves, ablation and reserve; they add up to the budget."""
     reserve = budget_seconds * (RESERVE_SHARE + RESERVE_FOR_A_MILLION * min(1.0, n_rows / 1e6))
-    reserve = max(reserve, min(RESERVE_AT_LEAST, 0.4 * budget_seconds))
+    reserve = max(reserve, min(RESERVE_AT_LEAST, 0.3 * budget_seconds))
     rest = budget_seconds - reserve
     parts = (CURVE_SHARE, ABLATION_SHARE) if budget_seconds >= NO_CURVES_BELOW else (0.0, 0.0)
     curves, ablation = (part / (1 - RESERVE_SHARE) * rest for part in parts)

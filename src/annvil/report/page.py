@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from annvil.comparison.results import Comparison, Standing
+from annvil.comparison.results import Comparison, Standing, Verdict
 from annvil.metrics import METRICS, Metric, decide, metrics_for
 from annvil.report import figures, summaries, wording
 from annvil.report.charts.confusion import MOST_CLASSES
@@ -26,6 +26,8 @@ VERDICTS = {
     "equal": "Practically equal",
     "cannot tell": "Cannot tell yet",
 }
+
+NO_NETWORK = "No network needed"  # certain, although simple and equal cannot be told apart
 
 FAMILIES = {"dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network"}
 SEVERITIES = ("serious", "warning", "info")
@@ -51,6 +53,11 @@ def render(view: ReportView) -> str:
         version=dict(view.reproduction.versions).get("annvil", ""),
         w=wording,
     )
+
+
+def _verdict_label(verdict: Verdict) -> str:
+    undecided = verdict.kind == "cannot tell"
+    return NO_NETWORK if undecided and verdict.network_ruled_out else VERDICTS[verdict.kind]
 
 
 @cache
@@ -99,7 +106,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "comparison": comparison,
         "titles": {s.contender: s.title for s in comparison.standings},
         "verdict": comparison.verdict,
-        "verdict_label": VERDICTS[comparison.verdict.kind],
+        "verdict_label": _verdict_label(comparison.verdict),
         "recommended": recommended,
         "key_facts": _key_facts(view, metric, recommended),
         "posterior": figures.posterior_figure(comparison),

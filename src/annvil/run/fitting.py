@@ -212,6 +212,8 @@ def _compare_ship_report(work: _Work) -> Run:
     from annvil.run.reporting import assemble, write_report
 
     request, dataset, task = work.request, work.dataset, work.dataset.task
+    import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
+
     contenders = contenders_for_tables()
     store = Store(work.folder.race)
     metric = metric_named(request.metric, task) if request.metric else default_metric(task)
