@@ -40,7 +40,7 @@ NO_CURVES_BELOW = 20.0
 """Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
 
 RESERVE_AT_LEAST = 5.0
-"""Seconds kept for final fit, bundle, importance and report (measured: 2 to 3 in short runs), up to 30% of the budget."""
+"""Seconds kept for final fit, bundle, importance, report (measured: 2 to 3 in short runs), up to 30% of the budget."""
 
 RESERVE_FOR_A_MILLION = 0.10
 """More of the budget is kept as rows grow to a million: the final fit and the checks of the bundle see them all."""
