@@ -53,7 +53,8 @@ def fit_in_child(path: Path, budget: str, out: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "annvil.cli", "fit", str(path), "--target", "bought", "--budget", budget]
     command += ["--out", str(out), "--quiet"]
     started = time.perf_counter()
-    child = os.posix_spawn(sys.executable, command, os.environ)
+    silence = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    child = os.posix_spawn(sys.executable, command, os.environ, file_actions=silence)
     _, status, usage = os.wait4(child, 0)
     if status != 0:
         raise SystemExit(f"The fit of {path.name} ended with status {status}.")
