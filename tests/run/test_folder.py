@@ -68,3 +68,13 @@ def test_a_damaged_state_is_named(tmp_path):
     (folder.path / "state.json").write_text('{"state": "runn')
     with pytest.raises(DataError, match=r"state\.json is damaged"):
         folder.read_state()
+
+
+def test_a_folder_has_no_name_before_it_is_filled(tmp_path):
+    def fail(folder: RunFolder) -> None:
+        assert not list(tmp_path.glob("x-*"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        new_folder(tmp_path, "x", fail)
+    assert list(tmp_path.iterdir()) == []

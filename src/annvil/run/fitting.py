@@ -125,10 +125,16 @@ def fit(
     _check_request(request, dataset)
     findings = audit(dataset)
     listener.read(dataset, findings)
-    folder = new_folder(out, Path(dataset.source.name).stem)
-    folder.write_request(request)
-    if not from_path:
-        save_dataset(dataset, folder.data)
+
+    def fill(folder: RunFolder) -> None:
+        folder.write_request(request)
+        if not from_path:
+            save_dataset(dataset, folder.data)
+        clock = Clock(folder, 0.0, started)
+        clock.data_sha256 = dataset.source.sha256
+        clock.mark("running", "Reading")
+
+    folder = new_folder(out, Path(dataset.source.name).stem, fill)
     return _carry_through(_Work(folder, request, dataset, findings, Clock(folder, 0.0, started), listener))
 
 

@@ -14,8 +14,10 @@ runs/titanic-1/
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,22 +125,40 @@ class RunFolder:
             raise MachineError(f"Cannot read {self.path / name}: {error.strerror or error}.") from error
 
 
-def new_folder(out: str | Path, stem: str) -> RunFolder:
-    """A fresh ``out/stem-N`` with the smallest free N; safe against another process doing the same."""
+def new_folder(out: str | Path, stem: str, fill: Callable[[RunFolder], None] = lambda folder: None) -> RunFolder:
+    """A fresh ``out/stem-N`` with the smallest free N; safe against another process doing the same.
+
+    ``fill`` writes what the folder must hold from the beginning; only then does the folder get its name, so that no
+    run is ever half begun.
+    """
     out = Path(out)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.") or "data"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        taken = [int(m[1]) for p in out.iterdir() if (m := re.fullmatch(re.escape(name) + r"-(\d+)", p.name))]
-        number = max(taken, default=0) + 1
-        while True:
-            try:
-                (out / f"{name}-{number}").mkdir()
-                return RunFolder(out / f"{name}-{number}")
-            except FileExistsError:
-                number += 1
+        making = Path(tempfile.mkdtemp(dir=out, prefix=f".{name}."))
+        making.chmod(0o755)
+        try:
+            fill(RunFolder(making))
+            return RunFolder(_given_a_number(making, out, name))
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
     except OSError as error:
         raise MachineError(f"Cannot make a run folder in {out}: {error.strerror or error}.") from error
+
+
+def _given_a_number(making: Path, out: Path, name: str) -> Path:
+    taken = [int(m[1]) for p in out.iterdir() if (m := re.fullmatch(re.escape(name) + r"-(\d+)", p.name))]
+    number = max(taken, default=0) + 1
+    while True:
+        path = out / f"{name}-{number}"
+        if not path.exists():
+            try:
+                return making.rename(path)
+            except OSError:
+                if not path.exists():  # not because another process took the number
+                    raise
+        number += 1
 
 
 def existing_folder(folder: str | Path) -> RunFolder:
