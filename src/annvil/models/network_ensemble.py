@@ -25,6 +25,11 @@ from annvil.task import FloatArray, Task
 ROUNDS = 24
 """Most additions (assumed); with replacement, so that weights are multiples of a share."""
 
+CLOSE = 1.05
+"""Only candidates whose selection loss is within 5% of the best one's are averaged with it (measured, decision 0030).
+Out-of-fold predictions come from single networks, which any average makes steadier; what is shipped is averaged over
+the folds already, so that there a worse candidate is only worse."""
+
 MOST_DISTINCT = 6
 """Most different candidates (assumed): the size and latency of the model grow with each."""
 
@@ -97,13 +102,15 @@ class NetworkEnsemble:
 def greedy_weights(dataset: Dataset, searched: Searched) -> FloatArray:
     """Weights of the candidates ``(n_candidates,)``, adding up to 1, chosen on out-of-fold predictions.
 
-    Candidates that failed somewhere get none.
+    Candidates that failed somewhere get none; nor, with several inner splits, do those that are not `CLOSE`.
     """
     tested = np.unique(np.concatenate(inner_positions(searched.job)))
     y = dataset.y[searched.job.rows][tested]
     outputs = [candidate.raw[tested] for candidate in searched.candidates]
-    usable = [k for k, values in enumerate(outputs) if np.isfinite(values).all()]
-    return _greedy(dataset.task, y, outputs, usable or [0])
+    losses = [float(np.mean(row_losses(dataset.task, y, values))) for values in outputs]
+    finite = [k for k, loss in enumerate(losses) if np.isfinite(loss)] or [0]
+    most = CLOSE * min(losses[k] for k in finite) if len(searched.job.inner) > 1 else np.inf
+    return _greedy(dataset.task, y, outputs, [k for k in finite if losses[k] <= most] or finite[:1])
 
 
 def _given_weights(given: Sequence[float], n_trained: int) -> FloatArray:
