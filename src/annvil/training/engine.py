@@ -18,7 +18,7 @@ from annvil.training.batches import BatchShape
 from annvil.training.checkpoint import Checkpoint, fingerprint
 from annvil.training.job import Job, probe
 from annvil.training.losses import CustomLoss, make_loss
-from annvil.training.packing import cut
+from annvil.training.packing import SIDE_BY_SIDE, cut
 from annvil.training.population import Population
 from annvil.training.precision import LEAST
 from annvil.training.recipe import Member, Progress, Recipe, check_members
@@ -82,7 +82,7 @@ def train_population(
         else:
             run.resume(saved)
         run.train(should_stop, tell, saver)
-    n_packs = len(cut(job, range(len(members)), workers))
+    n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
     return run.result(choices | {"packs": n_packs, "workers": workers})
 
 
@@ -199,7 +199,7 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
     most = machine.cores() if asked == "auto" else asked
     if most == 1:
         return 1, 1, "as asked" if asked == 1 else "one core"
-    packs = cut(job, range(len(job.members)), most)
+    packs = cut(job, range(len(job.members)), SIDE_BY_SIDE)
     if len(packs) >= 2:
         if asked == "auto" and not machine.workers_pay():
             gain = machine.second_worker_gain()

@@ -25,6 +25,11 @@ MEMBERS_FOR_A_WORKER = 8
 """So many members are worth a pack and a worker of their own (64-64, batch 32: 1.0M with 8, 1.2M with 16; measured)."""
 
 
+SIDE_BY_SIDE = 2
+"""Packs that training asks for where members are enough: for two workers, whether or not a second one pays here and
+now. The size of a pack can change last bits, so it may hang on nothing that is measured."""
+
+
 def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
     """Packs of members that share a `BatchShape`, equal settings side by side, each with at most `MOST_SCRATCH`.
 

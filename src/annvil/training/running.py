@@ -18,7 +18,7 @@ from annvil.training.batches import BatchShape
 from annvil.training.checkpoint import Checkpoint, Saved
 from annvil.training.job import Job, Workspace, probe
 from annvil.training.pack import Pack
-from annvil.training.packing import cut, share
+from annvil.training.packing import SIDE_BY_SIDE, cut, share
 from annvil.training.population import Population
 from annvil.training.recipe import Progress
 from annvil.training.records import Record, halve
@@ -49,7 +49,7 @@ class Run:
 
     def start(self) -> None:
         """Put all members into packs."""
-        self._fill_packs(cut(self.job, range(len(self.job.members)), self.workers))
+        self._fill_packs(cut(self.job, range(len(self.job.members)), SIDE_BY_SIDE))
 
     def train(self, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
         """All epochs, or until nobody trains any more or ``should_stop`` says so."""
@@ -152,7 +152,7 @@ class Run:
             present = [number for pack in packs for number in pack.numbers]
             active = [number for number in present if self.records[number].trains]
             if 2 * len(active) <= len(present):
-                left += cut(self.job, active, self.workers) if active else []
+                left += cut(self.job, active, SIDE_BY_SIDE) if active else []
                 changed = True
             else:
                 left += [pack.numbers for pack in packs]
