@@ -41,6 +41,9 @@ def train_population(
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
     tell: Callable[[Progress], None] = lambda progress: None,
+    listener: Any = None,
+    metric: Callable[[Tensor, Tensor], Sequence[float]] | None = None,
+    distributed: Any = None,
 ) -> Population:
     """Train one network per member and return them, each with the weights of its best epoch.
 
@@ -76,7 +79,7 @@ def train_population(
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts)
     with _threads(threads):
-        run = Run(job, parameters, buffers, workers)
+        run = Run(job, parameters, buffers, workers, listener, metric, distributed)
         if saved is None:
             run.start()
         else:

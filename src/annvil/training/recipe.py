@@ -14,6 +14,8 @@ from annvil.task import FloatArray, IntArray
 Optimizer = Literal["adamw", "sgd"]
 ScheduleName = Literal["constant", "cosine", "one-cycle", "coslog"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Batches = Literal["equal", "exact"]
+Road = Literal["auto", "recorded", "eager"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Recipe:
     epochs : passes over the training rows, at most
     batch_size : most rows in a step. An epoch has ceil(rows / batch_size) steps of equal size (give or take a row), so
         that no step is made of a few left-over rows.
+    batches : "equal" steps as just said, or "exact": batches of exactly ``batch_size`` rows and a last one of what is
+        left, as the loops of PyTorch and Keras make them. Networks whose outputs for a row depend on the other rows of
+        its batch (batch norm) always get "exact" ones, because they must not see padding.
+    shuffle : whether rows come in a new order every epoch, or always in the order of ``Member.train``
     optimizer : "adamw" (Loshchilov and Hutter 2019) or "sgd" with momentum
     betas, eps : of AdamW; ``momentum`` (Nesterov's) of SGD
     schedule : of the learning rate over all steps: "constant"; "cosine" to 0; "one-cycle" (Smith 2018: cosine up for
@@ -67,10 +73,14 @@ class Recipe:
     precision : "float32"; "bfloat16" multiplies matrices in bfloat16 and keeps everything else, weights included, in
         float32; "auto" takes bfloat16 where a measurement on this machine says that it pays
     threads : cores to use, or "auto"
+    road : "recorded": the step is recorded once and replayed without autograd; "eager": it is computed by PyTorch's
+        autograd anew every time, one member after another; "auto": recorded wherever that gives the same and is fast
     """
 
     epochs: int
     batch_size: int = 256
+    batches: Batches = "equal"
+    shuffle: bool = True
     optimizer: Optimizer = "adamw"
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
@@ -83,6 +93,7 @@ class Recipe:
     clip_norm: float | None = None
     precision: Precision = "auto"
     threads: int | Literal["auto"] = "auto"
+    road: Road = "auto"
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "a whole number of at least 1")
@@ -99,6 +110,9 @@ class Recipe:
         _require(positive_clip, "clip_norm", self.clip_norm, "a positive number or None")
         precisions = ("auto", "float32", "bfloat16")
         _require(self.precision in precisions, "precision", self.precision, " or ".join(map(repr, precisions)))
+        _require(self.batches in ("equal", "exact"), "batches", self.batches, "'equal' or 'exact'")
+        roads = ("auto", "recorded", "eager")
+        _require(self.road in roads, "road", self.road, " or ".join(map(repr, roads)))
         threads_fit = self.threads == "auto" or (isinstance(self.threads, int) and self.threads >= 1)
         _require(threads_fit, "threads", self.threads, "'auto' or at least 1")
 

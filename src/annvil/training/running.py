@@ -35,8 +35,18 @@ class Run:
     ``kept`` are the stacked weights ``(K, *shape)`` with which members start; in the end, those of their best epochs.
     """
 
-    def __init__(self, job: Job, kept: list[Tensor], buffers: list[Tensor], workers: int) -> None:
+    def __init__(
+        self,
+        job: Job,
+        kept: list[Tensor],
+        buffers: list[Tensor],
+        workers: int,
+        listener: Any = None,
+        metric: Callable[[Tensor, Tensor], Sequence[float]] | None = None,
+        distributed: Any = None,
+    ) -> None:
         self.job, self.kept, self.buffers = job, kept, buffers
+        self._listener, self._metric, self._distributed = listener, metric, distributed
         self.records = [Record() for _ in job.members]
         self.epoch = 0  # finished
         self.cut_short = False
