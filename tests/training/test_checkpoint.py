@@ -122,6 +122,17 @@ def test_a_checkpoint_of_another_request_is_not_used(tmp_path: Path) -> None:
     assert equal(weights(population, 0), weights(train(None, schedule="cosine")[0], 0))
 
 
+def test_a_schedule_of_ones_own_is_known_by_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    whole, _ = train(None, schedule=lambda t: 1 - t)
+    train(path, stop_after=2, schedule=lambda t: 1 - t)
+    rest, notices = train(path, schedule=lambda t: 1 - t)
+    assert notices == []
+    assert all(equal(weights(whole, k), weights(rest, k)) for k in range(2))
+    _, notices = train(path, schedule=lambda t: 1 - t / 2)
+    assert notices[0].startswith("The checkpoint run.safetensors belongs to another request.")
+
+
 def test_a_disk_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

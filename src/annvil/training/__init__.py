@@ -9,14 +9,28 @@ from annvil._lazy import lazy_names
 if TYPE_CHECKING:
     from annvil.training.engine import train_population
     from annvil.training.population import Population
-    from annvil.training.recipe import Member, Progress, Recipe
+    from annvil.training.recipe import Listener, Look, Member, Metric, Muon, Progress, Recipe
 
-__all__ = ["Member", "Population", "Progress", "Recipe", "train_population"]
+__all__ = [
+    "Listener",
+    "Look",
+    "Member",
+    "Metric",
+    "Muon",
+    "Population",
+    "Progress",
+    "Recipe",
+    "train_population",
+]
 
 __getattr__ = lazy_names(
     __name__,
     {
+        "Listener": "annvil.training.recipe",
+        "Look": "annvil.training.recipe",
         "Member": "annvil.training.recipe",
+        "Metric": "annvil.training.recipe",
+        "Muon": "annvil.training.recipe",
         "Population": "annvil.training.population",
         "Progress": "annvil.training.recipe",
         "Recipe": "annvil.training.recipe",

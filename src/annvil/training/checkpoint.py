@@ -23,6 +23,7 @@ from torch import Tensor
 from annvil.errors import MachineError
 from annvil.files import write_atomically
 from annvil.training.job import Job
+from annvil.training.schedules import rate_factor
 
 SECONDS_BETWEEN = 5.0
 """At most so often is a checkpoint written (assumed: little beside training, far less than the 30 s promised)."""
@@ -89,6 +90,8 @@ def fingerprint(job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor
     """A hash of everything that the result follows from: data, members, recipe, initial weights, PyTorch's version."""
     digest = hashlib.sha256(f"{_VERSION} {torch.__version__} {loss if isinstance(loss, str) else 'own'}".encode())
     recipe = {name: value for name, value in asdict(job.recipe).items() if name != "threads"}
+    if callable(recipe["schedule"]):  # by what it says: functions have no lasting names
+        recipe["schedule"] = [rate_factor(job.recipe, step / 256) for step in range(256)]
     digest.update(json.dumps(recipe, sort_keys=True).encode())
     digest.update(repr((job.layout.names, job.layout.shapes, job.layout.groups)).encode())
     for member in job.members:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from annvil.errors import RequestError
+from annvil.errors import RequestError, did_you_mean
 from annvil.task import FloatArray, IntArray
 
-Optimizer = Literal["adamw", "sgd"]
-ScheduleName = Literal["constant", "cosine", "one-cycle", "coslog"]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Optimizer = Literal["adamw", "adam", "sgd", "muon"]
+ScheduleName = Literal["constant", "cosine", "one-cycle", "coslog", "flat-cosine", "triangular"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Batches = Literal["equal", "exact"]
 Road = Literal["auto", "recorded", "eager"]
@@ -29,10 +33,12 @@ class Member:
     seed : decides the order of the batches and the noise of dropout; the network's initial weights are the business of
         ``make_network``
     learning_rate : the peak of the schedule; multiplied by each parameter's own factor
-    weight_decay : decoupled (AdamW), multiplied by the learning rate; not applied to parameters that ask for none
+    weight_decay : decoupled (AdamW, Muon), multiplied by the learning rate, or added to the gradient (Adam, SGD); not
+        applied to parameters that ask for none
     dropout : rate of every noise module of the network (see `annvil.networks.Dropout`), in [0, 1); None leaves the
         rates that the network was built with
     label_smoothing : share of the target spread evenly over the classes, in [0, 1); cross-entropy only, training only
+    momentum : of SGD and Muon, in [0, 1); None takes the recipe's
     candidate, race : candidates compete (are halved) within one race, by the mean over their members
     """
 
@@ -43,8 +49,41 @@ class Member:
     weight_decay: float = 0.0
     dropout: float | None = 0.0
     label_smoothing: float = 0.0
+    momentum: float | None = None
     candidate: int = 0
     race: str = ""
+
+
+@dataclass(frozen=True)
+class Muon:
+    """How the optimiser "muon" goes about it (Jordan 2024, https://kellerjordan.github.io/posts/muon/).
+
+    Attributes
+    ----------
+    steps : of the Newton-Schulz iteration that makes a matrix's update orthogonal; 5 as published, 3 in airbench
+    scale : of the orthogonal update of a matrix with ``a`` rows and ``b`` columns: "adamw", 0.2 sqrt(max(a, b)), with
+        which AdamW's learning rates and weight decays serve (Liu et al. 2025, arXiv 2502.16982, section 2.2); "shape",
+        sqrt(max(1, a / b)), as published; or "none", as in airbench
+    others : optimiser of the parameters that are no matrices: "adamw" or "sgd"
+    others_rate : their learning rate as a multiple of the member's
+    others_momentum : of "sgd"; None takes the recipe's
+    others_warmup : None takes the recipe's
+    """
+
+    steps: int = 5
+    scale: Literal["adamw", "shape", "none"] = "adamw"
+    others: Literal["adamw", "sgd"] = "adamw"
+    others_rate: float = 1.0
+    others_momentum: float | None = None
+    others_warmup: float | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, "muon.steps", self.steps, "a whole number of at least 1")
+        _one_of(("adamw", "shape", "none"), "muon.scale", self.scale)
+        _one_of(("adamw", "sgd"), "muon.others", self.others)
+        _require(self.others_rate >= 0, "muon.others_rate", self.others_rate, "at least 0")
+        _share(self.others_momentum, "muon.others_momentum")
+        _share(self.others_warmup, "muon.others_warmup")
 
 
 @dataclass(frozen=True)
@@ -60,14 +99,29 @@ class Recipe:
         left, as the loops of PyTorch and Keras make them. Networks whose outputs for a row depend on the other rows of
         its batch (batch norm) always get "exact" ones, because they must not see padding.
     shuffle : whether rows come in a new order every epoch, or always in the order of ``Member.train``
-    optimizer : "adamw" (Loshchilov and Hutter 2019) or "sgd" with momentum
-    betas, eps : of AdamW; ``momentum`` (Nesterov's) of SGD
+    optimizer : "adamw" (Loshchilov and Hutter 2019); "adam" (Kingma and Ba 2015, weight decay added to the gradient as
+        `torch.optim.Adam` does); "sgd" with momentum, as `torch.optim.SGD`; or "muon" for the matrices of hidden
+        layers, convolutions' filters included, beside another optimiser for the rest (see `Muon`)
+    betas, eps : of AdamW and Adam
+    momentum, nesterov : of SGD and Muon; Nesterov's momentum or the classical one
+    muon : details of "muon"
+    renormalise : whether "muon" first scales every matrix to rows of mean square length 1 in each update, as airbench
+        does: then its learning rate is an angle, and weight decay means nothing to it
     schedule : of the learning rate over all steps: "constant"; "cosine" to 0; "one-cycle" (Smith 2018: cosine up for
-        30% from 1/25, then cosine down to 0); "coslog" (RealMLP's coslog4: four cosine cycles of growing length)
+        30% from 1/25, then cosine down to 0); "coslog" (RealMLP's coslog4: four cosine cycles of growing length);
+        "flat-cosine" (constant for the first half, then cosine to 0); "triangular" (linear to 0, so with ``warmup`` a
+        triangle); or a function from the share of all steps that is done, in [0, 1), to the factor of the learning rate
+    accumulate : steps whose gradients make one update, so that ``accumulate × batch_size`` rows count as one batch
+    average : decay of an exponential moving average of the weights, in (0, 1]; the average is what is validated and
+        kept. It forgets its start as Adam's moments do, so that early weights count no more than later ones. 1 is the
+        plain mean. None: the weights themselves. Buffers, such as batch norm's statistics, are those of the weights.
+    average_from : share of all steps after which averaging begins; before, the weights themselves are validated
     warmup : share of all steps over which the learning rate rises linearly from 0 before the schedule applies
     regularisation : of weight decay and dropout: "constant", or "flat-cosine" (RealMLP's flat_cos: constant for the
         first half, then cosine to 0)
-    patience : epochs without a better validation loss after which a member stops; None trains all epochs
+    monitor : what chooses the best epoch, and is waited for and raced by: the validation "loss", or the caller's
+        "metric" (of which more is better; see `Metric`)
+    patience : epochs without a better validation ``monitor`` after which a member stops; None trains all epochs
     halving : shares of the epochs at which the worse half of the candidates of each race is removed
     clip_norm : most a member's gradient may measure (2-norm over all parameters); None for no limit
     precision : "float32"; "bfloat16" multiplies matrices in bfloat16 and keeps everything else, weights included, in
@@ -85,9 +139,16 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     momentum: float = 0.9
-    schedule: ScheduleName = "constant"
+    nesterov: bool = True
+    muon: Muon = field(default_factory=Muon)
+    renormalise: bool = False
+    schedule: ScheduleName | Callable[[float], float] = "constant"
     warmup: float = 0.0
+    accumulate: int = 1
+    average: float | None = None
+    average_from: float = 0.0
     regularisation: Literal["constant", "flat-cosine"] = "constant"
+    monitor: Literal["loss", "metric"] = "loss"
     patience: int | None = None
     halving: tuple[float, ...] = ()
     clip_norm: float | None = None
@@ -98,21 +159,26 @@ class Recipe:
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "a whole number of at least 1")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "a whole number of at least 1")
-        _require(self.optimizer in ("adamw", "sgd"), "optimizer", self.optimizer, "'adamw' or 'sgd'")
-        schedules = ("constant", "cosine", "one-cycle", "coslog")
-        _require(self.schedule in schedules, "schedule", self.schedule, " or ".join(map(repr, schedules)))
-        _require(0 <= self.warmup < 1, "warmup", self.warmup, "a share in [0, 1)")
-        kinds = ("constant", "flat-cosine")
-        _require(self.regularisation in kinds, "regularisation", self.regularisation, "'constant' or 'flat-cosine'")
+        _one_of(get_args(Optimizer), "optimizer", self.optimizer)
+        _share(self.momentum, "momentum")
+        renormalises = not self.renormalise or self.optimizer == "muon"
+        _require(renormalises, "renormalise", self.renormalise, "False unless the optimizer is 'muon'")
+        if not callable(self.schedule):
+            _one_of(get_args(ScheduleName), "schedule", self.schedule, " or a function")
+        _share(self.warmup, "warmup")
+        _require(self.accumulate >= 1, "accumulate", self.accumulate, "a whole number of at least 1")
+        averages = self.average is None or 0 < self.average <= 1
+        _require(averages, "average", self.average, "a decay in (0, 1] or None")
+        _share(self.average_from, "average_from")
+        _one_of(("loss", "metric"), "monitor", self.monitor)
+        _one_of(("constant", "flat-cosine"), "regularisation", self.regularisation)
         _require(self.patience is None or self.patience >= 1, "patience", self.patience, "at least 1 or None")
         _require(all(0 < share < 1 for share in self.halving), "halving", self.halving, "shares between 0 and 1")
         positive_clip = self.clip_norm is None or self.clip_norm > 0
         _require(positive_clip, "clip_norm", self.clip_norm, "a positive number or None")
-        precisions = ("auto", "float32", "bfloat16")
-        _require(self.precision in precisions, "precision", self.precision, " or ".join(map(repr, precisions)))
-        _require(self.batches in ("equal", "exact"), "batches", self.batches, "'equal' or 'exact'")
-        roads = ("auto", "recorded", "eager")
-        _require(self.road in roads, "road", self.road, " or ".join(map(repr, roads)))
+        _one_of(get_args(Precision), "precision", self.precision)
+        _one_of(get_args(Batches), "batches", self.batches)
+        _one_of(get_args(Road), "road", self.road)
         threads_fit = self.threads == "auto" or (isinstance(self.threads, int) and self.threads >= 1)
         _require(threads_fit, "threads", self.threads, "'auto' or at least 1")
 
@@ -122,11 +188,22 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
         raise RequestError(f"Recipe: {name} must be {rule}; got {value!r}.")
 
 
+def _one_of(names: Sequence[str], name: str, value: object, more: str = "") -> None:
+    if value not in names:
+        rule = " or ".join(map(repr, names)) + more
+        raise RequestError(f"Recipe: {name} must be {rule}; got {value!r}.{did_you_mean(str(value), names)}")
+
+
+def _share(value: float | None, name: str) -> None:
+    _require(value is None or 0 <= value < 1, name, value, "a share in [0, 1)")
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where training stands after an epoch (or a notice in between).
 
-    ``train_loss`` and ``validation_loss`` are float64 ``(n_members,)``, NaN for members that no longer train.
+    ``train_loss``, ``validation_loss`` and ``metric`` (the caller's, on the validation rows) are float64
+    ``(n_members,)``, NaN for members that no longer train.
     """
 
     epoch: int  # finished so far
@@ -135,6 +212,47 @@ class Progress:
     train_loss: FloatArray = field(default_factory=lambda: np.empty(0))
     validation_loss: FloatArray = field(default_factory=lambda: np.empty(0))
     notice: str = ""  # something a person should hear, such as a damaged checkpoint
+    metric: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+class Look(Protocol):
+    """What a listener may look at after an epoch, and do. Nothing is computed before it is asked for.
+
+    Weights are those that were validated: the average's with ``Recipe.average``; of members that have stopped, those of
+    their best epoch.
+    """
+
+    @property
+    def training(self) -> tuple[int, ...]:
+        """Numbers of the members that go on."""
+
+    def network(self, member: int) -> nn.Module:
+        """A network of its own with the member's weights, in evaluation mode."""
+
+    def gradients(self, member: int) -> dict[str, Tensor]:
+        """By parameter, the gradient of the epoch's last update, before clipping; empty for one that has stopped."""
+
+    def predict(self, inputs: tuple[Tensor, ...], rows: Any = None, members: Sequence[int] | None = None) -> Tensor:
+        """Raw outputs ``(members, rows, out)``, as of `Population.predict`."""
+
+    def stop(self, member: int, because: str = "by the listener") -> None:
+        """Let the member train no further; its state says "stopped at epoch 7 by the listener"."""
+
+
+class Listener(Protocol):
+    """Hears of every epoch, on the thread that called `train_population`, and may end members or all of training.
+
+    A run that was killed may tell of its last epochs again when it goes on.
+    """
+
+    def on_epoch(self, progress: Progress, look: Look) -> bool | None:
+        """Called after every epoch, when its best weights are kept; True ends all members."""
+
+
+Metric = Callable[["Tensor", "Tensor"], Any]
+"""``metric(outputs, rows)``: raw outputs float32 ``(members, n, out)`` for the validation rows int64 ``(members, n)`` →
+one number for each of these members, more being better. Members that validate on unlike numbers of rows come in
+several calls."""
 
 
 def check_members(members: object, n_rows: int) -> None:
@@ -151,8 +269,9 @@ def check_members(members: object, n_rows: int) -> None:
         _in_range(number, "learning_rate", member.learning_rate, 0, math.inf)
         _in_range(number, "weight_decay", member.weight_decay, 0, math.inf)
         _in_range(number, "label_smoothing", member.label_smoothing, 0, 1)
-        if member.dropout is not None:
-            _in_range(number, "dropout", member.dropout, 0, 1)
+        for name in ("dropout", "momentum"):
+            if getattr(member, name) is not None:
+                _in_range(number, name, getattr(member, name), 0, 1)
 
 
 def _in_range(number: int, name: str, value: float, low: float, high: float) -> None:
