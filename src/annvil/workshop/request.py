@@ -1,0 +1,76 @@
+"""What `annvil.train` was asked for, checked once and in the form the engine takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annvil.task import IntArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from annvil.training import Member, Recipe
+    from annvil.training.losses import CustomLoss
+    from annvil.training.recipe import Listener
+    from annvil.workshop.losses import ChosenLoss
+    from annvil.workshop.metrics import Score
+    from annvil.workshop.sources import Source
+    from annvil.workshop.targets import Target
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of `train`, checked.
+
+    Attributes
+    ----------
+    source : how networks are made: `Source.build(settings, seed)`
+    inputs : what the network is called with, rows first; validation rows that came as ``(X, y)`` follow the others
+    targets : of all rows, in the form the loss takes
+    weights : of all rows, float32, or None; class weights are multiplied in
+    train, validation : row numbers, int64
+    target : what ``y`` is, and how outputs become labels and probabilities
+    loss : what is minimised
+    scores : metrics to compute after every epoch; the first one is the result's score
+    recipe : for the engine; equal for all members
+    settings : of a member, by the names of `annvil.training.Member`: learning_rate, weight_decay, momentum,
+        label_smoothing, dropout (None: as the network was built)
+    seed : of initial weights (where a function makes the network), batches and noise
+    seconds : the budget, or None
+    listeners : heard after every epoch, besides those that the result needs
+    notices : sentences on what was chosen or is worth knowing
+    """
+
+    source: Source
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+    weights: Tensor | None
+    train: IntArray
+    validation: IntArray
+    target: Target
+    loss: ChosenLoss
+    scores: tuple[Score, ...]
+    recipe: Recipe
+    settings: Mapping[str, float | None]
+    seed: int = 0
+    seconds: float | None = None
+    checkpoint: Path | None = None
+    listeners: tuple[Listener, ...] = ()
+    distributed: bool = False
+    verbose: bool | None = None
+    notices: tuple[str, ...] = field(default=())
+
+    @property
+    def engine_loss(self) -> str | CustomLoss:
+        """The loss as `train_population` takes it."""
+        return self.loss.engine
+
+    def member(self, **changes: Any) -> Member:
+        """The member that the request describes, or one that differs in ``changes`` (rows, seed, learning rate …)."""
+        from annvil.training import Member
+
+        given: dict[str, Any] = {"train": self.train, "validation": self.validation, "seed": self.seed, **self.settings}
+        return Member(**(given | changes))
