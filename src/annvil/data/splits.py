@@ -12,19 +12,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset
 from annvil.errors import DataError
-from annvil.task import FloatArray, IntArray
+from annvil.task import FloatArray, IntArray, Task
 
 HOLDOUT = 5
 """One holdout is the first of five folds: 20% of the rows."""
 
 _BINS = 10
 _BUNDLES = 100  # a group larger than 1/100 of a fold is balanced by itself
+
+
+class Divisible(Protocol):
+    """What is looked at to divide rows: a `Dataset`, or whatever else has these of its attributes."""
+
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def y(self) -> NDArray[Any]: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def groups(self) -> IntArray: ...
+    @property
+    def time(self) -> FloatArray | None: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ class Rows:
     test: IntArray
 
 
-def outer_splits(dataset: Dataset, folds: int, repeats: int, seed: int) -> list[list[Rows]]:
+def outer_splits(dataset: Divisible, folds: int, repeats: int, seed: int) -> list[list[Rows]]:
     """``[repeat][fold]``: the divisions that score contenders.
 
     Every row is tested once per repeat; by time only the rows after the first block are, and there is one repeat
@@ -53,7 +68,7 @@ def outer_splits(dataset: Dataset, folds: int, repeats: int, seed: int) -> list[
     return [list(_by_folds(dataset, rows, folds, generator)) for generator in generators]
 
 
-def inner_splits(dataset: Dataset, rows: IntArray, folds: int, seed: int) -> tuple[Rows, ...]:
+def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> tuple[Rows, ...]:
     """Divisions of ``rows`` that choose candidates and epochs; one fold means one holdout of 20% (by time: the last
     20%).
 
@@ -69,7 +84,7 @@ def inner_splits(dataset: Dataset, rows: IntArray, folds: int, seed: int) -> tup
     return _by_folds(dataset, rows, folds, generator)
 
 
-def nested_subset(dataset: Dataset, rows: IntArray, n: int, seed: int) -> IntArray:
+def nested_subset(dataset: Divisible, rows: IntArray, n: int, seed: int) -> IntArray:
     """About ``n`` of ``rows``, ascending: for one seed a smaller subset lies inside every larger one.
 
     Classes keep their proportions and every class appears as early as possible; groups come whole, so that the subset
@@ -91,7 +106,7 @@ def nested_subset(dataset: Dataset, rows: IntArray, n: int, seed: int) -> IntArr
     return rows[chosen[groups]]
 
 
-def strata(dataset: Dataset, rows: IntArray) -> IntArray:
+def strata(dataset: Divisible, rows: IntArray) -> IntArray:
     """A class for each of ``rows``, int64 from 0: the target's, or one of ten bins with equal counts."""
     y = dataset.y[rows]
     if dataset.task.is_classification:
@@ -100,7 +115,7 @@ def strata(dataset: Dataset, rows: IntArray) -> IntArray:
     return np.unique(np.searchsorted(cuts, y, side="right"), return_inverse=True)[1]
 
 
-def _groups(dataset: Dataset, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+def _groups(dataset: Divisible, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Group of each row from 0, size of each group, and each group's commonest class (the lowest in a tie)."""
     labels = strata(dataset, rows)
     distinct, groups = np.unique(dataset.groups[rows], return_inverse=True)
@@ -122,7 +137,7 @@ def _place_in_class(labels: IntArray, generator: np.random.Generator) -> IntArra
     return place
 
 
-def _by_folds(dataset: Dataset, rows: IntArray, folds: int, generator: np.random.Generator) -> tuple[Rows, ...]:
+def _by_folds(dataset: Divisible, rows: IntArray, folds: int, generator: np.random.Generator) -> tuple[Rows, ...]:
     groups, sizes, labels = _groups(dataset, rows)
     if len(sizes) < folds:
         what = f"{len(sizes)} groups" if len(sizes) < len(rows) else f"{len(rows)} rows"
@@ -190,7 +205,7 @@ def _by_size(sizes: IntArray, folds: int, generator: np.random.Generator) -> Int
     return fold
 
 
-def _by_time(dataset: Dataset, rows: IntArray, folds: int) -> tuple[Rows, ...]:
+def _by_time(dataset: Divisible, rows: IntArray, folds: int) -> tuple[Rows, ...]:
     """Expanding windows. Training rows whose group returns in the test block are left out of training."""
     assert dataset.time is not None
     time = dataset.time[rows]

@@ -1,10 +1,8 @@
 """An ensemble of the candidates of one population: those who lost the race of the dense networks vote too.
 
-Candidates are averaged with weights from greedy selection with replacement (Caruana et al. 2004, "Ensemble selection
-from libraries of models"): start with the best, add whichever candidate lowers the selection loss of the average
-most, again and again, and keep the best average met. On TabArena (arXiv 2506.16791) this is worth as much as the choice
-of the architecture. Weights are per candidate, not per network: out-of-fold predictions of one fold's network say
-nothing about the other folds.
+Candidates are averaged with weights from greedy selection with replacement (`choose_greedily`). On TabArena (arXiv
+2506.16791) this is worth as much as the choice of the architecture. Weights are per candidate, not per network:
+out-of-fold predictions of one fold's network say nothing about the other folds.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from annvil.models.dense import DenseArchitecture, mean_curves, notes_of, summar
 from annvil.models.network_bag import NetworkBag
 from annvil.models.network_recipe import Settings, plan_search, settings_for
 from annvil.models.network_search import Searched, TrainedCandidate, search
-from annvil.models.selection import Candidate, inner_positions, judge, row_losses
+from annvil.models.selection import Candidate, choose_greedily, inner_positions, judge, row_losses
 from annvil.task import FloatArray, Task
 
 ROUNDS = 24
@@ -120,19 +118,10 @@ def _given_weights(given: Sequence[float], n_trained: int) -> FloatArray:
 
 
 def _greedy(task: Task, y: FloatArray, outputs: Sequence[FloatArray], usable: Sequence[int]) -> FloatArray:
-    counts = np.zeros(len(outputs))
-    total = np.zeros_like(outputs[0])
-    best, best_loss = counts, float("inf")
-    for n_chosen in range(1, ROUNDS + 1):
-        full = np.count_nonzero(counts) >= MOST_DISTINCT
-        open_to = [k for k in usable if counts[k] or not full]
-        losses = [float(row_losses(task, y, (total + outputs[k]) / n_chosen).mean()) for k in open_to]
-        pick = open_to[int(np.argmin(losses))]
-        counts[pick] += 1
-        total = total + outputs[pick]
-        if min(losses) < best_loss:
-            best, best_loss = counts.copy(), min(losses)
-    return np.asarray(best / best.sum())
+    def loss(mean: FloatArray) -> float:
+        return float(row_losses(task, y, mean).mean())
+
+    return choose_greedily(outputs, loss, usable, rounds=ROUNDS, most_distinct=MOST_DISTINCT)
 
 
 def _summary(chosen: Sequence[tuple[TrainedCandidate, float]]) -> str:

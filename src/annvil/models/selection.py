@@ -126,6 +126,42 @@ def best_of(trials: Sequence[Trial]) -> Trial:
     return min(trials, key=lambda trial: trial.score)
 
 
+def choose_greedily(
+    outputs: Sequence[FloatArray],
+    loss: Callable[[FloatArray], float],
+    usable: Sequence[int],
+    *,
+    rounds: int,
+    most_distinct: int,
+) -> FloatArray:
+    """Weights ``(n_candidates,)``, adding up to 1, under which the mean of the candidates' ``outputs`` has least loss.
+
+    Greedy selection with replacement (Caruana et al. 2004, "Ensemble selection from libraries of models"): start with
+    the best, add whichever candidate lowers the loss of the average most, again and again, ``rounds`` times, and keep
+    the best average met, which is never worse than the best candidate alone. Of equals the first is taken.
+
+    Parameters
+    ----------
+    outputs : of every candidate, arrays of one shape
+    loss : of averaged outputs, lower is better
+    usable : numbers of the candidates that may be chosen, at least one
+    most_distinct : different candidates with a weight, at most
+    """
+    counts = np.zeros(len(outputs))
+    total = np.zeros_like(outputs[usable[0]], dtype=np.float64)
+    best, best_loss = counts, float("inf")
+    for n_chosen in range(1, rounds + 1):
+        full = np.count_nonzero(counts) >= most_distinct
+        open_to = [k for k in usable if counts[k] or not full]
+        losses = [loss((total + outputs[k]) / n_chosen) for k in open_to]
+        pick = open_to[int(np.argmin(losses))]
+        counts[pick] += 1
+        total = total + outputs[pick]
+        if min(losses) < best_loss:
+            best, best_loss = counts.copy(), min(losses)
+    return np.asarray(best / best.sum())
+
+
 def inner_positions(job: Job) -> list[IntArray]:
     """For each inner split, where its test rows stand in ``job.rows``."""
     order = np.argsort(job.rows, kind="stable")
