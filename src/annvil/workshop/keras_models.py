@@ -136,9 +136,20 @@ class KerasNetwork(nn.Module):
     def _pairs(self) -> Iterator[tuple[Any, nn.Module]]:
         yield from zip(self._dropouts, self.noise, strict=True)
 
-    def layers(self) -> list[Any]:
-        """All layers of the model that hold no other layers, in the order in which they were made."""
-        return [layer for layer in _layers(self.model) if not list(layer._flatten_layers(include_self=False))]
+    def owners(self) -> list[tuple[Any, list[str]]]:
+        """Each layer of the model, inner ones too, with the names of the parameters that are its own.
+
+        What a recurrent layer's cell holds is the layer's, which may compute it without calling the cell.
+        """
+        recurrent = sys.modules["keras"].layers.RNN
+        names = dict(zip(map(id, self.model.trainable_variables), self._trained, strict=True))
+        found = []
+        for layer in _layers(self.model):
+            inner = [] if isinstance(layer, recurrent) else _layers(layer)
+            held = {id(variable) for other in inner for variable in other.trainable_variables}
+            own = [id(variable) for variable in layer.trainable_variables if id(variable) not in held]
+            found.append((layer, [names.pop(variable) for variable in own if variable in names]))
+        return found
 
     def reset_parameters(self) -> None:
         """New initial weights, by the initialisers of the model's layers; they follow from PyTorch's global generator.
