@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from annvil._lazy import lazy_names
 
 # Idle OpenMP threads that spin take up to ten times a step's time on busy cores; libgomp reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _let_keras_use_torch() -> None:
+    """Choose PyTorch for a Keras that is imported later, where nobody chose and Keras' own choice is not installed.
+
+    Without a choice Keras takes TensorFlow, and writes that into its file of settings when it is first imported; so the
+    file's "tensorflow" is nobody's choice where there is no TensorFlow.
+    """
+    if "KERAS_BACKEND" in os.environ or "keras" in sys.modules or find_spec("tensorflow") is not None:
+        return
+    file = os.path.join(os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras"), "keras.json")
+    with suppress(OSError), open(file, encoding="utf-8", errors="replace") as settings:
+        text = settings.read()
+        if '"backend"' in text and '"tensorflow"' not in text:
+            return
+    os.environ["KERAS_BACKEND"] = "torch"
+
+
+_let_keras_use_torch()
 
 if TYPE_CHECKING:
     from annvil.bundle import load
