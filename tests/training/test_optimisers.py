@@ -1,6 +1,8 @@
-"""AdamW, SGD and clipping against PyTorch's, with settings of each member's own."""
+"""AdamW, Adam, SGD and clipping against PyTorch's, with settings of each member's own."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -22,13 +24,14 @@ class Grouped(nn.Module):
 
 
 def run(
-    recipe: Recipe, settings: list[tuple[float, float]], steps: int = 7
+    recipe: Recipe, settings: Sequence[tuple[float, ...]], steps: int = 7
 ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
     """The members' parameters after some steps on random gradients, by this optimiser and by PyTorch's."""
     torch.manual_seed(0)
     networks = [Grouped() for _ in settings]
     layout = Layout.of(networks[0])
-    members = [Member(ROWS, ROWS, 0, learning_rate=rate, weight_decay=decay) for rate, decay in settings]
+    names = ("learning_rate", "weight_decay", "momentum")
+    members = [Member(ROWS, ROWS, 0, **dict(zip(names, setting, strict=False))) for setting in settings]  # type: ignore[arg-type]
     size = layout.size(len(members))
     flat, gradients = torch.zeros(size), torch.zeros(size)
     stacked, _ = layout.stack(networks)
@@ -59,7 +62,11 @@ def run(
 
 
 def make_optimiser(
-    recipe: Recipe, parameters: list[tuple[nn.Parameter, tuple[float, float]]], rate: float, decay: float
+    recipe: Recipe,
+    parameters: list[tuple[nn.Parameter, tuple[float, float]]],
+    rate: float,
+    decay: float,
+    momentum: float | None = None,
 ) -> torch.optim.Optimizer:
     groups: list[dict[str, object]] = []
     for parameter, (rate_factor, decay_factor) in parameters:
@@ -67,18 +74,31 @@ def make_optimiser(
         groups.append({"params": [parameter], "lr": own_rate, "peak": own_rate, "decay": own_decay})
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, betas=recipe.betas, eps=recipe.eps)
-    return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=True)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, betas=recipe.betas, eps=recipe.eps)
+    momentum = recipe.momentum if momentum is None else momentum
+    return torch.optim.SGD(groups, momentum=momentum, nesterov=recipe.nesterov and momentum > 0)
 
 
 @pytest.mark.parametrize("clip", [None, 1.5])
 @pytest.mark.parametrize(
     "settings", [[(0.1, 0.3)] * 3, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]]
 )
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_every_member_moves_as_with_an_optimiser_of_its_own(
     optimizer: str, settings: list[tuple[float, float]], clip: float | None
 ) -> None:
     recipe = Recipe(1, optimizer=optimizer, betas=(0.8, 0.95), clip_norm=clip)  # type: ignore[arg-type]
     for mine, theirs in zip(*run(recipe, settings), strict=True):
+        for own, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings", [[(0.1, 0.3)] * 2, [(0.1, 0.3, 0.5)] * 2, [(0.1, 0.3, 0.95), (0.02, 0.0, 0.0), (0.1, 0.2)]]
+)
+@pytest.mark.parametrize("recipe", [{"nesterov": False}, {"momentum": 0.0}, {"momentum": 0.6}])
+def test_momentum_of_every_kind(recipe: dict[str, float], settings: list[tuple[float, ...]]) -> None:
+    for mine, theirs in zip(*run(Recipe(1, optimizer="sgd", **recipe), settings), strict=True):  # type: ignore[arg-type]
         for own, other in zip(mine, theirs, strict=True):
             torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from annvil.task import FloatArray
+from annvil.training.accumulation import Contributions, Updates, local, shares_of
+from annvil.training.averaging import Average
 from annvil.training.batches import BatchShape, Layouts, mix
+from annvil.training.distributed import Distributed
 from annvil.training.job import BoundStep, Job, Workspace, bind_step
 from annvil.training.optimisers import Optimiser
 from annvil.training.recipe import Member
@@ -17,12 +21,29 @@ from annvil.training.schedules import rate_factor, regularisation_factor
 from annvil.training.stack import Layout
 
 
+@dataclass(frozen=True)
+class Manner:
+    """What all packs of a run have in common beyond their job.
+
+    ``matrices`` are the parameters that Muon takes, in bfloat16 if ``bfloat16_muon``; ``watched``: whether the last
+    gradient of an epoch is kept for a listener.
+    """
+
+    matrices: tuple[str, ...] = ()
+    bfloat16_muon: bool = False
+    watched: bool = False
+    distributed: Distributed = field(default_factory=Distributed)
+
+
+_PLAIN = Manner()
+
+
 class Pack:
     """The members ``numbers`` of a job (all of one `BatchShape`).
 
-    Its state is in ``parameters``, ``best`` and ``optimiser.moments`` (flat float32), ``optimiser.n_steps``,
-    ``loss_sums`` and ``step_done``, the steps of the current epoch that are done; `state` and `set_state` read and
-    write all of it.
+    Its state is in ``parameters``, ``best``, ``optimiser.moments`` and, with ``Recipe.average``, ``average.weights``
+    (flat float32), ``optimiser.n_steps``, ``average.count``, ``loss_sums`` and ``step_done``, the steps of the current
+    epoch that are done; `state` and `set_state` read and write all of it. Between two calls no update is half done.
     """
 
     def __init__(
@@ -32,25 +53,36 @@ class Pack:
         parameters: Sequence[Tensor],
         buffers: Sequence[Tensor],
         workspace: Workspace,
+        manner: Manner = _PLAIN,
     ) -> None:
-        self.job, self.numbers, self.workspace = job, list(numbers), workspace
+        self.job, self.numbers, self.workspace, self._manner = job, list(numbers), workspace, manner
         self.members = [job.members[number] for number in numbers]
         self.shape = BatchShape.of(self.members[0], job.recipe)
-        size = job.layout.size(len(self.numbers))
+        size, count = job.layout.size(len(self.numbers)), len(self.numbers)
         self.parameters, self.best = torch.zeros(size), torch.zeros(size)
         for flat in (self.parameters, self.best):
             for view, value in zip(self.views(flat), parameters, strict=True):
                 view.copy_(value)
         self.buffers = [buffer.clone() for buffer in buffers]
         self.gradients = workspace.tensor("gradients", (size,))
-        self.optimiser = Optimiser(job.layout, self.members, job.recipe, self.parameters, self.gradients)
-        self.loss_sums = torch.zeros(len(self.numbers), dtype=torch.float64)
+        self._losses = torch.zeros(count)
+        self.updates = Updates(self.shape.steps, job.recipe.accumulate, job.recipe.batches == "exact")
+        self._sum: Contributions | None = None
+        if job.recipe.accumulate > 1 or manner.distributed.world > 1:
+            total = workspace.tensor("contributions", (size + count,))
+            self._sum = Contributions(job.layout, total, count, manner.distributed)
+        self.update = self.gradients if self._sum is None else self._sum.gradients
+        self.optimiser = Optimiser(
+            job.layout, self.members, job.recipe, self.parameters, self.update, manner.matrices, manner.bfloat16_muon
+        )
+        self.average = None if job.recipe.average is None else Average(self.parameters, job.recipe.average)
+        self.last_update = torch.zeros(size) if manner.watched else None
+        self.loss_sums = torch.zeros(count, dtype=torch.float64)
         self.step_done = 0
-        self._losses = torch.zeros(len(self.numbers))
         self._layouts = Layouts(self.members, self.shape, job.weights)
-        self._noise = _Noise(job.layout, self.buffers, self.members)
+        self._noise = _Noise(job.layout, self.buffers, self.members, manner.distributed.rank)
         self._smoothing = _smoothing(self.members)
-        self._order = self._weights = torch.empty(0)
+        self._order = self._weights = self._shares = torch.empty(0)
         self._step: BoundStep | None = None
         self._check: tuple[BoundStep, Tensor, Tensor] | None = None
 
@@ -58,34 +90,67 @@ class Pack:
         """Each parameter's ``(members, *shape)`` window into a flat array of this pack."""
         return self.job.layout.views(flat, len(self.numbers))
 
+    @property
+    def judged(self) -> Tensor:
+        """The flat weights that are validated and kept: the parameters, or their average."""
+        return self.parameters if self.average is None else self.average.weights
+
     def begin_epoch(self, epoch: int) -> None:
         """Draw the epoch's batches."""
         self._order = self._layouts.order(epoch)
         self._weights = self._layouts.weights(self._order)
+        if self._sum is not None:
+            self._shares = shares_of(self.updates, self._weights, self._order, self.job.weights)
+            mine = local(self._order, self._weights, self._shares, self._manner.distributed)
+            self._order, self._weights, self._shares = mine
 
     def run_steps(self, epoch: int, until: int) -> None:
-        """Go on with the epoch up to its step ``until``."""
+        """Go on with the epoch up to its step ``until``, or until the update of that step is done."""
+        until = self.updates.whole(until)
+        for step in range(self.step_done, until):
+            progress = self._progress(epoch, step)
+            regularisation = regularisation_factor(self.job.recipe, progress)
+            self._noise.set(epoch * self.shape.steps + step, regularisation)
+            self._compute_gradients(step)
+            if self.updates.ends[step]:
+                self._update(progress, regularisation)
+        self.step_done = max(self.step_done, until)
+
+    def _progress(self, epoch: int, step: int) -> float:
+        """The share of all updates that is done before that step."""
+        done, of_epoch = self.updates.before[step], self.updates.count
+        return (epoch * of_epoch + done) / (self.job.recipe.epochs * of_epoch)
+
+    def _compute_gradients(self, step: int) -> None:
         if self._step is None:
             self._step = self._bind_step()
-        recipe, steps = self.job.recipe, self.shape.steps
-        for step in range(self.step_done, until):
-            done = epoch * steps + step
-            progress = done / (recipe.epochs * steps)
-            regularisation = regularisation_factor(recipe, progress)
-            self._noise.set(done, regularisation)
-            self._step.load(self.job, self._order[step], self._weights[step], self._smoothing)
-            self._step.program.run()
-            self.loss_sums += self._losses
-            self.optimiser.step(rate_factor(recipe, progress), regularisation)
-        self.step_done = max(self.step_done, until)
+        self._step.load(self.job, self._order[step], self._weights[step], self._smoothing)
+        self._step.program.run()
+        if self._sum is not None:
+            if step == 0 or self.updates.ends[step - 1]:
+                self._sum.clear()
+            self._sum.add(self.gradients, self._losses, self._shares[step])
+
+    def _update(self, progress: float, regularisation: float) -> None:
+        recipe = self.job.recipe
+        if self._sum is not None:
+            self._sum.complete()
+        self.loss_sums += self._losses if self._sum is None else self._sum.losses
+        if self.last_update is not None:
+            self.last_update.copy_(self.update)
+        others = rate_factor(recipe, progress, recipe.muon.others_warmup) if recipe.optimizer == "muon" else None
+        self.optimiser.step(rate_factor(recipe, progress), regularisation, others)
+        if self.average is not None and progress >= recipe.average_from:
+            self.average.update()
 
     def _bind_step(self) -> BoundStep:
         parameters, gradients = self.views(self.parameters), self.views(self.gradients)
-        return bind_step(self.job, parameters, self.buffers, self.shape.batch, self.workspace, self._losses, gradients)
+        batch = self._manner.distributed.share(self.shape.batch)
+        return bind_step(self.job, parameters, self.buffers, batch, self.workspace, self._losses, gradients)
 
     def mean_losses(self) -> FloatArray:
-        """The mean training loss of each member over the epoch's steps done so far."""
-        return (self.loss_sums / max(self.step_done, 1)).numpy()
+        """The mean training loss of each member over the epoch's updates done so far."""
+        return (self.loss_sums / max(self.updates.before[self.step_done], 1)).numpy()
 
     def end_epoch(self) -> None:
         """Ready for the next epoch."""
@@ -93,41 +158,47 @@ class Pack:
         self.step_done = 0
 
     def validate(self) -> FloatArray:
-        """The loss of each member on its own validation rows, NaN where it has none."""
+        """The loss of each member on its own validation rows, NaN where it has none; settles what is `judged`."""
+        if self.average is not None:
+            self.average.settle()
         if not self.shape.validation_steps:
             return np.full(len(self.numbers), np.nan)
         if self._check is None:
-            batch = self.shape.validation_batch
-            views = self.views(self.parameters)
-            bound = bind_step(self.job, views, self.buffers, batch, self.workspace, self._losses)
-            self._check = (bound, *self._layouts.validation())
+            batch = self._manner.distributed.share(self.shape.validation_batch)
+            bound = bind_step(self.job, self.views(self.judged), self.buffers, batch, self.workspace, self._losses)
+            self._check = (bound, *self._manner.distributed.mine(*self._layouts.validation()))
         bound, order, weights = self._check
         total = torch.zeros(len(self.numbers), dtype=torch.float64)
         for step in range(self.shape.validation_steps):
             bound.load(self.job, order[step], weights[step], None)
             bound.program.run()
             total += self._losses
-        return total.numpy()
+        return self._manner.distributed.sum_(total).numpy()
 
     def keep_best(self, places: Sequence[int]) -> None:
         """The weights of the members at ``places`` as they are now are their best so far."""
         if len(places) == len(self.numbers):
-            self.best.copy_(self.parameters)
+            self.best.copy_(self.judged)
             return
-        for now, best in zip(self.views(self.parameters), self.views(self.best), strict=True):
+        for now, best in zip(self.views(self.judged), self.views(self.best), strict=True):
             best[list(places)] = now[list(places)]
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that make up the state; ``step_done`` and the optimiser's ``n_steps`` as tensors too."""
         moments = {f"moment {i}": moment for i, moment in enumerate(self.optimiser.moments)}
-        counts = {"counts": torch.tensor([self.step_done, self.optimiser.n_steps])}
-        return {"parameters": self.parameters, "best": self.best, "loss sums": self.loss_sums} | moments | counts
+        averages = {} if self.average is None else {"average": self.average.weights}
+        in_average = 0 if self.average is None else self.average.count
+        counts = {"counts": torch.tensor([self.step_done, self.optimiser.n_steps, in_average])}
+        weights = {"parameters": self.parameters, "best": self.best} | averages
+        return weights | {"loss sums": self.loss_sums} | moments | counts
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
-        self.step_done, self.optimiser.n_steps = state["counts"].tolist()
+        self.step_done, self.optimiser.n_steps, in_average = state["counts"].tolist()
+        if self.average is not None:
+            self.average.count = in_average
 
     def take_members(self, others: Sequence[Pack]) -> None:
         """Take over the state of this pack's members from packs that hold them, all at the start of an epoch."""
@@ -136,6 +207,9 @@ class Pack:
             pack, there = place[number]
             pairs = [(pack.parameters, self.parameters), (pack.best, self.best)]
             pairs += zip(pack.optimiser.moments, self.optimiser.moments, strict=True)
+            if self.average is not None and pack.average is not None:
+                pairs.append((pack.average.weights, self.average.weights))
+                self.average.count = pack.average.count
             for source, target in pairs:
                 for old, new in zip(pack.views(source), self.views(target), strict=True):
                     new[here] = old[there]
@@ -152,10 +226,10 @@ class _Noise:
 
     A noise module is one with buffers named ``rate`` (float32) and ``key`` (int32), such as `annvil.networks.Dropout`.
     A key follows from the member's seed, the module's place in the network and the number of the step, never from other
-    members.
+    members. Processes that train together have noise of their own.
     """
 
-    def __init__(self, layout: Layout, buffers: Sequence[Tensor], members: Sequence[Member]) -> None:
+    def __init__(self, layout: Layout, buffers: Sequence[Tensor], members: Sequence[Member], rank: int) -> None:
         by_name = dict(zip(layout.buffers, buffers, strict=True))
         paths = [name.removesuffix("key") for name in layout.buffers if name == "key" or name.endswith(".key")]
         paths = [path for path in paths if f"{path}rate" in by_name]
@@ -166,7 +240,8 @@ class _Noise:
                 if member.dropout is not None:
                     rate[k] = member.dropout
         self._peaks = [rate.clone() for rate in self._rates]
-        seeds = [[mix(member.seed, 1 + place) & _MASK for member in members] for place in range(len(paths))]
+        own = (rank,) if rank else ()
+        seeds = [[mix(member.seed, 1 + place, *own) & _MASK for member in members] for place in range(len(paths))]
         self._seeds = torch.tensor(seeds)
         self._factor = 1.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,13 @@ import torch
 from torch import Tensor
 
 from annvil.task import FloatArray
+from annvil.training import machine
 from annvil.training.batches import BatchShape
 from annvil.training.checkpoint import Checkpoint, Saved
+from annvil.training.distributed import Distributed
 from annvil.training.job import Job, Workspace, probe
-from annvil.training.pack import Pack
+from annvil.training.muon import is_wide, matrices_of
+from annvil.training.pack import Manner, Pack
 from annvil.training.packing import SIDE_BY_SIDE, cut, share
 from annvil.training.population import Population
 from annvil.training.recipe import Progress
@@ -46,7 +49,11 @@ class Run:
         distributed: Any = None,
     ) -> None:
         self.job, self.kept, self.buffers = job, kept, buffers
-        self._listener, self._metric, self._distributed = listener, metric, distributed
+        self._listener, self._metric = listener, metric
+        matrices = matrices_of(job.network, job.layout) if job.recipe.optimizer == "muon" else ()
+        self._manner = Manner(
+            matrices, self._muon_in_bfloat16(matrices), listener is not None, distributed or Distributed()
+        )
         self.records = [Record() for _ in job.members]
         self.epoch = 0  # finished
         self.cut_short = False
@@ -56,6 +63,11 @@ class Run:
         self._owners: list[int] = []
         halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
         self._halvings = halvings - {job.recipe.epochs}  # after the last epoch nobody is spared any work
+
+    def _muon_in_bfloat16(self, matrices: Sequence[str]) -> bool:
+        if not is_wide(self.job.layout, matrices) or self.job.recipe.precision == "float32":
+            return False
+        return self.job.recipe.precision == "bfloat16" or machine.bfloat16_pays()
 
     def start(self) -> None:
         """Put all members into packs."""
@@ -188,7 +200,7 @@ class Run:
 
     def _new_pack(self, numbers: list[int], workspace: Workspace) -> Pack:
         parameters = [value[numbers] for value in self.kept]
-        return Pack(self.job, numbers, parameters, [value[numbers] for value in self.buffers], workspace)
+        return Pack(self.job, numbers, parameters, [value[numbers] for value in self.buffers], workspace, self._manner)
 
     def _keep_best_of(self, packs: Sequence[Pack]) -> None:
         for pack in packs:
@@ -205,6 +217,7 @@ class Run:
             "records": [_texts(asdict(record)) for record in self.records],
             "packs": [pack.numbers for pack in self.packs],
             "bfloat16": self.job.bfloat16,
+            "bfloat16_muon": self._manner.bfloat16_muon,
             "workers": self.workers,
         }
         return Saved(facts, tensors)
@@ -212,6 +225,7 @@ class Run:
     def resume(self, saved: Saved) -> None:
         """Go on where ``saved`` was."""
         self.epoch = saved.facts["epoch"]
+        self._manner = replace(self._manner, bfloat16_muon=saved.facts["bfloat16_muon"])
         self.records = [Record(**_numbers(values)) for values in saved.facts["records"]]
         for i, value in enumerate(self.kept):
             value.copy_(saved.tensors[f"kept {i}"])

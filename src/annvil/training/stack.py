@@ -7,7 +7,7 @@ Parameters with the same learning-rate factor and the same weight-decay rule lie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -96,12 +96,14 @@ class Layout:
             for (start, length), shape in zip(self.blocks(members), self.shapes, strict=True)
         ]
 
-    def slices(self, members: int) -> list[tuple[Group, slice]]:
-        """The slice of the flat array that each group covers."""
+    def slices(self, members: int, chosen: Collection[str]) -> list[tuple[Group, slice]]:
+        """The slices of the flat array that each group of the parameters ``chosen`` covers."""
         found: list[tuple[Group, slice]] = []
-        for group, (start, length) in zip(self.groups, self.blocks(members), strict=True):
+        for name, group, (start, length) in zip(self.names, self.groups, self.blocks(members), strict=True):
             stop = start + -(-length // _LINE) * _LINE
-            if found and found[-1][0] == group:
+            if name not in chosen:
+                continue
+            if found and found[-1][0] == group and found[-1][1].stop == start:
                 found[-1] = (group, slice(found[-1][1].start, stop))
             else:
                 found.append((group, slice(start, stop)))
