@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from annvil.durations import seconds_of
 from annvil.errors import RequestError
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 SHORTEST_BUDGET = 5.0  # seconds; importing the libraries alone takes two to three (measured)
 LONGEST_BUDGET = 7 * 24 * 3600.0
 
@@ -71,19 +70,7 @@ def budget_in_seconds(budget: str | float) -> float:
     >>> budget_in_seconds("1h30m"), budget_in_seconds("2m"), budget_in_seconds(45)
     (5400.0, 120.0, 45.0)
     """
-    if isinstance(budget, str):
-        text = budget.strip().lower()
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([hms])", text)
-        if re.fullmatch(r"\d+(\.\d+)?", text):
-            seconds = float(text)
-        elif parts and re.sub(r"(\d+(?:\.\d+)?)\s*([hms])", "", text).strip() == "":
-            seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        else:
-            raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
-    elif isinstance(budget, int | float):
-        seconds = float(budget)
-    else:
-        raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
+    seconds = seconds_of(budget)
     if not seconds >= SHORTEST_BUDGET:
         raise RequestError(f"The budget of {seconds:g} s is too short: the shortest is {SHORTEST_BUDGET:g} s.")
     if seconds > LONGEST_BUDGET:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from annvil.training import Member, Recipe
+    from annvil.training.distributed import Distributed
     from annvil.training.losses import CustomLoss
-    from annvil.training.recipe import Listener
+    from annvil.workshop.callbacks import Callbacks
     from annvil.workshop.losses import ChosenLoss
     from annvil.workshop.metrics import Score
     from annvil.workshop.sources import Source
     from annvil.workshop.targets import Target
+
+
+def _no_callbacks() -> Callbacks:
+    from annvil.workshop.callbacks import Callbacks
+
+    return Callbacks()
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Request:
     Attributes
     ----------
     source : how networks are made: `Source.build(settings, seed)`
+    asked_seconds : when the request came, by `time.monotonic`; the budget counts from there
     inputs : what the network is called with, rows first; validation rows that came as ``(X, y)`` follow the others
     targets : of all rows, in the form the loss takes
     weights : of all rows, float32, or None; class weights are multiplied in
@@ -40,11 +49,14 @@ class Request:
         label_smoothing, dropout (None: as the network was built)
     seed : of initial weights (where a function makes the network), batches and noise
     seconds : the budget, or None
-    listeners : heard after every epoch, besides those that the result needs
+    monitor : what chooses the best epoch: "loss", or the name of one of the scores
+    callbacks : who is told, among them the writers of events and for TensorBoard
+    distributed : this process among those that train together, or None
     notices : sentences on what was chosen or is worth knowing
     """
 
     source: Source
+    asked_seconds: float
     inputs: tuple[Tensor, ...]
     targets: Tensor
     weights: Tensor | None
@@ -56,12 +68,29 @@ class Request:
     recipe: Recipe
     settings: Mapping[str, float | None]
     seed: int = 0
+    monitor: str = "loss"
     seconds: float | None = None
     checkpoint: Path | None = None
-    listeners: tuple[Listener, ...] = ()
-    distributed: bool = False
+    callbacks: Callbacks = field(default_factory=_no_callbacks)
+    distributed: Distributed | None = None
     verbose: bool | None = None
     notices: tuple[str, ...] = field(default=())
+
+    @property
+    def deadline(self) -> float:
+        """When to stop, by `time.monotonic`; infinite without a budget."""
+        return math.inf if self.seconds is None else self.asked_seconds + self.seconds
+
+    @property
+    def monitored(self) -> Score | None:
+        """The score that chooses the best epoch; None where the loss does."""
+        return next((score for score in self.scores if score.name == self.monitor), None)
+
+    def metric(self, outputs: Tensor, rows: Tensor) -> list[float]:
+        """`monitored` as `train_population` takes it: for outputs ``(members, n, out)`` and rows ``(members, n)``."""
+        assert self.monitored is not None
+        pairs = zip(outputs, rows, strict=True)
+        return [self.monitored.gain(output, self.targets[which]) for output, which in pairs]
 
     @property
     def engine_loss(self) -> str | CustomLoss:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from annvil.errors import RequestError
+from annvil.workshop.arrays import input_tensors
 from annvil.workshop.keras_models import from_keras, is_keras_model, write_back
 
 
@@ -25,11 +27,15 @@ class Source:
     given : what the user passed: a module, a function or class that makes one, or a Keras model
     template : a network of that shape, in training mode; it is the engine's, never the user's own object
     takes : names of settings that ``given`` accepts as arguments; None for any name (``**settings``)
+    seed : with which a module's own weights are taken for its initial ones
+    example : two rows of the inputs; lazy modules get their shapes from them
     """
 
     given: Any
     template: nn.Module
     takes: frozenset[str] | None = frozenset()
+    seed: int = 0
+    example: tuple[Tensor, ...] = ()
 
     @property
     def is_factory(self) -> bool:
@@ -41,14 +47,17 @@ class Source:
         return self.takes is None or name in self.takes
 
     def build(self, settings: Mapping[str, Any], seed: int) -> nn.Module:
-        """A new network. A function is called with those ``settings`` it accepts, its initial weights following from
-        ``seed`` alone; of a module or model comes a copy with the weights it has.
-        """
-        if not self.is_factory:
-            return copy.deepcopy(self.template)
-        return make(self.given, {name: value for name, value in settings.items() if self.accepts(name)}, seed)
+        """A new network, whose initial weights follow from ``seed``.
 
-    def build_anew(self, seed: int) -> nn.Module:
+        A function is called with those ``settings`` it accepts. Of a module comes a copy: with its own weights for the
+        source's seed, with new ones for any other.
+        """
+        if self.is_factory:
+            mine = {name: value for name, value in settings.items() if self.accepts(name)}
+            return make(self.given, mine, seed, self.example)
+        return copy.deepcopy(self.template) if seed == self.seed else self._anew(seed)
+
+    def _anew(self, seed: int) -> nn.Module:
         """A copy of a module with new initial weights, by the ``reset_parameters`` of its layers.
 
         Raises
@@ -81,40 +90,112 @@ class Source:
             self.given.eval()
 
 
-def source_of(given: Any, seed: int) -> Source:
-    """The source of what the user passed.
+def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple[Source, tuple[Tensor, ...], Tensor]:
+    """The source of what the user passed, its inputs as tensors, and its outputs for two rows (with their graph).
+
+    Whole numbers stay whole where the network takes them so, as embeddings do, and become float32 elsewhere.
+
+    Raises
+    ------
+    RequestError, DataError
+        Where it is no module, no function that makes one, and no Keras model; where it cannot take ``X``.
+    """
+    takes: frozenset[str] | None = frozenset()
+    if is_keras_model(given):
+        inputs = input_tensors(X, _NAMELESS, "X", n_rows)
+        template: nn.Module = from_keras(given, inputs)
+    else:
+        if isinstance(given, nn.Module):
+            template = copy.deepcopy(given)
+            if any(parameter.device.type != "cpu" for parameter in template.parameters()):
+                template = template.cpu()
+        elif callable(given):
+            template, takes = make(given, {}, seed), _takes(given)
+        else:
+            raise RequestError(
+                f"The network must be a torch.nn.Module, a function that makes one, or a Keras model; got {_what(given)}."
+            )
+        inputs = input_tensors(X, template, "X", n_rows)
+    with seeded(seed):
+        inputs, output = settle(template, inputs)
+        example = tuple(tensor[:2] for tensor in inputs)
+        _materialise(template, example)
+    if not any(parameter.requires_grad for parameter in template.parameters()):
+        raise RequestError(f"{type(template).__name__} has no parameters that could be trained.")
+    return Source(given, template.train(), takes, seed, example), inputs, output
+
+
+_NAMELESS = nn.Sequential()  # Keras models take their inputs in order
+
+
+def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The inputs in the types that the network takes, and its outputs for two rows of them.
 
     Raises
     ------
     RequestError
-        Where it is no module, no function that makes one, and no Keras model.
+        Where it takes them in no type, with PyTorch's own reason, or returns no tensor with rows first.
     """
-    if is_keras_model(given):
-        return Source(given, from_keras(given))
-    if isinstance(given, nn.Module):
-        return Source(given, copy.deepcopy(given).train())
-    if not callable(given):
-        raise RequestError(
-            f"The network must be a torch.nn.Module, a function that makes one, or a Keras model; got "
-            f"{_what(given)}."
-        )
-    takes = _takes(given)
-    return Source(given, make(given, {}, seed), takes)
+    tried = [inputs]
+    if not all(tensor.is_floating_point() for tensor in inputs):
+        tried.append(tuple(tensor.float() for tensor in inputs))
+    reason: Exception | None = None
+    for candidate in tried:
+        rows = tuple(tensor[:2] for tensor in candidate)
+        try:
+            with torch.enable_grad():
+                output: Any = copy.deepcopy(network).eval()(*rows)
+        except Exception as error:  # the user's own code runs here, and may raise anything
+            reason = reason or error
+            continue
+        if not isinstance(output, Tensor) or output.dim() == 0 or len(output) != len(rows[0]):
+            came = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else _what(output)
+            raise RequestError(
+                f"{type(network).__name__} must return one tensor with a row of outputs for each of the {len(rows[0])} "
+                f"rows it was called with; it returned {came}."
+            )
+        return candidate, output
+    shapes = ", ".join(str(tuple(tensor[:2].shape)) for tensor in inputs)
+    said = next((line.strip() for line in str(reason).splitlines() if line.strip()), type(reason).__name__)
+    flat = any(tensor.dim() == 1 and tensor.is_floating_point() for tensor in inputs)
+    hint = " One column of inputs is X[:, None]." if flat else ""
+    raise RequestError(
+        f"{type(network).__name__} cannot take inputs of shape {shapes} (two rows of X): {said.rstrip('.')}.{hint}"
+    ) from reason
 
 
-def make(factory: Callable[..., Any], settings: Mapping[str, Any], seed: int) -> nn.Module:
+def make(
+    factory: Callable[..., Any], settings: Mapping[str, Any], seed: int, example: tuple[Tensor, ...] = ()
+) -> nn.Module:
     """What the factory returns; PyTorch's global generator is seeded for its duration and put back."""
     name = getattr(factory, "__name__", type(factory).__name__)
     with seeded(seed):
         try:
             network = factory(**settings)
         except TypeError as error:
-            raise RequestError(f"{name}({', '.join(settings)}) cannot be called like this: {error}") from error
-    if is_keras_model(network):
-        return from_keras(network).train()
-    if not isinstance(network, nn.Module):
-        raise RequestError(f"{name}() must return a torch.nn.Module or a Keras model; it returned {_what(network)}.")
+            words = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+            raise RequestError(f"{name}({words}) cannot be called like this: {error}.") from error
+        if is_keras_model(network):
+            return from_keras(network, example)
+        if not isinstance(network, nn.Module):
+            raise RequestError(
+                f"{name}() must return a torch.nn.Module or a Keras model; it returned {_what(network)}."
+            )
+        if example:
+            _materialise(network, example)
     return network.train()
+
+
+def _materialise(network: nn.Module, example: tuple[Tensor, ...]) -> None:
+    """Give lazy modules their weights, by showing them two rows."""
+    if any(isinstance(value, UninitializedParameter | UninitializedBuffer) for value in _state(network)):
+        with torch.no_grad():
+            network.eval()(*example)
+
+
+def _state(network: nn.Module) -> Iterator[Tensor]:
+    yield from network.parameters()
+    yield from network.buffers()
 
 
 @contextmanager
@@ -142,4 +223,3 @@ def _takes(factory: Callable[..., Any]) -> frozenset[str] | None:
 def _what(thing: Any) -> str:
     text = repr(thing) if isinstance(thing, (str, int, float, type(None))) else f"a {type(thing).__name__}"
     return text if len(text) < 80 else text[:76] + "…"
-

@@ -1,0 +1,277 @@
+"""Whatever people keep rows in → tensors: NumPy arrays, frames, lists, tensors; one input or several."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from annvil.errors import DataError, RequestError, did_you_mean, name_rows
+
+LARGE = 50.0
+"""Inputs beyond this are worth a word: weights are initialised for numbers near -1 to 1 (assumed)."""
+
+
+def input_tensors(X: Any, network: nn.Module, name: str = "X", n_rows: int | None = None) -> tuple[Tensor, ...]:
+    """The network's inputs, rows first: float32, or int64 for whole numbers.
+
+    Parameters
+    ----------
+    X : an array, a tensor, a frame of numbers or a nested list; several inputs as a tuple, as a dict by the names of the
+        arguments of the network's forward, or as a list of arrays
+    network : whose forward is called with them
+    name : for messages
+    n_rows : where known, the number of rows: it tells a list of inputs from a list of rows
+
+    Raises
+    ------
+    DataError, RequestError
+        For texts, missing values, ragged lists, inputs of unlike length, and things that hold no rows.
+    """
+    if isinstance(X, Mapping) and not _is_frame(X):
+        parts = _by_argument(X, network, name)
+    elif isinstance(X, tuple) or (isinstance(X, list) and _are_inputs(X, n_rows)):
+        parts = [(f"{name}[{number}]" if len(X) > 1 else name, part) for number, part in enumerate(X)]
+    else:
+        parts = [(name, X)]
+    tensors = tuple(input_tensor(part, label) for label, part in parts)
+    if not tensors:
+        raise DataError(f"{name} is empty; pass at least one array.")
+    lengths = {len(tensor) for tensor in tensors}
+    if len(lengths) > 1:
+        told = ", ".join(f"{label} has {len(tensor)}" for (label, _), tensor in zip(parts, tensors, strict=True))
+        raise DataError(f"The inputs have unlike numbers of rows: {told}.")
+    if lengths == {0}:
+        raise DataError(f"{name} has no rows.")
+    return tensors
+
+
+def _are_inputs(X: list[Any], n_rows: int | None) -> bool:
+    """Whether a list holds inputs (arrays with all rows each) rather than rows."""
+    if not X or not all(hasattr(part, "shape") and len(part.shape) >= 1 for part in X):
+        return False
+    return len(X) != n_rows and (n_rows is None or all(len(part) == n_rows for part in X))
+
+
+def _by_argument(X: Mapping[Any, Any], network: nn.Module, name: str) -> list[tuple[str, Any]]:
+    """The dict's values in the order of the arguments of ``forward``."""
+    parameters = inspect.signature(network.forward).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arguments = [parameter for parameter in parameters if parameter.kind in kinds]
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):  # takes any: the dict's own order
+        return [(f"{name}[{key!r}]", value) for key, value in X.items()]
+    known = [argument.name for argument in arguments]
+    strange = [str(key) for key in X if key not in known]
+    if strange:
+        raise RequestError(
+            f"{name} has an input {strange[0]!r}, which {type(network).__name__}.forward does not take."
+            f"{did_you_mean(strange[0], known)} It takes {', '.join(known)}."
+        )
+    given = [argument.name for argument in arguments if argument.name in X]
+    lacking = [
+        a.name for a in arguments if a.name not in X and (a.default is a.empty or _comes_before(a.name, given, known))
+    ]
+    if lacking:
+        raise RequestError(f"{name} lacks the input {lacking[0]!r} of {type(network).__name__}.forward.")
+    return [(f"{name}[{key!r}]", X[key]) for key in given]
+
+
+def _comes_before(argument: str, given: Sequence[str], known: Sequence[str]) -> bool:
+    return any(known.index(other) > known.index(argument) for other in given)
+
+
+def input_tensor(X: Any, name: str) -> Tensor:
+    """One input as a tensor: float32, or int64 for whole numbers; bytes of images (uint8) become float32 as well."""
+    if isinstance(X, Tensor):
+        return _finite(_number_type(X.detach().cpu(), name), name)
+    if type(X).__name__ in ("DataLoader", "Dataset", "TensorDataset") or isinstance(X, torch.utils.data.Dataset):
+        raise RequestError(
+            f"{name} is a {type(X).__name__}; pass the arrays or tensors themselves: data in memory needs no loader, and "
+            "is trained on faster without one."
+        )
+    array = _array(X, name)
+    if array.dtype.kind in "OSU":
+        array = _numbers_of_texts(array, name)
+    if array.dtype.kind == "c":
+        raise DataError(f"{name} holds complex numbers; pass real and imaginary part as two columns.")
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} holds values of type {array.dtype}; a network takes numbers.")
+    if array.ndim == 0:
+        raise DataError(f"{name} is a single number; it must hold rows.")
+    return _finite(_number_type(_tensor(array), name), name)
+
+
+def _number_type(tensor: Tensor, name: str) -> Tensor:
+    if tensor.is_complex():
+        raise DataError(f"{name} holds complex numbers; pass real and imaginary part as two columns.")
+    if tensor.is_floating_point() or tensor.dtype in (torch.bool, torch.uint8):
+        return tensor.float()
+    return tensor.long()
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32, copy=False)
+    elif array.dtype.kind in "iu" and array.dtype != np.uint8:
+        array = array.astype(np.int64, copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    array = np.ascontiguousarray(array)
+    with warnings.catch_warnings():
+        # Memory-mapped files are read-only; so is what training does with its inputs.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return torch.from_numpy(array)
+
+
+def _array(X: Any, name: str) -> NDArray[Any]:
+    """As a NumPy array, of objects where it holds texts."""
+    if isinstance(X, np.ndarray):
+        return X
+    if _is_frame(X):
+        return _of_frame(X, name)
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise DataError(f"{name} is a sparse matrix; pass {name}.toarray(), or fewer columns if that is too large.")
+    if isinstance(X, (str, bytes, int, float, type(None))) or not (hasattr(X, "__len__") or hasattr(X, "__array__")):
+        raise RequestError(f"{name} must hold rows: an array, a tensor or a frame; got {_short(X)}.")
+    try:
+        array = np.asarray(X)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"The rows of {name} have unlike lengths; a network needs rows of one shape.") from error
+    return array
+
+
+def _is_frame(X: Any) -> bool:
+    """Whether it is a frame or a series of a library that narwhals knows."""
+    if type(X).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow", "modin", "duckdb", "cudf", "dask"):
+        return False
+    import narwhals as nw
+
+    return isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.DataFrame | nw.LazyFrame | nw.Series)
+
+
+def _of_frame(X: Any, name: str) -> NDArray[Any]:
+    """Float32 columns of a frame, int64 where all are whole; a series is one column of its own."""
+    import narwhals as nw
+
+    frame = nw.from_native(X, allow_series=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if isinstance(frame, nw.Series):
+        return _column(frame, name)
+    columns = [(str(label), frame[label]) for label in frame.columns]
+    if not columns:
+        raise DataError(f"{name} has no columns.")
+    whole = all(column.dtype.is_integer() and not column.null_count() for _, column in columns)
+    made = [_column(column, f"Column {label!r} of {name}") for label, column in columns]
+    return np.stack([column.astype(np.int64 if whole else np.float32) for column in made], axis=1)
+
+
+def _column(column: Any, name: str) -> NDArray[Any]:
+    import narwhals as nw
+
+    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        raise DataError(
+            f"{name} holds {column.dtype}, not numbers; encode it first, or let annvil.fit read the table, which does."
+        )
+    gaps = np.flatnonzero(column.is_null().to_numpy())
+    if len(gaps):
+        raise DataError(f"{name} is missing or infinite in {name_rows(gaps[:5], len(gaps))}; fill it before training.")
+    values = np.asarray(column.to_numpy())
+    return values.astype(np.float64) if values.dtype.kind in "Ob" else values
+
+
+def _numbers_of_texts(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """An array of objects or texts as numbers, where all of them are."""
+    if array.dtype.kind == "O":
+        flat = array.ravel()
+        if any(isinstance(value, (np.ndarray, list, tuple)) for value in flat[:100]):
+            raise DataError(f"The rows of {name} have unlike lengths; a network needs rows of one shape.")
+        strange = next((value for value in flat if isinstance(value, (str, bytes))), None)
+        if strange is None:
+            try:
+                return array.astype(np.float64)
+            except (TypeError, ValueError):
+                strange = next(value for value in flat if not isinstance(value, (int, float, np.number, bool)))
+    else:
+        strange = array.ravel()[0] if array.size else ""
+    raise DataError(
+        f"{name} holds {_short(strange)}, which is no number; encode texts as numbers first, or let annvil.fit read the "
+        "table, which does."
+    )
+
+
+def _finite(tensor: Tensor, name: str) -> Tensor:
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor.sum(dtype=torch.float64))):
+        wrong = (~torch.isfinite(tensor)).reshape(len(tensor), -1).any(1).nonzero().flatten()
+        if len(wrong):
+            rows = name_rows(wrong[:5].tolist(), len(wrong))
+            raise DataError(f"{name} is missing or infinite in {rows}; fill or drop these rows before training.")
+    return tensor
+
+
+def target_array(y: Any, name: str = "y") -> NDArray[Any]:
+    """``y`` as a NumPy array: whole numbers int64, numbers float64 (float32 stays), texts and mixtures as objects."""
+    if isinstance(y, Tensor):
+        y = y.detach().cpu()
+        return np.asarray((y.float() if y.dtype in (torch.bfloat16, torch.float16) else y).numpy())
+    if _is_frame(y):
+        y = _target_of_frame(y, name)
+    if isinstance(y, (str, bytes, int, float)) or not (hasattr(y, "__len__") or hasattr(y, "__array__")):
+        raise RequestError(f"{name} must hold one target for each row; got {_short(y)}.")
+    try:
+        array = np.asarray(y)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"The rows of {name} have unlike lengths.") from error
+    if array.dtype.kind in "mMc":
+        raise DataError(f"{name} holds values of type {array.dtype}; it must hold classes or numbers.")
+    if array.dtype.kind == "U" and not isinstance(y, np.ndarray) and not _all_texts(y):
+        array = np.array(list(y), dtype=object)  # a list of texts and numbers: NumPy would make all of them texts
+    if array.dtype.kind == "O" and not any(isinstance(v, (str, bool, bytes)) for v in array.ravel()):
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            return array
+    return array.astype(np.int64) if array.dtype.kind in "iu" else array
+
+
+def _all_texts(y: Any) -> bool:
+    return all(isinstance(value, str) for value in y)
+
+
+def _target_of_frame(y: Any, name: str) -> Any:
+    import narwhals as nw
+
+    frame = nw.from_native(y, allow_series=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if isinstance(frame, nw.DataFrame):
+        if len(frame.columns) > 1:
+            return _of_frame(y, name)
+        frame = frame[frame.columns[0]]
+    if frame.dtype.is_numeric() and not frame.null_count():
+        return frame.to_numpy()
+    return np.array(frame.to_list(), dtype=bool if frame.dtype == nw.Boolean and not frame.null_count() else object)
+
+
+def row_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") -> Tensor:
+    """Weights float32 ``(n_rows,)``, finite and at least 0, some of them above it."""
+    weights = _tensor(np.asarray(target_array(sample_weight, name), dtype=np.float64).copy())
+    if weights.dim() == 0 or len(weights) != n_rows:
+        raise DataError(f"{name} has {len(weights) if weights.dim() else 1} values for {n_rows} rows; they must agree.")
+    wrong = (~(torch.isfinite(weights) & (weights >= 0))).reshape(n_rows, -1).any(1).nonzero().flatten()
+    if len(wrong):
+        raise DataError(f"{name} must be finite and at least 0; see {name_rows(wrong[:5].tolist(), len(wrong))}.")
+    if not bool((weights > 0).any()):
+        raise DataError(f"{name} is 0 in every row; then there is nothing to learn from.")
+    return weights
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if isinstance(value, (str, bytes, int, float, type(None))) else f"a {type(value).__name__}"
+    return text if len(text) <= 40 else text[:37] + "…"
