@@ -80,20 +80,26 @@ def _loss(model: Any) -> Any:
 
 
 def _batch_loss(loss: Any, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """The loss of a batch: the mean over each row's numbers, then the mean over rows with ``weight``."""
-    mask = getattr(output, "_keras_mask", None)
-    penalty = getattr(output, "penalty", 0.0)
+    """The loss of a batch: the mean over each row's numbers, then the sum over rows with ``weight``.
+
+    ``weight``, ``(batch,)`` or ``(batch, positions)``, sums to 1 over a training batch, and over all batches of a
+    validation; what Keras adds or averages once a batch counts as much as the batch does.
+    """
+    mask, penalty = getattr(output, "_keras_mask", None), getattr(output, "penalty", None)
     values = row_losses(loss, output.float(), target)
+    share = weight.sum()
     if values.dim() == 0:
-        return values + penalty  # a function that takes the mean itself
-    weight = weight.view(-1, *[1] * (values.dim() - 1)).expand_as(values) / (values[0].numel() or 1)
-    if mask is not None:
-        weight = weight * mask
-        weight = weight / weight.sum().clamp(min=1e-30)
-    total = (values * weight).sum()
+        total = values * share  # a function that takes the mean itself
+    else:
+        spread = weight.view(*weight.shape, *[1] * (values.dim() - weight.dim())).expand_as(values)
+        spread = spread / (values[0].numel() or 1)
+        if mask is not None:
+            spread = spread * mask
+            spread = spread * (share / spread.sum().clamp(min=1e-30))
+        total = (values * spread).sum()
     if getattr(loss, "reduction", "") == "sum":
         total = total * values.numel()
-    return total + penalty
+    return total if penalty is None else total + penalty * share
 
 
 def row_losses(loss: Any, output: Tensor, target: Tensor) -> Tensor:

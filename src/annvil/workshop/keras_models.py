@@ -111,9 +111,10 @@ class KerasNetwork(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         arguments = inputs[0] if len(inputs) == 1 else list(inputs)
         before = self.kept
+        mode = {"training": self.training} if self.model._call_has_training_arg else {}
         with self._own_noise(), _plain_errors():
             output, after, penalties = self.model.stateless_call(
-                self.trained, before, arguments, training=self.training, return_losses=True
+                self.trained, before, arguments, return_losses=True, **mode
             )
         if self.training:
             with torch.no_grad():
@@ -157,14 +158,16 @@ class KerasNetwork(nn.Module):
         Raises
         ------
         RequestError
-            For subclassed models, which Keras cannot make anew.
+            For a subclassed model that Keras cannot make anew, because it has no ``get_config``.
         """
         keras = sys.modules["keras"]
         before = random.getstate()  # where initialisers without a seed take theirs from
         random.seed(int(torch.randint(1 << 62, ()).item()))
         try:
             fresh = keras.models.clone_model(self.model)
-        except ValueError as error:
+            if len(fresh.variables) != len(self.model.variables):
+                raise NotImplementedError("the copy has not been built")
+        except (NotImplementedError, TypeError, ValueError) as error:
             raise RequestError(
                 f"Keras cannot make {type(self.model).__name__} anew with other initial weights; pass a function that "
                 "makes the model instead of the model."
