@@ -49,8 +49,11 @@ def read_request(
     callbacks: Callbacks,
     distributed: Any,
     verbose: bool | None,
+    divides: bool = False,
 ) -> Request:
     """Check everything that can be checked before the first step.
+
+    ``divides``: rows to judge by will be taken from the others (folds), so that none need be given.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def read_request(
         target=target,
         loss=chosen,
         scores=scores,
-        recipe=_recipe(recipe, chosen, monitor, scores, len(held)),
+        recipe=_recipe(recipe, chosen, monitor, scores, divides or len(held) > 0),
         settings=settings,
         seed=int(seed),
         monitor=monitor,
@@ -252,7 +255,7 @@ _DEFAULTS: dict[str, float | None] = {"learning_rate": 1e-3, "weight_decay": 0.0
 
 
 def _recipe(
-    recipe: Mapping[str, Any], chosen: ChosenLoss, monitor: str, scores: tuple[Score, ...], n_held: int
+    recipe: Mapping[str, Any], chosen: ChosenLoss, monitor: str, scores: tuple[Score, ...], judged: bool
 ) -> Recipe:
     given = dict(recipe)
     optimizer = given.get("optimizer", "adamw")
@@ -267,12 +270,12 @@ def _recipe(
                 f"{did_you_mean(monitor, ['loss', *names])}"
             )
         given["monitor"] = "metric"
-    if not n_held and (given.get("patience") is not None or monitor != "loss"):
+    if not judged and (given.get("patience") is not None or monitor != "loss"):
         what = "patience" if given.get("patience") is not None else "monitor"
         raise RequestError(f"{what} needs validation rows to watch: pass validation=(X, y) or a share such as 0.2.")
     if chosen.exact:
         given["batches"] = "exact"
-    if not n_held and given.get("monitor") == "metric":
+    if not judged and given.get("monitor") == "metric":
         raise RequestError("monitor needs validation rows.")
     return Recipe(**given)
 

@@ -1,0 +1,278 @@
+"""Candidates into trained networks: those that one program can hold are trained together, whatever their settings.
+
+Candidates that differ only in what members have of their own (`MEMBER_KEYS`) share a program. Others are grouped by the
+value of the rest, and the groups share the budget by the work they have: networks × epochs. Nothing else depends on
+the grouping, since a member's result follows from its own rows, seed and settings alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annvil.task import FloatArray
+from annvil.workshop.folds import Fold
+from annvil.workshop.memory import available_bytes
+from annvil.workshop.story import ProgressLine
+from annvil.workshop.varying import Candidate, Space, derived_seed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from annvil.training import Member, Population, Progress, Recipe
+    from annvil.training.recipe import Look
+    from annvil.workshop.callbacks import Callbacks
+    from annvil.workshop.request import Request
+
+BYTES_PER_WEIGHT = 20
+"""Of a member in training: weights, best weights twice, and two moments, float32."""
+
+BYTES_PER_ROW = 24
+"""Of a member's training and validation rows: their numbers, order and weights (counted, erring high)."""
+
+SHARE_OF_MEMORY = 0.5
+"""Of what is free, that a program may take (assumed)."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A candidate after training, with one network per fold (one network where there are no folds).
+
+    Attributes
+    ----------
+    candidate : what was tried
+    population, places : where its networks are, one place per fold
+    folds : what they learnt from and were judged on
+    seeds : of each network
+    seconds : its share of the time that its program took
+    """
+
+    candidate: Candidate
+    population: Population
+    places: tuple[int, ...]
+    folds: tuple[Fold, ...]
+    seeds: tuple[int, ...]
+    seconds: float
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """What became of each network, in words."""
+        return tuple(self.population.states[place] for place in self.places)
+
+    @property
+    def state(self) -> str:
+        """What became of the candidate: "finished", or of its networks the first that did not, with its fold."""
+        for fold, state in enumerate(self.states):
+            if state != "finished" and not state.startswith("stopped early"):
+                return state if len(self.places) == 1 else f"fold {fold} {state}"
+        return self.states[0] if len(set(self.states)) == 1 else "stopped early"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether one of its networks did."""
+        return any(state.startswith("diverged") for state in self.states)
+
+    @cached_property
+    def losses(self) -> FloatArray:
+        """Validation loss of each network at its best epoch."""
+        return np.asarray(self.population.validation_loss[list(self.places)])
+
+    @property
+    def loss(self) -> float:
+        """The mean over the folds."""
+        return float(self.losses.mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation between folds, 0 with one."""
+        return float(self.losses.std())
+
+    @property
+    def best_epochs(self) -> tuple[int, ...]:
+        """Of each network, counted from 1; 0: its initial weights."""
+        return tuple(int(self.population.best_epochs[place]) for place in self.places)
+
+    @property
+    def histories(self) -> tuple[Mapping[str, list[float]], ...]:
+        """Of each network, one value an epoch."""
+        return tuple(self.population.histories[place] for place in self.places)
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Its networks with their best weights, in evaluation mode."""
+        return tuple(self.population.network(place) for place in self.places)
+
+
+class _Teller:
+    """Tells the callbacks of every epoch of a program: losses of all its networks, NaN for those that have stopped."""
+
+    def __init__(self, callbacks: Callbacks, program: int, notices: list[str], line: ProgressLine) -> None:
+        self._callbacks, self._program, self._notices, self._line = callbacks, program, notices, line
+
+    def hear(self, progress: Progress) -> None:
+        """Pass notices on."""
+        if progress.notice:
+            self._notices.append(progress.notice)
+            self._line.say(progress.notice)
+            self._callbacks.notice(progress.notice)
+
+    def on_epoch(self, progress: Progress, look: Look) -> bool:
+        """Tell of the epoch; True where a callback wants to stop."""
+        losses = progress.validation_loss[np.isfinite(progress.validation_loss)]
+        shown = {"networks": progress.active} | ({"lowest val_loss": float(losses.min())} if len(losses) else {})
+        self._line.show(progress.epoch, progress.epochs, shown)
+        if not self._callbacks:
+            return False
+        logs: dict[str, Any] = {"loss": progress.train_loss, "val_loss": progress.validation_loss}
+        logs |= {"program": self._program, "active": progress.active}
+        return self._callbacks.epoch(progress.epoch, logs, look)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Candidates that are trained together."""
+
+    recipe: Recipe
+    network: Mapping[str, Any]  # settings that went into making the networks
+    candidates: tuple[Candidate, ...]
+
+
+class Trainer:
+    """Trains candidates of one request, as many calls of `train` as a search needs, until ``deadline``."""
+
+    def __init__(self, request: Request, space: Space, folds: tuple[Fold, ...]) -> None:
+        self.request, self.space, self.folds = request, space, folds
+        self.deadline = request.deadline
+        self.cut_short = False
+        self.interrupted = False
+        self.notices: list[str] = []
+        self._line = ProgressLine(request.verbose)
+        self._programs = 0
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the budget is spent, or somebody pressed Ctrl-C."""
+        return self.interrupted or time.monotonic() >= self.deadline
+
+    def interrupt(self) -> None:
+        """Stop as if the budget were spent."""
+        self.interrupted = True
+
+    def train(self, candidates: Sequence[Candidate], share: float = 1.0) -> list[Attempt]:
+        """The candidates in their order, trained in that ``share`` of the time that is left; those for which there was
+        none are missing.
+        """
+        begun = time.monotonic()
+        end = begun + (self.deadline - begun) * share
+        programs = [part for program in self.programs(candidates) for part in self._fitting(program)]
+        work = [len(program.candidates) * program.recipe.epochs for program in programs]
+        attempts: list[Attempt] = []
+        for number, program in enumerate(programs):
+            now = time.monotonic()
+            if (now >= end or self.interrupted) and attempts:
+                self.cut_short = True
+                break
+            until = now + max(0.0, end - now) * work[number] / sum(work[number:])
+            attempts += self._train(program, until)
+        return sorted(attempts, key=lambda attempt: attempt.candidate.number)
+
+    def programs(self, candidates: Sequence[Candidate]) -> list[Program]:
+        """The candidates grouped by everything that members of one program must share."""
+        groups: dict[str, list[Candidate]] = {}
+        for candidate in candidates:
+            shared = [self.space.part(candidate, home) for home in ("recipe", "network")]
+            groups.setdefault(repr(shared), []).append(candidate)
+        return [
+            Program(
+                replace(self.request.recipe, **self.space.part(group[0], "recipe")),
+                self.space.part(group[0], "network"),
+                tuple(group),
+            )
+            for group in groups.values()
+        ]
+
+    def _fitting(self, program: Program) -> list[Program]:
+        """The program, cut into several where its networks would not fit into memory together."""
+        template = self.request.source.template
+        if program.network:
+            template = self.request.source.build(program.network, program.candidates[0].seed)
+        weights = sum(parameter.numel() for parameter in template.parameters())
+        rows = sum(len(fold.train) + len(fold.validation) for fold in self.folds)
+        one = len(self.folds) * weights * BYTES_PER_WEIGHT + rows * BYTES_PER_ROW
+        most = max(1, int(SHARE_OF_MEMORY * available_bytes() / one))
+        count = len(program.candidates)
+        parts = math.ceil(count / most)
+        if parts > 1:
+            races = " and race only within them" if program.recipe.halving else ""
+            self.notices.append(
+                f"The {count * len(self.folds)} networks need {count * one / 2**30:.1f} GiB, more than "
+                f"{SHARE_OF_MEMORY:.0%} of the free memory; they are trained in {parts} parts{races}."
+            )
+        bounds = [count * i // parts for i in range(parts + 1)]
+        return [replace(program, candidates=program.candidates[start:end]) for start, end in itertools.pairwise(bounds)]
+
+    def _train(self, program: Program, until: float) -> list[Attempt]:
+        from annvil.training import train_population
+
+        request = self.request
+        places = [(candidate, fold) for candidate in program.candidates for fold in range(len(self.folds))]
+        members = [self._member(candidate, fold) for candidate, fold in places]
+
+        def make_network(member: Member) -> nn.Module:
+            return request.source.build(program.network, member.seed)
+
+        teller = _Teller(self.request.callbacks, self._programs, self.notices, self._line)
+        self._programs += 1
+        start = time.monotonic()
+        population = train_population(
+            make_network,
+            request.inputs,
+            request.targets,
+            members,
+            program.recipe,
+            request.engine_loss,
+            weights=request.weights,
+            should_stop=lambda: self.interrupted or time.monotonic() >= until,
+            checkpoint=self._checkpoint(program),
+            tell=teller.hear,
+            listener=teller,
+            metric=request.metric if program.recipe.monitor == "metric" else None,
+        )
+        self._line.end()
+        self.cut_short |= population.cut_short
+        seconds = (time.monotonic() - start) / len(program.candidates)
+        n_folds = len(self.folds)
+        return [
+            Attempt(
+                candidate,
+                population,
+                tuple(range(number * n_folds, (number + 1) * n_folds)),
+                self.folds,
+                tuple(member.seed for member in members[number * n_folds : (number + 1) * n_folds]),
+                seconds,
+            )
+            for number, candidate in enumerate(program.candidates)
+        ]
+
+    def _member(self, candidate: Candidate, fold: int) -> Member:
+        settings = self.space.part(candidate, "member") | {"seed": derived_seed(candidate.seed, fold)}
+        rows = self.folds[fold]
+        return self.request.member(train=rows.train, validation=rows.validation, candidate=candidate.number, **settings)
+
+    def _checkpoint(self, program: Program) -> Path | None:
+        """A file of its own for every program, beside the one asked for."""
+        path = self.request.checkpoint
+        if path is None:
+            return None
+        content = [(candidate.number, candidate.seed, dict(candidate.settings)) for candidate in program.candidates]
+        digest = hashlib.sha256(repr((content, program.recipe)).encode()).hexdigest()[:16]
+        return path.with_name(f"{path.name}-{digest}")
