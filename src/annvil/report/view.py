@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from annvil.comparison.results import Comparison
 from annvil.data.table import ColumnNote, Source
+from annvil.exhibits import Exhibit
 from annvil.explanation import Importance
 from annvil.task import FloatArray, Task
 
@@ -89,3 +90,4 @@ class ReportView:
     held_out: HeldOut | None = None
     shipped: ShippedModel | None = None
     usage: tuple[Snippet, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()  # whatever can be looked at

@@ -66,6 +66,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def exhibits(self) -> Path:
+        """Pictures and tables that the report shows beside the comparison."""
+        return self.path / "exhibits"
+
+    @property
     def data(self) -> Path:
         """The rows of a run on data from memory."""
         return self.path / "data.safetensors"

@@ -12,8 +12,9 @@ import numpy as np
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
 from annvil.data import Finding
-from annvil.data.table import ColumnNote, Dataset, Source
+from annvil.data.table import ColumnNote, Dataset, Inputs, Source
 from annvil.errors import RequestError
+from annvil.exhibits import read_exhibits
 from annvil.explanation import Importance
 from annvil.files import write_atomically
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
@@ -46,7 +47,7 @@ class RunRecord:
 def assemble(
     folder: RunFolder,
     request: FitRequest,
-    dataset: Dataset,
+    dataset: Dataset[Inputs],
     findings: tuple[Finding, ...],
     comparison: Comparison,
     shipped: Shipped,
@@ -106,6 +107,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         preparation=shipped.preparation,
         importance=record.importance,
         importance_rows=record.importance_rows,
+        exhibits=read_exhibits(folder.exhibits),
         held_out=_read_held_out(folder, shipped.threshold),
         shipped=ShippedModel(
             title=shipped.title,
@@ -122,7 +124,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
     )
 
 
-def _keep_held_out(folder: RunFolder, dataset: Dataset, comparison: Comparison, store: Store) -> None:
+def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comparison, store: Store) -> None:
     """Predictions of the recommended contender for the test rows of the first repeat, with their targets."""
     from safetensors.numpy import save
 

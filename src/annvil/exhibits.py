@@ -1,0 +1,113 @@
+"""What can be looked at: pictures and small tables with the sentences that belong to them.
+
+Whoever knows what the data are (an explanation, a study) makes exhibits; the run keeps them; the report shows them
+without knowing what they are about.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.errors import DataError
+from annvil.files import write_atomically
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """One picture as a PNG file, a caption under it, and whether it is marked as a mistake or not to be trusted."""
+
+    png: bytes
+    caption: str = ""
+    flagged: bool = False
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A table in words: one heading per column, the first column names the row."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Exhibit(msgspec.Struct, frozen=True):
+    """Something to look at.
+
+    Attributes
+    ----------
+    key : lower-case words with hyphens, unique in a run
+    title : heading of its section
+    sentences : what is to be seen, the conclusion first
+    pictures : shown side by side in this order
+    tables : shown below the pictures
+    order : exhibits are shown with the smallest first
+    """
+
+    key: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Rows, ...] = ()
+    order: int = 0
+
+
+def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:
+    """The bytes of a PNG file.
+
+    Parameters
+    ----------
+    pixels : uint8 ``(height, width)``, ``(height, width, 1)`` for grey or ``(height, width, 3)`` for colour
+    enlarge : every pixel becomes a square of so many
+
+    >>> png(np.zeros((2, 3), dtype=np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+        raise ValueError(f"a picture is uint8 with 1 or 3 channels, not {pixels.dtype} of shape {pixels.shape}")
+    pixels = pixels.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
+    height, width, channels = pixels.shape
+    lines = np.zeros((height, 1 + width * channels), dtype=np.uint8)  # every line starts with its filter: 0, none
+    lines[:, 1:] = pixels.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in parts)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def enlargement(height: int, width: int, least: int = 96) -> int:
+    """How many times a small picture must be enlarged for its longer side to have about ``least`` pixels."""
+    return max(1, round(least / max(height, width)))
+
+
+def write_exhibits(folder: Path, exhibits: Iterable[Exhibit]) -> None:
+    """One file per exhibit in ``folder``, pictures included; a file of the same key is replaced."""
+    for exhibit in exhibits:
+        write_atomically(folder / f"{exhibit.key}.json", msgspec.json.encode(exhibit))
+
+
+def read_exhibits(folder: Path) -> tuple[Exhibit, ...]:
+    """The exhibits of ``folder`` in the order in which they are shown; none where there is no folder.
+
+    Raises
+    ------
+    DataError
+        When a file is damaged.
+    """
+    found: list[Any] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=Exhibit))
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{path} is damaged ({error}). Delete it, or fit again.") from error
+    return tuple(sorted(found, key=lambda exhibit: (exhibit.order, exhibit.key)))
