@@ -53,3 +53,20 @@ def test_a_candidate_with_a_diverged_member_is_the_worst_and_a_finished_one_keep
     halve(members, records, 4)
     assert records[0].state == "beaten at epoch 4"
     assert [records[k].state[:8] for k in (1, 2, 3)] == ["diverged", "", "stopped "]
+
+
+def test_where_the_metric_decides_more_is_better_and_none_is_worst() -> None:
+    record, recipe = Record(), Recipe(10, patience=2, monitor="metric")
+    kept = [
+        record.judge(epoch, 1.0, epoch, True, recipe, metric)
+        for epoch, metric in enumerate([math.nan, 0.5, 0.7, math.nan, 0.6], start=1)
+    ]
+    assert kept == [True, True, True, False, False]
+    assert (record.best_epoch, record.best_loss, record.best_metric) == (3, 3.0, 0.7)
+    assert record.state == "stopped early at epoch 5"
+
+
+def test_halving_by_the_metric() -> None:
+    records = [Record(best_loss=loss, best_metric=metric) for loss, metric in ((1.0, 0.5), (2.0, 0.9))]
+    halve([member(0), member(1)], records, 3, "metric")
+    assert [record.state for record in records] == ["beaten at epoch 3", ""]

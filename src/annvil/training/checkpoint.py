@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -149,3 +150,24 @@ def _bytes(tensor: Tensor) -> bytes | memoryview:
 
 def _previous(path: Path) -> Path:
     return path.with_name(path.name + ".previous")
+
+
+_NOT_FINITE = ("nan", "inf", "-inf")  # JSON has no such numbers: written as texts
+
+
+def to_texts(value: Any) -> Any:
+    """The value with numbers that JSON lacks as texts."""
+    if isinstance(value, dict):
+        return {name: to_texts(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [to_texts(item) for item in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_numbers(value: Any) -> Any:
+    """What `to_texts` was given."""
+    if isinstance(value, dict):
+        return {name: to_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [to_numbers(item) for item in value]
+    return float(value) if value in _NOT_FINITE else value

@@ -25,6 +25,10 @@ MEMBERS_FOR_A_WORKER = 8
 """So many members are worth a pack and a worker of their own (64-64, batch 32: 1.0M with 8, 1.2M with 16; measured)."""
 
 
+MOST_OF_ROOM = 0.4
+"""Share of the available memory that packs may take (assumed: writing a checkpoint needs as much again)."""
+
+
 SIDE_BY_SIDE = 2
 """Packs that training asks for where members are enough: for two workers, whether or not a second one pays here and
 now. The size of a pack can change last bits, so it may hang on nothing that is measured."""
@@ -35,8 +39,7 @@ def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
 
     Smaller packs where that gives each of the ``workers`` one.
 
-    So memory is K × parameters × 20 bytes (weights, best weights, gradient, two moments), and for every worker one
-    scratch of 8 MiB, or what two members need.
+    So memory is `bytes_of` every pack, and for every worker one scratch of 8 MiB, or what two members need.
     """
     by_shape: dict[BatchShape, list[int]] = {}
     for number in numbers:
@@ -52,6 +55,33 @@ def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
         n_packs = max(math.ceil(len(mine) / most), min(workers, len(mine) // MEMBERS_FOR_A_WORKER))
         packs += [mine[len(mine) * i // n_packs : len(mine) * (i + 1) // n_packs] for i in range(n_packs)]
     return packs
+
+
+def bytes_of(job: Job, numbers: Sequence[int]) -> int:
+    """What a pack holds from its first step to its last: weights, best weights, moments, settings at every place."""
+    recipe, members = job.recipe, [job.members[number] for number in numbers]
+    arrays = 3 if recipe.optimizer == "sgd" else 4
+    arrays += 0 if recipe.average is None else 1
+    alike = len({(m.learning_rate, m.weight_decay, m.momentum) for m in members}) == 1
+    arrays += 0 if alike else 3  # rates, decays, momenta or directions
+    return 4 * arrays * job.layout.size(len(numbers))
+
+
+def waves(job: Job, packs: Sequence[list[int]], room: float) -> list[list[list[int]]]:
+    """Packs that train at the same time: as many as fit `MOST_OF_ROOM` of ``room`` bytes, at least one.
+
+    Packs are the same in any number of waves, so that memory, which is measured, changes no bits.
+    """
+    found: list[list[list[int]]] = [[]]
+    left = room * MOST_OF_ROOM
+    for pack in packs:
+        needed = bytes_of(job, pack)
+        if found[-1] and needed > left:
+            found.append([])
+            left = room * MOST_OF_ROOM
+        found[-1].append(pack)
+        left -= needed
+    return found
 
 
 def share(sizes: Sequence[float], workers: int) -> list[int]:
