@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from annvil.charts import labels, scale
 from annvil.report import figures
-from annvil.report.charts import labels, scale
 from annvil.report.charts.confusion import confusion
 from annvil.report.charts.fold_scores import Strip, fold_scores
 from annvil.report.charts.intervals import Estimate, interval_bars

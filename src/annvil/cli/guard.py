@@ -51,7 +51,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _end(message: str, code: int) -> None:
-    from annvil.report.wording import clean
+    from annvil.safe import clean
 
     lines = (clean(line) for line in message.splitlines())
     sys.stdout.flush()

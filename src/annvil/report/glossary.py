@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 from annvil.metrics import METRICS
-from annvil.report.wording import clean
+from annvil.safe import clean
 
 TERMS: dict[str, str] = {
     "calibrated": "Probabilities are calibrated when they come true: of the rows given 70%, about 70% turn out so.",

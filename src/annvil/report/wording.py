@@ -1,4 +1,4 @@
-"""Quantities as people read them, and names made safe to show."""
+"""Quantities as people read them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,10 @@ from math import floor, log10
 
 from annvil.metrics import Metric
 
-# C0 and C1 controls, zero-width and directional marks, and lone surrogates: a name can neither hide nor turn the text
-# around it, and can always be written as UTF-8.
-_INVISIBLE = re.compile(
-    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
-
 _HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def clean(text: str) -> str:
-    """The text with every invisible or direction-changing character shown as U+FFFD."""
-    return _INVISIBLE.sub("\ufffd", text)
 
 
 def count(number: float) -> str:

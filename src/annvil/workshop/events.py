@@ -31,11 +31,11 @@ class EventLog(Callback):
         self._path = Path(path)
 
     def on_train_begin(self, logs: Logs) -> None:
+        from importlib.metadata import version
+
         import torch
 
-        from annvil import __version__
-
-        versions = {"annvil": __version__, "torch": torch.__version__, "python": platform.python_version()}
+        versions = {"annvil": version("annvil"), "torch": torch.__version__, "python": platform.python_version()}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             _mend(self._path)

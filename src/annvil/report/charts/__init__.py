@@ -1,4 +1,4 @@
-"""Charts as SVG text: one chart a file, drawn for a given width, without any library.
+"""Charts of the report: one chart a file, drawn for a given width with the tools of `annvil.charts`.
 
 A chart function takes plain numbers and a width in CSS pixels and returns one ``<svg>`` element. The report draws each
 chart twice, for a screen or a sheet of paper and for a phone, so that its text is always 12 pixels high. Colours come

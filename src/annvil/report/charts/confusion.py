@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annvil.report.charts.labels import shorten, text_width
-from annvil.report.charts.svg import Drawing
+from annvil.charts.labels import shorten, text_width
+from annvil.charts.svg import Drawing
 from annvil.report.wording import count, percent
 
 MOST_CLASSES = 12

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annvil.report.charts.frame import draw_x_axis
-from annvil.report.charts.labels import shorten, text_width
-from annvil.report.charts.scale import Scale, fit_scale
-from annvil.report.charts.svg import Drawing, side_of
+from annvil.charts.frame import draw_x_axis
+from annvil.charts.labels import shorten, text_width
+from annvil.charts.scale import Scale, fit_scale
+from annvil.charts.svg import Drawing, side_of
 
 ROW_WIDE, ROW_NARROW = 34.0, 50.0
 OFF_SCALE = 2.5

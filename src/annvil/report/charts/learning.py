@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log10
 
-from annvil.report.charts.frame import Frame, y_label_width
-from annvil.report.charts.labels import shorten, spread_out, text_width
-from annvil.report.charts.scale import fit_scale
-from annvil.report.charts.svg import Drawing, Point, side_of
+from annvil.charts.frame import Frame, y_label_width
+from annvil.charts.labels import shorten, spread_out, text_width
+from annvil.charts.scale import fit_scale
+from annvil.charts.svg import Drawing, Point, side_of
 from annvil.report.wording import count, digits
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annvil.report.charts.frame import draw_x_axis
-from annvil.report.charts.labels import text_width
-from annvil.report.charts.scale import fit_scale
-from annvil.report.charts.svg import Drawing
+from annvil.charts.frame import draw_x_axis
+from annvil.charts.labels import text_width
+from annvil.charts.scale import fit_scale
+from annvil.charts.svg import Drawing
 
 
 @dataclass(frozen=True)

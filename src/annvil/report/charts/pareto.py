@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from annvil.report.charts.frame import Frame, y_label_width
-from annvil.report.charts.labels import Box, place_labels, shorten
-from annvil.report.charts.scale import fit_scale
-from annvil.report.charts.svg import Drawing, side_of
+from annvil.charts.frame import Frame, y_label_width
+from annvil.charts.labels import Box, place_labels, shorten
+from annvil.charts.scale import fit_scale
+from annvil.charts.svg import Drawing, side_of
 
 
 @dataclass(frozen=True)

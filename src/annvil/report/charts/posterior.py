@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p, pi
 
-from annvil.report.charts.frame import draw_x_axis
-from annvil.report.charts.labels import text_width
-from annvil.report.charts.scale import Scale, fit_scale
-from annvil.report.charts.svg import Drawing, Point
+from annvil.charts.frame import draw_x_axis
+from annvil.charts.labels import text_width
+from annvil.charts.scale import Scale, fit_scale
+from annvil.charts.svg import Drawing, Point
 
 STEPS = 160
 """Line segments of the curve; more are not visible at 700 pixels."""

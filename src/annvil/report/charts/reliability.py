@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annvil.report.charts.frame import Frame
-from annvil.report.charts.scale import Scale
-from annvil.report.charts.svg import Drawing
+from annvil.charts.frame import Frame
+from annvil.charts.scale import Scale
+from annvil.charts.svg import Drawing
 from annvil.report.wording import count
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annvil.report.charts.frame import Frame, y_label_width
-from annvil.report.charts.scale import fit_scale
-from annvil.report.charts.svg import Drawing
+from annvil.charts.frame import Frame, y_label_width
+from annvil.charts.scale import fit_scale
+from annvil.charts.svg import Drawing
 from annvil.report.wording import count
 
 LAYERS = 8

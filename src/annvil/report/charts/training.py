@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annvil.report.charts.frame import Frame, y_label_width
-from annvil.report.charts.labels import text_width
-from annvil.report.charts.scale import Scale, fit_scale
-from annvil.report.charts.svg import Drawing
+from annvil.charts.frame import Frame, y_label_width
+from annvil.charts.labels import text_width
+from annvil.charts.scale import Scale, fit_scale
+from annvil.charts.svg import Drawing
 
 MOST_POINTS = 200
 """Longer histories are thinned: a line of 700 pixels shows no more."""

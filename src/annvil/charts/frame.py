@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from annvil.report.charts.labels import text_width
-from annvil.report.charts.scale import Scale, log_labels, tick_labels
-from annvil.report.charts.svg import Drawing
+from annvil.charts.labels import text_width
+from annvil.charts.scale import Scale, log_labels, tick_labels
+from annvil.charts.svg import Drawing
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from annvil.report.charts.svg import Point
+from annvil.charts.svg import Point
 
 FONT_SIZE = 12.0
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from math import isfinite
 
-from annvil.report.wording import clean
+from annvil.safe import clean
 
 Point = tuple[float, float]
 
