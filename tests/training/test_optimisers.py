@@ -1,4 +1,4 @@
-"""AdamW, Adam, SGD and clipping against PyTorch's, with settings of each member's own."""
+"""AdamW, Adam, SGD, RMSprop and clipping against PyTorch's, with settings of each member's own."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(
                 getattr(network, name).grad = view[k].clone()
         for network, other in zip(networks, theirs, strict=True):
             if recipe.clip_norm:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+                _clip(network, recipe)
             for group in other.param_groups:
                 group["lr"], group["weight_decay"] = group["peak"] * factor, group["decay"] * (0.5 + factor)
             other.step()
@@ -59,6 +59,14 @@ def run(
     views = layout.views(flat, len(members))
     mine = [[view[k] for view in views] for k in range(len(members))]
     return mine, [[getattr(network, name).detach() for name in layout.names] for network in networks]
+
+
+def _clip(network: nn.Module, recipe: Recipe) -> None:
+    assert recipe.clip_norm is not None
+    if recipe.clip_by == "number":
+        nn.utils.clip_grad_value_(network.parameters(), recipe.clip_norm)
+    for part in [network.parameters()] if recipe.clip_by == "all" else network.parameters():
+        nn.utils.clip_grad_norm_(part, recipe.clip_norm if recipe.clip_by != "number" else 1e9)
 
 
 def make_optimiser(
@@ -77,6 +85,8 @@ def make_optimiser(
     if recipe.optimizer == "adam":
         return torch.optim.Adam(groups, betas=recipe.betas, eps=recipe.eps)
     momentum = recipe.momentum if momentum is None else momentum
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, alpha=recipe.betas[1], eps=recipe.eps, momentum=momentum)
     return torch.optim.SGD(groups, momentum=momentum, nesterov=recipe.nesterov and momentum > 0)
 
 
@@ -84,7 +94,7 @@ def make_optimiser(
 @pytest.mark.parametrize(
     "settings", [[(0.1, 0.3)] * 3, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]]
 )
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
 def test_every_member_moves_as_with_an_optimiser_of_its_own(
     optimizer: str, settings: list[tuple[float, float]], clip: float | None
 ) -> None:
@@ -102,3 +112,38 @@ def test_momentum_of_every_kind(recipe: dict[str, float], settings: list[tuple[f
     for mine, theirs in zip(*run(Recipe(1, optimizer="sgd", **recipe), settings), strict=True):  # type: ignore[arg-type]
         for own, other in zip(mine, theirs, strict=True):
             torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("clip_by", ["all", "each", "number"])
+def test_clipping_of_every_kind(clip_by: str) -> None:
+    recipe = Recipe(1, optimizer="sgd", clip_norm=0.7, clip_by=clip_by)  # type: ignore[arg-type]
+    for mine, theirs in zip(*run(recipe, [(0.1, 0.0), (0.2, 0.0)]), strict=True):
+        for own, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.1), (0.1, 0.03)])
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop"])
+def test_eps_as_keras_has_it(optimizer: str, rates: tuple[float, float]) -> None:
+    options = {"betas": (0.9, 0.99), "eps": 1e-3, "eps_as": "keras", "momentum": 0.0}
+    recipe = Recipe(1, optimizer=optimizer, **options)  # type: ignore[arg-type]
+    recipe = Recipe(1, optimizer=optimizer, betas=(0.9, 0.99), eps=1e-3, eps_as="keras", momentum=0.0)  # type: ignore[arg-type]
+    layout = Layout.of(nn.Linear(3, 1, bias=False))
+    members = [Member(ROWS, ROWS, 0, learning_rate=rate) for rate in rates]
+    flat, gradients = torch.zeros(layout.size(2)), torch.zeros(layout.size(2))
+    optimiser = Optimiser(layout, members, recipe, flat, gradients)
+    generator = torch.Generator().manual_seed(0)
+    mean, square, expected = torch.zeros(2, 1, 3), torch.zeros(2, 1, 3), torch.zeros(2, 1, 3)
+    for step in range(1, 6):
+        g = 1e-3 * torch.randn(2, 1, 3, generator=generator)
+        layout.views(gradients, 2)[0].copy_(g)
+        optimiser.step(1.0, 1.0)
+        square = 0.99 * square + 0.01 * g * g
+        mean = 0.9 * mean + 0.1 * g
+        alpha = torch.tensor(rates).view(2, 1, 1)
+        if optimizer == "adamw":
+            alpha = alpha * (1 - 0.99**step) ** 0.5 / (1 - 0.9**step)
+            expected = expected - alpha * mean / (square.sqrt() + 1e-3)
+        else:
+            expected = expected - alpha * g / (square + 1e-3).sqrt()
+    torch.testing.assert_close(layout.views(flat, 2)[0], expected, rtol=1e-5, atol=1e-8)

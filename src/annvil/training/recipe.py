@@ -15,7 +15,7 @@ from annvil.task import FloatArray, IntArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Optimizer = Literal["adamw", "adam", "sgd", "muon"]
+Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "muon"]
 ScheduleName = Literal["constant", "cosine", "one-cycle", "coslog", "flat-cosine", "triangular"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Batches = Literal["equal", "exact"]
@@ -100,10 +100,13 @@ class Recipe:
         its batch (batch norm) always get "exact" ones, because they must not see padding.
     shuffle : whether rows come in a new order every epoch, or always in the order of ``Member.train``
     optimizer : "adamw" (Loshchilov and Hutter 2019); "adam" (Kingma and Ba 2015, weight decay added to the gradient as
-        `torch.optim.Adam` does); "sgd" with momentum, as `torch.optim.SGD`; or "muon" for the matrices of hidden
+        `torch.optim.Adam` does); "sgd" with momentum, as `torch.optim.SGD`; "rmsprop" (Tieleman and Hinton 2012), as
+        `torch.optim.RMSprop`, weight decay added to the gradient too; or "muon" for the matrices of hidden
         layers, convolutions' filters included, beside another optimiser for the rest (see `Muon`)
-    betas, eps : of AdamW and Adam
-    momentum, nesterov : of SGD and Muon; Nesterov's momentum or the classical one
+    betas, eps : of AdamW and Adam; RMSprop forgets by the second of ``betas``
+    eps_as : where eps joins the root of the second moment: as in "pytorch", or as in "keras", which adds it before
+        Adam's correction of its start ("epsilon hat" of Kingma and Ba 2015) and under RMSprop's root
+    momentum, nesterov : of SGD and Muon; Nesterov's momentum or the classical one. RMSprop has the classical one.
     muon : details of "muon"
     renormalise : whether "muon" first scales every matrix to rows of mean square length 1 in each update, as airbench
         does: then its learning rate is an angle, and weight decay means nothing to it
@@ -124,6 +127,7 @@ class Recipe:
     patience : epochs without a better validation ``monitor`` after which a member stops; None trains all epochs
     halving : shares of the epochs at which the worse half of the candidates of each race is removed
     clip_norm : most a member's gradient may measure (2-norm over all parameters); None for no limit
+    clip_by : what ``clip_norm`` limits: the norm over "all" parameters, that of "each" one, or every single "number"
     precision : "float32"; "bfloat16" multiplies matrices in bfloat16 and keeps everything else, weights included, in
         float32; "auto" takes bfloat16 where a measurement on this machine says that it pays
     threads : cores to use, or "auto"
@@ -138,6 +142,7 @@ class Recipe:
     optimizer: Optimizer = "adamw"
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    eps_as: Literal["pytorch", "keras"] = "pytorch"
     momentum: float = 0.9
     nesterov: bool = True
     muon: Muon = field(default_factory=Muon)
@@ -152,6 +157,7 @@ class Recipe:
     patience: int | None = None
     halving: tuple[float, ...] = ()
     clip_norm: float | None = None
+    clip_by: Literal["all", "each", "number"] = "all"
     precision: Precision = "auto"
     threads: int | Literal["auto"] = "auto"
     road: Road = "auto"
@@ -176,6 +182,8 @@ class Recipe:
         _require(all(0 < share < 1 for share in self.halving), "halving", self.halving, "shares between 0 and 1")
         positive_clip = self.clip_norm is None or self.clip_norm > 0
         _require(positive_clip, "clip_norm", self.clip_norm, "a positive number or None")
+        _one_of(("all", "each", "number"), "clip_by", self.clip_by)
+        _one_of(("pytorch", "keras"), "eps_as", self.eps_as)
         _one_of(get_args(Precision), "precision", self.precision)
         _one_of(get_args(Batches), "batches", self.batches)
         _one_of(get_args(Road), "road", self.road)
