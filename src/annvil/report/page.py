@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing, Verdict
+from annvil.exhibits import Exhibit
 from annvil.metrics import METRICS, Metric, decide, metrics_for
 from annvil.report import figures, summaries, wording
 from annvil.report.charts.confusion import MOST_CLASSES
@@ -119,6 +120,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
         "errors": _errors(view),
+        "exhibits": [_shown(exhibit) for exhibit in view.exhibits],
         "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
@@ -126,6 +128,24 @@ def _context(view: ReportView) -> dict[str, Any]:
         "left_out": [note for note in view.columns if not note.used and note.kind != "role"],
         "tried": [_tried(s, comparison) for s in comparison.standings],
         "more_importances": view.importance[figures.MOST_IMPORTANCES :],
+    }
+
+
+def _shown(exhibit: Exhibit) -> dict[str, Any]:
+    """An exhibit with its pictures as data URIs: the page loads nothing."""
+    return {
+        "key": exhibit.key,
+        "title": exhibit.title,
+        "sentences": exhibit.sentences,
+        "tables": exhibit.tables,
+        "pictures": [
+            {
+                "source": Markup("data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")),
+                "caption": picture.caption,
+                "flagged": picture.flagged,
+            }
+            for picture in exhibit.pictures
+        ],
     }
 
 
