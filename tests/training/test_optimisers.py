@@ -127,7 +127,6 @@ def test_clipping_of_every_kind(clip_by: str) -> None:
 def test_eps_as_keras_has_it(optimizer: str, rates: tuple[float, float]) -> None:
     options = {"betas": (0.9, 0.99), "eps": 1e-3, "eps_as": "keras", "momentum": 0.0}
     recipe = Recipe(1, optimizer=optimizer, **options)  # type: ignore[arg-type]
-    recipe = Recipe(1, optimizer=optimizer, betas=(0.9, 0.99), eps=1e-3, eps_as="keras", momentum=0.0)  # type: ignore[arg-type]
     layout = Layout.of(nn.Linear(3, 1, bias=False))
     members = [Member(ROWS, ROWS, 0, learning_rate=rate) for rate in rates]
     flat, gradients = torch.zeros(layout.size(2)), torch.zeros(layout.size(2))

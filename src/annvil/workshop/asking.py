@@ -70,7 +70,7 @@ def read_request(
     truth = _autoencoded(inputs) if truth is None else truth
     if len(truth) != n_given:
         raise DataError(f"X has {n_given} rows and y has {len(truth)}; they must have equally many.")
-    told = compiled(network) if is_keras_model(network) else Compiled(None, {}, {})
+    told = compiled(network, "optimizer" not in recipe) if is_keras_model(network) else Compiled(None, {}, {})
     target, chosen, notices = _learnt(loss, told, truth, output, sample_weight is not None or class_weight is not None)
     if settings["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy on logits; the loss is {chosen.name}.")

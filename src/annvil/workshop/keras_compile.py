@@ -50,8 +50,10 @@ class Steps:
         return self.factors[min(step, len(self.factors) - 1)]
 
 
-def compiled(model: Any) -> Compiled:
+def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
     """What the model was told by ``compile``; a model that was not compiled has no loss, metrics or settings.
+
+    Without ``with_optimizer`` its optimiser is passed over, because the caller has named another one.
 
     Raises
     ------
@@ -60,9 +62,11 @@ def compiled(model: Any) -> Compiled:
     """
     if not getattr(model, "compiled", False):
         return Compiled(None, {}, {})
-    settings, schedule = _settings(model.optimizer) if model.optimizer is not None else ({}, None)
     loss = _loss(model)
     function = None if loss is None else partial(_batch_loss, loss)
+    if not with_optimizer or model.optimizer is None:
+        return Compiled(function, _metrics(model), {})
+    settings, schedule = _settings(model.optimizer)
     return Compiled(function, _metrics(model), settings, schedule)
 
 
@@ -171,28 +175,13 @@ def _settings(optimizer: Any) -> tuple[dict[str, Any], Callable[[int], Steps] | 
     """The optimiser in the engine's words, and its schedule if it has one."""
     keras = sys.modules["keras"]
     kind = type(optimizer).__name__
-    settings: dict[str, Any] = {}
-    if isinstance(optimizer, keras.optimizers.Adam) and kind in ("Adam", "AdamW"):
-        # Keras' Adam decays weights as AdamW does, if it is asked to.
-        if optimizer.amsgrad:
-            raise RequestError(f"The engine has no AMSGrad; compile with {kind}(amsgrad=False).")
-        settings = {
-            "optimizer": "adamw",
-            "betas": (float(optimizer.beta_1), float(optimizer.beta_2)),
-            "eps": float(optimizer.epsilon),
-        }
-    elif isinstance(optimizer, keras.optimizers.SGD):
-        settings = {
-            "optimizer": "sgd",
-            "momentum": float(optimizer.momentum),
-            "nesterov": bool(optimizer.nesterov) and optimizer.momentum > 0,
-        }
-    else:
+    settings = {"batches": "exact", **_rule(optimizer, kind), **_extras(optimizer)}
+    coupled = settings["optimizer"] == "rmsprop" or settings.get("momentum", 0.0) > 0
+    if settings["weight_decay"] and coupled:
         raise RequestError(
-            f"The engine has no {kind}; compile with SGD, Adam or AdamW, or choose one in "
-            "annvil.train(…, optimizer='adamw')."
+            f"The engine's {kind} adds weight decay to the gradient, Keras' to the weights; compile with AdamW, or "
+            "without weight_decay."
         )
-    settings |= _extras(optimizer, kind)
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         first = _number(rate(0)) or 1.0  # factors are of the first step's rate, unless it is 0
@@ -200,26 +189,36 @@ def _settings(optimizer: Any) -> tuple[dict[str, Any], Callable[[int], Steps] | 
     return settings | {"learning_rate": _number(rate() if callable(rate) else rate)}, None
 
 
-def _extras(optimizer: Any, kind: str) -> dict[str, Any]:
+def _rule(optimizer: Any, kind: str) -> dict[str, Any]:
+    """Which rule, and the numbers of its own."""
+    for name in ("amsgrad", "centered"):
+        if getattr(optimizer, name, False):
+            raise RequestError(f"The engine's {kind} knows no {name}=True; compile without it.")
+    if kind in ("Adam", "AdamW"):  # Keras' Adam decays weights as AdamW does, if it is asked to
+        betas = float(optimizer.beta_1), float(optimizer.beta_2)
+        return {"optimizer": "adamw", "betas": betas, "eps": float(optimizer.epsilon), "eps_as": "keras"}
+    if kind == "RMSprop":
+        own = {"betas": (0.0, float(optimizer.rho)), "eps": float(optimizer.epsilon), "eps_as": "keras"}
+        return {"optimizer": "rmsprop", "momentum": float(optimizer.momentum), **own}
+    if kind == "SGD":
+        momentum = float(optimizer.momentum)
+        return {"optimizer": "sgd", "momentum": momentum, "nesterov": bool(optimizer.nesterov) and momentum > 0}
+    raise RequestError(
+        f"The engine has no {kind}; compile with SGD, Adam, AdamW or RMSprop, or choose an optimiser in "
+        "annvil.train(…, optimizer='adamw')."
+    )
+
+
+def _extras(optimizer: Any) -> dict[str, Any]:
     """What all of Keras' optimisers can be asked for."""
     extras: dict[str, Any] = {"weight_decay": float(optimizer.weight_decay or 0.0)}
-    for name in ("clipnorm", "clipvalue"):
+    for name, what in (("global_clipnorm", "all"), ("clipnorm", "each"), ("clipvalue", "number")):
         if getattr(optimizer, name) is not None:
-            raise RequestError(
-                f"The engine clips the gradient of all weights together; compile {kind} with global_clipnorm instead "
-                f"of {name}."
-            )
-    if optimizer.global_clipnorm is not None:
-        extras["clip_norm"] = float(optimizer.global_clipnorm)
+            extras |= {"clip_norm": float(getattr(optimizer, name)), "clip_by": what}
     if optimizer.use_ema:
         extras["average"] = float(optimizer.ema_momentum)
     if optimizer.gradient_accumulation_steps:
         extras["accumulate"] = int(optimizer.gradient_accumulation_steps)
-    if kind == "SGD" and extras["weight_decay"] and optimizer.momentum:
-        raise RequestError(
-            "The engine's SGD with momentum adds weight decay to the gradient, Keras' does not; compile with AdamW, or "
-            "without weight_decay."
-        )
     return extras
 
 
