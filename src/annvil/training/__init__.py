@@ -8,10 +8,13 @@ from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
     from annvil.training.engine import train_population
+    from annvil.training.distributed import Distributed
     from annvil.training.population import Population
+    from annvil.training.rates import Rates, range_test
     from annvil.training.recipe import Listener, Look, Member, Metric, Muon, Progress, Recipe
 
 __all__ = [
+    "Distributed",
     "Listener",
     "Look",
     "Member",
@@ -19,13 +22,16 @@ __all__ = [
     "Muon",
     "Population",
     "Progress",
+    "Rates",
     "Recipe",
+    "range_test",
     "train_population",
 ]
 
 __getattr__ = lazy_names(
     __name__,
     {
+        "Distributed": "annvil.training.distributed",
         "Listener": "annvil.training.recipe",
         "Look": "annvil.training.recipe",
         "Member": "annvil.training.recipe",
@@ -33,7 +39,9 @@ __getattr__ = lazy_names(
         "Muon": "annvil.training.recipe",
         "Population": "annvil.training.population",
         "Progress": "annvil.training.recipe",
+        "Rates": "annvil.training.rates",
         "Recipe": "annvil.training.recipe",
+        "range_test": "annvil.training.rates",
         "train_population": "annvil.training.engine",
     },
 )
