@@ -38,13 +38,16 @@ if TYPE_CHECKING:
     from annvil.errors import AnnvilError
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.run import Run, fit, list_runs, open_run, resume
+    from annvil.workshop import Callback, Result, log_uniform, train, uniform
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AnnvilError",
+    "Callback",
     "MLPClassifier",
     "MLPRegressor",
+    "Result",
     "Run",
     "TabMClassifier",
     "TabMRegressor",
@@ -52,24 +55,32 @@ __all__ = [
     "fit",
     "list_runs",
     "load",
+    "log_uniform",
     "open_run",
     "read",
     "resume",
+    "train",
+    "uniform",
 ]
 
 _HOMES = {
     "AnnvilError": "annvil.errors",
+    "Callback": "annvil.workshop",
     "MLPClassifier": "annvil.models.estimators",
     "MLPRegressor": "annvil.models.estimators",
+    "Result": "annvil.workshop",
     "Run": "annvil.run",
     "TabMClassifier": "annvil.models.estimators",
     "TabMRegressor": "annvil.models.estimators",
     "fit": "annvil.run",
     "list_runs": "annvil.run",
     "load": "annvil.bundle",
+    "log_uniform": "annvil.workshop",
     "open_run": "annvil.run",
     "read": "annvil.data",
     "resume": "annvil.run",
+    "train": "annvil.workshop",
+    "uniform": "annvil.workshop",
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from annvil.workshop.callbacks import Callback
     from annvil.workshop.result import Result
-    from annvil.workshop.train import train
+    from annvil.workshop.trainer import train
+    from annvil.workshop.varying import log_uniform, uniform
 
-__all__ = ["Result", "train"]
+__all__ = ["Callback", "Result", "log_uniform", "train", "uniform"]
 
-__getattr__ = lazy_names(__name__, {"Result": "annvil.workshop.result", "train": "annvil.workshop.train"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Callback": "annvil.workshop.callbacks",
+        "Result": "annvil.workshop.result",
+        "log_uniform": "annvil.workshop.varying",
+        "train": "annvil.workshop.trainer",
+        "uniform": "annvil.workshop.varying",
+    },
+)

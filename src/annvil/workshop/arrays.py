@@ -23,8 +23,8 @@ def input_tensors(X: Any, network: nn.Module, name: str = "X", n_rows: int | Non
 
     Parameters
     ----------
-    X : an array, a tensor, a frame of numbers or a nested list; several inputs as a tuple, as a dict by the names of the
-        arguments of the network's forward, or as a list of arrays
+    X : an array, a tensor, a frame of numbers or a nested list; several inputs as a tuple, as a dict by the names of
+        the arguments of the network's forward, or as a list of arrays
     network : whose forward is called with them
     name : for messages
     n_rows : where known, the number of rows: it tells a list of inputs from a list of rows
@@ -92,8 +92,8 @@ def input_tensor(X: Any, name: str) -> Tensor:
         return _finite(_number_type(X.detach().cpu(), name), name)
     if type(X).__name__ in ("DataLoader", "Dataset", "TensorDataset") or isinstance(X, torch.utils.data.Dataset):
         raise RequestError(
-            f"{name} is a {type(X).__name__}; pass the arrays or tensors themselves: data in memory needs no loader, and "
-            "is trained on faster without one."
+            f"{name} is a {type(X).__name__}; pass the arrays or tensors themselves: data in memory needs no loader, "
+            "and is trained on faster without one."
         )
     array = _array(X, name)
     if array.dtype.kind in "OSU":
@@ -201,8 +201,8 @@ def _numbers_of_texts(array: NDArray[Any], name: str) -> NDArray[Any]:
     else:
         strange = array.ravel()[0] if array.size else ""
     raise DataError(
-        f"{name} holds {_short(strange)}, which is no number; encode texts as numbers first, or let annvil.fit read the "
-        "table, which does."
+        f"{name} holds {_short(strange)}, which is no number; encode texts as numbers first, or let annvil.fit read "
+        "the table, which does."
     )
 
 

@@ -191,8 +191,8 @@ def _divided(
     for mine, other in zip(inputs, others, strict=True):
         if mine.shape[1:] != other.shape[1:]:
             raise RequestError(
-                f"Rows of X have shape {tuple(mine.shape[1:])}, those of validation {tuple(other.shape[1:])}; they must "
-                "be equal."
+                f"Rows of X have shape {tuple(mine.shape[1:])}, those of validation {tuple(other.shape[1:])}; they "
+                "must be equal."
             )
     if len(others[0]) != len(truth):
         raise DataError(f"X of validation has {len(others[0])} rows and its y has {len(truth)}; they must agree.")
@@ -266,8 +266,8 @@ def _recipe(
     if monitor != "loss":
         if monitor not in names:
             raise RequestError(
-                f"monitor must be 'loss' or one of the metrics asked for ({', '.join(names) or 'none'}); got {monitor!r}."
-                f"{did_you_mean(monitor, ['loss', *names])}"
+                f"monitor must be 'loss' or one of the metrics asked for ({', '.join(names) or 'none'}); got "
+                f"{monitor!r}.{did_you_mean(monitor, ['loss', *names])}"
             )
         given["monitor"] = "metric"
     if not judged and (given.get("patience") is not None or monitor != "loss"):

@@ -2,8 +2,8 @@
 
 The engine's losses are ``function(output, target, weight) -> scalar`` for one member's batch, where ``weight`` sums to
 1 over a training batch and is 0 for padding; over the validation rows, which may come in several parts, it sums to 1
-in all. So a loss that gives one number per row is a weighted sum, and padding changes nothing. A function that takes the
-mean itself is given batches without padding instead, and its value is multiplied by the sum of the weights.
+in all. So a loss that gives one number per row is a weighted sum, and padding changes nothing. A function that takes
+the mean itself is given batches without padding instead, and its value is multiplied by the sum of the weights.
 """
 
 from __future__ import annotations

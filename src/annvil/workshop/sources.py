@@ -113,7 +113,8 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
             template, takes = make(given, {}, seed), _takes(given)
         else:
             raise RequestError(
-                f"The network must be a torch.nn.Module, a function that makes one, or a Keras model; got {_what(given)}."
+                f"The network must be a torch.nn.Module, a function that makes one, or a Keras model; got "
+                f"{_what(given)}."
             )
         inputs = input_tensors(X, template, "X", n_rows)
     with seeded(seed):

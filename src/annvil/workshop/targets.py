@@ -132,7 +132,7 @@ class Target:
             return values
         values = outputs.numpy()
         if self.flat and values.ndim > 1:
-            return values.reshape(len(values), -1).mean(1)
+            values = values.reshape(len(values), -1).mean(1)
         return values
 
 

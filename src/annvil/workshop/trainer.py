@@ -1,0 +1,240 @@
+"""`annvil.train`: anybody's network, trained in one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from annvil.workshop.asking import read_request
+from annvil.workshop.callbacks import Callbacks
+from annvil.workshop.events import EventLog
+from annvil.workshop.health import Watch
+from annvil.workshop.request import Request
+from annvil.workshop.result import Result
+from annvil.workshop.story import Story, interruptible
+from annvil.workshop.tensorboard import TensorBoard
+
+if TYPE_CHECKING:
+    pass
+
+
+def train(
+    network: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    validation: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+    loss: str | Callable[..., Any] = "auto",
+    metrics: Any = (),
+    monitor: str = "loss",
+    epochs: int = 50,
+    batch_size: int | Literal["auto"] = 32,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    momentum: float | None = None,
+    nesterov: bool | None = None,
+    betas: tuple[float, float] | None = None,
+    schedule: str | Callable[[float], float] | None = None,
+    warmup: float | None = None,
+    clip_norm: float | None = None,
+    accumulate: int | None = None,
+    average: float | None = None,
+    label_smoothing: float | None = None,
+    dropout: float | None = None,
+    patience: int | None = None,
+    restore_best: bool = True,
+    shuffle: bool = True,
+    batches: Literal["equal", "exact"] = "equal",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    threads: int | Literal["auto"] = "auto",
+    road: Literal["auto", "recorded", "eager"] = "auto",
+    seed: int = 0,
+    members: int | None = None,
+    vary: Mapping[str, Any] | None = None,
+    folds: Any = None,
+    groups: Any = None,
+    search: Any = None,
+    halving: Any = None,
+    budget: str | float | None = None,
+    checkpoint: str | Path | None = None,
+    callbacks: Any = (),
+    events: str | Path | None = None,
+    tensorboard: str | Path | None = None,
+    distributed: bool = False,
+    verbose: bool | None = None,
+) -> Any:
+    """Train a network on rows, and return what came of it.
+
+    Returns a `Result` with the trained network, its history and what was noticed; with ``members``, ``vary``, ``folds``
+    or ``search``, a `Results` of many networks that were trained as one program.
+
+    Parameters
+    ----------
+    network : a `torch.nn.Module`, which receives the trained weights in the end (and is in evaluation mode then); a
+        function or class that makes one (its arguments may be given by ``vary``); or a compiled or uncompiled Keras
+        model on the torch backend. A module's own weights are where training starts.
+    X : rows first: a NumPy array, a tensor, a frame of numbers, nested lists; several inputs as a tuple of these or as
+        a dict by the names of the arguments of ``forward``. Floats are trained on as float32; whole numbers stay whole
+        for networks that take them so (embeddings).
+    y : class numbers, texts or booleans (classes), numbers, 0 and 1 (a yes or no where the network has one output), a
+        one-hot matrix, a matrix of 0 and 1 (several labels at once), a class at each position of a row. Without ``y``
+        the network learns to give ``X`` back.
+    validation : rows to choose the best epoch by: ``(X, y)``, ``(X, y, sample_weight)``, a share of the rows (drawn by
+        ``seed``, classes in proportion), or None: then the last epoch is kept
+    sample_weight : ``(rows,)``, at least 0; batches and validation take the weighted mean
+    class_weight : a dict from class to weight (1 for those it does not name), or "balanced": rows / (classes × rows of
+        the class); multiplied into ``sample_weight``, in validation too
+    loss : "auto" (from what ``y`` is; said in `Result.notices`), "cross-entropy", "binary-cross-entropy",
+        "squared-error", "absolute-error", "huber", "poisson", one of PyTorch's losses, or a function ``(outputs,
+        targets) -> scalar``. With a third argument, ``weights`` (they sum to 1 over a batch), it can be weighted.
+    metrics : names of Annvil's metrics ("accuracy", "roc_auc", "f1", "log_loss", "r2", "mae", …) or functions
+        ``(y_true, outputs) -> number`` of NumPy arrays: the targets as the loss takes them, and raw outputs. A dict
+        names functions.
+    monitor : what chooses the best epoch and what ``patience`` waits for: "loss" (on validation rows), or a metric
+    epochs : passes over the training rows, at most
+    batch_size : rows in a step, at most; "auto" chooses by measuring (see `tune_batch`)
+    optimizer : "adamw" (default), "adam", "sgd" or "muon"; what Keras' ``compile`` said where a model was compiled
+    learning_rate : its peak (default 0.001)
+    weight_decay : 0 by default
+    momentum, nesterov, betas : of the optimiser; see `annvil.training.Recipe` for these and the schedules
+    schedule : of the learning rate: "constant" (default), "cosine", "one-cycle", "flat-cosine", "triangular", "coslog",
+        or a function from the share of all steps that is done to a factor
+    warmup : share of all steps over which the learning rate rises from 0
+    clip_norm : most that a gradient may measure
+    accumulate : steps whose gradients make one update
+    average : decay of an exponential moving average of the weights, which is what is validated and kept
+    label_smoothing : share of the target spread over all classes, with cross-entropy
+    dropout : rate of all of the network's dropout layers; None leaves them as they were built
+    patience : epochs without a better ``monitor`` after which training stops
+    restore_best : whether the weights of the best epoch are kept (True) or those of the last
+    shuffle : whether rows come in a new order every epoch
+    batches : "equal": as many steps as ``batch_size`` asks for, all of one size; "exact": ``batch_size`` rows each and
+        a last smaller step, as the loops of PyTorch and Keras have it
+    precision, threads, road : what the engine may choose by measuring; it says what it chose in `Result.choices`
+    seed : of batches, noise and held-out rows, and of initial weights where a function makes the network
+    members, vary, folds, groups, search, halving : many networks at once; see `Results`
+    budget : time limit, in seconds or as "90s", "2m", "1h30m"; the best so far is returned when it is over
+    checkpoint : file to save to every few seconds; the same call goes on from it, to the same weights
+    callbacks : functions ``(epoch, logs)`` or objects derived from `Callback`; returning True ends training
+    events : file that gets one JSON line per event
+    tensorboard : folder for TensorBoard (extra ``tensorboard``)
+    distributed : train in several processes started by ``torchrun``, each taking a part of every batch
+    verbose : a line of progress on the error stream; None: where that is a terminal
+
+    Raises
+    ------
+    RequestError, DataError
+        When the request or the data cannot be used; one sentence says why. The network is as it was then.
+
+    Ctrl-C ends training and returns the best so far.
+    """
+    told = {name: value for name, value in locals().items() if name not in ("network", "X", "y", "validation")}
+    many = {"members": members, "vary": vary, "folds": folds, "groups": groups, "search": search, "halving": halving}
+    is_many = any(value is not None for value in many.values())
+    recipe = {
+        "epochs": epochs, "batch_size": 32 if batch_size == "auto" else batch_size, "optimizer": optimizer,
+        "nesterov": nesterov, "betas": betas, "schedule": schedule, "warmup": warmup, "clip_norm": clip_norm,
+        "accumulate": accumulate, "average": average, "patience": patience, "shuffle": shuffle, "batches": batches,
+        "precision": precision, "threads": threads, "road": road,
+    }  # fmt: skip
+    request = read_request(
+        network,
+        X,
+        y,
+        validation=validation,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        loss=loss,
+        metrics=metrics,
+        monitor=monitor,
+        recipe={name: value for name, value in recipe.items() if value is not None},
+        settings={
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "label_smoothing": label_smoothing,
+            "dropout": dropout,
+        },
+        seed=seed,
+        budget=budget,
+        checkpoint=checkpoint,
+        callbacks=_callbacks(callbacks, events, tensorboard),
+        distributed=distributed,
+        verbose=verbose,
+        divides=is_many,
+    )
+    if is_many:
+        from annvil.workshop.many import train_many
+
+        return train_many(request, **many)
+    return train_one(request, told)
+
+
+def _callbacks(callbacks: Any, events: str | Path | None, tensorboard: str | Path | None) -> Callbacks:
+    given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+    if events is not None:
+        given.append(EventLog(events))
+    if tensorboard is not None:
+        given.append(TensorBoard(tensorboard))
+    return Callbacks(given)
+
+
+def train_one(request: Request, told: Mapping[str, Any]) -> Result:
+    """One network of ``request``; ``told`` are the settings that callbacks hear of."""
+    from annvil.training import train_population
+
+    start = time.monotonic()
+    member = request.member()
+    watch = Watch(tuple(tensor[:256] for tensor in request.inputs))
+    story = Story(request, member, (watch,))
+    stops = _Stops(request.deadline)
+    request.callbacks.begin({name: value for name, value in told.items() if _is_plain(value)})
+    try:
+        with interruptible(stops.interrupt):
+            population = train_population(
+                lambda member: request.source.build({}, member.seed),
+                request.inputs,
+                request.targets,
+                [member],
+                request.recipe,
+                request.engine_loss,
+                weights=request.weights,
+                should_stop=stops,
+                checkpoint=request.checkpoint,
+                tell=story.hear,
+                listener=story,
+                metric=request.metric if request.monitored else None,
+                distributed=request.distributed,
+            )
+    finally:
+        story.close()
+    result = Result.of(request, population, 0, story.history, watch, time.monotonic() - start, stops.because)
+    request.source.give_back(result.network)
+    request.callbacks.end({"best_epoch": result.best_epoch, "state": result.state, "seconds": result.seconds})
+    request.callbacks.raise_failure(result)
+    return result
+
+
+class _Stops:
+    """Whether to stop, asked by the engine: the budget, or Ctrl-C; ``because`` says which."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self.because = ""
+
+    def interrupt(self) -> None:
+        self.because = "by Ctrl-C"
+
+    def __call__(self) -> bool:
+        if not self.because and time.monotonic() >= self._deadline:
+            self.because = "because the budget was over"
+        return bool(self.because)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and value is not None
