@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from annvil.training.engine import train_population
     from annvil.training.distributed import Distributed
+    from annvil.training.engine import train_population
     from annvil.training.population import Population
     from annvil.training.rates import Rates, range_test
     from annvil.training.recipe import Listener, Look, Member, Metric, Muon, Progress, Recipe
