@@ -23,6 +23,7 @@ from torch import Tensor
 
 from annvil.errors import MachineError
 from annvil.files import write_atomically
+from annvil.training.distributed import ALONE, Distributed
 from annvil.training.job import Job
 from annvil.training.schedules import rate_factor
 
@@ -68,8 +69,18 @@ class Checkpoint:
         self._newest_is_whole = True
         self._saved_at = time.monotonic()
 
-    def load(self) -> tuple[Saved | None, str]:
-        """The newest generation that is whole and belongs to this request, and what should be said about the others."""
+    def load(self, distributed: Distributed = ALONE) -> tuple[Saved | None, str]:
+        """The newest generation that is whole and belongs to this request, and what should be said about the others.
+
+        Of several processes the first reads, and the others get what it found.
+        """
+        saved, notice = self._read() if distributed.is_first else (None, "")
+        if distributed.world > 1:
+            content = distributed.bytes_from_first(None if saved is None else _pack(saved, self.fingerprint))
+            saved = None if content is None else _unpack(content, self.fingerprint)[0]
+        return saved, notice
+
+    def _read(self) -> tuple[Saved | None, str]:
         notices = []
         for path in () if self.path is None else (self.path, _previous(self.path)):
             try:

@@ -10,12 +10,12 @@ checkpoints, decides when time is up and what is best, and tells the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from annvil.errors import MachineError, RequestError
 from annvil.task import FloatArray
@@ -60,6 +60,25 @@ class Distributed:
     def is_first(self) -> bool:
         """Whether this process writes files and decides."""
         return self.rank == 0
+
+    def begin(self, network: nn.Module, tensors: Iterable[Tensor]) -> None:
+        """See that the network can be trained by several processes, and start all from the first one's ``tensors``.
+
+        Raises
+        ------
+        RequestError
+            When the network normalises by the rows of its batch, of which each process sees but a part.
+        """
+        if self.world == 1:
+            return
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                raise RequestError(
+                    f"{type(module).__name__} normalises by the rows of a batch, and of several processes each process "
+                    "would know only its own rows: use nn.GroupNorm or nn.LayerNorm, or train in one process."
+                )
+        for tensor in tensors:
+            self.from_first_(tensor)
 
     def sum_(self, flat: Tensor) -> Tensor:
         """The sum over all processes, in place; the same bits in each."""
@@ -110,3 +129,7 @@ class Distributed:
         missing = batch - rows[..., part].shape[-1]
         filling = rows[..., :1].expand(*rows.shape[:-1], missing)
         return torch.cat([rows[..., part], filling], -1), torch.nn.functional.pad(weights[..., part], (0, missing))
+
+
+ALONE = Distributed()
+"""One process that trains alone."""

@@ -16,12 +16,13 @@ from annvil.errors import DataError, RequestError, name_rows
 from annvil.training import machine
 from annvil.training.batches import BatchShape
 from annvil.training.checkpoint import Checkpoint, fingerprint
+from annvil.training.distributed import ALONE, Distributed
 from annvil.training.job import Job, probe
 from annvil.training.losses import CustomLoss, make_loss
 from annvil.training.packing import SIDE_BY_SIDE, cut
 from annvil.training.population import Population
 from annvil.training.precision import LEAST
-from annvil.training.recipe import Member, Progress, Recipe, check_members
+from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
 from annvil.training.running import Run
 from annvil.training.stack import Layout
 
@@ -41,9 +42,9 @@ def train_population(
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
     tell: Callable[[Progress], None] = lambda progress: None,
-    listener: Any = None,
-    metric: Callable[[Tensor, Tensor], Sequence[float]] | None = None,
-    distributed: Any = None,
+    listener: Listener | None = None,
+    metric: Metric | None = None,
+    distributed: Distributed | None = None,
 ) -> Population:
     """Train one network per member and return them, each with the weights of its best epoch.
 
@@ -60,6 +61,11 @@ def train_population(
         is returned (a member that has not finished an epoch is validated as it is)
     checkpoint : file to save to every few seconds, and to go on from if it belongs to the same request
     tell : hears `Progress` after every epoch
+    listener : hears it too, may look at weights, gradients and outputs, and may stop members (see `Listener`)
+    metric : measures the outputs on the validation rows after every epoch (see `Metric`); its history is kept, and with
+        ``recipe.monitor`` "metric" it chooses the best epoch
+    distributed : of several processes, each with the same request and all rows: see `Distributed`. The first one hears
+        and decides; all return the same population.
 
     Raises
     ------
@@ -73,20 +79,22 @@ def train_population(
     members = list(members)
     job = _check(make_network, inputs, targets, members, recipe, loss, weights)
     parameters, buffers = _initial(job, make_network)
+    together = ALONE if distributed is None else distributed
+    together.begin(job.network, (*parameters, *buffers))
     saver = Checkpoint(checkpoint, fingerprint(job, parameters, buffers, loss) if checkpoint else "")
-    saved, notice = saver.load()
-    if notice:
+    saved, notice = saver.load(together)
+    if notice and together.is_first:
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
-    job, workers, threads, choices = _choose(job, None if saved is None else saved.facts)
+    job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
     with _threads(threads):
-        run = Run(job, parameters, buffers, workers, listener, metric, distributed)
+        run = Run(job, parameters, buffers, workers, listener, metric, together)
         if saved is None:
             run.start()
         else:
             run.resume(saved)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
-    return run.result(choices | {"packs": n_packs, "workers": workers})
+    return run.result(choices | {"packs": n_packs, "workers": run.workers})
 
 
 def _check(
@@ -150,13 +158,15 @@ def _initial(job: Job, make_network: Callable[[Member], nn.Module]) -> tuple[lis
     return job.layout.stack(networks)
 
 
-def _choose(job: Job, facts: dict[str, Any] | None) -> tuple[Job, int, int, dict[str, Any]]:
+def _choose(job: Job, facts: dict[str, Any] | None, together: Distributed) -> tuple[Job, int, int, dict[str, Any]]:
     """The job as it will be run, workers, threads inside operations, and these choices in words.
 
     The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
     """
     job, one_by_one = _batched_if_possible(job)
-    bfloat16, precision_because = _choose_precision(job) if facts is None else (facts["bfloat16"], "as before the stop")
+    bfloat16, precision_because = (
+        _choose_precision(job, together) if facts is None else (facts["bfloat16"], "as before the stop")
+    )
     if bfloat16:
         job = job.changed(bfloat16=True)
     workers, threads, threads_because = _choose_threads(job)
@@ -185,7 +195,7 @@ def _batched_if_possible(job: Job) -> tuple[Job, str]:
         return alone, str(error).splitlines()[0]
 
 
-def _choose_precision(job: Job) -> tuple[bool, str]:
+def _choose_precision(job: Job, together: Distributed) -> tuple[bool, str]:
     if job.recipe.precision != "auto":
         return job.recipe.precision == "bfloat16", "as asked"
     widest = max((min(shape[-2:]) for shape in job.layout.shapes if len(shape) >= 2), default=0)
@@ -193,7 +203,9 @@ def _choose_precision(job: Job) -> tuple[bool, str]:
     if min(widest, batch) < LEAST:
         return False, f"no product is {LEAST} numbers wide in every direction"
     gain = machine.bfloat16_gain()
-    return machine.bfloat16_pays(), f"products are {gain:.1f} times as fast in bfloat16 on this machine"
+    return together.ask_first(
+        machine.bfloat16_pays
+    ), f"products are {gain:.1f} times as fast in bfloat16 on this machine"
 
 
 def _choose_threads(job: Job) -> tuple[int, int, str]:
