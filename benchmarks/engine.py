@@ -1,13 +1,24 @@
-"""How fast the engine trains, beside scikit-learn and a plain PyTorch loop, and whether its results are the same.
+"""How fast the engine trains, beside what others would have used.
 
-    python benchmarks/engine.py [--rounds 5]
+    python benchmarks/engine.py [--work NAME …] [--rounds 5] [--seconds 0.5]
+    python benchmarks/engine.py --list
+    python benchmarks/engine.py --check
 
-64 members of 20-64-64-2 and 16 of 20-256-256-2, AdamW, 6400 made rows, no validation. A round runs everybody once, one
-after another in an order that changes, each at every thread count (1 and all cores); the speed is member-samples per
-second of wall clock over a whole call, recording and set-up included. Ratios are taken within a round, and the table
-shows their median and range over the rounds, which is what stays comparable on a machine that others use too.
-scikit-learn and PyTorch train one network at a time; a second process would double them on a second core, as a second
-worker does for the engine: so one thread against one thread is shown as well.
+A round runs everybody once, one after another in an order that changes, each at one thread and at all cores; the first
+round warms up, and what is a third slower at one of the two is run at the other only. Ratios are taken within rounds;
+shown are their median and range, which stay comparable on a machine that others use too. Everybody is shown at their
+best number of threads. Annvil chooses its own. Goals are set beside the peers as they train by themselves, in one
+process; two processes at once and bfloat16 autocast, which their users could add, are shown beside them.
+
+Timed is the steady state: training starts anew in every measurement, for as many epochs as fill ``--seconds``, and the
+first epoch, with whatever it builds, compiles or records, is left out. What that epoch took beyond a later one in
+the very first measurement stands in the column "set-up"; importing libraries is in neither ("overhead" has Annvil's).
+Whole calls take set-up plus samples over speed. Nobody validates, except pytabkit (see `peers.packed`) and, on
+"candidates", Annvil. Every trainer is described where it is called: benchmarks/peers.
+
+Of "candidates" only a part is run: 8 of 64 candidates for two to three epochs, and one candidate of pytabkit's, whose
+time is proportional to their number; the seconds for 64 candidates × 8 folds × 256 epochs (RealMLP's default) are
+computed from the speeds.
 """
 
 from __future__ import annotations
@@ -16,183 +27,170 @@ import argparse
 import os
 import platform
 import statistics
-import time
-import warnings
-from collections.abc import Callable, Iterable
-from itertools import pairwise
+from importlib.metadata import version
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from peers import overhead
+from peers.clock import Epochs
+from peers.homes import Homes
+from peers.table import CANDIDATES, CORES, ENTRIES, Entry, Goal, Runner
 
-import numpy as np
-import sklearn
-import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
+OTHER_WORKS = ("overhead",)
+PACKAGES = ("torch", "scikit-learn", "keras", "jax", "skorch", "lightning", "tabm", "pytabkit")
+SLOWER = 2 / 3
+"""A number of threads this much slower than another in the first round is not run again (assumed)."""
 
-from annvil.training import Member, Population, Recipe, train_population
-from annvil.training.batches import BatchShape, Layouts
-
-N_ROWS = 6400
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-SETTINGS = [((64, 64), 32, 64), ((64, 64), 256, 64), ((256, 256), 256, 16)]  # widths, batch, members
-
-generator = torch.Generator().manual_seed(0)
-NUMBERS = torch.randn(N_ROWS, 20, generator=generator)
-CLASSES = ((NUMBERS[:, 0] * NUMBERS[:, 1] + NUMBERS[:, 2]) > 0).long()
+Task = tuple[Runner, int]
 
 
-def network(widths: tuple[int, ...], seed: int) -> nn.Module:
-    """20-…-2 with ReLU and weights from the seed."""
-    sizes = (20, *widths)
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise(sizes):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-    made = nn.Sequential(*layers, nn.Linear(sizes[-1], 2))
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            bound = parameter.shape[-1] ** -0.5
-            parameter.uniform_(-bound, bound, generator=draw)
-    return made
+class Measured:
+    """Speeds of all runners of a work: for each number of threads, one a round."""
+
+    def __init__(self, entry: Entry, homes: Homes, rounds: int, seconds: float) -> None:
+        self.entry, self.homes = entry, homes
+        self.speeds: dict[str, dict[int, list[float]]] = {}
+        self.setup: dict[str, float] = {}
+        self.failed: dict[str, str] = {}
+        self._samples: dict[Task, int] = {}
+        tasks = [(runner, threads) for runner in entry.runners for threads in runner.homes]
+        first = {task: self._first(task) for task in tasks}
+        tasks = [task for task in tasks if first[task] and first[task] > SLOWER * self._best_first(first, task[0])]
+        for runner, threads in tasks:
+            self.speeds.setdefault(runner.name, {})[threads] = []
+        for number in range(rounds):
+            start = number % max(1, len(tasks))
+            for task in tasks[start:] + tasks[:start]:
+                self._again(task, 1 + max(1, round(seconds * first[task] / self._samples[task])))
+
+    def _first(self, task: Task) -> float:
+        """The first measurement: warms up, shows the set-up, says how many epochs fill the time. 0 where it failed."""
+        try:
+            found = self._run(task, 3)
+        except Exception as error:  # one trainer's failure must not end the benchmark; it stands in the table
+            self.failed[task[0].name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            return 0.0
+        self._samples[task] = found[0].samples
+        self.setup.setdefault(task[0].name, max(run.setup_seconds for run in found))
+        return found[0].rate
+
+    @staticmethod
+    def _best_first(first: dict[Task, float], runner: Runner) -> float:
+        return max(speed for (other, _), speed in first.items() if other is runner)
+
+    def _again(self, task: Task, epochs: int) -> None:
+        runner, threads = task
+        self.speeds[runner.name][threads].append(sum(run.rate for run in self._run(task, epochs)))
+
+    def _run(self, task: Task, epochs: int) -> list[Epochs]:
+        runner, threads = task
+        homes = [runner.homes[threads], *([runner.second] if runner.second else [])]
+        arguments = (runner.function, self.entry.work, epochs, threads)
+        waiting = [self.homes.send(home, *arguments, **runner.options) for home in homes]
+        return [future.result() for future in waiting]
+
+    def threads(self, name: str) -> int:
+        """The number of threads with the highest median."""
+        return max(self.speeds[name], key=lambda count: statistics.median(self.speeds[name][count]))
+
+    def best(self, name: str) -> list[float]:
+        """Speeds at that number of threads."""
+        return self.speeds[name][self.threads(name)]
+
+    def best_peer(self) -> str:
+        """The fastest of the peers."""
+        peers = [r.name for r in self.entry.runners if r.role == "peer" and r.name in self.speeds]
+        return max(peers, key=lambda name: statistics.median(self.best(name)))
 
 
-def members(count: int) -> list[Member]:
-    return [Member(np.arange(N_ROWS), np.arange(0), seed) for seed in range(count)]
+def show(measured: Measured) -> None:
+    """Print the table of a work and its goals."""
+    work, runners = measured.entry.work, measured.entry.runners
+    print(f"\n## {work.name}: {work.title}\n")
+    ours = runners[0].name
+    print(f"| | threads | thousand samples/s | set-up s | {ours} is … times as fast |\n|---|--:|--:|--:|--:|")
+    for runner in runners:
+        name = runner.name
+        if name not in measured.speeds:
+            print(f"| {name} | – | – | – | failed: {measured.failed.get(name, '')} |")
+            continue
+        speeds, threads = measured.best(name), measured.threads(name)
+        if runner.role == "peak":
+            print(f"| {name} | {threads} | ({statistics.median(speeds) / 1e9:.0f} GFLOP/s) | | |")
+            continue
+        paired = ratios(measured.best(ours), speeds) if ours in measured.speeds and name != ours else ""
+        speed = f"{statistics.median(speeds) / 1e3:.3g}"
+        print(f"| {name} | {threads or 'own'} | {speed} | {measured.setup[name]:.2f} | {paired} |")
+    if work is CANDIDATES:
+        _whole_search(measured)
+    print()
+    for goal in measured.entry.goals:
+        print(f"- {judge(measured, goal)}", flush=True)
 
 
-def annvil(widths: tuple[int, ...], batch: int, count: int, threads: int, precision: str = "float32") -> float:
-    """Member-samples per second of one call."""
-    epochs = max(2, round(3e6 / (count * N_ROWS * (sum(widths) / 128) ** 1.5)))
-    recipe = Recipe(epochs, batch, threads=threads, precision=precision)  # type: ignore[arg-type]
-    start = time.perf_counter()
-    train_population(lambda m: network(widths, m.seed), (NUMBERS,), CLASSES, members(count), recipe, "cross-entropy")
-    return count * epochs * N_ROWS / (time.perf_counter() - start)
+def _whole_search(measured: Measured) -> None:
+    samples = 64 * 8 * 256 * CANDIDATES.rows * 7 / 8
+    times = [
+        f"{runner.name} {samples / statistics.median(measured.best(runner.name)):,.0f} s"
+        for runner in measured.entry.runners
+        if runner.name in measured.speeds
+    ]
+    print(f"\n64 candidates × 8 folds × 256 epochs, computed: {', '.join(times)}")
 
 
-def scikit_learn(widths: tuple[int, ...], batch: int, threads: int) -> float:
-    epochs = max(2, round(1e5 / (N_ROWS * (sum(widths) / 128) ** 1.5) * (batch / 32) ** 0.5))
-    model = MLPClassifier(widths, batch_size=batch, max_iter=epochs, n_iter_no_change=1000, random_state=0)
-    with threadpool_limits(threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        start = time.perf_counter()
-        model.fit(NUMBERS.numpy(), CLASSES.numpy())
-        return epochs * N_ROWS / (time.perf_counter() - start)
-
-
-def plain_pytorch(widths: tuple[int, ...], batch: int, threads: int) -> float:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    model = network(widths, 0)
-    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
-    epochs = max(2, round(1e5 / (N_ROWS * (sum(widths) / 128) ** 1.5) * (batch / 32) ** 0.5))
-    start = time.perf_counter()
-    for _ in range(epochs):
-        for rows in torch.randperm(N_ROWS).split(batch):
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(model(NUMBERS[rows]), CLASSES[rows]).backward()
-            optimiser.step()
-    torch.set_num_threads(before)
-    return epochs * N_ROWS / (time.perf_counter() - start)
-
-
-def runners(widths: tuple[int, ...], batch: int, count: int) -> dict[str, dict[int, Callable[[], float]]]:
-    """Who runs, at which thread counts."""
-    counts = sorted({1, CORES})
-    table: dict[str, dict[int, Callable[[], float]]] = {
-        "scikit-learn MLPClassifier": {t: lambda t=t: scikit_learn(widths, batch, t) for t in counts},
-        "plain PyTorch loop": {t: lambda t=t: plain_pytorch(widths, batch, t) for t in counts},
-        "Annvil, one network": {1: lambda: annvil(widths, batch, 1, 1)},
-        f"Annvil, {count} members, float32": {t: lambda t=t: annvil(widths, batch, count, t) for t in counts},
-    }
-    if min(widths) >= 128:
-        for_bfloat16 = {t: lambda t=t: annvil(widths, batch, count, t, "bfloat16") for t in counts}
-        table[f"Annvil, {count} members, bfloat16"] = for_bfloat16
-    return table
-
-
-def measure(widths: tuple[int, ...], batch: int, count: int, rounds: int) -> None:
-    """Run and print one table."""
-    table = runners(widths, batch, count)
-    speeds: dict[str, dict[int, list[float]]] = {name: {t: [] for t in counts} for name, counts in table.items()}
-    tasks = [(name, threads) for name, counts in table.items() for threads in counts]
-    for number in range(rounds + 1):  # the first round warms up and does not count
-        for name, threads in tasks[number % len(tasks) :] + tasks[: number % len(tasks)]:
-            speed = table[name][threads]()
-            if number:
-                speeds[name][threads].append(speed)
-    print(f"\n{count} members of 20-{'-'.join(map(str, widths))}-2, batch {batch}\n")
-    print("Thousand member-samples/s on one thread and at the best number of threads; how many times scikit-learn's.\n")
-    print("| | 1 thread | best (threads) | ratio, 1 thread each | ratio, best each |")
-    print("|---|--:|--:|--:|--:|")
-    reference = speeds["scikit-learn MLPClassifier"]
-    best_reference = best(reference)
-    for name, counts in speeds.items():
-        own = best(counts)
-        alone = ratios(counts[1], reference[1])
-        paired = ratios(counts[own], reference[best_reference])
-        one, most = statistics.median(counts[1]), statistics.median(counts[own])
-        print(f"| {name} | {one / 1e3:.0f} | {most / 1e3:.0f} ({own}) | {alone} | {paired} |")
-
-
-def best(counts: dict[int, list[float]]) -> int:
-    """The thread count with the highest median."""
-    return max(counts, key=lambda threads: statistics.median(counts[threads]))
+def judge(measured: Measured, goal: Goal) -> str:
+    """The goal, what was reached, and whether that is enough."""
+    against = measured.best_peer() if goal.against == "the best peer" else goal.against
+    if goal.ours not in measured.speeds or against not in measured.speeds:
+        return f"{goal.ours} beside {against}: did not run"
+    scale = 1.0
+    if goal.of_peak:
+        scale = measured.homes.send("torch", "peers.single:flops", measured.entry.work).result()
+    mine = [speed * scale for speed in measured.best(goal.ours)]
+    reached = statistics.median(a / b for a, b in zip(mine, measured.best(against), strict=True))
+    if goal.of_peak:
+        said = f"{goal.ours}: {reached:.0%} of the {against}"
+        wanted = "" if goal.factor is None else f"{goal.factor:.0%}"
+    else:
+        said = f"{goal.ours}: {ratios(mine, measured.best(against))} times {against}"
+        wanted = f"{goal.factor:g}"
+    if goal.factor is None:
+        return said
+    return f"{said}; goal {wanted}: **{'met' if reached >= goal.factor else 'not met'}**"
 
 
 def ratios(mine: list[float], theirs: list[float]) -> str:
     """Median and range of the ratios within the rounds."""
     each = sorted(a / b for a, b in zip(mine, theirs, strict=True))
-    return f"{statistics.median(each):.1f} ({each[0]:.1f} to {each[-1]:.1f})"
-
-
-def check_equality() -> None:
-    """K together against each alone, and 600 steps against a plain PyTorch loop over the same batches."""
-    recipe, population = Recipe(3, 32), members(16)
-    together = train(population, recipe)
-    alone = loop = 0.0
-    for k in (0, 7, 15):
-        mine = list(together.network(k).parameters())
-        alone = max(alone, difference(mine, train([population[k]], recipe).network(0).parameters()))
-        loop = max(loop, difference(mine, by_hand(population[k], recipe).parameters()))
-    print(f"\n16 members together against alone, 600 steps: largest difference of a weight {alone:.1e}")
-    print(f"the same against autograd and torch.optim.AdamW on the same batches: {loop:.1e}")
-
-
-def train(population: list[Member], recipe: Recipe) -> Population:
-    make = lambda member: network((64, 64), member.seed)  # noqa: E731
-    return train_population(make, (NUMBERS,), CLASSES, population, recipe, "cross-entropy")
-
-
-def by_hand(member: Member, recipe: Recipe) -> nn.Module:
-    """The member trained by PyTorch's own autograd and optimiser."""
-    model = network((64, 64), member.seed)
-    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.0)
-    layouts = Layouts([member], BatchShape.of(member, recipe), None)
-    for epoch in range(recipe.epochs):
-        for rows in layouts.order(epoch)[:, 0].long():
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(model(NUMBERS[rows]), CLASSES[rows]).backward()
-            optimiser.step()
-    return model
-
-
-def difference(one: Iterable[Tensor], other: Iterable[Tensor]) -> float:
-    return max(float((a - b).detach().abs().max()) for a, b in zip(one, other, strict=True))
+    return f"{statistics.median(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})"
 
 
 def main() -> None:
+    names = [entry.work.name for entry in ENTRIES] + list(OTHER_WORKS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", nargs="+", choices=names, default=names, metavar="NAME", help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a measurement, at least (default 0.5)")
+    parser.add_argument("--list", action="store_true", help="show the works and end")
+    parser.add_argument("--check", action="store_true", help="whether results are the same as the frameworks' own")
     asked = parser.parse_args()
-    print(
-        f"{platform.processor() or platform.machine()}, {CORES} cores, torch {torch.__version__}, "
-        f"scikit-learn {sklearn.__version__}, {asked.rounds} rounds, load {os.getloadavg()[0]:.1f}"
-    )
-    for widths, batch, count in SETTINGS:
-        measure(widths, batch, count, asked.rounds)
-    check_equality()
+    if asked.list:
+        for entry in ENTRIES:
+            print(f"{entry.work.name:14} {entry.work.title}")
+        print(f"{'overhead':14} import, recording and first step over bare PyTorch")
+        return
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    print(f"{platform.processor() or platform.machine()}, {CORES} cores, load {os.getloadavg()[0]:.1f}; {versions}")
+    homes = Homes()
+    try:
+        if asked.check:
+            print(homes.send("annvil", "peers.equality:report").result())
+            return
+        for entry in ENTRIES:
+            if entry.work.name in asked.work:
+                show(Measured(entry, homes, asked.rounds, asked.seconds))
+        if "overhead" in asked.work:
+            overhead.measure(asked.rounds)
+    finally:
+        homes.close()
 
 
 if __name__ == "__main__":
