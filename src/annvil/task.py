@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-TaskKind = Literal["binary", "multiclass", "regression"]
+TaskKind = Literal["binary", "multiclass", "regression", "multilabel"]
 Label = str | int | float | bool
 
 FloatArray = NDArray[np.float64]
@@ -21,7 +21,7 @@ class Task:
 
     Attributes
     ----------
-    kind : "binary", "multiclass" or "regression"
+    kind : "binary", "multiclass", "regression" or "multilabel" (any number of the classes is right at once)
     target : name of the target column
     classes : the labels in the order of the columns of predicted probabilities, as the user wrote them; empty for
         regression. For a binary task ``classes[1]`` is the positive class.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from annvil.data.convert import shorten
 from annvil.data.engine import Wanted
 from annvil.data.files import NOTHING_SPECIAL, read_file
 from annvil.data.frames import table_from_arrays, table_from_frame, table_from_mapping, table_from_records
+from annvil.data.images.label_tables import names_pictures
+from annvil.data.images.sources import is_pictures
 from annvil.data.kinds import check_kind, judge
 from annvil.data.raw import RawColumn, RawTable
 from annvil.data.rows import make_groups, read_groups, read_time
@@ -29,7 +31,7 @@ FEWEST_ROWS = 20
 def read(
     source: Any,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     groups: str | None = None,
     time: str | None = None,
     columns: Sequence[str] | None = None,
@@ -38,14 +40,18 @@ def read(
     task: str | None = None,
     missing: Sequence[str] = (),
     drop_missing_target: bool = False,
-) -> Dataset:
-    """A data set ready to learn from.
+    size: int | Sequence[int] | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset[Any]:
+    """A data set ready to learn from: a `Table`, or pictures (see `annvil.data.images.read_images`).
 
     Parameters
     ----------
     source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
         ``"sample:NAME"`` (see `sample_names`); a pandas, Polars or PyArrow frame or anything narwhals understands; a
-        dict of columns; a list of dicts; or arrays ``(X, y)``
+        dict of columns; a list of dicts; or arrays ``(X, y)``. Pictures: a folder, a zip archive, a table of paths and
+        labels, idx or NumPy files, or ``(X, y)`` with X ``(n, height, width[, channels])`` or a list of paths
     target : column to predict; may be left out for ``(X, y)`` and samples
     groups : column whose values say which rows belong together (a patient, a shop); see `Dataset.groups`
     time : column of dates or numbers by which the rows follow each other
@@ -55,6 +61,7 @@ def read(
     task : "binary", "multiclass" or "regression" instead of the inferred one
     missing : further texts (or numbers, such as "-999") that mean "no value"
     drop_missing_target : leave out rows whose target is missing instead of raising
+    size, workers, progress : of pictures only
 
     Raises
     ------
@@ -65,9 +72,16 @@ def read(
     """
     kinds = dict(kinds or {})
     missing = tuple(str(text).strip() for text in missing)
+    pictures: dict[str, Any] = {"target": target, "groups": groups, "time": time, "task": task, "missing": missing}
+    pictures |= {"drop_missing_target": drop_missing_target, "size": size, "workers": workers, "progress": progress}
+    if is_pictures(source):
+        return _read_pictures(source, pictures, columns, drop, kinds)
+    target = _one_target(target)
     texts = {name for name, kind in kinds.items() if kind in ("category", "boolean")} | ({groups} if groups else set())
     raw = read_raw(source, Wanted(whole={*kinds, *(name for name in (target, time) if name)}, texts=texts))
     where = raw.source.name
+    if _lists_pictures(source, raw, columns, drop):
+        return _read_pictures(source, pictures, columns, drop, kinds)
     target = _target_name(source, target, raw)
     _check_names(raw, target=target, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
     asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
@@ -97,6 +111,36 @@ def read(
         source=raw.source,
         missing=missing,
     )
+
+
+def _read_pictures(
+    source: Any,
+    arguments: Mapping[str, Any],
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    kinds: Mapping[str, str],
+) -> Dataset[Any]:
+    for argument, value in (("columns", columns), ("drop", drop), ("kinds", kinds)):
+        if value:
+            raise RequestError(f"Pictures have no columns to choose from, so {argument} means nothing; leave it out.")
+    from annvil.data.images.reading import read_images
+
+    return read_images(source, **arguments)
+
+
+def _lists_pictures(source: Any, raw: RawTable, columns: Sequence[str] | None, drop: Sequence[str]) -> bool:
+    """Whether a table in a file names picture files that are there, and the user did not rule that column out."""
+    if not isinstance(source, (str, os.PathLike)) or str(source).startswith(PREFIX):
+        return False
+    named = names_pictures(raw, Path(source).parent)
+    return named is not None and named not in drop and (columns is None or named in columns)
+
+
+def _one_target(target: str | Sequence[str] | None) -> str | None:
+    names = [target] if isinstance(target, str) else list(target or ())
+    if len(names) > 1:
+        raise RequestError(f"A table has one target; got {_list(names)}.")
+    return names[0] if names else None
 
 
 def read_raw(source: Any, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:

@@ -107,8 +107,13 @@ def nested_subset(dataset: Divisible, rows: IntArray, n: int, seed: int) -> IntA
 
 
 def strata(dataset: Divisible, rows: IntArray) -> IntArray:
-    """A class for each of ``rows``, int64 from 0: the target's, or one of ten bins with equal counts."""
+    """A class for each of ``rows``, int64 from 0: the target's, one of ten bins with equal counts, or the rarest of
+    several labels."""
     y = dataset.y[rows]
+    if dataset.task.kind == "multilabel":
+        rarest_first = np.argsort(y.sum(axis=0), kind="stable")
+        found = np.where(y.any(axis=1), rarest_first[y[:, rarest_first].argmax(axis=1)], y.shape[1])
+        return np.unique(found, return_inverse=True)[1]
     if dataset.task.is_classification:
         return np.unique(y, return_inverse=True)[1]
     cuts = np.unique(np.quantile(y, np.linspace(0, 1, _BINS + 1)[1:-1]))

@@ -1,24 +1,30 @@
-"""A table as the models see it, and the question put to it.
+"""A data set as the models see it: inputs, and the question put to them.
 
-Values are held column by column in two storages: float64 with NaN for missing (numbers; dates as seconds since
-1970-01-01 UTC), and int32 codes into a tuple of texts with -1 for missing (categories and booleans). Codes only save
-memory: what a model knows of a category is learnt inside the training rows of a fold.
+Inputs of one kind of data are one class that satisfies `Inputs`: `Table` here, pictures in `annvil.data.images`. The
+rooms that do not care which it is ask for no more than `Inputs`; contenders are written for one of them.
+
+Values of a table are held column by column in two storages: float64 with NaN for missing (numbers; dates as seconds
+since 1970-01-01 UTC), and int32 codes into a tuple of texts with -1 for missing (categories and booleans). Codes only
+save memory: what a model knows of a category is learnt inside the training rows of a fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.images.form import ImageForm
 from annvil.task import FloatArray, IntArray, Task
 
-Kind = Literal["number", "category", "boolean", "datetime"]
-"""Kinds of columns a model may use."""
+Kind = Literal["number", "category", "boolean", "datetime", "image"]
+"""Kinds of columns a model may use; a column of pictures stands alone."""
 
 LeftOut = Literal["text", "identifier", "constant", "duplicate", "empty", "dropped", "role"]
 """Reasons why a column of the file is not used (``role``: it is the target, the groups or the time)."""
@@ -30,16 +36,74 @@ class Field:
 
     ``style`` says how texts were written that stand for values, so that new rows are read as the training rows were:
     ``"comma"`` for numbers with a decimal comma, the name of a date format such as ``"day/month/year"``; usually empty.
+    ``form`` is the size, channels and resize policy of pictures, None for every other kind.
     """
 
     name: str
     kind: Kind
     style: str = ""
+    form: ImageForm | None = None
 
     @property
     def is_text(self) -> bool:
         """Whether values are categories (texts) rather than numbers."""
         return self.kind in ("category", "boolean")
+
+
+class Inputs(Protocol):
+    """What every kind of inputs offers to rooms that need not know which kind it is."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def schema(self) -> tuple[Field, ...]:
+        """What a saved model asks of a raw row."""
+
+    def take(self, rows: IntArray | slice) -> Self:
+        """The rows asked for, in the order asked for."""
+
+    def feeds(self) -> dict[str, NDArray[Any]]:
+        """The arrays that a saved graph takes for these rows, by the names that `graph_inputs` gives."""
+
+    def digest(self) -> str:
+        """Hexadecimal digits that change with any value, name or the order of rows."""
+
+    def raw_row(self, row: int) -> Any:
+        """One row as a user would hand it to a saved model."""
+
+    def with_holes(self, share: float, random: np.random.Generator) -> Self:
+        """A copy with about that share of its values missing: what a graph must survive as the model in memory does."""
+
+    @property
+    def n_values(self) -> int:
+        """Numbers (and dates) of a row, or values of a picture."""
+
+    @property
+    def n_levels(self) -> int:
+        """Categories in all columns of texts together."""
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """One input of a saved graph: its name, NumPy type, and sizes after the rows."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def graph_inputs(schema: Sequence[Field]) -> tuple[GraphInput, ...]:
+    """What a graph for this schema takes: numbers and texts of a table, or pixels of pictures.
+
+    >>> [spec.shape for spec in graph_inputs((Field("age", "number"), Field("sex", "category")))]
+    [(1,), (1,)]
+    """
+    if len(schema) == 1 and schema[0].form is not None:
+        return (GraphInput("pixels", "uint8", schema[0].form.shape),)
+    n_texts = sum(spec.is_text for spec in schema)
+    return GraphInput("numbers", "float64", (len(schema) - n_texts,)), GraphInput("texts", "string", (n_texts,))
 
 
 @dataclass(frozen=True)
@@ -126,6 +190,52 @@ class Table:
         chosen = [c.texts() for c in self.columns if c.field.is_text]
         return np.stack(chosen, axis=1) if chosen else np.empty((self.n_rows, 0), dtype=object)
 
+    def feeds(self) -> dict[str, NDArray[Any]]:
+        """What a saved graph takes for these rows: ``numbers`` and ``texts``."""
+        return {"numbers": self.numbers(), "texts": self.texts()}
+
+    @property
+    def n_values(self) -> int:
+        """Columns of numbers and dates."""
+        return len(self.number_fields)
+
+    @property
+    def n_levels(self) -> int:
+        """Categories in all columns of texts together."""
+        return sum(len(column.levels) for column in self.columns)
+
+    def raw_row(self, row: int) -> dict[str, Any]:
+        """One row as a user would write it: a dict of column name → value, None where missing."""
+        values: dict[str, Any] = {}
+        for column in self.columns:
+            if column.missing[row]:
+                values[column.name] = None
+            elif column.field.is_text:
+                values[column.name] = column.levels[column.values[row]]
+            elif column.kind == "datetime":
+                values[column.name] = datetime.fromtimestamp(float(column.values[row]), UTC).replace(tzinfo=None)
+            else:
+                values[column.name] = float(column.values[row])
+        return values
+
+    def with_holes(self, share: float, random: np.random.Generator) -> Table:
+        """A copy with about that share of its values missing."""
+        columns = []
+        for column in self.columns:
+            values = column.values.copy()
+            values[random.random(self.n_rows) < share] = -1 if column.field.is_text else np.nan
+            columns.append(replace(column, values=values))
+        return Table(tuple(columns), self.n_rows)
+
+    def digest(self) -> str:
+        """Hexadecimal digits that change with any value, name or the order of rows (BLAKE2b, about 1 GB/s)."""
+        key = blake2b(digest_size=20)
+        for column in self.columns:
+            key.update(str((column.values.dtype.str, column.values.shape)).encode())
+            key.update(np.ascontiguousarray(column.values).data)
+            key.update("\0".join((column.name, *column.levels)).encode())
+        return key.hexdigest()
+
 
 @dataclass(frozen=True)
 class ColumnNote:
@@ -151,14 +261,27 @@ class Source:
     details: str = ""  # for people: delimiter, encoding, decimal sign, compression
 
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    In = TypeVar("In", bound=Inputs, covariant=True, default=Table)
+else:
+    from typing import TypeVar
+
+    In = TypeVar("In")
+
+
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Generic[In]):
     """Inputs, target and roles of the rows: what every room above `data` receives.
+
+    ``Dataset`` alone means a table, ``Dataset[Images]`` pictures, ``Dataset[Inputs]`` either.
 
     Attributes
     ----------
-    inputs : the table models learn from
-    y : int64 codes into ``task.classes`` ``(n_rows,)``, or float64 values for regression
+    inputs : what models learn from
+    y : int64 codes into ``task.classes`` ``(n_rows,)``, float64 values for regression, or int64 0 and 1
+        ``(n_rows, n_classes)`` where a row may have several labels
     task : the question
     groups : int64 ``(n_rows,)``: rows of one group stay on one side of every split. Always set: where the user named no
         groups, identical input rows share a group, so that a duplicate never sits on both sides.
@@ -167,9 +290,11 @@ class Dataset:
     notes : one per column of the file
     source : where it came from
     missing : texts that the user declared to mean "no value", beside the usual ones; new rows need the same
+    official_test : rows that the source itself keeps apart for testing (a folder ``test/``), as a data set of the same
+        classes. They are no rows of this one: nothing here trains, splits or chooses by them.
     """
 
-    inputs: Table
+    inputs: In
     y: NDArray[Any]
     task: Task
     groups: IntArray
@@ -178,14 +303,15 @@ class Dataset:
     notes: tuple[ColumnNote, ...] = ()
     source: Source = field(default_factory=lambda: Source("data", None, "", 0))
     missing: tuple[str, ...] = ()
+    official_test: Dataset[In] | None = None
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return self.inputs.n_rows
 
-    def take(self, rows: IntArray) -> Dataset:
-        """The rows asked for, in the order asked for."""
+    def take(self, rows: IntArray) -> Self:
+        """The rows asked for, in the order asked for; the official test stays whole."""
         time = None if self.time is None else self.time[rows]
         return replace(self, inputs=self.inputs.take(rows), y=self.y[rows], groups=self.groups[rows], time=time)
 

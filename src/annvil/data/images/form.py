@@ -1,0 +1,145 @@
+"""The form in which pictures reach a model: one size, one number of channels, one rule for what does not fit.
+
+A form is chosen once from the training pictures, kept in the schema of the saved model, and applied to every picture
+that is predicted later. It knows no decoder and no data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST_SIDE = 128
+"""Pictures are made no larger than this unless a size is asked for. Assumed: a convolutional network on two cores
+learns from some hundred pictures of 128 × 128 a second, and four times fewer at twice the side."""
+
+LOST_BY_CROPPING = 0.05
+"""Pictures are cropped where 95% of them lose at most this share of their area, and padded otherwise (assumed)."""
+
+WHOLE_BY = 8
+"""Sizes that are chosen, not found, are multiples of this, so that three halvings leave no odd row."""
+
+Fit = Literal["pad", "crop"]
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """Size, channels and resize policy: what a saved model asks of a picture.
+
+    Attributes
+    ----------
+    height, width : pixels
+    channels : 1 (grey) or 3 (red, green, blue)
+    fit : a picture of another size is scaled with its aspect kept, and then padded with the mean colour of its border
+        ("pad") or cut to the middle ("crop")
+    low, high : values of pictures with more than 8 bits, and of arrays that are not uint8, that become 0 and 255; both
+        0 where none were seen, then the full range of the type counts. Values of uint8 are never scaled.
+    """
+
+    height: int
+    width: int
+    channels: int
+    fit: Fit = "pad"
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(height, width, channels)``."""
+        return self.height, self.width, self.channels
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of one picture."""
+        return self.height * self.width * self.channels
+
+    @property
+    def has_range(self) -> bool:
+        """Whether deep values have a range of their own."""
+        return self.high > self.low
+
+    def describe(self) -> str:
+        """``"28 × 28 grey"``."""
+        return f"{self.width} × {self.height} {'grey' if self.channels == 1 else 'colour'}"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a sample of the pictures looks like: heights and widths in pixels, how many are coloured, deep values."""
+
+    heights: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    any_colour: bool
+    low: float = 0.0
+    high: float = 0.0
+
+
+def choose_form(survey: Survey, size: int | Sequence[int] | None = None) -> tuple[ImageForm, str]:
+    """The form for pictures like these, and one sentence that says what becomes of them.
+
+    Parameters
+    ----------
+    survey : of at least one picture
+    size : side of a square, or ``(height, width)``; default: the common size of all, or the median height and width,
+        reduced so that the longer side has at most `LONGEST_SIDE` pixels
+    """
+    heights, widths = survey.heights, survey.widths
+    one_size = len(np.unique(heights)) == 1 and len(np.unique(widths)) == 1
+    if size is not None:
+        height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    elif one_size and max(heights[0], widths[0]) <= LONGEST_SIDE:
+        height, width = int(heights[0]), int(widths[0])
+    else:
+        height, width = _typical(heights, widths)
+    lost = float(np.quantile(_lost_by_cropping(heights, widths, height, width), 0.95))
+    fit: Fit = "crop" if 0 < lost <= LOST_BY_CROPPING else "pad"
+    form = ImageForm(height, width, 3 if survey.any_colour else 1, fit, survey.low, survey.high)
+    return form, _said(form, heights, widths, one_size, size is not None)
+
+
+def _typical(heights: NDArray[np.int64], widths: NDArray[np.int64]) -> tuple[int, int]:
+    """Median height and width, the longer at most `LONGEST_SIDE`; near squares become squares."""
+    height, width = float(np.median(heights)), float(np.median(widths))
+    upright = float(np.mean(heights > widths))
+    if abs(height / width - 1) <= 0.1 or 0.1 <= upright <= 0.9:
+        # Upright and lying pictures side by side: any other shape than a square would waste much of one kind.
+        height = width = float(np.sqrt(height * width))
+    shrink = min(1.0, LONGEST_SIDE / max(height, width))
+    return _rounded(height * shrink), _rounded(width * shrink)
+
+
+def _rounded(side: float) -> int:
+    return max(1, round(side)) if side < 4 * WHOLE_BY else WHOLE_BY * round(side / WHOLE_BY)
+
+
+def _lost_by_cropping(
+    heights: NDArray[np.int64], widths: NDArray[np.int64], height: int, width: int
+) -> NDArray[np.float64]:
+    """Share of each picture's area outside the middle that has the aspect of the form."""
+    relative = (heights / widths) / (height / width)
+    return 1 - np.minimum(relative, 1 / relative)
+
+
+def _said(form: ImageForm, heights: NDArray[np.int64], widths: NDArray[np.int64], one_size: bool, asked: bool) -> str:
+    size = f"{form.width} × {form.height}"
+    if one_size and (heights[0], widths[0]) == (form.height, form.width):
+        return f"All pictures are {size} pixels and are used as they are."
+    found = (
+        f"The pictures are {widths[0]} × {heights[0]} pixels"
+        if one_size
+        else f"The pictures are {_span(widths)} pixels wide and {_span(heights)} high"
+    )
+    how = "cut to the middle" if form.fit == "crop" else "padded with the mean colour of their border"
+    why = "as asked" if asked else f"the median, at most {LONGEST_SIDE}"
+    grown = float(np.mean((heights < form.height) & (widths < form.width)))
+    enlarged = f" {grown:.0%} are smaller and are enlarged." if grown >= 0.005 else ""
+    return f"{found}; they are scaled to {size} ({why}), their aspect kept, and {how}.{enlarged}"
+
+
+def _span(sides: NDArray[np.int64]) -> str:
+    low, high = int(sides.min()), int(sides.max())
+    return str(low) if low == high else f"{low} to {high}"
