@@ -68,6 +68,7 @@ def train_in_time(
     *,
     weights: Tensor | None = None,
     base_bytes: int | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
     **more: Any,
 ) -> InTime:
     """Train for ``seconds`` (wall clock), with the schedule stretched over the epochs that fit into them.
@@ -76,6 +77,7 @@ def train_in_time(
     ----------
     recipe : its epochs are the most that are trained
     base_bytes : memory in use before, as `resident_bytes` said; now, by default
+    interrupted : asked like ``should_stop``; when it says yes, what there is is returned
     more : further arguments of `train_population`
 
     The first part of the time (`PILOT_SHARE`) finds out how long an epoch takes; that network is thrown away.
@@ -86,12 +88,12 @@ def train_in_time(
     with PeakMemory() as memory:
         pilot_end = time.perf_counter() + PILOT_SHARE * seconds
         pilot = replace(recipe, epochs=max(recipe.epochs, PILOT_EPOCHS), schedule="constant", warmup=0.0, patience=None)
-        train(pilot, lambda: time.perf_counter() >= pilot_end and len(train.ends) >= 1, deadline)
+        train(pilot, lambda: interrupted() or (time.perf_counter() >= pilot_end and len(train.ends) > 0), deadline)
         per_epoch = train.seconds_per_epoch
         left = (1 - RESERVE) * (deadline - time.perf_counter())
         fitting = recipe.epochs if per_epoch is None else int(left / per_epoch)
         final = replace(recipe, epochs=max(1, min(recipe.epochs, fitting)))
-        population = train(final, lambda: False, deadline)
+        population = train(final, interrupted, deadline)
     per_epoch = train.seconds_per_epoch or per_epoch
     return InTime(
         recipe=final,

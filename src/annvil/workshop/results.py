@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ import numpy as np
 from annvil.errors import RequestError
 from annvil.workshop.blending import Blend
 from annvil.workshop.ensembles import Ensemble
-from annvil.workshop.judging import Judge, forms_of
+from annvil.workshop.judging import Judge
 from annvil.workshop.populations import Attempt, Trainer
 from annvil.workshop.predicting import Predictor
-from annvil.workshop.result import Result
+from annvil.workshop.result import Plot, Result
 from annvil.workshop.tables import Table
+from annvil.workshop.varying import LogUniform
 
 MOST_CONSIDERED = 64
 """Candidates among which an ensemble is chosen, the best ones (assumed: more only cost memory)."""
@@ -49,7 +52,7 @@ class Results(Sequence["Result"]):
     ) -> None:
         merits = {attempt.candidate.number: judge.merit(attempt) for attempt in attempts}
         self._judge = judge
-        self._varied = list(trainer.space.of)
+        self._varied = {name: isinstance(variation, LogUniform) for name, variation in trainer.space.of.items()}
         self.attempts: tuple[Attempt, ...] = tuple(
             sorted(attempts, key=lambda a: (merits[a.candidate.number], a.candidate.number))
         )
@@ -108,7 +111,7 @@ class Results(Sequence["Result"]):
             choices=dict(attempt.population.choices),
             notices=(*self.notices, *_said_of(attempt)),
             health=None,
-            predictor=Predictor(network, request.target, forms_of(request)),
+            predictor=Predictor.of(request, network),
             monitor=request.monitor,
         )
 
@@ -158,6 +161,30 @@ class Results(Sequence["Result"]):
         row["best_epoch"] = float(np.mean(attempt.best_epochs)) if len(attempt.folds) > 1 else attempt.best_epochs[0]
         row["state"] = attempt.state
         return row
+
+    def plot(self, path: str | Path | None = None) -> Plot:
+        """Validation loss (or the metric monitored) against each setting that varied, every candidate a dot.
+
+        Written to ``path`` as SVG if given. Notebooks show it.
+        """
+        from annvil.workshop.population_charts import Dot, candidates_chart
+
+        monitored = self._judge.request.monitored
+        dots = []
+        for attempt in self.attempts:
+            told = ", ".join(f"{name} {value}" for name, value in attempt.candidate.settings.items())
+            value, spread = attempt.loss, attempt.spread
+            if monitored is not None:
+                value, spread = self._judge.scores(attempt)[monitored.name]
+            value = math.nan if attempt.diverged else value
+            named = f"candidate {attempt.candidate.number} ({told or 'as asked'}): {value:.4g}"
+            dots.append(Dot(attempt.candidate.settings, value, spread if len(attempt.places) > 1 else 0.0, named))
+        axis = "validation loss" if monitored is None else f"validation {monitored.name}"
+        greater = monitored is not None and monitored.greater_is_better
+        plot = Plot(candidates_chart(dots, self._varied, axis, greater))
+        if path is not None:
+            plot.save(path)
+        return plot
 
     def _said_of_diverged(self) -> list[str]:
         diverged = [attempt for attempt in self.attempts if attempt.diverged]
