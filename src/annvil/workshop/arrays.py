@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
+from annvil.training.recipe import Bytes
 
 LARGE = 50.0
 """Inputs beyond this are worth a word: weights are initialised for numbers near -1 to 1 (assumed)."""
@@ -87,7 +88,7 @@ def _comes_before(argument: str, given: Sequence[str], known: Sequence[str]) -> 
 
 
 def input_tensor(X: Any, name: str) -> Tensor:
-    """One input as a tensor: float32, or int64 for whole numbers; bytes of images (uint8) become float32 as well."""
+    """One input as a tensor: float32, int64 for whole numbers, or uint8 for images ``(rows, …, …)`` of bytes."""
     if isinstance(X, Tensor):
         return _finite(_number_type(X.detach().cpu(), name), name)
     if type(X).__name__ in ("DataLoader", "Dataset", "TensorDataset") or isinstance(X, torch.utils.data.Dataset):
@@ -110,15 +111,45 @@ def input_tensor(X: Any, name: str) -> Tensor:
 def _number_type(tensor: Tensor, name: str) -> Tensor:
     if tensor.is_complex():
         raise DataError(f"{name} holds complex numbers; pass real and imaginary part as two columns.")
-    if tensor.is_floating_point() or tensor.dtype in (torch.bool, torch.uint8):
+    if tensor.is_floating_point() or tensor.dtype == torch.bool:
         return tensor.float()
-    return tensor.long()
+    return tensor if tensor.dtype == torch.uint8 and tensor.dim() >= _IMAGE_AXES else tensor.long()
+
+
+_IMAGE_AXES = 3  # rows, height, width
+
+
+def widened(tensors: Sequence[Tensor], byte_inputs: Bytes) -> list[Tensor]:
+    """Inputs as the network takes them, as the engine does it: bytes as fractions value / 255, or as they are."""
+    if byte_inputs == "integers":
+        return list(tensors)
+    return [tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor for tensor in tensors]
+
+
+def as_type(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
+    """The tensor in the type that training had.
+
+    Raises
+    ------
+    DataError
+        Where training had whole numbers or bytes and these are no such.
+    """
+    if tensor.dtype == dtype:
+        return tensor
+    if tensor.dtype == torch.uint8 and dtype == torch.float32:
+        raise DataError(f"{name} holds bytes (uint8), training had float numbers; pass the same type.")
+    if dtype == torch.float32:
+        return tensor.float()
+    if tensor.is_floating_point() or dtype == torch.uint8:
+        had = "bytes (uint8)" if dtype == torch.uint8 else "whole numbers"
+        raise DataError(f"{name} holds values of type {tensor.dtype}, training had {had}; pass the same type.")
+    return tensor.to(dtype)
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False)
-    elif array.dtype.kind in "iu" and array.dtype != np.uint8:
+    elif array.dtype.kind in "iu" and not (array.dtype == np.uint8 and array.ndim >= _IMAGE_AXES):
         array = array.astype(np.int64, copy=False)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -164,7 +195,7 @@ def _of_frame(X: Any, name: str) -> NDArray[Any]:
         frame = frame.collect()
     if isinstance(frame, nw.Series):
         return _column(frame, name)
-    columns = [(str(label), frame[label]) for label in frame.columns]
+    columns = [(str(label), column) for label, column in zip(frame.columns, frame.iter_columns(), strict=True)]
     if not columns:
         raise DataError(f"{name} has no columns.")
     whole = all(column.dtype.is_integer() and not column.null_count() for _, column in columns)
@@ -199,7 +230,7 @@ def _numbers_of_texts(array: NDArray[Any], name: str) -> NDArray[Any]:
             except (TypeError, ValueError):
                 strange = next(value for value in flat if not isinstance(value, (int, float, np.number, bool)))
     else:
-        strange = array.ravel()[0] if array.size else ""
+        strange = str(array.ravel()[0]) if array.size else ""
     raise DataError(
         f"{name} holds {_short(strange)}, which is no number; encode texts as numbers first, or let annvil.fit read "
         "the table, which does."
@@ -253,7 +284,7 @@ def _target_of_frame(y: Any, name: str) -> Any:
     if isinstance(frame, nw.DataFrame):
         if len(frame.columns) > 1:
             return _of_frame(y, name)
-        frame = frame[frame.columns[0]]
+        frame = next(iter(frame.iter_columns()))
     if frame.dtype.is_numeric() and not frame.null_count():
         return frame.to_numpy()
     return np.array(frame.to_list(), dtype=bool if frame.dtype == nw.Boolean and not frame.null_count() else object)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from annvil.durations import seconds_of
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.task import IntArray
 from annvil.training import Recipe
-from annvil.workshop.arrays import LARGE, input_tensors, row_weights, target_array
+from annvil.training.recipe import Bytes, check_members
+from annvil.workshop.arrays import LARGE, as_type, input_tensors, row_weights, target_array
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.keras_compile import Compiled, compiled
 from annvil.workshop.keras_models import is_keras_model
@@ -71,9 +73,9 @@ def read_request(
     if len(truth) != n_given:
         raise DataError(f"X has {n_given} rows and y has {len(truth)}; they must have equally many.")
     told = compiled(network, "optimizer" not in recipe) if is_keras_model(network) else Compiled(None, {}, {})
-    target, chosen, notices = _learnt(loss, told, truth, output, sample_weight is not None or class_weight is not None)
+    target, chosen, notices = _learnt(loss, told, truth, output)
     if settings["label_smoothing"] and not chosen.smooths:
-        raise RequestError(f"label_smoothing works with cross-entropy on logits; the loss is {chosen.name}.")
+        raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
     targets = target.encode(truth, "training")
     weights = _weights(sample_weight, class_weight, target, targets, n_given)
     inputs, targets, weights, train, held = _divided(
@@ -81,7 +83,7 @@ def read_request(
     )
     scores = (*_told_scores(told), *read_scores(metrics, target))
     recipe, settings = _with_compiled(recipe, settings, told, len(train))
-    return Request(
+    request = Request(
         source=source,
         asked_seconds=now,
         inputs=inputs,
@@ -92,7 +94,7 @@ def read_request(
         target=target,
         loss=chosen,
         scores=scores,
-        recipe=_recipe(recipe, chosen, monitor, scores, divides or len(held) > 0),
+        recipe=_recipe(recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, divides or len(held) > 0),
         settings=settings,
         seed=int(seed),
         monitor=monitor,
@@ -101,8 +103,11 @@ def read_request(
         callbacks=callbacks,
         distributed=_group(distributed),
         verbose=verbose,
-        notices=(*notices, *_about(inputs)),
+        notices=(*notices, *_about(inputs, source.byte_inputs)),
     )
+    with _in_the_users_words():
+        check_members([request.member()], len(targets))
+    return request
 
 
 def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:
@@ -112,16 +117,14 @@ def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:
     return inputs[0].float().numpy()
 
 
-def _learnt(
-    loss: Any, told: Compiled, y: NDArray[Any], output: Tensor, weighted: bool
-) -> tuple[Target, ChosenLoss, list[str]]:
+def _learnt(loss: Any, told: Compiled, y: NDArray[Any], output: Tensor) -> tuple[Target, ChosenLoss, list[str]]:
     """What ``y`` is, the loss for it, and what is to be said of them."""
     asked = canonical(loss)
     if asked == "auto" and told.loss is not None:
         asked = told.loss
     family: Family = family_of(asked)
     target = decide(y, tuple(output.shape[1:]), ending_of(output), family)
-    chosen, notices = choose(asked, target, weighted)
+    chosen, notices = choose(asked, target)
     if y.ndim == 1 and callable(asked) and target.kind == "numbers":
         notices.append("y has one axis and the outputs two, so y was given a second one: (rows,) became (rows, 1).")
     return target, chosen, notices
@@ -196,7 +199,10 @@ def _divided(
             )
     if len(others[0]) != len(truth):
         raise DataError(f"X of validation has {len(others[0])} rows and its y has {len(truth)}; they must agree.")
-    joined = tuple(torch.cat([mine, other.to(mine.dtype)]) for mine, other in zip(inputs, others, strict=True))
+    joined = tuple(
+        torch.cat([mine, as_type(other, mine.dtype, "X of validation")])
+        for mine, other in zip(inputs, others, strict=True)
+    )
     held_targets = target.encode(truth, "validation")
     joined_weights = _joined_weights(weights, class_weight, more[0] if more else None, target, targets, held_targets)
     held = np.arange(n_rows, n_rows + len(truth))
@@ -254,30 +260,33 @@ def _with_compiled(
 _DEFAULTS: dict[str, float | None] = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
 
 
-def _recipe(
-    recipe: Mapping[str, Any], chosen: ChosenLoss, monitor: str, scores: tuple[Score, ...], judged: bool
-) -> Recipe:
+def _recipe(recipe: Mapping[str, Any], monitor: str, scores: tuple[Score, ...], judged: bool) -> Recipe:
     given = dict(recipe)
     optimizer = given.get("optimizer", "adamw")
     if not isinstance(optimizer, str):
         raise RequestError(f"optimizer must be a name such as 'adamw' or 'sgd'; got a {type(optimizer).__name__}.")
     given["optimizer"] = optimizer.lower()
     names = [score.name for score in scores]
-    if monitor != "loss":
-        if monitor not in names:
-            raise RequestError(
-                f"monitor must be 'loss' or one of the metrics asked for ({', '.join(names) or 'none'}); got "
-                f"{monitor!r}.{did_you_mean(monitor, ['loss', *names])}"
-            )
-        given["monitor"] = "metric"
+    if monitor != "loss" and monitor not in names:
+        raise RequestError(
+            f"monitor must be 'loss' or one of the metrics asked for ({', '.join(names) or 'none'}); got {monitor!r}."
+            f"{did_you_mean(monitor, ['loss', *names])}"
+        )
+    given["monitor"] = "loss" if monitor == "loss" else "metric"
     if not judged and (given.get("patience") is not None or monitor != "loss"):
         what = "patience" if given.get("patience") is not None else "monitor"
         raise RequestError(f"{what} needs validation rows to watch: pass validation=(X, y) or a share such as 0.2.")
-    if chosen.exact:
-        given["batches"] = "exact"
-    if not judged and given.get("monitor") == "metric":
-        raise RequestError("monitor needs validation rows.")
-    return Recipe(**given)
+    with _in_the_users_words():
+        return Recipe(**given)
+
+
+@contextmanager
+def _in_the_users_words() -> Iterator[None]:
+    """Whoever calls `train` knows of no recipes and members."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(str(error).removeprefix("Recipe: ").removeprefix("Member 0: ")) from error
 
 
 def _checkpoint(path: Any) -> Path | None:
@@ -298,13 +307,15 @@ def _group(distributed: Any) -> Any:
     return distributed if isinstance(distributed, Distributed) else Distributed.from_environment()
 
 
-def _about(inputs: tuple[Tensor, ...]) -> list[str]:
+def _about(inputs: tuple[Tensor, ...], byte_inputs: Bytes) -> list[str]:
     """What is worth knowing of the inputs."""
-    for number, tensor in enumerate(inputs):
-        if tensor.is_floating_point() and tensor.numel():
-            largest = max(abs(float(tensor.max())), abs(float(tensor.min())))
-            if largest > LARGE:
-                which = f"Input {number} reaches" if len(inputs) > 1 else "The inputs reach"
-                said = "networks learn best from numbers near -1 to 1: standardise columns, or divide images by 255"
-                return [f"{which} {largest:,.4g}; {said}."]
-    return []
+    found = []
+    if byte_inputs == "fractions" and any(tensor.dtype == torch.uint8 for tensor in inputs):
+        found.append(
+            "X holds bytes (uint8): the network gets them divided by 255; do so too where you call it yourself."
+        )
+    largest = max((float(tensor.abs().max()) for tensor in inputs if tensor.is_floating_point()), default=0.0)
+    if largest > LARGE:
+        said = "networks learn best from numbers near -1 to 1: standardise columns, or divide by the largest value"
+        found.append(f"The inputs reach {largest:,.4g}; {said}.")
+    return found

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from annvil.task import FloatArray
 from annvil.workshop.blending import Blend
-from annvil.workshop.judging import forms_of
 from annvil.workshop.predicting import Predictor
 from annvil.workshop.tables import Table
 from annvil.workshop.varying import Candidate
@@ -49,7 +48,7 @@ class Ensemble:
         ]
         request = judge.request
         self.network = Blend([n for n, _ in networks], [w for _, w in networks], request.target)
-        self.predictor = Predictor(self.network, request.target, forms_of(request))
+        self.predictor = Predictor.of(request, self.network)
         voted = torch.stack([float(w) * judge.votes(a) for a, w in zip(chosen, self.weights, strict=True)]).sum(0)
         self.loss = judge.loss(voted)
         self.scores = judge.scores_of(voted)

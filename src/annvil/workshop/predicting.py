@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.workshop.arrays import input_tensors
+from annvil.training.recipe import Bytes
+from annvil.workshop.arrays import as_type, input_tensors, widened
 from annvil.workshop.targets import Target
+
+if TYPE_CHECKING:
+    from annvil.workshop.request import Request
 
 _NUMBERS_AT_ONCE = 1 << 20
 """Input numbers in one pass of a prediction (assumed: some MB, and tens of MB inside wide networks)."""
@@ -27,11 +31,19 @@ class Predictor:
     network : in evaluation mode
     target : what its outputs stand for
     forms : type and shape of one row of each input, as in training
+    byte_inputs : how bytes reach the network, see `annvil.training.Recipe`
     """
 
     network: nn.Module
     target: Target
     forms: tuple[tuple[torch.dtype, tuple[int, ...]], ...]
+    byte_inputs: Bytes = "fractions"
+
+    @classmethod
+    def of(cls, request: Request, network: nn.Module) -> Predictor:
+        """For a network that was trained as ``request`` asked."""
+        forms = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in request.inputs)
+        return cls(network, request.target, forms, request.recipe.byte_inputs)
 
     def outputs(self, X: Any) -> Tensor:
         """Raw outputs, float32, rows first.
@@ -51,8 +63,8 @@ class Predictor:
                     f"Rows of {which} have shape {tuple(tensor.shape[1:])}; the network learnt from rows of shape "
                     f"{shape}."
                 )
-        typed = tuple(tensor.to(dtype) for tensor, (dtype, _) in zip(inputs, self.forms, strict=True))
-        return run(self.network, typed)
+        typed = tuple(as_type(tensor, dtype, "X") for tensor, (dtype, _) in zip(inputs, self.forms, strict=True))
+        return run(self.network, typed, self.byte_inputs)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """In the user's terms: labels where there are classes, 0 and 1 for several labels, numbers otherwise."""
@@ -69,10 +81,10 @@ class Predictor:
         return self.target.probabilities(self.outputs(X))
 
 
-def run(network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+def run(network: nn.Module, inputs: tuple[Tensor, ...], byte_inputs: Bytes = "fractions") -> Tensor:
     """Raw outputs for all rows, float32, some rows at a time."""
     numbers = sum(tensor[:1].numel() for tensor in inputs)
     rows = max(16, _NUMBERS_AT_ONCE // max(numbers, 1))
     with torch.no_grad():
         parts = zip(*(torch.split(tensor, rows) for tensor in inputs), strict=True)
-        return torch.cat([network(*part).float() for part in parts])
+        return torch.cat([network(*widened(part, byte_inputs)).float() for part in parts])

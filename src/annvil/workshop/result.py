@@ -70,14 +70,14 @@ class Result:
     ) -> Result:
         """The result of member ``place``; ``because`` completes the state of a member that was stopped."""
         state = population.states[place]
-        if because and state.startswith("stopped at epoch"):
-            state = f"{state} {because}"
+        if state.startswith("stopped at epoch"):
+            state = state.replace("by the listener", "because a callback asked for it")
+            state = f"{state} {because}" if because and "because" not in state else state
         network = population.network(place)
         notices = list(request.notices)
         diverged = state.startswith("diverged")
         if diverged:
             notices.append(f"Training {state}; try a smaller learning rate, clip_norm=1, or scaled inputs.")
-        forms = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in request.inputs)
         best = int(population.best_epochs[place])
         return cls(
             network=network,
@@ -89,7 +89,7 @@ class Result:
             choices=dict(population.choices),
             notices=tuple(notices),
             health=None if watch is None else watch.health(diverged),
-            predictor=Predictor(network, request.target, forms),
+            predictor=Predictor.of(request, network),
             monitor=request.monitor,
         )
 

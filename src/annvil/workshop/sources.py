@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from annvil.errors import RequestError
-from annvil.workshop.arrays import input_tensors
+from annvil.training.recipe import Bytes
+from annvil.workshop.arrays import input_tensors, widened
 from annvil.workshop.keras_models import from_keras, is_keras_model, write_back
 
 
@@ -28,7 +29,8 @@ class Source:
     template : a network of that shape, in training mode; it is the engine's, never the user's own object
     takes : names of settings that ``given`` accepts as arguments; None for any name (``**settings``)
     seed : with which a module's own weights are taken for its initial ones
-    example : two rows of the inputs; lazy modules get their shapes from them
+    example : two rows of the inputs, as the network takes them; lazy modules get their shapes from them
+    byte_inputs : how inputs of bytes (uint8) reach the network, see `annvil.training.Recipe`
     """
 
     given: Any
@@ -36,6 +38,7 @@ class Source:
     takes: frozenset[str] | None = frozenset()
     seed: int = 0
     example: tuple[Tensor, ...] = ()
+    byte_inputs: Bytes = "fractions"
 
     @property
     def is_factory(self) -> bool:
@@ -118,36 +121,43 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
             )
         inputs = input_tensors(X, template, "X", n_rows)
     with seeded(seed):
-        inputs, output = settle(template, inputs)
-        example = tuple(tensor[:2] for tensor in inputs)
+        inputs, output, byte_inputs = settle(template, inputs)
+        example = tuple(widened([tensor[:2] for tensor in inputs], byte_inputs))
         _materialise(template, example)
     if not any(parameter.requires_grad for parameter in template.parameters()):
         raise RequestError(f"{type(template).__name__} has no parameters that could be trained.")
-    return Source(given, template.train(), takes, seed, example), inputs, output
+    return Source(given, template.train(), takes, seed, example, byte_inputs), inputs, output
 
 
 _NAMELESS = nn.Sequential()  # Keras models take their inputs in order
 
 
-def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
-    """The inputs in the types that the network takes, and its outputs for two rows of them.
+def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor, Bytes]:
+    """The inputs in the types that the network takes, its outputs for two rows of them, and how it takes bytes.
+
+    Types are tried in this order: as they are; bytes as fractions; whole numbers as floats too.
 
     Raises
     ------
     RequestError
         Where it takes them in no type, with PyTorch's own reason, or returns no tensor with rows first.
     """
-    tried = [inputs]
-    if not all(tensor.is_floating_point() for tensor in inputs):
-        tried.append(tuple(tensor.float() for tensor in inputs))
+    tried: list[tuple[tuple[Tensor, ...], Bytes]] = [(inputs, "integers"), (inputs, "fractions")]
+    if not any(tensor.dtype == torch.uint8 for tensor in inputs):
+        tried = tried[1:]
+    if any(tensor.dtype == torch.int64 for tensor in inputs):
+        floats = tuple(tensor.float() if tensor.dtype == torch.int64 else tensor for tensor in inputs)
+        tried.append((floats, "fractions"))
     reason: Exception | None = None
-    for candidate in tried:
-        rows = tuple(tensor[:2] for tensor in candidate)
+    came_as: Bytes = "fractions"
+    for candidate, byte_inputs in tried:
+        rows = widened([tensor[:2] for tensor in candidate], byte_inputs)
         try:
             with torch.enable_grad():
                 output: Any = copy.deepcopy(network).eval()(*rows)
         except Exception as error:  # the user's own code runs here, and may raise anything
-            reason = reason or error
+            first = reason is None or came_as == "integers"  # PyTorch says more of floats than of bytes
+            reason, came_as = (error, byte_inputs) if first else (reason, came_as)
             continue
         if not isinstance(output, Tensor) or output.dim() == 0 or len(output) != len(rows[0]):
             came = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else _what(output)
@@ -155,7 +165,7 @@ def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor
                 f"{type(network).__name__} must return one tensor with a row of outputs for each of the {len(rows[0])} "
                 f"rows it was called with; it returned {came}."
             )
-        return candidate, output
+        return candidate, output, byte_inputs
     shapes = ", ".join(str(tuple(tensor[:2].shape)) for tensor in inputs)
     said = next((line.strip() for line in str(reason).splitlines() if line.strip()), type(reason).__name__)
     flat = any(tensor.dim() == 1 and tensor.is_floating_point() for tensor in inputs)

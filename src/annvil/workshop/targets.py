@@ -59,7 +59,7 @@ class Target:
         if self.kind in ("classes", "binary") and y.ndim == 1:
             codes = self._codes(y, where)
             if self.kind == "binary":
-                return codes.float().reshape(-1, *self.shape)
+                return codes.float().reshape(-1, *self.shape[-1:])
             return torch.nn.functional.one_hot(codes, len(self.labels)).float() if self.matrix else codes
         if self.kind == "positions":
             _in_range(y, self.shape[-1], where)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from annvil.workshop.arrays import widened
 from annvil.workshop.asking import read_request
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.events import EventLog
@@ -190,7 +191,7 @@ def train_one(request: Request, told: Mapping[str, Any]) -> Result:
 
     start = time.monotonic()
     member = request.member()
-    watch = Watch(tuple(tensor[:256] for tensor in request.inputs))
+    watch = Watch(tuple(widened([tensor[:256] for tensor in request.inputs], request.recipe.byte_inputs)))
     story = Story(request, member, (watch,))
     stops = _Stops(request.deadline)
     request.callbacks.begin({name: value for name, value in told.items() if _is_plain(value)})
