@@ -19,11 +19,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "kills"),
+    [("plain", 10), ("rich", 4), *(pytest.param(r, 50, marks=pytest.mark.slow) for r in ("plain", "rich"))],
+)
+def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Path, recipe: str, kills: int) -> None:
     script = Path(__file__).with_name("killed_run.py")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, script, tmp_path, str(kills), "7"], check=True, env=environment, timeout=280)
+    subprocess.run(
+        [sys.executable, script, tmp_path, str(kills), "7", recipe], check=True, env=environment, timeout=280
+    )
     whole, killed = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "killed.npz")
     assert set(whole) == set(killed)
     for name in whole:
