@@ -70,3 +70,10 @@ def test_halving_by_the_metric() -> None:
     records = [Record(best_loss=loss, best_metric=metric) for loss, metric in ((1.0, 0.5), (2.0, 0.9))]
     halve([member(0), member(1)], records, 3, "metric")
     assert [record.state for record in records] == ["beaten at epoch 3", ""]
+
+
+def test_the_last_weights_may_be_kept_and_patience_still_counts_from_the_best():
+    record, recipe = Record(), Recipe(10, patience=2, keep="last")
+    kept = [record.judge(epoch, 1.0, loss, True, recipe) for epoch, loss in enumerate([5.0, 3.0, 4.0, 6.0], start=1)]
+    assert kept == [True] * 4
+    assert (record.best_epoch, record.best_at, record.state) == (4, 2, "stopped early at epoch 4")

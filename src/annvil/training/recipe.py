@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "muon"]
 ScheduleName = Literal["constant", "cosine", "one-cycle", "coslog", "flat-cosine", "triangular"]
 Precision = Literal["auto", "float32", "bfloat16"]
-Batches = Literal["equal", "exact"]
+Batches = Literal["equal", "unpadded", "exact"]
+Bytes = Literal["fractions", "integers"]
 Road = Literal["auto", "recorded", "eager"]
 
 
@@ -95,9 +96,11 @@ class Recipe:
     epochs : passes over the training rows, at most
     batch_size : most rows in a step. An epoch has ceil(rows / batch_size) steps of equal size (give or take a row), so
         that no step is made of a few left-over rows.
-    batches : "equal" steps as just said, or "exact": batches of exactly ``batch_size`` rows and a last one of what is
-        left, as the loops of PyTorch and Keras make them. Networks whose outputs for a row depend on the other rows of
-        its batch (batch norm) always get "exact" ones, because they must not see padding.
+    batches : "equal" steps as just said, padded with rows of weight 0 so that members whose numbers of rows differ a
+        little train as one program; "unpadded": the same without padding; "exact": batches of exactly ``batch_size``
+        rows and a last one of what is left, as the loops of PyTorch and Keras make them. Networks whose outputs for a
+        row depend on the other rows of its batch (batch norm) and losses that take no weights must not see padding:
+        they get "unpadded" steps where "equal" ones were asked for, and ``Population.choices`` says so.
     shuffle : whether rows come in a new order every epoch, or always in the order of ``Member.train``
     optimizer : "adamw" (Loshchilov and Hutter 2019); "adam" (Kingma and Ba 2015, weight decay added to the gradient as
         `torch.optim.Adam` does); "sgd" with momentum, as `torch.optim.SGD`; "rmsprop" (Tieleman and Hinton 2012), as
@@ -125,12 +128,15 @@ class Recipe:
     monitor : what chooses the best epoch, and is waited for and raced by: the validation "loss", or the caller's
         "metric" (of which more is better; see `Metric`)
     patience : epochs without a better validation ``monitor`` after which a member stops; None trains all epochs
+    keep : the weights of the "best" epoch, or those of the "last"; without validation rows it is always the last
     halving : shares of the epochs at which the worse half of the candidates of each race is removed
     clip_norm : most a member's gradient may measure (2-norm over all parameters); None for no limit
     clip_by : what ``clip_norm`` limits: the norm over "all" parameters, that of "each" one, or every single "number"
     precision : "float32"; "bfloat16" multiplies matrices in bfloat16 and keeps everything else, weights included, in
         float32; "auto" takes bfloat16 where a measurement on this machine says that it pays
     threads : cores to use, or "auto"
+    byte_inputs : how inputs of type uint8 (images) reach the network: as "fractions", float32 value / 255, or as the
+        "integers" they are. They are kept as bytes and widened batch by batch.
     road : "recorded": the step is recorded once and replayed without autograd; "eager": it is computed by PyTorch's
         autograd anew every time, one member after another; "auto": recorded wherever that gives the same and is fast
     """
@@ -155,11 +161,13 @@ class Recipe:
     regularisation: Literal["constant", "flat-cosine"] = "constant"
     monitor: Literal["loss", "metric"] = "loss"
     patience: int | None = None
+    keep: Literal["best", "last"] = "best"
     halving: tuple[float, ...] = ()
     clip_norm: float | None = None
     clip_by: Literal["all", "each", "number"] = "all"
     precision: Precision = "auto"
     threads: int | Literal["auto"] = "auto"
+    byte_inputs: Bytes = "fractions"
     road: Road = "auto"
 
     def __post_init__(self) -> None:
@@ -177,6 +185,7 @@ class Recipe:
         _require(averages, "average", self.average, "a decay in (0, 1] or None")
         _share(self.average_from, "average_from")
         _one_of(("loss", "metric"), "monitor", self.monitor)
+        _one_of(("best", "last"), "keep", self.keep)
         _one_of(("constant", "flat-cosine"), "regularisation", self.regularisation)
         _require(self.patience is None or self.patience >= 1, "patience", self.patience, "at least 1 or None")
         _require(all(0 < share < 1 for share in self.halving), "halving", self.halving, "shares between 0 and 1")

@@ -16,7 +16,8 @@ class Record:
     """One member's story. ``state`` is empty while it trains."""
 
     state: str = ""
-    best_epoch: int = 0
+    best_epoch: int = 0  # whose weights are kept
+    best_at: int = 0  # where patience counts from
     best_loss: float = math.nan  # validation loss at the best epoch
     best_metric: float = math.nan  # metric there
     train_loss: list[float] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Record:
         recipe: Recipe,
         metric: float = math.nan,
     ) -> bool:
-        """Note the losses of ``epoch`` (counted from 1); returns whether the weights are now the best.
+        """Note the losses of ``epoch`` (counted from 1); returns whether the weights are now those to keep.
 
         The last of equally good epochs is kept, as RealMLP does (Holzmüller et al. 2024, section 3). An epoch without a
         metric, where the metric decides, is worse than any that has one.
@@ -63,10 +64,13 @@ class Record:
         best = self.standing(recipe.monitor)
         better = math.isnan(best) or (validation_loss if recipe.monitor == "loss" else -metric) <= best
         if better:
-            self.best_epoch, self.best_loss, self.best_metric = epoch, validation_loss, metric
-        elif recipe.patience is not None and epoch - self.best_epoch >= recipe.patience:
+            self.best_at, self.best_loss, self.best_metric = epoch, validation_loss, metric
+        elif recipe.patience is not None and epoch - self.best_at >= recipe.patience:
             self.state = f"stopped early at epoch {epoch}"
-        return better
+        kept = better or recipe.keep == "last"
+        if kept:
+            self.best_epoch = epoch
+        return kept
 
 
 def halve(members: Sequence[Member], records: Sequence[Record], epoch: int, monitor: str = "loss") -> None:

@@ -140,6 +140,7 @@ def train(
     recipe = {
         "epochs": epochs, "batch_size": 32 if batch_size == "auto" else batch_size, "optimizer": optimizer,
         "nesterov": nesterov, "betas": betas, "schedule": schedule, "warmup": warmup, "clip_norm": clip_norm,
+        "keep": None if restore_best else "last",
         "accumulate": accumulate, "average": average, "patience": patience, "shuffle": shuffle, "batches": batches,
         "precision": precision, "threads": threads, "road": road,
     }  # fmt: skip
