@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from annvil.errors import RequestError
+from annvil.workshop.keras_losses import Rows, crossentropy_by_shape, ends_in_softmax, row_losses
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
     if not getattr(model, "compiled", False):
         return Compiled(None, {}, {})
     loss = _loss(model)
-    function = None if loss is None else partial(_batch_loss, loss)
+    function = None if loss is None else partial(_batch_loss, row_losses(loss, ends_in_softmax(model)), _sums(loss))
     if not with_optimizer or model.optimizer is None:
         return Compiled(function, _metrics(model), {})
     settings, schedule = _settings(model.optimizer)
@@ -83,14 +84,19 @@ def _loss(model: Any) -> Any:
     return loss
 
 
-def _batch_loss(loss: Any, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def _sums(loss: Any) -> bool:
+    """Whether the loss is the sum over a batch's rows, not their mean."""
+    return getattr(loss, "reduction", "") == "sum"
+
+
+def _batch_loss(rows: Rows, sums: bool, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """The loss of a batch: the mean over each row's numbers, then the sum over rows with ``weight``.
 
     ``weight``, ``(batch,)`` or ``(batch, positions)``, sums to 1 over a training batch, and over all batches of a
     validation; what Keras adds or averages once a batch counts as much as the batch does.
     """
     mask, penalty = getattr(output, "_keras_mask", None), getattr(output, "penalty", None)
-    values = row_losses(loss, output.float(), target)
+    values = rows(output if output.dtype is torch.float32 else output.float(), target)
     share = weight.sum()
     if values.dim() == 0:
         total = values * share  # a function that takes the mean itself
@@ -101,33 +107,9 @@ def _batch_loss(loss: Any, output: Tensor, target: Tensor, weight: Tensor) -> Te
             spread = spread * mask
             spread = spread * (share / spread.sum().clamp(min=1e-30))
         total = (values * spread).sum()
-    if getattr(loss, "reduction", "") == "sum":
+    if sums:
         total = total * values.numel()
     return total if penalty is None else total + penalty * share
-
-
-def row_losses(loss: Any, output: Tensor, target: Tensor) -> Tensor:
-    """The losses before they are averaged, ``(batch, …)``, as Keras computes them."""
-    keras = sys.modules["keras"]
-    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
-        loss = _crossentropy_by_shape(output, target)
-    if isinstance(loss, str):
-        loss = keras.losses.get(loss)
-    if target.is_floating_point():
-        target = target.float()
-    if isinstance(loss, keras.losses.Loss):
-        return loss.call(target, output)  # type: ignore[no-any-return]
-    if target.dim() == output.dim() - 1 and output.shape[-1] == 1:
-        target = target.unsqueeze(-1)
-    return loss(target, output)  # type: ignore[no-any-return]
-
-
-def _crossentropy_by_shape(output: Tensor, target: Tensor) -> str:
-    """Which cross-entropy "crossentropy" means: the rule of Keras' ``get_loss``."""
-    if output.shape[-1] == 1:
-        return "binary_crossentropy"
-    sparse = target.dim() < output.dim() or target.shape[-1] == 1
-    return "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
 
 
 def _metrics(model: Any) -> dict[str, Callable[[Tensor, Tensor], float]]:
@@ -160,7 +142,7 @@ def _score(metric: Any, output: Tensor, target: Tensor) -> float:
             "sparse_categorical_crossentropy": keras.metrics.SparseCategoricalAccuracy,
             "categorical_crossentropy": keras.metrics.CategoricalAccuracy,
         }
-        metric = kinds[_crossentropy_by_shape(output, target)]()
+        metric = kinds[crossentropy_by_shape(output, target)]()
     elif isinstance(metric, str):
         metric = keras.metrics.get(metric)
     if not isinstance(metric, keras.metrics.Metric):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -211,13 +212,18 @@ def _state(network: nn.Module) -> Iterator[Tensor]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """PyTorch's global generator on the CPU seeded for a while, and put back."""
-    before = torch.get_rng_state()
+    """The global generators of PyTorch (on the CPU) and of Python seeded for a while, and put back.
+
+    Keras' initialisers draw their seeds from Python's.
+    """
+    before, of_python = torch.get_rng_state(), random.getstate()
     torch.default_generator.manual_seed(seed)
+    random.seed(seed)
     try:
         yield
     finally:
         torch.set_rng_state(before)
+        random.setstate(of_python)
 
 
 def _takes(factory: Callable[..., Any]) -> frozenset[str] | None:
