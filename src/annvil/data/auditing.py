@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
@@ -15,9 +16,10 @@ from annvil.data.findings import (
     outlying_numbers,
     percent,
 )
+from annvil.data.images.pictures import Images
 from annvil.data.leakage import find_leaks
 from annvil.data.rows import are_copies, number_groups, row_keys
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs, Table
 from annvil.task import FloatArray, IntArray
 
 IMBALANCED = 0.25
@@ -27,9 +29,21 @@ FEW_PER_CLASS = 10
 """Two rows of a class in each of five folds."""
 
 
-def audit(dataset: Dataset, *, seed: int = 0) -> tuple[Finding, ...]:
+def audit(dataset: Dataset[Inputs], *, seed: int = 0) -> tuple[Finding, ...]:
     """Everything found, the most serious first. Long data are sampled where every row is not needed."""
-    found = [
+    inputs = dataset.inputs
+    if isinstance(inputs, Images):
+        from annvil.data.images.auditing import audit_images
+
+        found = list(audit_images(cast("Dataset[Images]", dataset), seed))
+    else:
+        found = _of_table(cast("Dataset[Table]", dataset), seed)
+    rank = {"serious": 0, "warning": 1, "info": 2}
+    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))
+
+
+def _of_table(dataset: Dataset, seed: int) -> list[Finding]:
+    return [
         *_leaks(dataset, seed),
         *_repeated_rows(dataset),
         *_target(dataset),
@@ -40,8 +54,6 @@ def audit(dataset: Dataset, *, seed: int = 0) -> tuple[Finding, ...]:
         *categories(dataset),
         *outlying_numbers(dataset),
     ]
-    rank = {"serious": 0, "warning": 1, "info": 2}
-    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))
 
 
 def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Column, Dataset, Table
+from annvil.data.rows import number_groups
+from annvil.data.table import Column, Dataset, Inputs, Table
 from annvil.task import FloatArray, IntArray
 
 ALMOST_PERFECT = 0.05
@@ -60,7 +61,7 @@ class Suspect:
 
 def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
     """Suspected columns, worst first. Looks at no more than 12 000 rows."""
-    rows = _sample(dataset, _SAMPLE_ROWS, seed)
+    rows = sample_rows(dataset, _SAMPLE_ROWS, seed)
     if len(rows) < 30:
         return ()
     data = dataset.take(rows)
@@ -80,7 +81,7 @@ def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
     return tuple(suspects)
 
 
-def _sample(dataset: Dataset, most: int, seed: int) -> IntArray:
+def sample_rows(dataset: Dataset[Inputs], most: int, seed: int) -> IntArray:
     """Rows drawn at random, at least 100 of each class where there are so many."""
     n = dataset.n_rows
     if n <= most:
@@ -93,6 +94,30 @@ def _sample(dataset: Dataset, most: int, seed: int) -> IntArray:
             if len(own) * most / n < 100:
                 rows = np.concatenate([rows, generator.permutation(own)[:100]])
     return np.unique(rows)
+
+
+def told_by(columns: Table, dataset: Dataset[Inputs], seed: int = 0) -> tuple[float, FloatArray]:
+    """How well ``columns``, which may be no inputs, tell the target of ``dataset``: the error of all together and that
+    of each alone ``(n_columns,)``, 0 (perfect) to 1 (useless), each half of the rows judged by the other.
+
+    Together they are given to a forest of random trees, whose cost hardly grows with the number of classes.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+    data = Dataset(columns, dataset.y, dataset.task, number_groups(dataset.groups))
+    half = _halves(data, seed)
+    alone = np.array([_error_alone(data, column, half) for column in columns.columns])
+    X, guesses = _matrix(columns), np.zeros_like(_answers(data))
+    settings: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": seed}
+    for side in (half, ~half):
+        if not side.any() or side.all():
+            return 1.0, alone
+        if data.task.is_classification:
+            model = ExtraTreesClassifier(**settings).fit(X[~side], data.y[~side])
+            guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side])
+        else:
+            guesses[side] = ExtraTreesRegressor(**settings).fit(X[~side], _answers(data)[~side]).predict(X[side])
+    return error_of(data, guesses), alone
 
 
 def _halves(data: Dataset, seed: int) -> NDArray[np.bool_]:
@@ -206,7 +231,7 @@ def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed:
     best = sorted(columns, key=lambda i: errors[i])[:_MODEL_COLUMNS]
     if not best:
         return 1.0
-    data = data.take(_sample(data, _MODEL_ROWS, seed))
+    data = data.take(sample_rows(data, _MODEL_ROWS, seed))
     X = _matrix(Table(tuple(data.inputs.columns[i] for i in best), data.n_rows))
     half = _halves(data, seed)
     guesses = np.zeros_like(_answers(data))

@@ -37,6 +37,7 @@ _SIDE = 16  # of thumbnails that are kept for all pictures: 256 bytes each
 _FINE = 32
 _ROUGHLY = 0.98  # correlation of small thumbnails that earns a look at the large ones (measured: loses no pair)
 _BANDS = 12
+_FLIPPED = 12  # bits of the hash in which candidates may differ (measured: near-duplicates differ in up to 8)
 _NEIGHBOURS = 24  # compared within a band that too many share
 
 Matrix = NDArray[np.float32]
@@ -144,6 +145,7 @@ def _all_pairs(small: NDArray[np.uint8], block: int = 1024) -> Iterator[IntArray
 def _hashed_pairs(small: NDArray[np.uint8]) -> Iterator[IntArray]:
     """Pairs that agree in a band of the hash, and whose small thumbnails correlate."""
     bits = hash_bits(small)
+    codes = bits @ (1 << np.arange(bits.shape[1], dtype=np.int64))
     n = len(small)
     width = int(np.clip(np.ceil(np.log2(n)), 8, 20))  # so that a band of random bits is shared by one picture or two
     generator = np.random.default_rng(0)  # which bits make a band is part of the method, not of the user's seed
@@ -151,14 +153,15 @@ def _hashed_pairs(small: NDArray[np.uint8]) -> Iterator[IntArray]:
     for _ in range(_BANDS):
         picked = generator.choice(bits.shape[1], width, replace=False)
         band = bits[:, picked] @ weights
-        rest = np.setdiff1d(np.arange(bits.shape[1]), picked)[:40]
-        order = np.lexsort((bits[:, rest] @ (1 << np.arange(len(rest), dtype=np.int64)), band))
+        order = np.lexsort((codes, band))
         sorted_band = band[order]
         for step in range(1, _NEIGHBOURS + 1):
             same = np.flatnonzero(sorted_band[step:] == sorted_band[:-step])
             if not len(same):
                 break
             one, other = order[same], order[same + step]
+            near = np.bitwise_count(codes[one] ^ codes[other]) <= _FLIPPED
+            one, other = one[near], other[near]
             alike = _likeness(small, one, other) >= _ROUGHLY
             low, high = np.minimum(one[alike], other[alike]), np.maximum(one[alike], other[alike])
             yield low * n + high
