@@ -22,7 +22,7 @@ from annvil.training.recipe import Bytes, check_members
 from annvil.workshop.arrays import LARGE, as_type, input_tensors, row_weights, target_array
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.keras_compile import Compiled, compiled
-from annvil.workshop.keras_models import is_keras_model
+from annvil.workshop.keras_models import KerasNetwork
 from annvil.workshop.losses import ChosenLoss, canonical, choose, ending_of, family_of
 from annvil.workshop.metrics import Score, read_scores
 from annvil.workshop.request import Request
@@ -72,7 +72,9 @@ def read_request(
     truth = _autoencoded(inputs) if truth is None else truth
     if len(truth) != n_given:
         raise DataError(f"X has {n_given} rows and y has {len(truth)}; they must have equally many.")
-    told = compiled(network, "optimizer" not in recipe) if is_keras_model(network) else Compiled(None, {}, {})
+    told = Compiled(None, {}, {})
+    if isinstance(source.template, KerasNetwork):
+        told = compiled(source.template.model, "optimizer" not in recipe)
     target, chosen, notices = _learnt(loss, told, truth, output)
     if settings["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")

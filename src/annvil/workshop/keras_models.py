@@ -79,7 +79,9 @@ class KerasNetwork(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.__dict__["model"] = model  # not registered: its variables are not this network's
-        names = _unique(variable.path for variable in (*model.trainable_variables, *model.non_trainable_variables))
+        variables = (*model.trainable_variables, *model.non_trainable_variables)
+        # By number: Keras names the layers of every model anew, and all networks of a population need the same names.
+        names = [f"{number}/{str(variable.name).replace('.', '_')}" for number, variable in enumerate(variables)]
         n_trained = len(model.trainable_variables)
         self._trained, self._kept = names[:n_trained], names[n_trained:]
         for name, variable in zip(self._trained, model.trainable_variables, strict=True):
@@ -255,16 +257,6 @@ def _is_dropout(layer: Any) -> bool:
 
 def _layers(model: Any) -> list[Any]:
     return list(model._flatten_layers(include_self=False))
-
-
-def _unique(paths: Any) -> list[str]:
-    """Names for parameters: the variables' paths, without the dots that PyTorch forbids, numbered where two agree."""
-    names: list[str] = []
-    for path in paths:
-        plain = str(path).replace(".", "_")
-        taken = sum(1 for name in names if name == plain or name.startswith(f"{plain}~"))
-        names.append(f"{plain}~{taken}" if taken else plain)
-    return names
 
 
 def _check_backend(model: Any) -> None:
