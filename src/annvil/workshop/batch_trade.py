@@ -106,14 +106,13 @@ class BatchTrade:
     def advice(self) -> str:
         """What the table says, in words."""
         best = self.best
-        said = [
-            (
-                f"In {self.seconds:.3g} s each, batches of {best.batch_size} reach the best {self.score_name} "
-                f"({best.score:.4g}, at epoch {best.best_epoch} of {best.epochs_reached}, learning rate "
-                f"{best.learning_rate:.3g})."
-            )
-        ]
-        said += self._of_faster(best)
+        after = "" if best.seconds_to_best is None else f", after {best.seconds_to_best:.2g} s"
+        first = (
+            f"In {self.seconds:.3g} s each, batches of {best.batch_size} reach the best {self.score_name} "
+            f"({best.score:.4g}, at epoch {best.best_epoch} of {best.epochs_reached}{after}, learning rate "
+            f"{best.learning_rate:.3g})."
+        )
+        said = [first, *self._of_faster(best)]
         if len(self.rows) > 1 and best is self.rows[-1]:
             said.append("It is the largest that was tried: a larger one may be better still.")
         if len(self.rows) > 1 and best is self.rows[0] and best.batch_size > 1:
@@ -121,10 +120,6 @@ class BatchTrade:
         if best.best_epoch >= 0.9 * best.epochs_reached > 0:
             said.append("Its loss was still falling: more time will help.")
         return " ".join(said)
-
-    @staticmethod
-    def _after(row: BatchRow) -> str:
-        return "" if row.seconds_to_best is None else f", after {row.seconds_to_best:.2g} s"
 
     def _of_faster(self, best: BatchRow) -> list[str]:
         """The fastest size that is practically as good."""
