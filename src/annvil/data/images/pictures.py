@@ -27,7 +27,7 @@ NAME = "image"
 BLOCK_BYTES = 32 * 2**20
 """Pictures looked through one after another are taken so many bytes at a time (assumed: small beside any memory)."""
 
-MAPPED_BYTES = 256 * 2**20
+MAPPED_BYTES = 64 * 2**20
 """After so many bytes read from a mapped file its pages are handed back, so that a process stays as small as it looks.
 They remain in the system's cache, from which the next reading takes them."""
 
