@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from annvil.data.images import ImageForm
 from annvil.data.table import Field, Kind
 from annvil.errors import BundleError
 from annvil.task import Label, Task, TaskKind
@@ -26,6 +28,9 @@ FORMAT_VERSION = 1
 MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.onnx", "weights.safetensors"
 LARGEST_PART = {MANIFEST: 16 << 20, GRAPH: 2 << 30, WEIGHTS: 16 << 30}
 """Bytes a part may have. Assumed, but for the graph: Protocol Buffers end at 2 GiB."""
+
+MOST_SIDE = 1 << 14
+"""Pixels on a side of a picture (assumed): what is far beyond any network could take."""
 
 _SEALED = re.compile(rb'\{\n "seal": "([0-9a-f]{64})",(\n.*)', re.DOTALL)
 
@@ -60,6 +65,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     threshold : a binary model says ``classes[1]`` from this probability on; None: whichever class is likelier
     parity, parity_rows : largest difference between this graph and the model in memory, over that many held-out rows
     versions : of the libraries that made the model; `save` fills them in
+    architecture : of the network whose weights lie beside the graph, for whoever goes on training it; empty without
     """
 
     contender: str = ""
@@ -75,6 +81,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity: float | None = None
     parity_rows: int = 0
     versions: dict[str, str] = {}
+    architecture: dict[str, Any] = {}
 
 
 class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +90,18 @@ class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     kind: Kind
     style: str = ""
+    form: FormRecord | None = None
+
+
+class FormRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`annvil.data.images.ImageForm` as it is written."""
+
+    height: Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
+    width: Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
+    channels: Literal[1, 3]
+    fit: Literal["pad", "crop"] = "pad"
+    low: float = 0.0
+    high: float = 0.0
 
 
 class TaskRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +126,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def to_fields(self) -> tuple[Field, ...]:
         """The input columns, in the graph's order."""
-        return tuple(Field(record.name, record.kind, record.style) for record in self.schema)
+        return tuple(
+            Field(r.name, r.kind, r.style, None if r.form is None else ImageForm(**msgspec.structs.asdict(r.form)))
+            for r in self.schema
+        )
 
     def to_task(self) -> Task:
         """The question the model answers."""
@@ -123,11 +145,16 @@ def describe(schema: Sequence[Field], task: Task, info: Info, parts: Mapping[str
     """The manifest of a model made by this version."""
     return Manifest(
         created_by=f"annvil {version('annvil')}",
-        schema=tuple(FieldRecord(field.name, field.kind, field.style) for field in schema),
+        schema=tuple(_record(field) for field in schema),
         task=TaskRecord(task.kind, task.target, task.classes, task.reason),
         info=info,
         parts=dict(parts),
     )
+
+
+def _record(field: Field) -> FieldRecord:
+    form = None if field.form is None else FormRecord(**asdict(field.form))
+    return FieldRecord(field.name, field.kind, field.style, form)
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -184,6 +211,11 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
         (expected[manifest.task.kind], f"a {manifest.task.kind} task cannot have {len(classes)} classes"),
         (len({(type(label), label) for label in classes}) == len(classes), "two of its classes are the same"),
         (len(set(names)) == len(names), "two of its columns have the same name"),
+        (
+            all((record.kind == "image") == (record.form is not None) for record in manifest.schema)
+            and ("image" not in [record.kind for record in manifest.schema] or len(names) == 1),
+            "a model of pictures has one input, which has a form",
+        ),
         (manifest.info.threshold is None or manifest.task.kind == "binary", "only a binary task has a threshold"),
         (GRAPH in manifest.parts, f"it lists no {GRAPH}"),
         (set(manifest.parts) <= known, f"it lists parts other than {' and '.join(sorted(known))}"),

@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from annvil.bundle.inspection import check_graph
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
 from annvil.bundle.storage import Storage
-from annvil.data.table import Field, Table
+from annvil.data.table import Field, Inputs, graph_inputs
 from annvil.errors import BundleError, RequestError
 from annvil.task import FloatArray, Label, Task
 
@@ -28,6 +29,9 @@ BLOCK_ROWS = 1024
 """Rows given to the graph at once. Measured: as quick as 4096 or 16384 with every contender, and nearest neighbours
 hold (rows at once) × (training rows) distances in memory."""
 
+
+BLOCK_VALUES = 1 << 20
+"""Numbers given to the graph at once, so that the activations of large pictures stay within memory (assumed)."""
 
 _OUTPUTS = ["prediction"]
 
@@ -53,6 +57,8 @@ class Predictor:
         self._session = _session(graph, self.schema, self.task)
         self._classes = _as_array(self.task.classes)
         self._missing = frozenset(manifest.info.missing)
+        values = sum(prod(spec.shape) for spec in graph_inputs(self.schema))
+        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(values, 1)))
 
     @classmethod
     def from_graph(cls, graph: bytes, schema: Sequence[Field], task: Task) -> Predictor:
@@ -64,9 +70,9 @@ class Predictor:
 
         Parameters
         ----------
-        rows : raw rows with the columns of `schema` in any order: a frame, a dict of columns, a list of dicts, one dict
-            for one row, an array with exactly these columns, or a path. Columns the model does not use are ignored
-            with an `InputNotice`.
+        rows : for a model of pictures: a path, a folder, an array, or a list of those. Else raw rows with the columns
+            of `schema` in any order: a frame, a dict of columns, a list of dicts, one dict for one row, an array with
+            exactly these columns, or a path. Columns the model does not use are ignored with an `InputNotice`.
 
         Raises
         ------
@@ -89,19 +95,19 @@ class Predictor:
             )
         return self.raw(self._conform_aloud(rows))
 
-    def conform(self, rows: Any, *, where: str = "the rows to predict") -> tuple[Table, tuple[str, ...]]:
-        """The rows as a table of exactly this schema, and notices for people; ``where`` names the rows in errors."""
+    def conform(self, rows: Any, *, where: str = "the rows to predict") -> tuple[Inputs, tuple[str, ...]]:
+        """The rows as inputs of exactly this schema, and notices for people; ``where`` names the rows in errors."""
         from annvil.data.conforming import conform
 
         return conform(rows, self.schema, where=where, missing=self._missing)
 
-    def raw(self, table: Table) -> FloatArray:
-        """Outputs of the graph for a table of this schema, float64 ``(n_rows, n_outputs)``."""
-        if table.n_rows <= BLOCK_ROWS:
-            return self._run(table) if table.n_rows else np.empty((0, self.task.n_outputs))
-        blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, table.n_rows, BLOCK_ROWS)]
+    def raw(self, inputs: Inputs) -> FloatArray:
+        """Outputs of the graph for inputs of this schema, float64 ``(n_rows, n_outputs)``."""
+        if inputs.n_rows <= self._block_rows:
+            return self._run(inputs) if inputs.n_rows else np.empty((0, self.task.n_outputs))
+        blocks = [slice(start, start + self._block_rows) for start in range(0, inputs.n_rows, self._block_rows)]
         with ThreadPoolExecutor(min(_cores(), len(blocks)), thread_name_prefix="annvil-predict") as pool:
-            return np.concatenate(list(pool.map(lambda rows: self._run(table.take(rows)), blocks)))
+            return np.concatenate(list(pool.map(lambda rows: self._run(inputs.take(rows)), blocks)))
 
     def decide(self, outputs: FloatArray) -> NDArray[Any]:
         """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on."""
@@ -112,17 +118,17 @@ class Predictor:
         labels: NDArray[Any] = self._classes[chosen]
         return labels
 
-    def _conform_aloud(self, rows: Any) -> Table:
-        table, notices = self.conform(rows)
+    def _conform_aloud(self, rows: Any) -> Inputs:
+        inputs, notices = self.conform(rows)
         for notice in notices:
             warnings.warn(notice, InputNotice, stacklevel=3)
-        return table
+        return inputs
 
-    def _run(self, table: Table) -> FloatArray:
+    def _run(self, inputs: Inputs) -> FloatArray:
         try:
-            outputs: FloatArray = self._session.run(_OUTPUTS, {"numbers": table.numbers(), "texts": table.texts()})[0]
+            outputs: FloatArray = self._session.run(_OUTPUTS, inputs.feeds())[0]
         except Exception as error:  # onnxruntime's exceptions share no base of their own
-            raise BundleError(f"The saved model failed on {table.n_rows} rows: {_first_line(error)}.") from error
+            raise BundleError(f"The saved model failed on {inputs.n_rows} rows: {_first_line(error)}.") from error
         return outputs
 
 
@@ -176,16 +182,14 @@ def _session(graph: bytes, schema: tuple[Field, ...], task: Task) -> Any:
         raise BundleError(
             f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."
         ) from None
-    n_texts = sum(field.is_text for field in schema)
     found = [(value.name, value.type, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
-    expected = [
-        ("numbers", "tensor(double)", [len(schema) - n_texts]),
-        ("texts", "tensor(string)", [n_texts]),
-        ("prediction", "tensor(double)", [task.n_outputs]),
-    ]
-    if found != expected:
+    expected = [(spec.name, _ONNX_TYPES[spec.dtype], list(spec.shape)) for spec in graph_inputs(schema)]
+    if found != [*expected, ("prediction", "tensor(double)", [task.n_outputs])]:
         raise BundleError("The saved model is refused: its graph does not have the inputs and output of its manifest.")
     return session
+
+
+_ONNX_TYPES = {"float64": "tensor(double)", "string": "tensor(string)", "uint8": "tensor(uint8)"}
 
 
 def _as_array(classes: tuple[Label, ...]) -> NDArray[Any]:

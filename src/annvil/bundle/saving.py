@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from annvil.bundle.inspection import check_graph
 from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, describe_part, write_manifest
 from annvil.bundle.storage import write_folder, write_zip
-from annvil.data.table import Field
+from annvil.data.table import Field, graph_inputs
 from annvil.graph import Graph, Value
 from annvil.task import Task
 
@@ -24,22 +24,22 @@ _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 class Writable(Protocol):
     """What can be exported: a fitted model, or anything else that turns raw inputs into outputs."""
 
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """Add raw inputs → outputs ``(n_rows, n_outputs)`` to the graph; returns the outputs' name."""
+    @property
+    def write(self) -> Callable[..., Value]:
+        """Of a graph and its raw inputs: adds outputs ``(n_rows, n_outputs)``; returns their name."""
 
 
 def export(fitted: Writable, schema: Sequence[Field], task: Task) -> bytes:
     """The model as an ONNX graph from raw values to predictions.
 
-    Inputs are always two, whatever the model reads: ``numbers`` float64 ``(rows, n_numbers)`` and ``texts`` string
-    ``(rows, n_texts)``, either of which may have no columns. The output is ``prediction``, float64
-    ``(rows, n_outputs)``: probabilities in the order of ``task.classes``, or values.
+    The inputs follow from the schema, whatever the model reads of them: ``numbers`` float64 ``(rows, n_numbers)`` and
+    ``texts`` string ``(rows, n_texts)`` of a table, either of which may have no columns; ``pixels`` uint8 ``(rows,
+    height, width, channels)`` of pictures. The output is ``prediction``, float64 ``(rows, n_outputs)``: probabilities
+    in the order of ``task.classes``, or values.
     """
     graph = Graph()
-    n_texts = sum(field.is_text for field in schema)
-    numbers = graph.input("numbers", "float64", ["rows", len(schema) - n_texts])
-    texts = graph.input("texts", "string", ["rows", n_texts])
-    outputs = graph.cast(fitted.write(graph, numbers, texts), "float64")
+    raw = [graph.input(spec.name, spec.dtype, ["rows", *spec.shape]) for spec in graph_inputs(schema)]
+    outputs = graph.cast(fitted.write(graph, *raw), "float64")
     return graph.finish({"prediction": (outputs, "float64", ["rows", task.n_outputs])})
 
 

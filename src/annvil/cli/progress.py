@@ -24,7 +24,7 @@ from annvil.report import wording
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Standing
-    from annvil.data.table import Dataset
+    from annvil.data.table import Dataset, Inputs
 
 REFRESHES_PER_SECOND = 4
 _MOST_NAMES, _MOST_FINDINGS = 12, 12
@@ -45,7 +45,7 @@ class Progress(AbstractContextManager["Progress"]):
         self.metric = metric or ""
         self.budget_seconds = budget_seconds
 
-    def read(self, dataset: Dataset, findings: Sequence[Any]) -> None:
+    def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
         from annvil.metrics import default_metric
 
@@ -170,7 +170,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def data_described(dataset: Dataset, findings: Sequence[Any]) -> Table:
+def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
     """What was read, what is asked, how each column is used, and what the check found."""
     task, source = dataset.task, dataset.source
     about = f"{wording.plain_count(dataset.n_rows, 'row')}, {wording.plain_count(len(dataset.notes), 'column')}"
@@ -195,7 +195,7 @@ def data_described(dataset: Dataset, findings: Sequence[Any]) -> Table:
     return paragraphs(lines)
 
 
-def _task_described(dataset: Dataset) -> str:
+def _task_described(dataset: Dataset[Inputs]) -> str:
     if not dataset.task.is_classification:
         return "a number"
     import numpy as np

@@ -17,7 +17,7 @@ from annvil.comparison.plan import Schedule, shape_of
 from annvil.comparison.results import Ablation, Json
 from annvil.comparison.statistics import correlated_posterior
 from annvil.data import nested_subset
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.metrics import Metric
 from annvil.models.contract import Contender, Context, Deadline, Effort, Job, Options
 
@@ -42,18 +42,18 @@ class Step:
     without: Effort
 
 
-def steps_for(dataset: Dataset, chosen: Sequence[tuple[Contender, dict[str, Json]]]) -> Iterator[Step]:
+def steps_for(dataset: Dataset[Inputs], chosen: Sequence[tuple[Contender, dict[str, Json]]]) -> Iterator[Step]:
     """The steps worth measuring for contenders with their chosen settings."""
     for contender, configuration in chosen:
         effort = Effort(1, 1.0, configuration)
-        if dataset.inputs.number_fields:
+        if any(field.kind in ("number", "datetime") for field in dataset.inputs.schema):
             without = replace(effort, options=Options(scaling="none"))
             yield Step(f"scaling-{contender.name}", "scaling the numbers", contender, effort, without)
         if classes_are_unequal(dataset):
             yield _weighting(contender, configuration)
 
 
-def classes_are_unequal(dataset: Dataset) -> bool:
+def classes_are_unequal(dataset: Dataset[Inputs]) -> bool:
     """Whether weighting classes can matter at all."""
     if not dataset.task.is_classification:
         return False
@@ -73,7 +73,7 @@ def _weighting(contender: Contender, configuration: dict[str, Json]) -> Step:
 
 def measure_step(
     step: Step,
-    dataset: Dataset,
+    dataset: Dataset[Inputs],
     folds: Sequence[OuterFold],
     metric: Metric,
     schedule: Schedule,
@@ -108,7 +108,7 @@ def measure_step(
     )
 
 
-def _light_job(dataset: Dataset, fold: OuterFold) -> Job:
+def _light_job(dataset: Dataset[Inputs], fold: OuterFold) -> Job:
     seed = derived_seed(fold.job.seed, 3)
     rows = fold.job.rows
     if len(rows) > MOST_ROWS:

@@ -31,13 +31,13 @@ from annvil.comparison.results import (
 from annvil.comparison.standings import Records
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import Evidence, judge
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.metrics import resolve_worth
 from annvil.models.contract import Contender, Deadline
 
 
 def compare(
-    dataset: Dataset,
+    dataset: Dataset[Inputs],
     contenders: Sequence[Contender],
     request: Request,
     store: Store,

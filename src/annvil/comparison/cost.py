@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from annvil.comparison.results import Cost
 from annvil.comparison.store import ShippedCost
-from annvil.data.table import Dataset, Table
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Fitted
 from annvil.task import FloatArray, IntArray
 
@@ -23,9 +21,13 @@ MOST_CALLS, MOST_SECONDS = 200, 0.3
 
 BATCH_ROWS = 1000
 PARITY_ROWS = 2000
+PARITY_VALUES = 20_000_000
+"""Values (rows × numbers of a row) looked at at most, so that large pictures do not take minutes (assumed)."""
 
 
-def measure_shipped(fitted: Fitted, dataset: Dataset, test: IntArray, outputs: FloatArray) -> tuple[bytes, ShippedCost]:
+def measure_shipped(
+    fitted: Fitted, dataset: Dataset[Inputs], test: IntArray, outputs: FloatArray
+) -> tuple[bytes, ShippedCost]:
     """The exported graph; and size, latency, throughput and parity of the model as a bundle would hold it.
 
     ``outputs`` are the in-memory predictions for the rows ``test``; parity is the largest absolute difference on the
@@ -36,9 +38,10 @@ def measure_shipped(fitted: Fitted, dataset: Dataset, test: IntArray, outputs: F
     schema = dataset.inputs.schema
     graph = export(fitted, schema, dataset.task)
     predictor = Predictor.from_graph(graph, schema, dataset.task)
-    rows = dataset.inputs.take(test[:PARITY_ROWS])
-    parity = float(np.max(np.abs(predictor.raw(rows) - outputs[:PARITY_ROWS]), initial=0.0))
-    row = raw_row(rows, 0)
+    n_rows = parity_rows(dataset.inputs)
+    rows = dataset.inputs.take(test[:n_rows])
+    parity = float(np.max(np.abs(predictor.raw(rows) - outputs[:n_rows]), initial=0.0))
+    row = rows.raw_row(0)
     call = predictor.predict_proba if dataset.task.is_classification else predictor.predict
     p50, p95 = latency_ms(lambda: call(row))
     batch = rows.take(slice(0, BATCH_ROWS))
@@ -56,6 +59,11 @@ def measure_shipped(fitted: Fitted, dataset: Dataset, test: IntArray, outputs: F
     return graph, ShippedCost(cost, parity)
 
 
+def parity_rows(inputs: Inputs, most: int = PARITY_ROWS) -> int:
+    """How many rows are predicted twice, by the graph and in memory."""
+    return max(1, min(most, PARITY_VALUES // max(inputs.n_values, 1)))
+
+
 def latency_ms(call: Callable[[], object]) -> tuple[float, float]:
     """Median and 95th percentile of a call, in milliseconds, after one call to warm up."""
     call()
@@ -66,21 +74,6 @@ def latency_ms(call: Callable[[], object]) -> tuple[float, float]:
         call()
         taken.append((time.perf_counter() - start) * 1000)
     return float(np.median(taken)), float(np.quantile(taken, 0.95))
-
-
-def raw_row(table: Table, row: int) -> dict[str, Any]:
-    """One row as a user would write it: a dict of column name → value, None where missing."""
-    values: dict[str, Any] = {}
-    for column in table.columns:
-        if column.missing[row]:
-            values[column.name] = None
-        elif column.field.is_text:
-            values[column.name] = column.levels[column.values[row]]
-        elif column.kind == "datetime":
-            values[column.name] = datetime.fromtimestamp(float(column.values[row]), UTC).replace(tzinfo=None)
-        else:
-            values[column.name] = float(column.values[row])
-    return values
 
 
 class MemoryMeter:

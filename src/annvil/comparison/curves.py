@@ -28,7 +28,7 @@ from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
 from annvil.comparison.statistics import round_up
 from annvil.comparison.words import named
 from annvil.data import nested_subset
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.metrics import Metric, best_threshold
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, as_outputs
 
@@ -50,7 +50,7 @@ class CurvePlan:
 
 
 def plan_curve(
-    contender: Contender, dataset: Dataset, schedule: Schedule, seconds: float, configuration: dict[str, Json]
+    contender: Contender, dataset: Dataset[Inputs], schedule: Schedule, seconds: float, configuration: dict[str, Json]
 ) -> CurvePlan:
     """The longest curve that fits: fewer folds first, then without the largest sizes, then with shorter training."""
     plan = schedule.plan
@@ -72,7 +72,7 @@ def plan_curve(
 
 def measure_curve(
     contender: Contender,
-    dataset: Dataset,
+    dataset: Dataset[Inputs],
     folds: Sequence[OuterFold],
     metric: Metric,
     curve_plan: CurvePlan,
@@ -101,12 +101,12 @@ def measure_curve(
     )
 
 
-def curve_folds(dataset: Dataset, folds: Sequence[OuterFold], repeats: int) -> Sequence[OuterFold]:
+def curve_folds(dataset: Dataset[Inputs], folds: Sequence[OuterFold], repeats: int) -> Sequence[OuterFold]:
     """The first folds; by time the last two, which alone have enough rows before them."""
     return folds[:repeats] if dataset.time is None else folds[-2:]
 
 
-def error_on_fold(dataset: Dataset, metric: Metric, fold: OuterFold, fitted: Fitted) -> float:
+def error_on_fold(dataset: Dataset[Inputs], metric: Metric, fold: OuterFold, fitted: Fitted) -> float:
     """Error on the fold's test rows, decided with the threshold that the fit's own out-of-fold predictions chose."""
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
     inner_y = dataset.y[fitted.job.rows[known]]
@@ -141,7 +141,7 @@ def _law_seed(contender: str, seed: int) -> int:
 
 
 def share_curve_seconds(
-    contenders: Sequence[Contender], dataset: Dataset, schedule: Schedule, seconds: float
+    contenders: Sequence[Contender], dataset: Dataset[Inputs], schedule: Schedule, seconds: float
 ) -> dict[str, float]:
     """Seconds per contender: an equal limit for each; one that needs less leaves the rest to the others."""
     total = sum(schedule.plan.curve_sizes) / max(1, max(schedule.plan.curve_sizes, default=1))

@@ -12,7 +12,7 @@ import numpy as np
 
 from annvil.comparison.results import Plan
 from annvil.data import inner_splits, nested_subset, outer_splits
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Job, Split
 from annvil.task import IntArray
 
@@ -32,13 +32,13 @@ def derived_seed(seed: int, *place: int) -> int:
     return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])
 
 
-def make_job(dataset: Dataset, key: str, rows: IntArray, inner_folds: int, seed: int) -> Job:
+def make_job(dataset: Dataset[Inputs], key: str, rows: IntArray, inner_folds: int, seed: int) -> Job:
     """The fit on ``rows`` with its inner splits."""
     splits = inner_splits(dataset, rows, inner_folds, seed)
     return Job(key, rows, tuple(Split(split.train, split.test) for split in splits), seed)
 
 
-def outer_jobs(dataset: Dataset, plan: Plan) -> list[list[OuterFold]]:
+def outer_jobs(dataset: Dataset[Inputs], plan: Plan) -> list[list[OuterFold]]:
     """Every fit of the race: ``[repeat][fold]``."""
     jobs = []
     for repeat, splits in enumerate(outer_splits(dataset, plan.outer_folds, plan.repeats, plan.seed)):
@@ -51,7 +51,7 @@ def outer_jobs(dataset: Dataset, plan: Plan) -> list[list[OuterFold]]:
     return jobs
 
 
-def rows_used(dataset: Dataset, plan: Plan) -> IntArray:
+def rows_used(dataset: Dataset[Inputs], plan: Plan) -> IntArray:
     """The rows drawn for the comparison, int64 ``(plan.n_rows_used,)``, ascending; all of them where time allows."""
     everything = np.arange(dataset.n_rows, dtype=np.int64)
     if plan.n_rows_used >= dataset.n_rows:
@@ -59,7 +59,7 @@ def rows_used(dataset: Dataset, plan: Plan) -> IntArray:
     return np.sort(nested_subset(dataset, everything, plan.n_rows_used, plan.seed))
 
 
-def final_job(dataset: Dataset, plan: Plan) -> Job:
+def final_job(dataset: Dataset[Inputs], plan: Plan) -> Job:
     """The fit to ship: all rows that the plan used, with inner splits as in the race.
 
     Rows are numbered in the whole data set. Fit it with the contender's effort of the race to search once more, or

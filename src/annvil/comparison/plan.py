@@ -16,7 +16,7 @@ from annvil.comparison.allowances import PLENTY, SHORTEST_SCALE, Shared, in_orde
 from annvil.comparison.powerlaw import FEWEST_ANCHORS
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Effort, Shape
 
 OUTER_FOLDS = 5
@@ -75,19 +75,21 @@ class Schedule:
     declined: Mapping[str, str]
 
 
-def shape_of(dataset: Dataset, n_rows: int) -> Shape:
+def shape_of(dataset: Dataset[Inputs], n_rows: int) -> Shape:
     """Sizes of a training part of ``n_rows`` rows of the data set."""
+    schema = dataset.inputs.schema
     return Shape(
         n_rows=n_rows,
-        n_numbers=len(dataset.inputs.number_fields),
-        n_texts=len(dataset.inputs.text_fields),
-        n_levels=sum(len(column.levels) for column in dataset.inputs.columns),
+        n_numbers=dataset.inputs.n_values,
+        n_texts=sum(field.is_text for field in schema),
+        n_levels=dataset.inputs.n_levels,
         n_outputs=dataset.task.n_outputs,
         is_classification=dataset.task.is_classification,
+        form=schema[0].form if schema else None,
     )
 
 
-def make_schedule(dataset: Dataset, contenders: Sequence[Contender], request: Request) -> Schedule:
+def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], request: Request) -> Schedule:
     """The largest comparison that fits: repeats and inner folds shrink first, then rows, then the training's length."""
     shares = share_out(request.budget_seconds, dataset.n_rows)
     folds = outer_folds(dataset)
@@ -137,7 +139,7 @@ def share_out(budget_seconds: float, n_rows: int) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in shares.items()}
 
 
-def outer_folds(dataset: Dataset) -> int:
+def outer_folds(dataset: Dataset[Inputs]) -> int:
     """Test folds: five, or one per group when the user's groups are fewer."""
     if not dataset.grouped:
         return OUTER_FOLDS
@@ -149,7 +151,7 @@ def training_rows(n_rows: int, folds: int) -> int:
     return max(1, n_rows - math.ceil(n_rows / folds))
 
 
-def curve_rows(dataset: Dataset, n_rows: int, folds: int) -> int:
+def curve_rows(dataset: Dataset[Inputs], n_rows: int, folds: int) -> int:
     """Training rows that the folds of a learning curve have: by time, those of the last fold but one."""
     return training_rows(n_rows, folds) if dataset.time is None else n_rows * (folds - 1) // (folds + 1)
 
@@ -198,7 +200,7 @@ def curve_sizes(shape: Shape) -> tuple[int, ...]:
     return tuple(sizes) if len(sizes) >= FEWEST_ANCHORS else ()
 
 
-def describe_split(dataset: Dataset) -> str:
+def describe_split(dataset: Dataset[Inputs]) -> str:
     """How test rows are set apart, for people."""
     if dataset.time is not None:
         return "by time: earlier rows train, later rows test"

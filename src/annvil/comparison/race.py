@@ -22,7 +22,7 @@ from annvil.comparison.request import Listener
 from annvil.comparison.results import FoldResult
 from annvil.comparison.standings import Records
 from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError
 from annvil.metrics import Metric, best_threshold, score_all
 from annvil.models.contract import Contender, Context, Deadline, Fitted, as_outputs
@@ -65,7 +65,7 @@ class Race:
     notices : what was said aloud, in order
     """
 
-    dataset: Dataset
+    dataset: Dataset[Inputs]
     row_numbers: IntArray
     records: Records
     listener: Listener
@@ -223,7 +223,7 @@ class Race:
 
 
 def fold_result(
-    dataset: Dataset, metric: Metric, contender: Contender, fold: OuterFold, fitted: Fitted, outputs: FloatArray
+    dataset: Dataset[Inputs], metric: Metric, contender: Contender, fold: OuterFold, fitted: Fitted, outputs: FloatArray
 ) -> FoldResult:
     """The record of one fit: scored on its test rows, with the threshold that its out-of-fold predictions chose."""
     task, rows = dataset.task, fold.job.rows

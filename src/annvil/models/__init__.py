@@ -12,10 +12,11 @@ from annvil.models.contract import (
     Job,
     Member,
     Options,
+    Origin,
     Shape,
     Split,
 )
-from annvil.models.registry import contenders_for_tables
+from annvil.models.registry import contenders_for, contenders_for_tables
 
 __all__ = [
     "Calibration",
@@ -27,7 +28,9 @@ __all__ = [
     "Job",
     "Member",
     "Options",
+    "Origin",
     "Shape",
     "Split",
+    "contenders_for",
     "contenders_for_tables",
 ]

@@ -17,7 +17,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset, Table
+from annvil.data.images import ImageForm
+from annvil.data.table import Dataset
 from annvil.graph import Graph, Value
 from annvil.task import FloatArray, IntArray, Task
 
@@ -89,6 +90,7 @@ class Shape:
     n_levels: int  # categories in all text columns together
     n_outputs: int
     is_classification: bool
+    form: ImageForm | None = None  # of pictures; ``n_numbers`` is then the number of their values
 
 
 class Deadline:
@@ -123,17 +125,31 @@ class Context:
 
 
 class Member(Protocol):
-    """One trained model; the preparation it was fitted with, if any, is its attribute ``preparation``."""
+    """One trained model; the preparation it was fitted with, if any, is its attribute ``preparation``.
 
-    def predict(self, inputs: Table) -> FloatArray:
-        """Probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
+    A contender is written for one kind of inputs: its members take a `Table` and write themselves from ``numbers`` and
+    ``texts``, or take `Images` and write themselves from ``pixels`` (`annvil.data.table.graph_inputs`).
+    """
 
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """Add raw inputs → the same output (float32 or float64, same shape) to the graph; returns its name."""
+    @property
+    def predict(self) -> Callable[[Any], FloatArray]:
+        """Of inputs: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
+
+    @property
+    def write(self) -> Callable[..., Value]:
+        """Of a graph and its raw inputs: adds the same output (float32 or float64, same shape); returns its name."""
 
     @property
     def n_parameters(self) -> int:
         """Learnt numbers: weights, or thresholds and leaf values of trees."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A trained network in parts that can be written: ``architecture`` (JSON-able) rebuilds it, ``weights`` fill it."""
+
+    architecture: Mapping[str, Json]
+    weights: Mapping[str, NDArray[Any]]
 
 
 class Calibration(Protocol):
@@ -177,18 +193,18 @@ class Fitted:
     weights: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
-    def predict(self, inputs: Table) -> FloatArray:
+    def predict(self, inputs: Any) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``, float64."""
         outputs = np.average([member.predict(inputs) for member in self.members], axis=0, weights=self.weights)
         return outputs if self.calibration is None else self.calibration.apply(outputs)
 
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+    def write(self, graph: Graph, *raw: Value) -> Value:
         """Add raw inputs → prediction to the graph, float64; returns the output's name."""
         weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights)
         weights = weights / weights.sum()
         parts = []
         for member, weight in zip(self.members, weights, strict=True):
-            output = graph.cast(member.write(graph, numbers, texts), "float64")
+            output = graph.cast(member.write(graph, *raw), "float64")
             parts.append(graph.op("Mul", output, graph.constant(weight)) if len(weights) > 1 else output)
         outputs = parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
         return outputs if self.calibration is None else self.calibration.write(graph, outputs)
@@ -198,6 +214,11 @@ class Fitted:
         """What is done to raw values before the model sees them, in sentences; members of one bag do the same."""
         prepared = getattr(self.members[0], "preparation", None)
         return () if prepared is None else tuple(prepared.describe())
+
+    def origin(self) -> Origin | None:
+        """What a later training can start from: the first member's network, where it offers one."""
+        offered = getattr(self.members[0], "origin", None)
+        return None if offered is None else offered()
 
     @property
     def n_parameters(self) -> int:
@@ -225,7 +246,7 @@ class Contender(Protocol):
         Constants are measured once on a 2-core machine and err on the slow side, so that the deadline rarely bites.
         """
 
-    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+    def fit(self, dataset: Dataset[Any], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One `Fitted` per job, in order, as each is ready.
 
         Stops early (fewer results) when the deadline passes; never raises for running out of time.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset, Table
+from annvil.data.table import Dataset, Inputs
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
 from annvil.models.metering import Stopwatch
@@ -23,13 +23,13 @@ class ConstantMember:
 
     outputs: FloatArray
 
-    def predict(self, inputs: Table) -> FloatArray:
+    def predict(self, inputs: Inputs) -> FloatArray:
         """``outputs`` once per row."""
         return np.tile(self.outputs, (inputs.n_rows, 1))
 
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """A constant, repeated as often as ``numbers`` has rows."""
-        n_rows = graph.op("Shape", numbers, start=0, end=1)
+    def write(self, graph: Graph, *raw: Value) -> Value:
+        """A constant, repeated as often as the first raw input has rows."""
+        n_rows = graph.op("Shape", raw[0], start=0, end=1)
         shape = graph.op("Concat", n_rows, graph.constant([len(self.outputs)], "int64"), axis=0)
         return graph.op("Expand", graph.constant(self.outputs[None, :]), shape)
 
@@ -54,7 +54,7 @@ class Dummy:
         """Nothing to choose."""
         return Effort()
 
-    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+    def fit(self, dataset: Dataset[Inputs], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One constant per job. It costs nothing, so the deadline only ends it between jobs."""
         words = "class frequencies" if dataset.task.is_classification else "the mean of the target"
         for job in jobs:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Job
 
 
@@ -33,12 +33,13 @@ SMALL_VALUES = 1_000_000
 """Rows times columns up to which one thread is enough (measured: two gain nothing there)."""
 
 
-def threads_for(jobs: Sequence[Job], dataset: Dataset, asked: int) -> int:
+def threads_for(jobs: Sequence[Job], dataset: Dataset[Inputs], asked: int) -> int:
     """Threads for fits one after another: what was asked for, else one for small data and all (0) for large."""
     if asked:
         return asked
     n_rows = max((len(job.rows) for job in jobs), default=0)
-    return 1 if n_rows * len(dataset.inputs.columns) <= SMALL_VALUES else 0
+    n_values = dataset.inputs.n_values + sum(field.is_text for field in dataset.inputs.schema)
+    return 1 if n_rows * n_values <= SMALL_VALUES else 0
 
 
 @contextmanager

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender
+
+
+def contenders_for(dataset: Dataset[Inputs]) -> list[Contender]:
+    """Every contender for inputs of this kind, in the order in which they run and are shown; the dummy first."""
+    kinds = {field.kind for field in dataset.inputs.schema}
+    return contenders_for_pictures() if "image" in kinds else contenders_for_tables()
 
 
 def contenders_for_tables() -> list[Contender]:
@@ -20,3 +27,10 @@ def contenders_for_tables() -> list[Contender]:
 
     networks: list[Contender] = [DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
     return [Dummy(), Linear(), Neighbours(), BoostedTrees(), *networks]
+
+
+def contenders_for_pictures() -> list[Contender]:
+    """Every contender for pictures, as `contenders_for_tables` does."""
+    from annvil.models.dummy import Dummy
+
+    return [Dummy()]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.models.calibration import SMALLEST, VectorScaling, fit_calibration
 from annvil.models.contract import Context, Job, Json
 from annvil.task import FloatArray, IntArray, Task
@@ -65,7 +65,7 @@ class Trial:
 
 
 def try_candidates(
-    dataset: Dataset,
+    dataset: Dataset[Inputs],
     job: Job,
     candidates: Sequence[Candidate],
     fit_split: Callable[[Candidate, int], tuple[M, FloatArray]],
@@ -100,7 +100,7 @@ def try_candidates(
     return trials, best_members
 
 
-def judge(dataset: Dataset, job: Job, predictions: Sequence[FloatArray], candidate: Candidate) -> Trial:
+def judge(dataset: Dataset[Inputs], job: Job, predictions: Sequence[FloatArray], candidate: Candidate) -> Trial:
     """Assemble, calibrate and score one candidate.
 
     ``predictions`` holds, for each inner split, outputs for the rows of its ``test`` ``(len(test), n_outputs)``. A

@@ -14,7 +14,7 @@ import msgspec
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.data import audit, read
 from annvil.data.storage import load_dataset, save_dataset
-from annvil.data.table import Dataset
+from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError, DataError, Interrupted, RequestError
 from annvil.files import write_atomically
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
@@ -28,7 +28,7 @@ LEAST_FOR_REPORT = 2.0
 class Listener(ComparisonListener, Protocol):
     """Whoever shows how a fit goes."""
 
-    def read(self, dataset: Dataset, findings: Sequence[Any]) -> None:
+    def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """The data are read and checked; nothing is written yet."""
 
     def finished(self, run: Run) -> None:
@@ -38,7 +38,7 @@ class Listener(ComparisonListener, Protocol):
 class Silent:
     """A listener that shows nothing: what `fit` uses from Python unless told otherwise."""
 
-    def read(self, dataset: Dataset, findings: Sequence[Any]) -> None:
+    def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Show nothing."""
 
     def stage(self, text: str) -> None:
@@ -175,7 +175,7 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
 class _Work:
     folder: RunFolder
     request: FitRequest
-    dataset: Dataset
+    dataset: Dataset[Inputs]
     findings: Sequence[Any]
     clock: Clock
     listener: Listener
@@ -212,7 +212,7 @@ def _carry_through_alone(work: _Work) -> Run:
 def _compare_ship_report(work: _Work) -> Run:
     from annvil.comparison import Request, Store, compare
     from annvil.metrics import default_metric, metric_named
-    from annvil.models import contenders_for_tables
+    from annvil.models import contenders_for
     from annvil.models.contract import Deadline
     from annvil.run import shipping
     from annvil.run.reporting import assemble, write_report
@@ -220,7 +220,7 @@ def _compare_ship_report(work: _Work) -> Run:
     request, dataset, task = work.request, work.dataset, work.dataset.task
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
 
-    contenders = contenders_for_tables()
+    contenders = contenders_for(dataset)
     store = Store(work.folder.race)
     metric = metric_named(request.metric, task) if request.metric else default_metric(task)
     work.enter("Comparing")
@@ -280,8 +280,8 @@ class _Keeping:
         self._work.listener.notice(text)
 
 
-def _read(data: Any, request: FitRequest) -> Dataset:
-    dataset: Dataset = read(
+def _read(data: Any, request: FitRequest) -> Dataset[Inputs]:
+    dataset: Dataset[Inputs] = read(
         data,
         target=request.target,
         groups=request.groups,
@@ -296,7 +296,7 @@ def _read(data: Any, request: FitRequest) -> Dataset:
     return dataset
 
 
-def _check_request(request: FitRequest, dataset: Dataset) -> None:
+def _check_request(request: FitRequest, dataset: Dataset[Inputs]) -> None:
     """Refuse, before anything is written, what would only fail later."""
     from annvil.metrics import default_metric, metric_named
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from annvil.bundle import Predictor, export, save
 from annvil.comparison import Store
+from annvil.comparison.cost import parity_rows
 from annvil.comparison.jobs import final_job
 from annvil.comparison.results import Comparison, Standing
-from annvil.data.table import Dataset, Table
+from annvil.data.table import Dataset, Inputs, Table
 from annvil.errors import OutOfTime
 from annvil.explanation import Importance, importance
 from annvil.metrics import best_threshold, metric_named
-from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
+from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.run.folder import RunFolder
 from annvil.task import FloatArray
 
@@ -52,7 +53,7 @@ def standing_of(comparison: Comparison, contender: str) -> Standing:
 
 
 def ship(
-    dataset: Dataset,
+    dataset: Dataset[Inputs],
     contenders: Sequence[Contender],
     comparison: Comparison,
     folder: RunFolder,
@@ -75,21 +76,24 @@ def ship(
     fitted = fit_finally(dataset, contender, comparison, folder, deadline)
     if fitted is None:
         shipped, graph = _first_fold(comparison, standing, store, folder)
+        origin = None
     else:
         shipped, graph = _exported(dataset, comparison, standing, fitted)
+        origin = fitted.origin()
     save(
         folder.model,
         graph,
         schema=dataset.inputs.schema,
         task=dataset.task,
-        info=_info(dataset, comparison, standing, shipped),
+        info=_info(dataset, comparison, standing, shipped, origin),
+        weights=None if origin is None else origin.weights,
     )
     shutil.rmtree(folder.path / "final", ignore_errors=True)  # checkpoints of a fit that is done
     return shipped
 
 
 def fit_finally(
-    dataset: Dataset, contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
+    dataset: Dataset[Inputs], contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
 ) -> Fitted | None:
     """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it.
 
@@ -101,7 +105,9 @@ def fit_finally(
     return next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
 
 
-def _exported(dataset: Dataset, comparison: Comparison, standing: Standing, fitted: Fitted) -> tuple[Shipped, bytes]:
+def _exported(
+    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted
+) -> tuple[Shipped, bytes]:
     graph = export(fitted, dataset.inputs.schema, dataset.task)
     predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
@@ -148,14 +154,14 @@ def _first_fold(comparison: Comparison, standing: Standing, store: Store, folder
     return shipped, graph
 
 
-def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset) -> tuple[float, int]:
+def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs]) -> tuple[float, int]:
     """Largest |graph - memory| over up to 10 000 rows, and how many rows; a tenth of their values are made missing.
 
     Relative to the spread of the target for regression, absolute for probabilities.
     """
     random = np.random.default_rng(0)
-    rows = np.sort(random.permutation(dataset.n_rows)[:PARITY_ROWS])
-    inputs = _with_holes(dataset.inputs.take(rows), random)
+    rows = np.sort(random.permutation(dataset.n_rows)[: parity_rows(dataset.inputs, PARITY_ROWS)])
+    inputs = dataset.inputs.take(rows).with_holes(0.1, random)
     difference = np.abs(predictor.raw(inputs) - fitted.predict(inputs))
     scale = 1.0 if dataset.task.is_classification else float(np.std(dataset.y)) or 1.0
     parity = float(difference.max(initial=0.0)) / scale
@@ -164,25 +170,16 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset) -> tu
     return parity, len(rows)
 
 
-def _with_holes(inputs: Table, random: np.random.Generator) -> Table:
-    from dataclasses import replace
-
-    columns = []
-    for column in inputs.columns:
-        values = column.values.copy()
-        values[random.random(inputs.n_rows) < 0.1] = -1 if column.field.is_text else np.nan
-        columns.append(replace(column, values=values))
-    return Table(tuple(columns), inputs.n_rows)
-
-
-def _threshold(dataset: Dataset, fitted: Fitted, comparison: Comparison) -> float | None:
+def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> float | None:
     """From which probability on the shipped model says the positive class, where the metric depends on it."""
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
     metric = metric_named(comparison.metric, dataset.task)
     return best_threshold(metric, dataset.task, dataset.y[fitted.job.rows[known]], fitted.out_of_fold[known])
 
 
-def _info(dataset: Dataset, comparison: Comparison, standing: Standing, shipped: Shipped) -> dict[str, Any]:
+def _info(
+    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, shipped: Shipped, origin: Origin | None
+) -> dict[str, Any]:
     source = dataset.source
     return {
         "contender": shipped.contender,
@@ -195,7 +192,7 @@ def _info(dataset: Dataset, comparison: Comparison, standing: Standing, shipped:
             "sha256": source.sha256,
             "n_bytes": source.n_bytes,
             "n_rows": shipped.n_rows,
-            "n_columns": len(dataset.inputs.columns),
+            "n_columns": len(dataset.inputs.schema),
         },
         "metric": comparison.metric,
         "scores": standing.means,
@@ -203,11 +200,12 @@ def _info(dataset: Dataset, comparison: Comparison, standing: Standing, shipped:
         "threshold": shipped.threshold,
         "parity": shipped.parity,
         "parity_rows": shipped.parity_rows,
+        "architecture": {} if origin is None else dict(origin.architecture),
     }
 
 
 def explain(
-    dataset: Dataset, comparison: Comparison, store: Store, deadline: Deadline
+    dataset: Dataset[Inputs], comparison: Comparison, store: Store, deadline: Deadline
 ) -> tuple[tuple[Importance, ...], int]:
     """Permutation importance of the recommended contender's first fold on that fold's test rows, and how many rows.
 
@@ -215,6 +213,8 @@ def explain(
     graph that the comparison measured. Empty when that fold or graph is missing.
     """
     contender = comparison.verdict.recommended
+    if not isinstance(dataset.inputs, Table):
+        return (), 0  # permuting a column asks what that column is worth; pictures have none
     graph = store.graph(contender)
     if graph is None or store.result(contender, "repeat-0-fold-0") is None:
         return (), 0
