@@ -68,8 +68,9 @@ def shares_of(updates: Updates, weights: Tensor, order: Tensor, row_weights: Ten
 
     ``weights (steps, members, batch)`` are those of the steps, each summing to 1.
     """
-    real = weights > 0
-    totals = real.sum(-1).float() if row_weights is None else (row_weights[order.long()] * real).sum(-1)
+    real = weights.flatten(2) > 0
+    rows = real if row_weights is None else row_weights[order.long()].flatten(2) * real
+    totals = rows.sum(-1).float()
     groups = torch.zeros(updates.count, totals.shape[1]).index_add_(0, updates.groups, totals)
     return totals / groups[updates.groups].clamp(min=1e-30)
 

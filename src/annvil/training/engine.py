@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from annvil.errors import DataError, RequestError, name_rows
-from annvil.training import machine
+from annvil.training import machine, roads
 from annvil.training.batches import BatchShape
+from annvil.training.chance import seeded
 from annvil.training.checkpoint import Checkpoint, fingerprint
 from annvil.training.distributed import ALONE, Distributed
-from annvil.training.job import Job, probe
+from annvil.training.job import Job, probe, widened
 from annvil.training.losses import CustomLoss, make_loss
+from annvil.training.modules import with_keyed_noise
 from annvil.training.packing import SIDE_BY_SIDE, cut
 from annvil.training.population import Population
 from annvil.training.precision import LEAST
@@ -113,18 +117,16 @@ def _check(
             raise RequestError(f"inputs[{number}] has {len(tensor)} rows, the targets have {n_rows}; they must agree.")
         _check_finite(tensor, f"inputs[{number}]")
     check_members(members, n_rows)
-    if weights is not None:
-        if weights.shape != (n_rows,) or not bool((torch.isfinite(weights) & (weights >= 0)).all()):
-            raise RequestError(f"weights must be {n_rows} finite numbers of at least 0, one for each row.")
-        weights = weights.float()
+    weights = None if weights is None else _checked_weights(weights, targets)
     inputs = tuple(tensor.float() if tensor.is_floating_point() else tensor for tensor in inputs)
-    network = make_network(members[0])
+    given = make_network(members[0])
+    network = _trainable(given, members)
     layout = Layout.of(network)
     chosen = make_loss(loss)
     rows = torch.as_tensor(np.asarray(members[0].train)[:2].astype(np.int64))
-    output = _try(network, [tensor[rows] for tensor in inputs])
-    checked = chosen.check(output, targets)
-    return Job(network, layout, inputs, checked, weights, chosen, recipe, tuple(members))
+    output = _try(network, widened([tensor[rows] for tensor in inputs], recipe), type(given).__name__)
+    checked = chosen.check(output, targets, weights)
+    return Job(network, given, layout, inputs, checked, weights, chosen, recipe, tuple(members))
 
 
 def _check_finite(tensor: Tensor, name: str) -> None:
@@ -136,26 +138,54 @@ def _check_finite(tensor: Tensor, name: str) -> None:
         raise DataError(f"{name} is missing or infinite in {rows}; fill it before training.")
 
 
-def _try(network: nn.Module, rows: Sequence[Tensor]) -> Tensor:
-    """The outputs for two rows, to see that network and inputs fit together."""
+def _checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
+    """The weights as float32, one for each row or for each of the targets' positions."""
+    fits = weights.dim() >= 1 and weights.shape == targets.shape[: weights.dim()]
+    if not fits or not bool((torch.isfinite(weights) & (weights >= 0)).all()):
+        positions = f", or of shape {tuple(targets.shape)}, one for each position" if targets.dim() > 1 else ""
+        raise RequestError(
+            f"weights must be {len(targets)} finite numbers of at least 0, one for each row{positions}; "
+            f"got shape {tuple(weights.shape)}."
+        )
+    return weights.float()
+
+
+def _trainable(network: nn.Module, members: Sequence[Member]) -> nn.Module:
+    """The network with keyed noise, which can be trained as one of many."""
     name = type(network).__name__
+    if any(is_lazy(tensor) for tensor in (*network.parameters(), *network.buffers())):
+        raise RequestError(f"{name} has layers whose size is not known yet; call it once on a few rows first.")
+    return with_keyed_noise(network, [member.dropout for member in members])
+
+
+def _copied(network: nn.Module, name: str) -> nn.Module:
     try:
-        with torch.no_grad():
-            output: Any = copy.deepcopy(network).eval()(*rows)
-    except (RuntimeError, TypeError, IndexError) as error:
+        return copy.deepcopy(network)
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise RequestError(f"{name} cannot be copied, and every member needs a copy of its own: {reason}") from error
+
+
+def _try(network: nn.Module, rows: Sequence[Tensor], name: str) -> Tensor:
+    """The outputs for two rows, to see that network and inputs fit together."""
+    own = _copied(network, name).eval()
+    try:
+        with torch.no_grad(), seeded(0), redirect_stdout(io.StringIO()):
+            output: Any = own(*rows)
+    except (RuntimeError, TypeError, IndexError, ValueError) as error:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in rows)
         reason = str(error).splitlines()[0]
         raise RequestError(f"{name} cannot take inputs of shapes {shapes} (two rows): {reason}") from error
-    if not isinstance(output, Tensor) or output.dim() not in (2, 3) or len(output) != len(rows[0]):
-        came = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise RequestError(f"{name} must return (batch, out) or (batch, k, out) for a batch; got {came}.")
+    if not isinstance(output, Tensor) or output.dim() == 0 or len(output) != len(rows[0]):
+        came = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise RequestError(f"{name} must return a tensor with the rows of its batch first, (batch, ...); got {came}.")
     return output
 
 
 def _initial(job: Job, make_network: Callable[[Member], nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
     """The initial weights and the buffers of all members, stacked."""
-    networks = [job.network, *(make_network(member) for member in job.members[1:])]
-    return job.layout.stack(networks)
+    others = (_trainable(make_network(member), job.members) for member in job.members[1:])
+    return job.layout.stack([job.network, *others])
 
 
 def _choose(job: Job, facts: dict[str, Any] | None, together: Distributed) -> tuple[Job, int, int, dict[str, Any]]:
@@ -163,39 +193,30 @@ def _choose(job: Job, facts: dict[str, Any] | None, together: Distributed) -> tu
 
     The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
     """
-    job, one_by_one = _batched_if_possible(job)
+    job, choices = roads.choose(job)
     bfloat16, precision_because = (
         _choose_precision(job, together) if facts is None else (facts["bfloat16"], "as before the stop")
     )
     if bfloat16:
         job = job.changed(bfloat16=True)
     workers, threads, threads_because = _choose_threads(job)
-    choices: dict[str, Any] = {
-        "precision": "bfloat16" if bfloat16 else "float32",
-        "precision_because": precision_because,
-        "threads": workers * threads,
-        "threads_because": threads_because,
-    }
-    if one_by_one:
-        choices["one_by_one_because"] = one_by_one
-    return job, workers, threads, choices
-
-
-def _batched_if_possible(job: Job) -> tuple[Job, str]:
-    """The job with members batched, or one by one with the reason: some operations cannot be vmapped."""
-    shape = BatchShape.of(job.members[0], job.recipe)
-    try:
-        probe(job, shape)
-        return job, ""
-    except RequestError:
-        raise
-    except (RuntimeError, NotImplementedError) as error:
-        alone = job.changed(batched=False)
-        probe(alone, shape)
-        return alone, str(error).splitlines()[0]
+    return (
+        job,
+        workers,
+        threads,
+        choices
+        | {
+            "precision": "bfloat16" if bfloat16 else "float32",
+            "precision_because": precision_because,
+            "threads": workers * threads,
+            "threads_because": threads_because,
+        },
+    )
 
 
 def _choose_precision(job: Job, together: Distributed) -> tuple[bool, str]:
+    if job.eager and job.recipe.precision == "auto":
+        return False, "steps that are not recorded are left as PyTorch computes them"
     if job.recipe.precision != "auto":
         return job.recipe.precision == "bfloat16", "as asked"
     widest = max((min(shape[-2:]) for shape in job.layout.shapes if len(shape) >= 2), default=0)
@@ -215,7 +236,7 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
     if most == 1:
         return 1, 1, "as asked" if asked == 1 else "one core"
     packs = cut(job, range(len(job.members)), SIDE_BY_SIDE)
-    if len(packs) >= 2:
+    if len(packs) >= 2 and not job.draws:  # the generator it draws from is one for all workers
         if asked == "auto" and not machine.workers_pay():
             gain = machine.second_worker_gain()
             return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
@@ -223,7 +244,7 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
         workers = min(most, len(packs))
         return workers, 1, f"{len(packs)} packs on {workers} workers"
     shape = BatchShape.of(job.members[0], job.recipe)
-    work = probe(job, shape).work * len(job.members)
+    work = probe(job, shape).work * len(packs[0])
     if asked == "auto" and work < _WORTH_A_THREAD:
         return 1, 1, "a step is too small to be worth a second thread"
     return 1, most, "one pack, its operations on several threads"

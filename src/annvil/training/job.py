@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from annvil.training.batches import BatchShape
+from annvil.training.building import CannotRecord
+from annvil.training.chance import seeded
+from annvil.training.eager import EagerStep, OwnNetwork, Windows
 from annvil.training.losses import Loss
-from annvil.training.nodes import Trace
+from annvil.training.modules import begin
+from annvil.training.nodes import Node, Trace, live_nodes
 from annvil.training.precision import in_bfloat16
-from annvil.training.program import Arena, Program, bind
+from annvil.training.program import Arena, bind
 from annvil.training.recipe import Member, Recipe
 from annvil.training.stack import Layout
 from annvil.training.tracing import trace
@@ -26,11 +31,16 @@ from annvil.training.tracing import trace
 class Job:
     """A population to train.
 
-    ``network`` serves for its structure; its own weights are not used. Without ``batched`` the network cannot be
-    vmapped, and packs hold one member each. With ``bfloat16`` large products are rounded (see `in_bfloat16`).
+    ``network`` serves for its structure; its own weights are not used. It is what the caller gave (``given``) with its
+    noise swapped for one that follows from a key. Without ``batched`` the network is not vmapped, and packs hold one
+    member each. With ``eager`` its step is computed by PyTorch's autograd anew every time, otherwise recorded once.
+    With ``draws`` the network draws from PyTorch's default generator, which is then seeded for every step. With
+    ``bfloat16`` large products are rounded (see `in_bfloat16`). ``moving`` are the places of the buffers that a
+    training step changes, such as batch norm's running statistics.
     """
 
     network: nn.Module
+    given: nn.Module
     layout: Layout
     inputs: tuple[Tensor, ...]
     targets: Tensor
@@ -39,24 +49,46 @@ class Job:
     recipe: Recipe
     members: tuple[Member, ...]
     batched: bool = True
+    eager: bool = False
+    draws: bool = False
     bfloat16: bool = False
-    _traces: dict[tuple[int, int, bool], Trace] = field(default_factory=dict)
+    moving: tuple[int, ...] = ()
+    work_of_row: float = 0.0  # of eager steps, which nobody can read it off; see `probe`
+    _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def changed(self, **changes: Any) -> Job:
         """The job with other choices; what was recorded for the old ones is forgotten."""
-        return replace(self, **changes, _traces={}, _probes={})
+        return replace(self, **changes, _recorded={}, _probes={})
 
-    def recorded(self, members: int, batch: int, training: bool, example: Sequence[Tensor]) -> Trace:
-        """The trace for packs of that size; recorded when first asked for."""
+    def recorded(self, members: int, batch: int, training: bool, example: Sequence[Tensor]) -> Recorded:
+        """What a step of packs of that size does; recorded when first asked for."""
         with self._lock:
             key = (members, batch, training)
-            if key not in self._traces:
+            if key not in self._recorded:
                 network = copy.deepcopy(self.network).train(training)
-                recorded = trace(step_function(self, network, training), example)
-                self._traces[key] = in_bfloat16(recorded) if self.bfloat16 else recorded
-            return self._traces[key]
+                self._recorded[key] = _record(self, network, training, example)
+            return self._recorded[key]
+
+    def widened(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """Inputs as the network takes them: bytes as the recipe says, all others as they are."""
+        return widened(rows, self.recipe)
+
+
+def widened(rows: Sequence[Tensor], recipe: Recipe) -> list[Tensor]:
+    """Inputs as the network takes them: bytes as ``recipe.byte_inputs`` says, all others as they are."""
+    if recipe.byte_inputs == "integers":
+        return list(rows)
+    return [tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor for tensor in rows]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The trace of a step, and the places of the buffers whose new content are its last outputs."""
+
+    trace: Trace
+    moved: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -91,15 +123,23 @@ class Workspace:
         return self.arena.n_bytes + sum(int(tensor.nbytes) for tensor in kept)
 
 
+class Runs(Protocol):
+    """A step bound to memory."""
+
+    def run(self) -> None:
+        """Compute it."""
+
+
 @dataclass
 class BoundStep:
-    """A program with the memory its batch goes into: `load`, then ``program.run()``."""
+    """A step with the memory its batch goes into: `load`, then `run`."""
 
-    program: Program
+    program: Runs
     loss: Loss
     rows: list[Tensor]  # of the inputs, (members, batch, ...)
     targets: Tensor
     prepared: tuple[Tensor, ...]
+    buffers: tuple[list[Tensor], list[Tensor]]  # those that the step changes, and where it leaves their new content
 
     def load(self, job: Job, order: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
         """Gather the rows ``order (members, batch)`` and prepare the loss with their ``weights``."""
@@ -107,6 +147,16 @@ class BoundStep:
         for source, target in zip((*job.inputs, job.targets), (*self.rows, self.targets), strict=True):
             torch.index_select(source, 0, flat, out=target.view(len(flat), *target.shape[2:]))
         self.loss.fill(self.prepared, self.targets, weights, smoothing)
+
+    def run(self, seed: int | None = None) -> None:
+        """Compute the step; with a ``seed``, what it draws from PyTorch's generator follows from it."""
+        if seed is None:
+            self.program.run()
+        else:
+            with seeded(seed):
+                self.program.run()
+        if self.buffers[0]:
+            torch._foreach_copy_(*self.buffers)
 
 
 def bind_step(
@@ -117,8 +167,12 @@ def bind_step(
     workspace: Workspace,
     losses: Tensor,
     gradients: Sequence[Tensor] = (),
+    own: OwnNetwork | None = None,
 ) -> BoundStep:
-    """The step for stacked ``parameters`` that fills ``losses (members,)`` and, if given, ``gradients``."""
+    """The step for stacked ``parameters`` that fills ``losses (members,)`` and, if given, ``gradients``.
+
+    With gradients it is a training step, which may change ``buffers``. ``own`` is the pack's network if it is eager.
+    """
     members = len(parameters[0])
     rows = [
         workspace.tensor(f"input {i}", (members, batch, *tensor.shape[1:]), tensor.dtype)
@@ -126,21 +180,98 @@ def bind_step(
     ]
     targets = workspace.tensor("target", (members, batch, *job.targets.shape[1:]), job.targets.dtype)
     prepared = workspace.keep(("prepared", members, batch), lambda: job.loss.buffers(members, batch))
+    if job.eager:
+        windows = Windows(job, [p[0] for p in parameters], [b[0] for b in buffers], [g[0] for g in gradients])
+        step = EagerStep(own or OwnNetwork(), windows, [row[0] for row in rows], [p[0] for p in prepared], losses)
+        return BoundStep(step, job.loss, rows, targets, prepared, ([], []))
     arguments = [*parameters, *buffers, *rows, *prepared]
     recorded = job.recorded(members, batch, bool(gradients), arguments)
-    program = bind(recorded, arguments, [*gradients, losses], workspace.arena)
-    return BoundStep(program, job.loss, rows, targets, prepared)
+    moving = [buffers[i] for i in recorded.moved]
+    new = [workspace.tensor(f"buffer {i}", tuple(buffers[i].shape), buffers[i].dtype) for i in recorded.moved]
+    program: Runs = bind(recorded.trace, arguments, [*gradients, losses, *new], workspace.arena)
+    if any(node.op in _WITH_WORKSPACE for node in recorded.trace.nodes):
+        program = _Graded(program)
+    return BoundStep(program, job.loss, rows, targets, prepared, (moving, new))
 
 
-def step_function(job: Job, network: nn.Module, with_gradient: bool) -> Callable[..., Sequence[Tensor]]:
-    """The function to trace: stacked tensors in; gradients (in the layout's order, if asked for) and losses out."""
+_WITH_WORKSPACE = (torch.ops.aten.mkldnn_rnn_layer.default,)
+"""Operations that keep what their backward needs only while gradients are on, whatever their arguments say."""
+
+
+@dataclass
+class _Graded:
+    """A program that is run with gradients on; none of its tensors asks for one."""
+
+    program: Runs
+
+    def run(self) -> None:
+        with torch.enable_grad():
+            self.program.run()
+
+
+def _record(job: Job, network: nn.Module, training: bool, example: Sequence[Tensor]) -> Recorded:
+    """Record the step of ``network``, and see which buffers it changes."""
+    n_parameters, n_buffers = len(job.layout.names), len(job.layout.buffers)
+    buffers = slice(n_parameters, n_parameters + n_buffers)
+    own = list(example)
+    own[buffers] = [buffer.clone() for buffer in own[buffers]]  # recording computes: what it changes is not the pack's
+    with traceable(job.batched), seeded(0) if job.draws else nullcontext():
+        found = trace(step_function(job, network, training), own, may_draw=job.draws)
+    if not training:
+        return Recorded(found, ())
+    n_results = n_parameters + 1
+    results, after = found.outputs[:n_results], found.outputs[n_results:]
+    unchanged = [_is_input(node, position) for position, node in enumerate(after)]
+    if not all(unchanged[:n_parameters]):
+        raise CannotRecord("changes its own weights while it computes")
+    moved = tuple(place for place, same in enumerate(unchanged[n_parameters:]) if not same)
+    outputs = [*results, *(after[n_parameters + place] for place in moved)]
+    found = Trace(live_nodes(found.nodes, outputs), outputs)
+    return Recorded(in_bfloat16(found) if job.bfloat16 else found, moved)
+
+
+def _is_input(node: Node, position: int) -> bool:
+    root = node.root
+    whole = node.form.shape == root.form.shape and node.form.is_dense == root.form.is_dense
+    return whole and root.position == position and root.op is None and root.source is None and root.value is None
+
+
+@contextmanager
+def traceable(batched: bool) -> Iterator[None]:
+    """PyTorch's settings while a network is recorded or vmapped: no fused kernels that hide what they do or have no
+    batched form."""
+    vmaps: Any = torch._C._functorch
+    before = torch.backends.mha.get_fastpath_enabled(), torch._C._get_flash_sdp_enabled()
+    loops = vmaps._is_vmap_fallback_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    if batched:
+        torch._C._set_sdp_use_flash(False)
+        vmaps._set_vmap_fallback_enabled(False)  # an operation looped over members is slower than members one by one
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before[0])
+        torch._C._set_sdp_use_flash(before[1])
+        vmaps._set_vmap_fallback_enabled(loops)
+
+
+def step_function(job: Job, network: nn.Module, training: bool) -> Callable[..., Sequence[Tensor]]:
+    """The function to record: stacked tensors in; losses out.
+
+    When ``training``, out come gradients (in the layout's order), losses, and parameters and buffers as they are
+    afterwards.
+    """
     layout = job.layout
     counts = [len(layout.names), len(layout.buffers), len(job.inputs)]
 
-    def member_loss(*groups: Any) -> Tensor:
+    def member_loss(*groups: Any) -> tuple[Tensor, list[Tensor]]:
         parameters, buffers, rows, prepared = groups
-        state = dict(zip(layout.names, parameters, strict=True)) | dict(zip(layout.buffers, buffers, strict=True))
-        return job.loss.value(functional_call(network, state, tuple(rows)), *prepared)
+        own = dict(zip(layout.buffers, buffers, strict=True))
+        state = dict(zip(layout.names, parameters, strict=True)) | own
+        begin(network)
+        output = functional_call(network, state, tuple(job.widened(rows)))
+        # A buffer that was replaced instead of changed is left in the dictionary.
+        return job.loss.value(output, *prepared), [state[name] for name in layout.buffers]
 
     def step(*tensors: Tensor) -> Sequence[Tensor]:
         waiting = list(tensors)
@@ -148,30 +279,32 @@ def step_function(job: Job, network: nn.Module, with_gradient: bool) -> Callable
         for count in counts:
             groups.append(waiting[:count])
             waiting = waiting[count:]
-        with torch.set_grad_enabled(with_gradient):
-            parameters = groups[0] = [tensor.detach().requires_grad_(with_gradient) for tensor in groups[0]]
+        with torch.set_grad_enabled(training):
+            parameters = groups[0] = [tensor.detach().requires_grad_(training) for tensor in groups[0]]
             groups.append(waiting)
             if job.batched:
-                # Noise of PyTorch's own is let through here, so that the recorder can refuse it by name.
-                losses = vmap(member_loss, randomness="different")(*groups)
+                losses, after = vmap(member_loss, randomness="different")(*groups)
             else:
-                alone = [[tensor[0] for tensor in group] for group in groups]
-                losses = member_loss(*alone).unsqueeze(0)
-            if not with_gradient:
+                loss, after = member_loss(*([tensor[0] for tensor in group] for group in groups))
+                losses, after = loss.unsqueeze(0), [tensor.unsqueeze(0) for tensor in after]
+            if not training:
                 return [losses]
             # Members share nothing, so the gradient of the sum holds each member's own gradient.
-            return [*torch.autograd.grad(losses.sum(), parameters, materialize_grads=True), losses.detach()]
+            gradients = torch.autograd.grad(losses.sum(), parameters, materialize_grads=True)
+            return [*gradients, losses.detach(), *tensors[: counts[0]], *after]
 
     return step
 
 
 def probe(job: Job, shape: BatchShape) -> Probe:
     """Record the step for one member and see what it takes; asked again, the same answer."""
+    if job.eager:
+        return Probe(1, job.work_of_row * shape.batch)
     if shape.batch not in job._probes:
         workspace = Workspace()
         parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
         buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
         gradients = [workspace.tensor(f"gradient {i}", tuple(p.shape)) for i, p in enumerate(parameters)]
         bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
-        job._probes[shape.batch] = Probe(workspace.n_bytes, job.recorded(1, shape.batch, True, ()).work)
+        job._probes[shape.batch] = Probe(workspace.n_bytes, job.recorded(1, shape.batch, True, ()).trace.work)
     return job._probes[shape.batch]

@@ -43,11 +43,9 @@ class Now:
             validation_loss=np.zeros(0),
             choices={},
             cut_short=False,
-            _network=self._job.network,
-            _layout=self._job.layout,
+            _job=self._job,
             _parameters=[torch.stack(values) for values in zip(*by_member, strict=True)],
             _buffers=[torch.stack(values) for values in zip(*buffers, strict=True)],
-            _batched=self._job.batched,
         )
 
     def gradients(self, number: int) -> dict[str, Tensor]:

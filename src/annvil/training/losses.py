@@ -1,27 +1,37 @@
 """What is minimised, written so that its traced gradient is short.
 
 A loss sees the outputs of one member for one batch and tensors prepared outside the trace. Row weights come normalised
-(they sum to 1 over the batch, padding has weight 0), so a loss is a weighted sum. Outputs ``(batch, k, out)`` of
-networks that hold k sub-networks give the mean of the k losses, never the loss of the mean.
+(they sum to 1 over the batch, padding has weight 0), so a loss is a weighted sum. Weights may also be given for every
+position within a row, such as the steps of a sequence; then they sum to 1 over rows and positions, and a mask is a
+weight of 0. Outputs ``(batch, k, out)`` of networks that hold k sub-networks give the mean of the k losses, never the
+loss of the mean.
 """
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Callable
-from typing import Protocol
+from math import prod
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from annvil.errors import DataError, RequestError, name_rows
 
-CustomLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+CustomLoss = Callable[..., Tensor]
+"""``function(output, target, weight) -> scalar``, or ``function(output, target)`` → the mean, or a number a row."""
 
 
 class Loss(Protocol):
-    """The contract of the three losses below."""
+    """The contract of the losses below."""
 
-    def check(self, output: Tensor, targets: Tensor) -> Tensor:
+    takes_weights: bool
+    """Whether rows may weigh differently, and so whether batches may be padded."""
+
+    def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """The targets as they will be gathered, checked against one member's ``output (batch, ..., out)``."""
 
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
@@ -35,98 +45,191 @@ class Loss(Protocol):
 
 
 class CrossEntropy:
-    """Class numbers, int64 ``(n_rows,)``, against logits ``(batch, classes)`` or ``(batch, k, classes)``."""
+    """Class numbers ``(n_rows, *positions)`` against logits ``(batch, *positions, classes)``.
 
-    n_classes = 0
+    Positions are none for a class a row, one axis for sequences, two for the pixels of an image. Class numbers
+    ``(n_rows,)`` against ``(batch, k, classes)`` are k sub-networks.
+    """
 
-    def check(self, output: Tensor, targets: Tensor) -> Tensor:
+    takes_weights = True
+
+    def __init__(self) -> None:
+        self.n_classes = 0
+        self._positions: tuple[int, ...] = ()
+
+    def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         self.n_classes = output.shape[-1]
-        if targets.dim() != 1 or targets.is_floating_point():
+        self._positions = tuple(targets.shape[1:])
+        fits = output.dim() >= 2 and (
+            output.shape[1:-1] == targets.shape[1:] or (targets.dim() == 1 and output.dim() == 3)
+        )
+        if targets.is_floating_point() or not fits:
+            wanted = "(rows,)" if output.dim() <= 2 else f"(rows, {', '.join(map(str, output.shape[1:-1]))})"
             came = f"{targets.dtype} of shape {tuple(targets.shape)}"
-            raise RequestError(f"Cross-entropy needs whole class numbers of shape (rows,); got {came}.")
-        wrong = ((targets < 0) | (targets >= self.n_classes)).nonzero().flatten()
+            raise RequestError(
+                f"Cross-entropy needs whole class numbers of shape {wanted} for outputs of shape "
+                f"{_shape_of_rows(output)}; got {came}."
+            )
+        targets = _unmasked(targets.long(), weights)
+        wrong = ((targets < 0) | (targets >= self.n_classes)).reshape(len(targets), -1).any(1).nonzero().flatten()
         if len(wrong):
-            rows = name_rows(wrong[:5].tolist(), len(wrong))
+            rows, first = name_rows(wrong[:5].tolist(), len(wrong)), targets[wrong[0]].flatten()
+            example = int(first[(first < 0) | (first >= self.n_classes)][0])
             raise DataError(
                 f"Class numbers must lie between 0 and {self.n_classes - 1}, since the network has that many outputs; "
-                f"{rows} hold others, such as {int(targets[wrong[0]])}."
+                f"{rows} hold others, such as {example}."
             )
-        return targets.long()
+        return targets
 
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
-        return (torch.zeros(members, batch, self.n_classes),)
+        return (torch.zeros(members, batch, *self._positions, self.n_classes),)
 
     def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
         """Fills ``-weight * target distribution``: then the loss is one product and its gradient needs no other."""
         (negative,) = buffers
-        weights = weights.unsqueeze(-1)
+        weights = _spread(weights, targets.shape).expand(targets.shape).unsqueeze(-1)
         negative.zero_().scatter_(-1, targets.unsqueeze(-1), weights)
         if smoothing is not None:
+            smoothing = smoothing.view(-1, *[1] * (negative.dim() - 1))
             negative.mul_(1 - smoothing).addcmul_(weights, smoothing / self.n_classes)
         negative.neg_()
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         (negative,) = prepared
         logs = torch.log_softmax(output.float(), dim=-1)
-        if logs.dim() == 3:
+        if logs.dim() > negative.dim():
             return (logs * negative.unsqueeze(1)).sum() / logs.shape[1]
         return (logs * negative).sum()
 
 
-class SquaredError:
-    """Targets are numbers ``(n_rows,)`` or ``(n_rows, out)``; the mean over the outputs of the squared differences."""
+class Elementwise:
+    """The mean over the outputs of what `distance` says of each; targets are numbers, shaped as the outputs.
 
-    n_outputs = 0
+    Targets ``(n_rows,)`` fit outputs ``(batch, 1)`` too, and ``(n_rows, out)`` fit those of k sub-networks.
+    """
 
-    def check(self, output: Tensor, targets: Tensor) -> Tensor:
-        self.n_outputs = output.shape[-1]
-        targets = (targets.unsqueeze(-1) if targets.dim() == 1 else targets).float()
-        if targets.dim() != 2 or targets.shape[1] != self.n_outputs:
-            came = tuple(targets.shape)
-            raise RequestError(
-                f"The network has {self.n_outputs} outputs; the targets have shape {came}, which does not fit."
+    takes_weights = True
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, ...] = ()
+        self._weights: tuple[int, ...] = ()  # axes of the weights beyond the row
+
+    def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        numbers = _unmasked(targets.float(), weights)
+        mine, theirs = tuple(numbers.shape[1:]), tuple(output.shape[1:])
+        if mine != theirs and len(theirs) == 2 and (mine == theirs[1:] or (mine == () and theirs[1] == 1)):
+            mine = theirs[1:]  # k sub-networks
+        elif mine != theirs and ((mine == theirs[:-1] and theirs[-1] == 1) or (mine == (1,) and theirs == ())):
+            mine = theirs
+        elif mine != theirs:
+            outputs = (
+                f"{output.shape[1]} outputs" if output.dim() == 2 else f"outputs of shape {_shape_of_rows(output)}"
             )
-        return _finite(targets)
+            raise RequestError(
+                f"The network has {outputs}; the targets have shape {tuple(targets.shape)}, which does not fit."
+            )
+        numbers = _finite(numbers.reshape(len(numbers), *mine))
+        self._shape = mine
+        self._weights = tuple(_spread(weights[None, :1], (1, 1, *mine)).shape[2:]) if weights is not None else ()
+        return self._checked(numbers)
+
+    def _checked(self, targets: Tensor) -> Tensor:
+        return targets
 
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
-        return torch.zeros(members, batch, self.n_outputs), torch.zeros(members, batch, 1)
+        ones = self._weights or (1,) * len(self._shape)
+        return torch.zeros(members, batch, *self._shape), torch.zeros(members, batch, *ones)
 
     def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
         buffers[0].copy_(targets)
-        torch.div(weights.unsqueeze(-1), self.n_outputs, out=buffers[1])
+        buffers[1].copy_(_spread(weights, targets.shape))
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         targets, weights = prepared
-        if output.dim() == 3:
+        if output.dim() > targets.dim():
             targets, weights = targets.unsqueeze(1), weights.unsqueeze(1) / output.shape[1]
-        difference = output.float() - targets
-        return (difference * difference * weights).sum()
+        return (self.distance(output.float(), targets) * weights).sum()
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every single number."""
+        raise NotImplementedError
+
+
+class SquaredError(Elementwise):
+    """The squared difference."""
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        difference = output - target
+        return difference * difference
+
+
+class AbsoluteError(Elementwise):
+    """The absolute difference."""
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output - target).abs()
+
+
+class Huber(Elementwise):
+    """Half the squared difference up to 1, the absolute difference less ½ beyond (Huber 1964), as PyTorch and Keras."""
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        size = (output - target).abs()
+        square = size.clamp(max=1.0)
+        return square * (size - 0.5 * square)
+
+
+class BinaryCrossEntropy(Elementwise):
+    """Zeros and ones (or shares between) against logits; with several outputs, each is a label of its own."""
+
+    def _checked(self, targets: Tensor) -> Tensor:
+        wrong = ((targets < 0) | (targets > 1)).reshape(len(targets), -1).any(1).nonzero().flatten()
+        if len(wrong):
+            rows = name_rows(wrong[:5].tolist(), len(wrong))
+            values = targets[wrong[0]].flatten()
+            example = float(values[(values < 0) | (values > 1)][0])
+            raise DataError(f"Labels must lie between 0 and 1; {rows} hold others, such as {example:g}.")
+        return targets
+
+    def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
+        super().fill(buffers, targets, weights, None)
+        if smoothing is not None:
+            smoothing = smoothing.view(-1, *[1] * (targets.dim() - 1))
+            buffers[0].mul_(1 - smoothing).add_(smoothing / 2)
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.softplus(output) - target * output
 
 
 class Custom:
-    """``function(output, target, weight)`` for one member's batch; ``weight (batch,)`` sums to 1, padding has 0."""
+    """``function(output, target, weight)`` for one member's batch; ``weight`` sums to 1, padding has 0."""
+
+    takes_weights = True
 
     def __init__(self, function: CustomLoss) -> None:
         self.function = function
-        self._example = torch.empty(0)
+        self._example, self._weights = torch.empty(0), torch.empty(0)
 
-    def check(self, output: Tensor, targets: Tensor) -> Tensor:
+    def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         if targets.is_floating_point():
-            targets = _finite(targets.float())
+            targets = _finite(_unmasked(targets.float(), weights))
         self._example = targets[:1]
-        weights = torch.full((len(output),), 1 / len(output))
-        loss = self.function(output, targets[: len(output)], weights)
+        self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
+        loss = self._tried(output, targets[: len(output)])
         if not isinstance(loss, Tensor) or loss.dim() != 0:
-            came = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise RequestError(
-                f"The loss must return one number, a tensor without axes; got {came}. "
+                f"The loss must return one number, a tensor without axes; got {_came(loss)}. "
                 "Multiply the rows' losses by `weight` (it sums to 1 and is 0 for padding) and sum them."
             )
         return targets
 
+    def _tried(self, output: Tensor, targets: Tensor) -> Any:
+        weight = torch.full((len(output), *self._weights.shape[1:]), 1.0)
+        return _call(self.function, output, targets, weight / weight.numel())
+
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
         shape = (members, batch, *self._example.shape[1:])
-        return torch.zeros(shape, dtype=self._example.dtype), torch.zeros(members, batch)
+        return torch.zeros(shape, dtype=self._example.dtype), torch.zeros(members, batch, *self._weights.shape[1:])
 
     def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
         buffers[0].copy_(targets)
@@ -136,15 +239,111 @@ class Custom:
         return self.function(output, prepared[0], prepared[1])
 
 
+class PlainCustom(Custom):
+    """``function(output, target)`` as PyTorch's users write it, `torch.nn.CrossEntropyLoss()` for instance.
+
+    One that returns the mean over the batch knows no weights: it is multiplied by the batch's share of the rows, which
+    is 1 in training. One that returns a number for every row (``reduction="none"``) has each multiplied by its weight.
+    """
+
+    def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        if targets.is_floating_point():
+            targets = _finite(_unmasked(targets.float(), weights))
+        self._example = targets[:1]
+        self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
+        loss = _call(self.function, output, targets[: len(output)])
+        of_rows = isinstance(loss, Tensor) and loss.dim() >= 1 and len(loss) == len(output)
+        if not isinstance(loss, Tensor) or (loss.dim() and not of_rows):
+            raise RequestError(
+                f"The loss must return one number, the mean over the batch, or one number for each of its "
+                f"{len(output)} rows; got {_came(loss)}."
+            )
+        self.takes_weights = loss.dim() > 0
+        if weights is not None and not self.takes_weights:
+            raise RequestError(
+                "Rows with weights need a loss that returns one number for each row, such as "
+                "torch.nn.CrossEntropyLoss(reduction='none'); this one returns the mean over the batch."
+            )
+        return targets
+
+    def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
+        targets, weights = prepared
+        losses = self.function(output, targets)
+        if losses.dim() == 0:
+            return losses * weights.sum()
+        losses = losses.reshape(*weights.shape, -1).mean(-1)
+        return (losses * weights).sum()
+
+
+_NAMED: dict[str, Callable[[], Loss]] = {
+    "cross-entropy": CrossEntropy,
+    "binary-cross-entropy": BinaryCrossEntropy,
+    "squared-error": SquaredError,
+    "absolute-error": AbsoluteError,
+    "huber": Huber,
+}
+
+
 def make_loss(loss: str | CustomLoss) -> Loss:
     """The loss of that name, or the caller's own."""
-    if loss == "cross-entropy":
-        return CrossEntropy()
-    if loss == "squared-error":
-        return SquaredError()
+    if isinstance(loss, str) and loss in _NAMED:
+        return _NAMED[loss]()
     if callable(loss):
-        return Custom(loss)
-    raise RequestError(f"loss must be 'cross-entropy', 'squared-error' or a function; got {loss!r}.")
+        return Custom(loss) if _wants_weights(loss) else PlainCustom(loss)
+    raise RequestError(f"loss must be {', '.join(map(repr, _NAMED))} or a function; got {loss!r}.")
+
+
+def _wants_weights(function: CustomLoss) -> bool:
+    """Whether a third argument must be given; modules of PyTorch that need one mean something else by it."""
+    if isinstance(function, nn.Module):
+        return False
+    try:
+        arguments = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(a.kind in kinds and a.default is inspect.Parameter.empty for a in arguments) >= 3
+
+
+def _call(function: CustomLoss, output: Tensor, targets: Tensor, *weight: Tensor) -> Any:
+    """What the caller's loss says of a few rows; shapes that do not fit are refused."""
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            loss = function(output, targets, *weight)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise RequestError(
+            f"The loss cannot take outputs of shape {_shape_of_rows(output)} and targets of shape "
+            f"{_shape_of_rows(targets)} and type {targets.dtype}: {str(error).splitlines()[0]}"
+        ) from error
+    if any("target size" in str(warning.message) for warning in warned):
+        raise RequestError(
+            f"The network's outputs have shape {_shape_of_rows(output)}, the targets {_shape_of_rows(targets)}: the "
+            "loss would compare every output with every target. Give targets of the outputs' shape."
+        )
+    return loss
+
+
+def _shape_of_rows(tensor: Tensor) -> str:
+    return f"({', '.join(['rows', *map(str, tensor.shape[1:])])})" if tensor.dim() > 1 else "(rows,)"
+
+
+def _came(loss: object) -> str:
+    return f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+
+
+def _spread(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Weights ``(members, batch, *positions)`` for targets of ``shape``: shared evenly by the axes they lack."""
+    lacking = shape[weights.dim() :]
+    return (weights / prod(lacking)).view(*weights.shape, *[1] * len(lacking)) if lacking else weights
+
+
+def _unmasked(targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Zeros where the weight is zero: whatever stood there does not count."""
+    if weights is None or weights.dim() < 2:
+        return targets
+    masked = (weights == 0).view(*weights.shape, *[1] * (targets.dim() - weights.dim()))
+    return targets.masked_fill(masked, 0)
 
 
 def _finite(targets: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from annvil.training.accumulation import Contributions, Updates, local, shares_o
 from annvil.training.averaging import Average
 from annvil.training.batches import BatchShape, Layouts, mix
 from annvil.training.distributed import Distributed
+from annvil.training.eager import OwnNetwork
 from annvil.training.job import BoundStep, Job, Workspace, bind_step
 from annvil.training.optimisers import Optimiser
 from annvil.training.recipe import Member
@@ -64,6 +65,8 @@ class Pack:
             for view, value in zip(self.views(flat), parameters, strict=True):
                 view.copy_(value)
         self.buffers = [buffer.clone() for buffer in buffers]
+        self.moving = [self.buffers[place] for place in job.moving]
+        self.best_moving = [buffer.clone() for buffer in self.moving]
         self.gradients = workspace.tensor("gradients", (size,))
         self._losses = torch.zeros(count)
         self.updates = Updates(self.shape.steps, job.recipe.accumulate, job.recipe.batches == "exact")
@@ -79,12 +82,14 @@ class Pack:
         self.last_update = torch.zeros(size) if manner.watched else None
         self.loss_sums = torch.zeros(count, dtype=torch.float64)
         self.step_done = 0
-        self._layouts = Layouts(self.members, self.shape, job.weights)
+        self._layouts = Layouts(self.members, self.shape, job.weights, job.recipe.shuffle)
         self._noise = _Noise(job.layout, self.buffers, self.members, manner.distributed.rank)
         self._smoothing = _smoothing(self.members)
         self._order = self._weights = self._shares = torch.empty(0)
-        self._step: BoundStep | None = None
-        self._check: tuple[BoundStep, Tensor, Tensor] | None = None
+        self._own = OwnNetwork()
+        self._steps: dict[int, BoundStep] = {}  # by rows of a batch
+        self._checks: dict[int, BoundStep] = {}
+        self._validation: tuple[Tensor, Tensor] | None = None
 
     def views(self, flat: Tensor) -> list[Tensor]:
         """Each parameter's ``(members, *shape)`` window into a flat array of this pack."""
@@ -111,9 +116,9 @@ class Pack:
             progress = self._progress(epoch, step)
             regularisation = regularisation_factor(self.job.recipe, progress)
             self._noise.set(epoch * self.shape.steps + step, regularisation)
-            self._compute_gradients(step)
+            self._compute_gradients(epoch, step)
             if self.updates.ends[step]:
-                self._update(progress, regularisation)
+                self._update(step, progress, regularisation)
         self.step_done = max(self.step_done, until)
 
     def _progress(self, epoch: int, step: int) -> float:
@@ -121,21 +126,23 @@ class Pack:
         done, of_epoch = self.updates.before[step], self.updates.count
         return (epoch * of_epoch + done) / (self.job.recipe.epochs * of_epoch)
 
-    def _compute_gradients(self, step: int) -> None:
-        if self._step is None:
-            self._step = self._bind_step()
-        self._step.load(self.job, self._order[step], self._weights[step], self._smoothing)
-        self._step.program.run()
+    def _compute_gradients(self, epoch: int, step: int) -> None:
+        rows = self._order.shape[-1] if self._manner.distributed.world > 1 else self.shape.rows_of(step)
+        if rows not in self._steps:
+            self._steps[rows] = self._bind_step(rows)
+        bound = self._steps[rows]
+        bound.load(self.job, self._order[step, :, :rows], self._weights[step, :, :rows], self._smoothing)
+        bound.run(self._seed(epoch * self.shape.steps + step))
         if self._sum is not None:
             if step == 0 or self.updates.ends[step - 1]:
                 self._sum.clear()
             self._sum.add(self.gradients, self._losses, self._shares[step])
 
-    def _update(self, progress: float, regularisation: float) -> None:
+    def _update(self, step: int, progress: float, regularisation: float) -> None:
         recipe = self.job.recipe
         if self._sum is not None:
             self._sum.complete()
-        self.loss_sums += self._losses if self._sum is None else self._sum.losses
+        self.loss_sums.add_(self._losses if self._sum is None else self._sum.losses, alpha=self._size_of_update(step))
         if self.last_update is not None:
             self.last_update.copy_(self.update)
         others = rate_factor(recipe, progress, recipe.muon.others_warmup) if recipe.optimizer == "muon" else None
@@ -143,14 +150,30 @@ class Pack:
         if self.average is not None and progress >= recipe.average_from:
             self.average.update()
 
-    def _bind_step(self) -> BoundStep:
+    def _bind_step(self, rows: int) -> BoundStep:
         parameters, gradients = self.views(self.parameters), self.views(self.gradients)
-        batch = self._manner.distributed.share(self.shape.batch)
-        return bind_step(self.job, parameters, self.buffers, batch, self.workspace, self._losses, gradients)
+        return bind_step(
+            self.job, parameters, self.buffers, rows, self.workspace, self._losses, gradients, own=self._own
+        )
+
+    def _bind_check(self, rows: int) -> BoundStep:
+        parameters = self.views(self.judged)
+        return bind_step(self.job, parameters, self.buffers, rows, self.workspace, self._losses, own=self._own)
+
+    def _seed(self, step: int) -> int | None:
+        """What a step of a network that draws from PyTorch's generator is seeded with; -1: of the validation."""
+        return mix(self.members[0].seed, step, 1) if self.job.draws else None
 
     def mean_losses(self) -> FloatArray:
-        """The mean training loss of each member over the epoch's updates done so far."""
-        return (self.loss_sums / max(self.updates.before[self.step_done], 1)).numpy()
+        """The mean training loss of each member over the rows of the epoch's updates done so far."""
+        return (self.loss_sums / (self.shape.batches_done(self.step_done) or 1)).numpy()
+
+    def _size_of_update(self, last: int) -> float:
+        """How many whole batches the steps of the update hold that ends with step ``last``."""
+        first = last
+        while first and not self.updates.ends[first - 1]:
+            first -= 1
+        return self.shape.batches_done(last + 1) - self.shape.batches_done(first)
 
     def end_epoch(self) -> None:
         """Ready for the next epoch."""
@@ -163,20 +186,24 @@ class Pack:
             self.average.settle()
         if not self.shape.validation_steps:
             return np.full(len(self.numbers), np.nan)
-        if self._check is None:
-            batch = self._manner.distributed.share(self.shape.validation_batch)
-            bound = bind_step(self.job, self.views(self.judged), self.buffers, batch, self.workspace, self._losses)
-            self._check = (bound, *self._manner.distributed.mine(*self._layouts.validation()))
-        bound, order, weights = self._check
+        if self._validation is None:
+            self._validation = self._manner.distributed.mine(*self._layouts.validation())
+        order, weights = self._validation
         total = torch.zeros(len(self.numbers), dtype=torch.float64)
         for step in range(self.shape.validation_steps):
-            bound.load(self.job, order[step], weights[step], None)
-            bound.program.run()
+            rows = order.shape[-1] if self._manner.distributed.world > 1 else self.shape.rows_of_validation(step)
+            if rows not in self._checks:
+                self._checks[rows] = self._bind_check(rows)
+            bound = self._checks[rows]
+            bound.load(self.job, order[step, :, :rows], weights[step, :, :rows], None)
+            bound.run(self._seed(-1))
             total += self._losses
         return self._manner.distributed.sum_(total).numpy()
 
     def keep_best(self, places: Sequence[int]) -> None:
         """The weights of the members at ``places`` as they are now are their best so far."""
+        for now, best in zip(self.moving, self.best_moving, strict=True):
+            best[list(places)] = now[list(places)]
         if len(places) == len(self.numbers):
             self.best.copy_(self.judged)
             return
@@ -190,7 +217,9 @@ class Pack:
         in_average = 0 if self.average is None else self.average.count
         counts = {"counts": torch.tensor([self.step_done, self.optimiser.n_steps, in_average])}
         weights = {"parameters": self.parameters, "best": self.best} | averages
-        return weights | {"loss sums": self.loss_sums} | moments | counts
+        buffers = {f"buffer {i}": buffer for i, buffer in enumerate(self.moving)}
+        buffers |= {f"best buffer {i}": buffer for i, buffer in enumerate(self.best_moving)}
+        return weights | {"loss sums": self.loss_sums} | moments | counts | buffers
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""
@@ -213,6 +242,8 @@ class Pack:
             for source, target in pairs:
                 for old, new in zip(pack.views(source), self.views(target), strict=True):
                     new[here] = old[there]
+            for old, new in zip((*pack.moving, *pack.best_moving), (*self.moving, *self.best_moving), strict=True):
+                new[here] = old[there]
             self.optimiser.n_steps = pack.optimiser.n_steps
 
 

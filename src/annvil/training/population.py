@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from annvil.task import FloatArray, IntArray
-from annvil.training.stack import Layout
+from annvil.training.chance import seeded
+from annvil.training.job import Job, traceable
 
 _ROWS_AT_ONCE = 4096  # rows × members in one pass of `predict` (assumed: tens of MB for wide networks)
 
@@ -39,11 +41,9 @@ class Population:
     validation_loss: FloatArray
     choices: Mapping[str, Any]
     cut_short: bool
-    _network: nn.Module = field(repr=False)
-    _layout: Layout = field(repr=False)
+    _job: Job = field(repr=False)
     _parameters: list[Tensor] = field(repr=False)
     _buffers: list[Tensor] = field(repr=False)
-    _batched: bool = field(repr=False, default=True)
 
     def __len__(self) -> int:
         return len(self.states)
@@ -51,14 +51,16 @@ class Population:
     def network(self, member: int) -> nn.Module:
         """A network of its own with the best weights of ``member``, in evaluation mode.
 
-        Everything but parameters and buffers is that of member 0: members may differ in nothing else.
+        Everything but parameters and buffers is that of member 0, as ``make_network`` built it: members may differ in
+        nothing else.
         """
-        network = copy.deepcopy(self._network)
+        network, layout = copy.deepcopy(self._job.given), self._job.layout
         state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        names, values = (*self._layout.names, *self._layout.buffers), (*self._parameters, *self._buffers)
+        names, values = (*layout.names, *layout.buffers), (*self._parameters, *self._buffers)
         with torch.no_grad():
             for name, stacked in zip(names, values, strict=True):
-                state[name].copy_(stacked[member])
+                if name in state:  # otherwise it belongs to noise that was swapped for training
+                    state[name].copy_(stacked[member])
         return network.eval()
 
     def predict(self, inputs: tuple[Tensor, ...], rows: Any = None, members: Sequence[int] | None = None) -> Tensor:
@@ -72,23 +74,28 @@ class Population:
         which = torch.arange(len(inputs[0])) if rows is None else torch.as_tensor(np.asarray(rows))
         parameters = [value[chosen] for value in self._parameters]
         buffers = [value[chosen] for value in self._buffers]
-        network = copy.deepcopy(self._network).eval()
+        network, layout = copy.deepcopy(self._job.network).eval(), self._job.layout
         own = 0 if which.dim() == 2 else None
 
         def one(parameters: Any, buffers: Any, rows: Any) -> Tensor:
-            state = dict(zip(self._layout.names, parameters, strict=True))
-            state |= dict(zip(self._layout.buffers, buffers, strict=True))
-            return functional_call(network, state, tuple(rows)).float()  # type: ignore[no-any-return]
+            state = dict(zip(layout.names, parameters, strict=True))
+            state |= dict(zip(layout.buffers, buffers, strict=True))
+            output: Tensor = functional_call(network, state, tuple(self._job.widened(rows)))
+            return output.float()
 
         parts = []
-        with torch.no_grad():
+        with torch.no_grad(), traceable(self._job.batched), self._chance():
             for part in torch.split(which, max(16, _ROWS_AT_ONCE // len(chosen)), dim=-1):
                 gathered = [tensor[part] for tensor in inputs]
-                if self._batched:
+                if self._job.batched:
                     parts.append(vmap(one, in_dims=(0, 0, own))(parameters, buffers, gathered))
                 else:
                     parts.append(self._one_by_one(one, parameters, buffers, gathered, own))
         return torch.cat(parts, dim=1)
+
+    def _chance(self) -> AbstractContextManager[None]:
+        """Networks that draw random numbers even when they are used draw the same ones every time."""
+        return seeded(0) if self._job.draws else nullcontext()
 
     @staticmethod
     def _one_by_one(one: Any, parameters: Any, buffers: Any, rows: Any, own: int | None) -> Tensor:

@@ -57,6 +57,7 @@ class Run:
         distributed: Distributed | None = None,
     ) -> None:
         self.job, self.kept, self.buffers = job, kept, buffers
+        self.kept_moving = [buffers[place].clone() for place in job.moving]  # of the best epochs, as `kept`
         self._listener, self._metric = listener, metric
         self._distributed = distributed or Distributed()
         if job.recipe.monitor == "metric" and metric is None:
@@ -278,10 +279,13 @@ class Run:
         for pack in packs:
             for stacked, view in zip(self.kept, pack.views(pack.best), strict=True):
                 stacked[pack.numbers] = view
+            for stacked, best in zip(self.kept_moving, pack.best_moving, strict=True):
+                stacked[pack.numbers] = best
 
     def saved(self) -> Saved:
         """Everything that `resume` needs."""
         tensors = {f"kept {i}": value for i, value in enumerate(self.kept)}
+        tensors |= {f"kept buffer {i}": value for i, value in enumerate(self.kept_moving)}
         for number, pack in enumerate(self.packs):
             tensors |= {f"pack {number} {name}": value for name, value in pack.state().items()}
         facts = {
@@ -304,6 +308,8 @@ class Run:
         self.records = [Record(**to_numbers(values)) for values in saved.facts["records"]]
         for i, value in enumerate(self.kept):
             value.copy_(saved.tensors[f"kept {i}"])
+        for i, value in enumerate(self.kept_moving):
+            value.copy_(saved.tensors[f"kept buffer {i}"])
         initial = [value.clone() for value in self.kept]
         self._fill_packs(saved.facts["packs"])
         self.kept = initial
@@ -314,6 +320,9 @@ class Run:
     def result(self, choices: dict[str, Any]) -> Population:
         """The best weights and the story of every member."""
         self._keep_best_of(self.packs)
+        buffers = list(self.buffers)
+        for place, value in zip(self.job.moving, self.kept_moving, strict=True):
+            buffers[place] = value
         return Population(
             states=tuple(record.state for record in self.records),
             histories=tuple(self._history(record) for record in self.records),
@@ -321,11 +330,9 @@ class Run:
             validation_loss=np.array([record.best_loss for record in self.records]),
             choices=choices | self._choices(),
             cut_short=self.cut_short,
-            _network=self.job.network,
-            _layout=self.job.layout,
+            _job=self.job,
             _parameters=self.kept,
-            _buffers=self.buffers,
-            _batched=self.job.batched,
+            _buffers=buffers,
         )
 
     def _history(self, record: Record) -> dict[str, list[float]]:
