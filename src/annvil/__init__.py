@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from annvil.errors import AnnvilError
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.run import Run, fit, list_runs, open_run, resume
-    from annvil.workshop import Callback, Result, log_uniform, train, uniform
+    from annvil.workshop import Callback, Result, Results, log_uniform, train, tune_batch, uniform
 
 __version__ = "0.1.0"
 
@@ -48,6 +48,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Result",
+    "Results",
     "Run",
     "TabMClassifier",
     "TabMRegressor",
@@ -60,6 +61,7 @@ __all__ = [
     "read",
     "resume",
     "train",
+    "tune_batch",
     "uniform",
 ]
 
@@ -69,6 +71,7 @@ _HOMES = {
     "MLPClassifier": "annvil.models.estimators",
     "MLPRegressor": "annvil.models.estimators",
     "Result": "annvil.workshop",
+    "Results": "annvil.workshop",
     "Run": "annvil.run",
     "TabMClassifier": "annvil.models.estimators",
     "TabMRegressor": "annvil.models.estimators",
@@ -80,6 +83,7 @@ _HOMES = {
     "read": "annvil.data",
     "resume": "annvil.run",
     "train": "annvil.workshop",
+    "tune_batch": "annvil.workshop",
     "uniform": "annvil.workshop",
 }
 

@@ -44,7 +44,7 @@ def test_every_size_is_measured_in_ascending_order(measured):
 
 def test_the_settings_train_what_was_measured():
     found = tune_batch(
-        make, X[LEARN], Y[LEARN], 0.6, [16], validation=(X[JUDGE], Y[JUDGE]), epochs=5, learning_rate=0.01
+        make, X[LEARN], Y[LEARN], 30, [16], validation=(X[JUDGE], Y[JUDGE]), epochs=5, learning_rate=0.01
     )
     assert found.best.epochs_reached == 5
     settings = found.settings
@@ -55,13 +55,13 @@ def test_the_settings_train_what_was_measured():
 def test_the_users_module_stays_as_it_was():
     module = make()
     before = [parameter.detach().clone() for parameter in module.parameters()]
-    tune_batch(module, X, Y, 0.3, [32], epochs=2)
+    tune_batch(module, X, Y, 30, [32], epochs=2)
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
     assert module.training
 
 
 def test_the_rate_that_serves_a_size_best_counts():
-    found = tune_batch(make_one, X, NUMBERS, 1.0, [16], rates=(1e-4, 10.0), epochs=5)
+    found = tune_batch(make_one, X, NUMBERS, 30, [16], rates=(1e-4, 10.0), epochs=5)
     assert found.rows[0].learning_rate == pytest.approx(10 * 0.001 * np.sqrt(0.5), rel=1e-3)
 
 

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +27,9 @@ PILOT_SHARE = 0.15
 """Of the time, for finding out how long an epoch takes (assumed)."""
 
 PILOT_EPOCHS = 3
-"""So many epochs at least, if that share allows: the first one also records the program."""
+"""So many epochs at least, since the first one also records the program; but at most `PILOT_MOST` of the time."""
+
+PILOT_MOST = 0.4
 
 RESERVE = 0.05
 """Of the time that is left for training, since no two epochs take equally long (assumed)."""
@@ -86,12 +89,17 @@ def train_in_time(
     base_bytes = resident_bytes() if base_bytes is None else base_bytes
     train = _Timed(make_network, inputs, targets, member, loss, {"weights": weights, **more})
     with PeakMemory() as memory:
-        pilot_end = time.perf_counter() + PILOT_SHARE * seconds
+        start = time.perf_counter()
         pilot = replace(recipe, epochs=max(recipe.epochs, PILOT_EPOCHS), schedule="constant", warmup=0.0, patience=None)
-        train(pilot, lambda: interrupted() or (time.perf_counter() >= pilot_end and len(train.ends) > 0), deadline)
+
+        def known() -> bool:
+            enough = PILOT_SHARE if len(train.ends) >= PILOT_EPOCHS else PILOT_MOST
+            return len(train.ends) > 0 and time.perf_counter() >= start + enough * seconds
+
+        train(pilot, lambda: interrupted() or known(), deadline)
         per_epoch = train.seconds_per_epoch
         left = (1 - RESERVE) * (deadline - time.perf_counter())
-        fitting = recipe.epochs if per_epoch is None else int(left / per_epoch)
+        fitting = recipe.epochs if per_epoch is None else train.fitting(left)
         final = replace(recipe, epochs=max(1, min(recipe.epochs, fitting)))
         population = train(final, interrupted, deadline)
     per_epoch = train.seconds_per_epoch or per_epoch
@@ -142,10 +150,16 @@ class _Timed:
     @property
     def seconds_per_epoch(self) -> float | None:
         """The median, without the first epoch where there are others; None where there is none."""
-        if not self.ends:
-            return None
-        times = [end - start for start, end in zip([self.start, *self.ends], self.ends, strict=False)]
-        return max(median(times[1:] or times), 1e-6)
+        return max(median(self._times[1:] or self._times), 1e-6) if self.ends else None
+
+    def fitting(self, seconds: float) -> int:
+        """Epochs that fit into so much time if they take as long, on average, as those just trained."""
+        first, *others = self._times
+        return 1 + int((seconds - first) / max(mean(others or [first]), 1e-6))
+
+    @property
+    def _times(self) -> list[float]:
+        return [end - start for start, end in pairwise([self.start, *self.ends])]
 
 
 class PeakMemory:

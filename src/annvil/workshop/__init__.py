@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from annvil.workshop.batch_size import tune_batch
     from annvil.workshop.callbacks import Callback
     from annvil.workshop.result import Result
+    from annvil.workshop.results import Results
     from annvil.workshop.trainer import train
     from annvil.workshop.varying import log_uniform, uniform
 
-__all__ = ["Callback", "Result", "log_uniform", "train", "uniform"]
+__all__ = ["Callback", "Result", "Results", "log_uniform", "train", "tune_batch", "uniform"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "Callback": "annvil.workshop.callbacks",
         "Result": "annvil.workshop.result",
+        "Results": "annvil.workshop.results",
         "log_uniform": "annvil.workshop.varying",
         "train": "annvil.workshop.trainer",
+        "tune_batch": "annvil.workshop.batch_size",
         "uniform": "annvil.workshop.varying",
     },
 )
