@@ -27,7 +27,7 @@ from annvil.workshop.losses import ChosenLoss, canonical, choose, ending_of, fam
 from annvil.workshop.metrics import Score, read_scores
 from annvil.workshop.request import Request
 from annvil.workshop.sources import Source, source_of
-from annvil.workshop.targets import Family, Target, decide
+from annvil.workshop.targets import IGNORED, Family, Target, decide
 
 MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
 
@@ -83,6 +83,7 @@ def read_request(
     inputs, targets, weights, train, held = _divided(
         validation, source, inputs, target, targets, weights, class_weight, int(seed)
     )
+    weights, left_out = _without_ignored(weights, target, targets)
     scores = (*_told_scores(told), *read_scores(metrics, target))
     recipe, settings = _with_compiled(recipe, settings, told, len(train))
     request = Request(
@@ -105,7 +106,7 @@ def read_request(
         callbacks=callbacks,
         distributed=_group(distributed),
         verbose=verbose,
-        notices=(*notices, *_about(inputs, source.byte_inputs)),
+        notices=(*notices, *left_out, *_about(inputs, source.byte_inputs)),
     )
     with _in_the_users_words():
         check_members([request.member()], len(targets))
@@ -140,6 +141,16 @@ def _weights(sample_weight: Any, class_weight: Any, target: Target, targets: Ten
     by_class = class_weights(class_weight, target, targets)
     of_rows = by_class[class_codes(target, targets)]
     return of_rows if weights is None else weights * (of_rows if weights.dim() == 1 else of_rows[:, None])
+
+
+def _without_ignored(weights: Tensor | None, target: Target, targets: Tensor) -> tuple[Tensor | None, list[str]]:
+    """Weights that leave out positions without a class, and a word on it."""
+    if target.kind != "positions" or not bool((targets == IGNORED).any()):
+        return weights, []
+    there = (targets != IGNORED).float()
+    if weights is not None:
+        there = there * weights.view(*weights.shape, *[1] * (targets.dim() - weights.dim()))
+    return there, [f"Positions where y is {IGNORED} do not count."]
 
 
 def class_codes(target: Target, targets: Tensor) -> Tensor:

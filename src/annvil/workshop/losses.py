@@ -126,7 +126,9 @@ def _said(ending: Ending, loss: str) -> list[str]:
 def _own(function: Callable[..., Any], target: Target) -> tuple[ChosenLoss, list[str]]:
     """The user's function, or one of PyTorch's."""
     name = str(getattr(function, "__name__", type(function).__name__))
-    return ChosenLoss(name, _by_row(function) or function), _doubled(function, name, target.ending)
+    # A mean over positions leaves out those that have no class, and only the function itself knows which.
+    by_row = None if target.kind == "positions" else _by_row(function)
+    return ChosenLoss(name, by_row or function), _doubled(function, name, target.ending)
 
 
 def _doubled(function: Callable[..., Any], name: str, ending: Ending) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from annvil.errors import RequestError, did_you_mean
 from annvil.metrics import METRICS, Metric
 from annvil.task import FloatArray, Task
-from annvil.workshop.targets import Kind, Target
+from annvil.workshop.targets import IGNORED, Kind, Target
 
 _SHORT = {"auc": "roc_auc", "acc": "accuracy", "r_squared": "r2", "mean_absolute_error": "mae",
           "root_mean_squared_error": "rmse", "categorical_accuracy": "accuracy", "binary_accuracy": "accuracy",
@@ -114,7 +114,7 @@ def by_name(metric: Metric, target: Target, outputs: Tensor, truth: Tensor) -> f
         flat = zip(shares.reshape(len(shares), -1).T, y.reshape(len(y), -1).T, strict=True)
         return float(np.mean([_classes(metric, 2, _two(column), one.astype(np.int64)) for column, one in flat]))
     if target.kind == "positions":
-        return float(np.mean(shares.argmax(-1) == y))
+        return float(np.mean((shares.argmax(-1) == y)[y != IGNORED]))
     codes = y.argmax(1) if target.kind == "classes" and y.ndim == 2 else y.reshape(len(y)).astype(np.int64)
     return _classes(metric, shares.shape[1], shares, codes)
 

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from annvil.errors import DataError, RequestError, name_rows
 
+IGNORED = -100
+"""Stands for "no class" at a position, as in PyTorch's cross-entropy."""
+
 Kind = Literal["classes", "binary", "multi-label", "positions", "numbers", "as given"]
 Ending = Literal["", "softmax", "sigmoid", "log-softmax"]
 Family = Literal["auto", "classes", "binary", "numbers", "as given"]
@@ -62,7 +65,7 @@ class Target:
                 return codes.float().reshape(-1, *self.shape[-1:])
             return torch.nn.functional.one_hot(codes, len(self.labels)).float() if self.matrix else codes
         if self.kind == "positions":
-            _in_range(y, self.shape[-1], where)
+            _in_range(np.where(y == IGNORED, 0, y), self.shape[-1], where)
             return torch.from_numpy(y.astype(np.int64))
         values = torch.from_numpy(np.ascontiguousarray(y, dtype=np.float32))
         wanted = self.shape
@@ -219,7 +222,7 @@ def _of_several_numbers(y: NDArray[Any], shape: tuple[int, ...], ending: Ending,
             return Target("classes", shape, tuple(range(own[0])), ending, True, why="y holds probabilities")
         return Target("numbers", shape, (), "", True, why="y holds numbers for every output")
     if own == shape[:-1] and y.dtype.kind in "iu":
-        _in_range(y, shape[-1], "training")
+        _in_range(np.where(y == IGNORED, 0, y), shape[-1], "training")
         return Target("positions", shape, (), ending, why="y holds a class for every position")
     turned = f"; the classes of each position must come last: permute the outputs to {(len(y), *own, shape[0])}"
     hint = turned if shape[1:] == own and y.dtype.kind in "iu" else "; they must be equal"
