@@ -50,7 +50,7 @@ def train(
     patience: int | None = None,
     restore_best: bool = True,
     shuffle: bool = True,
-    batches: Literal["equal", "exact"] = "equal",
+    batches: Literal["equal", "exact"] | None = None,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     threads: int | Literal["auto"] = "auto",
     road: Literal["auto", "recorded", "eager"] = "auto",
@@ -114,8 +114,8 @@ def train(
     patience : epochs without a better ``monitor`` after which training stops
     restore_best : whether the weights of the best epoch are kept (True) or those of the last
     shuffle : whether rows come in a new order every epoch
-    batches : "equal": as many steps as ``batch_size`` asks for, all of one size; "exact": ``batch_size`` rows each and
-        a last smaller step, as the loops of PyTorch and Keras have it
+    batches : "equal" (default): as many steps as ``batch_size`` asks for, all of one size; "exact" (default of compiled
+        Keras models): ``batch_size`` rows each and a last smaller step, as the loops of PyTorch and Keras have it
     precision, threads, road : what the engine may choose by measuring; it says what it chose in `Result.choices`
     seed : of batches, noise and held-out rows, and of initial weights where a function makes the network
     members, vary, folds, groups, search, halving : many networks at once; see `Results`
