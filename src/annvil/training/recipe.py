@@ -36,8 +36,8 @@ class Member:
     learning_rate : the peak of the schedule; multiplied by each parameter's own factor
     weight_decay : decoupled (AdamW, Muon), multiplied by the learning rate, or added to the gradient (Adam, SGD); not
         applied to parameters that ask for none
-    dropout : rate of every noise module of the network (see `annvil.networks.Dropout`), in [0, 1); None leaves the
-        rates that the network was built with
+    dropout : rate of every dropout of the network (`torch.nn.Dropout` and its kin, `annvil.networks.Dropout`), in
+        [0, 1); None leaves the rates that the network was built with
     label_smoothing : share of the target spread evenly over the classes, in [0, 1); cross-entropy only, training only
     momentum : of SGD and Muon, in [0, 1); None takes the recipe's
     candidate, race : candidates compete (are halved) within one race, by the mean over their members
@@ -48,7 +48,7 @@ class Member:
     seed: int
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    dropout: float | None = 0.0
+    dropout: float | None = None
     label_smoothing: float = 0.0
     momentum: float | None = None
     candidate: int = 0
