@@ -41,6 +41,26 @@ def test_every_fold_is_what_training_alone_on_its_rows_gives():
         assert close(alone(learn=fold.train, judge=fold.validation, **settings, seed=seed).network, network)
 
 
+def test_folds_differ_in_seed_and_candidates_do_too():
+    results = many(members=3, folds=3)
+    seeds = [seed for attempt in results.attempts for seed in attempt.seeds]
+    assert len(set(seeds)) == 9
+    assert results.table()[0]["seed"] == results.attempts[0].seeds[0]
+
+
+def test_the_rate_of_pytorchs_own_dropout_varies_inside_one_program():
+    def plain():
+        return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+
+    results = many(plain, vary={"dropout": [0.0, 0.6], "learning_rate": [0.01, 0.02]})
+    assert results.choices["programs"] == 1
+    for attempt in results.attempts:
+        one = alone(plain, **attempt.candidate.settings, seed=attempt.candidate.seed)
+        assert close(one.network, attempt.networks()[0])
+    same = {a.candidate.number: a.loss for a in many(plain, vary={"seed": [5], "dropout": [0.0, 0.6]}).attempts}
+    assert same[0] != same[1]
+
+
 def test_settings_of_the_recipe_and_of_the_function_make_programs_of_their_own():
     vary = {"batch_size": [8, 32], "width": [4, 6], "learning_rate": [0.01, 0.02]}
     results = many(vary=vary)

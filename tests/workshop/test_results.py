@@ -116,6 +116,18 @@ def test_weights_of_rows_count_when_an_ensemble_is_chosen():
     assert ensemble.loss == pytest.approx(total / 80, rel=1e-5)
 
 
+def test_rows_that_several_folds_judge_get_the_mean():
+    rows = np.arange(160)
+    folds = [(rows[:100], rows[100:]), (rows[20:80], rows[80:120])]
+    results = many(members=1, folds=folds)
+    first, second = (network(torch.from_numpy(X)).softmax(1).detach() for network in results.attempts[0].networks())
+    voted = results._judge.votes(results.attempts[0])
+    np.testing.assert_array_equal(results._judge.rows, rows[80:])
+    torch.testing.assert_close(voted[:20], second[80:100])
+    torch.testing.assert_close(voted[20:40], (first[100:120] + second[100:120]) / 2)
+    torch.testing.assert_close(voted[40:], first[120:])
+
+
 def test_the_metric_that_is_monitored_chooses_the_ensemble():
     results = many(members=6, vary=VARY, folds=3, metrics=["accuracy"], monitor="accuracy")
     ensemble = results.ensemble(4)

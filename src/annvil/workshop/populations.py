@@ -22,7 +22,7 @@ from annvil.task import FloatArray
 from annvil.workshop.folds import Fold
 from annvil.workshop.memory import available_bytes
 from annvil.workshop.story import ProgressLine
-from annvil.workshop.varying import Candidate, Space, derived_seed
+from annvil.workshop.varying import Candidate, Space, fold_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,7 +264,7 @@ class Trainer:
         ]
 
     def _member(self, candidate: Candidate, fold: int) -> Member:
-        settings = self.space.part(candidate, "member") | {"seed": derived_seed(candidate.seed, fold)}
+        settings = self.space.part(candidate, "member") | {"seed": fold_seed(candidate.seed, fold)}
         rows = self.folds[fold]
         return self.request.member(train=rows.train, validation=rows.validation, candidate=candidate.number, **settings)
 

@@ -192,14 +192,20 @@ class Space:
         return {name: value for name, value in candidate.settings.items() if self.home[name] == home}
 
 
-def derived_seed(seed: int, number: int) -> int:
+def derived_seed(seed: int, number: int, *kind: int) -> int:
     """A seed for the ``number``-th of several things that follow from ``seed``; 31 bits, so that all libraries take it.
 
-    The first is ``seed`` itself: a single candidate is what training alone with that seed gives.
+    The first is ``seed`` itself: a single candidate is what training alone with that seed gives. Things of another
+    ``kind`` have other seeds.
     """
     if number == 0:
         return seed
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) >> 1
+    return int(np.random.SeedSequence([seed, number, *kind]).generate_state(1)[0]) >> 1
+
+
+def fold_seed(seed: int, fold: int) -> int:
+    """The seed of a candidate's network in a fold; in the first one it is the candidate's own."""
+    return derived_seed(seed, fold, 1)
 
 
 def _home(name: str, network_takes: Collection[str] | None) -> Home:
