@@ -11,7 +11,7 @@ from annvil.workshop.arrays import widened
 from annvil.workshop.asking import read_request
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.events import EventLog
-from annvil.workshop.health import Watch
+from annvil.workshop.health import PROBE_ROWS, Watch
 from annvil.workshop.request import Request
 from annvil.workshop.result import Result
 from annvil.workshop.story import Story, interruptible
@@ -67,6 +67,7 @@ def train(
     events: str | Path | None = None,
     tensorboard: str | Path | None = None,
     distributed: bool = False,
+    health: bool = True,
     verbose: bool | None = None,
 ) -> Any:
     """Train a network on rows, and return what came of it.
@@ -125,6 +126,7 @@ def train(
     events : file that gets one JSON line per event
     tensorboard : folder for TensorBoard (extra ``tensorboard``)
     distributed : train in several processes started by ``torchrun``, each taking a part of every batch
+    health : whether gradients and activations are watched, for `Result.health`: a few looks of about a millisecond each
     verbose : a line of progress on the error stream; None: where that is a terminal
 
     Raises
@@ -174,7 +176,7 @@ def train(
         from annvil.workshop.many import train_many
 
         return train_many(request, **many)
-    return train_one(request, told)
+    return train_one(request, told, health)
 
 
 def _callbacks(callbacks: Any, events: str | Path | None, tensorboard: str | Path | None) -> Callbacks:
@@ -186,14 +188,16 @@ def _callbacks(callbacks: Any, events: str | Path | None, tensorboard: str | Pat
     return Callbacks(given)
 
 
-def train_one(request: Request, told: Mapping[str, Any]) -> Result:
+def train_one(request: Request, told: Mapping[str, Any], health: bool = True) -> Result:
     """One network of ``request``; ``told`` are the settings that callbacks hear of."""
     from annvil.training import train_population
 
     start = time.monotonic()
     member = request.member()
-    watch = Watch(tuple(widened([tensor[:256] for tensor in request.inputs], request.recipe.byte_inputs)))
-    story = Story(request, member, (watch,))
+    watch = None
+    if health:
+        watch = Watch(tuple(widened([tensor[:PROBE_ROWS] for tensor in request.inputs], request.recipe.byte_inputs)))
+    story = Story(request, member, () if watch is None else (watch,))
     stops = _Stops(request.deadline)
     request.callbacks.begin({name: value for name, value in told.items() if _is_plain(value)})
     try:
