@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _STYLE = """
 .annvil { --paper: #fdfcfa; --ink: #1c1d1f; --ink-2: #55585d; --ink-3: #6b6f75; --grid: #ebe8e1;
   --first: #0b62a8; --second: #b8550b; --third: #2b6b4f; max-width: 100%; height: auto; }
@@ -27,13 +29,25 @@ _STYLE = """
 """
 
 
+_MARGIN = 14
+"""CSS pixels of paper around the drawing."""
+
+
 def alone(svg: str) -> str:
-    """The ``<svg>`` of `annvil.charts.svg.Drawing` with its name space, its style and paper behind it.
+    """The ``<svg>`` of `annvil.charts.svg.Drawing` with its name space, its style, and paper behind and around it.
 
     Colours follow the reader's light or dark setting. The style speaks of class ``annvil`` only, so that a page which
     holds such charts is not changed by them.
     """
     head, rest = svg.split(">", 1)
-    head = head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    head = head.replace('class="chart', 'class="annvil chart', 1)
-    return f'{head}><style>{_STYLE}</style><rect class="paper" width="100%" height="100%"/>{rest}'
+    box = re.search(r'viewBox="0 0 (\S+) (\S+)"', head)
+    assert box is not None
+    width, height = (float(side) + 2 * _MARGIN for side in box.groups())
+    place = f'x="-{_MARGIN}" y="-{_MARGIN}" width="{width:g}" height="{height:g}"'
+    classes = re.search(r'class="chart ?([^"]*)"', head)
+    more = f" {classes[1]}" if classes and classes[1] else ""
+    name = re.search(r'aria-labelledby="[^"]*"', head)
+    size = f'viewBox="-{_MARGIN} -{_MARGIN} {width:g} {height:g}" width="{width:g}" height="{height:g}"'
+    described = f'class="annvil chart{more}" role="img" {name[0] if name else ""}'
+    opened = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {described}>'
+    return f'{opened}<style>{_STYLE}</style><rect class="paper" {place}/>{rest}'

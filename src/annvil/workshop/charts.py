@@ -20,6 +20,9 @@ MOST_POINTS = 350
 """Longer histories are thinned: a line of 700 pixels shows no more."""
 
 _HEAD, _HEIGHT, _FOOT = 52.0, 190.0, 22.0  # of a panel: its title, the plot, its tick labels
+_LEAST_SPAN = 1e-3
+"""Of a scale, as a share of its values (chosen by eye): differences below it are noise."""
+
 _LOG_FROM = 50.0
 """Ratio of losses from which their scale is logarithmic (chosen by eye)."""
 
@@ -43,13 +46,19 @@ class _Panel:
         self.name, self.lines = name, (train, validation)
         finite = [value for value in (*train, *validation) if math.isfinite(value)]
         logarithmic = name == "loss" and bool(finite) and min(finite) > 0 and max(finite) > _LOG_FROM * min(finite)
-        y = fit_scale(finite, top + _HEIGHT, top, log=logarithmic)
-        self.frame = Frame(Scale(1, max(len(train), 2), max(y_label_width(y), 46), WIDE - 12), y)
+        size = max(map(abs, finite), default=1.0)
+        y = fit_scale(finite, top + _HEIGHT, top, log=logarithmic, least=_LEAST_SPAN * size)
+        ends = (1, len(train)) if len(train) > 1 else (0.5, 1.5)
+        self.frame = Frame(Scale(*ends, max(y_label_width(y), 46), WIDE - 12), y)
+        self._is_empty = not finite
 
     def draw(self, drawing: Drawing, best_epoch: int, watched: bool, last: bool) -> None:
         """Axes, the two lines, and a ring at the best epoch."""
         self.frame.draw_y(drawing, f"{self.name}, logarithmic" if self.frame.y.log else self.name)
-        self.frame.draw_x(drawing, "epoch" if last else "", 8)
+        self.frame.draw_x(drawing, "epoch" if last else "", min(8, max(len(self.lines[0]) - 1, 1)))
+        if self._is_empty:
+            middle = (self.frame.left + self.frame.right) / 2, (self.frame.top + self.frame.bottom) / 2
+            drawing.text(*middle, "infinite, or no number", "note halo", "middle")
         classes = ("line dotted", "line thin network") if self.lines[1] else ("line thin network", "")
         for values, cls in zip(self.lines, classes, strict=True):
             for part in _parts(values):
@@ -93,8 +102,9 @@ def _told(history: Mapping[str, Sequence[float]], names: Sequence[str], best_epo
     told = []
     for name in names:
         for key, rows in ((name, "training rows"), (f"val_{name}", "validation rows")):
-            if history.get(key):
-                told.append(f"{name} on {rows} from {history[key][0]:.4g} to {history[key][-1]:.4g}")
+            finite = [value for value in history.get(key, ()) if math.isfinite(value)]
+            if finite:
+                told.append(f"{name} on {rows} from {finite[0]:.4g} to {finite[-1]:.4g}")
     return f"{'; '.join(told)}. Weights kept: epoch {best_epoch}."
 
 

@@ -76,6 +76,9 @@ class Result:
         network = population.network(place)
         notices = list(request.notices)
         diverged = state.startswith("diverged")
+        if population.choices.get("road") == "eager" and request.recipe.road != "eager":
+            because = str(population.choices["road_because"]).removeprefix("it ")
+            notices.append(f"Steps are computed eagerly, by PyTorch's autograd, because the network {because}.")
         if diverged:
             notices.append(f"Training {state}; try a smaller learning rate, clip_norm=1, or scaled inputs.")
         best = int(population.best_epochs[place])

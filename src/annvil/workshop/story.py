@@ -22,7 +22,7 @@ from annvil.training.schedules import rate_factor
 from annvil.workshop.request import Request
 
 if TYPE_CHECKING:
-    from annvil.training import Member
+    from annvil.training import Member, Population
     from annvil.training.recipe import Listener, Look, Progress
 
 JUDGED_ROWS = 4096
@@ -73,6 +73,16 @@ class Story:
     def close(self) -> None:
         """End the line on the screen."""
         self._line.end()
+
+    def finish(self, population: Population) -> None:
+        """Complete the history where epochs were not heard of: a resumed training that was over, or one cut short."""
+        known = population.histories[0]
+        epochs = len(known["train_loss"])
+        if len(self.history["loss"]) < epochs:
+            self._recall(epochs)
+        self.history["loss"] = list(known["train_loss"])
+        if "val_loss" in self.history:
+            self.history["val_loss"] = list(known["validation_loss"])
 
     def _logs(self, progress: Progress, look: Look) -> dict[str, float]:
         logs = {"loss": float(progress.train_loss[0])}

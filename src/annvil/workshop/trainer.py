@@ -219,6 +219,7 @@ def train_one(request: Request, told: Mapping[str, Any], health: bool = True) ->
             )
     finally:
         story.close()
+    story.finish(population)
     result = Result.of(request, population, 0, story.history, watch, time.monotonic() - start, stops.because)
     request.source.give_back(result.network)
     request.callbacks.end({"best_epoch": result.best_epoch, "state": result.state, "seconds": result.seconds})
