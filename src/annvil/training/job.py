@@ -16,11 +16,12 @@ from torch.func import functional_call, vmap
 from annvil.training.batches import BatchShape
 from annvil.training.building import CannotRecord
 from annvil.training.chance import seeded
+from annvil.training.convolutions import channels_last
 from annvil.training.eager import EagerStep, OwnNetwork, Windows
 from annvil.training.losses import Loss
+from annvil.training.lowering import prepared as as_run
 from annvil.training.modules import begin
 from annvil.training.nodes import Node, Trace, live_nodes
-from annvil.training.precision import in_bfloat16
 from annvil.training.program import Arena, bind
 from annvil.training.recipe import Member, Recipe
 from annvil.training.stack import Layout
@@ -35,8 +36,8 @@ class Job:
     noise swapped for one that follows from a key. Without ``batched`` the network is not vmapped, and packs hold one
     member each. With ``eager`` its step is computed by PyTorch's autograd anew every time, otherwise recorded once.
     With ``draws`` the network draws from PyTorch's default generator, which is then seeded for every step. With
-    ``bfloat16`` large products are rounded (see `in_bfloat16`). ``moving`` are the places of the buffers that a
-    training step changes, such as batch norm's running statistics.
+    ``bfloat16`` large products are rounded (see `annvil.training.precision`). ``moving`` are the places of the buffers
+    that a training step changes, such as batch norm's running statistics.
     """
 
     network: nn.Module
@@ -67,7 +68,7 @@ class Job:
         with self._lock:
             key = (members, batch, training)
             if key not in self._recorded:
-                network = copy.deepcopy(self.network).train(training)
+                network = channels_last(copy.deepcopy(self.network).train(training))
                 self._recorded[key] = _record(self, network, training, example)
             return self._recorded[key]
 
@@ -218,7 +219,7 @@ def _record(job: Job, network: nn.Module, training: bool, example: Sequence[Tens
     with traceable(job.batched), seeded(0) if job.draws else nullcontext():
         found = trace(step_function(job, network, training), own, may_draw=job.draws)
     if not training:
-        return Recorded(found, ())
+        return Recorded(as_run(found, buffers.stop, job.bfloat16), ())
     n_results = n_parameters + 1
     results, after = found.outputs[:n_results], found.outputs[n_results:]
     unchanged = [_is_input(node, position) for position, node in enumerate(after)]
@@ -227,7 +228,7 @@ def _record(job: Job, network: nn.Module, training: bool, example: Sequence[Tens
     moved = tuple(place for place, same in enumerate(unchanged[n_parameters:]) if not same)
     outputs = [*results, *(after[n_parameters + place] for place in moved)]
     found = Trace(live_nodes(found.nodes, outputs), outputs)
-    return Recorded(in_bfloat16(found) if job.bfloat16 else found, moved)
+    return Recorded(as_run(found, buffers.stop, job.bfloat16), moved)
 
 
 def _is_input(node: Node, position: int) -> bool:
@@ -280,17 +281,21 @@ def step_function(job: Job, network: nn.Module, training: bool) -> Callable[...,
             groups.append(waiting[:count])
             waiting = waiting[count:]
         with torch.set_grad_enabled(training):
-            parameters = groups[0] = [tensor.detach().requires_grad_(training) for tensor in groups[0]]
+            # One by one, each member's own weights ask for gradients, not a view of the stacked ones.
+            own = groups[0] if job.batched else [tensor[0] for tensor in groups[0]]
+            parameters = groups[0] = [tensor.detach().requires_grad_(training) for tensor in own]
             groups.append(waiting)
             if job.batched:
                 losses, after = vmap(member_loss, randomness="different")(*groups)
             else:
-                loss, after = member_loss(*([tensor[0] for tensor in group] for group in groups))
+                loss, after = member_loss(parameters, *([tensor[0] for tensor in group] for group in groups[1:]))
                 losses, after = loss.unsqueeze(0), [tensor.unsqueeze(0) for tensor in after]
             if not training:
                 return [losses]
             # Members share nothing, so the gradient of the sum holds each member's own gradient.
             gradients = torch.autograd.grad(losses.sum(), parameters, materialize_grads=True)
+            if not job.batched:
+                gradients = tuple(gradient.unsqueeze(0) for gradient in gradients)
             return [*gradients, losses.detach(), *tensors[: counts[0]], *after]
 
     return step

@@ -35,6 +35,12 @@ class Form:
         """The form of a contiguous tensor."""
         return cls(shape, tuple(prod(shape[axis + 1 :]) for axis in range(len(shape))), 0, dtype)
 
+    @classmethod
+    def channels_last(cls, shape: tuple[int, ...], dtype: torch.dtype) -> Form:
+        """The form of images ``(batch, channels, height, width)`` whose channels lie innermost."""
+        _, channels, height, width = shape
+        return cls(shape, (channels * height * width, 1, width * channels, channels), 0, dtype)
+
     @property
     def size(self) -> int:
         """Elements."""
@@ -47,6 +53,16 @@ class Form:
         return all(n == 1 or own == other for n, own, other in zip(self.shape, self.stride, dense, strict=True))
 
     @property
+    def plain_stride(self) -> tuple[int, ...]:
+        """The strides, with those of axes of one element as if the tensor were dense.
+
+        They address nothing, but oneDNN takes a slow way where they look odd: 3.1 ms instead of 0.4 ms for a product
+        of 256 × 1024 with 1024 × 1024 in bfloat16 (measured).
+        """
+        dense = Form.dense(self.shape, self.dtype).stride
+        return tuple(other if n == 1 else own for n, own, other in zip(self.shape, self.stride, dense, strict=True))
+
+    @property
     def transposed(self) -> Form:
         """The last two axes exchanged."""
         *shape, rows, columns = self.shape
@@ -56,6 +72,11 @@ class Form:
     def alike(self, other: Form) -> bool:
         """Whether shape, strides and type agree."""
         return (self.shape, self.stride, self.dtype) == (other.shape, other.stride, other.dtype)
+
+    def covers(self, other: Form) -> bool:
+        """Whether both look at the same memory in the same order, if perhaps as numbers of another type."""
+        same = (self.shape, self.stride, self.offset) == (other.shape, other.stride, other.offset)
+        return same and self.dtype.itemsize == other.dtype.itemsize
 
 
 @dataclass(eq=False)
@@ -87,6 +108,15 @@ class Node:
         """The nodes that must exist before this one."""
         direct = [node for node in (self.base, self.source) if node is not None]
         return direct + nodes_in((self.args, self.kwargs))
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """An operation of our own in a graph: ``write(*args, out=…)`` fills the memory it is given."""
+
+    _opname: str
+    write: Callable[..., None]
+    tags: tuple[Any, ...] = ()
 
 
 @dataclass

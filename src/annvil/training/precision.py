@@ -1,80 +1,254 @@
-"""Matrix products in bfloat16, everything else in float32."""
+"""Large products and convolutions in bfloat16, and what lies between them; all else in float32."""
 
 from __future__ import annotations
 
 from dataclasses import replace as with_changes
+from math import prod
 
 import torch
 
-from annvil.training.nodes import PRODUCTS, Form, Node, Trace, aten, live_nodes, replace
+from annvil.training.nodes import PRODUCTS, Form, Node, Trace, aten, nodes_in, replace
+from annvil.training.rewriting import Rebuilding
 
-_WITH_A_SUMMAND = {aten.baddbmm.default: aten.bmm.default, aten.addmm.default: aten.mm.default}
 
+def in_bfloat16(recorded: Trace, n_weights: int) -> Trace:
+    """The same graph with its large products in bfloat16, summed in float32 by the hardware.
 
-def in_bfloat16(recorded: Trace) -> Trace:
-    """The same graph with its matrix products in bfloat16, summed in float32 by the hardware.
-
-    Weights, their gradients, the optimiser, sums, activations and the loss stay float32; each factor is rounded on its
-    way into a product, once however many products it is in, and the product is widened again. Products with an input
-    that is data, not a weight, cannot be told apart here; see `Job.bfloat16` for who decides.
+    The first ``n_weights`` inputs are weights and settings, the others data. What only carries numbers from one rounded
+    product to the next (biases, activations, pooling, normalisation, sums over rows) stays in bfloat16 on the way, in
+    which it is rounded once an operation. Weights, their gradients, the optimiser, statistics of normalisation, the
+    loss and whatever meets data of the batch, such as targets, are float32.
     """
-    rounding = _Rounding()
+    narrow = _plan(recorded, n_weights)
+    rounding = _Rounding(narrow)
     for node in recorded.nodes:
-        rounding.copy(node)
-    outputs = [rounding.now[id(node)] for node in recorded.outputs]
-    return Trace(live_nodes(rounding.nodes, outputs), outputs)
+        rounding.take(node)
+    return rounding.result([rounding.output(node) for node in recorded.outputs])
 
 
-def _pays(factors: tuple[Node, ...]) -> bool:
-    """Whether a product is large enough in every direction for rounding its factors to be worth it."""
-    (*_, rows, inner), (*_, columns) = factors[0].form.shape, factors[1].form.shape
-    return factors[0].form.dtype == torch.float32 and min(rows, inner, columns) >= LEAST
+def rounds(recorded: Trace) -> bool:
+    """Whether there is anything large enough to be rounded."""
+    return any(_pays(node) for node in recorded.nodes)
 
 
-LEAST = 192
+LEAST = 128
 """Rows, columns and inner length that a product must have. Rounding gains nothing with 64; with 128 the whole step is
 1.0 to 1.2 times as fast, with 256 1.3 to 1.7, with 512 2.0 (measured on one core with AMX, batch 256)."""
 
+LEAST_CONVOLVED = 10_000_000
+"""Multiplications that a convolution must have (assumed: a tenth of a millisecond in float32)."""
 
-class _Rounding:
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.now: dict[int, Node] = {}  # old node → its counterpart
-        self._narrow: dict[int, Node] = {}  # counterpart of a root → its bfloat16 copy
+CONVOLUTIONS = (aten.convolution.default, aten.convolution_backward.default)
 
-    def copy(self, node: Node) -> None:
-        args, kwargs = replace((node.args, node.kwargs), Node, lambda n: self.now[id(n)])
-        base = None if node.base is None else self.now[id(node.base)]
-        source = None if node.source is None else self.now[id(node.source)]
-        new = with_changes(node, args=args, kwargs=kwargs, base=base, source=source)
-        if node.op in PRODUCTS and not kwargs and _pays(args[-2:]):
-            new = self._rounded_product(new, args)
-        self.now[id(node)] = new
-        self.nodes.append(new)
 
-    def _rounded_product(self, node: Node, args: tuple[Node, ...]) -> Node:
-        if node.op not in _WITH_A_SUMMAND:
-            return self._widened(node, args)
-        product = self._widened(with_changes(node, op=_WITH_A_SUMMAND[node.op]), args[-2:])
-        self.nodes.append(product)
-        return with_changes(node, op=aten.add.Tensor, args=(args[0], product))
+def _pays(node: Node) -> bool:
+    """Whether an operation is large enough for rounding its factors to be worth it."""
+    if node.op in PRODUCTS and not node.kwargs:
+        left, right = node.args[-2:]
+        (*_, rows, inner), (*_, columns) = left.form.shape, right.form.shape
+        return bool(left.form.dtype == torch.float32 and min(rows, inner, columns) >= LEAST)
+    if node.op in CONVOLUTIONS:
+        x, weight = node.args[-9 if node.op is CONVOLUTIONS[0] else 1], _weight_of(node)
+        positions = (node if node.op is CONVOLUTIONS[0] else node.args[0]).form
+        work = prod(weight.form.shape) * positions.size // positions.shape[1]
+        return bool(x.form.dtype == torch.float32 and work >= LEAST_CONVOLVED)
+    return False
 
-    def _widened(self, node: Node, factors: tuple[Node, ...]) -> Node:
-        narrow_form = Form.dense(node.form.shape, torch.bfloat16)
-        product = Node(narrow_form, node.order, op=node.op, args=tuple(self._rounded(factor) for factor in factors))
-        self.nodes.append(product)
-        return Node(node.form, node.order, op=aten._to_copy.default, args=(product,), kwargs={"dtype": torch.float32})
 
-    def _rounded(self, factor: Node) -> Node:
-        root = factor.root
-        if id(root) not in self._narrow:
-            form = with_changes(root.form, dtype=torch.bfloat16)
-            narrow = Node(form, root.order, op=aten._to_copy.default, args=(root,), kwargs={"dtype": torch.bfloat16})
-            self.nodes.append(narrow)
-            self._narrow[id(root)] = narrow
-        narrow = self._narrow[id(root)]
-        if factor is root:
+def _weight_of(convolution: Node) -> Node:
+    weight: Node = convolution.args[1 if convolution.op is CONVOLUTIONS[0] else 2]
+    return weight
+
+
+_EXACT = (
+    aten.clamp_min.default,
+    aten.threshold_backward.default,
+    aten.max_pool2d_with_indices.default,
+    aten.max_pool2d_with_indices_backward.default,
+    aten.clone.default,
+    aten.cat.default,
+    aten.neg.default,
+)
+"""Operations that choose among numbers or move them: it is all the same whether these are rounded before or after."""
+
+_SUMS = (aten.sum.dim_IntList, aten.mean.dim)
+_POOLS = (
+    aten.max_pool2d_with_indices.default,
+    aten.max_pool2d_with_indices_backward.default,
+    aten.avg_pool2d.default,
+    aten.avg_pool2d_backward.default,
+    aten._adaptive_avg_pool2d.default,
+    aten._adaptive_avg_pool2d_backward.default,
+    aten.constant_pad_nd.default,
+    aten.cat.default,
+    aten.leaky_relu_backward.default,
+    aten.hardtanh_backward.default,
+)
+_NORMALISATIONS = (
+    aten.native_batch_norm.default,
+    aten.native_batch_norm_backward.default,
+    aten.native_layer_norm.default,
+    aten.native_layer_norm_backward.default,
+    aten.native_group_norm.default,
+    aten.native_group_norm_backward.default,
+)
+"""These take numbers in bfloat16 beside weights and statistics in float32."""
+
+
+def _carries(node: Node) -> bool:
+    """Whether the operation can be done on numbers in bfloat16."""
+    if node.op is None or not _of_floats(node):
+        return False
+    if node.op in _SUMS:
+        return "dtype" not in node.kwargs
+    return torch.Tag.pointwise in node.op.tags or node.op in _POOLS or node.op in _NORMALISATIONS
+
+
+def _of_floats(node: Node) -> bool:
+    return node.form.dtype == torch.float32
+
+
+def _maker(node: Node) -> Node:
+    """The operation, input or constant that a node's numbers come from."""
+    root = node.root
+    return root if root.source is None else root.source
+
+
+def _plan(recorded: Trace, n_weights: int) -> set[int]:
+    """The operations whose results are in bfloat16: those that pay and those that carry between them."""
+    paying = {id(node) for node in recorded.nodes if _pays(node)}
+    carrying = {id(node): node for node in recorded.nodes if _carries(node) and id(node) not in paying}
+    settled = _settled(recorded, n_weights)
+    takers = _takers(recorded)
+    while True:
+        narrow = paying | carrying.keys()
+        left = {
+            key: node
+            for key, node in carrying.items()
+            if _may(node, narrow, settled) and _should(node, narrow, takers, settled)
+        }
+        if len(left) == len(carrying):
             return narrow
-        view = Node(with_changes(factor.form, dtype=torch.bfloat16), narrow.order, base=narrow)
-        self.nodes.append(view)
-        return view
+        carrying = left
+
+
+def _settled(recorded: Trace, n_weights: int) -> set[int]:
+    """What follows from weights and settings alone, such as the mask of a dropout."""
+    found: set[int] = set()
+    for node in recorded.nodes:
+        if node.op is not None:
+            needs = [_maker(needed) for needed in nodes_in((node.args, node.kwargs))]
+            is_settled = all(id(needed) in found for needed in needs)
+        else:
+            is_settled = node.value is not None or (node.source is None and 0 <= node.position < n_weights)
+        if is_settled:
+            found.add(id(node))
+    return found
+
+
+def _takers(recorded: Trace) -> dict[int, list[Node]]:
+    """Operations by the maker of what they take; an output of the graph takes nothing."""
+    found: dict[int, list[Node]] = {}
+    for node in recorded.nodes:
+        for needed in nodes_in((node.args, node.kwargs)):
+            found.setdefault(id(_maker(needed)), []).append(node)
+    return found
+
+
+def _may(node: Node, narrow: set[int], settled: set[int]) -> bool:
+    """Whether nothing that the operation takes would lose by being rounded."""
+    if id(node) in settled or node.op in _EXACT:
+        return True
+    makers = [_maker(needed) for needed in nodes_in((node.args, node.kwargs)) if _of_floats(needed)]
+    return all(id(maker) in narrow or id(maker) in settled for maker in makers)
+
+
+def _is_fed(node: Node, narrow: set[int]) -> bool:
+    return any(id(_maker(needed)) in narrow for needed in nodes_in(node.args) if _of_floats(needed))
+
+
+def _should(node: Node, narrow: set[int], takers: dict[int, list[Node]], settled: set[int]) -> bool:
+    """Whether the result is wanted in bfloat16."""
+    wanted = [id(taker) in narrow for taker in takers.get(id(node), [])]
+    if node.op in _EXACT and _is_fed(node, narrow):
+        return True
+    if id(node) in settled or (node.op in _EXACT and not _is_fed(node, narrow)):
+        return bool(wanted) and all(wanted)
+    return any(wanted) or (node.op in _SUMS and "dtype" not in node.kwargs)
+
+
+class _Rounding(Rebuilding):
+    """Builds the graph; ``now`` holds the counterparts as they are computed, in one or the other type."""
+
+    def __init__(self, narrow: set[int]) -> None:
+        super().__init__()
+        self._narrow = narrow
+        self._other: dict[tuple[int, torch.dtype], Node] = {}  # counterpart of a root, in another type
+
+    def take(self, old: Node) -> None:
+        self.at(old)
+        if id(old) in self._narrow:
+            self._computed(old)
+        elif old.op is not None:
+            args, kwargs = replace((old.args, old.kwargs), Node, lambda node: self.typed(node, node.form.dtype))
+            self.now[id(old)] = self.add(with_changes(old, args=args, kwargs=kwargs))
+        elif old.source is not None and id(old.source) in self._narrow:
+            new = self.copy(old)
+            if _is_rounded(old):
+                new.form = with_changes(new.form, dtype=torch.bfloat16)
+        elif old.base is not None:
+            self.now[id(old)] = self._view(self.now[id(old.base)], old.form)
+        else:
+            self.copy(old)
+
+    def output(self, old: Node) -> Node:
+        """What the graph returns for an old output; rounded ones are widened as they are written."""
+        new = self.now[id(old)]
+        if new.form.dtype == old.form.dtype:
+            return new
+        form = Form.dense(old.form.shape, old.form.dtype)
+        return self.call(aten._to_copy.default, form, new, dtype=old.form.dtype)
+
+    def typed(self, old: Node, dtype: torch.dtype) -> Node:
+        """The counterpart in that type."""
+        new = self.now[id(old)]
+        if new.form.dtype == dtype:
+            return new
+        root = new.root
+        if (id(root), dtype) not in self._other:
+            form = with_changes(root.form, dtype=dtype, offset=0)
+            self._other[id(root), dtype] = self.call(aten._to_copy.default, form, root, dtype=dtype)
+        other = self._other[id(root), dtype]
+        return other if new.base is None else self._view(other, new.form)
+
+    def _view(self, base: Node, form: Form) -> Node:
+        return self.add(Node(with_changes(form, dtype=base.form.dtype), base=base))
+
+    def _computed(self, old: Node) -> None:
+        """An operation whose result is in bfloat16."""
+        keep = _kept_wide(old)
+
+        def narrowed(node: Node) -> Node:
+            rounded = _of_floats(node) and id(node) not in keep
+            return self.typed(node, torch.bfloat16 if rounded else node.form.dtype)
+
+        args, kwargs = replace((old.args, old.kwargs), Node, narrowed)
+        form = with_changes(old.form, dtype=torch.bfloat16) if old.n_results == 1 else old.form
+        if old.op in PRODUCTS:
+            form = Form.dense(old.form.shape, torch.bfloat16)
+        self.now[id(old)] = self.add(with_changes(old, form=form, args=args, kwargs=kwargs))
+
+
+def _kept_wide(node: Node) -> set[int]:
+    """Arguments that stay as they are: statistics and weights of a normalisation, what a comparison compares."""
+    if node.op in _NORMALISATIONS:
+        numbers = 2 if "backward" in node.op._opname else 1
+        return {id(argument) for argument in nodes_in(node.args)[numbers:]}
+    return set()
+
+
+def _is_rounded(result: Node) -> bool:
+    """Whether a result of an operation with several is numbers in bfloat16, not statistics or places."""
+    if not _of_floats(result) or result.source is None:
+        return False
+    return result.source.op not in _NORMALISATIONS or result.position == 0

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.training.nodes import Form, Node, Trace, nodes_in, replace
+from annvil.training.nodes import Form, Kernel, Node, Trace, nodes_in, replace
 
 aten = torch.ops.aten
 
@@ -138,7 +138,8 @@ class _Binder:
         if held is not None:
             return held.view(form)
         memory = self.tensors[id(base)]
-        return memory.as_strided(form.shape, form.stride, memory.storage_offset() + form.offset)
+        memory = memory if form.dtype == memory.dtype else memory.view(form.dtype)
+        return memory.as_strided(form.shape, form.plain_stride, memory.storage_offset() + form.offset)
 
     def _compute(self, moment: int, node: Node) -> None:
         args, kwargs = replace((node.args, node.kwargs), Node, lambda n: self.tensors[id(n)])
@@ -190,14 +191,15 @@ class _Binder:
         if id(node) in self._targets or torch.Tag.pointwise not in node.op.tags:
             return None
         arguments = nodes_in((node.args, node.kwargs))
-        for candidate in arguments:
+        for argument in arguments:
+            candidate = argument.root
             chunk = self._chunks.get(id(candidate))
             alone = sum(other.root is candidate for other in arguments) == 1
             if chunk is None or not alone or self._last_use[id(candidate)] != moment:
                 continue
-            if candidate.form.alike(node.form):
+            if argument.form.alike(node.form) and argument.form.covers(candidate.form):
                 self._chunks[id(node)] = self._chunks.pop(id(candidate))
-                return self.tensors[id(candidate)]
+                return self.tensors[id(argument)]
         return None
 
     def _allocate(self, node: Node) -> Tensor:
@@ -241,7 +243,7 @@ class _Held:
 
     def view(self, form: Form) -> Tensor:
         """A tensor that will look into the result."""
-        view = torch.empty_like(self.tensor)
+        view = torch.empty(0, dtype=form.dtype, device=self.tensor.device)
         self._views.append((view, form))
         return view
 
@@ -251,7 +253,7 @@ class _Held:
             value = value.new_empty_strided(self._form.shape, self._form.stride).copy_(value)
         self.tensor.set_(value)  # type: ignore[call-overload]
         for view, form in self._views:
-            view.set_(value.untyped_storage(), value.storage_offset() + form.offset, form.shape, form.stride)
+            view.set_(value.untyped_storage(), value.storage_offset() + form.offset, form.shape, form.plain_stride)
 
     def let_go(self) -> None:
         """Look at nothing, so that the memory can be used for something else."""
@@ -295,6 +297,8 @@ _WRITING_FORMS: dict[Any, tuple[Any, str] | None] = {}
 
 def _writing_form(op: Any) -> tuple[Any, str] | None:
     """The overload of ``op`` that writes into given memory, and that argument's name; None where it would only copy."""
+    if isinstance(op, Kernel):
+        return op.write, "out"
     if op not in _WRITING_FORMS:
         _WRITING_FORMS[op] = _find_writing_form(op)
     return _WRITING_FORMS[op]
