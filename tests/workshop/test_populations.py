@@ -87,6 +87,22 @@ def test_members_alone_differ_by_their_seeds():
     assert not torch.equal(first[1], first[2])
 
 
+def test_settings_of_the_function_that_only_change_values_share_a_program():
+    def taken(scale=1.0, rate=0.1, width=8):
+        network = nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Dropout(rate), nn.Linear(width, 3))
+        with torch.no_grad():
+            network[0].weight.mul_(scale)
+        return network
+
+    results = many(taken, vary={"scale": [0.5, 2.0], "rate": [0.1, 0.4], "width": [4, 8]})
+    assert results.choices["programs"] == 2
+    for attempt in results.attempts:
+        settings = dict(attempt.candidate.settings)
+        assert attempt.networks()[0][2].p == settings["rate"]
+        one = alone(lambda settings=settings: taken(**settings), seed=attempt.candidate.seed)
+        assert close(one.network, attempt.networks()[0])
+
+
 def test_losses_and_scores_are_those_of_rows_that_were_not_learnt_from():
     results = many(members=2, vary={"learning_rate": [0.01, 0.1]}, folds=4, metrics="accuracy")
     for attempt, row in zip(results.attempts, results.table(), strict=True):
@@ -254,7 +270,7 @@ def test_dropout_that_varies_needs_a_layer_or_an_argument():
     def taken(dropout=0.0):
         return plain()
 
-    assert many(taken, vary={"dropout": [0, 0.5]}).choices["programs"] == 2
+    assert len(many(taken, vary={"dropout": [0, 0.5]})) == 2
 
 
 def test_rows_of_the_data_are_not_touched():

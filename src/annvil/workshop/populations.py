@@ -7,13 +7,12 @@ the grouping, since a member's result follows from its own rows, seed and settin
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from annvil.task import FloatArray
 from annvil.workshop.folds import Fold
 from annvil.workshop.memory import available_bytes
 from annvil.workshop.story import ProgressLine
+from annvil.workshop.structure import structure
 from annvil.workshop.varying import Candidate, Space, fold_seed
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Attempt:
     folds : what they learnt from and were judged on
     seeds : of each network
     seconds : its share of the time that its program took
+    build : makes a network of its own by seed, where settings went into making it
     """
 
     candidate: Candidate
@@ -63,6 +64,7 @@ class Attempt:
     folds: tuple[Fold, ...]
     seeds: tuple[int, ...]
     seconds: float
+    build: Callable[[int], nn.Module] | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -109,7 +111,15 @@ class Attempt:
 
     def networks(self) -> tuple[nn.Module, ...]:
         """Its networks with their best weights, in evaluation mode."""
-        return tuple(self.population.network(place) for place in self.places)
+        return tuple(map(self._network, self.places, self.seeds))
+
+    def _network(self, place: int, seed: int) -> nn.Module:
+        trained = self.population.network(place)
+        if self.build is None:
+            return trained
+        own = self.build(seed)  # a population knows what its first member was built with, such as a rate of dropout
+        own.load_state_dict(trained.state_dict())
+        return own.eval()
 
 
 class _Teller:
@@ -142,7 +152,8 @@ class Program:
     """Candidates that are trained together."""
 
     recipe: Recipe
-    network: Mapping[str, Any]  # settings that went into making the networks
+    structure: tuple[Any, ...]
+    weights: int  # of one network
     candidates: tuple[Candidate, ...]
 
 
@@ -175,6 +186,10 @@ class Trainer:
         end = begun + (self.deadline - begun) * share
         programs = [part for program in self.programs(candidates) for part in self._fitting(program)]
         work = [len(program.candidates) * program.recipe.epochs for program in programs]
+        if self.request.recipe.halving and len(programs) > 1 and not self._programs:
+            self.notices.append(
+                "Candidates of different programs do not race each other: halving acts inside each one."
+            )
         attempts: list[Attempt] = []
         for number, program in enumerate(programs):
             now = time.monotonic()
@@ -191,23 +206,29 @@ class Trainer:
         for candidate in candidates:
             shared = [self.space.part(candidate, home) for home in ("recipe", "network")]
             groups.setdefault(repr(shared), []).append(candidate)
-        return [
-            Program(
-                replace(self.request.recipe, **self.space.part(group[0], "recipe")),
-                self.space.part(group[0], "network"),
-                tuple(group),
-            )
-            for group in groups.values()
-        ]
+        programs: list[Program] = []
+        for group in groups.values():
+            recipe = replace(self.request.recipe, **self.space.part(group[0], "recipe"))
+            network = self.request.source.template
+            if self.space.part(group[0], "network"):
+                network = self._network(group[0], group[0].seed)
+            weights = sum(parameter.numel() for parameter in network.parameters())
+            made = Program(recipe, structure(network), weights, tuple(group))
+            # Settings of the caller's function that only change initial values, or rates of dropout, need no own one.
+            same = next((p for p in programs if (p.recipe, p.structure) == (made.recipe, made.structure)), None)
+            if same is None:
+                programs.append(made)
+            else:
+                programs[programs.index(same)] = replace(same, candidates=(*same.candidates, *group))
+        return programs
+
+    def _network(self, candidate: Candidate, seed: int) -> nn.Module:
+        return self.request.source.build(self.space.part(candidate, "network"), seed)
 
     def _fitting(self, program: Program) -> list[Program]:
         """The program, cut into several where its networks would not fit into memory together."""
-        template = self.request.source.template
-        if program.network:
-            template = self.request.source.build(program.network, program.candidates[0].seed)
-        weights = sum(parameter.numel() for parameter in template.parameters())
         rows = sum(len(fold.train) + len(fold.validation) for fold in self.folds)
-        one = len(self.folds) * weights * BYTES_PER_WEIGHT + rows * BYTES_PER_ROW
+        one = len(self.folds) * program.weights * BYTES_PER_WEIGHT + rows * BYTES_PER_ROW
         most = max(1, int(SHARE_OF_MEMORY * available_bytes() / one))
         count = len(program.candidates)
         parts = math.ceil(count / most)
@@ -218,7 +239,7 @@ class Trainer:
                 f"{SHARE_OF_MEMORY:.0%} of the free memory; they are trained in {parts} parts{races}."
             )
         bounds = [count * i // parts for i in range(parts + 1)]
-        return [replace(program, candidates=program.candidates[start:end]) for start, end in itertools.pairwise(bounds)]
+        return [replace(program, candidates=program.candidates[start:end]) for start, end in pairwise(bounds)]
 
     def _train(self, program: Program, until: float) -> list[Attempt]:
         from annvil.training import train_population
@@ -227,9 +248,12 @@ class Trainer:
         places = [(candidate, fold) for candidate in program.candidates for fold in range(len(self.folds))]
         members = [self._member(candidate, fold) for candidate, fold in places]
 
-        def make_network(member: Member) -> nn.Module:
-            return request.source.build(program.network, member.seed)
+        by_number = {candidate.number: candidate for candidate in program.candidates}
 
+        def make_network(member: Member) -> nn.Module:
+            return self._network(by_number[member.candidate], member.seed)
+
+        checkpoint = self._checkpoint()
         teller = _Teller(self.request.callbacks, self._programs, self.notices, self._line)
         self._programs += 1
         start = time.monotonic()
@@ -242,7 +266,7 @@ class Trainer:
             request.engine_loss,
             weights=request.weights,
             should_stop=lambda: self.interrupted or time.monotonic() >= until,
-            checkpoint=self._checkpoint(program),
+            checkpoint=checkpoint,
             tell=teller.hear,
             listener=teller,
             metric=request.metric if program.recipe.monitor == "metric" else None,
@@ -259,6 +283,7 @@ class Trainer:
                 self.folds,
                 tuple(member.seed for member in members[number * n_folds : (number + 1) * n_folds]),
                 seconds,
+                partial(self._network, candidate) if self.space.part(candidate, "network") else None,
             )
             for number, candidate in enumerate(program.candidates)
         ]
@@ -268,11 +293,7 @@ class Trainer:
         rows = self.folds[fold]
         return self.request.member(train=rows.train, validation=rows.validation, candidate=candidate.number, **settings)
 
-    def _checkpoint(self, program: Program) -> Path | None:
-        """A file of its own for every program, beside the one asked for."""
+    def _checkpoint(self) -> Path | None:
+        """A file of its own for every program, beside the one asked for; they come in the same order in every run."""
         path = self.request.checkpoint
-        if path is None:
-            return None
-        content = [(candidate.number, candidate.seed, dict(candidate.settings)) for candidate in program.candidates]
-        digest = hashlib.sha256(repr((content, program.recipe)).encode()).hexdigest()[:16]
-        return path.with_name(f"{path.name}-{digest}")
+        return None if path is None else path.with_name(f"{path.name}-{self._programs}")
