@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from annvil.errors import AnnvilError
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.run import Run, fit, list_runs, open_run, resume
-    from annvil.workshop import Callback, Result, Results, log_uniform, train, tune_batch, uniform
+    from annvil.workshop import Callback, Result, Results, find_learning_rate, log_uniform, train, tune_batch, uniform
 
 __version__ = "0.1.0"
 
@@ -53,6 +53,7 @@ __all__ = [
     "TabMClassifier",
     "TabMRegressor",
     "__version__",
+    "find_learning_rate",
     "fit",
     "list_runs",
     "load",
@@ -75,6 +76,7 @@ _HOMES = {
     "Run": "annvil.run",
     "TabMClassifier": "annvil.models.estimators",
     "TabMRegressor": "annvil.models.estimators",
+    "find_learning_rate": "annvil.workshop",
     "fit": "annvil.run",
     "list_runs": "annvil.run",
     "load": "annvil.bundle",

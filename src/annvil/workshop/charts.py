@@ -23,6 +23,9 @@ _HEAD, _HEIGHT, _FOOT = 52.0, 190.0, 22.0  # of a panel: its title, the plot, it
 _LEAST_SPAN = 1e-3
 """Of a scale, as a share of its values (chosen by eye): differences below it are noise."""
 
+_WORSE = 1.5
+"""Losses beyond so many times the first one are drawn at the edge: the rates that burst would flatten the others."""
+
 _LOG_FROM = 50.0
 """Ratio of losses from which their scale is logarithmic (chosen by eye)."""
 
@@ -48,8 +51,8 @@ class _Panel:
         logarithmic = name == "loss" and bool(finite) and min(finite) > 0 and max(finite) > _LOG_FROM * min(finite)
         size = max(map(abs, finite), default=1.0)
         y = fit_scale(finite, top + _HEIGHT, top, log=logarithmic, least=_LEAST_SPAN * size)
-        ends = (1, len(train)) if len(train) > 1 else (0.5, 1.5)
-        self.frame = Frame(Scale(*ends, max(y_label_width(y), 46), WIDE - 12), y)
+        low, high = (1.0, float(len(train))) if len(train) > 1 else (0.5, 1.5)
+        self.frame = Frame(Scale(low, high, max(y_label_width(y), 46), WIDE - 12), y)
         self._is_empty = not finite
 
     def draw(self, drawing: Drawing, best_epoch: int, watched: bool, last: bool) -> None:
@@ -106,6 +109,29 @@ def _told(history: Mapping[str, Sequence[float]], names: Sequence[str], best_epo
             if finite:
                 told.append(f"{name} on {rows} from {finite[0]:.4g} to {finite[-1]:.4g}")
     return f"{'; '.join(told)}. Weights kept: epoch {best_epoch}."
+
+
+def rates_chart(rates: Sequence[float], losses: Sequence[float], start: float, best: float | None) -> str:
+    """The loss after some steps over the learning rates, both logarithmic, as stand-alone SVG."""
+    top, known = 40.0, [(rate, loss) for rate, loss in zip(rates, losses, strict=True) if math.isfinite(loss)]
+    usual = [loss for _, loss in known if loss < _WORSE * start] or [start]
+    y = fit_scale([start, *usual], top + 260, top, log=min(*usual, start) > 0)
+    frame = Frame(fit_scale(rates, max(y_label_width(y), 46), WIDE - 12, log=True, margin=0.02), y)
+    drawing = Drawing(WIDE, top + 260 + 44)
+    frame.draw_y(drawing, "loss on rows held back")
+    frame.draw_x(drawing, "learning rate", 7)
+    drawing.line(frame.left, y(start), frame.right, y(start), "guide")
+    drawing.text(frame.right - 4, y(start) - 6, "before training", "note halo", "end")
+    points = [frame.point(rate, y.clamp(loss)) for rate, loss in known]
+    drawing.path(points, "line thin network")
+    for (rate, loss), (at_x, at_y) in zip(known, points, strict=True):
+        drawing.mark(at_x, at_y, "network", "", f"learning rate {rate:.2g}: loss {loss:.4g}", radius=3.2)
+    told = "No rate lowered the loss."
+    if best is not None:
+        drawing.line(frame.x(best), frame.bottom, frame.x(best), frame.top, "guide")
+        drawing.text(frame.x(best), frame.top - 6, f"{best:.2g}", "strong halo", "middle")
+        told = f"Lowest loss {min(loss for _, loss in known):.4g}; suggested learning rate {best:.2g}."
+    return alone(drawing.svg("annvil-rates", "Loss over learning rates", f"Loss before training {start:.4g}. {told}"))
 
 
 def summary(facts: Mapping[str, str], notices: Sequence[str], chart: str) -> str:

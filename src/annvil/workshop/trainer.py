@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from annvil.durations import seconds_of
 from annvil.workshop.arrays import widened
 from annvil.workshop.asking import read_request
 from annvil.workshop.callbacks import Callbacks
@@ -137,46 +139,81 @@ def train(
     Ctrl-C ends training and returns the best so far.
     """
     told = {name: value for name, value in locals().items() if name not in ("network", "X", "y", "validation")}
-    many = {"members": members, "vary": vary, "folds": folds, "groups": groups, "search": search, "halving": halving}
+    rows = (network, X, y, validation)
+    return _carry_out(rows, *_with_tuned_batch(rows, told)) if batch_size == "auto" else _carry_out(rows, told)
+
+
+_OF_RECIPE = (
+    "epochs", "batch_size", "optimizer", "nesterov", "betas", "schedule", "warmup", "clip_norm", "accumulate",
+    "average", "patience", "shuffle", "batches", "precision", "threads", "road",
+)  # fmt: skip
+_OF_MEMBERS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
+_OF_MANY = ("members", "vary", "folds", "groups", "search", "halving")
+
+
+def _carry_out(rows: tuple[Any, Any, Any, Any], told: Mapping[str, Any], notices: tuple[str, ...] = ()) -> Any:
+    """What `train` does, with its arguments by name."""
+    network, X, y, validation = rows
+    recipe = {name: told[name] for name in _OF_RECIPE if told[name] is not None}
+    many = {name: told[name] for name in _OF_MANY}
     is_many = any(value is not None for value in many.values())
-    recipe = {
-        "epochs": epochs, "batch_size": 32 if batch_size == "auto" else batch_size, "optimizer": optimizer,
-        "nesterov": nesterov, "betas": betas, "schedule": schedule, "warmup": warmup, "clip_norm": clip_norm,
-        "keep": None if restore_best else "last",
-        "accumulate": accumulate, "average": average, "patience": patience, "shuffle": shuffle, "batches": batches,
-        "precision": precision, "threads": threads, "road": road,
-    }  # fmt: skip
     request = read_request(
         network,
         X,
         y,
         validation=validation,
-        sample_weight=sample_weight,
-        class_weight=class_weight,
-        loss=loss,
-        metrics=metrics,
-        monitor=monitor,
-        recipe={name: value for name, value in recipe.items() if value is not None},
-        settings={
-            "learning_rate": learning_rate,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "label_smoothing": label_smoothing,
-            "dropout": dropout,
-        },
-        seed=seed,
-        budget=budget,
-        checkpoint=checkpoint,
-        callbacks=_callbacks(callbacks, events, tensorboard),
-        distributed=distributed,
-        verbose=verbose,
+        sample_weight=told["sample_weight"],
+        class_weight=told["class_weight"],
+        loss=told["loss"],
+        metrics=told["metrics"],
+        monitor=told["monitor"],
+        recipe=recipe if told["restore_best"] else recipe | {"keep": "last"},
+        settings={name: told[name] for name in _OF_MEMBERS},
+        seed=told["seed"],
+        budget=told["budget"],
+        checkpoint=told["checkpoint"],
+        callbacks=_callbacks(told["callbacks"], told["events"], told["tensorboard"]),
+        distributed=told["distributed"],
+        verbose=told["verbose"],
         divides=is_many,
     )
+    request = replace(request, notices=(*notices, *request.notices))
     if is_many:
         from annvil.workshop.many import train_many
 
         return train_many(request, **many)
-    return train_one(request, told, health)
+    return train_one(request, told)
+
+
+TUNING_SECONDS = 20.0
+"""For choosing a batch size where there is no budget (assumed: what one waits without asking why)."""
+
+TUNING_SHARE = 0.2
+"""Of a budget, for choosing the batch size (assumed)."""
+
+_TUNED = (
+    "sample_weight", "class_weight", "loss", "metrics", "monitor", "learning_rate", "optimizer", "weight_decay",
+    "momentum", "schedule", "warmup", "clip_norm", "average", "label_smoothing", "dropout", "precision", "threads",
+    "road", "seed",
+)  # fmt: skip
+
+
+def _with_tuned_batch(
+    rows: tuple[Any, Any, Any, Any], told: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The arguments with the batch size that `tune_batch` finds best and the learning rate for it, and a word on it."""
+    from annvil.workshop.batch_size import tune_batch
+
+    start = time.monotonic()
+    network, X, y, validation = rows
+    budget = None if told["budget"] is None else seconds_of(told["budget"])
+    seconds = TUNING_SECONDS if budget is None else TUNING_SHARE * budget
+    trade = tune_batch(network, X, y, seconds, validation=validation, **{name: told[name] for name in _TUNED})
+    best = trade.best
+    found = {"batch_size": best.batch_size, "learning_rate": best.learning_rate}
+    if budget is not None:
+        found["budget"] = max(budget - (time.monotonic() - start), 1e-3)
+    return {**told, **found}, (f"Batch size and learning rate were chosen by measuring. {trade.advice}",)
 
 
 def _callbacks(callbacks: Any, events: str | Path | None, tensorboard: str | Path | None) -> Callbacks:
