@@ -161,7 +161,7 @@ def test_those_that_stop_make_room_so_that_the_rest_is_less_work(monkeypatch: py
     real = running.Run._one_epoch
 
     def spy(self: running.Run, *arguments: Any) -> bool:
-        sizes.append([len(pack.numbers) for pack in self.packs])
+        sizes.append([len(pack.numbers) for pack in self.crew.packs])
         return real(self, *arguments)
 
     monkeypatch.setattr(running.Run, "_one_epoch", spy)
@@ -217,6 +217,20 @@ def test_members_that_do_not_fit_train_one_wave_after_another(monkeypatch: pytes
     assert parts.states == ("finished",) * 11
     assert parts.histories == whole.histories
     assert all(equal(weights(whole, k), weights(parts, k)) for k in range(11))
+
+
+def test_a_listener_that_ends_all_ends_the_waves_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+
+    def hear(progress: Progress, look: Look) -> bool:
+        heard.append(progress.notice)
+        return progress.epoch == 2
+
+    parts = waves_of(monkeypatch, 4, hear=hear)
+    assert heard == ["Wave 1 of 3."] * 2
+    assert parts.states.count("stopped at epoch 2 by the listener") == 4
+    assert parts.states.count("stopped at epoch 0 by the listener") == 7
+    assert not parts.cut_short
 
 
 def test_waves_are_resumed_and_those_not_reached_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

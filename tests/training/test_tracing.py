@@ -108,8 +108,8 @@ def first_step(make: MakeNetwork, count: int, batched: bool = True) -> tuple[Pac
 def autograd(pack: Pack, network: nn.Module, member: int) -> tuple[float, dict[str, Tensor]]:
     """Loss and gradients of the member's first batch, by PyTorch."""
     numbers, classes = table()
-    real = pack._weights[0, member] > 0
-    rows = pack._order[0, member][real].long()
+    order, weights = pack._batches[0]
+    rows = order[member][weights[member] > 0].long()
     loss = nn.functional.cross_entropy(network(numbers[rows]), classes[rows])
     named = dict(network.named_parameters())
     gradients = torch.autograd.grad(loss, list(named.values()), materialize_grads=True)

@@ -75,8 +75,8 @@ def shares_of(updates: Updates, weights: Tensor, order: Tensor, row_weights: Ten
     return totals / groups[updates.groups].clamp(min=1e-30)
 
 
-def local(order: Tensor, weights: Tensor, shares: Tensor, distributed: Distributed) -> tuple[Tensor, Tensor, Tensor]:
-    """This process' rows of every step, their weights (summing to 1 again) and their shares of the update."""
-    order, weights = distributed.mine(order, weights)
-    sums = weights.sum(-1)
-    return order, weights / sums.clamp(min=1e-30).unsqueeze(-1), shares * sums
+def local(weights: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of a step's rows in this process ``(members, rows, ...)``, summing to 1 again, and their shares."""
+    sums = weights.flatten(1).sum(1)
+    scale = sums.clamp(min=1e-30).view(-1, *[1] * (weights.dim() - 1))
+    return weights / scale, shares * sums

@@ -116,19 +116,9 @@ class Distributed:
         buffer = torch.from_numpy(mine) if mine is not None else torch.zeros(int(length), dtype=torch.uint8)
         return bytes(self.from_first_(buffer).numpy().data)
 
-    def share(self, batch: int) -> int:
-        """Rows of a batch of ``batch`` that a process takes, padding included."""
-        return -(-batch // self.world)
-
-    def mine(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """This process' part of batches ``(..., batch)``, filled up to equal size with a first row of weight 0."""
-        if self.world == 1:
-            return rows, weights
-        batch = self.share(rows.shape[-1])
-        part = slice(self.rank * batch, (self.rank + 1) * batch)
-        missing = batch - rows[..., part].shape[-1]
-        filling = rows[..., :1].expand(*rows.shape[:-1], missing)
-        return torch.cat([rows[..., part], filling], -1), torch.nn.functional.pad(weights[..., part], (0, missing))
+    def part(self, rows: int) -> slice:
+        """Which of a step's ``rows`` this process takes: a contiguous share, give or take a row (maybe none)."""
+        return slice(self.rank * rows // self.world, (self.rank + 1) * rows // self.world)
 
 
 ALONE = Distributed()

@@ -91,11 +91,7 @@ def train_population(
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
     with _threads(threads):
-        run = Run(job, parameters, buffers, workers, listener, metric, together)
-        if saved is None:
-            run.start()
-        else:
-            run.resume(saved)
+        run = Run(job, (parameters, buffers), workers, listener, metric, together, saved)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
     return run.result(choices | {"packs": n_packs, "workers": run.workers})

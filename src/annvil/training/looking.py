@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.task import FloatArray
+from annvil.training.crew import Crew
 from annvil.training.job import Job
-from annvil.training.pack import Pack
 from annvil.training.population import Population
 from annvil.training.recipe import Metric
 from annvil.training.records import Record
@@ -21,16 +21,9 @@ from annvil.training.records import Record
 class Now:
     """The weights of a population as they were last validated; of members that stopped, those of their best epoch."""
 
-    def __init__(
-        self,
-        job: Job,
-        records: Sequence[Record],
-        packs: Sequence[Pack],
-        kept: Sequence[Tensor],
-        buffers: Sequence[Tensor],
-    ) -> None:
-        self._job, self._records, self._kept, self._buffers = job, records, kept, buffers
-        self._places = {number: (pack, place) for pack in packs for place, number in enumerate(pack.numbers)}
+    def __init__(self, job: Job, records: Sequence[Record], crew: Crew) -> None:
+        self._job, self._records, self._crew = job, records, crew
+        self._places = {number: (pack, place) for pack in crew.packs for place, number in enumerate(pack.numbers)}
 
     def population(self, numbers: Sequence[int]) -> Population:
         """These members alone, as a population of their own."""
@@ -60,16 +53,19 @@ class Now:
 
     def _weights(self, number: int) -> list[Tensor]:
         if number not in self._places:
-            return [value[number] for value in self._kept]
+            return [value[number] for value in self._crew.kept]
         pack, place = self._places[number]
         flat = pack.judged if self._records[number].trains else pack.best
         return [view[place] for view in pack.views(flat)]
 
     def _buffers_of(self, number: int) -> list[Tensor]:
-        if number not in self._places:
-            return [value[number] for value in self._buffers]
-        pack, place = self._places[number]
-        return [value[place] for value in pack.buffers]
+        buffers = [value[number] for value in self._crew.buffers]
+        if number in self._places:
+            pack, place = self._places[number]
+            moving = pack.moving if self._records[number].trains else pack.best_moving
+            for i, value in zip(self._job.moving, moving, strict=True):
+                buffers[i] = value[place]
+        return buffers
 
 
 class LookNow:

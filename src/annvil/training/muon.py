@@ -22,8 +22,8 @@ _LEAST_NORM = 1e-7  # as in the reference
 
 LEAST_SIDE = 128
 """Shorter side from which the iteration pays in bfloat16: five steps for one member's 64 × 288 take 0.23 ms in float32
-and 0.40 in bfloat16, 128 × 576 take 1.27 and 0.72, 256 × 1152 10.3 and 2.3; 16 members' 64 × 64 0.94 and 0.71, 256 × 256
-53 and 9.8 (measured on one core with AMX)."""
+and 0.40 in bfloat16, 128 × 576 take 1.27 and 0.72, 256 × 1152 10.3 and 2.3; 16 members' 64 × 64 0.94 and 0.71,
+256 × 256 53 and 9.8 (measured on one core with AMX)."""
 
 
 def matrices_of(network: nn.Module, layout: Layout) -> tuple[str, ...]:

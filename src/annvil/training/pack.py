@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,11 +85,12 @@ class Pack:
         self._layouts = Layouts(self.members, self.shape, job.weights, job.recipe.shuffle)
         self._noise = _Noise(job.layout, self.buffers, self.members, manner.distributed.rank)
         self._smoothing = _smoothing(self.members)
-        self._order = self._weights = self._shares = torch.empty(0)
+        self._batches: list[tuple[Tensor, Tensor]] = []
+        self._shares = torch.empty(0)
         self._own = OwnNetwork()
         self._steps: dict[int, BoundStep] = {}  # by rows of a batch
         self._checks: dict[int, BoundStep] = {}
-        self._validation: tuple[Tensor, Tensor] | None = None
+        self._validation: list[tuple[Tensor, Tensor]] | None = None
 
     def views(self, flat: Tensor) -> list[Tensor]:
         """Each parameter's ``(members, *shape)`` window into a flat array of this pack."""
@@ -102,12 +103,20 @@ class Pack:
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw the epoch's batches."""
-        self._order = self._layouts.order(epoch)
-        self._weights = self._layouts.weights(self._order)
+        order = self._layouts.order(epoch)
+        weights = self._layouts.weights(order)
         if self._sum is not None:
-            self._shares = shares_of(self.updates, self._weights, self._order, self.job.weights)
-            mine = local(self._order, self._weights, self._shares, self._manner.distributed)
-            self._order, self._weights, self._shares = mine
+            self._shares = shares_of(self.updates, weights, order, self.job.weights)
+        self._batches = self._mine(order, weights, self.shape.rows_of)
+
+    def _mine(self, order: Tensor, weights: Tensor, rows_of: Callable[[int], int]) -> list[tuple[Tensor, Tensor]]:
+        """Rows and weights ``(members, rows)`` of every step that are this process' part of it."""
+        batches = []
+        for step, (rows, own) in enumerate(zip(order.unbind(), weights.unbind(), strict=True)):
+            part = self._manner.distributed.part(rows_of(step))
+            whole = part == slice(0, rows.shape[1])
+            batches.append((rows, own) if whole else (rows[:, part], own[:, part]))
+        return batches
 
     def run_steps(self, epoch: int, until: int) -> None:
         """Go on with the epoch up to its step ``until``, or until the update of that step is done."""
@@ -127,16 +136,21 @@ class Pack:
         return (epoch * of_epoch + done) / (self.job.recipe.epochs * of_epoch)
 
     def _compute_gradients(self, epoch: int, step: int) -> None:
-        rows = self._order.shape[-1] if self._manner.distributed.world > 1 else self.shape.rows_of(step)
-        if rows not in self._steps:
-            self._steps[rows] = self._bind_step(rows)
-        bound = self._steps[rows]
-        bound.load(self.job, self._order[step, :, :rows], self._weights[step, :, :rows], self._smoothing)
-        bound.run(self._seed(epoch * self.shape.steps + step))
+        rows, weights = self._batches[step]
         if self._sum is not None:
             if step == 0 or self.updates.ends[step - 1]:
                 self._sum.clear()
-            self._sum.add(self.gradients, self._losses, self._shares[step])
+            weights, shares = local(weights, self._shares[step])
+        n_rows = rows.shape[1]
+        if n_rows == 0:  # more processes than rows
+            return
+        if n_rows not in self._steps:
+            self._steps[n_rows] = self._bind_step(n_rows)
+        bound = self._steps[n_rows]
+        bound.load(self.job, rows, weights, self._smoothing)
+        bound.run(self._seed(epoch * self.shape.steps + step))
+        if self._sum is not None:
+            self._sum.add(self.gradients, self._losses, shares)
 
     def _update(self, step: int, progress: float, regularisation: float) -> None:
         recipe = self.job.recipe
@@ -162,11 +176,18 @@ class Pack:
 
     def _seed(self, step: int) -> int | None:
         """What a step of a network that draws from PyTorch's generator is seeded with; -1: of the validation."""
-        return mix(self.members[0].seed, step, 1) if self.job.draws else None
+        rank = self._manner.distributed.rank  # every process has noise of its own
+        return mix(self.members[0].seed, step, 1 + rank) if self.job.draws else None
 
     def mean_losses(self) -> FloatArray:
-        """The mean training loss of each member over the rows of the epoch's updates done so far."""
-        return (self.loss_sums / (self.shape.batches_done(self.step_done) or 1)).numpy()
+        """The mean training loss of each member over the rows of the epoch's updates done so far.
+
+        NaN for members whose weights are no longer finite, which a loss in bfloat16 need not show (`in_whole_numbers`).
+        """
+        means = self.loss_sums / (self.shape.batches_done(self.step_done) or 1)
+        for view in self.views(self.parameters):
+            means[~torch.isfinite(view.flatten(1).sum(1))] = torch.nan
+        return means.numpy()
 
     def _size_of_update(self, last: int) -> float:
         """How many whole batches the steps of the update hold that ends with step ``last``."""
@@ -187,15 +208,16 @@ class Pack:
         if not self.shape.validation_steps:
             return np.full(len(self.numbers), np.nan)
         if self._validation is None:
-            self._validation = self._manner.distributed.mine(*self._layouts.validation())
-        order, weights = self._validation
+            self._validation = self._mine(*self._layouts.validation(), self.shape.rows_of_validation)
         total = torch.zeros(len(self.numbers), dtype=torch.float64)
-        for step in range(self.shape.validation_steps):
-            rows = order.shape[-1] if self._manner.distributed.world > 1 else self.shape.rows_of_validation(step)
-            if rows not in self._checks:
-                self._checks[rows] = self._bind_check(rows)
-            bound = self._checks[rows]
-            bound.load(self.job, order[step, :, :rows], weights[step, :, :rows], None)
+        for rows, weights in self._validation:
+            n_rows = rows.shape[1]
+            if n_rows == 0:
+                continue
+            if n_rows not in self._checks:
+                self._checks[n_rows] = self._bind_check(n_rows)
+            bound = self._checks[n_rows]
+            bound.load(self.job, rows, weights, None)
             bound.run(self._seed(-1))
             total += self._losses
         return self._manner.distributed.sum_(total).numpy()

@@ -51,12 +51,12 @@ class Record:
         self.metric.append(metric)
         if not math.isfinite(train_loss) or (validates and not math.isfinite(validation_loss)):
             which = "training" if not math.isfinite(train_loss) else "validation"
-            kept = (
+            left = (
                 f"the weights of epoch {self.best_epoch} are kept"
                 if self.best_epoch
                 else "it keeps its initial weights"
             )
-            self.state = f"diverged at epoch {epoch}: the {which} loss is not finite; {kept}"
+            self.state = f"diverged at epoch {epoch}: the {which} loss is not finite; {left}"
             return False
         if not validates:
             self.best_epoch = epoch
@@ -77,9 +77,8 @@ def halve(members: Sequence[Member], records: Sequence[Record], epoch: int, moni
     """Remove the worse half of the candidates of each race (Jamieson and Talwalkar 2016, successive halving).
 
     A candidate's loss is the mean over its members of the best validation loss so far (with the monitor "metric", of
-    the metric at their best epochs, more being better); one with a diverged member
-    counts as the worst. Candidates that have already stopped (early) stay in the ranking. Of equals, the lower number
-    stays.
+    the metric at their best epochs, more being better); one with a diverged member counts as the worst. Candidates that
+    have already stopped (early) stay in the ranking. Of equals, the lower number stays.
     """
     losses: dict[str, dict[int, list[float]]] = {}
     for member, record in zip(members, records, strict=True):
