@@ -228,8 +228,8 @@ def test_a_listener_that_ends_all_ends_the_waves_to_come(monkeypatch: pytest.Mon
 
     parts = waves_of(monkeypatch, 4, hear=hear)
     assert heard == ["Wave 1 of 3."] * 2
-    assert parts.states.count("stopped at epoch 2 by the listener") == 4
-    assert parts.states.count("stopped at epoch 0 by the listener") == 7
+    assert parts.states.count("stopped at epoch 2 by the listener") == 3  # of packs of 1, 2, 2, …, two fit
+    assert parts.states.count("stopped at epoch 0 by the listener") == 8
     assert not parts.cut_short
 
 

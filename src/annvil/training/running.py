@@ -60,8 +60,8 @@ class Run:
         if together.world > 1 and job.moving and not job.eager:
             name = job.layout.buffers[job.moving[0]]
             raise RequestError(
-                f"{type(job.given).__name__} changes its buffer {name!r} with every batch, and of several processes each "
-                "process would know only its own rows: train in one process, or without such a layer."
+                f"{type(job.given).__name__} changes its buffer {name!r} with every batch, and of several processes "
+                "each would know only its own rows: train in one process, or without such a layer."
             )
         self.job, self._listener, self._metric, self._together = job, listener, metric, together
         # Sums between processes must come in the same order in each of them, so one worker asks for all.
