@@ -31,6 +31,7 @@ def contenders_for_tables() -> list[Contender]:
 
 def contenders_for_pictures() -> list[Contender]:
     """Every contender for pictures, as `contenders_for_tables` does."""
+    from annvil.models.convolutional import Convolutional
     from annvil.models.dummy import Dummy
 
-    return [Dummy()]
+    return [Dummy(), Convolutional()]

@@ -1,0 +1,95 @@
+"""A trained network for pictures as a member of a model: it predicts in memory and writes itself as a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from annvil.data.images.pictures import Images
+from annvil.graph import Graph, Value
+from annvil.models.contract import Origin
+from annvil.preparation import TargetScaling
+from annvil.task import FloatArray, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+VALUES_AT_ONCE = 1 << 21
+"""Values of pictures in one pass of `predict` (assumed: activations are ten to forty times as many)."""
+
+
+class Preparation(Protocol):
+    """What is done to pixels, in sentences."""
+
+    def describe(self) -> tuple[str, ...]:
+        """For people."""
+
+
+@dataclass(frozen=True)
+class PixelSteps:
+    """Sentences on what a network does to pixels before its first layer."""
+
+    sentences: tuple[str, ...]
+
+    def describe(self) -> tuple[str, ...]:
+        """For people."""
+        return self.sentences
+
+
+@dataclass(frozen=True)
+class PictureMember:
+    """``network`` takes uint8 ``(n, height, width, channels)`` and gives logits or values; it can write itself.
+
+    ``mirrored``: outputs are averaged with those of the picture seen in a mirror.
+    """
+
+    network: nn.Module
+    task: Task
+    preparation: Preparation
+    target: TargetScaling | None = None
+    mirrored: bool = False
+
+    def predict(self, inputs: Images) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
+        import torch
+
+        self.network.eval()
+        outputs = []
+        at_once = max(1, VALUES_AT_ONCE // inputs.form.n_bytes)
+        with torch.inference_mode():
+            for start in range(0, inputs.n_rows, at_once):
+                pixels = torch.from_numpy(inputs.pixels(slice(start, start + at_once)))
+                found = self._outputs(pixels)
+                if self.mirrored:
+                    found = (found + self._outputs(pixels.flip(2))) / 2
+                outputs.append(found.double().numpy())
+        found_all = np.concatenate(outputs) if outputs else np.empty((0, self.task.n_outputs))
+        return found_all if self.target is None else self.target.inverse(found_all[:, 0])[:, None]
+
+    def _outputs(self, pixels: Tensor) -> Tensor:
+        outputs: Tensor = self.network(pixels)
+        return outputs.softmax(-1) if self.task.is_classification else outputs
+
+    def write(self, graph: Graph, pixels: Value) -> Value:
+        """Pixels → the same outputs."""
+        output = self._write(graph, pixels)
+        if self.mirrored:
+            width = graph.op("Slice", pixels, *(graph.constant([v], "int64") for v in (-1, -(1 << 30), 2, -1)))
+            output = graph.op("Mul", graph.op("Add", output, self._write(graph, width)), graph.constant(0.5, "float32"))
+        return output if self.target is None else self.target.write(graph, output)
+
+    def _write(self, graph: Graph, pixels: Value) -> Value:
+        output: Value = self.network.write(graph, pixels)  # type: ignore[operator]
+        return graph.op("Softmax", output, axis=-1) if self.task.is_classification else output
+
+    def origin(self) -> Origin:
+        """Architecture and weights, for whoever goes on training."""
+        weights = {name: value.detach().numpy() for name, value in self.network.state_dict().items()}
+        return Origin(self.network.architecture.to_json(), weights)  # type: ignore[operator, union-attr]
+
+    @property
+    def n_parameters(self) -> int:
+        """Learnt numbers of the network."""
+        return sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)

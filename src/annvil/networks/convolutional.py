@@ -1,0 +1,245 @@
+"""Convolutional networks for pictures, from small to middle, sized by their architecture.
+
+After airbench (Jordan 2024, arXiv 2404.00498) and its predecessor by Page and tysam-code: 3 × 3 convolutions without
+bias, the pooling of a layer before its normalisation and activation, normalisation without a learnt factor, global max
+pooling, a scaled linear head without bias. Departures: a learnt stem beside the whitening one, ReLU instead of GELU
+(pooling and ReLU can change places, which the engine uses), and no residual connections at these depths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from annvil.graph import Graph, Value
+
+NORM_MOMENTUM = 0.4
+"""Weight of the newest batch in the running statistics, as in airbench: trainings are short."""
+
+NORM_EPS = 1e-5
+WHITENING_EPS = 5e-4  # added to the eigenvalues of the patches, as in airbench
+
+Stem = Literal["whitening", "plain", "strided", "small"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution: its output channels, and whether its map is halved by 2 × 2 max pooling."""
+
+    channels: int
+    pools: bool = False
+
+
+@dataclass(frozen=True)
+class ConvolutionalArchitecture:
+    """Everything that a network's weights do not say.
+
+    Attributes
+    ----------
+    height, width, channels : of the pictures
+    n_outputs : logits or values
+    stem : the first layer: "whitening", fixed 4 × 4 patches at stride 2, whitened on the training pictures; "plain", a
+        learnt 3 × 3 convolution with pooling; "small", the same without; "strided", learnt 4 × 4 filters at stride 2
+    stem_channels : of a learnt stem; a whitening one has twice as many as a patch has values
+    layers : 3 × 3 convolutions after the stem
+    head_scale : factor of the outputs
+    """
+
+    height: int
+    width: int
+    channels: int
+    n_outputs: int
+    stem: Stem = "whitening"
+    stem_channels: int = 32
+    layers: tuple[Layer, ...] = (Layer(64, True), Layer(128), Layer(128, True), Layer(256))
+    head_scale: float = 0.5
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able; `from_json` reads it."""
+        return {"kind": "convolutional", **asdict(self), "layers": [[x.channels, x.pools] for x in self.layers]}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ConvolutionalArchitecture:
+        """The architecture that `to_json` wrote."""
+        rest = {name: value for name, value in values.items() if name not in ("kind", "layers")}
+        return cls(**rest, layers=tuple(Layer(int(c), bool(p)) for c, p in values["layers"]))
+
+    @property
+    def operations(self) -> float:
+        """Multiplications and additions of one forward pass over one picture, in its convolutions."""
+        side = 3 if self.stem in ("plain", "small") else 4
+        area = self.height * self.width / (1 if side == 3 else 4)
+        total = 2 * area * side**2 * self.channels * self.first_channels
+        area /= 4 if self.stem == "plain" else 1
+        channels = self.first_channels
+        for layer in self.layers:
+            total += 2 * area * 9 * channels * layer.channels
+            channels, area = layer.channels, area / (4 if layer.pools else 1)
+        return total
+
+    @property
+    def n_features(self) -> int:
+        """Channels of the last maps: the width of `ConvolutionalNetwork.features`."""
+        return self.layers[-1].channels if self.layers else self.first_channels
+
+    @property
+    def first_channels(self) -> int:
+        """Channels after the stem."""
+        return 2 * 16 * self.channels if self.stem == "whitening" else self.stem_channels
+
+
+class Block(nn.Module):
+    """Convolution, pooling where asked for, batch normalisation without a factor, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, pools: bool, size: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, size, stride, padding=(size - 1) // 2, bias=False)
+        self.pool = nn.MaxPool2d(2) if pools else nn.Identity()
+        self.norm = nn.BatchNorm2d(outputs, eps=NORM_EPS, momentum=NORM_MOMENTUM)
+        self.norm.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.norm(self.pool(self.convolution(x))))
+
+    def write(self, graph: Graph, x: Value) -> Value:
+        """The normalisation goes into the convolution: its factor is positive, so pooling may come after it."""
+        factor = 1 / torch.sqrt(self.norm.running_var + self.norm.eps)  # type: ignore[arg-type, operator]
+        weight = self.convolution.weight * factor[:, None, None, None]
+        bias = self.norm.bias - self.norm.running_mean * factor  # type: ignore[operator]
+        side = self.convolution.kernel_size[0]
+        pad = (side - 1) // 2
+        x = graph.op(
+            "Conv",
+            x,
+            graph.constant(weight.detach().numpy()),
+            graph.constant(bias.detach().numpy()),
+            kernel_shape=[side, side],
+            strides=list(self.convolution.stride),
+            pads=[pad] * 4,
+        )
+        if not isinstance(self.pool, nn.Identity):
+            x = graph.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+        return graph.op("Relu", x)
+
+
+class ConvolutionalNetwork(nn.Module):
+    """Pictures ``(batch, height, width, channels)``, uint8 values 0 to 255 as uint8 or float → ``(batch, n_outputs)``.
+
+    ``mean`` and ``deviation`` (of the training pictures, per channel, in units of 0 to 255) are buffers, so that a
+    saved network takes pixels as they are. `start_from` sets them and the whitening stem.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, architecture: ConvolutionalArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.register_buffer("mean", torch.full((architecture.channels,), 127.5))
+        self.register_buffer("deviation", torch.full((architecture.channels,), 64.0))
+        self.stem = self._stem(architecture)
+        blocks, channels = [], architecture.first_channels
+        for layer in architecture.layers:
+            blocks.append(Block(channels, layer.channels, layer.pools))
+            channels = layer.channels
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(channels, architecture.n_outputs, bias=False)
+
+    @staticmethod
+    def _stem(architecture: ConvolutionalArchitecture) -> nn.Module:
+        if architecture.stem == "plain":
+            return Block(architecture.channels, architecture.stem_channels, pools=True)
+        if architecture.stem == "small":
+            return Block(architecture.channels, architecture.stem_channels, pools=False)
+        if architecture.stem == "strided":
+            return Block(architecture.channels, architecture.stem_channels, pools=False, size=4, stride=2)
+        stem = nn.Conv2d(architecture.channels, architecture.first_channels, 4, 2, padding=1)
+        stem.weight.requires_grad_(False)
+        return stem
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Initial weights from ``generator``: convolutions start as the identity (airbench, section 3)."""
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    bound = (3 / module.weight[0].numel()) ** 0.5
+                    module.weight.uniform_(-bound, bound, generator=generator)
+                    if module.bias is not None:
+                        module.bias.zero_()
+            for block in self.blocks:
+                weight = block.convolution.weight  # type: ignore[union-attr]
+                nn.init.dirac_(weight[: weight.shape[1]])  # type: ignore[index]
+            self.head.weight.normal_(0, self.head.in_features**-0.5, generator=generator)
+
+    def look_at(self, pixels: Tensor) -> None:
+        """Take mean, deviation and whitening from training pictures, uint8 ``(n, height, width, channels)``."""
+        with torch.no_grad():
+            values = pixels.float()
+            self.mean.copy_(values.mean((0, 1, 2)))
+            self.deviation.copy_(values.std((0, 1, 2)).clamp(min=1.0))
+            if self.architecture.stem == "whitening":
+                self.stem.weight.copy_(_whitening(self._normalised(pixels)))  # type: ignore[operator]
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        return ((pixels.float() - self.mean) / self.deviation).permute(0, 3, 1, 2)
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        """The maps after the stem and after every layer."""
+        first = self.stem(self._normalised(pixels))
+        found = [first if isinstance(self.stem, Block) else torch.relu(first)]
+        for block in self.blocks:
+            found.append(block(found[-1]))
+        return found
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The largest value of each of the last maps, ``(batch, n_features)``."""
+        return self.maps(pixels)[-1].amax((2, 3))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.head(self.features(pixels)) * self.architecture.head_scale  # type: ignore[no-any-return]
+
+    def muon_parameters(self) -> Sequence[str]:
+        """Filters of the layers; stem, norms and head are left to the other optimiser."""
+        return [f"blocks.{i}.convolution.weight" for i in range(len(self.blocks))]
+
+    def parameter_groups(self) -> dict[str, tuple[float, float]]:
+        """(factor of the learning rate, of the weight decay) by parameter: filters, head, biases and stem."""
+        groups = {}
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                groups[name] = (1.0, 1.0 if parameter.dim() >= 2 else 0.0)
+        return groups
+
+    def write_features(self, graph: Graph, pixels: Value) -> Value:
+        """Pixels uint8 ``(n, height, width, channels)`` → float32 ``(n, n_features)``."""
+        x = graph.op("Sub", graph.cast(pixels, "float32"), graph.constant(self.mean.numpy()))
+        x = graph.op("Mul", x, graph.constant((1 / self.deviation).numpy()))
+        x = graph.op("Transpose", x, perm=[0, 3, 1, 2])
+        if isinstance(self.stem, Block):
+            x = self.stem.write(graph, x)
+        else:
+            weight, bias = self.stem.weight, self.stem.bias
+            constants = (graph.constant(value.detach().numpy()) for value in (weight, bias))  # type: ignore[operator]
+            x = graph.op("Conv", x, *constants, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1])
+            x = graph.op("Relu", x)
+        for block in self.blocks:
+            x = block.write(graph, x)  # type: ignore[operator]
+        return graph.op("ReduceMax", x, graph.constant([2, 3], "int64"), keepdims=0)
+
+    def write(self, graph: Graph, pixels: Value) -> Value:
+        """Pixels → logits or values, float32 ``(n, n_outputs)``."""
+        weight = (self.head.weight.detach() * self.architecture.head_scale).T.contiguous()
+        return graph.op("MatMul", self.write_features(graph, pixels), graph.constant(weight.numpy()))
+
+
+def _whitening(pictures: Tensor) -> Tensor:
+    """Filters that make the 4 × 4 patches of the pictures uncorrelated and of variance 1, and their negatives."""
+    patches = pictures.unfold(2, 4, 2).unfold(3, 4, 2)  # (n, c, rows, columns, 4, 4)
+    values = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, pictures.shape[1] * 16)
+    eigenvalues, vectors = torch.linalg.eigh(values.T @ values / len(values))
+    filters = (vectors / torch.sqrt(eigenvalues + WHITENING_EPS)).T
+    return torch.cat([filters, -filters]).reshape(-1, pictures.shape[1], 4, 4)
