@@ -76,12 +76,15 @@ def read(
     pictures |= {"drop_missing_target": drop_missing_target, "size": size, "workers": workers, "progress": progress}
     if is_pictures(source):
         return _read_pictures(source, pictures, columns, drop, kinds)
-    target = _one_target(target)
+    wanted = [target] if isinstance(target, str) else list(target or ())
     texts = {name for name, kind in kinds.items() if kind in ("category", "boolean")} | ({groups} if groups else set())
-    raw = read_raw(source, Wanted(whole={*kinds, *(name for name in (target, time) if name)}, texts=texts))
+    raw = read_raw(source, Wanted(whole={*kinds, *wanted, *([time] if time else [])}, texts=texts))
     where = raw.source.name
     if _lists_pictures(source, raw, columns, drop):
         return _read_pictures(source, pictures, columns, drop, kinds)
+    if len(wanted) > 1:
+        raise RequestError(f"A table has one target; got {_list(wanted)}.")
+    target = wanted[0] if wanted else None
     target = _target_name(source, target, raw)
     _check_names(raw, target=target, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
     asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
@@ -134,13 +137,6 @@ def _lists_pictures(source: Any, raw: RawTable, columns: Sequence[str] | None, d
         return False
     named = names_pictures(raw, Path(source).parent)
     return named is not None and named not in drop and (columns is None or named in columns)
-
-
-def _one_target(target: str | Sequence[str] | None) -> str | None:
-    names = [target] if isinstance(target, str) else list(target or ())
-    if len(names) > 1:
-        raise RequestError(f"A table has one target; got {_list(names)}.")
-    return names[0] if names else None
 
 
 def read_raw(source: Any, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:

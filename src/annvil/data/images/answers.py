@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,14 @@ Answers = tuple[Task, NDArray[Any], NDArray[np.bool_]]
 
 
 def read_answers(
-    columns: Sequence[RawColumn], asked: str | None, *, missing: Collection[str] = (), where: str
+    columns: Sequence[RawColumn], asked: str | None, *, missing: Collection[str] = (), codes: bool = False, where: str
 ) -> Answers:
     """Task, values and gaps, as `annvil.data.target.read_target`; several labels give ``y`` of int64 0 and 1
     ``(n_rows, n_classes)``.
 
     Several columns of 0 and 1 are several labels; so is one column of lists such as ``"cat|dog"`` or ``"cat;dog"``, and
-    with the task "multilabel" also ``"cat, dog"`` and ``"cat dog"``.
+    with the task "multilabel" also ``"cat, dog"`` and ``"cat dog"``. With ``codes`` the whole numbers 0, 1, 2, … are
+    classes, however few pictures each has.
 
     Raises
     ------
@@ -47,7 +49,20 @@ def read_answers(
         if column.storage != "text":
             raise DataError(f"The target {column.name!r} of {where} holds no lists of labels such as 'cat|dog'.")
         return _from_lists(column, separator, missing, where)
+    if asked is None and codes and _are_codes(column):
+        asked = "binary" if len(np.unique(column.values)) == 2 else "multiclass"
+        task, y, gaps = read_target(column, asked, missing=missing, where=where)
+        return replace(task, reason=f"{column.name!r} holds the whole numbers 0 to {len(task.classes) - 1}"), y, gaps
     return read_target(column, asked, missing=missing, where=where)
+
+
+def _are_codes(column: RawColumn) -> bool:
+    """Whole numbers from 0 without a gap, each twice on average."""
+    if column.storage != "number" or column.label != "int":
+        return False
+    distinct = np.unique(column.values)
+    k = len(distinct)
+    return 2 <= k <= MOST_CLASSES and 2 * k <= len(column.values) and np.array_equal(distinct, np.arange(k))
 
 
 def _separator(column: RawColumn, among: Sequence[str]) -> str:

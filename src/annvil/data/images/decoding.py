@@ -8,10 +8,12 @@ several pages the first picture counts. Colour profiles are ignored. What cannot
 from __future__ import annotations
 
 import io
+import re
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -106,23 +108,37 @@ def opened(stream: BinaryIO, size: int) -> Iterator[Image]:
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(stream, formats=[name for name in FORMATS if name]) as picture:
+            with Image.open(stream, formats=_known_formats()) as picture:
                 width, height = picture.size
                 if width * height > MOST_PIXELS:
-                    raise Broken(_too_large(width, height))
+                    raise Broken(_too_large(width * height))
                 yield picture
         except Broken:
             raise
         except UnidentifiedImageError:
             raise Broken(_unknown(stream)) from None
-        except Image.DecompressionBombError:
-            raise Broken(f"is larger by its header than the {MOST_PIXELS / 1e6:.0f} million pixels allowed") from None
+        except Image.DecompressionBombError as error:
+            raise Broken(_too_large(int(next(iter(re.findall(r"\d+", str(error))), 0)))) from None
         except Exception as error:  # decoders of damaged files raise nearly everything
             raise Broken(f"is damaged: {_in_words(error)}") from None
 
 
-def _too_large(width: int, height: int) -> str:
-    return f"is {width} × {height} pixels by its header, more than the {MOST_PIXELS / 1e6:.0f} million allowed"
+@cache
+def _known_formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow was built with; its decoders register when they are imported."""
+    from importlib import import_module
+
+    from PIL import Image
+
+    for name in ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP"):
+        import_module(f"PIL.{name}ImagePlugin")
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _too_large(n_pixels: int) -> str:
+    return (
+        f"has {n_pixels / 1e6:.0f} million pixels by its header, more than the {MOST_PIXELS / 1e6:.0f} million allowed"
+    )
 
 
 def _unknown(stream: BinaryIO) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ class Found:
     Attributes
     ----------
     name, path, n_bytes : of the source
+    codes : whether whole numbers as answers are class codes: arrays of labels are, columns of tables are judged
     store : decoded pictures
     rows : the picture of each row, int64 ``(n_rows,)`` into the store
     answers : columns of the answer, each of ``n_rows``: one, or several 0/1 columns where labels are not exclusive
@@ -47,7 +48,8 @@ class Found:
     time: RawColumn | None = None
     notes: tuple[ColumnNote, ...] = ()
     said: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = ()
+    codes: bool = False
 
     @property
     def n_rows(self) -> int:

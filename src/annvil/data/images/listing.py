@@ -180,7 +180,7 @@ def list_archive(path: Path) -> Listing:
             continue
         if member.flag_bits & 1:
             raise DataError(f"{path.name} is protected by a password; unpack it first.")
-        if ".." in parts or stat.S_ISLNK(member.external_attr >> 16):
+        if ".." in parts or member.filename.startswith(("/", "\\")) or stat.S_ISLNK(member.external_attr >> 16):
             listing.left_out.append(LeftOut(member.filename, "has a name that leads out of the archive, or is a link"))
             continue
         name = "/".join(parts)

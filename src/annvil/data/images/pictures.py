@@ -6,11 +6,13 @@ numbers into it, so that folds, subsets and batches cost nothing but their numbe
 
 from __future__ import annotations
 
-import mmap
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,8 @@ from annvil.task import IntArray
 NAME = "image"
 """Name of the one field of a schema of pictures, and of the graph's input column in messages."""
 
-BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = 8 * 2**20
 """Pictures looked through one after another are taken so many bytes at a time (assumed: small beside any memory)."""
-
-MAPPED_BYTES = 64 * 2**20
-"""After so many bytes read from a mapped file its pages are handed back, so that a process stays as small as it looks.
-They remain in the system's cache, from which the next reading takes them."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,18 @@ class Store:
     left_out: tuple[LeftOut, ...] = ()
     alike: IntArray | None = None
     keep: Any = None
-    _read: list[int] = field(default_factory=lambda: [0], repr=False)
 
     def gather(self, rows: IntArray | slice) -> Pixels:
-        """A copy of the pictures asked for, ``(len(rows), height, width, channels)``."""
-        pixels: Pixels = np.array(self.array[rows])
-        mapped = getattr(self.array, "_mmap", None)
-        if mapped is not None:
-            self._read[0] += pixels.nbytes
-            if self._read[0] > MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-                self._read[0] = 0
-                mapped.madvise(mmap.MADV_DONTNEED)
-        return pixels
+        """A copy of the pictures asked for, ``(len(rows), height, width, channels)``.
+
+        From a mapped file they are read, not touched: touching maps ever more of the file into the process, and rows
+        picked here and there would bring in all of it.
+        """
+        file = _file_of(self.array)
+        if file is not None:
+            with suppress(OSError):  # another process has swept the file away; its mapping still holds
+                return _read_rows(*file, self.array, range(len(self.array))[rows] if isinstance(rows, slice) else rows)
+        return np.array(self.array[rows])
 
     @cached_property
     def digests(self) -> NDArray[np.uint64]:
@@ -87,6 +85,41 @@ class Store:
         if np.all((known != 0) | (self.facts["height"] == 0)):
             return known
         return np.fromiter((digest(pixels) for pixels in self.array), dtype=np.uint64, count=len(self.array))
+
+
+def _file_of(array: Pixels) -> tuple[str, int] | None:
+    """The file whose bytes an array is, and where they begin; None for arrays in memory."""
+    root: Any = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    mapped = isinstance(root, np.memmap) and root.mode in ("r", "r+") and array.flags.c_contiguous
+    if not mapped or root.filename is None or not hasattr(os, "preadv"):
+        return None
+    return str(root.filename), int(root.offset + array.ctypes.data - root.ctypes.data)
+
+
+def _read_rows(path: str, offset: int, array: Pixels, rows: IntArray | range) -> Pixels:
+    """Rows of a mapped array, read from its file."""
+    out: Pixels = np.empty((len(rows), *array.shape[1:]), dtype=np.uint8)
+    size = prod(array.shape[1:])
+    target = os.open(path, os.O_RDONLY)
+    try:
+        if isinstance(rows, range) and rows.step == 1:
+            _read_whole(target, out.data.cast("B"), offset + rows.start * size)
+        else:
+            for place, row in zip(out.reshape(len(rows), size), map(int, rows), strict=True):
+                _read_whole(target, place.data, offset + row * size)
+    finally:
+        os.close(target)
+    return out
+
+
+def _read_whole(target: int, place: memoryview, offset: int) -> None:
+    while len(place):
+        n = os.preadv(target, [place], offset)
+        if n == 0:
+            raise OSError("the file is shorter than it was")
+        place, offset = place[n:], offset + n
 
 
 @dataclass(frozen=True)
