@@ -2,7 +2,8 @@
 
     python benchmarks/engine.py [--work NAME …] [--rounds 5] [--seconds 0.5]
     python benchmarks/engine.py --list
-    python benchmarks/engine.py --check
+    python benchmarks/engine.py --check            # are results the same as the frameworks' own?
+    python benchmarks/engine.py … --write          # puts what is printed into benchmarks/RESULTS.md as well
 
 A round runs everybody once, one after another in an order that changes, each at one thread and at all cores; the first
 round warms up, and what is a third slower at one of the two is run at the other only. Ratios are taken within rounds;
@@ -27,13 +28,16 @@ import argparse
 import os
 import platform
 import statistics
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 from peers import overhead
 from peers.clock import Epochs
 from peers.homes import Homes
 from peers.table import CANDIDATES, CORES, ENTRIES, Entry, Goal, Runner
 
+RESULTS = Path(__file__).with_name("RESULTS.md")
 OTHER_WORKS = ("overhead",)
 PACKAGES = ("torch", "scikit-learn", "keras", "jax", "skorch", "lightning", "tabm", "pytabkit")
 SLOWER = 2 / 3
@@ -64,9 +68,9 @@ class Measured:
     def _first(self, task: Task) -> float:
         """The first measurement: warms up, shows the set-up, says how many epochs fill the time. 0 where it failed."""
         try:
-            found = self._run(task, 3)
+            found = self._run(task, 2)
         except Exception as error:  # one trainer's failure must not end the benchmark; it stands in the table
-            self.failed[task[0].name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            self.failed[task[0].name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             return 0.0
         self._samples[task] = found[0].samples
         self.setup.setdefault(task[0].name, max(run.setup_seconds for run in found))
@@ -78,7 +82,8 @@ class Measured:
 
     def _again(self, task: Task, epochs: int) -> None:
         runner, threads = task
-        self.speeds[runner.name][threads].append(sum(run.rate for run in self._run(task, epochs)))
+        speed = sum(run.rate for run in self._run(task, epochs))
+        self.speeds[runner.name][threads].append(speed)
 
     def _run(self, task: Task, epochs: int) -> list[Epochs]:
         runner, threads = task
@@ -101,66 +106,69 @@ class Measured:
         return max(peers, key=lambda name: statistics.median(self.best(name)))
 
 
-def show(measured: Measured) -> None:
-    """Print the table of a work and its goals."""
+def show(measured: Measured) -> list[str]:
+    """The table of a work."""
     work, runners = measured.entry.work, measured.entry.runners
-    print(f"\n## {work.name}: {work.title}\n")
     ours = runners[0].name
-    print(f"| | threads | thousand samples/s | set-up s | {ours} is … times as fast |\n|---|--:|--:|--:|--:|")
+    lines = [f"\n### {work.name}: {work.title}\n"]
+    lines += [f"| | threads | thousand samples/s | set-up s | {ours} is … times as fast |", "|---|--:|--:|--:|--:|"]
     for runner in runners:
         name = runner.name
         if name not in measured.speeds:
-            print(f"| {name} | – | – | – | failed: {measured.failed.get(name, '')} |")
+            lines.append(f"| {name} | – | – | – | failed: {measured.failed[name]} |")
             continue
         speeds, threads = measured.best(name), measured.threads(name)
         if runner.role == "peak":
-            print(f"| {name} | {threads} | ({statistics.median(speeds) / 1e9:.0f} GFLOP/s) | | |")
+            lines.append(f"| {name} | {threads} | ({statistics.median(speeds) / 1e9:.0f} GFLOP/s) | | |")
             continue
         paired = ratios(measured.best(ours), speeds) if ours in measured.speeds and name != ours else ""
         speed = f"{statistics.median(speeds) / 1e3:.3g}"
-        print(f"| {name} | {threads or 'own'} | {speed} | {measured.setup[name]:.2f} | {paired} |")
-    if work is CANDIDATES:
-        _whole_search(measured)
-    print()
-    for goal in measured.entry.goals:
-        print(f"- {judge(measured, goal)}", flush=True)
+        lines.append(f"| {name} | {threads or 'own'} | {speed} | {measured.setup[name]:.2f} | {paired} |")
+    return lines + (_whole_search(measured) if work is CANDIDATES else [])
 
 
-def _whole_search(measured: Measured) -> None:
+def _whole_search(measured: Measured) -> list[str]:
     samples = 64 * 8 * 256 * CANDIDATES.rows * 7 / 8
-    times = [
-        f"{runner.name} {samples / statistics.median(measured.best(runner.name)):,.0f} s"
-        for runner in measured.entry.runners
-        if runner.name in measured.speeds
-    ]
-    print(f"\n64 candidates × 8 folds × 256 epochs, computed: {', '.join(times)}")
+    times = [f"{name} {samples / statistics.median(measured.best(name)):,.0f} s" for name in measured.speeds]
+    return [f"\n64 candidates × 8 folds × 256 epochs, computed: {'; '.join(times)}."]
 
 
 def judge(measured: Measured, goal: Goal) -> str:
-    """The goal, what was reached, and whether that is enough."""
+    """A row of the table of goals."""
+    work, ours = measured.entry.work, goal.ours
     against = measured.best_peer() if goal.against == "the best peer" else goal.against
-    if goal.ours not in measured.speeds or against not in measured.speeds:
-        return f"{goal.ours} beside {against}: did not run"
-    scale = 1.0
-    if goal.of_peak:
-        scale = measured.homes.send("torch", "peers.single:flops", measured.entry.work).result()
-    mine = [speed * scale for speed in measured.best(goal.ours)]
+    if ours not in measured.speeds or against not in measured.speeds:
+        return f"| {work.name} | {ours} | {against} | did not run | | |"
+    scale = measured.homes.send("torch", "peers.single:flops", work).result() if goal.of_peak else 1.0
+    mine = [speed * scale for speed in measured.best(ours)]
     reached = statistics.median(a / b for a, b in zip(mine, measured.best(against), strict=True))
-    if goal.of_peak:
-        said = f"{goal.ours}: {reached:.0%} of the {against}"
-        wanted = "" if goal.factor is None else f"{goal.factor:.0%}"
-    else:
-        said = f"{goal.ours}: {ratios(mine, measured.best(against))} times {against}"
-        wanted = f"{goal.factor:g}"
-    if goal.factor is None:
-        return said
-    return f"{said}; goal {wanted}: **{'met' if reached >= goal.factor else 'not met'}**"
+    wanted = "–" if goal.factor is None else f"{goal.factor:g}"
+    verdict = "–" if goal.factor is None else "met" if reached >= goal.factor else "**not met**"
+    return f"| {work.name} | {ours} | {against} | {ratios(mine, measured.best(against))} | {wanted} | {verdict} |"
 
 
 def ratios(mine: list[float], theirs: list[float]) -> str:
     """Median and range of the ratios within the rounds."""
     each = sorted(a / b for a, b in zip(mine, theirs, strict=True))
     return f"{statistics.median(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})"
+
+
+def run(homes: Homes, works: list[str], rounds: int, seconds: float) -> Iterator[str]:
+    """Lines of Markdown, as they are found out."""
+    goals = [
+        "\n### Goals\n",
+        "| work | | beside | times as fast, or share of peak | goal | |",
+        "|---|---|---|--:|--:|---|",
+    ]
+    for entry in ENTRIES:
+        if entry.work.name in works:
+            measured = Measured(entry, homes, rounds, seconds)
+            yield from show(measured)
+            goals += [judge(measured, goal) for goal in entry.goals]
+    if "overhead" in works:
+        yield from overhead.measure(rounds)
+    if len(goals) > 3:
+        yield from goals
 
 
 def main() -> None:
@@ -171,26 +179,41 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="of a measurement, at least (default 0.5)")
     parser.add_argument("--list", action="store_true", help="show the works and end")
     parser.add_argument("--check", action="store_true", help="whether results are the same as the frameworks' own")
+    parser.add_argument("--write", action="store_true", help="put what is printed into benchmarks/RESULTS.md as well")
     asked = parser.parse_args()
     if asked.list:
         for entry in ENTRIES:
             print(f"{entry.work.name:14} {entry.work.title}")
         print(f"{'overhead':14} import, recording and first step over bare PyTorch")
         return
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    print(f"{platform.processor() or platform.machine()}, {CORES} cores, load {os.getloadavg()[0]:.1f}; {versions}")
     homes = Homes()
+    name = "equality" if asked.check else "engine"
+    lines = [about()]
+    print(lines[0])
     try:
-        if asked.check:
-            print(homes.send("annvil", "peers.equality:report").result())
-            return
-        for entry in ENTRIES:
-            if entry.work.name in asked.work:
-                show(Measured(entry, homes, asked.rounds, asked.seconds))
-        if "overhead" in asked.work:
-            overhead.measure(asked.rounds)
+        found = homes.send("annvil", "peers.equality:report").result() if asked.check else None
+        for line in found or run(homes, asked.work, asked.rounds, asked.seconds):
+            print(line, flush=True)
+            lines.append(line)
     finally:
         homes.close()
+    if asked.write:
+        write(name, "\n".join(lines))
+
+
+def about() -> str:
+    """Machine and versions."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"{platform.processor() or platform.machine()}, {CORES} cores, load {os.getloadavg()[0]:.1f}; {versions}"
+
+
+def write(name: str, text: str) -> None:
+    """Replace what stands between the marks of that name in the results."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = RESULTS.read_text(encoding="utf-8").partition(begin)
+    if end not in rest:
+        raise SystemExit(f"{RESULTS} has no lines {begin} and {end}.")
+    RESULTS.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
