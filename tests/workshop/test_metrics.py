@@ -106,5 +106,10 @@ def test_functions_get_numpy_arrays_and_may_say_which_way_is_better():
     (one,) = read_scores({"far": furthest}, THREE)
     assert one.name == "far"
     assert one.gain(LOGITS, CODES) == -one.compute(LOGITS, CODES)
+    (classes,) = read_scores(reference.accuracy_score, THREE)
+    with pytest.raises(
+        ValueError, match=r"accuracy_score failed on y_true of shape \(60,\) and outputs of shape \(60, 3\)"
+    ):
+        classes.compute(LOGITS, CODES)
     (error,) = read_scores("mae", Target("numbers", (3,)))
     assert not error.greater_is_better

@@ -137,7 +137,12 @@ def _mean_squared(outputs: Tensor, truth: Tensor) -> float:
 
 
 def _by_function(function: Callable[..., Any], name: str, outputs: Tensor, truth: Tensor) -> float:
-    value = function(truth.numpy(), outputs.numpy())
+    try:
+        value = function(truth.numpy(), outputs.numpy())
+    except Exception as error:  # the user's own code, which may raise anything
+        shapes = f"y_true of shape {tuple(truth.shape)} and outputs of shape {tuple(outputs.shape)}"
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise RequestError(f"The metric {name} failed on {shapes}: {said.rstrip('.')}.") from error
     try:
         return float(value)
     except (TypeError, ValueError) as error:

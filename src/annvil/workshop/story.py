@@ -46,7 +46,8 @@ class Story:
         self._line = ProgressLine(request.verbose)
         self._file = None if request.checkpoint is None else Path(f"{request.checkpoint}.history")
         self._steps = BatchShape.of(member, request.recipe).steps
-        self._judged = _spread(np.asarray(member.train), JUDGED_ROWS, member.seed)
+        judged = _spread(np.asarray(member.train), JUDGED_ROWS, member.seed)
+        self._rows = (judged, torch.as_tensor(np.asarray(member.validation, dtype=np.int64)))
 
     def _names(self) -> list[str]:
         scores = [score.name for score in self.request.scores]
@@ -85,21 +86,26 @@ class Story:
             self.history["val_loss"] = list(known["validation_loss"])
 
     def _logs(self, progress: Progress, look: Look) -> dict[str, float]:
-        logs = {"loss": float(progress.train_loss[0])}
-        logs |= self._scores(look, self._judged, "")
+        train, validation = self._scores(look)
+        logs = {"loss": float(progress.train_loss[0]), **train}
         if len(self.member.validation):
-            logs["val_loss"] = float(progress.validation_loss[0])
-            logs |= self._scores(look, torch.as_tensor(np.asarray(self.member.validation)), "val_")
+            logs |= {"val_loss": float(progress.validation_loss[0])}
+            logs |= {f"val_{name}": score for name, score in validation.items()}
         done = (progress.epoch - 1 / self._steps) / progress.epochs
         rate = self.member.learning_rate * rate_factor(self.request.recipe, max(done, 0.0))
         return logs | {"learning_rate": rate}
 
-    def _scores(self, look: Look, rows: Tensor, start: str) -> dict[str, float]:
+    def _scores(self, look: Look) -> list[dict[str, float]]:
+        """The scores of training and of validation rows, from one prediction for both."""
         if not self.request.scores:
-            return {}
-        outputs = look.predict(self.request.inputs, rows.numpy(), [0])[0]
-        truth = self.request.targets[rows]
-        return {start + score.name: score.compute(outputs, truth) for score in self.request.scores}
+            return [{}, {}]
+        outputs = look.predict(self.request.inputs, torch.cat(self._rows).numpy(), [0])[0]
+        scores: list[dict[str, float]] = []
+        for rows, mine in zip(self._rows, torch.split(outputs, [len(rows) for rows in self._rows]), strict=True):
+            truth = self.request.targets[rows]
+            known = self.request.scores if len(rows) else ()
+            scores.append({score.name: score.compute(mine, truth) for score in known})
+        return scores
 
     def _note(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Add the epoch; one that is told again after a resumption replaces what it said before."""
