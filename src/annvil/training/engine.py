@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from annvil.errors import DataError, RequestError, name_rows
 from annvil.training import machine, roads
+from annvil.training.allocator import LARGE_STEP, freed_memory_kept
 from annvil.training.batches import BatchShape
 from annvil.training.chance import seeded
 from annvil.training.checkpoint import Checkpoint, fingerprint
@@ -25,13 +26,15 @@ from annvil.training.losses import CustomLoss, make_loss
 from annvil.training.modules import with_keyed_noise
 from annvil.training.packing import SIDE_BY_SIDE, cut
 from annvil.training.population import Population
-from annvil.training.precision import LEAST
+from annvil.training.precision import rounds
 from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
 from annvil.training.running import Run
 from annvil.training.stack import Layout
 
-_WORTH_A_THREAD = 1e9
-"""Work (`Trace.work`) in a step of a single pack from which a second thread inside the operations pays (assumed)."""
+_WORTH_A_THREAD = 2e10
+"""Work (`Trace.work`) in a step of a single pack from which a second thread inside the operations pays (assumed: 0.1 s.
+Measured on two shared cores: steps of 10 and 40 ms took as long with two threads on a quiet machine, twice as long on a
+busy one, where each of hundreds of operations waits for the slower thread)."""
 
 
 def train_population(
@@ -90,11 +93,11 @@ def train_population(
     if notice and together.is_first:
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
-    with _threads(threads):
+    with _threads(threads), _memory(job) as said:
         run = Run(job, (parameters, buffers), workers, listener, metric, together, saved)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
-    return run.result(choices | {"packs": n_packs, "workers": run.workers})
+    return run.result(choices | said | {"packs": n_packs, "workers": run.workers})
 
 
 def _check(
@@ -215,10 +218,10 @@ def _choose_precision(job: Job, together: Distributed) -> tuple[bool, str]:
         return False, "steps that are not recorded are left as PyTorch computes them"
     if job.recipe.precision != "auto":
         return job.recipe.precision == "bfloat16", "as asked"
-    widest = max((min(shape[-2:]) for shape in job.layout.shapes if len(shape) >= 2), default=0)
-    batch = min(BatchShape.of(member, job.recipe).batch for member in job.members)
-    if min(widest, batch) < LEAST:
-        return False, f"no product is {LEAST} numbers wide in every direction"
+    smallest = min((BatchShape.of(member, job.recipe) for member in job.members), key=lambda shape: shape.batch)
+    probe(job, smallest)
+    if not rounds(job.recorded(1, smallest.batch, True, ()).trace):
+        return False, "no product and no convolution is large enough to gain by it"
     gain = machine.bfloat16_gain()
     return together.ask_first(
         machine.bfloat16_pays
@@ -244,6 +247,14 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
     if asked == "auto" and work < _WORTH_A_THREAD:
         return 1, 1, "a step is too small to be worth a second thread"
     return 1, most, "one pack, its operations on several threads"
+
+
+@contextmanager
+def _memory(job: Job) -> Iterator[dict[str, str]]:
+    """Memory kept between operations where steps are large; what was chosen, in words."""
+    large = job.eager or probe(job, BatchShape.of(job.members[0], job.recipe)).scratch_bytes >= LARGE_STEP
+    with freed_memory_kept() if large else nullcontext(False) as kept:
+        yield {"memory": "freed memory stays with the process until training ends"} if kept else {}
 
 
 @contextmanager

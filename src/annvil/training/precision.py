@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace as with_changes
-from math import prod
 
 import torch
 
-from annvil.training.nodes import PRODUCTS, Form, Node, Trace, aten, nodes_in, replace
+from annvil.training.nodes import CONVOLUTIONS, PRODUCTS, Form, Node, Trace, aten, multiplications, nodes_in, replace
 from annvil.training.rewriting import Rebuilding
 
 
@@ -38,8 +37,6 @@ LEAST = 128
 LEAST_CONVOLVED = 10_000_000
 """Multiplications that a convolution must have (assumed: a tenth of a millisecond in float32)."""
 
-CONVOLUTIONS = (aten.convolution.default, aten.convolution_backward.default)
-
 
 def _pays(node: Node) -> bool:
     """Whether an operation is large enough for rounding its factors to be worth it."""
@@ -48,16 +45,8 @@ def _pays(node: Node) -> bool:
         (*_, rows, inner), (*_, columns) = left.form.shape, right.form.shape
         return bool(left.form.dtype == torch.float32 and min(rows, inner, columns) >= LEAST)
     if node.op in CONVOLUTIONS:
-        x, weight = node.args[-9 if node.op is CONVOLUTIONS[0] else 1], _weight_of(node)
-        positions = (node if node.op is CONVOLUTIONS[0] else node.args[0]).form
-        work = prod(weight.form.shape) * positions.size // positions.shape[1]
-        return bool(x.form.dtype == torch.float32 and work >= LEAST_CONVOLVED)
+        return bool(node.args[0].form.dtype == torch.float32 and multiplications(node) >= LEAST_CONVOLVED)
     return False
-
-
-def _weight_of(convolution: Node) -> Node:
-    weight: Node = convolution.args[1 if convolution.op is CONVOLUTIONS[0] else 2]
-    return weight
 
 
 _EXACT = (

@@ -1,0 +1,61 @@
+"""Freed memory is found again without asking the system."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+import pytest
+import torch
+from tests.training.helpers import ROWS
+from torch import nn
+
+from annvil.training import Member, Recipe, train_population
+from annvil.training.allocator import freed_memory_kept
+
+resource = pytest.importorskip("resource")
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+
+
+def faults_of_making() -> int:
+    """Pages that the system cleared while blocks of 40 MB were made and let go."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(10 << 20)
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+
+@glibc
+def test_pages_are_kept_and_given_back_in_the_end() -> None:
+    faults_of_making()
+    usual = faults_of_making()
+    with freed_memory_kept() as kept:
+        assert kept
+        faults_of_making()
+        within = faults_of_making()
+    afterwards = faults_of_making()
+    assert usual > 1000  # five times 40 MB
+    assert within < 0.1 * usual
+    assert afterwards > 0.5 * usual
+
+
+def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annvil.training.allocator._glibc", lambda: None)
+    with freed_memory_kept() as kept:
+        assert not kept
+
+
+@glibc
+@pytest.mark.parametrize(("width", "kept"), [(8, False), (4096, True)])
+def test_large_steps_keep_memory_and_say_so(width: int, kept: bool) -> None:
+    inputs, targets = torch.randn(200, 6), torch.arange(200) % 2
+    member = Member(ROWS, np.arange(0), 0)
+    population = train_population(
+        lambda _: nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 2)),
+        (inputs,),
+        targets,
+        [member],
+        Recipe(1, batch_size=200),
+        "cross-entropy",
+    )
+    assert ("memory" in population.choices) == kept
