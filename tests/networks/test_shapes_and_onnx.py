@@ -147,7 +147,7 @@ def test_the_traced_gradient_is_autograds(name: str) -> None:
         noise = dict(zip(job.layout.buffers, pack.buffers, strict=True))
         for path, buffer in network.named_buffers():
             buffer.copy_(noise[path][k])
-        rows = pack._order[0, k].long()
+        rows = pack._batches[0][0][k].long()
         outputs = network(NUMBERS[rows], CODES[rows])
         heads = outputs.unsqueeze(1) if outputs.dim() == 2 else outputs
         losses = [torch.nn.functional.cross_entropy(heads[:, i], CLASSES[rows]) for i in range(heads.shape[1])]

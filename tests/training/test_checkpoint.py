@@ -20,20 +20,21 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
-    ("recipe", "kills"),
-    [("plain", 10), ("rich", 4), *(pytest.param(r, 50, marks=pytest.mark.slow) for r in ("plain", "rich"))],
+    ("case", "kills"),
+    [
+        *(("plain", 10), ("rich", 4), ("pictures", 2), ("series", 2)),
+        *(pytest.param(c, 50, marks=pytest.mark.slow) for c in ("plain", "rich", "pictures", "series", "deciding")),
+    ],
 )
-def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Path, recipe: str, kills: int) -> None:
+def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Path, case: str, kills: int) -> None:
     script = Path(__file__).with_name("killed_run.py")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, script, tmp_path, str(kills), "7", recipe], check=True, env=environment, timeout=280
-    )
+    subprocess.run([sys.executable, script, tmp_path, str(kills), "7", case], check=True, env=environment, timeout=280)
     whole, killed = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "killed.npz")
     assert set(whole) == set(killed)
     for name in whole:
         assert whole[name].tobytes() == killed[name].tobytes(), name
-    assert len(set(whole["states"])) > 2  # some beaten, some stopped or finished
+    assert len(set(whole["states"])) > 1  # some beaten, some stopped or finished
 
 
 def train(
