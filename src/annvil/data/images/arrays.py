@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from annvil.data.images.decoding import FACTS, Pixels, fitted, placed, scaled
 from annvil.data.images.form import ImageForm, Survey, choose_form
 from annvil.data.images.found import counted
-from annvil.data.images.pictures import BLOCK_BYTES, Images, Store
+from annvil.data.images.pictures import BLOCK_BYTES, Images, Store, Temporary
 from annvil.errors import DataError
 
 MOST_BYTES = 32 * 2**30
@@ -56,7 +55,7 @@ def images_from_arrays(X: Any, *, form: ImageForm | None = None, size: int | Seq
         survey = Survey(np.array([height]), np.array([width]), channels >= 3, low, high)
         form, sentence = choose_form(survey, size)
         said = (sentence, *said, *_range_said(array, form))
-    keep: Any = None
+    keep: Temporary | None = None
     if array.dtype != np.uint8 or array.shape[1:] != form.shape:
         array, keep = _converted(array, form)
     facts = np.zeros(n, FACTS)
@@ -127,15 +126,16 @@ def _range_said(array: NDArray[Any], form: ImageForm) -> tuple[str, ...]:
     return (f"Values from {form.low:.6g} to {form.high:.6g} become 0 to 255.",)
 
 
-def _converted(array: NDArray[Any], form: ImageForm) -> tuple[Pixels, Any]:
+def _converted(array: NDArray[Any], form: ImageForm) -> tuple[Pixels, Temporary | None]:
     """The array in the form, block by block: in memory, or in a temporary file where it is large."""
-    shape, keep = (len(array), *form.shape), None
+    shape: tuple[int, ...] = (len(array), *form.shape)
+    keep: Temporary | None = None
     out: Pixels
     if prod(shape) <= IN_MEMORY:
         out = np.empty(shape, dtype=np.uint8)
     else:
-        keep = tempfile.TemporaryDirectory(prefix="annvil-images-", ignore_cleanup_errors=True)
-        out = np.lib.format.open_memmap(Path(keep.name) / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+        keep = Temporary()
+        out = np.lib.format.open_memmap(keep.path / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
     for start, block in _blocks(array):
         out[start : start + len(block)] = in_form(block, form)
     return out, keep

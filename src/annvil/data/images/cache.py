@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +26,7 @@ import numpy as np
 from annvil.data.images.decoding import FACTS, Facts, Pixels
 from annvil.data.images.form import ImageForm
 from annvil.data.images.listing import Listing
-from annvil.data.images.pictures import Images
+from annvil.data.images.pictures import Images, Temporary
 from annvil.errors import MachineError
 from annvil.files import sync_folder, write_atomically
 from annvil.task import IntArray
@@ -66,7 +65,7 @@ def key_of(listing: Listing, policy: Iterable[Any]) -> str:
 
 
 @contextmanager
-def new_entry(key: str, n_bytes: int) -> Iterator[tuple[Path, Any]]:
+def new_entry(key: str, n_bytes: int) -> Iterator[tuple[Path, Temporary | None]]:
     """A folder to make the entry in, and what must live as long as it is used; `publish` gives it its name.
 
     Where the cache folder cannot be written, a temporary folder that goes with the process.
@@ -95,7 +94,7 @@ def new_entry(key: str, n_bytes: int) -> Iterator[tuple[Path, Any]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _place(key: str) -> tuple[Path, Any]:
+def _place(key: str) -> tuple[Path, Temporary | None]:
     try:
         home = cache_folder()
         home.mkdir(parents=True, exist_ok=True)
@@ -103,8 +102,8 @@ def _place(key: str) -> tuple[Path, Any]:
         folder = home / f".{key}.{secrets.token_hex(4)}.part"
         folder.mkdir()
     except OSError:
-        keep = tempfile.TemporaryDirectory(prefix="annvil-images-", ignore_cleanup_errors=True)
-        return Path(keep.name), keep
+        keep = Temporary()
+        return keep.path, keep
     return folder, None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from annvil.data.images.decoding import MODES, Broken, Facts, Pixels, grey, head
 from annvil.data.images.filling import Progress, fill
 from annvil.data.images.form import ImageForm, Survey, choose_form
 from annvil.data.images.listing import Entry, Listing, archive_opened
-from annvil.data.images.pictures import BLOCK_BYTES, LeftOut, Store
+from annvil.data.images.pictures import BLOCK_BYTES, LeftOut, Store, Temporary
 from annvil.errors import DataError, MachineError
 
 LOOKED_OVER = 1000
@@ -54,7 +54,7 @@ def decoded(
     need_pillow()
     key = cache.key_of(listing, (size, form))
     folder = cache.find(key)
-    keep: Any = None
+    keep: Temporary | None = None
     if folder is None:
         chosen, said = (form, ()) if form is not None else _looked_over(listing, size)
         with cache.new_entry(key, len(listing.pictures) * chosen.n_bytes * 4 // 3) as (making, keep):

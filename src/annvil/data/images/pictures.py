@@ -7,12 +7,16 @@ numbers into it, so that folds, subsets and batches cost nothing but their numbe
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,14 @@ NAME = "image"
 
 BLOCK_BYTES = 8 * 2**20
 """Pictures looked through one after another are taken so many bytes at a time (assumed: small beside any memory)."""
+
+
+class Temporary:
+    """A folder that goes when nothing refers to this any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="annvil-images-"))
+        self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ class Store:
     said: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     alike: IntArray | None = None
-    keep: Any = None
+    keep: Temporary | None = None
 
     def gather(self, rows: IntArray | slice) -> Pixels:
         """A copy of the pictures asked for, ``(len(rows), height, width, channels)``.
