@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 LARGE_STEP = 4 << 20
-"""Bytes between the operations of a step from which keeping is worth it (assumed; glibc keeps smaller blocks itself)."""
+"""Bytes between the operations of a step from which keeping is worth it (assumed; glibc keeps small blocks itself)."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # their numbers in <malloc.h>
 _KEPT = 1 << 30  # larger blocks than this still come from the system and go back to it
