@@ -102,8 +102,18 @@ class _Flats:
     names: Sequence[str]
 
     def parts(self) -> list[tuple[Group, slice]]:
-        """A slice for every group."""
-        return self.layout.slices(len(self.members), self.names)
+        """A slice for every group; neighbours that differ in their decay alone are one where no member decays."""
+        parts = self.layout.slices(len(self.members), self.names)
+        if any(member.weight_decay for member in self.members):
+            return parts
+        joined: list[tuple[Group, slice]] = []
+        for group, part in parts:
+            before = joined[-1] if joined else None
+            if before is not None and before[0].rate == group.rate and before[1].stop == part.start:
+                joined[-1] = group, slice(before[1].start, part.stop)
+            else:
+                joined.append((group, part))
+        return joined
 
     def runs(self) -> list[slice]:
         """The fewest slices that hold all of these parameters and no others."""

