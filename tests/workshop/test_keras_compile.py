@@ -267,3 +267,19 @@ def test_a_function_that_makes_models_gives_a_population_told_by_compile():
     alone, again = train(), train()
     assert alone.history["learning_rate"] == pytest.approx([0.05] * 3)
     assert alone.history == again.history
+
+
+@pytest.mark.parametrize(
+    ("make", "road"), [(lambda: layers.Dropout(0.3), "recorded"), (lambda: layers.GaussianNoise(0.3), "eager")]
+)
+def test_noise_can_be_repeated_and_what_cannot_be_recorded_is_said(make, road):
+    ends = []
+    for _ in range(2):
+        keras.utils.set_random_seed(4)
+        model = keras.Sequential([layers.Input((6,)), layers.Dense(8, activation="relu"), make(), layers.Dense(1)])
+        model.compile(loss="mse", optimizer="adam")
+        result = annvil.train(model, X, NUMBERS, epochs=3, batch_size=8, verbose=False)
+        ends.append(model.get_weights()[:4])
+    assert result.road == road
+    assert result.road_because
+    assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))
