@@ -195,6 +195,7 @@ class Recipe:
         _one_of(("pytorch", "keras"), "eps_as", self.eps_as)
         _one_of(get_args(Precision), "precision", self.precision)
         _one_of(get_args(Batches), "batches", self.batches)
+        _one_of(get_args(Bytes), "byte_inputs", self.byte_inputs)
         _one_of(get_args(Road), "road", self.road)
         threads_fit = self.threads == "auto" or (isinstance(self.threads, int) and self.threads >= 1)
         _require(threads_fit, "threads", self.threads, "'auto' or at least 1")
