@@ -53,8 +53,12 @@ def by_torchrun(folder: Path) -> list[subprocess.Popen[bytes]]:
 def test_two_processes_train_as_one_does(
     tmp_path: Path, launch: Callable[[Path], list[subprocess.Popen[bytes]]]
 ) -> None:
-    for process in [start(tmp_path), *launch(tmp_path)]:
-        assert process.wait(timeout=120) == 0
+    processes = [start(tmp_path), *launch(tmp_path)]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [0] * len(processes)
+    finally:
+        for process in processes:
+            process.kill()
     for case in CASES:
         alone, first, second = (np.load(tmp_path / f"{case}.{who}.npz") for who in ("alone", "0", "1"))
         assert alone["states"].tolist() == first["states"].tolist() == second["states"].tolist()
