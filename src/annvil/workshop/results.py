@@ -31,6 +31,22 @@ class Results(Sequence["Result"]):
     Candidates are ranked by their validation loss at their best epoch (with ``monitor="metric"`` by the first metric),
     the mean over the folds. One of which a network diverged comes last, with its reason in the table.
 
+    How candidates are asked for
+    ----------------------------
+    members : how many. By default every combination where only lists vary, 16 where ranges do, 64 with Optuna
+    vary : what differs between them: a dict by name of lists, `annvil.uniform` or `annvil.log_uniform`. learning_rate,
+        weight_decay, dropout (the rate of all dropout layers), momentum, label_smoothing and seed vary inside one
+        program; batch_size, epochs, optimizer, schedule and the other settings of `annvil.train`, and the arguments of
+        your own function that makes the network, have a program for each value. A name that your function takes goes
+        to it.
+    folds : 5, say (classes, or ten bins of a number, in proportion); a fold number for every row (-1: always learnt
+        from); a splitter of scikit-learn; or pairs of training and validation rows. Every candidate then trains one
+        network per fold. Without folds and validation rows a fifth of the rows judges.
+    groups : one per row; rows of a group stay together
+    search : "random" (the default: a Latin hypercube), "optuna" (a study is asked for candidates batch by batch), or a
+        study of your own
+    halving : True, or shares of the epochs, after which the worse half of a program's candidates is removed
+
     Attributes
     ----------
     attempts : the candidates as they were trained, best first
