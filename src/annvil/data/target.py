@@ -28,12 +28,18 @@ _POSITIVE = {"positive", "pos", "+", "present", "case"}
 
 
 def read_target(
-    raw: RawColumn, asked: str | None, *, missing: Collection[str] = (), comma: bool = False, where: str
+    raw: RawColumn,
+    asked: str | None,
+    *,
+    missing: Collection[str] = (),
+    usual: Collection[str] = MISSING_TEXTS,
+    comma: bool = False,
+    where: str,
 ) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
     """Task, values and gaps of the target.
 
     Returns the task, ``y`` (int64 codes into its classes, -1 where missing, or float64 with NaN), and bool
-    ``(n_rows,)`` telling where the target is missing.
+    ``(n_rows,)`` telling where the target is missing. ``usual`` are the texts that mean "no value" unasked.
 
     Raises
     ------
@@ -64,7 +70,7 @@ def read_target(
         if raw.storage == "number":
             refuse_infinite(raw.name, numbers.values, f"the target in {where}")
             return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)
-    labels, codes = _text_labels(raw, missing)
+    labels, codes = _text_labels(raw, {*missing, *usual})
     if len(labels) > FEW_CLASSES and not len(read_dates(raw, missing=missing).odd):
         raise _is_a_date(raw.name, where)
     return _classes(raw, labels, codes, "as asked" if asked else _text_reason(raw, labels), asked, where)
@@ -144,7 +150,7 @@ def _number_labels(
 
 def _text_labels(raw: RawColumn, missing: Collection[str]) -> tuple[list[Label], NDArray[np.int64]]:
     """Labels in alphabetical order, spelt as the user did; booleans as False and True."""
-    keep = [i for i, text in enumerate(raw.levels) if text not in MISSING_TEXTS and text not in missing]
+    keep = [i for i, text in enumerate(raw.levels) if text not in missing]
     used = np.unique(raw.values[raw.values >= 0])
     keep = sorted((i for i in keep if i in set(used.tolist())), key=raw.levels.__getitem__)
     lookup = np.full(len(raw.levels) + 1, -1, dtype=np.int64)

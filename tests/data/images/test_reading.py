@@ -58,6 +58,22 @@ def test_class_folders_called_train_and_test_without_folders_in_them_are_classes
     assert set(read(tmp_path).task.classes) == {"train", "test"}
 
 
+def test_names_of_folders_are_classes_whatever_they_read_like(tmp_path):
+    for names in (
+        ["0", "1", "2"],
+        ["none", "NA"],
+        ["2024-01-01", "2024-01-02"],
+        [" ", "a|b"],
+        [str(k) for k in range(30)],
+    ):
+        folder_of(tmp_path / names[0], dict.fromkeys(names, 10))
+        dataset = read(tmp_path / names[0])
+        assert {str(label).strip() or "' '" for label in dataset.task.classes} == {
+            name.strip() or "' '" for name in names
+        }
+        assert "every folder is a class" in dataset.task.reason
+
+
 def table_of(root, n=24, **columns):
     """Pictures in one folder and a table about them."""
     root.mkdir(exist_ok=True)

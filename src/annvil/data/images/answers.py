@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.convert import read_numbers
-from annvil.data.images.found import some
+from annvil.data.images.found import Certain, some
 from annvil.data.raw import RawColumn
 from annvil.data.target import MOST_CLASSES, read_target
 from annvil.data.text import MISSING_TEXTS
@@ -25,14 +25,18 @@ Answers = tuple[Task, NDArray[Any], NDArray[np.bool_]]
 
 
 def read_answers(
-    columns: Sequence[RawColumn], asked: str | None, *, missing: Collection[str] = (), codes: bool = False, where: str
+    columns: Sequence[RawColumn],
+    asked: str | None,
+    *,
+    missing: Collection[str] = (),
+    certain: Certain = "",
+    where: str,
 ) -> Answers:
     """Task, values and gaps, as `annvil.data.target.read_target`; several labels give ``y`` of int64 0 and 1
     ``(n_rows, n_classes)``.
 
     Several columns of 0 and 1 are several labels; so is one column of lists such as ``"cat|dog"`` or ``"cat;dog"``, and
-    with the task "multilabel" also ``"cat, dog"`` and ``"cat dog"``. With ``codes`` the whole numbers 0, 1, 2, … are
-    classes, however few pictures each has.
+    with the task "multilabel" also ``"cat, dog"`` and ``"cat dog"``. ``certain``: see `Found`.
 
     Raises
     ------
@@ -44,12 +48,17 @@ def read_answers(
             raise RequestError(f"Several target columns make a multilabel task; got task {asked!r}.")
         return _from_columns(columns, missing, where)
     column = columns[0]
+    if certain == "folders":
+        named = asked or ("binary" if len(column.levels) == 2 else "multiclass")
+        task, y, gaps = read_target(column, named, usual=(), where=where)
+        reason = task.reason if asked else task.reason.replace("as asked", "every folder is a class")
+        return replace(task, reason=reason), y, gaps
     separator = _separator(column, _SEPARATORS if asked == MULTILABEL else _SURE)
     if asked == MULTILABEL or (asked is None and separator):
         if column.storage != "text":
             raise DataError(f"The target {column.name!r} of {where} holds no lists of labels such as 'cat|dog'.")
         return _from_lists(column, separator, missing, where)
-    if asked is None and codes and _are_codes(column):
+    if asked is None and certain == "codes" and _are_codes(column):
         asked = "binary" if len(np.unique(column.values)) == 2 else "multiclass"
         task, y, gaps = read_target(column, asked, missing=missing, where=where)
         return replace(task, reason=f"{column.name!r} holds the whole numbers 0 to {len(task.classes) - 1}"), y, gaps

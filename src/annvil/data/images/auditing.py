@@ -254,14 +254,14 @@ def _blank(dataset: Dataset[Images], rows: IntArray, looks: dict[str, FloatArray
 
 
 def _files_tell(dataset: Dataset[Images], seed: int) -> Iterator[Finding]:
-    """Does the file, without its pixels, give the answer away?"""
-    facts, n_bytes = dataset.inputs.facts, dataset.inputs.n_bytes
+    """Does the file, without its pixels, give the answer away? Not by its bytes, which are due to its content."""
+    facts = dataset.inputs.facts
     height, width = facts["height"].astype(np.float64), facts["width"].astype(np.float64)
     columns = [
         _number("width", width),
         _number("height", height),
-        _number("aspect", width / np.maximum(height, 1)),
-        _number("bytes a pixel", n_bytes / np.maximum(height * width, 1)),
+        _number("aspect (width to height)", width / np.maximum(height, 1)),
+        _number("step of JPEG quantisation", facts["coarseness"]),
         _texts("format", [FORMATS[code] for code in facts["format"]]),
         _texts("colour mode", [MODES[code] for code in facts["mode"]]),
         _texts("camera data", ["yes" if exif else "no" for exif in facts["exif"]]),

@@ -31,7 +31,7 @@ from annvil.errors import MachineError
 from annvil.files import sync_folder, write_atomically
 from annvil.task import IntArray
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same file would be decoded to other pixels, or the entries are laid out in another way."""
 
 MOST_BYTES = 40 * 2**30

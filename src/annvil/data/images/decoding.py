@@ -70,6 +70,7 @@ FACTS = np.dtype(
         ("format", "u1"),  # index into FORMATS
         ("orientation", "u1"),  # EXIF, 1 is upright
         ("exif", "?"),  # has camera data
+        ("coarseness", "u1"),  # of JPEG: mean step of the first quantisation table, at most 255; 0 for other formats
         ("animated", "?"),  # more pictures in the file than the first
         ("deep", "?"),  # more than 8 bits
         ("transparent", "?"),
@@ -186,6 +187,8 @@ def header_facts(picture: Image) -> Facts:
     facts["animated"] = bool(getattr(picture, "is_animated", False)) and picture.format != "MPO"
     orientation = picture.getexif().get(0x0112, 1) if picture.format in ("JPEG", "MPO", "TIFF", "WEBP", "PNG") else 1
     facts["orientation"] = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+    tables = getattr(picture, "quantization", None) or {}
+    facts["coarseness"] = min(255, round(float(np.mean(tables[0])))) if 0 in tables else 0
     width, height = picture.size
     facts["width"], facts["height"] = (height, width) if facts["orientation"] > 4 else (width, height)
     return facts

@@ -70,7 +70,7 @@ def by_folder(listing: Listing) -> ByFolder:
         said.append(f"{counted(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
     if in_parts and any(split_of(f) == "train" and f.lower().startswith(("val", "dev")) for f in firsts):
         said.append("Pictures in the folder for validation are learnt from: folds choose here.")
-    answer = column_from_texts(CLASS, [clean(label, 200) for label in labels])
+    answer = column_from_texts(CLASS, [clean(label, 200).strip() or repr(label) for label in labels])
     return ByFolder([pictures[row] for row in kept], answer, testing, tuple(said))
 
 

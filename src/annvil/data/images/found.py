@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ VALIDATION = ("val", "valid", "validation", "dev")
 TESTING = ("test", "testing", "tst")
 
 
+Certain = Literal["", "folders", "codes"]
+
+
 @dataclass(frozen=True)
 class Found:
     """Rows that name pictures.
@@ -26,7 +30,8 @@ class Found:
     Attributes
     ----------
     name, path, n_bytes : of the source
-    codes : whether whole numbers as answers are class codes: arrays of labels are, columns of tables are judged
+    certain : "folders" where answers are names of folders, which are classes whatever they read like; "codes" where
+        they are an array, whose whole numbers from 0 on are; empty where a column is to be judged
     store : decoded pictures
     rows : the picture of each row, int64 ``(n_rows,)`` into the store
     answers : columns of the answer, each of ``n_rows``: one, or several 0/1 columns where labels are not exclusive
@@ -49,7 +54,7 @@ class Found:
     notes: tuple[ColumnNote, ...] = ()
     said: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-    codes: bool = False
+    certain: Certain = ""
 
     @property
     def n_rows(self) -> int:

@@ -197,6 +197,7 @@ def _from_listing(listing: Listing, asked: _Asked) -> Found:
         (made.answer,),
         made.testing,
         said=said,
+        certain="folders",
     )
 
 
@@ -338,7 +339,7 @@ def _from_stacks(train: Stack, test: Stack | None, name: str, path: Path | None,
         answers = _answer_columns(np.concatenate([np.asarray(y), np.asarray(test.y)]))
         said = (f"{counted(len(test.X), 'picture')} for testing are kept apart.",)
     images = images_from_arrays(X, size=asked.size)
-    return Found(name, path, n_bytes, images.store, images.index, answers, testing, said=said, codes=True)
+    return Found(name, path, n_bytes, images.store, images.index, answers, testing, said=said, certain="codes")
 
 
 def _answer_columns(y: Any) -> tuple[RawColumn, ...]:
@@ -400,7 +401,7 @@ def _finished(
     usable = found.store.facts["height"][found.rows] > 0
     found = found.take(np.flatnonzero(usable))
     _refuse_few(int((~found.testing).sum()), where)
-    job, y, gaps = read_answers(found.answers, task, missing=missing, codes=found.codes, where=where)
+    job, y, gaps = read_answers(found.answers, task, missing=missing, certain=found.certain, where=where)
     if not drop_missing_target:
         refuse_gaps(gaps, job.target, where)
     elif gaps.any():
