@@ -145,6 +145,7 @@ class _Adam:
         self._setting = rates[0], decays[0]
         self._alike = len(set(zip(rates, decays, strict=True))) == 1
         self._parts, self._runs = flats.parts(), flats.runs()
+        self._cut: dict[tuple[int, ...], tuple[list[Tensor], ...]] = {}  # slices, which take longer to cut than to use
         if not self._alike:
             self._rates = flats.spread(rates, rate=True)
             # Coupled decay is part of the gradient, which meets the rate later.
@@ -177,11 +178,12 @@ class _Adam:
     def _fused(
         self, kernel: Callable[..., None], target: Tensor, parts: Sequence[slice], learning_rate: float, decay: float
     ) -> None:
+        key = (target.data_ptr(), *(part.start for part in parts))
+        if key not in self._cut:
+            arrays = (target, self._flats.gradients, self._mean, self._square)
+            self._cut[key] = tuple([array[part] for part in parts] for array in arrays)
         kernel(
-            [target[part] for part in parts],
-            [self._flats.gradients[part] for part in parts],
-            [self._mean[part] for part in parts],
-            [self._square[part] for part in parts],
+            *self._cut[key],
             [],
             [self._count] * len(parts),
             lr=learning_rate,
