@@ -92,7 +92,8 @@ def make_optimiser(
 
 @pytest.mark.parametrize("clip", [None, 1.5])
 @pytest.mark.parametrize(
-    "settings", [[(0.1, 0.3)] * 3, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]]
+    "settings",
+    [[(0.1, 0.3)] * 3, [(0.1, 0.0)] * 2, [(0.1, 0.3), (0.02, 0.0), (0.003, 1.0)], [(0.1, 0.0), (0.2, 0.0)]],
 )
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
 def test_every_member_moves_as_with_an_optimiser_of_its_own(
@@ -146,3 +147,31 @@ def test_eps_as_keras_has_it(optimizer: str, rates: tuple[float, float]) -> None
         else:
             expected = expected - alpha * g / (square + 1e-3).sqrt()
     torch.testing.assert_close(layout.views(flat, 2)[0], expected, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_bias_decays_only_if_it_is_told_to(optimizer: str, decay: float) -> None:
+    """Groups that differ in their decay alone are one pass while nobody decays."""
+    torch.manual_seed(0)
+    network = nn.Linear(20, 3)
+    layout = Layout.of(network)
+    members = [Member(ROWS, ROWS, 0, learning_rate=0.1, weight_decay=decay)]
+    flat, gradients = torch.zeros(layout.size(1)), torch.zeros(layout.size(1))
+    for view, value in zip(layout.views(flat, 1), layout.stack([network])[0], strict=True):
+        view.copy_(value)
+    optimiser = Optimiser(layout, members, Recipe(1, optimizer=optimizer), flat, gradients)  # type: ignore[arg-type]
+    groups = [{"params": [network.weight], "weight_decay": decay}, {"params": [network.bias], "weight_decay": 0.0}]
+    other = (
+        torch.optim.AdamW(groups, lr=0.1)
+        if optimizer == "adamw"
+        else torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
+    )
+    for _ in range(5):
+        for view, name in zip(layout.views(gradients, 1), layout.names, strict=True):
+            view.copy_(torch.randn(view.shape))
+            getattr(network, name).grad = view[0].clone()
+        other.step()
+        optimiser.step(1.0, 1.0)
+    for view, name in zip(layout.views(flat, 1), layout.names, strict=True):
+        torch.testing.assert_close(view[0], getattr(network, name).detach(), rtol=1e-5, atol=1e-6)

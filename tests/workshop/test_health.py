@@ -141,6 +141,21 @@ def test_activations_written_as_functions_are_seen_and_channels_are_units():
     assert not network.filters._forward_hooks
 
 
+def test_a_unit_of_a_layer_used_twice_is_dead_if_it_is_silent_both_times():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Linear(2, 2, bias=False), nn.Linear(2, 1)
+            self.first.weight.data = torch.tensor([[1.0, 0.0], [0.0, -1.0]])
+
+        def forward(self, x):
+            return self.head(torch.relu(self.first(x)) + torch.relu(self.first(-x)))
+
+    watch = Watch((torch.tensor([[1.0, 0.0], [2.0, 0.0]]),))
+    watch._look(Twice(), 1)
+    assert watch.health().layers[0].dead == 1
+
+
 def test_a_loss_that_is_no_number_is_named_with_its_epoch():
     sentences = judge([], [0.7, math.nan], 1.0)
     assert len(sentences) == 1
