@@ -1,12 +1,14 @@
 """Noise that is a function of a key, a row and a unit, with no hidden state.
 
-Counter-based in the manner of Salmon et al. 2011 ("Parallel random numbers: as easy as 1, 2, 3"). The hash is chosen for
-speed: every row and every unit has a fixed random odd 32-bit number, the key changes both by exclusive or, and the high
-bits of their product decide (multiply-shift hashing, Dietzfelbinger et al. 1997): one multiplication and one comparison
-a number. tests/networks/test_dropout.py checks rates and correlations (docs/decisions/0012-noise.md).
+Counter-based in the manner of Salmon et al. 2011 ("Parallel random numbers: as easy as 1, 2, 3"). The hash is chosen
+for speed: every row and every unit has a fixed random odd 32-bit number, the key changes both by exclusive or, and the
+high bits of their product decide (multiply-shift hashing, Dietzfelbinger et al. 1997): one multiplication and one
+comparison a number. tests/networks/test_dropout.py checks rates and correlations (docs/decisions/0012-noise.md).
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -28,6 +30,7 @@ _EVEN_1 = 2 * (0x1E3779B9 - (1 << 29))
 _EVEN_2 = 2 * 0x3FEB352D
 
 
+@lru_cache(maxsize=64)  # counts are few: units of layers, rows of batches
 def _odd_numbers(count: int, device: torch.device) -> Tensor:
     """``count`` fixed, well-mixed odd numbers, int32: the finaliser "lowbias32" (Wellons 2018) of 0, 1, 2, …"""
     x = torch.arange(1, count + 1, dtype=torch.int64, device=device) * 0x9E3779B9 & _MASK

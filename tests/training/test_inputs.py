@@ -172,7 +172,7 @@ class Failing(nn.Linear):
         (lambda: Summed(4, 3), TABLE, CLASSES, {}, r"Summed must return a tensor with the rows .*; got \(3,\)"),
         (Locked, TABLE, CLASSES, {}, "Locked cannot be copied, and every member needs a copy"),
         (lambda: Failing(4, 2), TABLE, CLASSES, {}, "Failing cannot be trained on a batch of 4 rows: mat1 and mat2"),
-        (dense(4, 2), STEPS[:, :, :1], CLASSES, {}, r"Sequential cannot take inputs of shapes \(2, 6, 1\) \(two rows\)"),
+        (dense(4, 2), STEPS[:, :, :1], CLASSES, {}, r"Sequential cannot take inputs of shapes \(2, 6, 1\) \(two"),
         (dense(4, 2), TABLE, CLASSES, {"weights": torch.ones(N, 6)}, r"one for each row; got shape \(96, 6\)"),
         (Steps, STEPS, OF_STEPS, {"weights": torch.ones(N, 5)}, r"or of shape \(96, 6\), one for each position; got"),
         (dense(4, 2), TABLE, CLASSES, {"road": "asphalt"}, "road must be 'auto' or 'recorded' or 'eager'"),

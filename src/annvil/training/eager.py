@@ -116,11 +116,12 @@ class EagerStep:
 
 
 class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the work of the operations under it, in the measure of `annvil.training.nodes.Trace.work`."""
+    """Notes the operations under it and their work, in the measure of `annvil.training.nodes.Trace.work`."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.work = 0.0
+        self.names: set[str] = set()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -129,6 +130,7 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = op(*args, **(kwargs or {}))
+        self.names.add(op._opname)
         result = results[0] if isinstance(results, list | tuple) and results else results
         if isinstance(result, Tensor):
             self.work += result.numel() * _work_of_one(op._opname, args)

@@ -15,7 +15,8 @@ from torch.func import functional_call, vmap
 
 from annvil.task import FloatArray, IntArray
 from annvil.training.chance import seeded
-from annvil.training.job import Job, traceable
+from annvil.training.job import Job
+from annvil.training.recording import traceable
 
 _ROWS_AT_ONCE = 4096  # rows × members in one pass of `predict` (assumed: tens of MB for wide networks)
 
