@@ -23,8 +23,7 @@ CLOSE = 1e-5
 RATES = {"sgd": 1e-2, "adam": 1e-4, "adamw": 1e-4}
 """Of Adam a tenth of the default: it divides by the root of the squared gradient and so turns a rounding error of a
 gradient that is all but 0 into a whole step; at 1e-3 a CNN in PyTorch is 14% off itself after 50 steps if its memory
-format changes (measured). So every difference stands beside what another order of the rows does to the framework itself.
-"""
+format changes (measured). So every difference stands beside what another order of rows does to the framework itself."""
 
 
 def report() -> list[str]:

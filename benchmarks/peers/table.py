@@ -100,9 +100,9 @@ CANDIDATES = Work(
     256, 64,
 )  # fmt: skip
 MIDDLE = Work("mlp-784", "MLP 784-256-128-10, batch 128", "dense", (784,), (256, 128), 10, 6400, 128)
-LARGE = Work("mlp-1024", "MLP 784-1024-1024-10, batch 256", "dense", (784,), (1024, 1024), 10, 5120, 256)
-SHARED = Work("tabm", "TabM: 32 members that share 3 × 512, batch 256", "tabm", (20,), (512,) * 3, 2, 1280, 256)
-IMAGES = Work("cnn", "CNN 28×28, 32-64-128, batch 128", "image", (1, 28, 28), (32, 64, 128), 10, 1280, 128)
+LARGE = Work("mlp-1024", "MLP 784-1024-1024-10, batch 256", "dense", (784,), (1024, 1024), 10, 2560, 256)
+SHARED = Work("tabm", "TabM: 32 members that share 3 × 512, batch 256", "tabm", (20,), (512,) * 3, 2, 1024, 256)
+IMAGES = Work("cnn", "CNN 28×28, 32-64-128, batch 128", "image", (1, 28, 28), (32, 64, 128), 10, 640, 128)
 LSTM = Work("lstm", "LSTM 100×13 → 64, batch 64", "lstm", (100, 13), (64,), 10, 640, 64)
 GRU = replace(LSTM, name="gru", title="GRU 100×13 → 64, batch 64", kind="gru")
 KERAS = replace(SMALL, name="keras-model", title="A Keras model (20-64-64-2, batch 32) through annvil.train")
