@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.utils.checkpoint
 from tests.training.helpers import equal, seeded, weights
 from torch import Tensor, nn
 
@@ -84,6 +85,32 @@ class Attentive(nn.Module):
         return self.out(self.attention(x, x, x)[0].mean(1))  # type: ignore[no-any-return]
 
 
+class Masked(nn.Module):
+    """No word sees later ones, nor the word 0: some see nothing at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=True)
+        self.table, self.out = nn.Embedding(11, 8, padding_idx=0), nn.Linear(8, 3)
+        self.layers = nn.TransformerEncoder(layer, 2, nn.LayerNorm(8), enable_nested_tensor=False)
+
+    def forward(self, words: Tensor) -> Tensor:
+        later = torch.ones(7, 7, dtype=torch.bool).triu(1)
+        hidden = self.layers(self.table(words), mask=later, src_key_padding_mask=words == 0)
+        return self.out(hidden.mean(1))  # type: ignore[no-any-return]
+
+
+class Checkpointed(nn.Module):
+    """Computes its hidden units again when gradients go back."""
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Dropout(rate)), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.utils.checkpoint.checkpoint(self.hidden, x, use_reentrant=False))  # type: ignore[no-any-return]
+
+
 class Counting(nn.Module):
     """Counts its steps in three ways, one of them by a buffer that it replaces; the count is part of the output."""
 
@@ -152,6 +179,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor, str]] = {
     "lstm": (Recurrent, SERIES, ALONE),
     "gru": (lambda: Recurrent(nn.GRU), SERIES, ALONE),
     "attention": (Attentive, SERIES, RECORDED),
+    "masked": (Masked, WORDS, RECORDED),
+    "checkpointed": (Checkpointed, TABLE, EAGER),
     "counting": (Counting, TABLE, RECORDED),
     "deciding": (Deciding, TABLE, EAGER),
     "frozen": (Frozen, TABLE, RECORDED),
@@ -367,6 +396,28 @@ def test_a_last_batch_of_one_row_is_refused_where_it_cannot_be_trained() -> None
         train("batch norm", [member], Recipe(1, batch_size=32, batches="exact"))
     assert train("batch norm", [member], Recipe(1, batch_size=32)).states == ("finished",)
     assert train("dense", [member], Recipe(1, batch_size=32, batches="exact")).states == ("finished",)
+
+
+def test_what_is_computed_again_meets_the_same_noise() -> None:
+    """With dropout, activation checkpointing is the same network without it."""
+
+    def plainly(member: Member) -> nn.Module:
+        network = Checkpointed(0.4)
+        return seeded(nn.Sequential(*network.hidden, network.out), member.seed)
+
+    members = [Member(ROWS[:100], ROWS[100:], 0, 0.05)]
+    recipe = Recipe(4, batch_size=32, optimizer="sgd", batches="unpadded")
+    again = train("dense", members, recipe, make=lambda member: seeded(Checkpointed(0.4), member.seed))
+    assert again.choices["road_because"].startswith("it computes again while gradients go back")
+    for mine, theirs in zip(weights(again, 0), weights(train("dense", members, recipe, make=plainly), 0), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
+
+
+def test_masks_that_hide_everything_are_no_nan_in_validation() -> None:
+    for road in ("auto", "eager"):
+        result = train("masked", [Member(ROWS[:40], ROWS[40:], 0)], Recipe(1, road=road))  # type: ignore[arg-type]
+        assert np.isfinite(result.validation_loss[0])
+        assert torch.isfinite(result.predict((WORDS,))).all()
 
 
 def test_a_loss_that_nothing_flows_back_from() -> None:

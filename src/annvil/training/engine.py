@@ -28,6 +28,7 @@ from annvil.training.packing import SIDE_BY_SIDE, cut
 from annvil.training.population import Population
 from annvil.training.precision import rounds
 from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
+from annvil.training.recording import traceable
 from annvil.training.running import Run
 from annvil.training.stack import Layout
 
@@ -93,7 +94,7 @@ def train_population(
     if notice and together.is_first:
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
-    with _threads(threads), _memory(job) as said:
+    with _threads(threads), traceable(False), _memory(job) as said:
         run = Run(job, (parameters, buffers), workers, listener, metric, together, saved)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))

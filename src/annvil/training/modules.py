@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from annvil.errors import RequestError
 from annvil.noise import kept
 
 _ALPHA = -1.7580993408473766  # what SELU's negative side saturates at (Klambauer et al. 2017, section on alpha dropout)
@@ -51,13 +52,23 @@ class KeyedDropout(nn.Module):
         axes = _CHANNELS.get(type(self.original))
         if axes is not None and x.dim() not in axes:
             return self.original(x)  # type: ignore[no-any-return]  # PyTorch has meanings of its own for these
-        self.calls += 1
+        self._count()
         keep = self._kept(x, self.key if self.calls == 1 else self.key ^ _other(self.calls))
         if isinstance(self.original, nn.AlphaDropout | nn.FeatureAlphaDropout):
             # Klambauer et al. 2017: dropped numbers become _ALPHA; then mean 0 and variance 1 are restored.
             scale = ((1 + self.rate * _ALPHA**2) * (1 - self.rate)) ** -0.5
             return (x * keep + _ALPHA * (1 - keep) - self.rate * _ALPHA) * scale
         return x * (keep * (1 / (1 - self.rate)))
+
+    def _count(self) -> None:
+        """One more use, unless activation checkpointing computes an earlier one again on its way back."""
+        if torch._C._current_graph_task_id() == -1:
+            self.calls += 1
+        elif self.calls != 1:
+            raise RequestError(
+                "One dropout is used several times within activation checkpointing (torch.utils.checkpoint), where it "
+                "cannot be told which use is computed again; give each use a module of its own."
+            )
 
     def _kept(self, x: Tensor, key: Tensor) -> Tensor:
         """1 where a number is kept, 0 where not, in a shape that multiplies ``x``."""

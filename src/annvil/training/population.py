@@ -85,13 +85,17 @@ class Population:
             return output.float()
 
         parts = []
-        with torch.no_grad(), traceable(self._job.batched), self._chance():
+        batched = self._job.batched
+        with torch.no_grad(), traceable(batched), self._chance():
             for part in torch.split(which, max(16, _ROWS_AT_ONCE // len(chosen)), dim=-1):
                 gathered = [tensor[part] for tensor in inputs]
-                if self._job.batched:
-                    parts.append(vmap(one, in_dims=(0, 0, own))(parameters, buffers, gathered))
-                else:
-                    parts.append(self._one_by_one(one, parameters, buffers, gathered, own))
+                if batched:
+                    try:
+                        parts.append(vmap(one, in_dims=(0, 0, own))(parameters, buffers, gathered))
+                        continue
+                    except RuntimeError:  # something that the network does only when it is used has no batched form
+                        batched = False
+                parts.append(self._one_by_one(one, parameters, buffers, gathered, own))
         return torch.cat(parts, dim=1)
 
     def _chance(self) -> AbstractContextManager[None]:

@@ -36,8 +36,9 @@ def record(job: Job, network: nn.Module, training: bool, example: Sequence[Tenso
     buffers = slice(n_parameters, n_parameters + n_buffers)
     own = list(example)
     own[buffers] = [buffer.clone() for buffer in own[buffers]]  # recording computes: what it changes is not the pack's
+    stand_ins = [*network.parameters(), *network.buffers()]
     with traceable(job.batched), seeded(0) if job.draws else nullcontext():
-        found = trace(step_function(job, network, training), own, may_draw=job.draws)
+        found = trace(step_function(job, network, training), own, may_draw=job.draws, stand_ins=stand_ins)
     if not training:
         return Recorded(as_run(found, buffers.stop, job.bfloat16), ())
     n_results = n_parameters + 1
@@ -59,8 +60,10 @@ def _is_input(node: Node, position: int) -> bool:
 
 @contextmanager
 def traceable(batched: bool) -> Iterator[None]:
-    """PyTorch's settings while a network is recorded or vmapped: no fused kernels that hide what they do or have no
-    batched form."""
+    """PyTorch's settings while networks are computed: the same kernels everywhere, if ``batched`` such as can be.
+
+    Transformers take another path when no gradients are asked for, on which masks that hide everything give NaN.
+    """
     vmaps: Any = torch._C._functorch
     before = torch.backends.mha.get_fastpath_enabled(), torch._C._get_flash_sdp_enabled()
     loops = vmaps._is_vmap_fallback_enabled()

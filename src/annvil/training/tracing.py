@@ -35,11 +35,12 @@ def trace(
     *,
     may_draw: bool = False,
     most_nodes: int = MOST_NODES,
+    stand_ins: Sequence[Tensor] = (),
 ) -> Trace:
     """The operations that ``function(*inputs)`` performs, simplified.
 
     With ``may_draw`` random numbers of PyTorch's default generator are drawn anew whenever the trace is replayed, in
-    the order of the function.
+    the order of the function. ``stand_ins`` are tensors that inputs take the place of: they must not be met.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def trace(
         tensors whose shape hangs on values, or changes what lives on beyond it and is no argument of it.
     """
     builder = Builder(most_nodes)
-    recorder = _Recorder(builder, inputs, may_draw)
+    recorder = _Recorder(builder, inputs, may_draw, stand_ins)
     with recorder:
         results = function(*inputs)
     outputs = [builder.untransposed(recorder.node(result)) for result in results]
@@ -67,10 +68,11 @@ class _Region:
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hands every elementary operation to the builder, and knows which tensor looks into which region."""
 
-    def __init__(self, builder: Builder, inputs: Sequence[Tensor], may_draw: bool) -> None:
+    def __init__(self, builder: Builder, inputs: Sequence[Tensor], may_draw: bool, stand_ins: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._builder = builder
         self._may_draw = may_draw
+        self._stand_ins = {id(tensor) for tensor in stand_ins}
         self._known: dict[int, tuple[Tensor, _Region]] = {}  # tensors are kept, so that no id is used twice
         for position, tensor in enumerate(inputs):
             self._remember(tensor, builder.add(Node(Form.of(tensor), position=position)))
@@ -83,6 +85,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def node(self, tensor: Tensor) -> Node:
         """The node of what a tensor holds now; one that was not computed here is a constant."""
         if id(tensor) not in self._known:
+            if id(tensor) in self._stand_ins:
+                raise CannotRecord("computes again while gradients go back, as activation checkpointing does")
             self._remember(tensor, self._builder.constant(tensor), is_lasting=True)
         region = self._known[id(tensor)][1]
         return self._builder.view(region.node, tensor, int(tensor.storage_offset()) - region.offset)
