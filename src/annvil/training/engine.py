@@ -58,13 +58,20 @@ def train_population(
 
     Parameters
     ----------
-    make_network : builds the network of a member, with its initial weights; all must have the same shape
-    inputs : tensors with rows first; the network is called with a batch of each. Floats must be finite.
-    targets : class numbers ``(n_rows,)`` int64, or numbers ``(n_rows,)`` / ``(n_rows, out)``
+    make_network : builds the network of a member, with its initial weights; all must have the same shape. Any module
+        of PyTorch will do: what of it can be recorded is recorded, the rest is computed eagerly, and the result's
+        ``choices`` say which and why (see `annvil.training.roads`).
+    inputs : tensors with rows first; the network is called with a batch of each. Floats must be finite; bytes reach the
+        network as ``recipe.byte_inputs`` says.
+    targets : class numbers ``(n_rows,)`` int64, numbers ``(n_rows,)`` / ``(n_rows, out)``, or either for every position
+        within a row, ``(n_rows, *positions, ...)``
     members, recipe : see `Member` and `Recipe`
-    loss : "cross-entropy" (outputs are logits), "squared-error", or ``function(output, target, weight) -> scalar`` for
-        one member's batch, where ``weight`` sums to 1
-    weights : of the rows, ``(n_rows,)``, at least 0; used in training and validation
+    loss : "cross-entropy" (outputs are logits ``(batch, *positions, classes)``), "binary-cross-entropy" (a logit for
+        every label), "squared-error", "absolute-error" or "huber"; a loss of PyTorch or any ``function(output,
+        target)`` that returns the mean over the batch, or one number for each row if rows have weights; or
+        ``function(output, target, weight) -> scalar`` for one member's batch, where ``weight`` sums to 1
+    weights : of the rows, ``(n_rows,)``, or of the positions within them, ``(n_rows, *positions)``; at least 0, where 0
+        hides a position or a row. Used in training and validation.
     should_stop : asked after every epoch, and about twice a second within long ones; when it says yes, the best so far
         is returned (a member that has not finished an epoch is validated as it is)
     checkpoint : file to save to every few seconds, and to go on from if it belongs to the same request
