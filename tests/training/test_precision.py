@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
-from torch import Tensor
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
 
+from annvil.training import Member, Recipe, train_population
 from annvil.training.nodes import Trace
 from annvil.training.precision import LEAST, in_bfloat16
 from annvil.training.program import Arena, bind
@@ -49,3 +53,50 @@ def test_a_product_with_a_summand() -> None:
     output = torch.zeros(LEAST, LEAST)
     bind(rounded, inputs, [output], Arena()).run()
     assert (output - function(*inputs)[0]).abs().max() < 0.3
+
+
+def test_a_mask_is_compared_in_float32_and_rounded_when_it_is_used() -> None:
+    # Noise in bfloat16 would keep a share of 0.75 where 0.748 is asked for.
+    def function(weight: Tensor, noise: Tensor, x: Tensor) -> list[Tensor]:
+        return [(x @ weight) * (noise >= 0.252).float() @ weight, (noise >= 0.252).float().sum()]
+
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.eye(LEAST)
+    noise, x = torch.rand(LEAST, LEAST, generator=generator), torch.ones(LEAST, LEAST)
+    rounded = in_bfloat16(trace(function, [weight, noise, x]), 2)
+    (comparison,) = (node for node in rounded.nodes if node.op is not None and node.op._opname == "ge")
+    assert comparison.args[0].form.dtype == torch.float32
+    outputs = [torch.zeros(LEAST, LEAST), torch.zeros(())]
+    bind(rounded, [weight, noise, x], outputs, Arena()).run()
+    assert torch.equal(outputs[0], (noise >= 0.252).float())
+
+
+def test_small_images_are_learnt_as_well_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annvil.training.precision.LEAST_CONVOLVED", 1000)
+    digits = load_digits()
+    images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16
+    classes = torch.tensor(digits.target)
+    train, test = np.arange(1200), np.arange(1200, len(classes))
+
+    def make(member: Member) -> nn.Module:
+        torch.manual_seed(member.seed)
+        first = nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+        second = nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)
+        return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(128, 10))
+
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        recipe = Recipe(3, batch_size=100, precision=precision)  # type: ignore[arg-type]
+        runs = [
+            train_population(
+                make, (images,), classes, [Member(train, test, 0, learning_rate=3e-3)], recipe, "cross-entropy"
+            )
+            for _ in range(2)
+        ]
+        assert runs[0].choices["precision"] == precision
+        for one, other in zip(runs[0].network(0).parameters(), runs[1].network(0).parameters(), strict=True):
+            assert torch.equal(one, other)  # the same request gives the same bytes
+        losses[precision] = runs[0].histories[0]["validation_loss"]
+    assert losses["float32"][-1] < 1  # from 2.3
+    assert losses["bfloat16"] != losses["float32"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.1)

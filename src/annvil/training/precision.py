@@ -107,15 +107,14 @@ def _maker(node: Node) -> Node:
 def _plan(recorded: Trace, n_weights: int) -> set[int]:
     """The operations whose results are in bfloat16: those that pay and those that carry between them."""
     paying = {id(node) for node in recorded.nodes if _pays(node)}
-    carrying = {id(node): node for node in recorded.nodes if _carries(node) and id(node) not in paying}
     settled = _settled(recorded, n_weights)
+    apart = paying | settled
+    carrying = {id(node): node for node in recorded.nodes if _carries(node) and id(node) not in apart}
     takers = _takers(recorded)
     while True:
         narrow = paying | carrying.keys()
         left = {
-            key: node
-            for key, node in carrying.items()
-            if _may(node, narrow, settled) and _should(node, narrow, takers, settled)
+            key: node for key, node in carrying.items() if _may(node, narrow, settled) and _should(node, narrow, takers)
         }
         if len(left) == len(carrying):
             return narrow
@@ -123,7 +122,10 @@ def _plan(recorded: Trace, n_weights: int) -> set[int]:
 
 
 def _settled(recorded: Trace, n_weights: int) -> set[int]:
-    """What follows from weights and settings alone, such as the mask of a dropout."""
+    """What follows from weights and settings alone, such as a dropout's mask: computed as it is, rounded when used.
+
+    A comparison must not see rounded noise, or a share of 0.1 would not be 0.1.
+    """
     found: set[int] = set()
     for node in recorded.nodes:
         if node.op is not None:
@@ -147,7 +149,7 @@ def _takers(recorded: Trace) -> dict[int, list[Node]]:
 
 def _may(node: Node, narrow: set[int], settled: set[int]) -> bool:
     """Whether nothing that the operation takes would lose by being rounded."""
-    if id(node) in settled or node.op in _EXACT:
+    if node.op in _EXACT:
         return True
     makers = [_maker(needed) for needed in nodes_in((node.args, node.kwargs)) if _of_floats(needed)]
     return all(id(maker) in narrow or id(maker) in settled for maker in makers)
@@ -157,12 +159,12 @@ def _is_fed(node: Node, narrow: set[int]) -> bool:
     return any(id(_maker(needed)) in narrow for needed in nodes_in(node.args) if _of_floats(needed))
 
 
-def _should(node: Node, narrow: set[int], takers: dict[int, list[Node]], settled: set[int]) -> bool:
+def _should(node: Node, narrow: set[int], takers: dict[int, list[Node]]) -> bool:
     """Whether the result is wanted in bfloat16."""
     wanted = [id(taker) in narrow for taker in takers.get(id(node), [])]
     if node.op in _EXACT and _is_fed(node, narrow):
         return True
-    if id(node) in settled or (node.op in _EXACT and not _is_fed(node, narrow)):
+    if node.op in _EXACT and not _is_fed(node, narrow):
         return bool(wanted) and all(wanted)
     return any(wanted) or (node.op in _SUMS and "dtype" not in node.kwargs)
 
