@@ -306,6 +306,18 @@ def test_batch_norm_does_not_see_padding() -> None:
     np.testing.assert_allclose(np.mean(losses[4:]), result.histories[0]["train_loss"][1], rtol=1e-5)
 
 
+def test_who_mixes_rows_is_seen_on_all_rows_not_on_the_first_members() -> None:
+    class Centred(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(input - input.mean(0))
+
+    inputs = TABLE.clone()
+    inputs[:20] = inputs[0]  # the first member's rows are all the same: they do not give the network away
+    members = [Member(ROWS[:20], ROWS[:0], 0), Member(ROWS[20:], ROWS[:0], 1)]
+    result = train_population(lambda m: Centred(6, 3), (inputs,), CLASSES, members, Recipe(1), "cross-entropy")
+    assert result.choices["batches"] == "unpadded"
+
+
 def test_networks_without_companions_keep_padding() -> None:
     result = train("attention", [Member(ROWS[:100], ROWS[100:], 0, dropout=None)], Recipe(1, batch_size=32))
     assert "batches" not in result.choices
