@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import tempfile
@@ -135,7 +136,7 @@ def unpacked(path: Path, packed: str) -> Iterator[tuple[Path, str]]:
                 with archive.open(member) as content:
                     _copy(content, target, path)
         except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, ValueError, _zlib_error()) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a seek beyond reason
                 raise
             raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}.") from None
         yield target, member.filename

@@ -106,12 +106,12 @@ def told_by(columns: Table, dataset: Dataset[Inputs], seed: int = 0) -> tuple[fl
 
     data = Dataset(columns, dataset.y, dataset.task, number_groups(dataset.groups))
     half = _halves(data, seed)
+    if half.all() or not half.any():
+        return 1.0, np.ones(len(columns.columns))
     alone = np.array([_error_alone(data, column, half) for column in columns.columns])
     X, guesses = _matrix(columns), np.zeros_like(_answers(data))
     settings: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": seed}
     for side in (half, ~half):
-        if not side.any() or side.all():
-            return 1.0, alone
         if data.task.is_classification:
             model = ExtraTreesClassifier(**settings).fit(X[~side], data.y[~side])
             guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side])

@@ -50,6 +50,21 @@ def test_different_pictures_are_not_alike():
     assert len(pairs.first) == 0
 
 
+def test_blends_of_two_pictures_are_alike_from_the_threshold_on():
+    """Pictures that correlate by .985 stay apart, by .998 they do not."""
+    noise = np.random.default_rng(0)
+    plain = pictures(40, 32)
+    for error, alike in ((0.17, False), (0.06, True)):
+        changed = []
+        for picture in plain:
+            spread = picture.mean(axis=2).std()
+            wave = noise.normal(0, error * spread, (32, 32, 1))
+            changed.append(np.clip(np.rint(picture + wave), 0, 255).astype(np.uint8))
+        groups = near_groups(images_from_arrays(np.stack([*plain, *changed])))
+        assert (len(np.unique(groups)) < 45) == alike
+        assert (len(np.unique(groups)) > 75) == (not alike)
+
+
 def test_thumbnails_are_means_of_areas():
     X = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 1)).astype(np.uint8)
     expected = X.reshape(3, 16, 2, 16, 3).mean(axis=(2, 4))

@@ -142,6 +142,15 @@ def test_groups_by_a_table_of_their_own(tmp_path):
     assert "1 picture that patients.csv does not name" in dataset.source.details
 
 
+def test_copies_join_the_groups_of_the_user(tmp_path):
+    folder_of(tmp_path / "pets", {"cat": 12, "dog": 12})
+    (tmp_path / "pets" / "dog" / "23.png").write_bytes((tmp_path / "pets" / "cat" / "0.png").read_bytes())
+    rows = [f"{i}.png,p{i // 4}" for i in range(24)]
+    (tmp_path / "patients.csv").write_text("path,patient\n" + "\n".join(rows))
+    dataset = read(tmp_path / "pets", groups=str(tmp_path / "patients.csv"))
+    assert sorted(np.bincount(dataset.groups).tolist()) == [4, 4, 4, 4, 8]
+
+
 def test_a_picture_in_two_groups_is_refused(tmp_path):
     folder_of(tmp_path / "pets", {"cat": 12, "dog": 12})
     rows = [f"{i}.png,p{i % 4}" for i in range(24)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from annvil.data.images.decoding import FACTS, Pixels, fitted, placed, scaled
 from annvil.data.images.form import ImageForm, Survey, choose_form
-from annvil.data.images.found import counted
+from annvil.data.images.found import clean, counted
 from annvil.data.images.pictures import BLOCK_BYTES, Images, Store, Temporary
 from annvil.errors import DataError
 
@@ -196,16 +196,18 @@ def read_idx(path: Path) -> NDArray[Any]:
             dtype, shape = _idx_header(stream.read(4), stream, path)
             n_bytes = prod(shape) * dtype.itemsize
             if n_bytes > MOST_BYTES:
-                raise DataError(f"{path.name} says to hold {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}.")
+                raise DataError(
+                    f"{clean(path.name)} says to hold {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
+                )
             if not packed and n_bytes and path.stat().st_size >= stream.tell() + n_bytes:
                 return np.memmap(path, dtype, "r", stream.tell(), shape)
             content = stream.read(n_bytes)
     except (EOFError, gzip.BadGzipFile, _zlib_error()) as error:
-        raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}.") from None
+        raise DataError(f"{clean(path.name)} is damaged and cannot be unpacked: {error}.") from None
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror or error}.") from None
+        raise DataError(f"{clean(path.name)} cannot be read: {error.strerror or error}.") from None
     if len(content) < n_bytes:
-        raise DataError(f"{path.name} is truncated: {len(content):,} of {n_bytes:,} bytes of values are there.")
+        raise DataError(f"{clean(path.name)} is truncated: {len(content):,} of {n_bytes:,} bytes of values are there.")
     return np.frombuffer(content, dtype).reshape(shape)
 
 
@@ -217,10 +219,10 @@ def _zlib_error() -> type[Exception]:
 
 def _idx_header(magic: bytes, stream: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 1 <= magic[3] <= 4:
-        raise DataError(f"{path.name} is not an idx file: it begins with {magic.hex(' ') or 'nothing'}.")
+        raise DataError(f"{clean(path.name)} is not an idx file: it begins with {magic.hex(' ') or 'nothing'}.")
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise DataError(f"{path.name} is truncated inside its header.")
+        raise DataError(f"{clean(path.name)} is truncated inside its header.")
     return np.dtype(_IDX_TYPES[magic[2]]), tuple(np.frombuffer(sizes, ">u4").astype(int).tolist())
 
 
@@ -238,14 +240,16 @@ def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             expanded = sum(member.file_size for member in archive.infolist())
         if expanded > MOST_BYTES:
-            raise DataError(f"{path.name} would unpack to {expanded / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}.")
+            raise DataError(
+                f"{clean(path.name)} would unpack to {expanded / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
+            )
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, _zlib_error()) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path.name} cannot be read as NumPy arrays: {reason.rstrip('.')}.") from None
+        raise DataError(f"{clean(path.name)} cannot be read as NumPy arrays: {reason.rstrip('.')}.") from None
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror or error}.") from None
+        raise DataError(f"{clean(path.name)} cannot be read: {error.strerror or error}.") from None
 
 
 def read_stacks(paths: Sequence[Path], where: str) -> tuple[Stack, Stack | None]:

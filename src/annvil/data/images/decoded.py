@@ -17,6 +17,7 @@ from annvil.data.images.chunks import member_bytes
 from annvil.data.images.decoding import MODES, Broken, Facts, Pixels, grey, header_facts, opened
 from annvil.data.images.filling import Progress, fill
 from annvil.data.images.form import ImageForm, Survey, choose_form
+from annvil.data.images.found import clean
 from annvil.data.images.listing import Entry, Listing, archive_opened
 from annvil.data.images.pictures import BLOCK_BYTES, LeftOut, Store, Temporary
 from annvil.errors import DataError, MachineError
@@ -123,7 +124,7 @@ def _nothing(listing: Listing, wrong: dict[int, str]) -> DataError:
     row, reason = next(iter(sorted(wrong.items())), (0, "cannot be read"))
     n = len(listing.pictures)
     files = f"None of the {n} picture files" if n > 1 else "The only picture file"
-    return DataError(f"{files} of {listing.shown} can be used: {listing.pictures[row].name} {reason}.")
+    return DataError(f"{files} of {listing.shown} can be used: {clean(listing.pictures[row].name)} {reason}.")
 
 
 def _looked_over(listing: Listing, size: int | Sequence[int] | None) -> tuple[ImageForm, tuple[str, ...]]:

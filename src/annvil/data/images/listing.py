@@ -6,6 +6,7 @@ disk, and no member is read beyond `annvil.data.images.decoding.MOST_BYTES`.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import zipfile
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from annvil.data.images.found import clean
 from annvil.data.images.pictures import LeftOut
 from annvil.errors import DataError, RequestError
 
@@ -63,7 +65,7 @@ class Listing:
     @property
     def shown(self) -> str:
         """The source's name for messages."""
-        return (self.archive or self.root).name or str(self.root)
+        return clean((self.archive or self.root).name or str(self.root))
 
 
 def is_array(name: str) -> bool:
@@ -200,3 +202,7 @@ def archive_opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise DataError(f"{path.name} is damaged and cannot be read as a zip archive: {error}.") from None
     except PermissionError:
         raise RequestError(f"{str(path)!r} may not be read: its permissions forbid it.") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a seek beyond reason, where an archive says that a member begins
+            raise
+        raise DataError(f"{path.name} is damaged and cannot be read as a zip archive.") from None

@@ -20,7 +20,7 @@ from annvil.data.images.cache import remembered_groups
 from annvil.data.images.decoded import decoded
 from annvil.data.images.filling import Progress
 from annvil.data.images.folders import by_folder
-from annvil.data.images.found import Found, counted, some
+from annvil.data.images.found import Found, clean, counted, some
 from annvil.data.images.label_tables import (
     ByTable,
     by_table,
@@ -223,7 +223,7 @@ def _from_inner_table(listing: Listing, table: Entry, asked: _Asked) -> Found | 
     wanted = Wanted(whole=set(raw.names), texts={asked.groups} - {None})  # type: ignore[arg-type]
     if any(column.about_unique for column in raw.columns) or asked.groups:
         raw = read_table(listing, table, wanted)
-    where = f"{table.name} in {listing.shown}"
+    where = f"{clean(table.name)} in {listing.shown}"
     try:
         rows = by_table(
             raw, in_listing(listing, folder), where, target=asked.target, groups=asked.groups, time=asked.time
@@ -234,7 +234,7 @@ def _from_inner_table(listing: Listing, table: Entry, asked: _Asked) -> Found | 
         raise
     path = listing.archive or listing.root
     unnamed = len(listing.pictures) - len(rows.pictures)
-    said = [f"{table.name} says what is on the pictures."]
+    said = [f"{clean(table.name)} says what is on the pictures."]
     if unnamed:
         said.append(f"{counted(unnamed, 'picture')} that it does not name left out.")
     listing = replace(listing, pictures=rows.pictures)
@@ -306,7 +306,7 @@ def _from_packed_arrays(listing: Listing, asked: _Asked) -> Found:
     with tempfile.TemporaryDirectory(prefix="annvil-") as folder, archive_opened(listing.archive) as archive:
         paths = []
         for i, entry in enumerate(listing.arrays):
-            plain = Path(folder) / f"{i}-{entry.parts[-1][-80:]}"
+            plain = Path(folder) / f"{i}-{clean(entry.parts[-1])}"
             with archive.open(entry.place) as member, plain.open("wb") as out:
                 while chunk := member.read(2**20):
                     out.write(chunk)
@@ -374,7 +374,7 @@ def _with_groups_file(found: Found, path: Path | None) -> tuple[Found, tuple[str
     for row, code in zip(table.rows.tolist(), column.values.tolist(), strict=True):
         picture = int(table.pictures[row].place)
         if of_picture.setdefault(picture, code) != code:
-            raise DataError(f"{path.name} puts {names[picture]!r} into two groups.")
+            raise DataError(f"{path.name} puts {clean(names[picture])!r} into two groups.")
     codes = np.array([of_picture.get(picture, -1) for picture in found.rows.tolist()], dtype=np.int32)
     alone = int((codes < 0).sum())
     said = (f"{counted(alone, 'picture')} that {path.name} does not name make a group each.",) if alone else ()
