@@ -139,7 +139,7 @@ def by_table(
     DataError
         Where no column names pictures.
     """
-    path = path or _path_column(raw, resolve, where)
+    path = path or path_column(raw, resolve, where)
     split = _split_column(raw, path)
     asked = [target] if isinstance(target, str) else list(target or ())
     if len(asked) == 1 and asked[0] not in raw.names and "," in asked[0]:
@@ -182,7 +182,7 @@ def by_table(
     )
 
 
-def _path_column(raw: RawTable, resolve: Resolve, where: str) -> str:
+def path_column(raw: RawTable, resolve: Resolve, where: str) -> str:
     """The text column most of whose values name a picture."""
     best, share = "", 0.0
     for column in raw.columns:
