@@ -36,7 +36,7 @@ def test_pages_are_kept_and_given_back_in_the_end() -> None:
     afterwards = faults_of_making()
     assert usual > 1000  # five times 40 MB
     assert within < 0.1 * usual
-    assert afterwards > 0.5 * usual
+    assert afterwards > 0.15 * usual  # the first of the five at least
 
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

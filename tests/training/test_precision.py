@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from tests.training.helpers import members, small_network, table
 from torch import Tensor, nn
 
 from annvil.training import Member, Recipe, train_population
+from annvil.training.engine import _check
+from annvil.training.job import Workspace
 from annvil.training.nodes import Trace
+from annvil.training.pack import Pack
 from annvil.training.precision import LEAST, in_bfloat16
 from annvil.training.program import Arena, bind
 from annvil.training.tracing import trace
@@ -86,7 +90,7 @@ def test_small_images_are_learnt_as_well_in_bfloat16(monkeypatch: pytest.MonkeyP
 
     losses = {}
     for precision in ("float32", "bfloat16"):
-        recipe = Recipe(3, batch_size=100, precision=precision)  # type: ignore[arg-type]
+        recipe = Recipe(3, batch_size=100, precision=precision)
         runs = [
             train_population(
                 make, (images,), classes, [Member(train, test, 0, learning_rate=3e-3)], recipe, "cross-entropy"
@@ -100,3 +104,14 @@ def test_small_images_are_learnt_as_well_in_bfloat16(monkeypatch: pytest.MonkeyP
     assert losses["float32"][-1] < 1  # from 2.3
     assert losses["bfloat16"] != losses["float32"]
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.1)
+
+
+def test_weights_that_are_not_finite_show_in_the_training_loss() -> None:
+    numbers, classes = table()
+    job = _check(small_network, (numbers,), classes, members(3), Recipe(1, batch_size=64), "cross-entropy", None)
+    pack = Pack(job, range(3), *job.layout.stack([small_network(member) for member in members(3)]), Workspace())
+    pack.begin_epoch(0)
+    pack.run_steps(0, 1)
+    assert np.isfinite(pack.mean_losses()).all()
+    pack.views(pack.parameters)[1][1].fill_(torch.inf)
+    assert np.isfinite(pack.mean_losses()).tolist() == [True, False, True]
