@@ -138,7 +138,7 @@ def unpacked(path: Path, packed: str) -> Iterator[tuple[Path, str]]:
         except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, ValueError, _zlib_error()) as error:
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a seek beyond reason
                 raise
-            raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}.") from None
+            raise DataError(f"{path.name} is damaged and cannot be unpacked: {str(error)[:120]}.") from None
         yield target, member.filename
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -174,6 +176,21 @@ def test_what_is_no_picture_is_named_so(content, reason):
             decode_bytes(content, COLOUR)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_pillow_prints_nothing(tmp_path):
+    """Its log goes to the error stream where nobody has set up logging, so this is tried in a process of its own."""
+    content = bytearray(encoded(drawn(1), "TIFF"))
+    at = content.index(b"\x15\x01\x03\x00")  # SamplesPerPixel
+    content[at + 8] = 236
+    (tmp_path / "odd.tif").write_bytes(content)
+    program = (
+        "import sys\nfrom annvil.data.images import decoding, form\n"
+        "try: decoding.decode_bytes(open(sys.argv[1], 'rb').read(), form.ImageForm(9, 9, 3))\n"
+        "except decoding.Broken: print('broken')"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "odd.tif")], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("broken\n", "")
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):

@@ -225,7 +225,7 @@ def test_files_and_folders_that_may_not_be_read(pets):
     (pets / "dog").chmod(0o755)
 
 
-@pytest.mark.parametrize("seed", [1282, 2265, 2387])
+@pytest.mark.parametrize("seed", [1282, 2265, 2387, 5267])
 def test_what_once_broke_it(seed):
     _try(seed)
 

@@ -8,6 +8,7 @@ several pages the first picture counts. Colour profiles are ignored. What cannot
 from __future__ import annotations
 
 import io
+import logging
 import re
 import threading
 import warnings
@@ -133,6 +134,7 @@ def _known_formats() -> tuple[str, ...]:
 
     for name in ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP"):
         import_module(f"PIL.{name}ImagePlugin")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # it would print what is raised as well
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 

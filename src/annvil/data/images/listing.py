@@ -199,7 +199,9 @@ def archive_opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{path.name} is damaged and cannot be read as a zip archive: {error}.") from None
+        raise DataError(
+            f"{path.name} is damaged and cannot be read as a zip archive: {clean(str(error), 120)}."
+        ) from None
     except PermissionError:
         raise RequestError(f"{str(path)!r} may not be read: its permissions forbid it.") from None
     except OSError as error:
