@@ -42,6 +42,15 @@ def test_each_worker_gets_a_pack_if_members_are_many() -> None:
     assert [len(pack) for pack in packing.cut(made, range(7), workers=2)] == [7]
 
 
+def test_workers_get_equally_many_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [Member(ROWS[:140], ROWS[140:], seed) for seed in range(10)]
+    made = job(members)
+    monkeypatch.setattr(packing, "MOST_SCRATCH", 4 * probe(made, BatchShape.of(members[0], made.recipe)).scratch_bytes)
+    assert [len(pack) for pack in packing.cut(made, range(10))] == [3, 3, 4]
+    assert [len(pack) for pack in packing.cut(made, range(10), workers=2)] == [2, 3, 2, 3]
+    assert [len(pack) for pack in packing.cut(made, range(5), workers=2)] == [2, 3]
+
+
 def test_the_largest_packs_are_dealt_first() -> None:
     owners = packing.share([5, 9, 4, 4, 4], 2)
     loads = [sum(np.array([5, 9, 4, 4, 4])[np.array(owners) == worker]) for worker in range(2)]

