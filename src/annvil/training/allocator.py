@@ -2,7 +2,7 @@
 
 The C library of most Linux systems (glibc) returns large blocks to the system at once and asks for new ones, which the
 system has to clear page by page. For a step that makes large results, such as a convolutional network's, that took
-between a fifth and half of the time (docs/decisions/0017-convolutions.md). It can be told not to, from within.
+between a fifth and half of the time (docs/decisions/0019-convolutions.md). It can be told not to, from within.
 """
 
 from __future__ import annotations
