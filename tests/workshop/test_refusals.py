@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -39,6 +41,12 @@ def refused(kind, words, *arguments, **settings):
     assert message.endswith((".", "?"))
 
 
+class Locked(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(6, 3)
+        self.lock = threading.Lock()
+
+
 def needs_width(width):
     return mlp(width)
 
@@ -49,6 +57,8 @@ def needs_width(width):
         ("must be a torch.nn.Module, a function that makes one, or a Keras model; got 'mlp'", "mlp"),
         ("ReLU has no parameters that could be trained", nn.ReLU()),
         ("<lambda>.. must return a torch.nn.Module or a Keras model; it returned 3", lambda: 3),
+        ("Linear has weights of type float64; the engine trains float32", nn.Linear(6, 3).double()),
+        ("Locked cannot be copied, which training needs .cannot pickle", Locked()),
         ("needs_width.. cannot be called like this: .*missing 1 required positional", needs_width),
         ("cannot take inputs of shape .2, 6. .two rows of X.: mat1 and mat2", nn.Linear(7, 3)),
         ("Returning must return one tensor with a row of outputs .* it returned a tuple", Returning(lambda x: (x, x))),
@@ -58,6 +68,11 @@ def needs_width(width):
 )
 def test_networks(words, network):
     refused(RequestError, words, network, X, CLASSES)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_a_scripted_module():
+    refused(RequestError, "The network is a scripted module", torch.jit.script(nn.Linear(6, 3)), X, CLASSES)
 
 
 def test_a_network_whose_weights_are_all_frozen():

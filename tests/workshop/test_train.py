@@ -361,6 +361,28 @@ def test_lazy_modules_get_their_shapes_from_the_rows():
     torch.testing.assert_close(network(torch.from_numpy(X)).detach(), result.outputs(X))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.compile itself
+def test_wrappers_are_looked_through():
+    plain, wrapped = mlp(3), mlp(3)
+    expected = annvil.train(plain, X, CLASSES, epochs=1)
+    for wrapper in (torch.compile, nn.DataParallel):
+        result = annvil.train(wrapper(copy.deepcopy(wrapped)), X, CLASSES, epochs=1)
+        assert result.history == expected.history
+    compiled = torch.compile(wrapped)
+    annvil.train(compiled, X, CLASSES, epochs=1)
+    assert torch.equal(wrapped[0].weight, plain[0].weight)
+
+
+def test_frozen_parts_stay_as_they_are_and_new_weights_are_for_the_others_only():
+    network = mlp(3)
+    network[0].requires_grad_(False)
+    before = network[0].weight.clone()
+    results = annvil.train(network, X, CLASSES, epochs=2, members=3, validation=0.25)
+    assert torch.equal(network[0].weight, before)
+    assert all(torch.equal(result.network[0].weight, before) for result in results)
+    assert len({float(result.network[2].weight.detach().sum()) for result in results}) == 3
+
+
 def test_an_exception_leaves_the_network_as_it_was():
     network = mlp(3)
     before = copy.deepcopy(network.state_dict())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from annvil.durations import seconds_of
 from annvil.errors import DataError, RequestError, did_you_mean
@@ -106,7 +106,7 @@ def read_request(
         callbacks=callbacks,
         distributed=_group(distributed),
         verbose=verbose,
-        notices=(*notices, *left_out, *_about(inputs, source.byte_inputs)),
+        notices=(*notices, *left_out, *_about_device(network), *_about(inputs, source.byte_inputs)),
     )
     with _in_the_users_words():
         check_members([request.member()], len(targets))
@@ -318,6 +318,14 @@ def _group(distributed: Any) -> Any:
     from annvil.training.distributed import Distributed
 
     return distributed if isinstance(distributed, Distributed) else Distributed.from_environment()
+
+
+def _about_device(network: Any) -> list[str]:
+    if not isinstance(network, nn.Module):
+        return []
+    elsewhere = next((parameter.device for parameter in network.parameters() if parameter.device.type != "cpu"), None)
+    said = f"The network lies on {elsewhere}: it is trained on the processor, and its weights go back there."
+    return [] if elsewhere is None else [said]
 
 
 def _about(inputs: tuple[Tensor, ...], byte_inputs: Bytes) -> list[str]:

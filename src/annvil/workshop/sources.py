@@ -73,6 +73,8 @@ class Source:
         with seeded(seed):
             for name, module in network.named_modules():
                 own = [*module.parameters(recurse=False)]
+                if own and not any(parameter.requires_grad for parameter in own):
+                    continue  # frozen, and so wanted as it is
                 if hasattr(module, "reset_parameters"):
                     module.reset_parameters()
                 elif hasattr(module, "_reset_parameters"):  # nn.MultiheadAttention, nn.Transformer
@@ -90,7 +92,7 @@ class Source:
         if is_keras_model(self.given):
             write_back(self.given, network)
         elif isinstance(self.given, nn.Module):
-            self.given.load_state_dict(network.state_dict())
+            unwrapped(self.given).load_state_dict(network.state_dict())
             self.given.eval()
 
 
@@ -110,9 +112,7 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
         template: nn.Module = from_keras(given, inputs)
     else:
         if isinstance(given, nn.Module):
-            template = copy.deepcopy(given)
-            if any(parameter.device.type != "cpu" for parameter in template.parameters()):
-                template = template.cpu()
+            template = _copied(unwrapped(given)).cpu()
         elif callable(given):
             template, takes = make(given, {}, seed), _takes(given)
         else:
@@ -121,6 +121,7 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
                 f"{_what(given)}."
             )
         inputs = input_tensors(X, template, "X", n_rows)
+    _check_weights(template)
     with seeded(seed):
         inputs, output, byte_inputs = settle(template, inputs)
         example = tuple(widened([tensor[:2] for tensor in inputs], byte_inputs))
@@ -128,6 +129,42 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
     if not any(parameter.requires_grad for parameter in template.parameters()):
         raise RequestError(f"{type(template).__name__} has no parameters that could be trained.")
     return Source(given, template.train(), takes, seed, example, byte_inputs), inputs, output
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside `torch.compile`'s and the data-parallel wrappers, which the engine does without.
+
+    Raises
+    ------
+    RequestError
+        For scripted modules, whose code can no longer be followed.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise RequestError("The network is a scripted module (TorchScript); pass the nn.Module that it was made from.")
+    inner = getattr(module, "_orig_mod", None)  # torch.compile
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        inner = module.module
+    return unwrapped(inner) if isinstance(inner, nn.Module) else module
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # whatever the user's own attributes object with
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise RequestError(
+            f"{type(module).__name__} cannot be copied, which training needs ({said.rstrip('.')}); pass a function "
+            "that makes it instead."
+        ) from error
+
+
+def _check_weights(network: nn.Module) -> None:
+    wrong = [parameter.dtype for parameter in network.parameters() if parameter.dtype != torch.float32]
+    if wrong:
+        raise RequestError(
+            f"{type(network).__name__} has weights of type {str(wrong[0]).removeprefix('torch.')}; the engine trains "
+            "float32 weights: call its method float() first, and choose precision= for faster products."
+        )
 
 
 _NAMELESS = nn.Sequential()  # Keras models take their inputs in order
