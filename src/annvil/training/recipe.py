@@ -132,8 +132,9 @@ class Recipe:
     halving : shares of the epochs at which the worse half of the candidates of each race is removed
     clip_norm : most a member's gradient may measure (2-norm over all parameters); None for no limit
     clip_by : what ``clip_norm`` limits: the norm over "all" parameters, that of "each" one, or every single "number"
-    precision : "float32"; "bfloat16" multiplies matrices in bfloat16 and keeps everything else, weights included, in
-        float32; "auto" takes bfloat16 where a measurement on this machine says that it pays
+    precision : "float32"; "bfloat16" computes large products, convolutions and what lies between them in bfloat16 and
+        keeps everything else, weights included, in float32 (docs/decisions/0013-bfloat16.md); "auto" takes bfloat16
+        where a measurement on this machine says that it pays
     threads : cores to use, or "auto"
     byte_inputs : how inputs of type uint8 (images) reach the network: as "fractions", float32 value / 255, or as the
         "integers" they are. They are kept as bytes and widened batch by batch.
