@@ -108,6 +108,15 @@ def test_gradients_are_brought_to_the_format_of_the_images(images: tuple[Trace, 
         torch.testing.assert_close(mine, same, rtol=1e-5, atol=1e-7)
 
 
+def test_an_image_that_is_viewed_keeps_its_format() -> None:
+    def function(first: Tensor, last: Tensor) -> list[Tensor]:
+        return [(first * last).permute(0, 2, 3, 1).sum(1)]
+
+    inputs = [drawn(2, 3, 4, 5), with_channels_last(drawn(2, 3, 4, 5, seed=1))]
+    (mine,) = computed(laid_alike(trace(function, inputs)), inputs)
+    torch.testing.assert_close(mine, function(*inputs)[0])
+
+
 def test_images_of_one_channel_say_that_their_channels_lie_last() -> None:
     for channels in (1, 3):
         x = drawn(2, channels, 4, 5)
