@@ -86,6 +86,8 @@ def read_request(
     weights, left_out = _without_ignored(weights, target, targets)
     scores = (*_told_scores(told), *read_scores(metrics, target))
     recipe, settings = _with_compiled(recipe, settings, told, len(train))
+    together = _group(distributed)
+    silent = together is not None and not together.is_first  # one process speaks for all
     request = Request(
         source=source,
         asked_seconds=now,
@@ -103,9 +105,9 @@ def read_request(
         monitor=monitor,
         seconds=seconds,
         checkpoint=_checkpoint(checkpoint),
-        callbacks=callbacks,
-        distributed=_group(distributed),
-        verbose=verbose,
+        callbacks=Callbacks() if silent else callbacks,
+        distributed=together,
+        verbose=False if silent else verbose,
         notices=(*notices, *left_out, *_about_device(network), *_about(inputs, source.byte_inputs)),
     )
     with _in_the_users_words():

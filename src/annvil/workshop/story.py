@@ -84,6 +84,10 @@ class Story:
         self.history["loss"] = list(known["train_loss"])
         if "val_loss" in self.history:
             self.history["val_loss"] = list(known["validation_loss"])
+        together = self.request.distributed
+        if together is not None:  # only the first process heard of the epochs
+            told = together.bytes_from_first(json.dumps(self.history).encode() if together.is_first else None)
+            self.history = json.loads(told or b"{}")
 
     def _logs(self, progress: Progress, look: Look) -> dict[str, float]:
         train, validation = self._scores(look)
