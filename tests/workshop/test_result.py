@@ -19,7 +19,7 @@ from torch import nn
 
 import annvil
 from annvil.workshop.charts import history_chart
-from annvil.workshop.story import ProgressLine
+from annvil.workshop.story import ProgressLine, interruptible
 
 X = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
 CLASSES = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 0.5)
@@ -156,6 +156,16 @@ def test_ctrl_c_keeps_the_best_so_far():
     timer.start()
     result = annvil.train(make, X, CLASSES, epochs=10**7, validation=0.25)
     assert result.state == f"stopped at epoch {len(result.history['loss'])} by Ctrl-C"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_interrupts_as_usual():
+    heard = []
+    with pytest.raises(KeyboardInterrupt), interruptible(lambda: heard.append(1)):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert heard == [1]
+        os.kill(os.getpid(), signal.SIGINT)
+    assert heard == [1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -143,10 +143,15 @@ def test_a_loss_of_ones_own_may_take_weights():
 
 
 def test_the_users_module_gets_the_weights_and_nothing_is_left_in_the_global_generator():
-    network, before = mlp(3), torch.get_rng_state()
+    network = mlp(3)
     initial = copy.deepcopy(network.state_dict())
-    result = annvil.train(network, X, CLASSES, epochs=2, validation=0.25)
-    assert torch.equal(torch.get_rng_state(), before)
+    with torch.random.fork_rng():
+        torch.manual_seed(31)
+        before, of_numpy = torch.get_rng_state(), np.random.get_state()[1].tobytes()  # noqa: NPY002
+        result = annvil.train(network, X, CLASSES, epochs=2, validation=0.25)
+        annvil.train(lambda: mlp(3), X, CLASSES, epochs=1)
+        assert torch.equal(torch.get_rng_state(), before)
+        assert np.random.get_state()[1].tobytes() == of_numpy  # noqa: NPY002
     assert not network.training
     assert not result.network.training
     assert result.network is not network
@@ -188,6 +193,7 @@ def test_early_stopping_and_the_last_weights_on_request():
     stopped = annvil.train(mlp(1), X, NUMBERS + GENERATOR.normal(size=120), **short)
     assert stopped.state == f"stopped early at epoch {len(stopped.history['loss'])}"
     assert stopped.best_epoch == len(stopped.history["loss"]) - 2
+    assert stopped.score == stopped.history["val_loss"][stopped.best_epoch - 1] < stopped.history["val_loss"][-1]
     last = annvil.train(mlp(3), X, CLASSES, **short, restore_best=False)
     assert last.best_epoch == len(last.history["loss"])
 
@@ -334,6 +340,11 @@ def test_class_weights_are_sample_weights():
     weights = np.where(CLASSES == 2, 5.0, 1.0)
     by_row = annvil.train(mlp(3), X, CLASSES, sample_weight=weights, epochs=2, validation=0.25)
     assert by_class.history == by_row.history
+    judged = {"validation": (X[:40], CLASSES[:40])}
+    by_class = annvil.train(mlp(3), X[40:], CLASSES[40:], class_weight={2: 5.0}, epochs=2, **judged)
+    judged = {"validation": (X[:40], CLASSES[:40], weights[:40])}
+    by_row = annvil.train(mlp(3), X[40:], CLASSES[40:], sample_weight=weights[40:], epochs=2, **judged)
+    assert by_class.history == by_row.history
     balanced = annvil.train(mlp(3), X, CLASSES, class_weight="balanced", epochs=1)
     counts = np.bincount(CLASSES)
     same = annvil.train(mlp(3), X, CLASSES, sample_weight=(120 / (3 * counts))[CLASSES], epochs=1)
@@ -346,6 +357,7 @@ def test_a_share_of_the_rows_is_held_back_with_classes_in_proportion():
     codes = np.array([0] * 80 + [1] * 16 + [2])
     held = held_out(codes, 0.25, 0)
     assert np.bincount(codes[held], minlength=3).tolist() == [20, 4, 0]
+    assert held_out(np.array([0, 0, 0, 0, 1]), 0.6, 0).max() < 4  # the only row of a class is to be learnt from
     assert held_out(codes, 0.25, 0).tolist() == held.tolist() != held_out(codes, 0.25, 1).tolist()
 
 

@@ -151,8 +151,6 @@ def _tensor(array: NDArray[Any]) -> Tensor:
         array = array.astype(np.float32, copy=False)
     elif array.dtype.kind in "iu" and not (array.dtype == np.uint8 and array.ndim >= _IMAGE_AXES):
         array = array.astype(np.int64, copy=False)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
     array = np.ascontiguousarray(array)
     with warnings.catch_warnings():
         # Memory-mapped files are read-only; so is what training does with its inputs.

@@ -112,9 +112,10 @@ class Story:
         return scores
 
     def _note(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Add the epoch; one that is told again after a resumption replaces what it said before."""
-        if epoch > len(self.history["loss"]) + 1:
-            self._recall(epoch - 1)
+        """Add the epoch; one that is told again after a resumption replaces what it said before.
+
+        After a resumption earlier epochs are missing until `finish` puts them back.
+        """
         for name, values in self.history.items():
             del values[epoch - 1 :]
             values.append(logs[name])
