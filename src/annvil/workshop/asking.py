@@ -19,7 +19,7 @@ from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.task import IntArray
 from annvil.training import Recipe
 from annvil.training.recipe import Bytes, check_members
-from annvil.workshop.arrays import LARGE, as_type, input_tensors, row_weights, target_array
+from annvil.workshop.arrays import LARGE, as_type, input_tensors, target_array
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.keras_compile import Compiled, compiled
 from annvil.workshop.keras_models import KerasNetwork
@@ -27,7 +27,8 @@ from annvil.workshop.losses import ChosenLoss, canonical, choose, ending_of, fam
 from annvil.workshop.metrics import Score, read_scores
 from annvil.workshop.request import Request
 from annvil.workshop.sources import Source, source_of
-from annvil.workshop.targets import IGNORED, Family, Target, decide
+from annvil.workshop.targets import Family, Target, decide
+from annvil.workshop.weighing import class_codes, joined_weights, weights_of, without_ignored
 
 MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
 
@@ -79,11 +80,11 @@ def read_request(
     if settings["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
     targets = target.encode(truth, "training")
-    weights = _weights(sample_weight, class_weight, target, targets, n_given)
+    weights = weights_of(sample_weight, class_weight, target, targets, n_given)
     inputs, targets, weights, train, held = _divided(
         validation, source, inputs, target, targets, weights, class_weight, int(seed)
     )
-    weights, left_out = _without_ignored(weights, target, targets)
+    weights, left_out = without_ignored(weights, target, targets)
     scores = (*_told_scores(told), *read_scores(metrics, target))
     recipe, settings = _with_compiled(recipe, settings, told, len(train))
     together = _group(distributed)
@@ -135,52 +136,6 @@ def _learnt(loss: Any, told: Compiled, y: NDArray[Any], output: Tensor) -> tuple
     return target, chosen, notices
 
 
-def _weights(sample_weight: Any, class_weight: Any, target: Target, targets: Tensor, n_rows: int) -> Tensor | None:
-    """Sample weights times class weights, or None without either."""
-    weights = None if sample_weight is None else row_weights(sample_weight, n_rows)
-    if class_weight is None:
-        return weights
-    by_class = class_weights(class_weight, target, targets)
-    of_rows = by_class[class_codes(target, targets)]
-    return of_rows if weights is None else weights * (of_rows if weights.dim() == 1 else of_rows[:, None])
-
-
-def _without_ignored(weights: Tensor | None, target: Target, targets: Tensor) -> tuple[Tensor | None, list[str]]:
-    """Weights that leave out positions without a class, and a word on it."""
-    if target.kind != "positions" or not bool((targets == IGNORED).any()):
-        return weights, []
-    there = (targets != IGNORED).float()
-    if weights is not None:
-        there = there * weights.view(*weights.shape, *[1] * (targets.dim() - weights.dim()))
-    return there, [f"Positions where y is {IGNORED} do not count."]
-
-
-def class_codes(target: Target, targets: Tensor) -> Tensor:
-    """The class of each row, int64."""
-    if target.matrix or targets.dim() > 1:
-        return targets.argmax(1) if targets.shape[1] > 1 else targets[:, 0].long()
-    return targets.long()
-
-
-def class_weights(asked: Any, target: Target, targets: Tensor) -> Tensor:
-    """A weight for each class; "balanced" is rows / (classes × rows of the class), as scikit-learn has it."""
-    if not target.is_classification:
-        raise RequestError(f"class_weight needs one class for each row; {target.why or 'there are none'}.")
-    counts = torch.bincount(class_codes(target, targets), minlength=len(target.labels)).float()
-    if asked == "balanced":
-        return torch.where(counts > 0, len(targets) / (counts.clamp(min=1) * (counts > 0).sum()), 0.0)
-    if not isinstance(asked, Mapping):
-        raise RequestError(f"class_weight must be 'balanced' or a dict of classes; got {asked!r}.")
-    strange = [label for label in asked if label not in target.labels]
-    if strange:
-        hint = did_you_mean(str(strange[0]), map(str, target.labels))
-        raise RequestError(f"class_weight names {strange[0]!r}, which is no class of y.{hint}")
-    values = torch.tensor([float(asked.get(label, 1.0)) for label in target.labels])
-    if not bool((torch.isfinite(values) & (values >= 0)).all()):
-        raise RequestError(f"class_weight must hold finite numbers of at least 0; got {dict(asked)!r}.")
-    return values
-
-
 def _divided(
     validation: Any, source: Source, inputs: tuple[Tensor, ...], target: Target, targets: Tensor,
     weights: Tensor | None, class_weight: Any, seed: int,
@@ -219,22 +174,9 @@ def _divided(
         for mine, other in zip(inputs, others, strict=True)
     )
     held_targets = target.encode(truth, "validation")
-    joined_weights = _joined_weights(weights, class_weight, more[0] if more else None, target, targets, held_targets)
+    row_weights = joined_weights(weights, class_weight, more[0] if more else None, target, targets, held_targets)
     held = np.arange(n_rows, n_rows + len(truth))
-    return joined, torch.cat([targets, held_targets]), joined_weights, rows, held
-
-
-def _joined_weights(
-    weights: Tensor | None, class_weight: Any, given: Any, target: Target, targets: Tensor, held: Tensor
-) -> Tensor | None:
-    """Weights of training and validation rows; classes weigh the same in both, so that the two losses compare."""
-    if weights is None and given is None:
-        return None
-    others = torch.ones(len(held)) if given is None else row_weights(given, len(held), "sample_weight of validation")
-    if class_weight is not None:
-        others = others * class_weights(class_weight, target, targets)[class_codes(target, held)]
-    mine = torch.ones(len(targets)) if weights is None else weights
-    return torch.cat([mine, others if others.dim() == mine.dim() else others[:, None].expand(-1, *mine.shape[1:])])
+    return joined, torch.cat([targets, held_targets]), row_weights, rows, held
 
 
 def held_out(codes: NDArray[np.int64], share: float, seed: int) -> IntArray:

@@ -10,9 +10,10 @@ import numpy as np
 
 from annvil.errors import RequestError
 from annvil.task import IntArray
-from annvil.workshop.asking import class_codes, held_out, read_request
+from annvil.workshop.asking import held_out, read_request
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.tables import Table
+from annvil.workshop.weighing import class_codes
 
 if TYPE_CHECKING:
     from annvil.training.rates import Rates
