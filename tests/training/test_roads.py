@@ -439,3 +439,26 @@ def test_a_loss_that_nothing_flows_back_from() -> None:
 
     with pytest.raises(RequestError, match="does not follow from the network's weights"):
         train("dense", [Member(ROWS, ROWS[:0], 0)], Recipe(1), make=lambda member: Rounding(6, 3))
+
+
+class TwoInputs(nn.Module):
+    """Two layers side by side that get the same gradient, seen through one transposition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(3, 3), nn.Linear(4, 3)
+
+    def forward(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.left(u) + self.right(v)  # type: ignore[no-any-return]
+
+
+def test_layers_that_share_a_gradient_are_batched_over_members() -> None:
+    u, v = TABLE[:, :3].contiguous(), TABLE[:, 2:].contiguous()
+    recipe = Recipe(3, 32, precision="float32")
+    members = [Member(ROWS, ROWS[:0], seed) for seed in range(2)]
+    found = train_population(lambda m: seeded(TwoInputs(), m.seed), (u, v), CLASSES, members, recipe, "cross-entropy")
+    assert found.choices["road"] == RECORDED
+    alone = Recipe(3, 32, precision="float32", road="eager")
+    other = train_population(lambda m: seeded(TwoInputs(), m.seed), (u, v), CLASSES, members, alone, "cross-entropy")
+    for one, two in zip(found.histories, other.histories, strict=True):
+        assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-5)

@@ -118,6 +118,8 @@ class Builder:
             return node
         now, self.moment = self.moment, product.order
         left, right = (self._view(factor.root, factor.form.transposed) for factor in reversed(product.args))
+        for factor in (left, right):  # a view may have been asked for first further on: it is needed here already
+            factor.order = min(factor.order, product.order)
         transposed = self._computed(product.op, (left, right), {}, Form.dense(node.form.shape, node.form.dtype), 1)
         self.moment = now
         return transposed
