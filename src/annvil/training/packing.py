@@ -37,8 +37,8 @@ now. The size of a pack can change last bits, so it may hang on nothing that is 
 def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
     """Packs of members that share a `BatchShape`, equal settings side by side, each with at most `MOST_SCRATCH`.
 
-    Smaller packs where that gives each of the ``workers`` one, or equally many (16 × 256-256 in bfloat16 on two workers:
-    four packs train 1.07 times as fast as three, measured).
+    Smaller packs where that gives each of the ``workers`` one, or equally many (16 × 256-256 in bfloat16 on two
+    workers: four packs train 1.07 times as fast as three, measured).
 
     So memory is `bytes_of` every pack, and for every worker one scratch of 8 MiB, or what two members need.
     """
