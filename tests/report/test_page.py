@@ -99,7 +99,9 @@ def test_the_policy_allows_the_page_its_own_style_and_nothing_else(pages):
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', pages["binary"])
     style = re.search(r"<style>(.*?)</style>", pages["binary"], re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    assert (
+        policy == f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
 
 
 def test_verdict_and_numbers_are_said(pages):
