@@ -74,7 +74,8 @@ def test_arrays() -> None:
 @pytest.mark.parametrize("name", list(sample_names()))
 def test_samples(name: str) -> None:
     data = read(f"sample:{name}")
-    expected = {"breast-cancer": 569, "diabetes": 442, "digits": 1797, "iris": 150, "wine": 178}
+    expected = {"breast-cancer": 569, "diabetes": 442, "digit-images": 1797, "digits": 1797}
+    expected |= {"iris": 150, "wine": 178}
     kinds = {"breast-cancer": "binary", "diabetes": "regression"}
     assert data.n_rows == expected[name]
     assert data.task.kind == kinds.get(name, "multiclass")

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from annvil.errors import RequestError
-from annvil.run.request import FitRequest, budget_in_seconds
+from annvil.run.request import FitRequest, budget_in_seconds, size_in_pixels
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_the_command_repeats_the_request_word_for_word():
         kinds={"zip": "category"},
         missing=("n/a",),
         drop_missing_target=True,
+        size=(48, 64),
         seed=3,
     )
     words = shlex.split(request.command())
@@ -53,6 +54,7 @@ def test_the_command_repeats_the_request_word_for_word():
     assert following["--columns"] == "a,b c"
     assert following["--as"] == "zip=category"
     assert following["--missing"] == "n/a"
+    assert following["--size"] == "48x64"
     assert "--drop-missing-target" in words
     assert words[-2:] == ["--seed", "3"]
 
@@ -74,3 +76,16 @@ def test_budgets_of_other_types_and_without_end_are_refused():
         budget_in_seconds(None)
     with pytest.raises(RequestError, match="too long"):
         budget_in_seconds(1e9)
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [(32, (32, 32)), ("32", (32, 32)), ("48x64", (48, 64)), ([48, 64], (48, 64)), (None, None)]
+)
+def test_sizes_are_a_side_or_height_and_width(written, size):
+    assert size_in_pixels(written) == size
+
+
+@pytest.mark.parametrize("written", ["large", "", "1x2x3", [1, 2, 3], 0.5j])
+def test_what_is_no_size_is_refused(written):
+    with pytest.raises(RequestError, match="such as 64"):
+        size_in_pixels(written)

@@ -51,13 +51,16 @@ def fit(
     kinds: a.As = None,
     missing: a.Missing = None,
     drop_missing_target: a.DropMissingTarget = False,
+    size: a.Size = None,
+    workers: a.Workers = 1,
     out: a.Out = Path("runs"),
     show_preparation: a.ShowPreparation = False,
     as_json: a.Json = False,
     quiet: a.Quiet = False,
 ) -> None:
-    """Compare networks and simpler models on a table: a verdict, a report, a model."""
+    """Compare networks and simpler models on a table or on pictures: a verdict, a report, a model."""
     from annvil.cli.fitting import Shown, fit
+    from annvil.run.request import size_in_pixels
 
     options = {
         "target": target,
@@ -73,6 +76,8 @@ def fit(
         "kinds": a.kinds(kinds),
         "missing": tuple(missing or ()),
         "drop_missing_target": drop_missing_target,
+        "size": size_in_pixels(size),
+        "workers": workers,
         "out": str(out),
     }
     fit(data, options, Shown(show_preparation, as_json, quiet))
@@ -88,15 +93,19 @@ def predict(
         ),
     ],
     data: Annotated[
-        str,
-        typer.Argument(metavar="DATA", help="A file with the columns that the model needs.", show_default=False),
+        list[str],
+        typer.Argument(
+            metavar="DATA...",
+            help="A file with the columns that the model needs; for a model of pictures, pictures or a folder of them.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE", help="CSV file to write; - is standard output.")
     ] = "-",
     keep: Annotated[bool, typer.Option("--keep", help="Copy the columns of DATA in front of the predictions.")] = False,
 ) -> None:
-    """Predict rows of a file with a saved model: a CSV of classes and probabilities, or of numbers."""
+    """Predict rows of a file, or pictures, with a saved model: a CSV of classes and probabilities, or of numbers."""
     from annvil.cli.predicting import predict
 
     predict(model, data, out, keep=keep)

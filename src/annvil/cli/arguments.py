@@ -17,7 +17,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A file (csv, tsv, parquet, feather, jsonl, xlsx) or a sample, such as sample:breast-cancer.",
+        help="A file (csv, tsv, parquet, feather, jsonl, xlsx), pictures (a folder, zip, npz or idx files, a table of "
+        "paths), or a sample, such as sample:breast-cancer.",
         show_default=False,
     ),
 ]
@@ -63,7 +64,8 @@ Groups = Annotated[
     typer.Option(
         "--groups",
         metavar="COLUMN",
-        help="Column whose rows belong together, such as patient: never on both sides of a split.",
+        help="Column whose rows belong together, such as patient: never on both sides of a split. For pictures also a "
+        "table of paths and groups.",
         rich_help_panel=_ROLES,
         show_default=False,
     ),
@@ -143,6 +145,27 @@ DropMissingTarget = Annotated[
     typer.Option(
         "--drop-missing-target",
         help="Leave out rows whose target is missing, instead of refusing them.",
+        rich_help_panel=_COLUMNS,
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="PIXELS",
+        help="Side of the pictures to learn from, such as 64, or height and width, such as 48x64. Default: chosen from "
+        "the pictures.",
+        rich_help_panel=_COLUMNS,
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="NUMBER",
+        min=1,
+        help="Processes that decode pictures side by side.",
         rich_help_panel=_COLUMNS,
     ),
 ]

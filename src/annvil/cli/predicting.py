@@ -1,4 +1,4 @@
-"""`annvil predict`: rows of a file through a saved model, into a CSV file."""
+"""`annvil predict`: rows of a file, or pictures, through a saved model, into a CSV file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +22,31 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def predict(model: Path, data: str, out: str, *, keep: bool) -> None:
-    """Write the predictions for the rows of ``data`` to the file ``out``, or to standard output for ``-``."""
+def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
+    """Write the predictions for ``data`` to the file ``out``, or to standard output for ``-``.
+
+    ``data`` is the path of a table, or paths of pictures or of one folder of them.
+    """
     from annvil.bundle import load
     from annvil.errors import RequestError
 
-    if out != "-" and Path(out).resolve() == Path(data).resolve():
-        raise RequestError(f"{out} holds the rows to predict and would be overwritten; choose another name with -o.")
+    for path in data:
+        if out != "-" and Path(out).resolve() == Path(path).resolve():
+            raise RequestError(f"{out} holds what is to be predicted and would be overwritten; choose another name.")
     if out != "-" and not Path(out).resolve().parent.is_dir():
         raise RequestError(f"There is no folder {Path(out).resolve().parent} to write {Path(out).name} to.")
     predictor = load(_bundle_in(model))
-    table, notices = predictor.conform(data, where=data)
+    of_pictures = predictor.schema[0].form is not None
+    if len(data) > 1 and not of_pictures:
+        raise RequestError(f"The model predicts the rows of one file at a time; got {len(data)} files.")
+    if keep and of_pictures:
+        raise RequestError("Pictures have no columns to keep; their names are written in any case. Leave out --keep.")
+    inputs, notices = predictor.conform(data[0] if len(data) == 1 else list(data), where=" ".join(data[:3]))
     for notice in notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
-    outputs = predictor.raw(table)
-    columns = [*(_kept(data) if keep else ()), *_predicted(predictor, outputs)]
+    outputs = predictor.raw(inputs)
+    kept = _names(inputs) if of_pictures else _kept(data[0]) if keep else ()
+    columns = [*kept, *_predicted(predictor, outputs)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name, _ in columns])
@@ -45,7 +55,7 @@ def predict(model: Path, data: str, out: str, *, keep: bool) -> None:
         print_exactly(text.getvalue())
     else:
         write_atomically(Path(out), text.getvalue().encode("utf-8", errors="replace"))
-        sys.stderr.write(f"{table.n_rows} predictions are in {safe(out)}\n")
+        sys.stderr.write(f"{inputs.n_rows} predictions are in {safe(out)}\n")
 
 
 def harmless(cell: Any) -> Any:
@@ -71,6 +81,11 @@ def _predicted(predictor: Predictor, outputs: FloatArray) -> Iterator[tuple[str,
     yield f"predicted_{task.target}", map(harmless, predictor.decide(outputs).tolist())
     for number, label in enumerate(task.classes):
         yield f"probability_{label}", outputs[:, number].tolist()
+
+
+def _names(inputs: Any) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Which picture a line is about."""
+    yield "picture", map(harmless, inputs.names())
 
 
 def _kept(data: str) -> Iterator[tuple[str, Iterable[Any]]]:

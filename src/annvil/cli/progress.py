@@ -173,11 +173,18 @@ def clock(seconds: float) -> str:
 def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
     """What was read, what is asked, how each column is used, and what the check found."""
     task, source = dataset.task, dataset.source
-    about = f"{wording.plain_count(dataset.n_rows, 'row')}, {wording.plain_count(len(dataset.notes), 'column')}"
+    pictures = _pictures_described(dataset)
+    about = (
+        "pictures"
+        if pictures
+        else f"{wording.plain_count(dataset.n_rows, 'row')}, {wording.plain_count(len(dataset.notes), 'column')}"
+    )
     lines: list[tuple[str, Any]] = [
-        ("Data", f"{source.name}: {about}{'; ' + source.details if source.details else ''}"),
+        ("Data", f"{source.name}: {about}{'; ' + source.details if source.details and not pictures else ''}"),
         ("Target", f"{task.target}: {_task_described(dataset)}{'; ' + task.reason if task.reason else ''}"),
     ]
+    if pictures:
+        lines.append(("Pictures", pictures))
     for kind, plural in (
         ("number", "Numbers"),
         ("category", "Categories"),
@@ -195,15 +202,27 @@ def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
     return paragraphs(lines)
 
 
+def _pictures_described(dataset: Dataset[Inputs]) -> str:
+    """How many pictures of which form, and what was made of the files; nothing where there are none."""
+    form = dataset.inputs.schema[0].form
+    if form is None:
+        return ""
+    apart = dataset.official_test
+    parts = [f"{wording.count(dataset.n_rows)} of {form.describe()}"]
+    parts += [f"{wording.count(apart.n_rows)} more of the source's own test kept apart"] if apart is not None else []
+    return "; ".join([*parts, *([dataset.source.details] if dataset.source.details else [])])
+
+
 def _task_described(dataset: Dataset[Inputs]) -> str:
     if not dataset.task.is_classification:
         return "a number"
     import numpy as np
 
     classes = dataset.task.classes
-    counts = np.bincount(dataset.y, minlength=len(classes))
+    several = dataset.y.ndim == 2  # a column of 0 and 1 for each label
+    counts = dataset.y.sum(axis=0) if several else np.bincount(dataset.y, minlength=len(classes))
     shown = [f"{label} ({wording.count(count)})" for label, count in zip(classes, counts, strict=True)]
-    return f"{len(classes)} classes: {listed(shown, 6)}"
+    return f"{len(classes)} {'labels' if several else 'classes'}: {listed(shown, 6)}"
 
 
 def _findings_described(findings: Sequence[Any]) -> Table:

@@ -21,19 +21,22 @@ _SAMPLES = {
     "wine": ("load_wine", "178 wines, 13 analyses: which of three growers (UCI, 1991)"),
 }
 
+DIGIT_IMAGES = "digit-images"
+"""The sample that is read as pictures (`annvil.data.images`)."""
+
 
 def sample_names() -> dict[str, str]:
     """What `read` accepts after ``"sample:"``, each with one line on what it is."""
-    return {name: text for name, (_, text) in _SAMPLES.items()}
+    tables = {name: text for name, (_, text) in _SAMPLES.items()}
+    return dict(sorted({**tables, DIGIT_IMAGES: "the same 1797 digits as pictures, for networks that see"}.items()))
 
 
 def sample_table(source: str) -> RawTable:
     """The sample called ``sample:NAME``; its target column is called "target"."""
     name = source.removeprefix(PREFIX)
     if name not in _SAMPLES:
-        raise RequestError(
-            f"There is no sample {name!r}; samples are {', '.join(_SAMPLES)}.{did_you_mean(name, _SAMPLES)}"
-        )
+        known = sample_names()
+        raise RequestError(f"There is no sample {name!r}; samples are {', '.join(known)}.{did_you_mean(name, known)}")
     from sklearn import datasets
 
     bunch: Any = getattr(datasets, _SAMPLES[name][0])()

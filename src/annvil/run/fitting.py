@@ -12,13 +12,14 @@ from typing import Any, Protocol
 import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener
-from annvil.data import audit, read
+from annvil.data import audit
 from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import Dataset, Inputs
-from annvil.errors import AnnvilError, DataError, Interrupted, RequestError
+from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
-from annvil.run.request import FitRequest, budget_in_seconds
+from annvil.run.intake import check_request, lasting, lasting_groups, read_as_asked
+from annvil.run.request import FitRequest, budget_in_seconds, size_in_pixels
 from annvil.run.result import Run
 
 LEAST_FOR_REPORT = 2.0
@@ -61,7 +62,7 @@ def fit(
     budget: str | float = "2m",
     metric: str | None = None,
     worth: float | None = None,
-    groups: str | None = None,
+    groups: str | Path | None = None,
     time: str | None = None,
     task: str | None = None,
     columns: Sequence[str] | None = None,
@@ -69,6 +70,8 @@ def fit(
     kinds: Mapping[str, str] | None = None,
     missing: Sequence[str] = (),
     drop_missing_target: bool = False,
+    size: int | Sequence[int] | None = None,
+    workers: int = 1,
     seed: int = 0,
     out: str | Path = "runs",
     listener: Listener | None = None,
@@ -78,18 +81,21 @@ def fit(
     Parameters
     ----------
     data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow
-        frame, a dict of columns, or ``(X, y)`` NumPy arrays
+        frame, a dict of columns, or ``(X, y)`` NumPy arrays; of pictures: a folder, a zip archive, a table of paths and
+        labels, ``.npz``, ``.npy`` or idx files, or ``(X, y)`` with X ``(n, height, width[, channels])``
     target : column to predict; samples and ``(X, y)`` have one of their own
     budget : for everything from reading to report: ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds
     metric : what decides; default ROC AUC (binary), accuracy (multiclass), R² (regression)
     worth : gain in the metric that would justify a network; default 0.01 of a score, 1% of the base rate's error
-    groups : column whose equal values stay on one side of every split
+    groups : column whose equal values stay on one side of every split; for pictures also a table (path → group)
     time : column by which training rows come before test rows
     task : "binary", "multiclass" or "regression"; default: inferred, with the reason in ``run.task.reason``
     columns, drop : the only columns to use; columns not to use
     kinds : column → "number", "category", "boolean" or "datetime"; overrules what was inferred
     missing : further texts that mean a missing value
     drop_missing_target : leave out rows without a target instead of refusing them
+    size : of pictures: side of a square in pixels, or ``(height, width)``; default: chosen from the pictures
+    workers : processes that decode pictures side by side; the result does not depend on it
     seed : for everything random; the same seed gives the same bytes unless the budget cuts something short
     out : folder in which the run's folder is made
     listener : told how it goes; default: nobody
@@ -105,12 +111,12 @@ def fit(
     listener = listener or Silent()
     from_path = isinstance(data, str | Path)
     request = FitRequest(
-        data=_lasting(data) if from_path else None,
+        data=lasting(data) if from_path else None,
         target=target,
         budget_seconds=budget_in_seconds(budget),
         metric=metric,
         worth=worth,
-        groups=groups,
+        groups=lasting_groups(groups),
         time=time,
         task=task,
         columns=None if columns is None else tuple(columns),
@@ -118,11 +124,12 @@ def fit(
         kinds=dict(kinds or {}),
         missing=tuple(missing),
         drop_missing_target=drop_missing_target,
+        size=size_in_pixels(size),
         seed=seed,
     )
     listener.stage("Reading")
-    dataset = _read(data, request)
-    _check_request(request, dataset)
+    dataset = read_as_asked(data, request, listener, workers)
+    check_request(request, dataset)
     findings = audit(dataset)
     listener.read(dataset, findings)
 
@@ -159,7 +166,7 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
         listener.finished(run)
         return run
     listener.stage("Reading")
-    dataset = load_dataset(run_folder.data) if request.data is None else _read(request.data, request)
+    dataset = load_dataset(run_folder.data) if request.data is None else read_as_asked(request.data, request, listener)
     if state.data_sha256 != dataset.source.sha256:
         raise DataError(
             f"{request.data} has changed since this run began, so its results would not belong together. "
@@ -278,41 +285,3 @@ class _Keeping:
 
     def notice(self, text: str) -> None:
         self._work.listener.notice(text)
-
-
-def _read(data: Any, request: FitRequest) -> Dataset[Inputs]:
-    dataset: Dataset[Inputs] = read(
-        data,
-        target=request.target,
-        groups=request.groups,
-        time=request.time,
-        columns=request.columns,
-        drop=request.drop,
-        kinds=request.kinds,
-        task=request.task,
-        missing=request.missing,
-        drop_missing_target=request.drop_missing_target,
-    )
-    return dataset
-
-
-def _check_request(request: FitRequest, dataset: Dataset[Inputs]) -> None:
-    """Refuse, before anything is written, what would only fail later."""
-    from annvil.metrics import default_metric, metric_named
-
-    metric = metric_named(request.metric, dataset.task) if request.metric else default_metric(dataset.task)
-    worth = request.worth
-    if worth is not None and not (isinstance(worth, int | float) and 0 < worth < float("inf")):
-        raise RequestError(f"worth must be a positive number in units of the metric; got {worth!r}.")
-    if worth is not None and metric.greater_is_better and worth >= 1:
-        raise RequestError(
-            f"worth is in units of the metric, and {metric.title} is at most 1: {worth:g} would be {100 * worth:g} "
-            f"points. For {worth:g} points, say {worth / 100:g}."
-        )
-    if not (isinstance(request.seed, int) and 0 <= request.seed < 2**32):
-        raise RequestError(f"seed must be a whole number from 0 to 4294967295; got {request.seed!r}.")
-
-
-def _lasting(data: str | Path) -> str:
-    """The path so that it is found from any folder; a sample keeps its name."""
-    return str(data) if str(data).startswith("sample:") else str(Path(data).absolute())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from annvil.durations import seconds_of
@@ -17,7 +17,8 @@ class FitRequest:
     """The arguments of one `fit`, as kept in ``request.json``.
 
     ``data`` is a path or a ``sample:`` name, or None when rows came from memory (then the run folder keeps a copy).
-    ``budget_seconds`` covers everything from reading to report.
+    ``budget_seconds`` covers everything from reading to report. ``groups`` is a column, or for pictures the path of a
+    table. ``size`` is the height and width of pictures.
     """
 
     data: str | None
@@ -33,6 +34,7 @@ class FitRequest:
     kinds: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     drop_missing_target: bool = False
+    size: tuple[int, int] | None = None
     seed: int = 0
 
     def command(self) -> str:
@@ -43,7 +45,7 @@ class FitRequest:
                 f'budget="{_plain_seconds(self.budget_seconds)}"',
                 f"seed={self.seed}",
             ]
-            named = ("metric", "worth", "groups", "time", "task", "columns", "drop", "kinds", "missing")
+            named = ("metric", "worth", "groups", "time", "task", "columns", "drop", "kinds", "missing", "size")
             options += [f"{name}={value!r}" for name in named if (value := getattr(self, name)) not in (None, (), {})]
             options += ["drop_missing_target=True"] * self.drop_missing_target
             return f"annvil.fit(data, {', '.join(options)})"
@@ -61,6 +63,8 @@ class FitRequest:
         words += [f"--missing {_quoted(text)}" for text in self.missing]
         if self.drop_missing_target:
             words.append("--drop-missing-target")
+        if self.size is not None:
+            words.append(f"--size {self.size[0]}x{self.size[1]}")
         return " ".join([*words, f"--seed {self.seed}"])
 
 
@@ -76,6 +80,31 @@ def budget_in_seconds(budget: str | float) -> float:
     if seconds > LONGEST_BUDGET:
         raise RequestError(f"The budget of {seconds:g} s is too long: the longest is {LONGEST_BUDGET:g} s (a week).")
     return seconds
+
+
+def size_in_pixels(size: int | Sequence[int] | str | None) -> tuple[int, int] | None:
+    """Height and width of pictures from a side, a pair, or a text such as ``"64"`` or ``"48x64"``.
+
+    >>> size_in_pixels(32), size_in_pixels("48x64"), size_in_pixels(None)
+    ((32, 32), (48, 64), None)
+
+    Raises
+    ------
+    RequestError
+        When it is none of these. How large pictures may be is judged where they are read.
+    """
+    if size is None:
+        return None
+    sides = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
+    try:
+        found = [int(side) for side in sides] if isinstance(sides, Sequence) else [int(sides)]
+    except (TypeError, ValueError):
+        found = []
+    if len(found) not in (1, 2):
+        raise RequestError(
+            f"size is the side of pictures in pixels, such as 64, or height and width, such as 48x64; got {size!r}."
+        )
+    return found[0], found[-1]
 
 
 def _plain_seconds(seconds: float) -> str:

@@ -262,7 +262,7 @@ def test_a_list_of_paths(tmp_path):
 
 
 def test_the_sample_of_digits():
-    dataset = read_images("sample:digits")
+    dataset = read_images("sample:digit-images")
     assert (dataset.n_rows, dataset.inputs.form.shape) == (1797, (8, 8, 1))
     assert dataset.inputs.pixels().max() == 255
     assert dataset.task.classes == tuple(range(10))

@@ -51,7 +51,7 @@ def read_images(
     source : a folder with a folder per class, also below ``train/`` and ``test/``; a folder or zip archive with a table
         of labels (``labels.csv``); a table (CSV, Parquet, …) of paths and labels; a zip archive of any of these; idx
         files or ``.npy``/``.npz`` arrays, or their folder; ``(X, y)`` with X an array ``(n, height, width[,
-        channels])`` or a list of paths; ``"sample:digits"``
+        channels])`` or a list of paths; ``"sample:digit-images"``
     target : the column of a table of labels to predict, or several of 0 and 1; default: the column called label or
         class, or the only one left
     groups : the column of the table of labels, or a table of its own (path → group, such as patients), whose equal

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from annvil.data.images.listing import SUFFIXES, is_array
-from annvil.data.samples import PREFIX
+from annvil.data.samples import DIGIT_IMAGES, PREFIX
 
-DIGITS = "sample:digits"
+DIGITS = PREFIX + DIGIT_IMAGES
 
 
 def is_pictures(source: Any) -> bool:
@@ -17,7 +17,7 @@ def is_pictures(source: Any) -> bool:
     if isinstance(source, (str, Path)):
         path = Path(source)
         if str(source).startswith(PREFIX):
-            return False
+            return str(source) == DIGITS
         name = path.name.lower()
         return path.is_dir() or is_array(name) or (name.endswith(".zip") and _archive_of_pictures(path))
     if isinstance(source, tuple) and len(source) == 2:
