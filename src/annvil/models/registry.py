@@ -5,6 +5,10 @@ from __future__ import annotations
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender
 
+FEW_PIXELS, MANY_PIXELS = 200, 800
+"""Most columns that pictures are averaged down to, for trees and for linear models and networks (assumed: 14 × 14 and
+28 × 28 grey pixels). Trees look at every column for every split, so theirs cost most."""
+
 
 def contenders_for(dataset: Dataset[Inputs]) -> list[Contender]:
     """Every contender for inputs of this kind, in the order in which they run and are shown; the dummy first."""
@@ -30,8 +34,26 @@ def contenders_for_tables() -> list[Contender]:
 
 
 def contenders_for_pictures() -> list[Contender]:
-    """Every contender for pictures, as `contenders_for_tables` does."""
-    from annvil.models.convolutional import Convolutional
-    from annvil.models.dummy import Dummy
+    """Every contender for pictures, as `contenders_for_tables` does; those for tables learn from features of them."""
+    from functools import partial
 
-    return [Dummy(), Convolutional()]
+    from annvil.models.convolutional import Convolutional
+    from annvil.models.dense import DenseNetworks
+    from annvil.models.dummy import Dummy
+    from annvil.models.linear import Linear
+    from annvil.models.neighbours import MOST_COLUMNS, Neighbours
+    from annvil.models.on_pixels import GradientFeatures, OnPixels, PixelFeatures
+    from annvil.models.trees import BoostedTrees
+
+    few, many = partial(PixelFeatures.choose, most=FEW_PIXELS), partial(PixelFeatures.choose, most=MANY_PIXELS)
+    edges = partial(GradientFeatures.choose, most=MANY_PIXELS)
+    remembered = partial(PixelFeatures.choose, most=MOST_COLUMNS)
+    return [
+        Dummy(),
+        OnPixels(Linear(), "pixels-linear", "Linear on pixels", many),
+        OnPixels(Linear(), "gradients-linear", "Linear on gradients", edges),
+        OnPixels(Neighbours(), "pixels-neighbours", "Nearest neighbours on pixels", remembered),
+        OnPixels(BoostedTrees(), "pixels-trees", "Boosted trees on pixels", few),
+        OnPixels(DenseNetworks(), "pixels-dense", "Dense network on pixels", many),
+        Convolutional(),
+    ]
