@@ -61,7 +61,8 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
         "fit", "buyers.csv", "--target", "buys", "--budget", "1h30m", "--metric", "log_loss", "--worth", "0.02",
         "--groups", "household", "--time", "when", "--task", "binary", "--columns", "age,city", "--columns", "zip",
         "--drop", "id", "--drop", '"a,b"', "--as", "zip=category", "--as", "a=b=number", "--missing", "n/a",
-        "--missing", "-999", "--drop-missing-target", "--size", "48x64", "--workers", "2", "--seed", "7", "--out", "elsewhere",
+        "--missing", "-999", "--drop-missing-target", "--size", "48x64", "--workers", "2",
+        "--seed", "7", "--out", "elsewhere",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert house.calls == [

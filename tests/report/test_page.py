@@ -278,6 +278,9 @@ def test_usage_quotes_paths():
     assert shell.code == "annvil predict 'runs/my wine-1' new.csv -o predictions.csv"
     assert "annvil.load('runs/my wine-1/model')" in python.code
     assert "predict_proba" in python.code
+    shell, python = usage_snippets("r", "m", Task("binary", "y", (0, 1)), of_pictures=True)
+    assert shell.code == "annvil predict r new-pictures -o predictions.csv"
+    assert "new.csv" not in python.code
     assert "predict_proba" not in usage_snippets("r", "m", Task("regression", "y"))[1].code
 
 

@@ -7,19 +7,23 @@ import shlex
 from annvil.report.view import Snippet
 from annvil.task import Task
 
+_ROWS = "rows as a path, a data frame, or a list of dicts"
 
-def usage_snippets(run_folder: str, model_folder: str, task: Task) -> tuple[Snippet, ...]:
+
+def usage_snippets(run_folder: str, model_folder: str, task: Task, *, of_pictures: bool = False) -> tuple[Snippet, ...]:
     """How to use the model of a run, from the shell and from Python; paths are quoted for each."""
-    shell = f"annvil predict {shlex.quote(run_folder)} new.csv -o predictions.csv"
+    new = "new-pictures" if of_pictures else "new.csv"
+    rows = "pictures as a path, a folder, an array, or a list of these" if of_pictures else _ROWS
+    shell = f"annvil predict {shlex.quote(run_folder)} {new} -o predictions.csv"
     lines = [
         "import annvil",
         "",
         f"model = annvil.load({model_folder!r})",
-        "# new rows as a path, a data frame, or a list of dicts",
-        'model.predict("new.csv")',
+        f"# new {rows}",
+        f'model.predict("{new}")',
     ]
     if task.is_classification:
-        lines += ["# one column per class", 'model.predict_proba("new.csv")']
+        lines += ["# one column per class", f'model.predict_proba("{new}")']
     return (
         Snippet("From the command line", "shell", shell),
         Snippet("From Python: needs onnxruntime and NumPy, no training library", "python", "\n".join(lines)),

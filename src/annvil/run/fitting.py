@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener
+from annvil.comparison.results import Comparison
 from annvil.data import audit
+from annvil.data.images import Images
 from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError, DataError, Interrupted
@@ -218,10 +220,11 @@ def _carry_through_alone(work: _Work) -> Run:
 
 def _compare_ship_report(work: _Work) -> Run:
     from annvil.comparison import Request, Store, compare
+    from annvil.exhibits import write_exhibits
     from annvil.metrics import default_metric, metric_named
     from annvil.models import contenders_for
     from annvil.models.contract import Deadline
-    from annvil.run import shipping
+    from annvil.run import pictures, shipping
     from annvil.run.reporting import assemble, write_report
 
     request, dataset, task = work.request, work.dataset, work.dataset.task
@@ -243,11 +246,11 @@ def _compare_ship_report(work: _Work) -> Run:
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
     work.enter("Fitting the recommended model on all rows")
     shipped = shipping.ship(dataset, contenders, comparison, work.folder, store, deadline)
-    if shipped.notice:
-        work.listener.notice(shipped.notice)
-        comparison = replace(comparison, notices=(*comparison.notices, shipped.notice))
-        write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
-    work.enter("Measuring which columns matter")
+    deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
+    tested = pictures.official_test(dataset, comparison, work.folder, shipped.threshold, deadline)
+    comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
+    write_exhibits(work.folder.exhibits, pictures.pictures_and_predictions(dataset, comparison, store))
+    work.enter("Explaining the model" if isinstance(dataset.inputs, Images) else "Measuring which columns matter")
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
     importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
     work.enter("Writing the report")
@@ -266,6 +269,15 @@ def _compare_ship_report(work: _Work) -> Run:
     write_report(work.folder.path)
     work.clock.mark("finished", "finished")
     return Run(work.folder)
+
+
+def _with_notices(work: _Work, comparison: Comparison, notices: tuple[str, ...]) -> Comparison:
+    """The comparison with what happened after it, told and kept."""
+    for notice in notices:
+        work.listener.notice(notice)
+    comparison = replace(comparison, notices=(*comparison.notices, *notices))
+    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
+    return comparison
 
 
 class _Keeping:

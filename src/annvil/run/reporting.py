@@ -120,7 +120,12 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             parity=shipped.parity,
             parity_rows=shipped.parity_rows,
         ),
-        usage=usage_snippets(str(folder.path), str(folder.model), record.task),
+        usage=usage_snippets(
+            str(folder.path),
+            str(folder.model),
+            record.task,
+            of_pictures=any(note.kind == "image" for note in record.columns),
+        ),
     )
 
 

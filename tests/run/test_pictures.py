@@ -1,0 +1,157 @@
+"""Pictures from a folder to a verdict, a report and a model, with 8 × 8 digits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import annvil
+from annvil.comparison import Store
+from annvil.errors import DataError, RequestError
+from annvil.exhibits import read_exhibits
+from annvil.run.intake import _Decoding
+from annvil.run.pictures import _of_classes, _shrunk
+from annvil.task import Task
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.stages, self.notices, self.seen = [], [], None
+
+    def read(self, dataset, findings):
+        self.seen = dataset
+
+    def stage(self, text):
+        self.stages.append(text)
+
+    def standings(self, standings, spent_seconds):
+        pass
+
+    def notice(self, text):
+        self.notices.append(text)
+
+    def finished(self, run):
+        pass
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Zeros, ones and sevens to learn from, and some more to test with."""
+    root, bunch = tmp_path_factory.mktemp("pictures") / "photos", load_digits()
+    for row in np.flatnonzero(np.isin(bunch.target[:500], (0, 1, 7))):
+        folder = root / ("train" if row < 400 else "test") / f"digit {bunch.target[row]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((bunch.images[row] * 15.9).astype(np.uint8)).save(folder / f"{row}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(scope="module")
+def run(photos, heard, tmp_path_factory):
+    return annvil.fit(photos, budget="12s", size=8, out=tmp_path_factory.mktemp("runs"), listener=heard)
+
+
+def test_a_folder_becomes_a_verdict_and_a_model(run, photos):
+    assert run.verdict.recommended != "dummy"
+    assert run.request.size == (8, 8)
+    assert "--size 8x8" in run.request.command()
+    sevens = sorted((photos / "test" / "digit 7").iterdir())
+    assert np.mean(run.model.predict(sevens) == "digit 7") > 0.8
+
+
+def test_the_test_pictures_of_the_source_are_scored_by_the_shipped_model(run, heard):
+    test = heard.seen.official_test
+    share = np.mean(run.model.predict(test.inputs) == np.array(test.task.classes)[test.y])
+    (said,) = [notice for notice in run.comparison.notices if "kept apart" in notice]
+    assert said in heard.notices
+    assert said.startswith(f"On the {test.n_rows} test pictures kept apart by the source: accuracy {share:.1%} (95% ")
+    assert said in run.report_path.read_text().replace("&#39;", "'")
+
+
+def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
+    (exhibit,) = read_exhibits(run.folder / "exhibits")
+    assert exhibit.title == "Pictures and predictions"
+    assert len(exhibit.pictures) == 24
+    rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0")
+    n_wrong = int((outputs.argmax(axis=1) != heard.seen.y[rows]).sum())
+    assert sum(picture.flagged for picture in exhibit.pictures) == min(n_wrong, 16)
+    assert f"{n_wrong} were told wrongly" in exhibit.sentences[0]
+    assert 'class="picture' in run.report_path.read_text()
+
+
+def test_a_run_of_pictures_is_found_again(run, photos, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert annvil.open_run(run.folder).request.data == str(photos)
+    assert annvil.resume(run.folder).verdict == run.verdict
+
+
+def test_the_most_certain_mistake_is_first():
+    outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
+    order, captions, wrong, said = _of_classes(
+        Task("binary", "pet", ("cat", "dog")), np.array([0, 0, 0, 1]), outputs, None
+    )
+    assert order.tolist()[:2] == [1, 2]
+    assert sorted(order.tolist()[2:]) == [0, 3]
+    assert captions[:2] == ["cat, said dog (80%)", "cat, said dog (60%)"]
+    assert wrong.tolist() == [True, True, False, False]
+    assert "2 were told wrongly" in said[0]
+
+
+def test_large_pictures_are_shrunk_to_be_shown():
+    pixels = np.arange(300 * 200 * 3, dtype=np.uint32).reshape(300, 200, 3).astype(np.uint8)
+    shown = _shrunk(pixels)
+    assert shown.shape == (100, 66, 3)
+    assert shown[0, 0, 0] == round(pixels[:3, :3, 0].mean())
+    assert _shrunk(pixels[:50, :50]) is not None
+
+
+def test_decoding_is_told_by_tenths_and_not_too_often(monkeypatch):
+    clock = iter(np.arange(0.0, 100.0, 0.5))
+    monkeypatch.setattr("annvil.run.intake.time.monotonic", lambda: float(next(clock)))
+    listener = Heard()
+    progress = _Decoding(listener)
+    for done in range(100, 1001, 100):
+        progress(done, 1000)
+    assert listener.stages == [f"Decoding pictures: {n:,} of 1,000" for n in (200, 400, 600, 800, 1000)]
+
+
+def test_groups_of_pictures_are_found_from_any_folder(photos, tmp_path, monkeypatch):
+    from annvil.run.intake import lasting_groups
+
+    monkeypatch.chdir(tmp_path)
+    Path("groups.csv").write_text("path,group\n")
+    assert lasting_groups("groups.csv") == str(tmp_path / "groups.csv")
+    assert lasting_groups("gone.csv") == "gone.csv"
+    assert lasting_groups("patient") == "patient"
+
+
+X = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "error", "message"),
+    [
+        (
+            (X, np.tile([[0, 1, 1], [1, 1, 0], [1, 0, 1], [0, 0, 0]], (10, 1))),
+            {},
+            RequestError,
+            "several labels at once",
+        ),
+        ((X, np.tile([0, 1], 20)), {"columns": ["a"]}, RequestError, "Pictures have no columns"),
+        ((X, np.tile([0, 1], 20)), {"size": 0}, RequestError, "from 1 to 4096"),
+        ("sample:iris", {"size": 8}, RequestError, "is a table"),
+        ("nowhere/photos", {"target": "y"}, (RequestError, DataError), "photos"),
+    ],
+)
+def test_what_cannot_be_done_with_pictures_leaves_nothing_behind(tmp_path, data, options, error, message):
+    with pytest.raises(error, match=message):
+        annvil.fit(data, out=tmp_path / "runs", budget="10s", **options)
+    assert not (tmp_path / "runs").exists()
