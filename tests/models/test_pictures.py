@@ -14,7 +14,8 @@ from annvil.data.images import images_from_arrays
 from annvil.data.table import Dataset
 from annvil.graph import Graph
 from annvil.models import Context, Deadline, Effort, Job, Shape, Split
-from annvil.models.on_pixels import Blocks, GradientFeatures, PixelFeatures, table_of
+from annvil.models.on_pixels import table_of
+from annvil.models.picture_features import Blocks, GradientFeatures, PixelFeatures
 from annvil.models.registry import contenders_for_pictures
 from annvil.task import Task
 

@@ -42,7 +42,8 @@ def contenders_for_pictures() -> list[Contender]:
     from annvil.models.dummy import Dummy
     from annvil.models.linear import Linear
     from annvil.models.neighbours import MOST_COLUMNS, Neighbours
-    from annvil.models.on_pixels import GradientFeatures, OnPixels, PixelFeatures
+    from annvil.models.on_pixels import OnPixels
+    from annvil.models.picture_features import GradientFeatures, PixelFeatures
     from annvil.models.trees import BoostedTrees
 
     few, many = partial(PixelFeatures.choose, most=FEW_PIXELS), partial(PixelFeatures.choose, most=MANY_PIXELS)
