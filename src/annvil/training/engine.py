@@ -38,8 +38,8 @@ measured 1.5 times for 784-1024-1024-10 at batch 256 (1.4e9) and 1.6 for a convo
 784-256-128-10 at batch 128 (5e7). In bfloat16 it never did: 0.9 for the first, 0.35 for the second."""
 
 _WORTH_A_THREAD_EAGER = 1e10
-"""The same for eager steps, which are mostly recurrent networks of very many small operations: a GRU of 100 steps at batch 64 (1.2e9)
-is 0.7 times as fast on two threads as on one (measured)."""
+"""The same for eager steps, which are mostly recurrent networks of very many small operations: a GRU of 100 steps at
+batch 64 (1.2e9) is 0.7 times as fast on two threads as on one (measured)."""
 
 
 def train_population(
