@@ -83,7 +83,7 @@ def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
     rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0")
     n_wrong = int((outputs.argmax(axis=1) != heard.seen.y[rows]).sum())
     assert sum(picture.flagged for picture in exhibit.pictures) == min(n_wrong, 16)
-    assert f"{n_wrong} were told wrongly" in exhibit.sentences[0]
+    assert (f"{n_wrong} were told wrongly" if n_wrong else "told rightly") in exhibit.sentences[0]
     assert 'class="picture' in run.report_path.read_text()
 
 
@@ -103,6 +103,14 @@ def test_the_most_certain_mistake_is_first():
     assert captions[:2] == ["cat, said dog (80%)", "cat, said dog (60%)"]
     assert wrong.tolist() == [True, True, False, False]
     assert "2 were told wrongly" in said[0]
+
+
+def test_without_a_mistake_none_is_spoken_of():
+    outputs = np.array([[1.0, 0.0], [0.0004, 0.9996]])
+    _, captions, wrong, said = _of_classes(Task("binary", "pet", ("cat", "dog")), np.array([0, 1]), outputs, None)
+    assert sorted(captions) == ["cat (100%)", "dog (>99.9%)"]
+    assert not wrong.any()
+    assert said[0] == "All 2 held-out pictures of the first fold were told rightly; these are drawn at random."
 
 
 def test_large_pictures_are_shrunk_to_be_shown():

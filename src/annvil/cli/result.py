@@ -39,10 +39,11 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
     console.print()
     folder = shlex.quote(str(run.folder))
     more = f"  ({len(reasons) - MOST_REASONS} more reasons, and the evidence)" if len(reasons) > MOST_REASONS else ""
+    new = "new-pictures" if run.model.schema[0].form is not None else "new.csv"
     places = [
         ("Report", str(run.report_path) + more),
         ("Model", str(run.folder / "model")),
-        ("Use it", f"annvil predict {folder} new.csv -o predictions.csv"),
+        ("Use it", f"annvil predict {folder} {new} -o predictions.csv"),
     ]
     for label, text in places:  # unwrapped, so that they can be copied
         console.print(Text.assemble((f"{label:<10}", "bold cyan"), safe(text)), soft_wrap=True)

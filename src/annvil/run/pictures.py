@@ -122,16 +122,19 @@ def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: flo
     order = np.concatenate([mistakes, right]).astype(np.int64)
     names = [_short(label) for label in task.classes]
     captions = [
-        f"{names[y[i]]}, said {names[decided[i]]} ({percent(sure[i])})"
+        f"{names[y[i]]}, said {names[decided[i]]} ({_sure(sure[i])})"
         if decided[i] != y[i]
-        else f"{names[y[i]]} ({percent(sure[i])})"
+        else f"{names[y[i]]} ({_sure(sure[i])})"
         for i in order
     ]
-    n_wrong = int((decided != y).sum())
-    said = f"Of {plain_count(len(y), 'held-out picture')} of the first fold, {n_wrong:,} were told wrongly"
-    shown = "; the most certain mistakes come first and are marked." if n_wrong else "."
-    rest = "The others are drawn at random from those told rightly. In brackets: the model's probability."
-    return order, captions, decided[order] != y[order], (said + shown, rest)
+    n_wrong, held_out = int((decided != y).sum()), plain_count(len(y), "held-out picture")
+    brackets = "In brackets: the model's probability."
+    if n_wrong:
+        said = f"Of {held_out} of the first fold, {n_wrong:,} were told wrongly; the most certain mistakes come first."
+        brackets = f"The others are drawn at random from those told rightly. {brackets}"
+    else:
+        said = f"All {held_out} of the first fold were told rightly; these are drawn at random."
+    return order, captions, decided[order] != y[order], (said, brackets)
 
 
 def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: float | None) -> Chosen:
@@ -139,6 +142,11 @@ def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: flo
     captions = [f"{y[i]:.4g}, said {outputs[i, 0]:.4g}" for i in order]
     said = f"The largest errors among {plain_count(len(y), 'held-out picture')} of the first fold."
     return order, captions, np.zeros(len(order), dtype=bool), (said,)
+
+
+def _sure(probability: float) -> str:
+    """As `percent`, short enough for a caption: a probability that is no certainty never reads as 100%."""
+    return ">99.9%" if 0.999 < probability < 1 else percent(probability)
 
 
 def _short(label: Label) -> str:
