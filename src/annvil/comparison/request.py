@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from annvil.comparison.base_rates import DataKind
 from annvil.comparison.results import Standing
 from annvil.errors import RequestError
 from annvil.metrics import Metric
@@ -31,7 +32,7 @@ class Request:
     budget_seconds: float = 120.0
     seed: int = 0
     confidence: float = 0.95
-    data_kind: Literal["table"] = "table"
+    data_kind: DataKind = "table"
     spent_seconds: float = 0.0
 
     def __post_init__(self) -> None:

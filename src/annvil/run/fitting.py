@@ -239,6 +239,7 @@ def _compare_ship_report(work: _Work) -> Run:
         worth=request.worth,
         budget_seconds=request.budget_seconds,
         seed=request.seed,
+        data_kind="pictures" if isinstance(dataset.inputs, Images) else "table",
         spent_seconds=work.clock.spent,
     )
     comparison = compare(dataset, contenders, asked, store, _Keeping(work))
