@@ -124,7 +124,6 @@ def fit_network(
         fit_seconds=watch.seconds,
         core_seconds=watch.core_seconds,
         history=trained.history,
-        notes=trained.notes,
     )
 
 
@@ -189,4 +188,4 @@ def affordable_epochs(shape: Shape, size: Size, seconds: float) -> float:
 
 def _layers_in_words(architecture: ConvolutionalArchitecture) -> str:
     layers = "-".join(f"{layer.channels}{'P' if layer.pools else ''}" for layer in architecture.layers)
-    return f"{architecture.first_channels} + {layers} channels"
+    return f"{architecture.stem_channels} + {layers} channels"

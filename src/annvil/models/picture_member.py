@@ -40,16 +40,12 @@ class PixelSteps:
 
 @dataclass(frozen=True)
 class PictureMember:
-    """``network`` takes uint8 ``(n, height, width, channels)`` and gives logits or values; it can write itself.
-
-    ``mirrored``: outputs are averaged with those of the picture seen in a mirror.
-    """
+    """``network`` takes uint8 ``(n, height, width, channels)`` and gives logits or values; it can write itself."""
 
     network: nn.Module
     task: Task
     preparation: Preparation
     target: TargetScaling | None = None
-    mirrored: bool = False
 
     def predict(self, inputs: Images) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
@@ -61,10 +57,7 @@ class PictureMember:
         with torch.inference_mode():
             for start in range(0, inputs.n_rows, at_once):
                 pixels = torch.from_numpy(inputs.pixels(slice(start, start + at_once)))
-                found = self._outputs(pixels)
-                if self.mirrored:
-                    found = (found + self._outputs(pixels.flip(2))) / 2
-                outputs.append(found.double().numpy())
+                outputs.append(self._outputs(pixels).double().numpy())
         found_all = np.concatenate(outputs) if outputs else np.empty((0, self.task.n_outputs))
         return found_all if self.target is None else self.target.inverse(found_all[:, 0])[:, None]
 
@@ -74,15 +67,10 @@ class PictureMember:
 
     def write(self, graph: Graph, pixels: Value) -> Value:
         """Pixels → the same outputs."""
-        output = self._write(graph, pixels)
-        if self.mirrored:
-            width = graph.op("Slice", pixels, *(graph.constant([v], "int64") for v in (-1, -(1 << 30), 2, -1)))
-            output = graph.op("Mul", graph.op("Add", output, self._write(graph, width)), graph.constant(0.5, "float32"))
-        return output if self.target is None else self.target.write(graph, output)
-
-    def _write(self, graph: Graph, pixels: Value) -> Value:
         output: Value = self.network.write(graph, pixels)  # type: ignore[operator]
-        return graph.op("Softmax", output, axis=-1) if self.task.is_classification else output
+        if self.task.is_classification:
+            output = graph.op("Softmax", output, axis=-1)
+        return output if self.target is None else self.target.write(graph, output)
 
     def origin(self) -> Origin:
         """Architecture and weights, for whoever goes on training."""

@@ -24,7 +24,7 @@ HOLDOUT_SHARE, MOST_HELD_OUT = 0.15, 2_000
 """Pictures of a job that calibrate instead of teaching (assumed: a few hundred settle a temperature)."""
 
 LOOKED_AT = 2_000
-"""Training pictures that mean, deviation and whitening are taken from (assumed: more change nothing that matters)."""
+"""Training pictures that mean and deviation are taken from (assumed: more change nothing that matters)."""
 
 LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 2e-4
@@ -34,12 +34,11 @@ LEARNING_RATE = 0.05
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its training. ``target`` undoes the scaling of a number; ``notes`` are sentences for people."""
+    """A network after its training. ``target`` undoes the scaling of a number."""
 
     network: nn.Module
     target: TargetScaling | None
     history: Mapping[str, Sequence[float]]
-    notes: tuple[str, ...]
 
 
 def held_out(dataset: Dataset[Images], job: Job) -> Split:
@@ -69,9 +68,8 @@ def train_on_pictures(
     recipe: Recipe,
     seed: int,
     context: Context,
-    start: Mapping[str, Tensor] | None = None,
 ) -> Trained:
-    """A network of ``architecture`` that learnt from ``split.train``; ``start`` gives initial weights by name."""
+    """A network of ``architecture`` that learnt from ``split.train``."""
     import torch
 
     from annvil.networks.convolutional import ConvolutionalNetwork
@@ -83,8 +81,6 @@ def train_on_pictures(
     rows = dataset.inputs.index
     sample = np.random.default_rng(seed).permutation(split.train)[:LOOKED_AT]
     network.look_at(pixels[torch.from_numpy(np.sort(rows[sample]))])
-    if start is not None:
-        network.load_state_dict(dict(start), strict=False)
     targets, loss, scaling = targets_of(dataset, split, len(pixels))
     member = Member(
         train=rows[split.train],
@@ -108,7 +104,7 @@ def train_on_pictures(
     if population.cut_short:
         context.cut_short = True
     history = {name: values for name, values in population.histories[0].items() if np.isfinite(values).any()}
-    return Trained(population.network(0), scaling, history, ())
+    return Trained(population.network(0), scaling, history)
 
 
 def stored_pixels(images: Images) -> Tensor:

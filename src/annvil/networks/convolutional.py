@@ -2,7 +2,7 @@
 
 After airbench (Jordan 2024, arXiv 2404.00498) and its predecessor by Page and tysam-code: 3 × 3 convolutions without
 bias, the pooling of a layer before its normalisation and activation, normalisation without a learnt factor, global max
-pooling, a scaled linear head without bias. Departures: a learnt stem beside the whitening one, ReLU instead of GELU
+pooling, a scaled linear head without bias. Departures: a learnt stem instead of a whitening one, ReLU instead of GELU
 (pooling and ReLU can change places, which the engine uses), and no residual connections at these depths.
 """
 
@@ -21,9 +21,8 @@ NORM_MOMENTUM = 0.4
 """Weight of the newest batch in the running statistics, as in airbench: trainings are short."""
 
 NORM_EPS = 1e-5
-WHITENING_EPS = 5e-4  # added to the eigenvalues of the patches, as in airbench
 
-Stem = Literal["whitening", "plain", "strided", "small"]
+Stem = Literal["small", "plain", "strided"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,9 @@ class ConvolutionalArchitecture:
     ----------
     height, width, channels : of the pictures
     n_outputs : logits or values
-    stem : the first layer: "whitening", fixed 4 × 4 patches at stride 2, whitened on the training pictures; "plain", a
-        learnt 3 × 3 convolution with pooling; "small", the same without; "strided", learnt 4 × 4 filters at stride 2
-    stem_channels : of a learnt stem; a whitening one has twice as many as a patch has values
+    stem : the first layer: "plain", a 3 × 3 convolution with pooling; "small", the same without; "strided", 4 × 4
+        filters at stride 2
+    stem_channels : channels after it
     layers : 3 × 3 convolutions after the stem
     head_scale : factor of the outputs
     """
@@ -53,7 +52,7 @@ class ConvolutionalArchitecture:
     width: int
     channels: int
     n_outputs: int
-    stem: Stem = "whitening"
+    stem: Stem = "plain"
     stem_channels: int = 32
     layers: tuple[Layer, ...] = (Layer(64, True), Layer(128), Layer(128, True), Layer(256))
     head_scale: float = 0.5
@@ -73,23 +72,13 @@ class ConvolutionalArchitecture:
         """Multiplications and additions of one forward pass over one picture, in its convolutions."""
         side = 3 if self.stem in ("plain", "small") else 4
         area = self.height * self.width / (1 if side == 3 else 4)
-        total = 2 * area * side**2 * self.channels * self.first_channels
+        total = 2 * area * side**2 * self.channels * self.stem_channels
         area /= 4 if self.stem == "plain" else 1
-        channels = self.first_channels
+        channels = self.stem_channels
         for layer in self.layers:
             total += 2 * area * 9 * channels * layer.channels
             channels, area = layer.channels, area / (4 if layer.pools else 1)
         return total
-
-    @property
-    def n_features(self) -> int:
-        """Channels of the last maps: the width of `ConvolutionalNetwork.features`."""
-        return self.layers[-1].channels if self.layers else self.first_channels
-
-    @property
-    def first_channels(self) -> int:
-        """Channels after the stem."""
-        return 2 * 16 * self.channels if self.stem == "whitening" else self.stem_channels
 
 
 class Block(nn.Module):
@@ -130,7 +119,7 @@ class ConvolutionalNetwork(nn.Module):
     """Pictures ``(batch, height, width, channels)``, uint8 values 0 to 255 as uint8 or float → ``(batch, n_outputs)``.
 
     ``mean`` and ``deviation`` (of the training pictures, per channel, in units of 0 to 255) are buffers, so that a
-    saved network takes pixels as they are. `start_from` sets them and the whitening stem.
+    saved network takes pixels as they are. `look_at` sets them.
     """
 
     mean: Tensor
@@ -141,25 +130,15 @@ class ConvolutionalNetwork(nn.Module):
         self.architecture = architecture
         self.register_buffer("mean", torch.full((architecture.channels,), 127.5))
         self.register_buffer("deviation", torch.full((architecture.channels,), 64.0))
-        self.stem = self._stem(architecture)
-        blocks, channels = [], architecture.first_channels
+        size, stride = (4, 2) if architecture.stem == "strided" else (3, 1)
+        pools = architecture.stem == "plain"
+        self.stem = Block(architecture.channels, architecture.stem_channels, pools, size, stride)
+        blocks, channels = [], architecture.stem_channels
         for layer in architecture.layers:
             blocks.append(Block(channels, layer.channels, layer.pools))
             channels = layer.channels
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(channels, architecture.n_outputs, bias=False)
-
-    @staticmethod
-    def _stem(architecture: ConvolutionalArchitecture) -> nn.Module:
-        if architecture.stem == "plain":
-            return Block(architecture.channels, architecture.stem_channels, pools=True)
-        if architecture.stem == "small":
-            return Block(architecture.channels, architecture.stem_channels, pools=False)
-        if architecture.stem == "strided":
-            return Block(architecture.channels, architecture.stem_channels, pools=False, size=4, stride=2)
-        stem = nn.Conv2d(architecture.channels, architecture.first_channels, 4, 2, padding=1)
-        stem.weight.requires_grad_(False)
-        return stem
 
     def initialise(self, generator: torch.Generator) -> None:
         """Initial weights from ``generator``: convolutions start as the identity (airbench, section 3)."""
@@ -168,29 +147,24 @@ class ConvolutionalNetwork(nn.Module):
                 if isinstance(module, nn.Conv2d):
                     bound = (3 / module.weight[0].numel()) ** 0.5
                     module.weight.uniform_(-bound, bound, generator=generator)
-                    if module.bias is not None:
-                        module.bias.zero_()
             for block in self.blocks:
                 weight = block.convolution.weight  # type: ignore[union-attr]
                 nn.init.dirac_(weight[: weight.shape[1]])  # type: ignore[index]
             self.head.weight.normal_(0, self.head.in_features**-0.5, generator=generator)
 
     def look_at(self, pixels: Tensor) -> None:
-        """Take mean, deviation and whitening from training pictures, uint8 ``(n, height, width, channels)``."""
+        """Take mean and deviation from training pictures, uint8 ``(n, height, width, channels)``."""
         with torch.no_grad():
             values = pixels.float()
             self.mean.copy_(values.mean((0, 1, 2)))
             self.deviation.copy_(values.std((0, 1, 2)).clamp(min=1.0))
-            if self.architecture.stem == "whitening":
-                self.stem.weight.copy_(_whitening(self._normalised(pixels)))  # type: ignore[operator]
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return ((pixels.float() - self.mean) / self.deviation).permute(0, 3, 1, 2)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """The maps after the stem and after every layer."""
-        first = self.stem(self._normalised(pixels))
-        found = [first if isinstance(self.stem, Block) else torch.relu(first)]
+        found = [self.stem(self._normalised(pixels))]
         for block in self.blocks:
             found.append(block(found[-1]))
         return found
@@ -206,26 +180,12 @@ class ConvolutionalNetwork(nn.Module):
         """Filters of the layers; stem, norms and head are left to the other optimiser."""
         return [f"blocks.{i}.convolution.weight" for i in range(len(self.blocks))]
 
-    def parameter_groups(self) -> dict[str, tuple[float, float]]:
-        """(factor of the learning rate, of the weight decay) by parameter: filters, head, biases and stem."""
-        groups = {}
-        for name, parameter in self.named_parameters():
-            if parameter.requires_grad:
-                groups[name] = (1.0, 1.0 if parameter.dim() >= 2 else 0.0)
-        return groups
-
     def write_features(self, graph: Graph, pixels: Value) -> Value:
         """Pixels uint8 ``(n, height, width, channels)`` → float32 ``(n, n_features)``."""
         x = graph.op("Sub", graph.cast(pixels, "float32"), graph.constant(self.mean.numpy()))
         x = graph.op("Mul", x, graph.constant((1 / self.deviation).numpy()))
         x = graph.op("Transpose", x, perm=[0, 3, 1, 2])
-        if isinstance(self.stem, Block):
-            x = self.stem.write(graph, x)
-        else:
-            weight, bias = self.stem.weight, self.stem.bias
-            constants = (graph.constant(value.detach().numpy()) for value in (weight, bias))  # type: ignore[operator]
-            x = graph.op("Conv", x, *constants, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1])
-            x = graph.op("Relu", x)
+        x = self.stem.write(graph, x)
         for block in self.blocks:
             x = block.write(graph, x)  # type: ignore[operator]
         return graph.op("ReduceMax", x, graph.constant([2, 3], "int64"), keepdims=0)
@@ -234,12 +194,3 @@ class ConvolutionalNetwork(nn.Module):
         """Pixels → logits or values, float32 ``(n, n_outputs)``."""
         weight = (self.head.weight.detach() * self.architecture.head_scale).T.contiguous()
         return graph.op("MatMul", self.write_features(graph, pixels), graph.constant(weight.numpy()))
-
-
-def _whitening(pictures: Tensor) -> Tensor:
-    """Filters that make the 4 × 4 patches of the pictures uncorrelated and of variance 1, and their negatives."""
-    patches = pictures.unfold(2, 4, 2).unfold(3, 4, 2)  # (n, c, rows, columns, 4, 4)
-    values = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, pictures.shape[1] * 16)
-    eigenvalues, vectors = torch.linalg.eigh(values.T @ values / len(values))
-    filters = (vectors / torch.sqrt(eigenvalues + WHITENING_EPS)).T
-    return torch.cat([filters, -filters]).reshape(-1, pictures.shape[1], 4, 4)
