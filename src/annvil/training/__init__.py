@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from annvil.training.augmenting import Augment, Mixing, Moment
     from annvil.training.distributed import Distributed
     from annvil.training.engine import train_population
     from annvil.training.population import Population
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     from annvil.training.recipe import Listener, Look, Member, Metric, Muon, Progress, Recipe
 
 __all__ = [
+    "Augment",
     "Distributed",
     "Listener",
     "Look",
     "Member",
     "Metric",
+    "Mixing",
+    "Moment",
     "Muon",
     "Population",
     "Progress",
@@ -31,11 +35,14 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Augment": "annvil.training.augmenting",
         "Distributed": "annvil.training.distributed",
         "Listener": "annvil.training.recipe",
         "Look": "annvil.training.recipe",
         "Member": "annvil.training.recipe",
         "Metric": "annvil.training.recipe",
+        "Mixing": "annvil.training.augmenting",
+        "Moment": "annvil.training.augmenting",
         "Muon": "annvil.training.recipe",
         "Population": "annvil.training.population",
         "Progress": "annvil.training.recipe",

@@ -105,6 +105,8 @@ def fingerprint(job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor
     if callable(recipe["schedule"]):  # by what it says: functions have no lasting names
         recipe["schedule"] = [rate_factor(job.recipe, step / 256) for step in range(256)]
     digest.update(json.dumps(recipe, sort_keys=True).encode())
+    if job.augment is not None:
+        digest.update(job.augment.says.encode())
     digest.update(repr((job.layout.names, job.layout.shapes, job.layout.groups)).encode())
     for member in job.members:
         settings = {k: v for k, v in vars(member).items() if k not in ("train", "validation")}

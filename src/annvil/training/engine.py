@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from annvil.errors import DataError, RequestError, name_rows
 from annvil.training import machine, roads
 from annvil.training.allocator import LARGE_STEP, freed_memory_kept
+from annvil.training.augmenting import Augment
 from annvil.training.batches import BatchShape
 from annvil.training.chance import seeded
 from annvil.training.checkpoint import Checkpoint, fingerprint
@@ -57,6 +58,7 @@ def train_population(
     listener: Listener | None = None,
     metric: Metric | None = None,
     distributed: Distributed | None = None,
+    augment: Augment | None = None,
 ) -> Population:
     """Train one network per member and return them, each with the weights of its best epoch.
 
@@ -85,6 +87,7 @@ def train_population(
         ``recipe.monitor`` "metric" it chooses the best epoch
     distributed : of several processes, each with the same request and all rows: see `Distributed`. The first one hears
         and decides; all return the same population.
+    augment : changes training batches on their way to the network, and may mix rows (see `Augment`)
 
     Raises
     ------
@@ -96,7 +99,7 @@ def train_population(
     kill.
     """
     members = list(members)
-    job = _check(make_network, inputs, targets, members, recipe, loss, weights)
+    job = _check(make_network, inputs, targets, members, recipe, loss, weights, augment)
     parameters, buffers = _initial(job, make_network)
     together = ALONE if distributed is None else distributed
     together.begin(job.network, (*parameters, *buffers))
@@ -120,6 +123,7 @@ def _check(
     recipe: Recipe,
     loss: str | CustomLoss,
     weights: Tensor | None,
+    augment: Augment | None,
 ) -> Job:
     """Check everything that can be checked before the first step."""
     n_rows = len(targets)
@@ -137,7 +141,12 @@ def _check(
     rows = torch.as_tensor(np.asarray(members[0].train)[:2].astype(np.int64))
     output = _try(network, widened([tensor[rows] for tensor in inputs], recipe), type(given).__name__)
     checked = chosen.check(output, targets, weights)
-    return Job(network, given, layout, inputs, checked, weights, chosen, recipe, tuple(members))
+    if augment is not None and augment.mixes and not chosen.takes_mixing:
+        raise RequestError(
+            "The augmentation mixes rows, and this loss takes class numbers, of which there is no half: choose "
+            "loss='cross-entropy', give probabilities as targets, or leave mixup and cutmix out."
+        )
+    return Job(network, given, layout, inputs, checked, weights, chosen, recipe, tuple(members), augment=augment)
 
 
 def _check_finite(tensor: Tensor, name: str) -> None:

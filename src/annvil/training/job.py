@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from annvil.training.augmenting import Augment, Moment
 from annvil.training.batches import BatchShape
 from annvil.training.chance import seeded
 from annvil.training.convolutions import channels_last
@@ -31,7 +32,7 @@ class Job:
     member each. With ``eager`` its step is computed by PyTorch's autograd anew every time, otherwise recorded once.
     With ``draws`` the network draws from PyTorch's default generator, which is then seeded for every step. With
     ``bfloat16`` large products are rounded (see `annvil.training.precision`). ``moving`` are the places of the buffers
-    that a training step changes, such as batch norm's running statistics.
+    that a training step changes, such as batch norm's running statistics. ``augment`` changes training batches.
     """
 
     network: nn.Module
@@ -48,6 +49,7 @@ class Job:
     draws: bool = False
     bfloat16: bool = False
     moving: tuple[int, ...] = ()
+    augment: Augment | None = None
     work_of_row: float = 0.0  # of eager steps, which nobody can read it off; see `probe`
     _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)
@@ -128,12 +130,18 @@ class BoundStep:
     prepared: tuple[Tensor, ...]
     buffers: tuple[list[Tensor], list[Tensor]]  # those that the step changes, and where it leaves their new content
 
-    def load(self, job: Job, order: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
-        """Gather the rows ``order (members, batch)`` and prepare the loss with their ``weights``."""
+    def load(
+        self, job: Job, order: Tensor, weights: Tensor, smoothing: Tensor | None, moment: Moment | None = None
+    ) -> None:
+        """Gather the rows ``order (members, batch)`` and prepare the loss with their ``weights``.
+
+        At a ``moment`` of training, the job's augmentation changes the batch.
+        """
         flat = order.reshape(-1)
         for source, target in zip((*job.inputs, job.targets), (*self.rows, self.targets), strict=True):
             torch.index_select(source, 0, flat, out=target.view(len(flat), *target.shape[2:]))
-        self.loss.fill(self.prepared, self.targets, weights, smoothing)
+        mixing = None if job.augment is None or moment is None else job.augment(self.rows, order, moment)
+        self.loss.fill(self.prepared, self.targets, weights, smoothing, mixing)
 
     def run(self, seed: int | None = None) -> None:
         """Compute the step; with a ``seed``, what it draws from PyTorch's generator follows from it."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
+from annvil.training.augmenting import Mixing
 from annvil.training.named_losses import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -34,11 +35,13 @@ class Custom:
 
     def __init__(self, function: CustomLoss) -> None:
         self.function = function
+        self.takes_mixing = False  # of class numbers, no function knows what half of one is
         self._example, self._weights = torch.empty(0), torch.empty(0)
 
     def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         if targets.is_floating_point():
             targets = finite(unmasked(targets.float(), weights))
+            self.takes_mixing = True
         self._example = targets[:1]
         self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
         loss = self._tried(output, targets[: len(output)])
@@ -57,8 +60,15 @@ class Custom:
         shape = (members, batch, *self._example.shape[1:])
         return torch.zeros(shape, dtype=self._example.dtype), torch.zeros(members, batch, *self._weights.shape[1:])
 
-    def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
-        buffers[0].copy_(targets)
+    def fill(
+        self,
+        buffers: tuple[Tensor, ...],
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        mixing: Mixing | None = None,
+    ) -> None:
+        buffers[0].copy_(targets if mixing is None else mixing.of_numbers(targets))
         buffers[1].copy_(weights)
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
@@ -75,6 +85,7 @@ class PlainCustom(Custom):
     def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         if targets.is_floating_point():
             targets = finite(unmasked(targets.float(), weights))
+            self.takes_mixing = True
         self._example = targets[:1]
         self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
         loss = _call(self.function, output, targets[: len(output)])

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from annvil.errors import DataError, RequestError, name_rows
+from annvil.training.augmenting import Mixing
 
 
 class Loss(Protocol):
@@ -25,13 +26,23 @@ class Loss(Protocol):
     takes_weights: bool
     """Whether rows may weigh differently, and so whether batches may be padded."""
 
+    takes_mixing: bool
+    """Whether a row's target may be a mix of two."""
+
     def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """The targets as they will be gathered, checked against one member's ``output (batch, ..., out)``."""
 
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
         """Memory for what `fill` prepares, each ``(members, batch, ...)``."""
 
-    def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
+    def fill(
+        self,
+        buffers: tuple[Tensor, ...],
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        mixing: Mixing | None = None,
+    ) -> None:
         """Prepare a batch: targets and weights are ``(members, batch, ...)``, smoothing ``(members, 1, 1)``."""
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
@@ -46,6 +57,7 @@ class CrossEntropy:
     """
 
     takes_weights = True
+    takes_mixing = True
 
     def __init__(self) -> None:
         self.n_classes = 0
@@ -78,11 +90,23 @@ class CrossEntropy:
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
         return (torch.zeros(members, batch, *self._positions, self.n_classes),)
 
-    def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
+    def fill(
+        self,
+        buffers: tuple[Tensor, ...],
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        mixing: Mixing | None = None,
+    ) -> None:
         """Fills ``-weight * target distribution``: then the loss is one product and its gradient needs no other."""
         (negative,) = buffers
         weights = _spread(weights, targets.shape).expand(targets.shape).unsqueeze(-1)
-        negative.zero_().scatter_(-1, targets.unsqueeze(-1), weights)
+        if mixing is None:
+            negative.zero_().scatter_(-1, targets.unsqueeze(-1), weights)
+        else:
+            own = weights * mixing.share.view(*mixing.share.shape, *[1] * (weights.dim() - 2))
+            negative.zero_().scatter_(-1, targets.unsqueeze(-1), own)
+            negative.scatter_add_(-1, mixing.partners_of(targets).unsqueeze(-1), weights - own)
         if smoothing is not None:
             smoothing = smoothing.view(-1, *[1] * (negative.dim() - 1))
             negative.mul_(1 - smoothing).addcmul_(weights, smoothing / self.n_classes)
@@ -103,6 +127,7 @@ class Elementwise:
     """
 
     takes_weights = True
+    takes_mixing = True
 
     def __init__(self) -> None:
         self._shape: tuple[int, ...] = ()
@@ -132,8 +157,15 @@ class Elementwise:
         ones = self._weights or (1,) * len(self._shape)
         return torch.zeros(members, batch, *self._shape), torch.zeros(members, batch, *ones)
 
-    def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
-        buffers[0].copy_(targets)
+    def fill(
+        self,
+        buffers: tuple[Tensor, ...],
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        mixing: Mixing | None = None,
+    ) -> None:
+        buffers[0].copy_(targets if mixing is None else mixing.of_numbers(targets))
         buffers[1].copy_(_spread(weights, targets.shape))
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
@@ -183,8 +215,15 @@ class BinaryCrossEntropy(Elementwise):
             raise DataError(f"Labels must lie between 0 and 1; {rows} hold others, such as {example:g}.")
         return targets
 
-    def fill(self, buffers: tuple[Tensor, ...], targets: Tensor, weights: Tensor, smoothing: Tensor | None) -> None:
-        super().fill(buffers, targets, weights, None)
+    def fill(
+        self,
+        buffers: tuple[Tensor, ...],
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        mixing: Mixing | None = None,
+    ) -> None:
+        super().fill(buffers, targets, weights, None, mixing)
         if smoothing is not None:
             smoothing = smoothing.view(-1, *[1] * (targets.dim() - 1))
             buffers[0].mul_(1 - smoothing).add_(smoothing / 2)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from annvil.task import FloatArray
 from annvil.training.accumulation import Contributions, Updates, local, shares_of
+from annvil.training.augmenting import Moment
 from annvil.training.averaging import Average
 from annvil.training.batches import BatchShape, Layouts, mix
 from annvil.training.distributed import Distributed
@@ -85,6 +86,8 @@ class Pack:
         self._layouts = Layouts(self.members, self.shape, job.weights, job.recipe.shuffle)
         self._noise = _Noise(job.layout, self.buffers, self.members, manner.distributed.rank)
         self._smoothing = _smoothing(self.members)
+        rank = manner.distributed.rank  # processes that train together augment each by chances of its own
+        self._chances = tuple(mix(member.seed, rank) if rank else member.seed for member in self.members)
         self._batches: list[tuple[Tensor, Tensor]] = []
         self._shares = torch.empty(0)
         self._own = OwnNetwork()
@@ -147,7 +150,7 @@ class Pack:
         if n_rows not in self._steps:
             self._steps[n_rows] = self._bind_step(n_rows)
         bound = self._steps[n_rows]
-        bound.load(self.job, rows, weights, self._smoothing)
+        bound.load(self.job, rows, weights, self._smoothing, self._moment(epoch, step))
         bound.run(self._seed(epoch * self.shape.steps + step))
         if self._sum is not None:
             self._sum.add(self.gradients, self._losses, shares)
@@ -178,6 +181,9 @@ class Pack:
         """What a step of a network that draws from PyTorch's generator is seeded with; -1: of the validation."""
         rank = self._manner.distributed.rank  # every process has noise of its own
         return mix(self.members[0].seed, step, 1 + rank) if self.job.draws else None
+
+    def _moment(self, epoch: int, step: int) -> Moment:
+        return Moment(self._chances, epoch, step, self.job.recipe.epochs)
 
     def mean_losses(self) -> FloatArray:
         """The mean training loss of each member over the rows of the epoch's updates done so far.

@@ -8,6 +8,7 @@ is measured: the road can change last bits, and the same request must give the s
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import torch
@@ -16,6 +17,7 @@ from annvil.errors import RequestError
 from annvil.training.batches import BatchShape
 from annvil.training.building import CannotRecord
 from annvil.training.job import Job, Workspace, bind_step, probe
+from annvil.training.recording import step_function, traceable
 from annvil.training.watching import Seen, watch
 
 _ROWS = 4
@@ -71,8 +73,13 @@ def _recorded(job: Job, seen: Seen) -> tuple[Job, str]:
             raise
         except CannotRecord as error:
             because = f"it {error}"
-        except Exception as error:  # whatever vmap stumbles over: alone, the network shows whether it is to blame
-            because = f"it cannot be vmapped: {str(error).splitlines()[0]}"
+        except Exception as error:
+            # If the step cannot be vmapped without being recorded either, that is the reason; the network alone was
+            # seen to compute. Otherwise the mistake is the recorder's, and must not pass for the network's.
+            because = _without_batched_form(job, shape)
+            if not because:
+                error.add_note(f"{type(job.given).__name__} could not be recorded; road='eager' trains it without.")
+                raise
     return _recording(job.changed(batched=False, draws=seen.draws), shape), because
 
 
@@ -84,6 +91,22 @@ def _recording(job: Job, shape: BatchShape) -> Job:
         buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
         bind_step(job, parameters, buffers, shape.validation_batch, Workspace(), torch.zeros(1))
     return replace(job, moving=job.recorded(1, shape.batch, True, ()).moved)
+
+
+def _without_batched_form(job: Job, shape: BatchShape) -> str:
+    """Why the step cannot be vmapped, as the end of a sentence about the network, or "" where it can."""
+    parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
+    buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
+    rows = [torch.zeros(1, shape.batch, *tensor.shape[1:], dtype=tensor.dtype) for tensor in job.inputs]
+    arguments = [*parameters, *buffers, *rows, *job.loss.buffers(1, shape.batch)]
+    for training in (True, False):
+        network = copy.deepcopy(job.network).train(training)
+        with traceable(batched=True):
+            try:
+                step_function(job, network, training)(*(tensor.clone() for tensor in arguments))
+            except Exception as error:  # the caller's code under vmap may raise whatever it likes
+                return f"it cannot be vmapped: {(str(error) or type(error).__name__).splitlines()[0]}"
+    return ""
 
 
 def _may_move(job: Job) -> tuple[int, ...]:
