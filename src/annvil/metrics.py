@@ -1,7 +1,8 @@
 """How predictions are scored: one definition of each metric, used by search, race, curves, report and bundle.
 
 Outputs are what every model returns: float64 ``(n_rows, n_classes)`` probabilities, or ``(n_rows, 1)`` values. The
-truth is int64 codes into ``task.classes``, or float64 values.
+truth is int64 codes into ``task.classes``, or float64 values; of several labels at once int64 0 and 1
+``(n_rows, n_classes)``, whose scores are in `annvil.label_scores`.
 
 Every score is a finite number on any non-empty set of rows. Where a textbook definition breaks down these rules hold,
 so that a fold without some class counts for nobody:
@@ -23,13 +24,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil import label_scores
 from annvil.errors import RequestError, did_you_mean
-from annvil.task import FloatArray, IntArray, Task, TaskKind
+from annvil.label_scores import decide_labels, label_thresholds, nearest_to_even, possible_cuts
+from annvil.task import FloatArray, IntArray, Task, TaskKind, Threshold
 
 Score = Callable[[Task, NDArray[Any], FloatArray, IntArray], float]
 """(task, truth, outputs, decided classes) → score; the decided classes are empty for regression."""
 
 CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass")
+LABELS: tuple[TaskKind, ...] = ("multilabel",)
+ALL_CLASSES = CLASSIFICATION + LABELS
 REGRESSION: tuple[TaskKind, ...] = ("regression",)
 
 SMALLEST_PROBABILITY = 1e-15
@@ -53,8 +58,8 @@ class Metric:
     kinds : the tasks it is defined for
     greater_is_better : scores are, errors are not
     needs_decision : whether it judges decided classes rather than probabilities or values
-    tunes_threshold : whether the threshold of a binary decision is chosen on out-of-fold predictions when this metric
-        is the chosen one
+    tunes_threshold : whether the threshold of a binary decision (or of each label) is chosen on out-of-fold
+        predictions when this metric is the chosen one
     explanation : one sentence for the report
     """
 
@@ -67,8 +72,10 @@ class Metric:
     needs_decision: bool = False
     tunes_threshold: bool = False
 
-    def score(self, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: float | None = None) -> float:
+    def score(self, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold = None) -> float:
         """The score of ``outputs`` ``(n_rows, n_outputs)`` against the truth ``y`` ``(n_rows,)``; always finite."""
+        if task.several:
+            return float(self.compute(task, y, outputs, decide_labels(outputs, threshold)))
         decided = decide(outputs, threshold) if task.is_classification else np.empty(0, dtype=np.int64)
         return float(self.compute(task, y, outputs, decided))
 
@@ -107,8 +114,11 @@ def _digits(value: float, sign: bool) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and places > 1 else text
 
 
-def decide(outputs: FloatArray, threshold: float | None = None) -> IntArray:
-    """Decided classes, int64 ``(n_rows,)``: the likeliest; of two with a threshold, the positive one from there on."""
+def decide(outputs: FloatArray, threshold: Threshold = None) -> IntArray:
+    """Decided classes, int64 ``(n_rows,)``: the likeliest; of two with a threshold, the positive one from there on.
+
+    Several labels are decided by `annvil.label_scores.decide_labels`.
+    """
     if threshold is not None and outputs.shape[1] == 2:
         return np.asarray(outputs[:, 1] >= threshold, dtype=np.int64)
     return np.asarray(outputs.argmax(axis=1), dtype=np.int64)
@@ -174,6 +184,19 @@ def _brier(task: Task, y: NDArray[Any], outputs: FloatArray, decided: IntArray) 
     return total / 2 if task.kind == "binary" else total
 
 
+def _or_of_labels(of_classes: Score, of_labels: Callable[[IntArray, FloatArray, IntArray], float]) -> Score:
+    """The first for one class a row, the second for several labels."""
+
+    def score(task: Task, y: NDArray[Any], outputs: FloatArray, decided: IntArray) -> float:
+        return of_labels(y, outputs, decided) if task.several else of_classes(task, y, outputs, decided)
+
+    return score
+
+
+def _of_labels(of_labels: Callable[[IntArray, FloatArray, IntArray], float]) -> Score:
+    return lambda task, y, outputs, decided: of_labels(y, outputs, decided)
+
+
 def _r2(task: Task, y: NDArray[Any], outputs: FloatArray, decided: IntArray) -> float:
     residual = float(np.sum((y - outputs[:, 0]) ** 2))
     total = float(np.sum((y - np.mean(y)) ** 2))
@@ -196,10 +219,10 @@ METRICS: dict[str, Metric] = {
         Metric(
             "roc_auc",
             "ROC AUC",
-            CLASSIFICATION,
+            ALL_CLASSES,
             True,
             "How often a row of the class is ranked above a row without it: 0.5 is guessing, 1 is perfect.",
-            _roc_auc,
+            _or_of_labels(_roc_auc, label_scores.roc_auc),
         ),
         Metric(
             "accuracy",
@@ -223,36 +246,64 @@ METRICS: dict[str, Metric] = {
         Metric(
             "f1",
             "F1",
-            CLASSIFICATION,
+            ALL_CLASSES,
             True,
             "Harmonic mean of precision (how many alarms are right) and recall (how many cases are found).",
-            _f1,
+            _or_of_labels(_f1, label_scores.macro_f1),
             needs_decision=True,
             tunes_threshold=True,
         ),
         Metric(
             "average_precision",
             "average precision",
-            CLASSIFICATION,
+            ALL_CLASSES,
             True,
             "Precision averaged over all recalls: how clean the top of the ranking is, when the class is rare.",
-            _average_precision,
+            _or_of_labels(_average_precision, label_scores.mean_average_precision),
         ),
         Metric(
             "log_loss",
             "log loss",
-            CLASSIFICATION,
+            ALL_CLASSES,
             False,
             "How surprised the predicted probabilities are by the truth; being sure and wrong costs most.",
-            _log_loss,
+            _or_of_labels(_log_loss, label_scores.log_loss),
         ),
         Metric(
             "brier",
             "Brier score",
-            CLASSIFICATION,
+            ALL_CLASSES,
             False,
             "Mean squared distance between predicted probabilities and what happened.",
-            _brier,
+            _or_of_labels(_brier, label_scores.brier),
+        ),
+        Metric(
+            "micro_f1",
+            "micro F1",
+            LABELS,
+            True,
+            "F1 of all labels together, so that labels on many rows count more.",
+            _of_labels(label_scores.micro_f1),
+            needs_decision=True,
+            tunes_threshold=True,
+        ),
+        Metric(
+            "subset_accuracy",
+            "subset accuracy",
+            LABELS,
+            True,
+            "The part of rows whose labels are all right, none missing and none too many.",
+            _of_labels(label_scores.subset_accuracy),
+            needs_decision=True,
+        ),
+        Metric(
+            "hamming_loss",
+            "Hamming loss",
+            LABELS,
+            False,
+            "The part of all yes-or-no answers, one for each row and label, that are wrong.",
+            _of_labels(label_scores.hamming_loss),
+            needs_decision=True,
         ),
         Metric(
             "r2",
@@ -274,7 +325,12 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-DEFAULTS: dict[TaskKind, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+DEFAULTS: dict[TaskKind, str] = {
+    "binary": "roc_auc",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "multilabel": "average_precision",
+}
 
 
 def metrics_for(kind: TaskKind) -> tuple[Metric, ...]:
@@ -283,7 +339,8 @@ def metrics_for(kind: TaskKind) -> tuple[Metric, ...]:
 
 
 def default_metric(task: Task) -> Metric:
-    """The metric used when none is named: ROC AUC for two classes, accuracy for more, R² for numbers."""
+    """The metric used when none is named: ROC AUC for two classes, accuracy for more, R² for numbers, mean
+    average precision for several labels at once."""
     return METRICS[DEFAULTS[task.kind]]
 
 
@@ -301,15 +358,15 @@ def metric_named(name: str, task: Task) -> Metric:
     if metric is None:
         raise RequestError(f"No metric is called {name!r}.{did_you_mean(key, known)} Choose from {', '.join(known)}.")
     if task.kind not in metric.kinds:
-        what = "classes" if task.is_classification else "numbers"
+        what = "several labels at once" if task.several else "classes" if task.is_classification else "numbers"
         raise RequestError(f"{metric.title} does not score {what}; for this task choose from {', '.join(known)}.")
     return metric
 
 
-def score_all(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: float | None = None) -> dict[str, float]:
+def score_all(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold = None) -> dict[str, float]:
     """Every metric of the task by name; all finite.
 
-    ``threshold`` decides for the positive class of a binary task (None: the likelier class).
+    ``threshold`` decides for the positive class of a binary task (None: the likelier class), and for each label.
     """
     return {metric.name: metric.score(task, y, outputs, threshold) for metric in metrics_for(task.kind)}
 
@@ -334,26 +391,26 @@ def resolve_worth(metric: Metric, asked: float | None, dummy_score: float) -> fl
     return WORTH_OF_AN_ERROR * dummy_score if dummy_score > 0 else WORTH_OF_AN_ERROR
 
 
-def best_threshold(metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray) -> float | None:
+def best_threshold(metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray) -> Threshold:
     """The threshold on the positive class's probability that serves ``metric`` best on these (out-of-fold) rows.
 
     None where no threshold is to be chosen: more than two classes, a metric without one, or rows of one class only.
     All cuts between neighbouring probabilities are tried; of equally good ones the nearest to 0.5 is taken.
+
+    Several labels have one each, chosen for the label's F1 (see `label_thresholds`), also where the metric judges the
+    ranking alone and so has no preference; None for metrics of decisions that probabilities of one half serve best.
     """
+    if task.several:
+        if not len(y) or (metric.needs_decision and not metric.tunes_threshold):
+            return None
+        return label_thresholds(y, outputs, together=metric.name == "micro_f1")
     if task.kind != "binary" or not metric.tunes_threshold or len(_present(y)) < 2:
         return None
-    order = np.argsort(-outputs[:, 1], kind="stable")
-    probability, positive = outputs[order, 1], (y[order] == 1).astype(np.float64)
-    last_of_ties = np.append(np.flatnonzero(np.diff(probability) != 0), len(probability) - 1)
-    found = np.cumsum(positive)[last_of_ties]
-    alarms = last_of_ties + 1.0
-    n_positive, n_rows = float(positive.sum()), float(len(y))
+    found, alarms, cuts = possible_cuts(y, outputs[:, 1])
+    n_positive, n_rows = float((y == 1).sum()), float(len(y))
     if metric.name == "f1":
         value = 2 * found / (alarms + n_positive)
     else:
         rejected = (n_rows - n_positive) - (alarms - found)
         value = (found / n_positive + rejected / (n_rows - n_positive)) / 2
-    below = np.append(probability[last_of_ties[:-1] + 1], 0.0)
-    cuts = (probability[last_of_ties] + below) / 2
-    best = np.flatnonzero(value >= value.max() - 1e-12)
-    return float(cuts[best[np.argmin(np.abs(cuts[best] - 0.5))]])
+    return nearest_to_even(value, cuts)

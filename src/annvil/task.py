@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 TaskKind = Literal["binary", "multiclass", "regression", "multilabel"]
 Label = str | int | float | bool
 
+Threshold = float | tuple[float, ...] | None
+"""From which probability on something is said: the positive one of two classes (a number), each of several labels (one
+number each), or None: the likelier class, and labels that are likelier there than not."""
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -37,6 +41,11 @@ class Task:
     def is_classification(self) -> bool:
         """Whether the target is a class."""
         return self.kind != "regression"
+
+    @property
+    def several(self) -> bool:
+        """Whether any number of the classes is right at once; ``y`` is then 0 and 1 ``(n_rows, n_classes)``."""
+        return self.kind == "multilabel"
 
     @property
     def n_outputs(self) -> int:
