@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from annvil.training.augmenting import Augment, Mixing, Moment
+    from annvil.augmenting import Augment, Mixing, Moment
     from annvil.training.distributed import Distributed
     from annvil.training.engine import train_population
     from annvil.training.population import Population
@@ -35,14 +35,14 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "Augment": "annvil.training.augmenting",
+        "Augment": "annvil.augmenting",
         "Distributed": "annvil.training.distributed",
         "Listener": "annvil.training.recipe",
         "Look": "annvil.training.recipe",
         "Member": "annvil.training.recipe",
         "Metric": "annvil.training.recipe",
-        "Mixing": "annvil.training.augmenting",
-        "Moment": "annvil.training.augmenting",
+        "Mixing": "annvil.augmenting",
+        "Moment": "annvil.augmenting",
         "Muon": "annvil.training.recipe",
         "Population": "annvil.training.population",
         "Progress": "annvil.training.recipe",

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from annvil.augmenting import Augment
 from annvil.errors import DataError, RequestError, name_rows
 from annvil.training import machine, roads
 from annvil.training.allocator import LARGE_STEP, freed_memory_kept
-from annvil.training.augmenting import Augment
 from annvil.training.batches import BatchShape
 from annvil.training.chance import seeded
 from annvil.training.checkpoint import Checkpoint, fingerprint

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from annvil.training.augmenting import Augment, Moment
+from annvil.augmenting import Augment, Moment
 from annvil.training.batches import BatchShape
 from annvil.training.chance import seeded
 from annvil.training.convolutions import channels_last

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from annvil.augmenting import Mixing
 from annvil.errors import RequestError
-from annvil.training.augmenting import Mixing
 from annvil.training.named_losses import (
     AbsoluteError,
     BinaryCrossEntropy,

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from annvil.augmenting import Mixing
 from annvil.errors import DataError, RequestError, name_rows
-from annvil.training.augmenting import Mixing
 
 
 class Loss(Protocol):

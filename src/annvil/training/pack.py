@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from annvil.augmenting import Moment
 from annvil.task import FloatArray
 from annvil.training.accumulation import Contributions, Updates, local, shares_of
-from annvil.training.augmenting import Moment
 from annvil.training.averaging import Average
 from annvil.training.batches import BatchShape, Layouts, mix
 from annvil.training.distributed import Distributed

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
+
+_MASK = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class Moment:
     epoch: int
     step: int
     epochs: int
+
+    def chance(self, member: int) -> np.random.Generator:
+        """A generator for the batch of the member at that place; it follows from its seed, the epoch and the step."""
+        return np.random.default_rng((self.seeds[member] & _MASK, self.epoch, self.step))
 
 
 @dataclass(frozen=True)
