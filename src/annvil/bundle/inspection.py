@@ -22,12 +22,14 @@ from annvil.errors import BundleError
 ALLOWED_OPERATORS: Mapping[str, frozenset[str]] = {
     "": frozenset(
         {
+            "Abs",
             "Add",
             "Cast",
             "Clip",
             "Concat",
             "Conv",
             "Cos",
+            "CumSum",
             "Div",
             "Einsum",
             "Expand",
@@ -51,6 +53,7 @@ ALLOWED_OPERATORS: Mapping[str, frozenset[str]] = {
             "ReduceSumSquare",
             "Relu",
             "Reshape",
+            "Round",
             "Selu",
             "Shape",
             "Sigmoid",

@@ -11,7 +11,6 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,8 @@ class Predictor:
         self._session = _session(graph, self.schema, self.task)
         self._classes = _as_array(self.task.classes)
         self._missing = frozenset(manifest.info.missing)
-        values = sum(prod(spec.shape) for spec in graph_inputs(self.schema))
+        forms = [field.form for field in self.schema if field.form is not None]
+        values = forms[0].n_bytes if forms else len(self.schema)
         self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(values, 1)))
 
     @classmethod

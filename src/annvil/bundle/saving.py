@@ -16,6 +16,7 @@ from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, des
 from annvil.bundle.storage import write_folder, write_zip
 from annvil.data.table import Field, graph_inputs
 from annvil.graph import Graph, Value
+from annvil.preparation.picture_form import write_in_form
 from annvil.task import Task
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
@@ -34,11 +35,14 @@ def export(fitted: Writable, schema: Sequence[Field], task: Task) -> bytes:
 
     The inputs follow from the schema, whatever the model reads of them: ``numbers`` float64 ``(rows, n_numbers)`` and
     ``texts`` string ``(rows, n_texts)`` of a table, either of which may have no columns; ``pixels`` uint8 ``(rows,
-    height, width, channels)`` of pictures. The output is ``prediction``, float64 ``(rows, n_outputs)``: probabilities
-    in the order of ``task.classes``, or values.
+    height, width, channels)`` of pictures, of any height and width: the graph brings them to the model's form
+    (`annvil.preparation.picture_form`). The output is ``prediction``, float64 ``(rows, n_outputs)``: probabilities in
+    the order of ``task.classes``, or values.
     """
     graph = Graph()
     raw = [graph.input(spec.name, spec.dtype, ["rows", *spec.shape]) for spec in graph_inputs(schema)]
+    if schema and schema[0].form is not None:
+        raw = [write_in_form(graph, raw[0], schema[0].form)]
     outputs = graph.cast(fitted.write(graph, *raw), "float64")
     return graph.finish({"prediction": (outputs, "float64", ["rows", task.n_outputs])})
 

@@ -87,11 +87,11 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class GraphInput:
-    """One input of a saved graph: its name, NumPy type, and sizes after the rows."""
+    """One input of a saved graph: its name, NumPy type, and sizes after the rows; a name is a size of any value."""
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int | str, ...]
 
 
 def graph_inputs(schema: Sequence[Field]) -> tuple[GraphInput, ...]:
@@ -101,7 +101,7 @@ def graph_inputs(schema: Sequence[Field]) -> tuple[GraphInput, ...]:
     [(1,), (1,)]
     """
     if len(schema) == 1 and schema[0].form is not None:
-        return (GraphInput("pixels", "uint8", schema[0].form.shape),)
+        return (GraphInput("pixels", "uint8", ("height", "width", schema[0].form.channels)),)
     n_texts = sum(spec.is_text for spec in schema)
     return GraphInput("numbers", "float64", (len(schema) - n_texts,)), GraphInput("texts", "string", (n_texts,))
 

@@ -50,7 +50,7 @@ def test_what_a_saved_graph_takes():
         np.zeros((2, 4, 6, 3), dtype=np.uint8), images_from_arrays(np.zeros((1, 4, 6, 3), np.uint8)).form
     )
     (spec,) = graph_inputs(images.schema)
-    assert (spec.name, spec.dtype, spec.shape) == ("pixels", "uint8", (4, 6, 3))
+    assert (spec.name, spec.dtype, spec.shape) == ("pixels", "uint8", ("height", "width", 3))
     assert images.feeds()["pixels"].shape == (2, 4, 6, 3)
     assert images.schema == (Field("image", "image", form=images.form),)
 
