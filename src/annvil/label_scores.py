@@ -1,9 +1,9 @@
 """Scores and decisions where any number of labels is right at once.
 
 Truth is int64 0 and 1 ``(n_rows, n_labels)``, outputs are a probability for each label, float64 of the same shape;
-every label is a question of its own. Averages over labels weigh labels equally ("macro"); a label that no row or every row
-has is left out of those that ask for both (ROC AUC) or for one row with it (average precision, F1 of what is neither
-there nor said). Where no label is left the score is what `annvil.metrics` says of rows of one class.
+every label is a question of its own. Averages over labels weigh labels equally ("macro"). As `annvil.metrics` leaves
+out absent classes, a label that no row has is left out of them, and from ROC AUC one that every row has; where none is
+left, ROC AUC is 0.5 and the others are 0.
 """
 
 from __future__ import annotations

@@ -93,17 +93,17 @@ def test_what_was_read_is_told(several):
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("empty", "photos"), ("one class", "photos"), ("several labels", "cannot compare yet; name one column")],
+    [("empty", "photos"), ("one class", "photos"), ("a label on no picture", "is on no picture; leave it out")],
 )
 def test_bad_sources_end_with_a_sentence(annvil, tmp_path, kind, message):
     source = tmp_path / "photos"
     source.mkdir()
     if kind == "one class":
         Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(source / "a.png")
-    if kind == "several labels":
+    if kind == "a label on no picture":
         source = tmp_path / "labels.npz"
         X = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
-        np.savez(source, X=X, y=np.tile([[0, 1, 1], [1, 1, 0], [1, 0, 1], [0, 0, 0]], (10, 1)))
+        np.savez(source, X=X, y=np.tile([[0, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]], (10, 1)))
     result = annvil("fit", source, "--out", tmp_path / "runs", "--budget", "10s")
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output

@@ -149,9 +149,9 @@ X = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
     [
         (
             (X, np.tile([[0, 1, 1], [1, 1, 0], [1, 0, 1], [0, 0, 0]], (10, 1))),
-            {},
+            {"metric": "accuracy"},
             RequestError,
-            "several labels at once",
+            "does not score several labels at once",
         ),
         ((X, np.tile([0, 1], 20)), {"columns": ["a"]}, RequestError, "Pictures have no columns"),
         ((X, np.tile([0, 1], 20)), {"size": 0}, RequestError, "from 1 to 4096"),

@@ -35,6 +35,9 @@ MOST_SIDE = 1 << 14
 _SEALED = re.compile(rb'\{\n "seal": "([0-9a-f]{64})",(\n.*)', re.DOTALL)
 
 
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file of the bundle must be."""
 
@@ -62,7 +65,8 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     missing : texts that stand for "no value" in raw rows, beside the usual ones (`annvil.data.table.Dataset.missing`)
     data : fingerprint of the training data
     metric, scores, spreads : the metric that chose; mean and standard deviation over the outer folds of every metric
-    threshold : a binary model says ``classes[1]`` from this probability on; None: whichever class is likelier
+    threshold : a binary model says ``classes[1]`` from this probability on; None: whichever class is likelier. Of
+        several labels a list: each is said from its own probability on; None: from one half on
     parity, parity_rows : largest difference between this graph and the model in memory, over that many held-out rows
     versions : of the libraries that made the model; `save` fills them in
     architecture : of the network whose weights lie beside the graph, for whoever goes on training it; empty without
@@ -77,7 +81,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     metric: str = ""
     scores: dict[str, float | None] = {}
     spreads: dict[str, float | None] = {}
-    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    threshold: Probability | tuple[Probability, ...] | None = None
     parity: float | None = None
     parity_rows: int = 0
     versions: dict[str, str] = {}
@@ -204,7 +208,13 @@ def read_manifest(content: bytes, where: str) -> Manifest:
 def _check_consistency(manifest: Manifest, where: str) -> None:
     """What types alone cannot say."""
     classes, names = manifest.task.classes, [record.name for record in manifest.schema]
-    expected = {"binary": len(classes) == 2, "multiclass": len(classes) >= 2, "regression": not classes}
+    threshold = manifest.info.threshold
+    expected = {
+        "binary": len(classes) == 2,
+        "multiclass": len(classes) >= 2,
+        "regression": not classes,
+        "multilabel": len(classes) >= 2,
+    }
     known = set(LARGEST_PART) - {MANIFEST}
     for holds, what in (
         (manifest.format_version >= 1, f"its format version is {manifest.format_version}"),
@@ -216,7 +226,14 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
             and ("image" not in [record.kind for record in manifest.schema] or len(names) == 1),
             "a model of pictures has one input, which has a form",
         ),
-        (manifest.info.threshold is None or manifest.task.kind == "binary", "only a binary task has a threshold"),
+        (
+            not isinstance(threshold, float | int) or manifest.task.kind == "binary",
+            "only a binary task has a threshold",
+        ),
+        (
+            not isinstance(threshold, tuple) or (manifest.task.kind == "multilabel" and len(threshold) == len(classes)),
+            "only several labels have thresholds, one each",
+        ),
         (GRAPH in manifest.parts, f"it lists no {GRAPH}"),
         (set(manifest.parts) <= known, f"it lists parts other than {' and '.join(sorted(known))}"),
         (all(part.size <= LARGEST_PART.get(name, 0) for name, part in manifest.parts.items()), "a part is too large"),

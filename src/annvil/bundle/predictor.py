@@ -22,6 +22,8 @@ from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, des
 from annvil.bundle.storage import Storage
 from annvil.data.table import Field, Inputs, graph_inputs
 from annvil.errors import BundleError, RequestError
+from annvil.label_scores import decide_labels
+from annvil.metrics import decide
 from annvil.task import FloatArray, Label, Task
 
 BLOCK_ROWS = 1024
@@ -68,6 +70,8 @@ class Predictor:
     def predict(self, rows: Any) -> NDArray[Any]:
         """Labels as the user wrote them, or float64 values; shape ``(n_rows,)``.
 
+        Where several labels are right at once: int64 0 and 1 ``(n_rows, n_labels)`` in the order of ``task.classes``.
+
         Parameters
         ----------
         rows : for a model of pictures: a path, a folder, an array, or a list of those. Else raw rows with the columns
@@ -83,6 +87,8 @@ class Predictor:
 
     def predict_proba(self, rows: Any) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)``, columns in the order of ``task.classes``; ``rows`` as in `predict`.
+
+        Of several labels each has a probability of its own; otherwise a row adds up to 1.
 
         Raises
         ------
@@ -110,12 +116,14 @@ class Predictor:
             return np.concatenate(list(pool.map(lambda rows: self._run(inputs.take(rows)), blocks)))
 
     def decide(self, outputs: FloatArray) -> NDArray[Any]:
-        """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on."""
+        """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on; 0 and 1
+        for each of several labels."""
         if not self.task.is_classification:
             return outputs[:, 0]
         threshold = self.manifest.info.threshold
-        chosen = outputs.argmax(axis=1) if threshold is None else (outputs[:, 1] >= threshold).astype(np.intp)
-        labels: NDArray[Any] = self._classes[chosen]
+        if self.task.several:
+            return decide_labels(outputs, threshold)
+        labels: NDArray[Any] = self._classes[decide(outputs, threshold)]
         return labels
 
     def _conform_aloud(self, rows: Any) -> Inputs:

@@ -14,9 +14,11 @@ from annvil.cli.console import print_exactly, safe
 from annvil.files import write_atomically
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from annvil.bundle import Predictor
     from annvil.data.raw import RawColumn
-    from annvil.task import FloatArray
+    from annvil.task import FloatArray, Task
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -76,11 +78,28 @@ def _bundle_in(path: Path) -> Path:
 
 
 def _predicted(predictor: Predictor, outputs: FloatArray) -> Iterator[tuple[str, Iterable[Any]]]:
-    """``predicted_TARGET``, and for classes ``probability_CLASS`` for each."""
+    """``predicted_TARGET``, and for classes ``probability_CLASS`` for each.
+
+    Several labels are written in one cell with a bar between, ``cat|dog``, as `annvil fit` reads them; none leaves it
+    empty.
+    """
     task = predictor.task
-    yield f"predicted_{task.target}", map(harmless, predictor.decide(outputs).tolist())
+    if task.several:
+        yield _labels_column(task), map(harmless, joined(task, predictor.decide(outputs)))
+    else:
+        yield f"predicted_{task.target}", map(harmless, predictor.decide(outputs).tolist())
     for number, label in enumerate(task.classes):
         yield f"probability_{label}", outputs[:, number].tolist()
+
+
+def _labels_column(task: Task) -> str:
+    """A target of several columns is named after them all, which is no name for one column."""
+    return "predicted_labels" if task.target == ", ".join(map(str, task.classes)) else f"predicted_{task.target}"
+
+
+def joined(task: Task, said: NDArray[Any]) -> list[str]:
+    """The labels of each row of 0 and 1 ``(n_rows, n_labels)`` with bars between."""
+    return ["|".join(str(task.classes[k]) for k in row.nonzero()[0]) for row in said]
 
 
 def _names(inputs: Any) -> Iterator[tuple[str, Iterable[Any]]]:

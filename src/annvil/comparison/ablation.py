@@ -54,8 +54,8 @@ def steps_for(dataset: Dataset[Inputs], chosen: Sequence[tuple[Contender, dict[s
 
 
 def classes_are_unequal(dataset: Dataset[Inputs]) -> bool:
-    """Whether weighting classes can matter at all."""
-    if not dataset.task.is_classification:
+    """Whether weighting classes can matter at all; labels have thresholds of their own instead."""
+    if not dataset.task.is_classification or dataset.task.several:
         return False
     counts = np.bincount(dataset.y, minlength=dataset.task.n_outputs)
     return bool(counts.max() >= UNEQUAL * max(1, counts.min()))

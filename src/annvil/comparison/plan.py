@@ -86,6 +86,7 @@ def shape_of(dataset: Dataset[Inputs], n_rows: int) -> Shape:
         n_outputs=dataset.task.n_outputs,
         is_classification=dataset.task.is_classification,
         form=schema[0].form if schema else None,
+        several=dataset.task.several,
     )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from annvil.task import Threshold
+
 Json = Any
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
 State = Literal["waiting", "running", "finished", "cut short", "declined", "failed"]
@@ -36,7 +38,7 @@ class FoldResult:
     n_parameters: int
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    threshold: float | None = None  # of a binary decision, chosen on out-of-fold predictions; None: the likelier class
+    threshold: Threshold = None  # of a binary decision or of each label, chosen on out-of-fold predictions
 
 
 @dataclass(frozen=True)

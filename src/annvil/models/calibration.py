@@ -80,15 +80,51 @@ class VectorScaling:
         return text + (" and shifted per class." if any(self.bias) else ".")
 
 
+@dataclass(frozen=True)
+class LabelScaling:
+    """Several labels at once, each scaled on its own: ``sigmoid(scale * logit(clip(p, SMALLEST, 1 - SMALLEST)))``.
+
+    ``scale`` has a number for each label; 1 leaves it as it is.
+    """
+
+    scale: tuple[float, ...]
+
+    @property
+    def n_parameters(self) -> int:
+        """The scales that are not 1."""
+        return sum(scale != 1.0 for scale in self.scale)
+
+    def apply(self, outputs: FloatArray) -> FloatArray:
+        """Calibrated probabilities of probabilities, float64 ``(n_rows, n_labels)``; NaN stays."""
+        from scipy.special import expit, logit
+
+        return np.asarray(expit(np.asarray(self.scale) * logit(np.clip(outputs, SMALLEST, 1 - SMALLEST))))
+
+    def write(self, graph: Graph, outputs: Value) -> Value:
+        """The same in the graph: float64 probabilities in, float64 probabilities out."""
+        clipped = graph.op("Clip", outputs, graph.constant(SMALLEST), graph.constant(1 - SMALLEST))
+        rest = graph.op("Sub", graph.constant(1.0), clipped)
+        logits = graph.op("Sub", graph.op("Log", clipped), graph.op("Log", rest))
+        return graph.op("Sigmoid", graph.op("Mul", logits, graph.constant(np.asarray(self.scale))))
+
+    def describe(self) -> str:
+        """One sentence for the report."""
+        softer, sharper = sum(scale < 1 for scale in self.scale), sum(scale > 1 for scale in self.scale)
+        return f"Probabilities were made softer for {softer} and sharper for {sharper} of {len(self.scale)} labels."
+
+
+Scaling = VectorScaling | LabelScaling
+
+
 def fit_calibration(
     task: Task, y: NDArray[Any], out_of_fold: FloatArray, *, class_weighted: bool = False
-) -> VectorScaling | None:
+) -> Scaling | None:
     """The correction that out-of-fold predictions ask for, or None when they ask for none.
 
     Parameters
     ----------
     task : regression gets None
-    y : int64 class codes ``(n_rows,)``
+    y : int64 class codes ``(n_rows,)``; several labels: 0 and 1 ``(n_rows, n_labels)``, each corrected as if alone
     out_of_fold : probabilities ``(n_rows, n_classes)``; rows of NaN are left out
     class_weighted : whether the fit weighted its classes, so that a bias per class is to be expected
     """
@@ -96,10 +132,22 @@ def fit_calibration(
         return None
     rows = np.flatnonzero(np.isfinite(out_of_fold).all(axis=1))
     rows = rows[:: max(1, len(rows) // MOST_ROWS)]
-    if len(rows) < FEWEST_ROWS or len(np.unique(y[rows])) < 2:
+    if len(rows) < FEWEST_ROWS:
         return None
-    logs = np.log(np.clip(out_of_fold[rows], SMALLEST, 1.0))
-    codes = np.asarray(y[rows], dtype=np.int64)
+    if not task.several:
+        return _fit_classes(y[rows], out_of_fold[rows], class_weighted)
+    each = [
+        _fit_classes(y[rows, k], np.stack([1 - out_of_fold[rows, k], out_of_fold[rows, k]], axis=1), False)
+        for k in range(task.n_outputs)
+    ]
+    return LabelScaling(tuple(1.0 if one is None else one.scale for one in each)) if any(each) else None
+
+
+def _fit_classes(y: NDArray[Any], outputs: FloatArray, class_weighted: bool) -> VectorScaling | None:
+    if len(np.unique(y)) < 2:
+        return None
+    logs = np.log(np.clip(outputs, SMALLEST, 1.0))
+    codes = np.asarray(y, dtype=np.int64)
     n_classes = logs.shape[1]
     best, best_cost = None, _negative_log_likelihood(logs, codes)
     for scaling in [_fit_temperature(logs, codes), _fit_vector(logs, codes) if class_weighted else None]:

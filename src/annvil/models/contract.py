@@ -91,6 +91,7 @@ class Shape:
     n_outputs: int
     is_classification: bool
     form: ImageForm | None = None  # of pictures; ``n_numbers`` is then the number of their values
+    several: bool = False  # labels: any number of the outputs is right at once
 
 
 class Deadline:

@@ -10,6 +10,7 @@ import numpy as np
 
 from annvil.data.table import Dataset
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.links import link_of
 from annvil.models.network_bag import NetworkBag
 from annvil.models.network_recipe import (
     HALVING,
@@ -164,7 +165,8 @@ def best_fitted(name: str, dataset: Dataset, searched: Searched) -> Fitted:
     """The best candidate of a search as a result."""
     best = min(searched.candidates, key=lambda candidate: candidate.trial.score)
     share = 1 / len(best.networks)
-    bag = NetworkBag(searched.preparation, best.networks, (share,) * len(best.networks), searched.target)
+    shares = (share,) * len(best.networks)
+    bag = NetworkBag(searched.preparation, best.networks, shares, searched.target, link_of(dataset.task))
     return Fitted(
         contender=name,
         job=searched.job,

@@ -40,7 +40,7 @@ class ConstantMember:
 
 
 class Dummy:
-    """Class frequencies (with Laplace's +1, so that no class is impossible), or the mean of the target."""
+    """Frequencies of classes or labels (with Laplace's +1, so that none is impossible), or the mean of the target."""
 
     name = "dummy"
     title = "Dummy"
@@ -56,7 +56,7 @@ class Dummy:
 
     def fit(self, dataset: Dataset[Inputs], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One constant per job. It costs nothing, so the deadline only ends it between jobs."""
-        words = "class frequencies" if dataset.task.is_classification else "the mean of the target"
+        words = _words(dataset.task)
         for job in jobs:
             if context.deadline.passed:
                 context.cut_short = True
@@ -83,8 +83,16 @@ class Dummy:
             )
 
 
+def _words(task: Task) -> str:
+    if task.several:
+        return "label frequencies"
+    return "class frequencies" if task.is_classification else "the mean of the target"
+
+
 def _constant(task: Task, y: NDArray[Any]) -> FloatArray:
     if not task.is_classification:
         return np.array([np.mean(y)], dtype=np.float64)
+    if task.several:
+        return np.asarray((y.sum(axis=0) + 1.0) / (len(y) + 2.0))
     counts = np.bincount(y, minlength=task.n_outputs) + 1.0
     return np.asarray(counts / counts.sum())

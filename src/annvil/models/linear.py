@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset, Table
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape, as_outputs
-from annvil.models.linear_fits import Coefficients, RidgePath, fit_logistic
+from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
+from annvil.models.links import Link, link_of, linked, write_link
 from annvil.models.metering import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
@@ -33,34 +34,33 @@ SEARCH_ROWS = 50_000
 
 @dataclass(frozen=True)
 class LinearMember:
-    """Prepared inputs times coefficients, through softmax or back to target units."""
+    """Prepared inputs times coefficients, through the link or back to target units."""
 
     preparation: LinearPreparation
     fit: Coefficients
     target: TargetScaling | None  # for regression
+    link: Link = "softmax"
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
-        return _outputs(self.fit, self.target, self.preparation.transform(inputs).numbers)
+        return _outputs(self.fit, self.target, self.link, self.preparation.transform(inputs).numbers)
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """The same in float64."""
         prepared, _ = self.preparation.write(graph, numbers, texts)
         product = graph.op("MatMul", graph.cast(prepared, "float64"), graph.constant(self.fit.slopes))
         scores = graph.op("Add", product, graph.constant(self.fit.intercepts))
-        if self.target is None:
-            return graph.op("Softmax", scores, axis=1)
-        return self.target.write(graph, scores)
+        return write_link(graph, self.link, scores) if self.target is None else self.target.write(graph, scores)
 
     @property
     def n_parameters(self) -> int:
-        """Slopes and intercepts; two classes need one set."""
+        """Slopes and intercepts; two classes need one set, two labels two."""
         n_features, n_outputs = self.fit.slopes.shape
-        return int((n_features + 1) * (1 if n_outputs == 2 else n_outputs))
+        return int((n_features + 1) * (1 if n_outputs == 2 and self.link == "softmax" else n_outputs))
 
 
 class Linear:
-    """Logistic regression or ridge regression on scaled numbers and one-hot categories."""
+    """Logistic regression (one for each of several labels) or ridge regression on scaled numbers and categories."""
 
     name = "linear"
     title = "Linear model"
@@ -117,7 +117,7 @@ def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
         return [_candidate(dataset.task, float(given["penalty"]), bool(given["class_weighted"]))]
     plain = [_candidate(dataset.task, penalty, False) for penalty in PENALTIES]
     task = dataset.task
-    may_weight = task.is_classification and effort.options.imbalance == "auto"
+    may_weight = task.is_classification and not task.several and effort.options.imbalance == "auto"
     if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
         plain[3:3] = [_candidate(task, 1.0, True)]
         plain[6:6] = [_candidate(task, 10.0, True)]
@@ -148,7 +148,7 @@ class _InnerFits:
             fit = path.coefficients(candidate.configuration["penalty"])
         else:
             fit, _ = _logistic(task, train, y, candidate)
-        return None, _outputs(fit, target, test)
+        return None, _outputs(fit, target, link_of(task), test)
 
     def _prepare(self, number: int) -> tuple[Any, ...]:
         split, task = self._job.inner[number], self._dataset.task
@@ -174,7 +174,7 @@ def _fit_rows(dataset: Dataset, rows: IntArray, candidate: Candidate, options: O
     train = preparation.transform(inputs).numbers
     if task.is_classification:
         fit, converged = _logistic(task, train, y, candidate)
-        return LinearMember(preparation, fit, None), converged
+        return LinearMember(preparation, fit, None, link_of(task)), converged
     target = TargetScaling.fit(y)
     path = RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
     return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
@@ -185,16 +185,17 @@ def _prepared(inputs: Table, y: NDArray[Any], task: Task, options: Options) -> L
 
 
 def _logistic(task: Task, train: NDArray[Any], y: NDArray[Any], candidate: Candidate) -> tuple[Coefficients, bool]:
+    if task.several:
+        return fit_labels(train, y, candidate.configuration["penalty"])
     weights = class_weights(y, task.n_outputs) if candidate.class_weighted else None
     return fit_logistic(train, y, task.n_outputs, candidate.configuration["penalty"], weights)
 
 
-def _outputs(fit: Coefficients, target: TargetScaling | None, features: NDArray[Any]) -> FloatArray:
+def _outputs(fit: Coefficients, target: TargetScaling | None, link: Link, features: NDArray[Any]) -> FloatArray:
     scores = features.astype(np.float64) @ fit.slopes + fit.intercepts
     if target is not None:
         return as_outputs(target.inverse(scores))
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return linked(link, scores)
 
 
 def _seconds_per_fit(shape: Shape, n_rows: int) -> float:
@@ -203,5 +204,7 @@ def _seconds_per_fit(shape: Shape, n_rows: int) -> float:
     if not shape.is_classification:
         smaller = float(min(n_columns, n_rows))
         return 0.01 + 3e-5 * n_columns + 3e-9 * n_rows * n_columns * math.sqrt(smaller) + 2e-9 * smaller**3
+    if shape.several:
+        return shape.n_outputs * _seconds_per_fit(replace(shape, n_outputs=2, several=False), n_rows)
     n_coefficients = n_columns * (1 if shape.n_outputs == 2 else shape.n_outputs)
     return 0.02 + 3e-5 * n_columns + 1e-7 * n_rows * n_coefficients + 1e-9 * min(n_coefficients, 500) ** 3

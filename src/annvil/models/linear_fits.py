@@ -104,6 +104,17 @@ def fit_logistic(
     return Coefficients(slopes, intercepts), converged
 
 
+def fit_labels(features: NDArray[Any], y: IntArray, penalty: float) -> tuple[Coefficients, bool]:
+    """A logistic regression for each label of ``y`` 0 and 1 ``(n_rows, n_labels)``; whether all solvers converged.
+
+    The penalty is the same for all; a label that no row or every row has is predicted so, less one row in doubt.
+    """
+    fits = [fit_logistic(features, y[:, k], 2, penalty, None) for k in range(y.shape[1])]
+    slopes = np.stack([fit.slopes[:, 1] - fit.slopes[:, 0] for fit, _ in fits], axis=1)
+    intercepts = np.array([fit.intercepts[1] - fit.intercepts[0] for fit, _ in fits])
+    return Coefficients(slopes, intercepts), all(converged for _, converged in fits)
+
+
 def _solve(features: NDArray[Any], y: IntArray, n_classes: int, penalty: float, weights: FloatArray | None) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

@@ -52,8 +52,8 @@ class Memory:
     Attributes
     ----------
     points : float32 ``(n_rows, n_features)``
-    answers : float64 ``(n_rows, n_outputs)``: classes as 0/1 columns, or values
-    prior : ``(n_outputs,)``: class frequencies, added as one pseudo-row; None for regression
+    answers : float64 ``(n_rows, n_outputs)``: classes and labels as 0/1 columns, or values
+    prior : ``(n_outputs,)``: frequencies of classes or labels, added as one pseudo-row; None for regression
     """
 
     points: NDArray[np.float32]
@@ -231,6 +231,8 @@ def _remember(dataset: Dataset, rows: IntArray, options: Options) -> tuple[Linea
 def _answers(task: Task, y: NDArray[Any]) -> tuple[FloatArray, FloatArray | None]:
     if not task.is_classification:
         return np.asarray(y, dtype=np.float64)[:, None], None
+    if task.several:
+        return y.astype(np.float64), (y.sum(axis=0) + 1.0) / (len(y) + 2.0)
     columns = np.eye(task.n_outputs)[y]
     counts = columns.sum(axis=0) + 1.0
     return columns, counts / counts.sum()

@@ -10,6 +10,7 @@ import numpy as np
 
 from annvil.data.table import Table
 from annvil.graph import Graph, Value
+from annvil.models.links import Link, linked_tensor, write_link
 from annvil.preparation import NetworkPreparation, Prepared, TargetScaling
 from annvil.task import FloatArray
 
@@ -32,19 +33,21 @@ class NetworkBag:
     networks : in evaluation mode, on the CPU
     weights : of the networks, adding up to 1
     target : brings regression outputs back to target units; None for classes
+    link : from scores of classes or labels to probabilities
     """
 
     preparation: NetworkPreparation
     networks: tuple[nn.Module, ...]
     weights: tuple[float, ...]
     target: TargetScaling | None
+    link: Link = "softmax"
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
         numbers, codes = as_tensors(self.preparation.transform(inputs))
         numbers = numbers.to(next(self.networks[0].parameters()).dtype)
         outputs = [
-            weight * network_outputs(network, numbers, codes, self.target)
+            weight * network_outputs(network, numbers, codes, self.target, self.link)
             for network, weight in zip(self.networks, self.weights, strict=True)
         ]
         return np.asarray(np.sum(outputs, axis=0))
@@ -60,7 +63,7 @@ class NetworkBag:
         for network, weight in zip(self.networks, self.weights, strict=True):
             output: Value = network.write(graph, prepared, codes)  # type: ignore[operator]
             if self.target is None:
-                output = graph.op("Softmax", output, axis=-1)
+                output = write_link(graph, self.link, output)
             if hasattr(network, "k"):  # a shared ensemble: (rows, k, outputs)
                 output = graph.op("ReduceMean", output, graph.constant([1], "int64"), keepdims=0)
             if self.target is not None:
@@ -83,7 +86,11 @@ def as_tensors(prepared: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def network_outputs(
-    network: nn.Module, numbers: torch.Tensor, codes: torch.Tensor, target: TargetScaling | None
+    network: nn.Module,
+    numbers: torch.Tensor,
+    codes: torch.Tensor,
+    target: TargetScaling | None,
+    link: Link = "softmax",
 ) -> FloatArray:
     """What one network says of prepared rows: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)``."""
     import torch
@@ -96,6 +103,6 @@ def network_outputs(
             )
         ]
         raw = torch.cat(parts)
-        raw = raw if target is not None else torch.softmax(raw, dim=-1)
+        raw = raw if target is not None else linked_tensor(link, raw)
         outputs: Any = (raw.mean(dim=1) if raw.dim() == 3 else raw).numpy()
     return np.asarray(outputs if target is None else target.inverse(outputs))

@@ -14,6 +14,7 @@ import numpy as np
 from annvil.data.table import Dataset
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
 from annvil.models.dense import DenseArchitecture, mean_curves, notes_of, summary_of
+from annvil.models.links import link_of
 from annvil.models.network_bag import NetworkBag
 from annvil.models.network_recipe import Settings, plan_search, settings_for
 from annvil.models.network_search import Searched, TrainedCandidate, search
@@ -78,6 +79,7 @@ class NetworkEnsemble:
             tuple(n for n, _ in networks),
             tuple(weight for _, weight in networks),
             searched.target,
+            link_of(dataset.task),
         )
         heaviest = max(chosen, key=lambda pair: pair[1])[0]
         return Fitted(

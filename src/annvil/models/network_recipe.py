@@ -217,7 +217,7 @@ def settings_for(architecture: Architecture, dataset: Dataset, job: Job, effort:
     task = dataset.task
     n_train = max(len(split.train) for split in job.inner)
     chosen = list(architecture.portfolio(task.is_classification, n_train)[: effort.candidates])
-    may_weight = task.is_classification and effort.options.imbalance == "auto"
+    may_weight = task.is_classification and not task.several and effort.options.imbalance == "auto"
     if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
         chosen = [replace(s, class_weighted=True) if s.number in WEIGHTED else s for s in chosen]
     return chosen

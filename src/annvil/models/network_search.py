@@ -22,6 +22,7 @@ import numpy as np
 
 from annvil.data.table import Dataset
 from annvil.models.contract import Context, Job, Options
+from annvil.models.links import link_of
 from annvil.models.metering import Stopwatch
 from annvil.models.network_bag import as_tensors, network_outputs
 from annvil.models.network_recipe import Architecture, Settings, Sizes
@@ -40,6 +41,10 @@ STACK_BYTES = 1 << 28
 
 INITIAL_ROWS = 512
 """Training rows that initial weights are fitted to (assumed: enough for standard deviations)."""
+
+
+LOSSES = {"softmax": "cross-entropy", "sigmoid": "binary-cross-entropy", "identity": "squared-error"}
+"""The loss that belongs to each way from scores to outputs."""
 
 
 @dataclass
@@ -169,7 +174,8 @@ def _prepare(
         inputs, scaling=options.scaling, y=y, task=task, seed=job.seed
     )
     target = None if task.is_classification else TargetScaling.fit(y)
-    targets = torch.from_numpy(np.asarray(y, dtype=np.int64) if target is None else target.transform(y))
+    answers = np.asarray(y, dtype=np.float32 if task.several else np.int64) if target is None else target.transform(y)
+    targets = torch.from_numpy(answers)
     numbers, codes = as_tensors(prepared)
     splits = _positions(job)
     sizes = Sizes(
@@ -284,7 +290,7 @@ def _train_group(
         torch.cat([prepared[number].targets for number in used]),
         members,
         replace(first.recipe, threads=context.threads or "auto"),
-        "cross-entropy" if dataset.task.is_classification else "squared-error",
+        LOSSES[link_of(dataset.task)],
         weights=weights,
         should_stop=lambda: context.deadline.passed,
         checkpoint=_checkpoint(context.folder, prepared, entries, first.recipe),
@@ -317,7 +323,7 @@ def _judge_job(
         pairs = [trained[entry] for entry in entries]
         networks = tuple(population.network(place) for population, place in pairs)
         outputs = [
-            network_outputs(network, ready.numbers[test], ready.codes[test], ready.target)
+            network_outputs(network, ready.numbers[test], ready.codes[test], ready.target, link_of(dataset.task))
             for network, (_, test) in zip(networks, ready.splits, strict=True)
         ]
         described = Candidate(settings.to_json(), settings.describe(), settings.class_weighted)

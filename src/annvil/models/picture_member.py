@@ -10,6 +10,7 @@ import numpy as np
 from annvil.data.images.pictures import Images
 from annvil.graph import Graph, Value
 from annvil.models.contract import Origin
+from annvil.models.links import link_of, linked_tensor, write_link
 from annvil.preparation import TargetScaling
 from annvil.task import FloatArray, Task
 
@@ -63,13 +64,11 @@ class PictureMember:
 
     def _outputs(self, pixels: Tensor) -> Tensor:
         outputs: Tensor = self.network(pixels)
-        return outputs.softmax(-1) if self.task.is_classification else outputs
+        return linked_tensor(link_of(self.task), outputs)
 
     def write(self, graph: Graph, pixels: Value) -> Value:
         """Pixels → the same outputs."""
-        output: Value = self.network.write(graph, pixels)  # type: ignore[operator]
-        if self.task.is_classification:
-            output = graph.op("Softmax", output, axis=-1)
+        output = write_link(graph, link_of(self.task), self.network.write(graph, pixels))  # type: ignore[operator]
         return output if self.target is None else self.target.write(graph, output)
 
     def origin(self) -> Origin:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Inputs
-from annvil.models.calibration import SMALLEST, VectorScaling, fit_calibration
+from annvil.models.calibration import SMALLEST, Scaling, fit_calibration
 from annvil.models.contract import Context, Job, Json
 from annvil.task import FloatArray, IntArray, Task
 
@@ -49,7 +49,7 @@ class Trial:
 
     candidate: Candidate
     out_of_fold: FloatArray
-    calibration: VectorScaling | None
+    calibration: Scaling | None
     score: float
     spread: float
 
@@ -182,7 +182,13 @@ def assemble_out_of_fold(job: Job, predictions: Sequence[FloatArray]) -> FloatAr
 
 
 def row_losses(task: Task, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
-    """The selection loss of each row ``(n_rows,)``: log-loss in nats, or squared error in squared target units."""
+    """The selection loss of each row ``(n_rows,)``: log-loss in nats, or squared error in squared target units.
+
+    Of several labels it is the sum of their log-losses: the nats of the row, as for classes.
+    """
+    if task.several:
+        chosen = np.where(y == 1, outputs, 1.0 - outputs)
+        return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)).sum(axis=1))
     if task.is_classification:
         chosen = outputs[np.arange(len(y)), np.asarray(y, dtype=np.int64)]
         return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)))

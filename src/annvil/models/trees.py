@@ -18,12 +18,24 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset, Table
 from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.links import linked
 from annvil.models.metering import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
-from annvil.models.trees_growth import GROWTHS, Growth, baseline_of, grow_trees, seconds_per_fit
+from annvil.models.trees_growth import (
+    GROWTHS,
+    MOST_TREES,
+    ROUNDS,
+    Growth,
+    baseline_of,
+    grow_trees,
+    seconds_per_fit,
+)
 from annvil.models.trees_onnx import forest_of, write_forest
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
 from annvil.task import FloatArray, IntArray, Task
+
+MOST_LABELS = 40
+"""Labels at once, each with trees of its own in every fold (assumed: beyond, model and training take minutes)."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +65,7 @@ class TreesMember:
         if self.model is not None and len(features):
             raw = self.model.decision_function(features) if self.is_classification else self.model.predict(features)
             scores[:, self.columns] = raw.reshape(len(features), -1)
-        if not self.is_classification:
-            return scores
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return linked("softmax" if self.is_classification else "identity", scores)
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """One ensemble node; base scores and softmax in float64."""
@@ -77,6 +86,41 @@ class TreesMember:
         """A column and a threshold for each inner node, a value for each leaf."""
         return len(self.base) if self.model is None else forest_of(self.model._predictors, self.columns).n_parameters
 
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """How long it grew."""
+        return (0 if self.model is None else self.model.n_iter_,)
+
+
+@dataclass(frozen=True)
+class LabelTreesMember:
+    """A boosted model with two classes, there and not there, for each label; all see the same prepared columns."""
+
+    preparation: TreePreparation
+    labels: tuple[TreesMember, ...]
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """A probability for each label ``(n_rows, n_labels)``."""
+        return self.outputs(self.preparation.transform(inputs).numbers)
+
+    def outputs(self, features: NDArray[np.float32]) -> FloatArray:
+        """The same from prepared columns."""
+        return np.stack([label.outputs(features)[:, 1] for label in self.labels], axis=1)
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """An ensemble node for each label."""
+        return graph.concat([graph.columns(label.write(graph, numbers, texts), [1]) for label in self.labels])
+
+    @property
+    def n_parameters(self) -> int:
+        """Those of all labels."""
+        return sum(label.n_parameters for label in self.labels)
+
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """How long each label's model grew."""
+        return tuple(rounds for label in self.labels for rounds in label.rounds)
+
 
 class BoostedTrees:
     """Gradient boosted trees on numbers and target-encoded categories."""
@@ -86,7 +130,12 @@ class BoostedTrees:
     family: Family = "trees"
 
     def declines(self, shape: Shape) -> str | None:
-        """Never."""
+        """Many labels at once: each is a model of its own."""
+        if shape.several and shape.n_outputs > MOST_LABELS:
+            return (
+                f"Boosted trees sit out above {MOST_LABELS} labels at once: every label needs trees of its own, and "
+                f"there are {shape.n_outputs}."
+            )
         return None
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
@@ -110,14 +159,14 @@ class BoostedTrees:
         watch = Stopwatch()
         splits = [_SplitData(dataset, job, number, effort) for number in range(len(job.inner))]
 
-        def fit_split(candidate: Candidate, number: int) -> tuple[TreesMember, FloatArray]:
+        def fit_split(candidate: Candidate, number: int) -> tuple[TreesMember | LabelTreesMember, FloatArray]:
             return splits[number].grow(Growth(**candidate.configuration), effort.scale, context)
 
         trials, members = try_candidates(dataset, job, _candidates(dataset, job, effort), fit_split, context)
         if not trials:
             return None
         best = best_of(trials)
-        rounds = [0 if member.model is None else member.model.n_iter_ for member in members]
+        rounds = [rounds for member in members for rounds in member.rounds]
         return Fitted(
             contender=self.name,
             job=job,
@@ -138,7 +187,7 @@ def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
         return [_candidate(Growth(**effort.configuration))]
     task = dataset.task
     growths = list(GROWTHS)
-    may_weight = task.is_classification and effort.options.imbalance == "auto"
+    may_weight = task.is_classification and not task.several and effort.options.imbalance == "auto"
     if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
         growths[3:3] = [replace(growths[0], class_weighted=True)]
         growths[6:6] = [replace(growths[2], class_weighted=True)]
@@ -157,10 +206,23 @@ class _SplitData:
         self._seed = int(np.random.default_rng([job.seed, number]).integers(2**31))
         self._prepared: tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]] | None = None
 
-    def grow(self, growth: Growth, scale: float, context: Context) -> tuple[TreesMember, FloatArray]:
+    def grow(self, growth: Growth, scale: float, context: Context) -> tuple[TreesMember | LabelTreesMember, FloatArray]:
         """A member grown on the split's training rows, and its outputs for the test rows."""
-        preparation, train, test = self._rows()
+        preparation, _, test = self._rows()
         task, y = self._dataset.task, self._dataset.y
+        if not task.several:
+            return self._grow_one(task, y, growth, scale, context)
+        # As many trees for all labels together as many classes get.
+        scale *= min(1.0, MOST_TREES / (ROUNDS * task.n_outputs))
+        one = Task("binary", task.target, (0, 1))
+        labels = (self._grow_one(one, y[:, k], growth, scale, context)[0] for k in range(task.n_outputs))
+        member = LabelTreesMember(preparation, tuple(labels))
+        return member, member.outputs(test)
+
+    def _grow_one(
+        self, task: Task, y: NDArray[Any], growth: Growth, scale: float, context: Context
+    ) -> tuple[TreesMember, FloatArray]:
+        preparation, train, test = self._rows()
         y_train, y_test = y[self._split.train], y[self._split.test]
         if not task.is_classification:
             model = grow_trees(growth, scale, self._seed, (train, y_train), (test, y_test), None, context)

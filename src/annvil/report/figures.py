@@ -310,7 +310,10 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
 
 def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
     """Whether predicted probabilities come true."""
-    if view.task.kind == "binary":
+    if view.task.several:
+        probability, happened = held_out.outputs.ravel(), held_out.y.ravel() == 1
+        predicted, observed = "predicted probability of a label", "how often the label was there"
+    elif view.task.kind == "binary":
         positive = str(view.task.classes[1])
         probability, happened = held_out.outputs[:, 1], held_out.y == 1
         predicted, observed = f"predicted probability of “{positive}”", f"how often it was “{positive}”"

@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing, Verdict
 from annvil.exhibits import Exhibit
+from annvil.label_scores import decide_labels, scores_of_labels
 from annvil.metrics import METRICS, Metric, decide, metrics_for
 from annvil.report import figures, summaries, wording
 from annvil.report.charts.confusion import MOST_CLASSES
 from annvil.report.figures import Figure, score_text
 from annvil.report.glossary import Glossary
-from annvil.report.view import ReportView
+from annvil.report.view import HeldOut, ReportView
 from annvil.safe import clean
 
 VERDICTS = {
@@ -219,15 +220,34 @@ def _errors(view: ReportView) -> dict[str, Any] | None:
         off = np.abs(held_out.y - held_out.outputs[:, 0])
         half, most = (wording.digits(float(np.quantile(off, q)), 3) for q in (0.5, 0.9))
         sentence = f"Half of the predictions are off by {half} or less, nine in ten by {most} or less."
-        return {"figures": [figures.residual_figure(view, held_out)], "rates": [], "often": [], "sentence": sentence}
+        shown = [figures.residual_figure(view, held_out)]
+        return {"figures": shown, "rates": [], "often": [], "labels": [], "sentence": sentence}
     classes = [str(c) for c in view.task.classes]
+    if view.task.several:
+        return _errors_of_labels(view, held_out)
     counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
     shown = [figures.confusion_figure(view, held_out), figures.reliability_figure(view, held_out)]
     return {
         "figures": [figure for figure in shown if figure is not None],
         "rates": summaries.binary_rates(counts, *classes) if view.task.kind == "binary" else [],
         "often": summaries.frequent_confusions(counts, classes) if len(classes) > MOST_CLASSES else [],
+        "labels": [],
         "sentence": "",
+    }
+
+
+def _errors_of_labels(view: ReportView, held_out: HeldOut) -> dict[str, Any]:
+    """Several labels at once have no confusion matrix: a table of every label, the worst told first."""
+    each = scores_of_labels(held_out.y, held_out.outputs, held_out.threshold)
+    order = sorted(range(len(each)), key=lambda k: (each[k].f1, each[k].n_with))
+    whole = int((decide_labels(held_out.outputs, held_out.threshold) == held_out.y).all(axis=1).sum())
+    rows = wording.plain_count(len(held_out.y), view.unit)
+    return {
+        "figures": [figures.reliability_figure(view, held_out)],
+        "rates": [],
+        "often": [],
+        "labels": [(str(view.task.classes[k]), each[k]) for k in order],
+        "sentence": f"All labels are right for {wording.count(whole)} of {rows}; {held_out.how}.",
     }
 
 

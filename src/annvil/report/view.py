@@ -11,7 +11,7 @@ from annvil.comparison.results import Comparison
 from annvil.data.table import ColumnNote, Source
 from annvil.exhibits import Exhibit
 from annvil.explanation import Importance
-from annvil.task import FloatArray, Task
+from annvil.task import FloatArray, Task, Threshold
 
 if TYPE_CHECKING:
     from annvil.data import Finding
@@ -23,16 +23,16 @@ class HeldOut:
 
     Attributes
     ----------
-    y : int64 codes into ``task.classes`` ``(n,)``, or float64 values
+    y : int64 codes into ``task.classes`` ``(n,)``, 0 and 1 ``(n, n_classes)`` of several labels, or float64 values
     outputs : float64 ``(n, n_outputs)``
     how : half a sentence on where they come from, such as "every row was predicted by the fold that had not seen it"
-    threshold : decides for the positive class of a binary task; None: the likelier class
+    threshold : decides for the positive class of a binary task, and for each label; None: what is likelier
     """
 
     y: NDArray[Any]
     outputs: FloatArray
     how: str
-    threshold: float | None = None
+    threshold: Threshold = None
 
 
 @dataclass(frozen=True)
@@ -91,3 +91,8 @@ class ReportView:
     shipped: ShippedModel | None = None
     usage: tuple[Snippet, ...] = ()
     exhibits: tuple[Exhibit, ...] = ()  # whatever can be looked at
+
+    @property
+    def unit(self) -> str:
+        """What one of the things is called that the model predicts: "row" or "picture"."""
+        return "picture" if any(note.kind == "image" for note in self.columns) else "row"

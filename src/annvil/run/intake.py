@@ -69,11 +69,6 @@ def check_request(request: FitRequest, dataset: Dataset[Inputs]) -> None:
     """
     from annvil.metrics import default_metric, metric_named
 
-    if dataset.task.kind == "multilabel":
-        raise RequestError(
-            f"{dataset.source.name} has pictures with several labels at once, which annvil fit cannot compare yet; "
-            "name one column of the labels as target (--target)."
-        )
     if request.size is not None and not _holds_pictures(dataset):
         raise RequestError(f"size is the side of pictures, and {dataset.source.name} is a table; leave it out.")
     metric = metric_named(request.metric, dataset.task) if request.metric else default_metric(dataset.task)

@@ -13,12 +13,14 @@ from annvil.comparison.results import Comparison
 from annvil.data.images import Images
 from annvil.data.table import Dataset, Inputs
 from annvil.exhibits import Exhibit, Picture, enlargement, png
+from annvil.label_scores import decide_labels
 from annvil.metrics import Metric, decide, metric_named
 from annvil.models.contract import Deadline
+from annvil.models.selection import row_losses
 from annvil.report.summaries import wilson
 from annvil.report.wording import percent, plain_count
 from annvil.run.folder import RunFolder
-from annvil.task import FloatArray, IntArray, Label, Task
+from annvil.task import FloatArray, IntArray, Label, Task, Threshold
 
 MOST_SHOWN, MOST_MISTAKES = 24, 16
 """Pictures of the exhibit, and how many of them may be mistakes, so that what goes well is seen too (assumed)."""
@@ -37,7 +39,7 @@ def official_test(
     dataset: Dataset[Inputs],
     comparison: Comparison,
     folder: RunFolder,
-    threshold: float | None,
+    threshold: Threshold,
     deadline: Deadline,
 ) -> tuple[str, ...]:
     """One sentence on the shipped model's score on the test set of the source; empty where it has none.
@@ -65,9 +67,13 @@ def official_test(
             f"{metric.title} {score} ({_interval(*map(metric.shows, ends)) if ends else 'no time to say how sure'})"
         )
     if dataset.task.is_classification:
-        hits = int((decide(outputs, threshold) == test.y).sum())
+        if dataset.task.several:
+            what, right = "all labels right for", (decide_labels(outputs, threshold) == test.y).all(axis=1)
+        else:
+            what, right = "accuracy", decide(outputs, threshold) == test.y
+        hits = int(right.sum())
         ends = wilson(hits, test.n_rows)
-        scores.append(f"accuracy {hits / test.n_rows:.1%} ({_interval(*(f'{end:.1%}' for end in ends))})")
+        scores.append(f"{what} {hits / test.n_rows:.1%} ({_interval(*(f'{end:.1%}' for end in ends))})")
     return (f"On {of_test}: {', '.join(scores)}.",)
 
 
@@ -76,7 +82,7 @@ def _interval(low: str, high: str) -> str:
 
 
 def _bootstrap(
-    metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: float | None, deadline: Deadline
+    metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold, deadline: Deadline
 ) -> tuple[float, float] | None:
     """The 2.5% and 97.5% points of the score over rows drawn again; None when the deadline passed first."""
     random = np.random.default_rng(0)
@@ -98,7 +104,7 @@ def pictures_and_predictions(dataset: Dataset[Inputs], comparison: Comparison, s
         return ()
     rows, outputs = store.predictions(contender, "repeat-0-fold-0")
     y = dataset.y[rows]
-    make = _of_classes if dataset.task.is_classification else _of_numbers
+    make = _of_labels if dataset.task.several else _of_classes if dataset.task.is_classification else _of_numbers
     order, captions, wrong, sentences = make(dataset.task, y, outputs, result.threshold)
     pixels = dataset.inputs.pixels(rows[order])
     enlarge = enlargement(*pixels.shape[1:3])
@@ -113,7 +119,7 @@ Chosen = tuple[IntArray, list[str], NDArray[np.bool_], tuple[str, ...]]
 """Positions among the held-out rows, a caption and a flag for each, and what is said above them."""
 
 
-def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: float | None) -> Chosen:
+def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold) -> Chosen:
     decided = decide(outputs, threshold)
     sure = outputs[np.arange(len(y)), decided]
     mistakes = np.flatnonzero(decided != y)
@@ -137,7 +143,33 @@ def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: flo
     return order, captions, decided[order] != y[order], (said, brackets)
 
 
-def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: float | None) -> Chosen:
+def _of_labels(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold) -> Chosen:
+    """Those with the least likely truth first: the surer of what is wrong, and the more of it, the graver."""
+    said = decide_labels(outputs, threshold)
+    wrong = (said != y).any(axis=1)
+    mistakes = np.flatnonzero(wrong)
+    mistakes = mistakes[np.argsort(-row_losses(task, y, outputs)[mistakes], kind="stable")][:MOST_MISTAKES]
+    right = np.random.default_rng(0).permutation(np.flatnonzero(~wrong))[: MOST_SHOWN - len(mistakes)]
+    order = np.concatenate([mistakes, right]).astype(np.int64)
+    names = np.array([_short(label) for label in task.classes], dtype=object)
+    captions = []
+    for i in order:
+        missed, surplus = names[(y[i] == 1) & (said[i] == 0)], names[(y[i] == 0) & (said[i] == 1)]
+        parts = [", ".join(names[y[i] == 1]) or "no label"]
+        parts += [f"missed {', '.join(missed)}"] if len(missed) else []
+        parts += [f"wrongly said {', '.join(surplus)}"] if len(surplus) else []
+        captions.append("; ".join(parts))
+    n_wrong, held_out = int(wrong.sum()), plain_count(len(y), "held-out picture")
+    if not n_wrong:
+        said_of = f"All labels of {held_out} of the first fold were told rightly; these are drawn at random."
+        return order, captions, wrong[order], (said_of,)
+    said_of = (
+        f"Of {held_out} of the first fold, {n_wrong:,} have a label missed or wrongly said; the gravest come first."
+    )
+    return order, captions, wrong[order], (said_of, "The others are drawn at random from those told rightly.")
+
+
+def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold) -> Chosen:
     order = np.argsort(-np.abs(outputs[:, 0] - y), kind="stable")[:MOST_SHOWN].astype(np.int64)
     captions = [f"{y[i]:.4g}, said {outputs[i, 0]:.4g}" for i in order]
     said = f"The largest errors among {plain_count(len(y), 'held-out picture')} of the first fold."

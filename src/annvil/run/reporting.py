@@ -22,7 +22,7 @@ from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
 from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
-from annvil.task import Task
+from annvil.task import Task, Threshold
 
 MOST_HELD_OUT = 20_000
 """Held-out rows kept for the charts of the report (assumed: more would not change what they show)."""
@@ -144,7 +144,7 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
     write_atomically(folder.path / "held_out.safetensors", save(arrays))
 
 
-def _read_held_out(folder: RunFolder, threshold: float | None) -> HeldOut:
+def _read_held_out(folder: RunFolder, threshold: Threshold) -> HeldOut:
     from safetensors.numpy import load
 
     arrays = load((folder.path / "held_out.safetensors").read_bytes())

@@ -21,7 +21,7 @@ from annvil.explanation import Importance, importance
 from annvil.metrics import best_threshold, metric_named
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.run.folder import RunFolder
-from annvil.task import FloatArray
+from annvil.task import FloatArray, Threshold
 
 PARITY_ROWS = 10_000
 IMPORTANCE_ROWS = 2000
@@ -43,7 +43,7 @@ class Shipped:
     parity_rows: int
     n_rows: int  # rows it learnt from
     fit_seconds: float
-    threshold: float | None
+    threshold: Threshold
     notice: str = ""  # why it is not the model it should be
 
 
@@ -170,8 +170,8 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs
     return parity, len(rows)
 
 
-def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> float | None:
-    """From which probability on the shipped model says the positive class, where the metric depends on it."""
+def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> Threshold:
+    """From which probability on the shipped model says a label, or the positive class where the metric asks for it."""
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
     metric = metric_named(comparison.metric, dataset.task)
     return best_threshold(metric, dataset.task, dataset.y[fitted.job.rows[known]], fitted.out_of_fold[known])
