@@ -15,7 +15,7 @@ NUMBERS, CLASSES = table()
 
 
 def job(members: list[Member]) -> Job:
-    return _check(small_network, (NUMBERS,), CLASSES, members, Recipe(1, batch_size=32), "cross-entropy", None)
+    return _check(small_network, (NUMBERS,), CLASSES, members, Recipe(1, batch_size=32), "cross-entropy", None, None)
 
 
 def test_members_of_one_shape_share_packs_sorted_by_settings() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +14,22 @@ from annvil.training.batches import BatchShape
 from annvil.training.job import Job, Workspace
 from annvil.training.pack import Manner, Pack
 from annvil.training.packing import SIDE_BY_SIDE, cut, share
+
+Pool = ThreadPoolExecutor | None
+"""Threads of the workers; None where the caller's own thread is the only one."""
+
+
+@contextmanager
+def at_work(workers: int) -> Iterator[Pool]:
+    """The workers' threads: what is set there of the processor ends with them.
+
+    A single worker needs none: handing over and waiting takes longer than an epoch of a few rows (measured).
+    """
+    if workers == 1:
+        yield None
+        return
+    with ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
+        yield pool
 
 
 class Crew:
@@ -31,8 +48,14 @@ class Crew:
         self._owners: list[int] = []
         self._workspaces = [Workspace() for _ in range(workers)]
 
-    def each(self, pool: ThreadPoolExecutor, do: Callable[[Pack], Any]) -> list[Any]:
-        """``do`` for every pack, each on its own worker; the results in the order of the packs."""
+    def each(self, pool: Pool, do: Callable[[Pack], Any]) -> list[Any]:
+        """``do`` for every pack, each on its own worker; the results in the order of the packs.
+
+        Without a pool, the caller is the only worker.
+        """
+        if pool is None:
+            with torch.no_grad(), _without_denormals():
+                return [do(pack) for pack in self.packs]
 
         def mine(worker: int) -> list[tuple[int, Any]]:
             with torch.no_grad():
@@ -115,3 +138,20 @@ class Crew:
         for number, pack in enumerate(self.packs):
             start = f"pack {number} "
             pack.set_state({n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)})
+
+
+_DENORMAL = torch.ones(1, dtype=torch.int32).view(torch.float32)
+
+
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Moments of units that get no gradient any more fade into denormal numbers, on which processors are slow.
+
+    They are flushed to zero; then the caller's own setting, which can only be read off what it does, is put back.
+    """
+    flushes = not bool(_DENORMAL * 1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(flushes)

@@ -263,6 +263,11 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
         # One thread inside operations in any case: their number can change bits, that of workers cannot.
         workers = min(most, len(packs))
         return workers, 1, f"{len(packs)} packs on {workers} workers"
+    if job.parts > 1:
+        gain = machine.second_worker_gain()
+        if asked == "auto" and not machine.workers_pay():
+            return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
+        return min(most, job.parts), 1, f"each of the {job.parts} parts of a batch has a thread of its own"
     if asked == "auto" and job.bfloat16:
         return 1, 1, "products in bfloat16 are over before a second thread has begun"
     shape = BatchShape.of(job.members[0], job.recipe)

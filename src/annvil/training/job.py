@@ -50,6 +50,7 @@ class Job:
     bfloat16: bool = False
     moving: tuple[int, ...] = ()
     augment: Augment | None = None
+    parts: int = 1  # of every batch; see `parts`
     work_of_row: float = 0.0  # of eager steps, which nobody can read it off; see `probe`
     _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)

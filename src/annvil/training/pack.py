@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,10 +18,11 @@ from annvil.training.batches import BatchShape, Layouts, mix
 from annvil.training.distributed import Distributed
 from annvil.training.eager import OwnNetwork
 from annvil.training.job import BoundStep, Job, Workspace, bind_step
+from annvil.training.noise import Noise, places_of_keys
 from annvil.training.optimisers import Optimiser
+from annvil.training.parts import Part, Parts
 from annvil.training.recipe import Member
 from annvil.training.schedules import rate_factor, regularisation_factor
-from annvil.training.stack import Layout
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class Manner:
     """What all packs of a run have in common beyond their job.
 
     ``matrices`` are the parameters that Muon takes, in bfloat16 if ``bfloat16_muon``; ``watched``: whether the last
-    gradient of an epoch is kept for a listener.
+    gradient of an epoch is kept for a listener; ``side_by_side``: whether parts of a batch have a thread each.
     """
 
     matrices: tuple[str, ...] = ()
     bfloat16_muon: bool = False
     watched: bool = False
     distributed: Distributed = field(default_factory=Distributed)
+    side_by_side: bool = False
 
 
 _PLAIN = Manner()
@@ -72,7 +75,7 @@ class Pack:
         self._losses = torch.zeros(count)
         self.updates = Updates(self.shape.steps, job.recipe.accumulate, job.recipe.batches == "exact")
         self._sum: Contributions | None = None
-        if job.recipe.accumulate > 1 or manner.distributed.world > 1:
+        if job.recipe.accumulate > 1 or manner.distributed.world > 1 or job.parts > 1:
             total = workspace.tensor("contributions", (size + count,))
             self._sum = Contributions(job.layout, total, count, manner.distributed)
         self.update = self.gradients if self._sum is None else self._sum.gradients
@@ -84,10 +87,16 @@ class Pack:
         self.loss_sums = torch.zeros(count, dtype=torch.float64)
         self.step_done = 0
         self._layouts = Layouts(self.members, self.shape, job.weights, job.recipe.shuffle)
-        self._noise = _Noise(job.layout, self.buffers, self.members, manner.distributed.rank)
+        self._parts = self._cut() if job.parts > 1 else None
+        of_parts = [self.buffers] if self._parts is None else [part.buffers for part in self._parts.parts]
+        rank = manner.distributed.rank
+        # Parts of a batch, and processes that train together, have noise and chances of augmentation of their own.
+        places = [(rank, number) if number else (rank,) if rank else () for number in range(len(of_parts))]
+        self._noise = [
+            Noise(job.layout, buffers, self.members, place) for buffers, place in zip(of_parts, places, strict=True)
+        ]
+        self._chances = [tuple(mix(m.seed, *place) if place else m.seed for m in self.members) for place in places]
         self._smoothing = _smoothing(self.members)
-        rank = manner.distributed.rank  # processes that train together augment each by chances of its own
-        self._chances = tuple(mix(member.seed, rank) if rank else member.seed for member in self.members)
         self._batches: list[tuple[Tensor, Tensor]] = []
         self._shares = torch.empty(0)
         self._own = OwnNetwork()
@@ -127,7 +136,8 @@ class Pack:
         for step in range(self.step_done, until):
             progress = self._progress(epoch, step)
             regularisation = regularisation_factor(self.job.recipe, progress)
-            self._noise.set(epoch * self.shape.steps + step, regularisation)
+            for noise in self._noise:
+                noise.set(epoch * self.shape.steps + step, regularisation)
             self._compute_gradients(epoch, step)
             if self.updates.ends[step]:
                 self._update(step, progress, regularisation)
@@ -147,10 +157,13 @@ class Pack:
         n_rows = rows.shape[1]
         if n_rows == 0:  # more processes than rows
             return
+        if self._parts is not None and self._sum is not None:
+            self._parts.compute(rows, weights, shares, self._sum, self._bind_part, partial(self._load, epoch, step))
+            return
         if n_rows not in self._steps:
             self._steps[n_rows] = self._bind_step(n_rows)
         bound = self._steps[n_rows]
-        bound.load(self.job, rows, weights, self._smoothing, self._moment(epoch, step))
+        self._load(epoch, step, bound, 0, rows, weights)
         bound.run(self._seed(epoch * self.shape.steps + step))
         if self._sum is not None:
             self._sum.add(self.gradients, self._losses, shares)
@@ -182,8 +195,24 @@ class Pack:
         rank = self._manner.distributed.rank  # every process has noise of its own
         return mix(self.members[0].seed, step, 1 + rank) if self.job.draws else None
 
-    def _moment(self, epoch: int, step: int) -> Moment:
-        return Moment(self._chances, epoch, step, self.job.recipe.epochs)
+    def _load(self, epoch: int, step: int, bound: BoundStep, part: int, rows: Tensor, weights: Tensor) -> None:
+        moment = Moment(self._chances[part], epoch, step, self.job.recipe.epochs)
+        bound.load(self.job, rows, weights, self._smoothing, moment)
+
+    def _cut(self) -> Parts:
+        """The parts of a batch: the first in this pack's memory, the others with their own."""
+        own = [*self.job.moving, *places_of_keys(self.job.layout)]
+        parts = [Part(self.workspace, self.gradients, self._losses, self.buffers)]
+        for _ in range(1, self.job.parts):
+            workspace = Workspace()
+            buffers = [b.clone() if place in own else b for place, b in enumerate(self.buffers)]
+            gradients = workspace.tensor("gradients", tuple(self.gradients.shape))
+            parts.append(Part(workspace, gradients, torch.zeros_like(self._losses), buffers))
+        return Parts(parts, self.job.moving, self._manner.side_by_side)
+
+    def _bind_part(self, part: Part, rows: int) -> BoundStep:
+        parameters, gradients = self.views(self.parameters), self.views(part.gradients)
+        return bind_step(self.job, parameters, part.buffers, rows, part.workspace, part.losses, gradients)
 
     def mean_losses(self) -> FloatArray:
         """The mean training loss of each member over the rows of the epoch's updates done so far.
@@ -278,45 +307,3 @@ class Pack:
 def _smoothing(members: Sequence[Member]) -> Tensor | None:
     values = [member.label_smoothing for member in members]
     return torch.tensor(values).view(-1, 1, 1) if any(values) else None
-
-
-class _Noise:
-    """Sets what the noise modules of the members read: a rate and a key, new for every step.
-
-    A noise module is one with buffers named ``rate`` (float32) and ``key`` (int32), such as `annvil.networks.Dropout`.
-    A key follows from the member's seed, the module's place in the network and the number of the step, never from other
-    members. Processes that train together have noise of their own.
-    """
-
-    def __init__(self, layout: Layout, buffers: Sequence[Tensor], members: Sequence[Member], rank: int) -> None:
-        by_name = dict(zip(layout.buffers, buffers, strict=True))
-        paths = [name.removesuffix("key") for name in layout.buffers if name == "key" or name.endswith(".key")]
-        paths = [path for path in paths if f"{path}rate" in by_name]
-        self._keys = [by_name[f"{path}key"] for path in paths]
-        self._rates = [by_name[f"{path}rate"] for path in paths]
-        for rate in self._rates:
-            for k, member in enumerate(members):
-                if member.dropout is not None:
-                    rate[k] = member.dropout
-        self._peaks = [rate.clone() for rate in self._rates]
-        own = (rank,) if rank else ()
-        seeds = [[mix(member.seed, 1 + place, *own) & _MASK for member in members] for place in range(len(paths))]
-        self._seeds = torch.tensor(seeds)
-        self._factor = 1.0
-
-    def set(self, step: int, factor: float) -> None:
-        """Keys for step number ``step`` of the whole training; rates times ``factor``."""
-        if not self._keys:
-            return
-        keys = (self._seeds + (step * 0x9E3779B9 & _MASK)) & _MASK
-        keys = ((keys ^ keys >> 16) * 0x45D9F3B) & _MASK
-        keys = (keys ^ keys >> 16) - 0x80000000
-        for key, value in zip(self._keys, keys, strict=True):
-            key.copy_(value)
-        if factor != self._factor:
-            self._factor = factor
-            for rate, peak in zip(self._rates, self._peaks, strict=True):
-                torch.mul(peak, factor, out=rate)
-
-
-_MASK = 0xFFFFFFFF

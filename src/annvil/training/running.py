@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from annvil.errors import RequestError
 from annvil.task import FloatArray
 from annvil.training import machine
 from annvil.training.checkpoint import Checkpoint, Saved, to_numbers, to_texts
-from annvil.training.crew import Crew
+from annvil.training.crew import Crew, Pool, at_work
 from annvil.training.distributed import ALONE, Distributed
 from annvil.training.job import Job, probe
 from annvil.training.looking import LookNow, Now, measure
@@ -86,7 +84,8 @@ class Run:
             bfloat16_muon = facts["bfloat16_muon"]
         elif job.recipe.precision == "auto" and is_wide(job.layout, matrices):
             bfloat16_muon = self._together.ask_first(machine.bfloat16_pays)
-        return Manner(matrices, bfloat16_muon, self._listener is not None, self._together)
+        side_by_side = self.workers > 1 and len(job.members) == 1
+        return Manner(matrices, bfloat16_muon, self._listener is not None, self._together, side_by_side)
 
     def _start(self) -> None:
         """Put all members into packs, and the packs into waves."""
@@ -107,8 +106,7 @@ class Run:
         if not self._together.is_first:
             checkpoint, tell = Checkpoint(None, ""), _nobody
         should_stop = partial(self._together.ask_first, should_stop)
-        # The workers' own threads: settings of PyTorch and the processor made there end with them.
-        with ThreadPoolExecutor(self.workers, initializer=_prepare_worker) as pool:
+        with at_work(self.workers) as pool:
             self._train_wave(pool, should_stop, tell, checkpoint)
             while self._waiting and not self.cut_short:
                 self._next_wave()
@@ -120,9 +118,7 @@ class Run:
         for number in self._numbers_waiting():
             self.records[number].state = "stopped at epoch 0: its turn had not come"
 
-    def _train_wave(
-        self, pool: ThreadPoolExecutor, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint
-    ) -> None:
+    def _train_wave(self, pool: Pool, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
         """All epochs, or until nobody trains any more or ``should_stop`` says so."""
         while self.epoch < self.job.recipe.epochs and self._training():
             if not self._one_epoch(pool, should_stop, checkpoint):
@@ -184,7 +180,7 @@ class Run:
     def _now(self) -> Now:
         return Now(self.job, self.records, self.crew)
 
-    def _one_epoch(self, pool: ThreadPoolExecutor, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
+    def _one_epoch(self, pool: Pool, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
         """What is left of one pass over the training rows; False when it was cut short."""
         self.crew.each(pool, lambda pack: pack.begin_epoch(self.epoch))
         rounds = self._rounds()
@@ -205,7 +201,7 @@ class Run:
         wanted = math.ceil(work / self.workers / ROUND_WORK)
         return max(1, min(wanted, max(pack.shape.steps for pack in self.crew.packs)))
 
-    def _losses(self, pool: ThreadPoolExecutor) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _losses(self, pool: Pool) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Training and validation losses and the metric of all members, NaN for those that do not train."""
         train, validation, metric = (np.full(len(self.records), np.nan) for _ in range(3))
         for pack, losses in zip(self.crew.packs, self.crew.each(pool, Pack.validate), strict=True):
@@ -296,8 +292,3 @@ class Run:
 
 def _nobody(progress: Progress) -> None:
     """Hears nothing."""
-
-
-def _prepare_worker() -> None:
-    # Moments of units that get no gradient any more fade into denormal numbers, on which processors are slow.
-    torch.set_flush_denormal(True)
