@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from annvil.networks.convolutional import ConvolutionalArchitecture
+    from annvil.preparation.augmentation import Augmentation
     from annvil.training import Recipe
 
 HOLDOUT_SHARE, MOST_HELD_OUT = 0.15, 2_000
@@ -68,8 +69,9 @@ def train_on_pictures(
     recipe: Recipe,
     seed: int,
     context: Context,
+    augmentation: Augmentation | None = None,
 ) -> Trained:
-    """A network of ``architecture`` that learnt from ``split.train``."""
+    """A network of ``architecture`` that learnt from ``split.train``, changed as ``augmentation`` says."""
     import torch
 
     from annvil.networks.convolutional import ConvolutionalNetwork
@@ -100,6 +102,7 @@ def train_on_pictures(
         loss,
         should_stop=lambda: context.deadline.passed,
         checkpoint=checkpoint,
+        augment=None if augmentation is None or augmentation.does_nothing else augmentation.for_training(),
     )
     if population.cut_short:
         context.cut_short = True
@@ -108,12 +111,15 @@ def train_on_pictures(
 
 
 def stored_pixels(images: Images) -> Tensor:
-    """All pictures of the store as a uint8 tensor over the same memory, mapped file or not."""
+    """All pictures of the store as a uint8 tensor, over the same memory where it can be, mapped file or not."""
     import torch
 
+    pixels = np.asarray(images.store.array)
+    if min(pixels.strides) < 0:
+        pixels = pixels.copy()  # a reversed view, which tensors cannot be
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a mapped file is read-only, and nobody writes to it
-        return torch.from_numpy(np.asarray(images.store.array))
+        return torch.from_numpy(pixels)
 
 
 def targets_of(dataset: Dataset[Images], split: Split, n_stored: int) -> tuple[Tensor, str, TargetScaling | None]:
