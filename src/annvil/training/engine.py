@@ -123,7 +123,7 @@ def _check(
     recipe: Recipe,
     loss: str | CustomLoss,
     weights: Tensor | None,
-    augment: Augment | None,
+    augment: Augment | None = None,
 ) -> Job:
     """Check everything that can be checked before the first step."""
     n_rows = len(targets)
