@@ -47,14 +47,14 @@ def held_out(dataset: Dataset[Images], job: Job) -> Split:
     test = job.inner[0].test
     most = int(min(MOST_HELD_OUT, max(1, HOLDOUT_SHARE * len(job.rows))))
     if len(test) > most:
-        test = _part(dataset, test, most, job.seed)
+        test = part_of(dataset, test, most, job.seed)
     learns = np.setdiff1d(job.rows, test)
     if dataset.time is not None:
         learns = job.inner[0].train  # what is later than a held-out picture teaches nothing
     return Split(learns, np.sort(test))
 
 
-def _part(dataset: Dataset[Images], rows: Any, most: int, seed: int) -> Any:
+def part_of(dataset: Dataset[Images], rows: Any, most: int, seed: int) -> Any:
     """About ``most`` of the rows, whole groups, at random."""
     groups, counts = np.unique(dataset.groups[rows], return_counts=True)
     order = np.random.default_rng(seed).permutation(len(groups))
