@@ -82,6 +82,16 @@ _lies(
     "with a threshold for a number",
     lambda m: (m["task"].update(kind="regression", classes=[]), m["info"].update(threshold=0.5))[0],
 )
+_lies("with several thresholds for two classes", _set("info", "threshold", to=[0.5, 0.5]))
+_lies(
+    "with a threshold too few for its labels",
+    lambda m: (m["task"].update(kind="multilabel"), m["info"].update(threshold=[0.5]))[0],
+)
+_lies(
+    "with one threshold for several labels",
+    lambda m: (m["task"].update(kind="multilabel"), m["info"].update(threshold=0.5))[0],
+)
+_lies("with one label", lambda m: m["task"].update(kind="multilabel", classes=["yes"]))
 _lies("with one class", _set("task", "classes", to=["yes"]))
 _lies("with three classes for two", _set("task", "classes", to=["a", "b", "c"]))
 _lies("with a class twice", _set("task", "classes", to=["yes", "yes"]))

@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from annvil.bundle import InputNotice, Predictor, export, load
+from annvil.bundle import InputNotice, Predictor, export, load, save
 from annvil.bundle.predictor import BLOCK_ROWS
 from annvil.data.table import Field, table_from_columns
 from annvil.errors import BundleError, DataError, RequestError
@@ -121,6 +121,17 @@ def test_the_threshold_of_the_manifest_decides(tmp_path, example):
     model = load(example.save(tmp_path / "model", info={"threshold": 0.73}))
     outputs = np.array([[0.27, 0.73], [0.28, 0.72], [0.0, 1.0]])
     assert model.decide(outputs).tolist() == ["yes", "no", "yes"]
+
+
+def test_several_labels_are_said_each_from_its_own_threshold(tmp_path, example):
+    task = Task("multilabel", "bought", ("bread", "milk"))
+    info = {"threshold": (0.2, 0.6)}
+    model = load(save(tmp_path / "model", example.graph, schema=example.schema, task=task, info=info))
+    outputs = np.array([[0.2, 0.6], [0.19, 0.59], [0.9, 0.1]])
+    assert model.decide(outputs).tolist() == [[1, 1], [0, 0], [1, 0]]
+    half = Predictor.from_graph(example.graph, example.schema, task)
+    assert half.decide(outputs).tolist() == [[0, 1], [0, 1], [1, 0]]
+    assert half.predict(example.rows).tolist() == (example.expected >= 0.5).astype(int).tolist()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,19 @@ def test_pictures_one_by_one(annvil, model, pictures):
     assert [float(row[3]) for row in rows] == pytest.approx([0.8, 0.2])
 
 
+def test_several_labels_are_written_with_bars(annvil, pictures, tmp_path):
+    schema = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).schema
+    for target, header in (("what is there", "predicted_what is there"), ("dark, light", "predicted_labels")):
+        task, path = Task("multilabel", target, ("dark", "light")), tmp_path / header
+        info = {"threshold": (0.19, 0.5)}
+        save(path, export(Brightness(), schema, task), schema=schema, task=task, info=info)
+        result = annvil("predict", path, pictures)
+        assert result.exit_code == 0, result.output
+        first, *rows = told(result.stdout)
+        assert first == ["picture", header, "probability_dark", "probability_light"]
+        assert [row[1] for row in rows] == ["light", "dark", "dark|light"]  # =c, a, b
+
+
 def test_a_folder_of_pictures(annvil, model, pictures, tmp_path):
     result = annvil("predict", model, pictures, "-o", tmp_path / "out.csv")
     assert result.exit_code == 0, result.output

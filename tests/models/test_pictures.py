@@ -21,7 +21,7 @@ from annvil.task import Task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_pictures()}
 LITTLE = Effort(candidates=1, scale=0.05)
-KINDS = ["digits", "colours", "number"]
+KINDS = ["digits", "colours", "number", "labels"]
 
 every_contender = pytest.mark.parametrize("name", CONTENDERS)
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -41,6 +41,10 @@ def made_dataset(kind):
         task = Task("binary", "red", ("no", "yes"))
         if kind == "number":
             y, task = pixels[:, 5:15, 5:12, 0].mean(axis=(1, 2)), Task("regression", "redness")
+        if kind == "labels":
+            blue = rng.integers(0, 2, size=60)
+            pixels[blue == 1, :, 14:, 2] += 55
+            y, task = np.stack([y, blue], axis=1), Task("multilabel", "colours", ("red", "blue"))
     return Dataset(images_from_arrays(pixels), y, task, np.arange(len(y)))
 
 
@@ -127,12 +131,12 @@ def test_after_the_deadline_there_is_no_result(name):
 
 
 @every_contender
-@pytest.mark.parametrize("kind", ["digits", "number"])
+@pytest.mark.parametrize("kind", ["digits", "number", "labels"])
 def test_plans_grow_with_time(name, kind):
     dataset = made_dataset(kind)
     form = dataset.inputs.form
     task = dataset.task
-    shape = Shape(50_000, form.n_bytes, 0, 0, task.n_outputs, task.is_classification, form)
+    shape = Shape(50_000, form.n_bytes, 0, 0, task.n_outputs, task.is_classification, form, task.several)
     efforts = [CONTENDERS[name].plan(shape, 5, 3, seconds) for seconds in (0.0, 10.0, 1e3, 1e6)]
     work = [(effort.configuration or {}).get("epochs", effort.candidates * effort.scale) for effort in efforts]
     assert work == sorted(work)

@@ -142,6 +142,26 @@ def test_many_classes_become_a_list_of_confusions():
     assert "The most frequent confusions" in text
 
 
+def test_several_labels_become_a_table_of_labels():
+    rng = np.random.default_rng(0)
+    view = multiclass()
+    task = Task("multilabel", "tags", ("cat", "dog", "<sea>"))
+    outputs = rng.random((200, 3))
+    y = (rng.random((200, 3)) < outputs * [1, 1, 0]).astype(np.int64)
+    y[:7] = outputs[:7] >= (0.5, 0.3, 0.9)
+    held_out = replace(view.held_out, y=y, outputs=outputs, threshold=(0.5, 0.3, 0.9))
+    text = Page(render(replace(view, task=task, held_out=held_out))).text
+    said = outputs >= (0.5, 0.3, 0.9)
+    assert f"All labels are right for {(said == y).all(axis=1).sum()} of 200 rows" in text
+    right = (said & (y == 1)).sum(axis=0)
+    assert (
+        f"dog {y[:, 1].sum()} {right[1] / y[:, 1].sum():.0%} {said[:, 1].sum()} {right[1] / said[:, 1].sum():.0%}"
+        in text
+    )
+    assert "Do the probabilities come true?" in text
+    assert "confusion" not in text.lower()
+
+
 def test_one_row_held_out_and_one_class_seen():
     view = binary()
     for n in (1, 3):

@@ -12,7 +12,7 @@ from annvil.comparison import Store
 from annvil.errors import DataError, RequestError
 from annvil.exhibits import read_exhibits
 from annvil.run.intake import _Decoding
-from annvil.run.pictures import _of_classes, _shrunk
+from annvil.run.pictures import _of_classes, _of_labels, _shrunk
 from annvil.task import Task
 
 
@@ -163,3 +163,69 @@ def test_what_cannot_be_done_with_pictures_leaves_nothing_behind(tmp_path, data,
     with pytest.raises(error, match=message):
         annvil.fit(data, out=tmp_path / "runs", budget="10s", **options)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory) -> Path:
+    """Two digits side by side, with a table that lists which are there."""
+    root, bunch = tmp_path_factory.mktemp("tagged"), load_digits()
+    rng = np.random.default_rng(0)
+    zeros, ones = (np.flatnonzero(bunch.target == digit) for digit in (0, 1))
+    lines = ["path,what,split"]
+    for number in range(150):
+        there = rng.random(2) < (0.5, 0.3)
+        halves = [
+            bunch.images[rng.choice(rows)] if is_there else np.zeros((8, 8))
+            for rows, is_there in zip((zeros, ones), there, strict=True)
+        ]
+        pixels = np.concatenate(halves, axis=1) + rng.uniform(0, 0.9, (8, 16))
+        Image.fromarray((pixels * 15).astype(np.uint8)).save(root / f"{number}.png")
+        names = "|".join(name for name, is_there in zip(("zero", "one"), there, strict=True) if is_there)
+        if names:
+            lines.append(f"{number}.png,{names},{'test' if number % 5 == 0 else 'train'}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run_of_labels(tagged, tmp_path_factory):
+    return annvil.fit(tagged / "labels.csv", target="what", budget="9s", out=tmp_path_factory.mktemp("runs"))
+
+
+def test_several_labels_become_a_verdict_and_a_model(run_of_labels, tagged):
+    run = run_of_labels
+    assert run.comparison.metric == "average_precision"
+    best = run.scores[0]
+    assert best["average_precision"] > 0.9
+    assert {"roc_auc", "micro_f1", "subset_accuracy", "hamming_loss"} <= best.keys()
+    task, threshold = run.model.task, run.model.manifest.info.threshold
+    assert (task.kind, task.classes) == ("multilabel", ("one", "zero"))
+    assert len(threshold) == 2
+    said = run.model.predict([tagged / f"{number}.png" for number in range(20)])
+    assert said.shape == (20, 2)
+    page = run.report_path.read_text()
+    assert "All labels are right for" in page
+    assert "Where the recommended model errs" in page
+
+
+def test_labels_of_held_out_pictures_are_shown(run_of_labels):
+    exhibits = read_exhibits(run_of_labels.folder / "exhibits")
+    (exhibit,) = [one for one in exhibits if one.key == "pictures-and-predictions"]
+    captions = [picture.caption for picture in exhibit.pictures]
+    assert all(
+        ("missed" in c or "wrongly said" in c) == p.flagged for c, p in zip(captions, exhibit.pictures, strict=True)
+    )
+    assert any(caption.startswith("one, zero") for caption in captions) or len(captions) < 24
+
+
+def test_the_gravest_mistake_of_labels_is_first():
+    task = Task("multilabel", "pet", ("cat", "dog", "sea"))
+    y = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1]])
+    outputs = np.array([[0.9, 0.1, 0.1], [0.6, 0.45, 0.1], [0.2, 0.1, 0.05], [0.7, 0.05, 0.9]])
+    order, captions, wrong, said = _of_labels(task, y, outputs, (0.5, 0.5, 0.5))
+    assert order.tolist()[:2] == [3, 1]
+    assert captions[:2] == ["dog, sea; missed dog; wrongly said cat", "cat, dog; missed dog"]
+    assert sorted(captions[2:]) == ["cat", "no label"]
+    assert wrong.tolist() == [True, True, False, False]
+    assert "2 have a label missed or wrongly said" in said[0]
+    assert "All labels of 1 held-out picture" in _of_labels(task, y[:1], outputs[:1], None)[3][0]
