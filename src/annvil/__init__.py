@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from annvil.data import read
     from annvil.errors import AnnvilError
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
+    from annvil.models.image_estimators import ImageClassifier, ImageRegressor
     from annvil.run import Run, fit, list_runs, open_run, resume
     from annvil.workshop import Callback, Result, Results, find_learning_rate, log_uniform, train, tune_batch, uniform
 
@@ -45,6 +46,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AnnvilError",
     "Callback",
+    "ImageClassifier",
+    "ImageRegressor",
     "MLPClassifier",
     "MLPRegressor",
     "Result",
@@ -69,6 +72,8 @@ __all__ = [
 _HOMES = {
     "AnnvilError": "annvil.errors",
     "Callback": "annvil.workshop",
+    "ImageClassifier": "annvil.models.image_estimators",
+    "ImageRegressor": "annvil.models.image_estimators",
     "MLPClassifier": "annvil.models.estimators",
     "MLPRegressor": "annvil.models.estimators",
     "Result": "annvil.workshop",

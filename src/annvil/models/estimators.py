@@ -71,7 +71,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         dataset = Dataset(table, y, task, np.arange(len(y), dtype=np.int64))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rows = np.arange(len(y), dtype=np.int64)
-        inner = _inner_folds(y if task.is_classification else np.zeros(len(y), dtype=np.int64), self.n_folds, seed)
+        inner = inner_folds(y if task.is_classification else np.zeros(len(y), dtype=np.int64), self.n_folds, seed)
         job = Job("fit", rows, inner, seed)
         deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
         settings = self._settings(task, max(len(split.train) for split in inner))
@@ -244,7 +244,7 @@ def _kind(dtype: Any) -> Kind:
     return "boolean" if dtype == nw.Boolean else "category"
 
 
-def _inner_folds(codes: IntArray, n_folds: int, seed: int) -> tuple[Split, ...]:
+def inner_folds(codes: IntArray, n_folds: int, seed: int) -> tuple[Split, ...]:
     """Stratified folds: the rows of each class, shuffled, are dealt out in turn."""
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(len(codes))
