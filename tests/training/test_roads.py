@@ -400,6 +400,32 @@ def test_a_road_that_is_asked_for_and_cannot_be_had() -> None:
         train("deciding", [member], Recipe(1, road="recorded"))
 
 
+class Renormalising(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return torch.renorm(super().forward(input), 2, 0, 3.0)  # which PyTorch cannot batch over members
+
+
+def test_what_cannot_be_vmapped_is_recorded_one_by_one() -> None:
+    members = [Member(ROWS[:100], ROWS[100:], k, 0.05) for k in range(2)]
+    found = train("dense", members, Recipe(3, 32), make=lambda member: seeded(Renormalising(6, 3), member.seed))
+    assert found.choices["road"] == ALONE
+    assert found.choices["road_because"].startswith("it cannot be vmapped: aten::renorm")
+    alone = train("dense", members[1:], Recipe(3, 32), make=lambda member: seeded(Renormalising(6, 3), member.seed))
+    assert equal(weights(found, 1), weights(alone, 0))
+
+
+def test_a_mistake_of_the_recorder_is_not_taken_for_the_network_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: Any) -> None:
+        raise KeyError("of the recorder")
+
+    monkeypatch.setattr("annvil.training.job.record", broken)
+    members = [Member(ROWS[:100], ROWS[100:], 0)]
+    with pytest.raises(KeyError, match="of the recorder") as caught:
+        train("dense", members, Recipe(1, 32))
+    assert caught.value.__notes__ == ["Sequential could not be recorded; road='eager' trains it without."]
+    assert train("dense", members, Recipe(1, 32, road="eager")).choices["road"] == EAGER
+
+
 def test_a_last_batch_of_one_row_is_refused_where_it_cannot_be_trained() -> None:
     member = Member(ROWS[:33], ROWS[:0], 0, dropout=None)
     with pytest.raises(
