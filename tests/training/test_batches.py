@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from annvil.training import Member, Recipe
 from annvil.training.batches import BatchShape, Layouts, mix
+from annvil.training.recipe import Batches
 
 ROWS = np.arange(1000, 2000)
 
@@ -66,3 +67,37 @@ def test_mix_spreads_close_numbers() -> None:
     assert all(0 <= value < 2**63 for value in values)
     bits = np.array([[value >> bit & 1 for bit in range(63)] for value in sorted(values)])
     assert abs(bits.mean(0) - 0.5).max() < 0.03
+
+
+@pytest.mark.parametrize(("rows", "most"), [(512, 256), (1000, 256), (4097, 100), (54_000, 256)])
+def test_trimmed_steps_are_multiples_of_32_and_leave_out_fewer_than_32_rows(rows: int, most: int) -> None:
+    member = Member(np.arange(rows), ROWS[:0], seed=3)
+    shape = BatchShape.of(member, Recipe(1, batch_size=most, batches="trimmed"))
+    sizes = [shape.rows_of(step) for step in range(shape.steps)]
+    assert rows - 32 < sum(sizes) == shape.rows <= rows
+    assert all(size % 32 == 0 and 0 < size <= most for size in sizes)
+    assert max(sizes) - min(sizes) <= 32
+    layouts = Layouts([member], shape, None)
+    first, second = (_rows_of_epoch(layouts, epoch, sizes) for epoch in (0, 1))
+    assert len(first) == len(set(first)) == sum(sizes)
+    assert rows % 32 == 0 or set(first) != set(second)
+
+
+def test_few_rows_are_not_trimmed() -> None:
+    member = Member(np.arange(500), ROWS[:0], seed=3)
+    trimmed, unpadded = (BatchShape.of(member, Recipe(1, batch_size=64, batches=name)) for name in _BOTH)
+    assert trimmed == unpadded
+
+
+_BOTH: tuple[Batches, Batches] = ("trimmed", "unpadded")
+
+
+def _rows_of_epoch(layouts: Layouts, epoch: int, sizes: list[int]) -> list[int]:
+    order = layouts.order(epoch)
+    weights = layouts.weights(order)
+    found: list[int] = []
+    for step, size in enumerate(sizes):
+        assert bool((weights[step, 0, :size] > 0).all())
+        assert float(weights[step, 0].sum()) == pytest.approx(1.0)
+        found += order[step, 0, :size].tolist()
+    return found

@@ -58,9 +58,16 @@ def test_the_sum_of_the_parts_is_the_gradient_of_the_batch(data: Any, parts: int
     np.testing.assert_allclose(whole.histories[0]["train_loss"], cut.histories[0]["train_loss"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [dense, normed, noisy])
-def test_threads_change_no_bit(data: Any, make: Any) -> None:
-    one, two = (trained(data, make, parts=2, threads=threads) for threads in (1, 2))
+def deep(_: Member) -> nn.Module:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(N_COLUMNS, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "settings"), [(dense, {}), (normed, {}), (noisy, {}), (deep, {"optimizer": "muon"})], ids=str
+)
+def test_threads_change_no_bit(data: Any, make: Any, settings: Any) -> None:
+    one, two = (trained(data, make, parts=2, threads=threads, **settings) for threads in (1, 2))
     assert two.choices["threads_because"].startswith("each of the 2 parts")
     for first, second in zip(weights(one), weights(two), strict=True):
         assert torch.equal(first, second)

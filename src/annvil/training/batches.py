@@ -11,6 +11,10 @@ from torch import Tensor
 from annvil.training.recipe import Member, Recipe
 
 _ROUND = 16  # batches are padded to a multiple of this, so that folds which differ by a row share one program
+_UNIT, _FEWEST_UNITS = 32, 16
+"""Trimmed batches are multiples of 32, so that a half of one still is of 16; an epoch then leaves out at most 31 of at
+least 512 rows."""
+
 _VALIDATION_ROWS = 512  # most validation rows of a member in one pass (assumed: small enough for the cache)
 
 
@@ -44,7 +48,7 @@ class BatchShape:
             steps, batch = _cut(rows, recipe.batch_size)
             validation_steps, validation_batch = _cut(validation_rows, _VALIDATION_ROWS)
             return cls(steps, batch, validation_steps, validation_batch)
-        cut = _cut_evenly if recipe.batches == "unpadded" else _cut_exactly
+        cut = {"unpadded": _cut_evenly, "trimmed": _cut_trimmed, "exact": _cut_exactly}[recipe.batches]
         steps, batch, short_steps, short = cut(rows, recipe.batch_size)
         validation_steps, validation_batch, *validation_short = _cut_evenly(validation_rows, _VALIDATION_ROWS)
         return cls(steps, batch, validation_steps, validation_batch, short_steps, short, *validation_short)
@@ -155,6 +159,14 @@ class Layouts:
             real[:, k] = places >= 0
         weights = real.float() if self._row_weights is None else _at(self._row_weights, order, real)
         return order, _normalise(weights, 2, over_steps=True)
+
+
+def _cut_trimmed(rows: int, most: int) -> tuple[int, int, int, int]:
+    units, of_batch = rows // _UNIT, most // _UNIT
+    if units < _FEWEST_UNITS or not of_batch:
+        return _cut_evenly(rows, most)
+    steps, batch, short_steps, short = _cut_evenly(units, of_batch)
+    return steps, batch * _UNIT, short_steps, short * _UNIT
 
 
 def _places(rows: int, shape: BatchShape) -> Tensor:

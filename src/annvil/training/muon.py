@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.training.recipe import Member, Recipe
-from annvil.training.stack import Layout
+from annvil.training.stack import Group, Layout
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic: steepest at zero (Jordan 2024)
 _LEAST_NORM = 1e-7  # as in the reference
@@ -55,6 +57,9 @@ def is_wide(layout: Layout, names: Collection[str]) -> bool:
     return any(min(_sides(layout.shapes[i])) >= LEAST_SIDE for i, name in enumerate(layout.names) if name in names)
 
 
+_Matrix = tuple[Tensor, Tensor, Tensor, Group]  # weights, gradient, momentum, settings
+
+
 class MuonRule:
     """Updates the matrices ``names`` of a pack. ``flats`` are its parameters, gradients and this rule's whole state."""
 
@@ -70,28 +75,41 @@ class MuonRule:
         self._recipe, self._bfloat16 = recipe, bfloat16
         parameters, gradients, moment = (layout.views(flat, len(members)) for flat in flats)
         places = [i for i, name in enumerate(layout.names) if name in names]
-        self._matrices = [(parameters[i], gradients[i], moment[i], layout.groups[i]) for i in places]
+        places.sort(key=lambda i: -math.prod(layout.shapes[i]))
+        self._matrices: list[_Matrix] = [(parameters[i], gradients[i], moment[i], layout.groups[i]) for i in places]
         own = [recipe.momentum if member.momentum is None else member.momentum for member in members]
         self._momentum = torch.tensor(own).view(-1, 1, 1)
         self._rates = torch.tensor([member.learning_rate for member in members]).view(-1, 1, 1)
         self._decays = torch.tensor([member.weight_decay for member in members]).view(-1, 1, 1)
 
-    def step(self, rate: float, decay: float) -> None:
-        """One update; ``rate`` and ``decay`` multiply every member's learning rate and weight decay."""
-        for parameter, gradient, moment, group in self._matrices:
-            weights, update, momentum = (tensor.flatten(2) for tensor in (parameter, gradient, moment))
-            momentum.mul_(self._momentum).add_(update)
-            update = update.addcmul(momentum, self._momentum) if self._recipe.nesterov else momentum
-            narrow = self._bfloat16 and min(weights.shape[1:]) >= LEAST_SIDE
-            direction = orthogonal(update, self._recipe.muon.steps, narrow)
-            if self._recipe.renormalise:
-                rows = weights.shape[1]
-                norms = weights.flatten(1).norm(dim=1).clamp(min=_LEAST_NORM)
-                weights.mul_((math.sqrt(rows) / norms).view(-1, 1, 1))
-            rates = self._rates * (rate * group.rate)
-            if decay * group.decay:
-                weights.mul_(1 - rates * self._decays * (decay * group.decay))
-            weights.addcmul_(direction, rates, value=-self._scale(parameter.shape[1:]))
+    def step(self, rate: float, decay: float, pool: ThreadPoolExecutor | None = None) -> None:
+        """One update; ``rate`` and ``decay`` multiply every member's learning rate and weight decay.
+
+        A ``pool`` takes all matrices but the largest, which is updated here meanwhile.
+        """
+        update = partial(self._update, rate, decay)
+        here = self._matrices if pool is None else self._matrices[:1]
+        waiting = [pool.submit(update, matrix) for matrix in self._matrices[1:]] if pool is not None else []
+        for matrix in here:
+            update(matrix)
+        for future in waiting:
+            future.result()
+
+    def _update(self, rate: float, decay: float, matrix: _Matrix) -> None:
+        parameter, gradient, moment, group = matrix
+        weights, update, momentum = (tensor.flatten(2) for tensor in (parameter, gradient, moment))
+        momentum.mul_(self._momentum).add_(update)
+        update = update.addcmul(momentum, self._momentum) if self._recipe.nesterov else momentum
+        narrow = self._bfloat16 and min(weights.shape[1:]) >= LEAST_SIDE
+        direction = orthogonal(update, self._recipe.muon.steps, narrow)
+        if self._recipe.renormalise:
+            rows = weights.shape[1]
+            norms = weights.flatten(1).norm(dim=1).clamp(min=_LEAST_NORM)
+            weights.mul_((math.sqrt(rows) / norms).view(-1, 1, 1))
+        rates = self._rates * (rate * group.rate)
+        if decay * group.decay:
+            weights.mul_(1 - rates * self._decays * (decay * group.decay))
+        weights.addcmul_(direction, rates, value=-self._scale(parameter.shape[1:]))
 
     def _scale(self, shape: torch.Size) -> float:
         rows, columns = _sides(shape)

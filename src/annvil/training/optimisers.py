@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,16 +60,18 @@ class Optimiser:
         of_matrices = (parameters, gradients, self.moments[0])
         self._muon = MuonRule(layout, members, recipe, matrices, of_matrices, bfloat16) if muon else None
 
-    def step(self, rate: float, decay: float, others: float | None = None) -> None:
+    def step(
+        self, rate: float, decay: float, others: float | None = None, pool: ThreadPoolExecutor | None = None
+    ) -> None:
         """One update; ``rate`` and ``decay`` multiply every member's learning rate and weight decay.
 
-        ``others`` is the rate for the parameters that Muon does not take, where it is another.
+        ``others`` is the rate for the parameters that Muon does not take, where it is another; a ``pool`` helps.
         """
         self.n_steps += 1
         if self._clip_norm is not None:
             self._clip(self._clip_norm)
         if self._muon is not None:
-            self._muon.step(rate, decay)
+            self._muon.step(rate, decay, pool)
         self._others.step(self.n_steps, self._others_rate * (rate if others is None else others), decay)
 
     def _clip(self, most: float) -> None:

@@ -176,7 +176,8 @@ class Pack:
         if self.last_update is not None:
             self.last_update.copy_(self.update)
         others = rate_factor(recipe, progress, recipe.muon.others_warmup) if recipe.optimizer == "muon" else None
-        self.optimiser.step(rate_factor(recipe, progress), regularisation, others)
+        pool = None if self._parts is None else self._parts.pool
+        self.optimiser.step(rate_factor(recipe, progress), regularisation, others, pool)
         if self.average is not None and progress >= recipe.average_from:
             self.average.update()
 

@@ -39,14 +39,14 @@ class Parts:
 
     Parameters
     ----------
-    parts : at least two; the first may share the pack's own memory
+    parts : at least two; the first may share the pack's own memory. ``pool`` has a thread for each of the others.
     moving : places of the buffers that a step changes
     side_by_side : whether each has a thread of its own, or one computes them one after another
     """
 
     def __init__(self, parts: Sequence[Part], moving: Sequence[int], side_by_side: bool) -> None:
         self.parts, self._moving = list(parts), list(moving)
-        self._pool = ThreadPoolExecutor(len(parts) - 1, initializer=_prepare) if side_by_side else None
+        self.pool = ThreadPoolExecutor(len(parts) - 1, initializer=_prepare) if side_by_side else None
 
     def compute(
         self, rows: Tensor, weights: Tensor, shares: Tensor, total: Contributions, bind: Bind, load: Load
@@ -69,11 +69,11 @@ class Parts:
                 load(step, number, own, told[number][0])
                 step.run()
 
-        if self._pool is None:
+        if self.pool is None:
             for number in range(count):
                 one(number)
         else:
-            waiting = [self._pool.submit(one, number) for number in range(1, count)]
+            waiting = [self.pool.submit(one, number) for number in range(1, count)]
             one(0)
             for future in waiting:
                 future.result()
