@@ -113,6 +113,34 @@ def predict(
 
 @app.command()
 @guarded
+def explain(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_MODEL", help="Folder of a run, or a saved model (folder or zip).", show_default=False
+        ),
+    ],
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A picture file.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="PNG file of the maps beside the picture.", show_default=False),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--class", metavar="NAME", help="Explain this class, not the one the model decides for.", show_default=False
+        ),
+    ] = None,
+    as_json: a.Json = False,
+) -> None:
+    """Show where a model looks in a picture, with tests of whether that can be trusted."""
+    from annvil.cli.explaining import explain
+
+    explain(model, picture, out, label=label, as_json=as_json)
+
+
+@app.command()
+@guarded
 def report(
     run: a.RunFolder,
     no_open: Annotated[bool, typer.Option("--no-open", help="Only write it and say where it is.")] = False,
