@@ -17,6 +17,7 @@ from annvil.run.request import FitRequest
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
+    from annvil.explanation import Explanation
 
 
 class Run:
@@ -69,6 +70,24 @@ class Run:
         from annvil.bundle import load
 
         return load(self._folder.model)
+
+    def explain(self, picture: Any, label: str | None = None) -> Explanation:
+        """Where the model looks in a picture (a path, an array, a PIL image), with tests of whether that can be
+        trusted: ``sentences()``, ``png()``, ``maps``.
+
+        Parameters
+        ----------
+        picture : one picture, as `annvil.bundle.Predictor.predict` takes it
+        label : the class to explain; default: the one the model decides for
+
+        Raises
+        ------
+        RequestError
+            When the run is about a table, or the class is unknown.
+        """
+        from annvil.explanation import explain_file, open_subject
+
+        return explain_file(open_subject(self._folder.model), picture, label=label)
 
     def to_json(self) -> dict[str, Any]:
         """The result for machines: verdict, scores and where things are; JSON-able."""
