@@ -263,8 +263,10 @@ def policies_for(height: int, width: int, channels: int, task: Task) -> tuple[Au
     flip = replace(shift, flip="alternate")
     turns = {"rotate": 10.0, "scale": 0.1}
     colour = {"brightness": 0.1, "contrast": 0.2, "colour": 0.2 if channels == 3 else 0.0}
-    found = [Augmentation(), shift, flip, replace(shift, **turns), replace(flip, **turns)]  # type: ignore[arg-type]
-    if side >= 16:
+    found = [Augmentation(), shift, flip, replace(shift, **turns)]  # type: ignore[arg-type]
+    if side < 16:
+        found.append(replace(flip, **turns))  # type: ignore[arg-type]
+    else:
         found.append(replace(flip, cutout=0.3))
         found.append(replace(flip, **turns, **colour, cutout=0.3))  # type: ignore[arg-type]
     if task.is_classification and side >= 16:
