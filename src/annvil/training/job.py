@@ -16,6 +16,7 @@ from annvil.training.batches import BatchShape
 from annvil.training.chance import seeded
 from annvil.training.convolutions import channels_last
 from annvil.training.eager import EagerStep, OwnNetwork, Windows
+from annvil.training.fetching import Fetcher, Source, sources
 from annvil.training.named_losses import Loss
 from annvil.training.program import Arena, bind
 from annvil.training.recipe import Member, Recipe
@@ -54,6 +55,7 @@ class Job:
     work_of_row: float = 0.0  # of eager steps, which nobody can read it off; see `probe`
     _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)
+    _sources: list[list[Source | None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def changed(self, **changes: Any) -> Job:
@@ -72,6 +74,14 @@ class Job:
     def widened(self, rows: Sequence[Tensor]) -> list[Tensor]:
         """Inputs as the network takes them: bytes as the recipe says, all others as they are."""
         return widened(rows, self.recipe)
+
+    @property
+    def sources(self) -> Sequence[Source | None]:
+        """For every input the file that its rows are read from, None where it is in memory; found out once."""
+        with self._lock:
+            if not self._sources:
+                self._sources.append(sources(self.inputs))
+            return self._sources[0]
 
 
 def widened(rows: Sequence[Tensor], recipe: Recipe) -> list[Tensor]:
@@ -132,14 +142,24 @@ class BoundStep:
     buffers: tuple[list[Tensor], list[Tensor]]  # those that the step changes, and where it leaves their new content
 
     def load(
-        self, job: Job, order: Tensor, weights: Tensor, smoothing: Tensor | None, moment: Moment | None = None
+        self,
+        job: Job,
+        order: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        moment: Moment | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         """Gather the rows ``order (members, batch)`` and prepare the loss with their ``weights``.
 
-        At a ``moment`` of training, the job's augmentation changes the batch.
+        At a ``moment`` of training, the job's augmentation changes the batch. A ``fetcher`` knows the batch already.
         """
         flat = order.reshape(-1)
-        for source, target in zip((*job.inputs, job.targets), (*self.rows, self.targets), strict=True):
+        pairs = [*zip(job.inputs, self.rows, strict=True), (job.targets, self.targets)]
+        if fetcher is not None:
+            fetcher.fill(order, self.rows)
+            pairs = pairs[-1:]
+        for source, target in pairs:
             torch.index_select(source, 0, flat, out=target.view(len(flat), *target.shape[2:]))
         mixing = None if job.augment is None or moment is None else job.augment(self.rows, order, moment)
         self.loss.fill(self.prepared, self.targets, weights, smoothing, mixing)

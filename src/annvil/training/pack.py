@@ -17,6 +17,7 @@ from annvil.training.averaging import Average
 from annvil.training.batches import BatchShape, Layouts, mix
 from annvil.training.distributed import Distributed
 from annvil.training.eager import OwnNetwork
+from annvil.training.fetching import Fetcher
 from annvil.training.job import BoundStep, Job, Workspace, bind_step
 from annvil.training.noise import Noise, places_of_keys
 from annvil.training.optimisers import Optimiser
@@ -103,6 +104,7 @@ class Pack:
         self._steps: dict[int, BoundStep] = {}  # by rows of a batch
         self._checks: dict[int, BoundStep] = {}
         self._validation: list[tuple[Tensor, Tensor]] | None = None
+        self._fetcher = Fetcher(job.inputs, job.sources) if any(job.sources) else None
 
     def views(self, flat: Tensor) -> list[Tensor]:
         """Each parameter's ``(members, *shape)`` window into a flat array of this pack."""
@@ -157,6 +159,9 @@ class Pack:
         n_rows = rows.shape[1]
         if n_rows == 0:  # more processes than rows
             return
+        if self._fetcher is not None:
+            after = self._batches[step + 1 : step + 2] or self._checked()[:1]
+            self._fetcher.expect(rows, after[0][0] if after else None)
         if self._parts is not None and self._sum is not None:
             self._parts.compute(rows, weights, shares, self._sum, self._bind_part, partial(self._load, epoch, step))
             return
@@ -198,7 +203,7 @@ class Pack:
 
     def _load(self, epoch: int, step: int, bound: BoundStep, part: int, rows: Tensor, weights: Tensor) -> None:
         moment = Moment(self._chances[part], epoch, step, self.job.recipe.epochs)
-        bound.load(self.job, rows, weights, self._smoothing, moment)
+        bound.load(self.job, rows, weights, self._smoothing, moment, self._fetcher)
 
     def _cut(self) -> Parts:
         """The parts of a batch: the first in this pack's memory, the others with their own."""
@@ -243,20 +248,27 @@ class Pack:
             self.average.settle()
         if not self.shape.validation_steps:
             return np.full(len(self.numbers), np.nan)
-        if self._validation is None:
-            self._validation = self._mine(*self._layouts.validation(), self.shape.rows_of_validation)
         total = torch.zeros(len(self.numbers), dtype=torch.float64)
-        for rows, weights in self._validation:
+        batches = self._checked()
+        for number, (rows, weights) in enumerate(batches):
             n_rows = rows.shape[1]
             if n_rows == 0:
                 continue
+            if self._fetcher is not None:
+                self._fetcher.expect(rows, batches[number + 1][0] if number + 1 < len(batches) else None)
             if n_rows not in self._checks:
                 self._checks[n_rows] = self._bind_check(n_rows)
             bound = self._checks[n_rows]
-            bound.load(self.job, rows, weights, None)
+            bound.load(self.job, rows, weights, None, fetcher=self._fetcher)
             bound.run(self._seed(-1))
             total += self._losses
         return self._manner.distributed.sum_(total).numpy()
+
+    def _checked(self) -> list[tuple[Tensor, Tensor]]:
+        """The batches of the validation; none without validation rows."""
+        if self._validation is None and self.shape.validation_steps:
+            self._validation = self._mine(*self._layouts.validation(), self.shape.rows_of_validation)
+        return self._validation or []
 
     def keep_best(self, places: Sequence[int]) -> None:
         """The weights of the members at ``places`` as they are now are their best so far."""

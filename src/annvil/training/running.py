@@ -285,6 +285,9 @@ class Run:
             names = ", ".join(self._manner.matrices) or "no parameter"
             others = {"adamw": "AdamW", "sgd": "SGD"}[self.job.recipe.muon.others]
             choices["muon"] = f"Muon for {names}; {others} for the others"
+        files = sorted({source.path for source in self.job.sources if source is not None})
+        if files:
+            choices["reading"] = f"batches are read from {', '.join(files)} while the steps before are computed"
         if self._together.world > 1:
             choices["processes"] = self._together.world
         return choices
