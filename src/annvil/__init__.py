@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from annvil.errors import AnnvilError
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.models.image_estimators import ImageClassifier, ImageRegressor
+    from annvil.preparation import Augmentation
     from annvil.run import Run, fit, list_runs, open_run, resume
     from annvil.workshop import Callback, Result, Results, find_learning_rate, log_uniform, train, tune_batch, uniform
 
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AnnvilError",
+    "Augmentation",
     "Callback",
     "ImageClassifier",
     "ImageRegressor",
@@ -71,6 +73,7 @@ __all__ = [
 
 _HOMES = {
     "AnnvilError": "annvil.errors",
+    "Augmentation": "annvil.preparation.augmentation",
     "Callback": "annvil.workshop",
     "ImageClassifier": "annvil.models.image_estimators",
     "ImageRegressor": "annvil.models.image_estimators",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from annvil.preparation.augmentation import Augmentation
 from annvil.preparation.base import Feature, Preparation, Prepared
 from annvil.preparation.imbalance import class_weights, is_imbalanced
 from annvil.preparation.linear import LinearPreparation
@@ -10,6 +11,7 @@ from annvil.preparation.target import TargetScaling
 from annvil.preparation.tree import TreePreparation
 
 __all__ = [
+    "Augmentation",
     "Feature",
     "LinearPreparation",
     "NetworkPreparation",

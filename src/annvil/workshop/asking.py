@@ -20,6 +20,7 @@ from annvil.task import IntArray
 from annvil.training import Recipe
 from annvil.training.recipe import Bytes, check_members
 from annvil.workshop.arrays import LARGE, as_type, input_tensors, target_array
+from annvil.workshop.augmenting import augment_for
 from annvil.workshop.callbacks import Callbacks
 from annvil.workshop.keras_compile import Compiled, compiled
 from annvil.workshop.keras_models import KerasNetwork
@@ -53,6 +54,7 @@ def read_request(
     distributed: Any,
     verbose: bool | None,
     divides: bool = False,
+    augment: Any = None,
 ) -> Request:
     """Check everything that can be checked before the first step.
 
@@ -106,6 +108,7 @@ def read_request(
         monitor=monitor,
         seconds=seconds,
         checkpoint=_checkpoint(checkpoint),
+        augment=augment_for(augment, inputs, targets),
         callbacks=Callbacks() if silent else callbacks,
         distributed=together,
         verbose=False if silent else verbose,

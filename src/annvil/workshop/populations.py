@@ -270,6 +270,7 @@ class Trainer:
             tell=teller.hear,
             listener=teller,
             metric=request.metric if program.recipe.monitor == "metric" else None,
+            augment=request.augment,
         )
         self._line.end()
         self.cut_short |= population.cut_short

@@ -13,6 +13,7 @@ from annvil.task import IntArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from annvil.augmenting import Augment
     from annvil.training import Member, Recipe
     from annvil.training.distributed import Distributed
     from annvil.training.losses import CustomLoss
@@ -50,6 +51,7 @@ class Request:
     seed : of initial weights (where a function makes the network), batches and noise
     seconds : the budget, or None
     monitor : what chooses the best epoch: "loss", or the name of one of the scores
+    augment : changes training batches, or None
     callbacks : who is told, among them the writers of events and for TensorBoard
     distributed : this process among those that train together, or None
     notices : sentences on what was chosen or is worth knowing
@@ -71,6 +73,7 @@ class Request:
     monitor: str = "loss"
     seconds: float | None = None
     checkpoint: Path | None = None
+    augment: Augment | None = None
     callbacks: Callbacks = field(default_factory=_no_callbacks)
     distributed: Distributed | None = None
     verbose: bool | None = None

@@ -49,6 +49,7 @@ def train(
     average: float | None = None,
     label_smoothing: float | None = None,
     dropout: float | None = None,
+    augment: Any = None,
     patience: int | None = None,
     restore_best: bool = True,
     shuffle: bool = True,
@@ -114,6 +115,9 @@ def train(
     average : decay of an exponential moving average of the weights, which is what is validated and kept
     label_smoothing : share of the target spread over all classes, with cross-entropy
     dropout : rate of all of the network's dropout layers; None leaves them as they were built
+    augment : how training pictures are changed on their way to the network: an `annvil.Augmentation`, a dict of its
+        strengths or a text such as "shift=2,flip=random"; or a function ``(batch, random) -> batch`` that gets the rows
+        of a batch as a tensor and a NumPy generator, for any data. Validation rows stay as they are.
     patience : epochs without a better ``monitor`` after which training stops
     restore_best : whether the weights of the best epoch are kept (True) or those of the last
     shuffle : whether rows come in a new order every epoch
@@ -176,6 +180,7 @@ def _carry_out(rows: tuple[Any, Any, Any, Any], told: Mapping[str, Any], notices
         distributed=told["distributed"],
         verbose=told["verbose"],
         divides=is_many,
+        augment=told["augment"],
     )
     request = replace(request, notices=(*notices, *request.notices))
     if is_many:
@@ -253,6 +258,7 @@ def train_one(request: Request, told: Mapping[str, Any], health: bool = True) ->
                 listener=story,
                 metric=request.metric if request.monitored else None,
                 distributed=request.distributed,
+                augment=request.augment,
             )
     finally:
         story.close()
