@@ -176,6 +176,28 @@ def resume(
 
 @app.command()
 @guarded
+def compare(
+    run: a.RunFolder,
+    dense_vs_cnn: Annotated[
+        bool,
+        typer.Option(
+            "--dense-vs-cnn",
+            help="Measure what a convolutional network has that a dense one lacks: accuracy, cost, pictures needed, "
+            "use of structure, steadiness, transfer.",
+        ),
+    ] = False,
+    budget: a.Budget = "2m",
+    as_json: a.Json = False,
+    quiet: a.Quiet = False,
+) -> None:
+    """Compare two kinds of networks on the pictures of a run, claim by claim; its report shows the table."""
+    from annvil.cli.studying import compare
+
+    compare(run, budget, dense_vs_cnn=dense_vs_cnn, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+@guarded
 def samples(as_json: a.Json = False) -> None:
     """List real data sets at hand: annvil fit sample:NAME."""
     from annvil.cli.shelf import samples
