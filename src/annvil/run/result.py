@@ -17,8 +17,8 @@ from annvil.run.request import FitRequest
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
-    from annvil.studies import DenseAndConvolutional
     from annvil.explanation import Explanation
+    from annvil.studies import DenseAndConvolutional
 
 
 class Run:
@@ -71,24 +71,6 @@ class Run:
         from annvil.bundle import load
 
         return load(self._folder.model)
-
-    def explain(self, picture: Any, label: str | None = None) -> Explanation:
-        """Where the model looks in a picture (a path, an array, a PIL image), with tests of whether that can be
-        trusted: ``sentences()``, ``png()``, ``maps``.
-
-        Parameters
-        ----------
-        picture : one picture, as `annvil.bundle.Predictor.predict` takes it
-        label : the class to explain; default: the one the model decides for
-
-        Raises
-        ------
-        RequestError
-            When the run is about a table, or the class is unknown.
-        """
-        from annvil.explanation import explain_file, open_subject
-
-        return explain_file(open_subject(self._folder.model), picture, label=label)
 
     def compare_dense_with_convolutional(self, budget: str | float = "2m") -> DenseAndConvolutional:
         """What a convolutional network has that a dense one lacks, measured on the pictures of this run, claim by
