@@ -124,17 +124,17 @@ def composed(explanation: Explanation) -> bytes:
     page = Image.new("RGB", (GAP + cell * len(panels), height + 176), "white")
     draw = ImageDraw.Draw(page)
     title = f"{PurePath(explanation.name).name or 'Picture'}: {explanation.said}"
-    _write(draw, (GAP, 12), title, 17, INK, page.width - 2 * GAP)
+    write(draw, (GAP, 12), title, 17, INK, page.width - 2 * GAP)
     for place, panel in enumerate(panels):
         left, top = GAP + place * cell, 66
         one = explanation.maps[place - 1] if place else None
-        _write(draw, (left, 42), one.title if one else "The picture", 14, INK, cell - GAP)
+        write(draw, (left, 42), one.title if one else "The picture", 14, INK, cell - GAP)
         if one is not None and not one.trusted:
             panel = framed(panel[3:-3, 3:-3], BAD, 3)
         page.paste(Image.fromarray(panel), (left, top))
         if one is not None:
             for line, words in enumerate(_result(one)):
-                _write(draw, (left, top + height + 8 + 16 * line), words, 12, GOOD if one.trusted else BAD, cell - GAP)
+                write(draw, (left, top + height + 8 + 16 * line), words, 12, GOOD if one.trusted else BAD, cell - GAP)
     _legend(draw, page, (GAP, height + 132), explanation)
     stream = io.BytesIO()
     page.save(stream, "PNG")
@@ -165,10 +165,10 @@ def _legend(draw: Any, page: Any, place: tuple[int, int], explanation: Explanati
     bar = (1 - np.abs(scale)) * 255 + np.abs(scale) * np.where(scale >= 0, FOR, AGAINST)
     page.paste(Image.fromarray(np.repeat(bar, 12, axis=0).round().astype(np.uint8)), (left, top + 2))
     words = f"blue: {lowers}, red: {raises} {explanation.label}; each map has a scale of its own"
-    _write(draw, (left + 172, top), words, 12, FAINT, page.width - left - 172 - GAP)
+    write(draw, (left + 172, top), words, 12, FAINT, page.width - left - 172 - GAP)
 
 
-def _write(draw: Any, place: tuple[int, int], text: str, size: int, colour: tuple[int, int, int], width: int) -> None:
+def write(draw: Any, place: tuple[int, int], text: str, size: int, colour: tuple[int, int, int], width: int) -> None:
     """One line, shortened where it is too long, with a question mark for what the font lacks."""
     from PIL import ImageFont
 

@@ -94,8 +94,8 @@ class Deletion:
 
     @property
     def passed(self) -> bool:
-        """Whether the map's order is better than chance."""
-        return self.by_chance <= BY_CHANCE
+        """Whether the map's order is better than chance, and what it marks most is what the output rests on."""
+        return self.by_chance <= BY_CHANCE and self.gain > 0
 
     def _area(self, curve: FloatArray) -> float:
         return float(np.trapezoid(curve, self.covered))

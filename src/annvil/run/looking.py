@@ -1,0 +1,153 @@
+"""What a run of pictures shows of its model: where it looks, what is typical, what it mixes up, what is inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annvil.comparison import Store
+from annvil.comparison.results import Comparison
+from annvil.data.images import Images
+from annvil.data.table import Dataset, Inputs
+from annvil.exhibits import Exhibit
+from annvil.explanation import Subject, open_subject
+from annvil.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
+from annvil.explanation.inside import filters_and_maps
+from annvil.explanation.looking import PASSES
+from annvil.explanation.saliency import Pixels
+from annvil.metrics import decide
+from annvil.models.contract import Deadline
+from annvil.report.wording import plain_count
+from annvil.run.folder import RunFolder
+from annvil.task import FloatArray, IntArray
+
+MOST_EXPLAINED, MOST_WRONG = 8, 3
+"""Pictures whose maps are shown, and how many of them may be mistakes (assumed)."""
+
+MOST_LOOKED_AT = 600
+"""Pictures among which the typical ones are sought (assumed)."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """Some pictures, as the shipped model sees them. ``what`` completes "among …"."""
+
+    pixels: Pixels
+    y: Any
+    outputs: FloatArray
+    what: str
+    seen: bool
+    seconds_each: float
+
+
+def explained(
+    dataset: Dataset[Inputs], comparison: Comparison, folder: RunFolder, store: Store, deadline: Deadline
+) -> Iterator[Exhibit]:
+    """Exhibits as they are made, the cheap ones first; none for tables, and none after the deadline.
+
+    What is mixed up is told of the held-out pictures of the first fold and of its model. The rest is about the model
+    that ships, on the test pictures of the source where there are some: it has learnt from all others, which is said.
+    """
+    if not isinstance(dataset.inputs, Images):
+        return
+    contender, task = comparison.verdict.recommended, dataset.task
+    result = store.result(contender, "repeat-0-fold-0")
+    if result is None:
+        return
+    rows, outputs = store.predictions(contender, "repeat-0-fold-0")
+    if task.kind in ("binary", "multiclass"):
+        yield from _mixed_up(dataset, dataset.inputs, rows, outputs, result.threshold)
+    if deadline.passed or contender == "dummy":
+        return
+    subject = open_subject(folder.model)
+    looked = _look(subject, dataset, dataset.inputs, rows)
+    features = _features(subject, looked)
+    exhibit = typical_pictures(task, features, looked.y, lambda chosen: looked.pixels[chosen], looked.what)
+    if exhibit is not None:
+        yield exhibit
+    chosen = _chosen(subject, looked)
+    if subject.network is not None and not deadline.passed:
+        exhibit = filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64])
+        if exhibit is not None:
+            yield exhibit
+    if deadline.left < looked.seconds_each * PASSES:
+        said = f"The budget ended before maps were made. For those of one picture: annvil explain {folder.path} PICTURE"
+        yield Exhibit("where-it-looks", "Where the model looks", (said,), order=20)
+        return
+    truths = [_truth(dataset, looked.y[row]) for row in chosen]
+    exhibit = where_it_looks(
+        subject, looked.pixels[chosen], truths, seen=looked.seen, should_stop=lambda: deadline.passed
+    )
+    if exhibit is not None:
+        yield exhibit
+
+
+def _mixed_up(
+    dataset: Dataset[Inputs], images: Images, rows: IntArray, outputs: FloatArray, threshold: Any
+) -> Iterator[Exhibit]:
+    decided = decide(outputs, threshold)
+    what = f"{plain_count(len(rows), 'held-out picture')} of the first fold"
+    sure = outputs[np.arange(len(rows)), decided]
+    exhibit = mixed_up(dataset.task, dataset.y[rows], decided, sure, lambda some: images.pixels(rows[some]), what)
+    if exhibit is not None:
+        yield exhibit
+
+
+def _look(subject: Subject, dataset: Dataset[Inputs], images: Images, rows: IntArray) -> _Looked:
+    """Up to `MOST_LOOKED_AT` test pictures of the source, or held-out ones, and what the shipped model says."""
+    test = dataset.official_test
+    seen = test is None or not test.n_rows
+    if test is not None and not seen and isinstance(test.inputs, Images):
+        images, rows, y = test.inputs, np.arange(test.n_rows), test.y
+    else:
+        y = dataset.y
+    chosen = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_LOOKED_AT])]
+    pixels = images.pixels(chosen)
+    began = time.monotonic()
+    outputs = subject.outputs(pixels)
+    seconds = (time.monotonic() - began) / len(chosen)
+    of = "held-out picture" if seen else "test picture"
+    return _Looked(pixels, y[chosen], outputs, plain_count(len(chosen), of), seen, seconds)
+
+
+def _features(subject: Subject, looked: _Looked) -> FloatArray:
+    """What the last layer of the network is told, or where there is none, logarithms of the model's outputs."""
+    find = getattr(subject.network, "features", None)
+    if find is None:
+        return np.log(np.maximum(looked.outputs, 1e-6)) if subject.task.is_classification else looked.outputs
+    import torch
+
+    with torch.inference_mode():
+        parts = [find(part).double().numpy() for part in torch.split(torch.from_numpy(looked.pixels), 64)]
+    return np.concatenate(parts)
+
+
+def _chosen(subject: Subject, looked: _Looked) -> IntArray:
+    """Positions of the gravest mistakes, then of pictures told rightly, one class after another."""
+    n = len(looked.y)
+    if not subject.task.is_classification:
+        return np.argsort(-np.abs(looked.outputs[:, 0] - looked.y), kind="stable")[:MOST_EXPLAINED].astype(np.int64)
+    decided = np.array([subject.decided(outputs) for outputs in looked.outputs])
+    sure = looked.outputs[np.arange(n), decided]
+    right = looked.y[np.arange(n), decided] == 1 if looked.y.ndim > 1 else looked.y == decided
+    wrong = np.flatnonzero(~right)
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:MOST_WRONG]
+    rightly = np.flatnonzero(right)
+    turn = np.zeros(len(rightly), dtype=np.int64)  # the how-manieth of its class each picture is
+    for label in np.unique(decided[rightly]):
+        of_class = decided[rightly] == label
+        turn[of_class] = np.arange(of_class.sum())
+    rightly = rightly[np.argsort(turn, kind="stable")][: MOST_EXPLAINED - len(wrong)]
+    return np.concatenate([wrong, rightly]).astype(np.int64)
+
+
+def _truth(dataset: Dataset[Inputs], y: Any) -> str:
+    if not dataset.task.is_classification:
+        return f"{float(y):.4g}"
+    if np.ndim(y):
+        return short(", ".join(str(dataset.task.classes[k]) for k in np.flatnonzero(y)) or "none")
+    return short(dataset.task.classes[int(y)])
