@@ -255,6 +255,7 @@ def _compare_ship_report(work: _Work) -> Run:
     work.enter("Explaining the model" if isinstance(dataset.inputs, Images) else "Measuring which columns matter")
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
     importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
+    write_exhibits(work.folder.exhibits, looking.explained(dataset, comparison, work.folder, store, deadline))
     work.enter("Writing the report")
     assemble(
         work.folder,
