@@ -13,7 +13,7 @@ from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.sides import pair, side
 from annvil.comparison.verdict import Evidence, judge
-from annvil.comparison.words import inside, percent
+from annvil.comparison.words import inside, of_unit, percent
 from annvil.errors import OutOfTime
 from annvil.metrics import METRICS
 
@@ -312,3 +312,14 @@ def test_words() -> None:
         said = text(judge(evidence(means)))
         for slip in ("  ", "..", "nan", " ,", "None", "1 points "):
             assert slip not in said
+
+
+def test_of_pictures_the_verdict_speaks_as_pictures():
+    found = evidence({"dummy": 0.5, "linear": 0.8, "net": 0.803}, noise=0.05)
+    rows, pictures = judge(found), judge(replace(found, unit="picture"))
+    told = [(v.headline, v.recommended_because, *v.sentences) for v in (rows, pictures)]
+    assert "with 1,000 rows its advantage" in rows.headline
+    assert "with 1,000 pictures its advantage" in pictures.headline
+    assert not any("row" in sentence.split() for sentence in told[1])
+    assert told[1] == tuple(of_unit(sentence, "picture") for sentence in told[0])
+    assert of_unit("Rows narrow a growing row, arrows", "picture") == "Pictures narrow a growing picture, arrows"

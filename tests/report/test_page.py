@@ -162,6 +162,27 @@ def test_several_labels_become_a_table_of_labels():
     assert "confusion" not in text.lower()
 
 
+def test_of_pictures_the_page_speaks_as_pictures():
+    view = multiclass()
+    note = replace(view.columns[0], name="image", kind="image", used=True)
+    bare_comparison = replace(view.comparison, plan=replace(view.comparison.plan, sentences=()), curves=(), notices=())
+    bare_comparison = replace(
+        bare_comparison, verdict=replace(bare_comparison.verdict, headline="", sentences=(), base_rate="")
+    )
+    told = replace(view, columns=(note,), comparison=bare_comparison, findings=(), importance=(), usage=())
+    held_out = replace(view.held_out, how="every picture was predicted by a model of a fold that had not seen it")
+    page = Page(render(replace(told, held_out=held_out)))
+    for sentence in (
+        "To predict one picture",
+        "One picture",
+        "held-out pictures",
+        "on the same pictures",
+        "training pictures",
+    ):
+        assert sentence in page.text, sentence
+    assert not re.search(r"\b[Rr]ows?\b", page.text)
+
+
 def test_one_row_held_out_and_one_class_seen():
     view = binary()
     for n in (1, 3):

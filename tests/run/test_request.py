@@ -29,6 +29,13 @@ def test_budgets_too_short_to_do_anything_are_refused(written):
         budget_in_seconds(written)
 
 
+def test_several_targets_are_repeated_one_by_one():
+    request = FitRequest(data="labels.csv", target=("cat", "big dog"))
+    assert request.command().startswith("annvil fit labels.csv --target cat --target 'big dog' --budget 120s")
+    memory = FitRequest(data=None, target=("cat", "dog"))
+    assert memory.command().startswith("annvil.fit(data, target=('cat', 'dog'), ")
+
+
 def test_the_command_repeats_the_request_word_for_word():
     request = FitRequest(
         data="my data.csv",

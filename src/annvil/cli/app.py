@@ -63,7 +63,7 @@ def fit(
     from annvil.run.request import size_in_pixels
 
     options = {
-        "target": target,
+        "target": a.target(target),
         "budget": budget,
         "metric": metric,
         "worth": worth,

@@ -23,9 +23,14 @@ Data = Annotated[
     ),
 ]
 Target = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--target", "-t", metavar="COLUMN", help="The column to predict.", rich_help_panel=_ROLES, show_default=False
+        "--target",
+        "-t",
+        metavar="COLUMN",
+        help="The column to predict; may be repeated for columns of 0 and 1, several labels at once.",
+        rich_help_panel=_ROLES,
+        show_default=False,
     ),
 ]
 Budget = Annotated[
@@ -44,7 +49,9 @@ MetricName = Annotated[
         "--metric",
         metavar="NAME",
         help="What decides: roc_auc, accuracy, balanced_accuracy, f1, average_precision, log_loss or brier for "
-        "classes; r2, rmse or mae for numbers. Default: roc_auc for two classes, accuracy for more, r2 for numbers.",
+        "classes; r2, rmse or mae for numbers; micro_f1, subset_accuracy or hamming_loss for several labels at once, "
+        "which also have all but the accuracies of classes. Default: roc_auc for two classes, accuracy for more, r2 "
+        "for numbers, average_precision for several labels.",
         rich_help_panel=_ROLES,
         show_default=False,
     ),
@@ -85,7 +92,7 @@ TaskName = Annotated[
     typer.Option(
         "--task",
         metavar="KIND",
-        help="binary, multiclass or regression, where the guess is wrong.",
+        help="binary, multiclass or regression, or multilabel for lists of labels, where the guess is wrong.",
         rich_help_panel=_ROLES,
         show_default=False,
     ),
@@ -184,6 +191,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="Folder of a run, such as runs/titanic-1.", show_default=False)
 ]
+
+
+def target(given: list[str] | None) -> str | list[str] | None:
+    """The one column given, or all of them."""
+    return given[0] if given and len(given) == 1 else given or None
 
 
 def names(given: Iterable[str] | None) -> tuple[str, ...] | None:

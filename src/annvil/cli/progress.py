@@ -44,12 +44,15 @@ class Progress(AbstractContextManager["Progress"]):
         self.console = console
         self.metric = metric or ""
         self.budget_seconds = budget_seconds
+        self.unit = "row"
 
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
+        from annvil.data.table import unit_of
         from annvil.metrics import default_metric
 
         self.metric = self.metric or default_metric(dataset.task).name
+        self.unit = unit_of(dataset.inputs.schema)
         self.console.print(data_described(dataset, findings))
 
     def stage(self, text: str) -> None:
@@ -145,7 +148,8 @@ class Screen(Progress):
     def _draw(self) -> Group:
         lines: list[Any] = [""]
         if self._standings:
-            lines += [standings_table(self._standings, self.metric, self.console.width, live=True), ""]
+            width = self.console.width
+            lines += [standings_table(self._standings, self.metric, width, live=True, unit=self.unit), ""]
         return Group(*lines, self._bottom_line())
 
     def _bottom_line(self) -> Table:

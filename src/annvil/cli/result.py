@@ -10,6 +10,7 @@ from rich.text import Text
 
 from annvil.cli.console import safe
 from annvil.cli.tables import paragraphs, standings_table
+from annvil.data.table import unit_of
 
 if TYPE_CHECKING:
     from annvil.run import Run
@@ -33,13 +34,16 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
         lines += _labelled("Notice", comparison.notices)
     console.print(paragraphs(lines))
     console.print()
+    unit = unit_of(run.model.schema)
     console.print(
-        standings_table(comparison.standings, comparison.metric, console.width, recommended=verdict.recommended)
+        standings_table(
+            comparison.standings, comparison.metric, console.width, recommended=verdict.recommended, unit=unit
+        )
     )
     console.print()
     folder = shlex.quote(str(run.folder))
     more = f"  ({len(reasons) - MOST_REASONS} more reasons, and the evidence)" if len(reasons) > MOST_REASONS else ""
-    new = "new-pictures" if run.model.schema[0].form is not None else "new.csv"
+    new = "new-pictures" if unit == "picture" else "new.csv"
     places = [
         ("Report", str(run.report_path) + more),
         ("Model", str(run.folder / "model")),

@@ -34,12 +34,18 @@ def paragraphs(lines: Iterable[tuple[str, RenderableType]]) -> Table:
 
 
 def standings_table(
-    standings: Sequence[Standing], metric: str, width: int, *, recommended: str = "", live: bool = False
+    standings: Sequence[Standing],
+    metric: str,
+    width: int,
+    *,
+    recommended: str = "",
+    live: bool = False,
+    unit: str = "row",
 ) -> Table:
     """Every contender's score beside its cost, best first.
 
     ``metric`` is the name of the metric that decides. ``live`` adds the number of folds done; the contender of the name
-    ``recommended`` is marked.
+    ``recommended`` is marked. ``unit`` is what one prediction is about.
     """
     from annvil.metrics import METRICS
 
@@ -51,7 +57,7 @@ def standings_table(
         table.add_column("Folds", justify="right")
     table.add_column("Training", justify="right", no_wrap=True)
     if width >= MEDIUM:
-        table.add_column("One row", justify="right", no_wrap=True)
+        table.add_column(f"One {unit}", justify="right", no_wrap=True)
         table.add_column("Size", justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("Parameters", justify="right", no_wrap=True)

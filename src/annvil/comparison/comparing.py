@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from annvil.comparison.ablation import Step, measure_step, steps_for
 from annvil.comparison.allowances import in_order, shared_with
@@ -31,7 +31,8 @@ from annvil.comparison.results import (
 from annvil.comparison.standings import Records
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import Evidence, judge
-from annvil.data.table import Dataset, Inputs
+from annvil.comparison.words import of_unit
+from annvil.data.table import Dataset, Inputs, Unit, unit_of
 from annvil.metrics import resolve_worth
 from annvil.models.contract import Contender, Deadline
 
@@ -101,6 +102,7 @@ class _Comparing:
             crossing=crossing,
             base_rate=base_rate(self.request.data_kind, self.schedule.plan.n_rows),
             time_ordered=race.dataset.time is not None,
+            unit=self._unit,
         )
         verdict = judge(evidence)
         return Comparison(
@@ -116,6 +118,10 @@ class _Comparing:
             spent_seconds=self._spent(),
             crossing=crossing,
         )
+
+    @property
+    def _unit(self) -> Unit:
+        return unit_of(self.race.dataset.inputs.schema)
 
     def _deadline(self, kept_seconds: float) -> Deadline:
         """The moment by which the stage must end so that what comes after it keeps its share."""
@@ -160,7 +166,8 @@ class _Comparing:
     def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
         """Of the best contender of each side, and of the linear model; the cheap ones first."""
         if not self.schedule.plan.curve_sizes:
-            self.race.tell("There are no learning curves: there is too little time, or there are too few rows.")
+            too_few = f"there is too little time, or there are too few {self._unit}s."
+            self.race.tell(f"There are no learning curves: {too_few}")
             return ()
         best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
         chosen = in_order({c.name: c for c in best if c is not None}.values())
@@ -189,7 +196,8 @@ class _Comparing:
             lambda: measure_curve(contender, data, folds, metric, planned, deadline),
         )
         if anchors is not None:
-            self.race.records.store.keep_curve(describe_curve(contender, anchors, metric, self.request.seed))
+            curve = describe_curve(contender, anchors, metric, self.request.seed)
+            self.race.records.store.keep_curve(replace(curve, remark=of_unit(curve.remark, self._unit)))
 
     def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
         network, simple = self._best(standings, network=True), self._best(standings, network=False)
@@ -198,7 +206,8 @@ class _Comparing:
             return None
         titles = {s.contender: s.title for s in standings}
         pair = by_name[network.name], by_name[simple.name]
-        return find_crossing(*pair, self.request.metric, self.request.seed, titles)
+        found = find_crossing(*pair, self.request.metric, self.request.seed, titles)
+        return None if found is None else replace(found, sentence=of_unit(found.sentence, self._unit))
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from annvil.comparison.allowances import PLENTY, SHORTEST_SCALE, Shared, in_orde
 from annvil.comparison.powerlaw import FEWEST_ANCHORS
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
-from annvil.data.table import Dataset, Inputs
+from annvil.comparison.words import of_unit
+from annvil.data.table import Dataset, Inputs, Unit, unit_of
 from annvil.models.contract import Contender, Effort, Shape
 
 OUTER_FOLDS = 5
@@ -116,16 +117,23 @@ def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], req
         outer_folds=folds,
         repeats=repeats,
         inner="one holdout of 20%" if inner == 1 else f"{inner} folds",
-        split=describe_split(dataset),
+        split=of_unit(describe_split(dataset), unit_of(dataset.inputs.schema)),
         allowance_seconds=race.allowances,
-        efforts={name: {"candidates": e.candidates, "scale": e.scale} for name, e in race.efforts.items()},
+        efforts={
+            name: {"candidates": e.candidates, "scale": e.scale, "configuration": e.configuration}
+            for name, e in race.efforts.items()
+        },
         curve_sizes=curve_sizes(shape_of(dataset, curve_rows(dataset, n_used, folds))) if shares["curves"] else (),
         seed=request.seed,
         inner_folds=inner,
         share_seconds=shares,
     )
     return Schedule(
-        replace(plan, sentences=describe_plan(plan)), shape, race.efforts, race.seconds, declined | left_out
+        replace(plan, sentences=describe_plan(plan, unit_of(dataset.inputs.schema))),
+        shape,
+        race.efforts,
+        race.seconds,
+        declined | left_out,
     )
 
 
@@ -210,7 +218,7 @@ def describe_split(dataset: Dataset[Inputs]) -> str:
     return "random, classes in proportion" if dataset.task.is_classification else "random"
 
 
-def describe_plan(plan: Plan) -> tuple[str, ...]:
+def describe_plan(plan: Plan, unit: Unit = "row") -> tuple[str, ...]:
     """The plan in sentences."""
     folds, repeats = plan.outer_folds, plan.repeats
     times = f", {repeats} times over" if repeats > 1 else ""
@@ -229,7 +237,7 @@ def describe_plan(plan: Plan) -> tuple[str, ...]:
             f"{plan.n_rows_used:,} of {plan.n_rows:,} rows were drawn for the comparison: with all of them some "
             "contender could not have been trained properly within the budget."
         )
-    return tuple(sentences)
+    return tuple(of_unit(sentence, unit) for sentence in sentences)
 
 
 def _shares_in_words(plan: Plan) -> str:

@@ -33,6 +33,7 @@ from annvil.comparison.results import (
 )
 from annvil.comparison.sides import Paired, pair, side
 from annvil.comparison.statistics import rows_that_would_tell
+from annvil.data.table import Unit
 from annvil.errors import OutOfTime
 from annvil.metrics import Metric
 
@@ -58,6 +59,7 @@ class Evidence:
     crossing: Crossing | None
     base_rate: str
     time_ordered: bool
+    unit: Unit = "row"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, without
     if recommendation is None:
         raise OutOfTime(
             f"The budget of {evidence.plan.budget_seconds:g} s ended before any contender was scored on all test "
-            "folds. Give it more time, or fewer rows."
+            f"folds. Give it more time, or fewer {evidence.unit}s."
         )
     return recommendation
 

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
 from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
-from annvil.comparison.words import inside, is_plural, named, outside, percent, times
+from annvil.comparison.words import inside, is_plural, named, of_unit, outside, percent, times
 from annvil.metrics import Metric
 
 
 def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
     """The verdict record."""
-    words = _Words(evidence, finding)
+    words, unit = _Words(evidence, finding), evidence.unit
     return Verdict(
         kind=finding.kind,
-        headline=words.headline(),
-        sentences=tuple(sentence for sentence in words.sentences() if sentence),
+        headline=of_unit(words.headline(), unit),
+        sentences=tuple(of_unit(sentence, unit) for sentence in words.sentences() if sentence),
         recommended=finding.recommendation.contender,
-        recommended_because=words.because(),
+        recommended_because=of_unit(words.because(), unit),
         posterior=finding.posterior,
         network_ruled_out=finding.network_ruled_out,
         rows_that_would_tell=finding.rows_that_would_tell,
@@ -72,7 +72,8 @@ class _Words:
         if recommended.family == "dummy" and len(self.finding.paired.results) == 1:
             others = [s.reason for s in self.evidence.standings if s.family != "dummy" and s.reason]
             why = f": {others[0].rstrip('.')}" if others else ""
-            return f"Nothing but guessing could be scored{why}. More time, or fewer columns, would help."
+            fewer = "columns" if self.evidence.unit == "row" else f"{self.evidence.unit}s"
+            return f"Nothing but guessing could be scored{why}. More time, or fewer {fewer}, would help."
         if recommended.family == "dummy" and not self._network_may_know:
             return (
                 "The inputs do not predict the target: no contender beats guessing without them by more than "

@@ -94,6 +94,14 @@ class GraphInput:
     shape: tuple[int | str, ...]
 
 
+Unit = Literal["row", "picture"]
+
+
+def unit_of(schema: Sequence[Field]) -> Unit:
+    """What one of the things is called that a model of this schema predicts."""
+    return "picture" if any(field.kind == "image" for field in schema) else "row"
+
+
 def graph_inputs(schema: Sequence[Field]) -> tuple[GraphInput, ...]:
     """What a graph for this schema takes: numbers and texts of a table, or pixels of pictures.
 

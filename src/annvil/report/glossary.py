@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+from annvil.comparison.words import of_unit
+from annvil.data.table import Unit
 from annvil.metrics import METRICS
 from annvil.safe import clean
 
@@ -51,9 +53,12 @@ def anchor(term: str) -> str:
 class Glossary:
     """Links terms in sentences to their entries, each term once per page, and remembers which were used."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: Unit = "row") -> None:
         self.used: set[str] = set()
-        names = sorted({*TERMS, *_ALSO} - {"worth"}, key=len, reverse=True)  # "worth" alone is mostly a plain word
+        self._terms = {of_unit(term, unit): of_unit(meaning, unit) for term, meaning in TERMS.items()}
+        self._also = {of_unit(term, unit): of_unit(other, unit) for term, other in _ALSO.items()}
+        findable = {*self._terms, *self._also} - {"worth"}  # alone it is mostly a plain word
+        names = sorted(findable, key=len, reverse=True)
         self._find = re.compile(r"(?<![\w&#;-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])", re.IGNORECASE)
 
     def link(self, sentence: object) -> Markup:
@@ -67,13 +72,13 @@ class Glossary:
         if term is None or term in self.used:
             return word
         self.used.add(term)
-        return f'<a class="term" href="#{anchor(term)}" title="{escape(TERMS[term])}">{word}</a>'
+        return f'<a class="term" href="#{anchor(term)}" title="{escape(self._terms[term])}">{word}</a>'
 
     def _canonical(self, word: str) -> str | None:
-        lowered = {name.lower(): name for name in TERMS}
-        return lowered.get(word.lower()) or _ALSO.get(word.lower())
+        lowered = {name.lower(): name for name in self._terms}
+        return lowered.get(word.lower()) or self._also.get(word.lower())
 
     def entries(self, always: Iterable[str] = ()) -> list[tuple[str, str, str]]:
         """(id, term, explanation) of the terms used and those asked for, in alphabetical order."""
-        wanted = {*self.used, *(term for term in always if term in TERMS)}
-        return [(anchor(term), term, TERMS[term]) for term in sorted(wanted, key=str.lower)]
+        wanted = {*self.used, *(term for term in always if term in self._terms)}
+        return [(anchor(term), term, self._terms[term]) for term in sorted(wanted, key=str.lower)]

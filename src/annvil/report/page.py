@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing, Verdict
+from annvil.comparison.words import of_unit
 from annvil.exhibits import Exhibit
 from annvil.label_scores import decide_labels, scores_of_labels
 from annvil.metrics import METRICS, Metric, decide, metrics_for
@@ -43,7 +44,7 @@ def render(view: ReportView) -> str:
     in the page forbids everything but its own style.
     """
     environment = _environment()
-    glossary = Glossary()
+    glossary = Glossary(view.unit)
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return environment.get_template("report.html.j2").render(
@@ -53,6 +54,7 @@ def render(view: ReportView) -> str:
         style_hash=digest,
         glossary=glossary,
         term=glossary.link,
+        said=partial(of_unit, unit=view.unit),
         version=dict(view.reproduction.versions).get("annvil", ""),
         w=wording,
     )
@@ -113,10 +115,10 @@ def _context(view: ReportView) -> dict[str, Any]:
         "recommended": recommended,
         "key_facts": _key_facts(view, metric, recommended),
         "posterior": figures.posterior_figure(comparison),
-        "folds": figures.fold_figure(comparison),
-        "paired": figures.paired_figure(comparison),
+        "folds": figures.fold_figure(comparison, view.unit),
+        "paired": figures.paired_figure(comparison, view.unit),
         "pareto": figures.pareto_figure(comparison),
-        "learning": figures.learning_figure(comparison),
+        "learning": figures.learning_figure(comparison, view.unit),
         "ablation": figures.ablation_figure(comparison),
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
@@ -162,7 +164,7 @@ def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -
             (
                 metric.title[:1].upper() + metric.title[1:],
                 score,
-                f"mean ± standard deviation over {folds}, on rows not seen in training",
+                f"mean ± standard deviation over {folds}, on {view.unit}s not seen in training",
             )
         )
     cost = recommended.cost
@@ -172,7 +174,7 @@ def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -
     slow = view.shipped.latency_ms_p95 if view.shipped else cost.latency_ms_p95 if cost else None
     if latency is not None:
         remark = f"median; 95% of calls within {wording.seconds(slow / 1000)}" if slow is not None else "median"
-        facts.append(("To predict one row", wording.seconds(latency / 1000), remark))
+        facts.append((f"To predict one {view.unit}", wording.seconds(latency / 1000), remark))
     size = view.shipped.size_bytes if view.shipped else cost.size_bytes if cost else None
     if size is not None:
         facts.append(("Size on disk", wording.size(size), "preparation included"))
@@ -225,11 +227,12 @@ def _errors(view: ReportView) -> dict[str, Any] | None:
     classes = [str(c) for c in view.task.classes]
     if view.task.several:
         return _errors_of_labels(view, held_out)
+    binary = view.task.kind == "binary"
     counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
     shown = [figures.confusion_figure(view, held_out), figures.reliability_figure(view, held_out)]
     return {
         "figures": [figure for figure in shown if figure is not None],
-        "rates": summaries.binary_rates(counts, *classes) if view.task.kind == "binary" else [],
+        "rates": summaries.binary_rates(counts, classes[0], classes[1], view.unit) if binary else [],
         "often": summaries.frequent_confusions(counts, classes) if len(classes) > MOST_CLASSES else [],
         "labels": [],
         "sentence": "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from annvil.comparison.results import Comparison
-from annvil.data.table import ColumnNote, Source
+from annvil.data.table import ColumnNote, Source, Unit
 from annvil.exhibits import Exhibit
 from annvil.explanation import Importance
 from annvil.task import FloatArray, Task, Threshold
@@ -93,6 +93,6 @@ class ReportView:
     exhibits: tuple[Exhibit, ...] = ()  # whatever can be looked at
 
     @property
-    def unit(self) -> str:
-        """What one of the things is called that the model predicts: "row" or "picture"."""
+    def unit(self) -> Unit:
+        """What one of the things is called that the model predicts."""
         return "picture" if any(note.kind == "image" for note in self.columns) else "row"

@@ -16,7 +16,7 @@ from annvil.comparison.results import Comparison
 from annvil.data import audit
 from annvil.data.images import Images
 from annvil.data.storage import load_dataset, save_dataset
-from annvil.data.table import Dataset, Inputs
+from annvil.data.table import Dataset, Inputs, unit_of
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
@@ -60,7 +60,7 @@ class Silent:
 def fit(
     data: Any,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     budget: str | float = "2m",
     metric: str | None = None,
     worth: float | None = None,
@@ -85,13 +85,16 @@ def fit(
     data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow
         frame, a dict of columns, or ``(X, y)`` NumPy arrays; of pictures: a folder, a zip archive, a table of paths and
         labels, ``.npz``, ``.npy`` or idx files, or ``(X, y)`` with X ``(n, height, width[, channels])``
-    target : column to predict; samples and ``(X, y)`` have one of their own
+    target : column to predict; samples and ``(X, y)`` have one of their own. Several columns of 0 and 1 are several
+        labels at once, as is a column of lists such as ``"cat|dog"``
     budget : for everything from reading to report: ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds
-    metric : what decides; default ROC AUC (binary), accuracy (multiclass), R² (regression)
+    metric : what decides; default ROC AUC (binary), accuracy (multiclass), R² (regression), average precision
+        (several labels)
     worth : gain in the metric that would justify a network; default 0.01 of a score, 1% of the base rate's error
     groups : column whose equal values stay on one side of every split; for pictures also a table (path → group)
     time : column by which training rows come before test rows
-    task : "binary", "multiclass" or "regression"; default: inferred, with the reason in ``run.task.reason``
+    task : "binary", "multiclass", "regression" or "multilabel"; default: inferred, with the reason in
+        ``run.model.task.reason``
     columns, drop : the only columns to use; columns not to use
     kinds : column → "number", "category", "boolean" or "datetime"; overrules what was inferred
     missing : further texts that mean a missing value
@@ -114,7 +117,7 @@ def fit(
     from_path = isinstance(data, str | Path)
     request = FitRequest(
         data=lasting(data) if from_path else None,
-        target=target,
+        target=target if target is None or isinstance(target, str) else tuple(target),
         budget_seconds=budget_in_seconds(budget),
         metric=metric,
         worth=worth,
@@ -245,7 +248,7 @@ def _compare_ship_report(work: _Work) -> Run:
     comparison = compare(dataset, contenders, asked, store, _Keeping(work))
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
-    work.enter("Fitting the recommended model on all rows")
+    work.enter(f"Fitting the recommended model on all {unit_of(dataset.inputs.schema)}s")
     shipped = shipping.ship(dataset, contenders, comparison, work.folder, store, deadline)
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
     tested = pictures.official_test(dataset, comparison, work.folder, shipped.threshold, deadline)

@@ -94,6 +94,7 @@ def write_report(folder: str | Path) -> Path:
 
 def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> ReportView:
     standing, shipped = standing_of(comparison, record.shipped.contender), record.shipped
+    of_pictures = any(note.kind == "image" for note in record.columns)
     cost = standing.cost
     return ReportView(
         name=record.name,
@@ -108,7 +109,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         importance=record.importance,
         importance_rows=record.importance_rows,
         exhibits=read_exhibits(folder.exhibits),
-        held_out=_read_held_out(folder, shipped.threshold),
+        held_out=_read_held_out(folder, shipped.threshold, "picture" if of_pictures else "row"),
         shipped=ShippedModel(
             title=shipped.title,
             folder=str(folder.model),
@@ -124,7 +125,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             str(folder.path),
             str(folder.model),
             record.task,
-            of_pictures=any(note.kind == "image" for note in record.columns),
+            of_pictures=of_pictures,
         ),
     )
 
@@ -144,11 +145,11 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
     write_atomically(folder.path / "held_out.safetensors", save(arrays))
 
 
-def _read_held_out(folder: RunFolder, threshold: Threshold) -> HeldOut:
+def _read_held_out(folder: RunFolder, threshold: Threshold, unit: str) -> HeldOut:
     from safetensors.numpy import load
 
     arrays = load((folder.path / "held_out.safetensors").read_bytes())
-    how = "every row was predicted by a model of a fold that had not seen it"
+    how = f"every {unit} was predicted by a model of a fold that had not seen it"
     return HeldOut(arrays["y"], arrays["outputs"], how, threshold)
 
 

@@ -18,11 +18,11 @@ class FitRequest:
 
     ``data`` is a path or a ``sample:`` name, or None when rows came from memory (then the run folder keeps a copy).
     ``budget_seconds`` covers everything from reading to report. ``groups`` is a column, or for pictures the path of a
-    table. ``size`` is the height and width of pictures.
+    table. ``size`` is the height and width of pictures; ``target`` a column, or several of 0 and 1.
     """
 
     data: str | None
-    target: str | None
+    target: str | tuple[str, ...] | None
     budget_seconds: float = 120.0
     metric: str | None = None
     worth: float | None = None
@@ -50,8 +50,8 @@ class FitRequest:
             options += ["drop_missing_target=True"] * self.drop_missing_target
             return f"annvil.fit(data, {', '.join(options)})"
         words = ["annvil fit", _quoted(self.data)]
-        if self.target is not None:
-            words.append(f"--target {_quoted(self.target)}")
+        targets = (self.target,) if isinstance(self.target, str) else self.target or ()
+        words += [f"--target {_quoted(name)}" for name in targets]
         words.append(f"--budget {_plain_seconds(self.budget_seconds)}")
         for name in ("metric", "worth", "groups", "time", "task"):
             if (value := getattr(self, name)) is not None:

@@ -200,7 +200,7 @@ def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSumm
         name=folder.path.name,
         folder=folder.path,
         data=request.data or "from memory",
-        target=request.target or "",
+        target=request.target if isinstance(request.target, str) else ", ".join(request.target or ()),
         state=_state_in_words(state),
         verdict=verdict,
         score=score,

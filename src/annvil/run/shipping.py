@@ -15,11 +15,12 @@ from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
 from annvil.comparison.jobs import final_job
 from annvil.comparison.results import Comparison, Standing
-from annvil.data.table import Dataset, Inputs, Table
+from annvil.data.table import Dataset, Inputs, Table, Unit, unit_of
 from annvil.errors import OutOfTime
 from annvil.explanation import Importance, importance
 from annvil.metrics import best_threshold, metric_named
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
+from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
 from annvil.task import FloatArray, Threshold
 
@@ -45,6 +46,7 @@ class Shipped:
     fit_seconds: float
     threshold: Threshold
     notice: str = ""  # why it is not the model it should be
+    eight_bits: str = ""  # whether convolutions compute in 8 bits, and why or why not; empty without convolutions
 
 
 def standing_of(comparison: Comparison, contender: str) -> Standing:
@@ -75,10 +77,10 @@ def ship(
     contender = next(c for c in contenders if c.name == standing.contender)
     fitted = fit_finally(dataset, contender, comparison, folder, deadline)
     if fitted is None:
-        shipped, graph = _first_fold(comparison, standing, store, folder)
+        shipped, graph = _first_fold(comparison, standing, store, folder, unit_of(dataset.inputs.schema))
         origin = None
     else:
-        shipped, graph = _exported(dataset, comparison, standing, fitted)
+        shipped, graph = _exported(dataset, comparison, standing, fitted, deadline)
         origin = fitted.origin()
     save(
         folder.model,
@@ -100,17 +102,21 @@ def fit_finally(
     None when the deadline passed first.
     """
     planned = comparison.plan.efforts[contender.name]
-    effort = Effort(candidates=planned["candidates"], scale=planned["scale"])
+    effort = Effort(planned["candidates"], planned["scale"], planned.get("configuration"))
     context = Context(deadline=deadline, folder=folder.path / "final")
     return next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
 
 
 def _exported(
-    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted
+    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted, deadline: Deadline
 ) -> tuple[Shipped, bytes]:
     graph = export(fitted, dataset.inputs.schema, dataset.task)
     predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
+    threshold = _threshold(dataset, fitted, comparison)
+    trial = try_eight_bits(dataset, fitted, graph, comparison, threshold, deadline)
+    if trial is not None and trial.graph is not None:
+        graph = trial.graph
     shipped = Shipped(
         contender=standing.contender,
         title=standing.title,
@@ -122,18 +128,21 @@ def _exported(
         parity_rows=parity_rows,
         n_rows=len(fitted.job.rows),
         fit_seconds=fitted.fit_seconds,
-        threshold=_threshold(dataset, fitted, comparison),
+        threshold=threshold,
+        eight_bits="" if trial is None else trial.said,
     )
     return shipped, graph
 
 
-def _first_fold(comparison: Comparison, standing: Standing, store: Store, folder: RunFolder) -> tuple[Shipped, bytes]:
+def _first_fold(
+    comparison: Comparison, standing: Standing, store: Store, folder: RunFolder, unit: Unit
+) -> tuple[Shipped, bytes]:
     """The best there is when time is over: the model of the first fold, already exported and checked."""
     graph, cost = store.graph(standing.contender), store.cost(standing.contender)
     result = store.result(standing.contender, "repeat-0-fold-0")
     if graph is None or cost is None or cost.parity is None or result is None:
         raise OutOfTime(
-            f"The budget ended before {standing.title} could be fitted on all rows. The comparison is kept in "
+            f"The budget ended before {standing.title} could be fitted on all {unit}s. The comparison is kept in "
             f"{folder.path}; fit again with a longer --budget."
         )
     shipped = Shipped(
@@ -148,8 +157,8 @@ def _first_fold(comparison: Comparison, standing: Standing, store: Store, folder
         n_rows=result.n_train,
         fit_seconds=result.fit_seconds,
         threshold=result.threshold,
-        notice=f"The budget ended before {standing.title} was fitted on all rows: the model that ships is that of the "
-        f"first fold and learnt from {result.n_train:,} rows.",
+        notice=f"The budget ended before {standing.title} was fitted on all {unit}s: the model that ships is that of "
+        f"the first fold and learnt from {result.n_train:,} {unit}s.",
     )
     return shipped, graph
 
@@ -201,6 +210,7 @@ def _info(
         "parity": shipped.parity,
         "parity_rows": shipped.parity_rows,
         "architecture": {} if origin is None else dict(origin.architecture),
+        "eight_bits": shipped.eight_bits,
     }
 
 

@@ -13,7 +13,9 @@ LAYERS = 8
 """Dots are spread over so many see-through layers, so that crowded places are darker."""
 
 
-def residuals(predicted: Sequence[float], observed: Sequence[float], target: str, width: float, name: str) -> str:
+def residuals(
+    predicted: Sequence[float], observed: Sequence[float], target: str, width: float, name: str, unit: str = "row"
+) -> str:
     """The chart: predictions to the right, what was observed upwards, on one scale."""
     narrow = width < 500
     height = 300.0 if narrow else 360.0
@@ -30,5 +32,5 @@ def residuals(predicted: Sequence[float], observed: Sequence[float], target: str
     points = [frame.point(p, o) for p, o in zip(predicted, observed, strict=True)]
     for layer in range(LAYERS):
         drawing.dots(points[layer::LAYERS], "ink")
-    said = f"{count(len(points))} held-out rows; on the diagonal the prediction equals what was observed."
+    said = f"{count(len(points))} held-out {unit}s; on the diagonal the prediction equals what was observed."
     return drawing.svg(name, f"Predicted and observed {target}", said, "fixed")

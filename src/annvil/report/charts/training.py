@@ -23,7 +23,7 @@ class History:
     validation: tuple[float, ...]
 
 
-def training(histories: Sequence[History], family: str, steps: str, width: float, name: str) -> str:
+def training(histories: Sequence[History], family: str, steps: str, width: float, name: str, unit: str = "row") -> str:
     """The chart; a ring marks each validation line's lowest point. Lines begin where they come down to the scale."""
     narrow = width < 500
     top, bottom = 46.0, 46.0 + (210 if narrow else 250)
@@ -31,7 +31,7 @@ def training(histories: Sequence[History], family: str, steps: str, width: float
     longest = max(max(len(h.train), len(h.validation)) for h in histories)
     frame = Frame(Scale(1, max(longest, 2), y_label_width(y), width - 12), y)
     drawing = Drawing(width, bottom + 46)
-    _legend(drawing, family)
+    _legend(drawing, family, unit)
     frame.draw_y(drawing, "loss, lower is better")
     frame.draw_x(drawing, steps, 5 if narrow else 8)
     for history in histories:
@@ -58,9 +58,9 @@ def _usual(histories: Sequence[History]) -> list[float]:
     return kept or [0.0, 1.0]
 
 
-def _legend(drawing: Drawing, family: str) -> None:
+def _legend(drawing: Drawing, family: str, unit: str) -> None:
     drawing.line(0, 8, 26, 8, f"line thin {family}")
-    drawing.text(32, 12, "validation rows", "label")
-    x = 48 + text_width("validation rows")
+    drawing.text(32, 12, f"validation {unit}s", "label")
+    x = 48 + text_width(f"validation {unit}s")
     drawing.line(x, 8, x + 26, 8, "line thin dotted ink")
-    drawing.text(x + 32, 12, "training rows", "label")
+    drawing.text(x + 32, 12, f"training {unit}s", "label")
