@@ -227,7 +227,7 @@ def _compare_ship_report(work: _Work) -> Run:
     from annvil.metrics import default_metric, metric_named
     from annvil.models import contenders_for
     from annvil.models.contract import Deadline
-    from annvil.run import pictures, shipping, studying
+    from annvil.run import looking, pictures, shipping, studying
     from annvil.run.reporting import assemble, write_report
 
     request, dataset, task = work.request, work.dataset, work.dataset.task
