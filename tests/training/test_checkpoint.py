@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.training.helpers import equal, members, small_network, table, weights
+from torch import Tensor, nn
 
 from annvil.errors import MachineError
-from annvil.training import Population, Progress, Recipe, checkpoint, train_population
+from annvil.training import Population, Progress, Recipe, checkpoint, fetching, train_population
 
 NUMBERS, CLASSES = table()
 ROOT = Path(__file__).parents[2]
@@ -38,7 +42,7 @@ def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Pat
 
 
 def train(
-    path: Path | None, epochs: int = 6, stop_after: int | None = None, **more: object
+    path: Path | None, epochs: int = 6, stop_after: int | None = None, **more: Any
 ) -> tuple[Population, list[str]]:
     notices: list[str] = []
     asked = iter(range(1, 1000))
@@ -50,9 +54,14 @@ def train(
         if progress.notice:
             notices.append(progress.notice)
 
-    recipe = Recipe(epochs, batch_size=32, **more)  # type: ignore[arg-type]
+    loss, numbers, classes = (
+        more.pop("loss", "cross-entropy"),
+        more.pop("inputs", NUMBERS),
+        more.pop("targets", CLASSES),
+    )
+    recipe = Recipe(epochs, batch_size=32, **more)
     population = train_population(
-        small_network, (NUMBERS,), CLASSES, members(2), recipe, "cross-entropy",
+        small_network, (numbers,), classes, members(2), recipe, loss,
         should_stop=should_stop, checkpoint=path, tell=tell,
     )  # fmt: skip
     return population, notices
@@ -137,6 +146,68 @@ def test_a_schedule_of_ones_own_is_known_by_its_values(tmp_path: Path) -> None:
     assert all(equal(weights(whole, k), weights(rest, k)) for k in range(2))
     _, notices = train(path, schedule=lambda t: 1 - t / 2)
     assert notices[0].startswith("The checkpoint run.safetensors belongs to another request.")
+
+
+class Leaning(nn.Module):
+    """Cross-entropy that counts one class more than the others."""
+
+    def __init__(self, lean: float, wanted: int = 2) -> None:
+        super().__init__()
+        self.weights = torch.ones(3)
+        self.weights[wanted] = lean
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(output, target, self.weights, reduction="none")
+
+
+def clipped(most: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    def loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        return (nn.functional.cross_entropy(output, target, reduction="none").clamp(max=most) * weight).sum()
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("mine", "same", "other"),
+    [
+        (Leaning(1.5), Leaning(1.5), Leaning(1.6)),
+        (Leaning(1.5, 0), Leaning(1.5, 0), Leaning(1.5, 1)),
+        (clipped(3.0), clipped(3.0), clipped(3.5)),
+        (
+            nn.CrossEntropyLoss(),
+            lambda output, target: nn.functional.cross_entropy(output, target),
+            nn.CrossEntropyLoss(label_smoothing=0.1),
+        ),
+    ],
+)
+def test_a_loss_of_ones_own_is_known_by_what_it_says(tmp_path: Path, mine: Any, same: Any, other: Any) -> None:
+    path = tmp_path / "run.safetensors"
+    whole, _ = train(None, loss=mine)
+    train(path, stop_after=2, loss=mine)
+    rest, notices = train(path, loss=same)
+    assert notices == []
+    assert all(equal(weights(whole, k), weights(rest, k)) for k in range(2))
+    _, notices = train(path, loss=other)
+    assert notices[0].startswith("The checkpoint run.safetensors belongs to another request.")
+
+
+def test_of_a_mapped_file_the_rows_that_are_used_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "SMALL", 0)
+    monkeypatch.setattr(fetching, "READ_FROM", 8)
+    monkeypatch.setattr(checkpoint, "_BLOCK", 1000)
+    path = tmp_path / "run.safetensors"
+    np.save(tmp_path / "numbers.npy", np.concatenate([NUMBERS.numpy(), NUMBERS.numpy()]))
+    numbers = torch.from_numpy(np.load(tmp_path / "numbers.npy", mmap_mode="r+"))
+    more: dict[str, Any] = {"inputs": numbers, "targets": torch.cat([CLASSES, CLASSES])}
+    train(path, stop_after=2, **more)
+    numbers[250] += 1  # members learn from rows 0 to 139 and are judged on 140 to 199
+    rest, notices = train(path, **more)
+    assert notices == []
+    assert all(equal(weights(train(None)[0], k), weights(rest, k)) for k in range(2))
+    numbers[7] += 1
+    _, notices = train(path, **more)
+    if fetching.Mapping.of(numbers) is not None:
+        assert notices[0].startswith("The checkpoint run.safetensors belongs to another request.")
 
 
 def test_a_disk_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,18 @@ from torch import Tensor
 from annvil.errors import MachineError
 from annvil.files import write_atomically
 from annvil.training.distributed import ALONE, Distributed
+from annvil.training.fetching import Source
 from annvil.training.job import Job
+from annvil.training.losses import Custom
 from annvil.training.schedules import rate_factor
 
 SECONDS_BETWEEN = 5.0
 """At most so often is a checkpoint written (assumed: little beside training, far less than the 30 s promised)."""
 
 _VERSION = 1
+
+_BLOCK = 8 << 20
+"""Bytes of a file that are looked at together (assumed: little beside a batch's activations)."""
 
 
 @dataclass
@@ -101,6 +106,8 @@ class Checkpoint:
 def fingerprint(job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor], loss: object) -> str:
     """A hash of everything that the result follows from: data, members, recipe, initial weights, PyTorch's version."""
     digest = hashlib.sha256(f"{_VERSION} {torch.__version__} {loss if isinstance(loss, str) else 'own'}".encode())
+    if isinstance(job.loss, Custom):
+        digest.update(job.loss.says())
     recipe = {name: value for name, value in asdict(job.recipe).items() if name != "threads"}
     if callable(recipe["schedule"]):  # by what it says: functions have no lasting names
         recipe["schedule"] = [rate_factor(job.recipe, step / 256) for step in range(256)]
@@ -113,11 +120,28 @@ def fingerprint(job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor
         digest.update(json.dumps(settings, sort_keys=True, default=float).encode())
         for rows in (member.train, member.validation):
             digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes() + b"|")
-    for tensor in (*job.inputs, job.targets, job.weights, *parameters, *buffers):
-        if tensor is not None:
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(_bytes(tensor))
+    for tensor, source in zip(job.inputs, job.sources, strict=True):
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        for block in (tensor,) if source is None else _used(job, source):
+            digest.update(_bytes(block))
+    for value in (job.targets, job.weights, *parameters, *buffers):
+        if value is not None:
+            digest.update(f"{value.dtype} {tuple(value.shape)}".encode())
+            digest.update(_bytes(value))
     return digest.hexdigest()
+
+
+def _used(job: Job, source: Source) -> Iterator[Tensor]:
+    """The rows that members learn from or are validated on, some at a time: of a large file that may be few."""
+    used = np.zeros(len(source.tensor), dtype=bool)
+    for member in job.members:
+        used[member.train] = used[member.validation] = True
+    rows = torch.from_numpy(np.flatnonzero(used))
+    at_once = max(1, _BLOCK // (source.tensor.nbytes // len(source.tensor)))
+    for some in torch.split(rows, at_once):
+        block = torch.empty(len(some), *source.tensor.shape[1:], dtype=source.tensor.dtype)
+        source.gather(some, block)
+        yield block
 
 
 def _pack(saved: Saved, fingerprint: str) -> bytes:

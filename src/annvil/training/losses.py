@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import io
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Any
 
 import torch
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 
 from annvil.augmenting import Mixing
 from annvil.errors import RequestError
+from annvil.training.chance import seeded
 from annvil.training.named_losses import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -28,6 +32,10 @@ CustomLoss = Callable[..., Tensor]
 """``function(output, target, weight) -> scalar``, or ``function(output, target)`` → the mean, or a number a row."""
 
 
+_ROWS_TO_TELL = 64
+"""Rows on which losses are told apart (assumed: more than most data have classes)."""
+
+
 class Custom:
     """``function(output, target, weight)`` for one member's batch; ``weight`` sums to 1, padding has 0."""
 
@@ -37,13 +45,13 @@ class Custom:
         self.function = function
         self.takes_mixing = False  # of class numbers, no function knows what half of one is
         self._example, self._weights = torch.empty(0), torch.empty(0)
+        self._targets, self._output = torch.empty(0), torch.Size()
 
     def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         if targets.is_floating_point():
             targets = finite(unmasked(targets.float(), weights))
             self.takes_mixing = True
-        self._example = targets[:1]
-        self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
+        self._remember(output, targets, weights)
         loss = self._tried(output, targets[: len(output)])
         if not isinstance(loss, Tensor) or loss.dim() != 0:
             raise RequestError(
@@ -51,6 +59,35 @@ class Custom:
                 "Multiply the rows' losses by `weight` (it sums to 1 and is 0 for padding) and sum them."
             )
         return targets
+
+    def _remember(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> None:
+        self._example = targets[:1]
+        self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
+        self._targets = targets[torch.linspace(0, len(targets) - 1, min(_ROWS_TO_TELL, len(targets))).long()]
+        self._output = output.shape[1:]
+
+    def says(self) -> bytes:
+        """What tells it from other functions, which have no lasting names: what it says of outputs made at random.
+
+        Values and gradients are taken, for targets from all over the data. A change that shows in none is not noticed.
+        """
+        generator = torch.Generator().manual_seed(0)
+        rows = len(self._targets)
+        weights = torch.rand(rows, *self._weights.shape[1:], generator=generator)
+        outputs = torch.randn(rows, *self._output, generator=generator)
+        function, said = _copied(self.function), b""
+        for given in (outputs, 10 * outputs, torch.sigmoid(outputs)):
+            given = given.clone().requires_grad_()
+            with torch.enable_grad(), seeded(0), redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    loss = type(self)(function).value(given, self._targets, weights / weights.sum())
+                    (gradient,) = torch.autograd.grad(loss, given, allow_unused=True, materialize_grads=True)
+                except Exception as error:  # it was seen to work on other rows; that it refuses these is an answer too
+                    said += type(error).__name__.encode()
+                else:
+                    said += loss.detach().double().numpy().tobytes() + gradient.double().numpy().tobytes()
+        return said
 
     def _tried(self, output: Tensor, targets: Tensor) -> Any:
         weight = torch.full((len(output), *self._weights.shape[1:]), 1.0)
@@ -86,8 +123,7 @@ class PlainCustom(Custom):
         if targets.is_floating_point():
             targets = finite(unmasked(targets.float(), weights))
             self.takes_mixing = True
-        self._example = targets[:1]
-        self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
+        self._remember(output, targets, weights)
         loss = _call(self.function, output, targets[: len(output)])
         of_rows = isinstance(loss, Tensor) and loss.dim() >= 1 and len(loss) == len(output)
         if not isinstance(loss, Tensor) or (loss.dim() and not of_rows):
@@ -159,6 +195,14 @@ def _call(function: CustomLoss, output: Tensor, targets: Tensor, *weight: Tensor
             "loss would compare every output with every target. Give targets of the outputs' shape."
         )
     return loss
+
+
+def _copied(function: CustomLoss) -> CustomLoss:
+    """A copy of a loss that is an object, so that asking it leaves no trace."""
+    try:
+        return copy.deepcopy(function)
+    except Exception:  # objects may refuse to be copied in ways of their own
+        return function
 
 
 def _came(loss: object) -> str:
