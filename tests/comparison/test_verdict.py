@@ -13,7 +13,7 @@ from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.sides import pair, side
 from annvil.comparison.verdict import Evidence, judge
-from annvil.comparison.words import inside, of_unit, percent
+from annvil.comparison.words import inside, is_plural, of_unit, percent
 from annvil.errors import OutOfTime
 from annvil.metrics import METRICS
 
@@ -322,4 +322,6 @@ def test_of_pictures_the_verdict_speaks_as_pictures():
     assert "with 1,000 pictures its advantage" in pictures.headline
     assert not any("row" in sentence.split() for sentence in told[1])
     assert told[1] == tuple(of_unit(sentence, "picture") for sentence in told[0])
+    assert is_plural("Boosted trees on pixels")
+    assert not is_plural("Linear model on pixels")
     assert of_unit("Rows narrow a growing row, arrows", "picture") == "Pictures narrow a growing picture, arrows"

@@ -67,7 +67,7 @@ def named(title: str) -> str:
 def is_plural(title: str) -> bool:
     """Whether a verb after the title is plural.
 
-    >>> is_plural("Boosted trees"), is_plural("the linear model")
+    >>> is_plural("Boosted trees"), is_plural("the linear model on pixels")
     (True, False)
     """
-    return title.endswith("s")
+    return title.split(" on ")[0].endswith("s")

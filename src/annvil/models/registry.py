@@ -51,8 +51,8 @@ def contenders_for_pictures() -> list[Contender]:
     remembered = partial(PixelFeatures.choose, most=MOST_COLUMNS)
     return [
         Dummy(),
-        OnPixels(Linear(), "pixels-linear", "Linear on pixels", many),
-        OnPixels(Linear(), "gradients-linear", "Linear on gradients", edges),
+        OnPixels(Linear(), "pixels-linear", "Linear model on pixels", many),
+        OnPixels(Linear(), "gradients-linear", "Linear model on gradients", edges),
         OnPixels(Neighbours(), "pixels-neighbours", "Nearest neighbours on pixels", remembered),
         OnPixels(BoostedTrees(), "pixels-trees", "Boosted trees on pixels", few),
         OnPixels(DenseNetworks(), "pixels-dense", "Dense network on pixels", many),
