@@ -21,11 +21,13 @@ from annvil.files import write_atomically
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """One picture as a PNG file, a caption under it, and whether it is marked as a mistake or not to be trusted."""
+    """One picture as a PNG file, a caption under it, whether it is marked as a mistake or not to be trusted, and whether
+    it is shown in its own size (several pictures in one) instead of as small as others beside it."""
 
     png: bytes
     caption: str = ""
     flagged: bool = False
+    sized: bool = False
 
 
 class Rows(msgspec.Struct, frozen=True):
