@@ -146,6 +146,7 @@ def _shown(exhibit: Exhibit) -> dict[str, Any]:
                 "source": Markup("data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")),
                 "caption": picture.caption,
                 "flagged": picture.flagged,
+                "sized": picture.sized,
             }
             for picture in exhibit.pictures
         ],
