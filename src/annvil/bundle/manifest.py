@@ -70,6 +70,8 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity, parity_rows : largest difference between this graph and the model in memory, over that many held-out rows
     versions : of the libraries that made the model; `save` fills them in
     architecture : of the network whose weights lie beside the graph, for whoever goes on training it; empty without
+    eight_bits : whether convolutions of the graph compute in 8 bits, and why or why not; empty without convolutions.
+        ``parity`` is that of the graph before, and the weights are whole
     """
 
     contender: str = ""
@@ -86,6 +88,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity_rows: int = 0
     versions: dict[str, str] = {}
     architecture: dict[str, Any] = {}
+    eight_bits: str = ""
 
 
 class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

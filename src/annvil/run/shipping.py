@@ -20,6 +20,7 @@ from annvil.errors import OutOfTime
 from annvil.explanation import Importance, importance
 from annvil.metrics import best_threshold, metric_named
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
+from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
 from annvil.task import FloatArray, Threshold
 
@@ -45,6 +46,7 @@ class Shipped:
     fit_seconds: float
     threshold: Threshold
     notice: str = ""  # why it is not the model it should be
+    eight_bits: str = ""  # whether convolutions compute in 8 bits, and why or why not; empty without convolutions
 
 
 def standing_of(comparison: Comparison, contender: str) -> Standing:
@@ -78,7 +80,7 @@ def ship(
         shipped, graph = _first_fold(comparison, standing, store, folder, unit_of(dataset.inputs.schema))
         origin = None
     else:
-        shipped, graph = _exported(dataset, comparison, standing, fitted)
+        shipped, graph = _exported(dataset, comparison, standing, fitted, deadline)
         origin = fitted.origin()
     save(
         folder.model,
@@ -100,17 +102,21 @@ def fit_finally(
     None when the deadline passed first.
     """
     planned = comparison.plan.efforts[contender.name]
-    effort = Effort(candidates=planned["candidates"], scale=planned["scale"])
+    effort = Effort(planned["candidates"], planned["scale"], planned.get("configuration"))
     context = Context(deadline=deadline, folder=folder.path / "final")
     return next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
 
 
 def _exported(
-    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted
+    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted, deadline: Deadline
 ) -> tuple[Shipped, bytes]:
     graph = export(fitted, dataset.inputs.schema, dataset.task)
     predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
+    threshold = _threshold(dataset, fitted, comparison)
+    trial = try_eight_bits(dataset, fitted, graph, comparison, threshold, deadline)
+    if trial is not None and trial.graph is not None:
+        graph = trial.graph
     shipped = Shipped(
         contender=standing.contender,
         title=standing.title,
@@ -122,7 +128,8 @@ def _exported(
         parity_rows=parity_rows,
         n_rows=len(fitted.job.rows),
         fit_seconds=fitted.fit_seconds,
-        threshold=_threshold(dataset, fitted, comparison),
+        threshold=threshold,
+        eight_bits="" if trial is None else trial.said,
     )
     return shipped, graph
 
@@ -203,6 +210,7 @@ def _info(
         "parity": shipped.parity,
         "parity_rows": shipped.parity_rows,
         "architecture": {} if origin is None else dict(origin.architecture),
+        "eight_bits": shipped.eight_bits,
     }
 
 

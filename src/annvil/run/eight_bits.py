@@ -1,0 +1,147 @@
+"""Whether the shipped model's convolutions should compute in 8 bits: tried, measured, and taken only where it pays.
+
+The graph in 8 bits ships when it is as accurate, on pictures that the model did not learn from, and faster on this
+machine. Either way a sentence with the numbers goes into manifest and report.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.bundle import Predictor
+from annvil.bundle.eight_bits import has_convolutions, in_eight_bits
+from annvil.bundle.predictor import BLOCK_VALUES
+from annvil.comparison.results import Comparison
+from annvil.comparison.words import times
+from annvil.data.table import Dataset, Inputs
+from annvil.metrics import metric_named
+from annvil.models.contract import Deadline, Fitted
+from annvil.task import FloatArray, IntArray, Threshold
+
+CALIBRATED_ON = 128
+"""Training pictures whose values fix the steps of 8 bits (assumed: more change the extremes little)."""
+
+JUDGED_ON = 2_000
+"""Held-out pictures that are predicted both ways, at most."""
+
+SHARE_OF_WORTH = 0.1
+"""Loss that 8 bits may cost, as a share of the gain that would justify another model (assumed: unnoticeable then)."""
+
+LEAST_SPEED_UP = 1.1
+"""Less is not worth a second set of numbers (assumed)."""
+
+PASSES = 4.0
+"""Passes over the held-out and calibrating pictures that the trial may cost (2 measured; the rest is a margin)."""
+
+PAIRS = 15
+"""Timings of both graphs in turn, of which the median ratio counts."""
+
+
+@dataclass(frozen=True)
+class EightBits:
+    """The trial: a graph where it is to ship, and what to say."""
+
+    graph: bytes | None
+    said: str
+
+
+def try_eight_bits(
+    dataset: Dataset[Inputs],
+    fitted: Fitted,
+    graph: bytes,
+    comparison: Comparison,
+    threshold: Threshold,
+    deadline: Deadline,
+) -> EightBits | None:
+    """The graph with convolutions in 8 bits, or why not; None for a model without convolutions."""
+    if not has_convolutions(graph):
+        return None
+    held_out = _held_out(fitted)
+    if not len(held_out):
+        return EightBits(
+            None, "Numbers of 8 bits were not tried: every picture was learnt from, so none can judge them."
+        )
+    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    one = dataset.inputs.take(held_out[:1])
+    predictor.raw(one)
+    started = time.monotonic()
+    predictor.raw(one)
+    if PASSES * (len(held_out) + CALIBRATED_ON) * (time.monotonic() - started) > deadline.left:
+        return EightBits(None, "There was no time to try whether numbers of 8 bits are faster and as accurate.")
+    inputs = dataset.inputs.take(held_out)
+    before = predictor.raw(inputs)
+    quantised = in_eight_bits(graph, _batches(dataset, fitted.job.rows, held_out))
+    quick = Predictor.from_graph(quantised, dataset.inputs.schema, dataset.task)
+    after = quick.raw(inputs)
+    many = inputs.take(slice(0, max(1, min(64, BLOCK_VALUES // max(inputs.n_values, 1)))))
+    gains = [_speed_up(predictor, quick, rows) for rows in (one, many)]
+    verdict = _judged(dataset, comparison, held_out, before, after, threshold)
+    taken = verdict.accurate and min(gains) >= LEAST_SPEED_UP
+    size = len(quantised) / len(graph)
+    numbers = (
+        f"{_faster(gains[0])} on one picture and {_faster(gains[1])} on {many.n_rows} at once, {size:.0%} of the size; "
+        f"{verdict.said}"
+    )
+    if taken:
+        return EightBits(quantised, f"Its convolutions compute in 8 bits: {numbers}.")
+    reason = "not as accurate" if not verdict.accurate else "not faster on this machine"
+    return EightBits(None, f"8 bits were tried and left, being {reason}: {numbers}.")
+
+
+def _held_out(fitted: Fitted) -> IntArray:
+    """Rows of the fit that no network of it learnt from, spread over all of them where there are many."""
+    rows = fitted.job.rows[np.isfinite(fitted.out_of_fold).all(axis=1)]
+    return rows if len(rows) <= JUDGED_ON else rows[np.linspace(0, len(rows) - 1, JUDGED_ON).astype(int)]
+
+
+def _batches(dataset: Dataset[Inputs], rows: IntArray, held_out: IntArray) -> list[dict[str, np.ndarray]]:
+    learnt = np.setdiff1d(rows, held_out)
+    chosen = np.sort(np.random.default_rng(0).permutation(learnt if len(learnt) else rows)[:CALIBRATED_ON])
+    step = max(1, BLOCK_VALUES // max(dataset.inputs.n_values, 1))
+    return [dataset.inputs.take(chosen[start : start + step]).feeds() for start in range(0, len(chosen), step)]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    accurate: bool
+    said: str
+
+
+def _judged(
+    dataset: Dataset[Inputs],
+    comparison: Comparison,
+    rows: IntArray,
+    before: FloatArray,
+    after: FloatArray,
+    threshold: Threshold,
+) -> _Judged:
+    metric, y = metric_named(comparison.metric, dataset.task), dataset.y[rows]
+    scores = [metric.score(dataset.task, y, outputs, threshold) for outputs in (before, after)]
+    allowed = SHARE_OF_WORTH * comparison.worth
+    apart = float(np.abs(after - before).max())
+    said = (
+        f"{metric.title} {metric.shows(scores[1])} instead of {metric.shows(scores[0])} on {len(rows):,} pictures held "
+        f"out (allowed: a loss of {metric.tells(allowed)}), outputs at most {apart:.2g} apart"
+    )
+    return _Judged(metric.gain(scores[0], scores[1]) <= allowed, said)
+
+
+def _speed_up(plain: Predictor, quick: Predictor, inputs: Inputs) -> float:
+    """How many times as fast the second is, in processor time of this thread: medians of pairs in turn."""
+    for predictor in (plain, quick):
+        predictor.raw(inputs)
+    ratios = [_seconds(plain, inputs) / max(_seconds(quick, inputs), 1e-9) for _ in range(PAIRS)]
+    return float(np.median(ratios))
+
+
+def _seconds(predictor: Predictor, inputs: Inputs) -> float:
+    started = time.thread_time()
+    predictor.raw(inputs)
+    return time.thread_time() - started
+
+
+def _faster(gain: float) -> str:
+    return f"{times(gain)} times as fast"
