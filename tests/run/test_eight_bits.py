@@ -73,7 +73,8 @@ def test_otherwise_it_is_said_why_not(trained, monkeypatch, constant, value, rea
 
 
 def test_the_numbers_are_told(trained):
-    assert NUMBERS.search(trial(trained).said)
+    said = trial(trained).said
+    assert NUMBERS.search(said), said
 
 
 def test_no_time_is_said(trained):

@@ -33,6 +33,9 @@ SHARE_OF_WORTH = 0.1
 LEAST_SPEED_UP = 1.1
 """Less is not worth a second set of numbers (assumed)."""
 
+MANY = 64
+"""Pictures at once, of the second timing; fewer where they are large."""
+
 PASSES = 4.0
 """Passes over the held-out and calibrating pictures that the trial may cost (2 measured; the rest is a margin)."""
 
@@ -76,7 +79,7 @@ def try_eight_bits(
     quantised = in_eight_bits(graph, _batches(dataset, fitted.job.rows, held_out))
     quick = Predictor.from_graph(quantised, dataset.inputs.schema, dataset.task)
     after = quick.raw(inputs)
-    many = inputs.take(slice(0, max(1, min(64, BLOCK_VALUES // max(inputs.n_values, 1)))))
+    many = dataset.inputs.take(fitted.job.rows[: max(1, min(MANY, BLOCK_VALUES // max(inputs.n_values, 1)))])
     gains = [_speed_up(predictor, quick, rows) for rows in (one, many)]
     verdict = _judged(dataset, comparison, held_out, before, after, threshold)
     taken = verdict.accurate and min(gains) >= LEAST_SPEED_UP
