@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.models.image_estimators import ImageClassifier, ImageRegressor
     from annvil.preparation import Augmentation
+    from annvil.preparation.augmented_sets import augment
     from annvil.run import Run, fit, list_runs, open_run, resume
     from annvil.workshop import Callback, Result, Results, find_learning_rate, log_uniform, train, tune_batch, uniform
 
@@ -58,6 +59,7 @@ __all__ = [
     "TabMClassifier",
     "TabMRegressor",
     "__version__",
+    "augment",
     "find_learning_rate",
     "fit",
     "list_runs",
@@ -84,6 +86,7 @@ _HOMES = {
     "Run": "annvil.run",
     "TabMClassifier": "annvil.models.estimators",
     "TabMRegressor": "annvil.models.estimators",
+    "augment": "annvil.preparation.augmented_sets",
     "find_learning_rate": "annvil.workshop",
     "fit": "annvil.run",
     "list_runs": "annvil.run",

@@ -141,6 +141,49 @@ def explain(
 
 @app.command()
 @guarded
+def augment(
+    data: a.Data,
+    times: Annotated[int, typer.Option("--times", help="Changed copies of each picture.")] = 10,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", help="New folder for pictures, labels.csv and a contact sheet."),
+    ] = Path("augmented"),
+    changes: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="CHANGES",
+            help="What to change and how much, such as shift=2,flip=random,rotate=15; also flip-vertical, crop, scale, "
+            "cutout, brightness, contrast, colour, noise. Default: small changes of place, light and noise, no flips.",
+            show_default=False,
+        ),
+    ] = None,
+    target: a.Target = None,
+    groups: a.Groups = None,
+    size: a.Size = None,
+    workers: a.Workers = 1,
+    seed: a.Seed = 0,
+    jpeg: Annotated[bool, typer.Option("--jpeg", help="Write JPEG files instead of PNG.")] = False,
+    as_json: a.Json = False,
+    quiet: a.Quiet = False,
+) -> None:
+    """Write the pictures of a data set with changed copies of each, and a sheet to look at."""
+    from annvil.cli.augmenting import augment
+    from annvil.run.request import size_in_pixels
+
+    options = {
+        "target": a.target(target),
+        "groups": groups,
+        "size": size_in_pixels(size),
+        "workers": workers,
+        "seed": seed,
+        "format": "jpeg" if jpeg else "png",
+    }
+    augment(data, times, out, changes, options, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+@guarded
 def report(
     run: a.RunFolder,
     no_open: Annotated[bool, typer.Option("--no-open", help="Only write it and say where it is.")] = False,

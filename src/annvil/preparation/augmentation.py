@@ -154,8 +154,12 @@ class Augmentation:
 
     def describe(self) -> tuple[str, ...]:
         """What is done, in sentences, for people."""
-        sentences = tuple(_sentences(self))
-        return sentences or ("Training pictures are used as they are.",)
+        sentences = list(_sentences(self))
+        if not sentences:
+            return ("Training pictures are used as they are.",)
+        if sentences[0].startswith("They "):
+            sentences[0] = f"Training pictures {sentences[0].removeprefix('They ')}"
+        return tuple(sentences)
 
     def short(self) -> str:
         """What is done, in a few words: "shifts of 2 pixels, flips"."""
@@ -190,7 +194,7 @@ def _sentences(of: Augmentation) -> Iterator[str]:
     if of.shift:
         yield f"They are shifted by up to {_pixels(of.shift)} in both directions."
     if of.crop:
-        yield f"Up to {of.crop:.0%} of their area is cut off at the edges, and the rest enlarged."
+        yield f"They lose up to {of.crop:.0%} of their area at the edges, and the rest is enlarged."
     if of.rotate:
         yield f"They are turned by up to {of.rotate:g} degrees to either side."
     if of.scale:

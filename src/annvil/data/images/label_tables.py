@@ -23,6 +23,9 @@ from annvil.task import IntArray
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
 SPLIT_NAMES = ("split", "subset", "partition", "part", "set")
+ORIGIN = "origin"
+"""A column of this name says which pictures are copies of one (`annvil augment` writes it)."""
+
 USUAL_TABLES = ("labels", "label", "annotations", "metadata", "index", "train", "data")
 
 Resolve = Callable[[str], Entry | None]

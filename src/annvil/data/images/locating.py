@@ -17,6 +17,7 @@ from annvil.data.images.filling import Progress
 from annvil.data.images.folders import by_folder
 from annvil.data.images.found import Found, clean, counted, some
 from annvil.data.images.label_tables import (
+    ORIGIN,
     ByTable,
     by_table,
     find_table,
@@ -150,6 +151,7 @@ def _from_inner_table(listing: Listing, table: Entry, asked: Asked) -> Found | N
     """By the table of labels beside the pictures; None where it is about something else."""
     folder = table.name.removesuffix(table.parts[-1])
     raw = read_table(listing, table, Wanted())
+    asked, kept_together = _by_origin(asked, raw.names)
     wanted = Wanted(whole=set(raw.names), texts={asked.groups} - {None})  # type: ignore[arg-type]
     if any(column.about_unique for column in raw.columns) or asked.groups:
         raw = read_table(listing, table, wanted)
@@ -164,7 +166,7 @@ def _from_inner_table(listing: Listing, table: Entry, asked: Asked) -> Found | N
         raise
     path = listing.archive or listing.root
     unnamed = len(listing.pictures) - len(rows.pictures)
-    said = [f"{clean(table.name)} says what is on the pictures."]
+    said = [f"{clean(table.name)} says what is on the pictures.", *kept_together]
     if unnamed:
         said.append(f"{counted(unnamed, 'picture')} that it does not name left out.")
     listing = replace(listing, pictures=rows.pictures)
@@ -194,12 +196,22 @@ def _from_table(path: Path, asked: Asked) -> Found:
     column = names_pictures(raw, path.parent)
     if column is None:
         raise DataError(f"{path.name} names no picture files that are there.")
+    asked, said = _by_origin(asked, raw.names)
     raw = read_file(path, Wanted(whole=set(raw.names), texts={name for name in (asked.groups,) if name}))
     rows = by_table(
         raw, on_disk(path.parent), path.name, path=column, target=asked.target, groups=asked.groups, time=asked.time
     )
     listing = Listing(path.parent, pictures=rows.pictures)
-    return _by_rows(listing, rows, path.name, path.absolute(), (), asked)
+    return _by_rows(listing, rows, path.name, path.absolute(), said, asked)
+
+
+def _by_origin(asked: Asked, columns: Sequence[str]) -> tuple[Asked, tuple[str, ...]]:
+    """Copies of one picture stay together, where the table says which those are and no other groups were asked for."""
+    wants = (asked.target,) if asked.target is None or isinstance(asked.target, str) else asked.target
+    free = asked.groups is None and asked.groups_file is None and ORIGIN not in wants
+    if not free or ORIGIN not in columns or len(columns) < 3:
+        return asked, ()
+    return replace(asked, groups=ORIGIN), (f"Pictures of the same {ORIGIN!r} stay on one side of every split.",)
 
 
 def _with_partner(path: Path) -> list[Path]:
