@@ -27,7 +27,7 @@ MOST_CLASSES = 12
 TYPICAL, ODD = 4, 2
 """Pictures of a class that are most and least like the others of it (assumed)."""
 
-SIDE = 72
+SIDE = 56
 """Pixels of the longer side of a small picture (assumed)."""
 
 _LONGEST_NAME = 24
@@ -60,8 +60,15 @@ class MethodResult:
 
     @property
     def holds(self) -> bool:
-        """Whether the method as a whole can be trusted on this model: both tests, on the mean over the pictures."""
+        """Whether the method is better than chance on this model: both tests, on the mean over the pictures."""
         return (self.alike is None or self.alike <= MOST_ALIKE) and self.gain >= 2 * self.gain_error and self.n > 1
+
+    @property
+    def verdict(self) -> str:
+        """What follows, in a few words."""
+        if not self.holds:
+            return "do not trust"
+        return "can be trusted" if 2 * self.trusted > self.n else "weak: trust only maps without a frame"
 
 
 def results_of(explanations: Sequence[Explanation]) -> tuple[MethodResult, ...]:
@@ -121,7 +128,7 @@ def where_it_looks(
     if len(explanations) < len(pixels):
         sentences.append(f"Time allowed {len(explanations)} of {len(pixels)} pictures.")
     pictures = tuple(
-        Picture(png(strip(one)), _told(one, truth), bool(one.maps and not one.trusted))
+        Picture(png(strip(one)), _told(one, truth), bool(one.maps and not one.trusted), sized=True)
         for one, truth in zip(explanations, truths, strict=False)
     )
     return Exhibit("where-it-looks", "Where the model looks", tuple(sentences), pictures, (_tests(results),), order=20)
@@ -135,12 +142,16 @@ def _told(explanation: Explanation, truth: str) -> str:
 
 
 def _overall(results: Sequence[MethodResult]) -> str:
-    holding = [TITLES[result.method] for result in results if result.holds]
-    if len(holding) == len(results):
-        return "The maps hold up: on the whole they passed the tests of what the model really uses."
-    if not holding:
-        return "Do not trust these maps: on the whole none of the methods passed its tests with this model."
-    return f"On the whole only {' and '.join(holding)} passed the tests with this model; do not trust the others."
+    trusted = [TITLES[result.method] for result in results if result.verdict == "can be trusted"]
+    if not trusted:
+        return "Do not trust these maps: on the whole no method passed its tests with this model."
+    if len(trusted) == len(results):
+        return f"These maps passed the tests of what the model really uses: {_listed(trusted)}."
+    return f"Trust {_listed(trusted)}; on the whole the other maps did not pass the tests with this model."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _tests(results: Sequence[MethodResult]) -> Rows:
@@ -149,9 +160,8 @@ def _tests(results: Sequence[MethodResult]) -> Rows:
     for result in results:
         alike = "no weights at hand" if result.alike is None else f"{result.alike:.2f} (at most {MOST_ALIKE})"
         error = f" ± {result.gain_error:.2f}" if np.isfinite(result.gain_error) else ""
-        verdict = "can be trusted on the whole" if result.holds else "do not trust"
         passed = f"{result.trusted} of {result.n}"
-        rows.append((TITLES[result.method], passed, alike, f"{result.gain:+.2f}{error}", verdict))
+        rows.append((TITLES[result.method], passed, alike, f"{result.gain:+.2f}{error}", result.verdict))
     return Rows(header, tuple(rows))
 
 
@@ -178,7 +188,7 @@ def typical_pictures(
         order = rows[np.argsort(away, kind="stable")]
         tiles = [enlarged(one, SIDE) for one in gather(np.concatenate([order[:TYPICAL], order[-ODD:][::-1]]))]
         row = beside([beside(tiles[:TYPICAL]), beside(tiles[TYPICAL:])], gap=24)
-        pictures.append(Picture(png(row), short(label)))
+        pictures.append(Picture(png(row), short(label), sized=True))
     if not pictures:
         return None
     left_out = len(task.classes) - len(pictures)
@@ -218,7 +228,7 @@ def mixed_up(
     names = [short(task.classes[number]) for number in shown]
     order = {int(number): place for place, number in enumerate(shown)}
     cells = {(order[a], order[b]): one for (a, b), one in pixels.items()}
-    picture = Picture(png(matrix(names, counts[np.ix_(shown, shown)], cells, SIDE)))
+    picture = Picture(png(matrix(names, counts[np.ix_(shown, shown)], cells, SIDE)), sized=True)
     often = [(int(a), int(b)) for a, b in zip(*np.nonzero(counts), strict=True) if a != b]
     often.sort(key=lambda cell: (-counts[cell], cell))
     most = often[0]

@@ -21,6 +21,9 @@ MOST_FILTERS, MOST_MAPS = 64, 16
 MOST_LAYERS = 6
 """Layers whose maps are shown, spread over all (assumed)."""
 
+BETWEEN = (176, 196, 222)
+"""Colour between filters and between maps, which are black, grey and white themselves."""
+
 LEVEL = 0.5
 """Share of a filter's squares that one sort must have to be called that sort (assumed)."""
 
@@ -37,16 +40,17 @@ def filters_and_maps(network: nn.Module, pixels: Pixels, more: Pixels) -> Exhibi
     filters = first_filters(network)
     if filters is None:
         return None
-    pictures = [Picture(png(painted_filters(filters)), f"{len(filters)} filters of the first layer")]
+    pictures = [Picture(png(painted_filters(filters)), f"{len(filters)} filters of the first layer", sized=True)]
     layers = layer_maps(network, pixels[None])
     alive = [maps.max(axis=(0, 2, 3)) > 0 for maps in layer_maps(network, more)]
     chosen = np.unique(np.linspace(0, len(layers) - 1, min(len(layers), MOST_LAYERS)).round().astype(np.int64))
-    pictures.append(Picture(png(enlarged(pixels, 160)), "The picture"))
+    pictures.append(Picture(png(enlarged(pixels, 112)), "The picture", sized=True))
     for place in chosen:
         maps = layers[place][0]
         n, height, width = maps.shape
         shown = f"{min(n, MOST_MAPS)} strongest of {n}" if n > MOST_MAPS else f"{n}"
-        pictures.append(Picture(png(painted_maps(maps)), f"Layer {place + 1}: {shown} maps of {width} × {height}"))
+        caption = f"Layer {place + 1}: {shown} maps of {width} × {height}"
+        pictures.append(Picture(png(painted_maps(maps)), caption, sized=True))
     sentences = [_sorts_in_words(filters)]
     dead = [(place, int((~one).sum()), len(one)) for place, one in enumerate(alive) if not one.all()]
     if dead:
@@ -115,7 +119,7 @@ def sorts(filters: FloatArray) -> tuple[int, int, int]:
 
 def _sorts_in_words(filters: FloatArray) -> str:
     bright, coloured, edges = sorts(filters)
-    parts = [f"{edges} for edges or texture", f"{bright} for brightness"]
+    parts = [f"{edges} look for edges or texture", f"{bright} for brightness"]
     parts += [f"{coloured} for colour"] if filters.shape[1] > 1 else []
     return f"Of the {len(filters)} filters of the first layer {', '.join(parts[:-1])} and {parts[-1]}."
 
@@ -126,7 +130,7 @@ def painted_filters(filters: FloatArray, side: int = 40) -> Pixels:
     for one in filters[:MOST_FILTERS]:
         values = 127.5 + 127.5 * one / max(float(np.abs(one).max()), 1e-12)
         tiles.append(enlarged(values.round().astype(np.uint8).transpose(1, 2, 0), side))
-    return grid(tiles, columns=min(8, len(tiles)))
+    return grid(tiles, columns=min(8, len(tiles)), gap=4, ground=BETWEEN)
 
 
 def painted_maps(maps: NDArray[np.float32], side: int = 56) -> Pixels:
@@ -136,4 +140,4 @@ def painted_maps(maps: NDArray[np.float32], side: int = 56) -> Pixels:
     for one in maps[np.sort(order)]:
         values = 255 * np.maximum(one, 0) / max(float(one.max()), 1e-12)
         tiles.append(enlarged(values.round().astype(np.uint8)[:, :, None], side))
-    return grid(tiles, columns=min(8, len(tiles)))
+    return grid(tiles, columns=min(8, len(tiles)), gap=4, ground=BETWEEN)

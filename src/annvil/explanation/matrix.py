@@ -51,8 +51,8 @@ def _named(made: Pixels, names: Sequence[str], size: int) -> Pixels:
 
     page = Image.fromarray(made)
     draw = ImageDraw.Draw(page)
-    write(draw, (4, 4), "said →", 12, FAINT, LABELS - 8)
-    write(draw, (4, LABELS - 18), "right ↓", 12, FAINT, LABELS - 8)
+    write(draw, (LABELS - 34, 4), "said:", 12, FAINT, 34)
+    write(draw, (4, LABELS - 18), "right:", 12, FAINT, LABELS - 8)
     aside = Image.new("RGB", (LABELS, size), "white")
     for place, name in enumerate(names):
         write(draw, (4, LABELS + place * size + size // 2 - 8), name, 13, INK, LABELS - 8)

@@ -102,11 +102,12 @@ def strip(explanation: Explanation, side: int = 112) -> Pixels:
     return beside(pictures)
 
 
-def grid(tiles: Sequence[Pixels], columns: int, gap: int = 2, ground: int = 255) -> Pixels:
+def grid(tiles: Sequence[Pixels], columns: int, gap: int, ground: tuple[int, int, int]) -> Pixels:
     """Pictures of one shape in rows of ``columns``."""
     height, width = tiles[0].shape[:2]
     rows = -(-len(tiles) // columns)
-    made = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), ground, dtype=np.uint8)
+    made = np.empty((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), dtype=np.uint8)
+    made[:] = ground
     for place, tile in enumerate(tiles):
         top, left = place // columns * (height + gap), place % columns * (width + gap)
         made[top : top + height, left : left + width] = coloured(tile)
