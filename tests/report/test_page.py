@@ -183,6 +183,14 @@ def test_of_pictures_the_page_speaks_as_pictures():
     assert not re.search(r"\b[Rr]ows?\b", page.text)
 
 
+def test_of_8_bits_the_page_says_what_was_checked_and_when():
+    view, said = multiclass(), "Its convolutions compute in 8 bits: 1.6 times as fast."
+    text = Page(render(replace(view, shipped=replace(view.shipped, in_eight_bits=True, eight_bits=said)))).text
+    assert said in text
+    assert "Checked before the step to 8 bits: on 600 rows" in text
+    assert "Checked before saving: on 600 rows" in Page(render(view)).text
+
+
 def test_one_row_held_out_and_one_class_seen():
     view = binary()
     for n in (1, 3):

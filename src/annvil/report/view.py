@@ -48,6 +48,8 @@ class ShippedModel:
     rows_per_second: float | None = None
     parity: float | None = None  # largest |shipped - in memory| over ``parity_rows`` held-out rows
     parity_rows: int = 0
+    in_eight_bits: bool = False  # whether convolutions compute so; ``parity`` is that of the graph before
+    eight_bits: str = ""  # why they do or do not, in one sentence; empty without convolutions
 
 
 @dataclass(frozen=True)

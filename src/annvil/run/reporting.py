@@ -120,6 +120,8 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             rows_per_second=cost.rows_per_second if cost else None,
             parity=shipped.parity,
             parity_rows=shipped.parity_rows,
+            in_eight_bits=shipped.in_eight_bits,
+            eight_bits=shipped.eight_bits,
         ),
         usage=usage_snippets(
             str(folder.path),

@@ -46,7 +46,8 @@ class Shipped:
     fit_seconds: float
     threshold: Threshold
     notice: str = ""  # why it is not the model it should be
-    eight_bits: str = ""  # whether convolutions compute in 8 bits, and why or why not; empty without convolutions
+    in_eight_bits: bool = False  # whether convolutions compute so; ``parity`` is that of the graph before
+    eight_bits: str = ""  # why they do or do not; empty without convolutions
 
 
 def standing_of(comparison: Comparison, contender: str) -> Standing:
@@ -115,6 +116,7 @@ def _exported(
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
     threshold = _threshold(dataset, fitted, comparison)
     trial = try_eight_bits(dataset, fitted, graph, comparison, threshold, deadline)
+    in_eight_bits = trial is not None and trial.graph is not None
     if trial is not None and trial.graph is not None:
         graph = trial.graph
     shipped = Shipped(
@@ -129,6 +131,7 @@ def _exported(
         n_rows=len(fitted.job.rows),
         fit_seconds=fitted.fit_seconds,
         threshold=threshold,
+        in_eight_bits=in_eight_bits,
         eight_bits="" if trial is None else trial.said,
     )
     return shipped, graph
