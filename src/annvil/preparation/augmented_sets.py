@@ -199,7 +199,9 @@ class _Writing:
         labels = _labels(self.dataset)
         test = self.dataset.official_test
         self._tested = _labels(test) if test is not None else []
-        self._folders = folder_names([*labels, *self._tested])
+        every = [*labels, *self._tested]
+        by_class = self.dataset.task.kind in ("binary", "multiclass")
+        self._folders = folder_names(every) if by_class else dict.fromkeys(every, "pictures")
         self._labels = labels
         self._origins = _origins(self.dataset)
 
@@ -342,12 +344,9 @@ def _origins(dataset: Dataset[Images], prefix: str = "") -> list[str]:
 
 
 def folder_names(labels: Sequence[str]) -> dict[str, str]:
-    """A folder name for every label: a class that could be a name of a folder keeps it; numbers share one folder."""
-    distinct = list(dict.fromkeys(labels))
-    if len(distinct) > max(50, len(labels) // 4):
-        return dict.fromkeys(distinct, "pictures")
+    """A folder name for every label; one that could be the name of a folder keeps it."""
     found: dict[str, str] = {}
-    for label in distinct:
+    for label in dict.fromkeys(labels):
         name = _harmless(label) or "none"
         taken = {other.lower() for other in found.values()}
         number = 2
