@@ -53,6 +53,8 @@ def fit(
     drop_missing_target: a.DropMissingTarget = False,
     size: a.Size = None,
     workers: a.Workers = 1,
+    start: a.From = None,
+    backbone: a.Backbone = None,
     out: a.Out = Path("runs"),
     show_preparation: a.ShowPreparation = False,
     as_json: a.Json = False,
@@ -78,6 +80,8 @@ def fit(
         "drop_missing_target": drop_missing_target,
         "size": size_in_pixels(size),
         "workers": workers,
+        "start": start,
+        "backbone": backbone,
         "out": str(out),
     }
     fit(data, options, Shown(show_preparation, as_json, quiet))
@@ -123,7 +127,9 @@ def explain(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A picture file.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="PNG file of the maps beside the picture.", show_default=False),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="PNG file of the maps beside the picture.", show_default=False
+        ),
     ] = None,
     label: Annotated[
         str | None,
@@ -237,6 +243,38 @@ def compare(
     from annvil.cli.studying import compare
 
     compare(run, budget, dense_vs_cnn=dense_vs_cnn, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+@guarded
+def pretrain(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="Pictures with classes: folders, archives, idx files.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the network goes.")],
+    size: Annotated[int, typer.Option("--size", metavar="PIXELS", min=8, help="Side of the pictures.")] = 32,
+    budget: Annotated[str, typer.Option("--budget", "-b", metavar="TIME", help="Time to train: 4m, 1h.")] = "4m",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs", metavar="NUMBER", min=1, help="Passes over all pictures, instead of what fits the budget."
+        ),
+    ] = None,
+    turns: Annotated[
+        bool, typer.Option("--turns/--no-turns", help="Whether each class counts four times, in quarter turns.")
+    ] = True,
+    seed: a.Seed = 0,
+    quiet: a.Quiet = False,
+) -> None:
+    """Make a network to start from: annvil fit DATA --from FOLDER."""
+    from annvil.cli.pretraining import pretrain
+
+    pretrain(
+        sources, out, {"size": size, "budget": budget, "epochs": epochs, "turns": turns, "seed": seed}, quiet=quiet
+    )
 
 
 @app.command()

@@ -176,6 +176,27 @@ Workers = Annotated[
         rich_help_panel=_COLUMNS,
     ),
 ]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="For pictures: a network to go on from, the model of an earlier run or a folder of annvil pretrain. "
+        "Default: the small one that ships, where pictures are few.",
+        rich_help_panel=_COLUMNS,
+        show_default=False,
+    ),
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        metavar="PATH_OR_NAME",
+        help="For pictures: a pretrained network of Hugging Face's transformers instead, a folder or a name.",
+        rich_help_panel=_COLUMNS,
+        show_default=False,
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of runs.", rich_help_panel=_OUTPUT)]
 ShowPreparation = Annotated[
     bool,

@@ -18,6 +18,7 @@ from torch import nn
 
 from annvil.errors import BundleError
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
+from annvil.networks.transfer import TransferArchitecture, TransferNetwork
 
 Values = Mapping[str, Any]
 
@@ -27,7 +28,15 @@ def _convolutional(values: Values) -> nn.Module:
     return ConvolutionalNetwork(msgspec.convert(asdict(architecture), ConvolutionalArchitecture))
 
 
-KINDS: dict[str, Callable[[Values], nn.Module]] = {"convolutional": _convolutional}
+def _transfer(values: Values) -> nn.Module:
+    architecture = TransferArchitecture.from_json(values)
+    if architecture.body.get("kind") == "backbone":
+        with torch.device("cpu"):  # transformers keep numbers that are neither weights nor saved
+            return TransferNetwork(architecture)
+    return TransferNetwork(architecture)
+
+
+KINDS: dict[str, Callable[[Values], nn.Module]] = {"convolutional": _convolutional, "transfer": _transfer}
 """``architecture["kind"]`` → a network of that architecture, its numbers yet to come."""
 
 

@@ -19,10 +19,12 @@ from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import Dataset, Inputs, unit_of
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
+from annvil.models.starts import Start
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.intake import check_request, lasting, lasting_groups, read_as_asked
 from annvil.run.request import FitRequest, budget_in_seconds, size_in_pixels
 from annvil.run.result import Run
+from annvil.run.starting import check_start, lasting_backbone, refusal_of, start_of
 
 LEAST_FOR_REPORT = 2.0
 """Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
@@ -74,6 +76,8 @@ def fit(
     drop_missing_target: bool = False,
     size: int | Sequence[int] | None = None,
     workers: int = 1,
+    start: str | Path | None = None,
+    backbone: str | Path | None = None,
     seed: int = 0,
     out: str | Path = "runs",
     listener: Listener | None = None,
@@ -101,6 +105,9 @@ def fit(
     drop_missing_target : leave out rows without a target instead of refusing them
     size : of pictures: side of a square in pixels, or ``(height, width)``; default: chosen from the pictures
     workers : processes that decode pictures side by side; the result does not depend on it
+    start : of pictures: a network to go on from, the model of an earlier run or a folder that `annvil.pretrain` wrote;
+        default: the small one that ships with Annvil, where pictures are few
+    backbone : of pictures: a pretrained network of Hugging Face's transformers instead, a folder or a name on their hub
     seed : for everything random; the same seed gives the same bytes unless the budget cuts something short
     out : folder in which the run's folder is made
     listener : told how it goes; default: nobody
@@ -131,10 +138,15 @@ def fit(
         drop_missing_target=drop_missing_target,
         size=size_in_pixels(size),
         seed=seed,
+        start=None if start is None else lasting(start),
+        backbone=None if backbone is None else lasting_backbone(backbone),
     )
+    begun_from = start_of(request.start, request.backbone)
+    request = replace(request, start_digest=None if begun_from is None else begun_from.digest)
     listener.stage("Reading")
     dataset = read_as_asked(data, request, listener, workers)
     check_request(request, dataset)
+    check_start(dataset, request.start, request.backbone)
     findings = audit(dataset)
     listener.read(dataset, findings)
 
@@ -147,7 +159,8 @@ def fit(
         clock.mark("running", "Reading")
 
     folder = new_folder(out, Path(dataset.source.name).stem, fill)
-    return _carry_through(_Work(folder, request, dataset, findings, Clock(folder, 0.0, started), listener))
+    clock = Clock(folder, 0.0, started)
+    return _carry_through(_Work(folder, request, dataset, findings, clock, listener, begun_from))
 
 
 def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
@@ -177,10 +190,16 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
             f"{request.data} has changed since this run began, so its results would not belong together. "
             "Restore the file, or fit again."
         )
+    begun_from = start_of(request.start, request.backbone)
+    if begun_from is not None and begun_from.digest != request.start_digest:
+        raise DataError(
+            f"{begun_from.name} is another network than the one that this run began from, so its results would not "
+            "belong together. Restore it, or fit again."
+        )
     findings = audit(dataset)
     listener.read(dataset, findings)
     clock = Clock(run_folder, state.spent_seconds, started, state.started)
-    return _carry_through(_Work(run_folder, request, dataset, findings, clock, listener))
+    return _carry_through(_Work(run_folder, request, dataset, findings, clock, listener, begun_from))
 
 
 @dataclass(frozen=True)
@@ -191,6 +210,7 @@ class _Work:
     findings: Sequence[Any]
     clock: Clock
     listener: Listener
+    start: Start | None = None
 
     def enter(self, stage: str) -> None:
         self.clock.mark("running", stage)
@@ -233,7 +253,7 @@ def _compare_ship_report(work: _Work) -> Run:
     request, dataset, task = work.request, work.dataset, work.dataset.task
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
 
-    contenders = contenders_for(dataset)
+    contenders = contenders_for(dataset, work.start, refusal_of(dataset, work.start))
     store = Store(work.folder.race)
     metric = metric_named(request.metric, task) if request.metric else default_metric(task)
     work.enter("Comparing")

@@ -19,6 +19,8 @@ class FitRequest:
     ``data`` is a path or a ``sample:`` name, or None when rows came from memory (then the run folder keeps a copy).
     ``budget_seconds`` covers everything from reading to report. ``groups`` is a column, or for pictures the path of a
     table. ``size`` is the height and width of pictures; ``target`` a column, or several of 0 and 1.
+    ``start`` and ``backbone`` are the path or name of a network to go on from, ``start_digest`` tells its weights
+    (`annvil.models.starts.Start.digest`).
     """
 
     data: str | None
@@ -36,6 +38,9 @@ class FitRequest:
     drop_missing_target: bool = False
     size: tuple[int, int] | None = None
     seed: int = 0
+    start: str | None = None
+    backbone: str | None = None
+    start_digest: str | None = None
 
     def command(self) -> str:
         """The command line that repeats this request; for data from memory, the Python call."""
@@ -45,7 +50,20 @@ class FitRequest:
                 f'budget="{_plain_seconds(self.budget_seconds)}"',
                 f"seed={self.seed}",
             ]
-            named = ("metric", "worth", "groups", "time", "task", "columns", "drop", "kinds", "missing", "size")
+            named = (
+                "metric",
+                "worth",
+                "groups",
+                "time",
+                "task",
+                "columns",
+                "drop",
+                "kinds",
+                "missing",
+                "size",
+                "start",
+                "backbone",
+            )
             options += [f"{name}={value!r}" for name in named if (value := getattr(self, name)) not in (None, (), {})]
             options += ["drop_missing_target=True"] * self.drop_missing_target
             return f"annvil.fit(data, {', '.join(options)})"
@@ -65,6 +83,10 @@ class FitRequest:
             words.append("--drop-missing-target")
         if self.size is not None:
             words.append(f"--size {self.size[0]}x{self.size[1]}")
+        if self.start is not None:
+            words.append(f"--from {_quoted(self.start)}")
+        if self.backbone is not None:
+            words.append(f"--backbone {_quoted(self.backbone)}")
         return " ".join([*words, f"--seed {self.seed}"])
 
 
