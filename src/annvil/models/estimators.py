@@ -16,11 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
+from annvil.data.splits import strata
 from annvil.data.table import Column, Dataset, Field, Kind, Table
 from annvil.errors import RequestError
+from annvil.label_scores import decide_labels
 from annvil.models.contract import Context, Deadline, Fitted, Job, Options, Split
 from annvil.models.dense import DenseArchitecture, best_fitted
 from annvil.models.network_recipe import Architecture, Settings
@@ -66,12 +68,13 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _fit(self, table: Table, y: NDArray[Any], task: Task) -> Self:
-        """Train on the rows of ``table``; ``y`` are class codes or values."""
+        """Train on the rows of ``table``; ``y`` are class codes, values, or 0 and 1 of several labels."""
         self._check_arguments(len(y))
         dataset = Dataset(table, y, task, np.arange(len(y), dtype=np.int64))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rows = np.arange(len(y), dtype=np.int64)
-        inner = inner_folds(y if task.is_classification else np.zeros(len(y), dtype=np.int64), self.n_folds, seed)
+        codes = strata(dataset, rows) if task.is_classification else np.zeros(len(y), dtype=np.int64)
+        inner = inner_folds(codes, self.n_folds, seed)
         job = Job("fit", rows, inner, seed)
         deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
         settings = self._settings(task, max(len(split.train) for split in inner))
@@ -135,8 +138,21 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[misc]
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train on rows ``X (n_samples, n_features)`` with labels ``y (n_samples,)``; returns itself."""
+        """Train on rows ``X (n_samples, n_features)`` with labels ``y (n_samples,)``; returns itself.
+
+        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once.
+        """
+        if several_labels(y):
+            table, y = self._table(X, y, fitting=True, multi_output=True)
+            labels, task = label_matrix(y)
+            self.classes_ = np.arange(labels.shape[1])
+            return self._fit(table, labels, task)
         table, y = self._table(X, y, fitting=True)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
@@ -150,14 +166,16 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
         return self._fit(table, encoder.transform(y).astype(np.int64), task)
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_``."""
+        """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_``; of several labels one for each."""
         check_is_fitted(self, "fitted_")
         return self.fitted_.predict(self._table(X)[0])
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each row ``(n_samples,)``."""
-        most_probable = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[most_probable])
+        """The most probable label of each row ``(n_samples,)``; of several labels 0 and 1 ``(n_samples, n_labels)``."""
+        probabilities = self.predict_proba(X)
+        if self.fitted_.task.several:
+            return decide_labels(probabilities)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
 
 class _NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
@@ -242,6 +260,29 @@ def _kind(dtype: Any) -> Kind:
     if dtype.is_temporal():
         return "datetime"
     return "boolean" if dtype == nw.Boolean else "category"
+
+
+def several_labels(y: Any) -> bool:
+    """Whether ``y`` has several columns: labels any number of which is right at once."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1
+
+
+def label_matrix(y: Any) -> tuple[IntArray, Task]:
+    """Several labels as int64 0 and 1 ``(n_samples, n_labels)``, dense, and the task they ask for.
+
+    Raises
+    ------
+    RequestError
+        When ``y`` holds anything else.
+    """
+    values = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    if type_of_target(values) != "multilabel-indicator" or not np.isin(values, (0, 1)).all():
+        raise RequestError(
+            "Of several columns y must hold 0 and 1 for each label (scikit-learn's MultiLabelBinarizer makes them)."
+        )
+    labels = values.astype(np.int64)
+    return labels, Task("multilabel", "y", tuple(range(labels.shape[1])))
 
 
 def inner_folds(codes: IntArray, n_folds: int, seed: int) -> tuple[Split, ...]:

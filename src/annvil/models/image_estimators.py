@@ -19,11 +19,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from annvil.data.images import ImageForm
 from annvil.data.images.arrays import images_from_arrays
 from annvil.data.images.pictures import Images
+from annvil.data.splits import strata
 from annvil.data.table import Dataset
 from annvil.errors import DataError, RequestError
+from annvil.label_scores import decide_labels
 from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, Shape
 from annvil.models.convolutional import SIZES, Convolutional
-from annvil.models.estimators import inner_folds
+from annvil.models.estimators import inner_folds, label_matrix, several_labels
 from annvil.task import FloatArray, Task
 
 PLANNED_SECONDS = 60.0
@@ -64,20 +66,20 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _fit(self, images: Images, y: NDArray[Any], task: Task) -> Self:
-        """Train on pictures; ``y`` are class codes or values."""
+        """Train on pictures; ``y`` are class codes, values, or 0 and 1 of several labels."""
         n = images.n_rows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         form = images.form
-        shape = Shape(n, form.n_bytes, 0, 0, task.n_outputs, task.is_classification, form)
+        shape = Shape(n, form.n_bytes, 0, 0, task.n_outputs, task.is_classification, form, task.several)
         contender = Convolutional()
         declined = contender.declines(shape)
         if declined:
             raise RequestError(f"{type(self).__name__} cannot learn from these pictures. {declined}")
         deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
         rows = np.arange(n, dtype=np.int64)
-        codes = y if task.is_classification else np.zeros(n, dtype=np.int64)
-        job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
         dataset = Dataset(images, y, task, rows)
+        codes = strata(dataset, rows) if task.is_classification else np.zeros(n, dtype=np.int64)
+        job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
         found = contender.fit(dataset, [job], self._effort(contender, shape), Context(deadline))
         fitted = next(iter(found), None)
         if fitted is None:
@@ -144,9 +146,22 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
 class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
     """A convolutional network for classes of pictures."""
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train on pictures ``X (n_samples, height, width[, channels])`` with labels ``y (n_samples,)``."""
+        """Train on pictures ``X (n_samples, height, width[, channels])`` with labels ``y (n_samples,)``.
+
+        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once.
+        """
         self._check_arguments()
+        if several_labels(y):
+            check_consistent_length(X, y)
+            labels, task = label_matrix(y)
+            self.classes_ = np.arange(labels.shape[1])
+            return self._fit(self._images(X, fitting=True), labels, task)
         y = _answers(X, y)
         check_classification_targets(y)
         images = self._images(X, fitting=True)
@@ -161,14 +176,16 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
         return self._fit(images, encoder.transform(y).astype(np.int64), task)
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_``."""
+        """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_``; of several labels one each."""
         check_is_fitted(self, "fitted_")
         return self.fitted_.predict(self._images(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each picture ``(n_samples,)``."""
-        most_probable = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[most_probable])
+        """The most probable label of each picture ``(n_samples,)``; of several labels 0 and 1 ``(n_samples, n_labels)``."""
+        probabilities = self.predict_proba(X)
+        if self.fitted_.task.several:
+            return decide_labels(probabilities)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
 
 class ImageRegressor(RegressorMixin, _ImageEstimator):  # type: ignore[misc]

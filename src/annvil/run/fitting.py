@@ -247,7 +247,7 @@ def _compare_ship_report(work: _Work) -> Run:
     from annvil.metrics import default_metric, metric_named
     from annvil.models import contenders_for
     from annvil.models.contract import Deadline
-    from annvil.run import looking, pictures, shipping, studying
+    from annvil.run import augmented, looking, pictures, shipping, studying
     from annvil.run.reporting import assemble, write_report
 
     request, dataset, task = work.request, work.dataset, work.dataset.task
@@ -274,6 +274,7 @@ def _compare_ship_report(work: _Work) -> Run:
     tested = pictures.official_test(dataset, comparison, work.folder, shipped.threshold, deadline)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     write_exhibits(work.folder.exhibits, pictures.pictures_and_predictions(dataset, comparison, store))
+    write_exhibits(work.folder.exhibits, augmented.augmentation_samples(dataset, comparison, store))
     write_exhibits(work.folder.exhibits, studying.exhibits_of_race(dataset, comparison, store, work.folder))
     work.enter("Explaining the model" if isinstance(dataset.inputs, Images) else "Measuring which columns matter")
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
