@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 
 from annvil.errors import RequestError
-from annvil.preparation.augmentation import Augmentation, augmentation_of, policies_for
-from annvil.task import Task
-
-CLASSES = Task("multiclass", "label", ("a", "b", "c"))
-NUMBER = Task("regression", "age")
+from annvil.preparation.augmentation import Augmentation, augmentation_of
 
 
 def test_json_and_text_say_the_same() -> None:
@@ -46,15 +42,3 @@ def test_it_is_said_in_sentences() -> None:
     for words in ("up to 1 pixel ", "mirror image", "30%", "Colour (by up to 20%) change", "mixup"):
         assert words in said, said
     assert Augmentation().short() == "none"
-
-
-def test_policies_go_from_cautious_to_strong() -> None:
-    policies = policies_for(28, 28, 1, CLASSES)
-    assert policies[0].does_nothing
-    assert policies[1] == Augmentation(shift=2)
-    assert len(set(policies)) == len(policies)
-    assert any(policy.mixes for policy in policies)
-    assert not any(policy.colour for policy in policies)
-    assert any(policy.colour for policy in policies_for(32, 32, 3, CLASSES))
-    assert not any(policy.mixes for policy in policies_for(32, 32, 3, NUMBER))
-    assert all(policy.shift == 1 and not policy.cutout for policy in policies_for(8, 8, 1, CLASSES)[1:])

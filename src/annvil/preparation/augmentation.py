@@ -6,21 +6,17 @@ Nothing here touches pixels; `annvil.preparation.picture_changes` does, batch by
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from annvil.errors import RequestError, did_you_mean
-from annvil.task import Task
 
 if TYPE_CHECKING:
     from annvil.preparation.picture_changes import Layout, PictureChanges
 
 Flip = Literal["none", "random", "alternate"]
 Padding = Literal["reflect", "edge"]
-
-SHIFT_SHARE = 1 / 14
-"""Of the shorter side, that policies shift by: 2 pixels of 28 or 32, as airbench does."""
 
 
 @dataclass(frozen=True)
@@ -254,30 +250,6 @@ def _pixels(count: int) -> str:
     return "1 pixel" if count == 1 else f"{count} pixels"
 
 
-def policies_for(height: int, width: int, channels: int, task: Task) -> tuple[Augmentation, ...]:
-    """Augmentations worth trying on pictures of that form, from cautious to strong; the first does nothing.
-
-    Each adds to one before it what is known to help on some pictures and to harm on others: whether left may be
-    exchanged with right (not for digits), whether a turn changes the meaning, whether a part is enough. Strengths are
-    those usual for small pictures (airbench; Wightman et al. 2021, arXiv 2110.00476) and assumed otherwise. Pictures
-    with a number as their target are not mixed: half of two ages is an age that neither picture shows.
-    """
-    side = min(height, width)
-    shift = Augmentation(shift=max(1, round(side * SHIFT_SHARE)))
-    flip = replace(shift, flip="alternate")
-    turns = {"rotate": 10.0, "scale": 0.1}
-    colour = {"brightness": 0.1, "contrast": 0.2, "colour": 0.2 if channels == 3 else 0.0}
-    found = [Augmentation(), shift, flip, replace(shift, **turns)]  # type: ignore[arg-type]
-    if side < 16:
-        found.append(replace(flip, **turns))  # type: ignore[arg-type]
-    else:
-        found.append(replace(flip, cutout=0.3))
-        found.append(replace(flip, **turns, **colour, cutout=0.3))  # type: ignore[arg-type]
-    if task.is_classification and side >= 16:
-        found.append(replace(flip, cutmix=1.0))
-    return tuple(found)
-
-
 def augmentation_of(value: Augmentation | Mapping[str, Any] | str | None) -> Augmentation:
     """An augmentation from whatever says one: itself, strengths by name, "shift=2,flip=random", or None for none."""
     if value is None:
@@ -292,9 +264,3 @@ def augmentation_of(value: Augmentation | Mapping[str, Any] | str | None) -> Aug
         "An augmentation is an annvil.Augmentation, a dict of strengths, or a text such as 'shift=2,flip=random'; "
         f"got a {type(value).__name__}."
     )
-
-
-def described(tried: Sequence[tuple[Augmentation, float]]) -> str:
-    """One sentence on what was tried."""
-    parts = [f"{augmentation.short()} {score:.4f}" for augmentation, score in tried]
-    return f"Tried: {'; '.join(parts)}."

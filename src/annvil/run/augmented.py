@@ -22,28 +22,37 @@ _KEY = "augmentation"
 def augmentation_samples(dataset: Dataset[Inputs], comparison: Comparison, store: Store) -> Iterator[Exhibit]:
     """An exhibit of what the best network that augments was shown in training; none where no network does.
 
-    A contender that augments says so in its configuration: ``augmentation`` as `Augmentation.to_json` writes it, and
-    ``augmentations_tried``, pairs of that and the score.
+    A contender that augments says so in its configuration, under "augmentation", as `Augmentation.to_json` writes it;
+    if it tried several, in the configurations of what it tried too.
     """
     if not isinstance(dataset.inputs, Images):
         return
     for contender in (comparison.verdict.recommended, *(standing.contender for standing in comparison.standings)):
         result = store.result(contender, "repeat-0-fold-0")
         if result is not None and _KEY in result.configuration:
-            yield exhibit(dataset, Augmentation.from_json(result.configuration[_KEY]), tried_in(result.configuration))
+            notes = [note for note in result.notes if note]
+            yield exhibit(dataset, Augmentation.from_json(result.configuration[_KEY]), tried_in(result.tried), notes)
             return
 
 
-def tried_in(configuration: Mapping[str, Any]) -> tuple[tuple[Augmentation, float], ...]:
-    """What was tried and its score, where a configuration keeps it under ``augmentations_tried``."""
-    return tuple((Augmentation.from_json(of), float(score)) for of, score in configuration.get(f"{_KEY}s_tried", ()))
+def tried_in(trials: Sequence[Mapping[str, Any]]) -> list[tuple[Augmentation, float]]:
+    """The augmentations of the candidates that worked, and their selection losses."""
+    found = []
+    for trial in trials:
+        configuration = trial.get("configuration") or {}
+        if _KEY in configuration and trial.get("score") is not None:
+            found.append((Augmentation.from_json(configuration[_KEY]), float(trial["score"])))
+    return sorted(found, key=lambda pair: pair[1])
 
 
 def exhibit(
-    dataset: Dataset[Images], augmentation: Augmentation, tried: Sequence[tuple[Augmentation, float]] = ()
+    dataset: Dataset[Images],
+    augmentation: Augmentation,
+    tried: Sequence[tuple[Augmentation, float]] = (),
+    notes: Sequence[str] = (),
 ) -> Exhibit:
-    """Some pictures beside changed copies of them, what was done in sentences, and what else was tried."""
-    sentences = [*augmentation.describe()]
+    """Some pictures beside changed copies of them, what was done and why in sentences, and what else was tried."""
+    sentences = [*augmentation.describe(), *notes]
     pictures: tuple[Picture, ...] = ()
     if not augmentation.does_nothing:
         labels = dataset.y.tolist() if dataset.y.ndim == 1 and dataset.task.is_classification else [0] * dataset.n_rows
@@ -58,10 +67,8 @@ def exhibit(
         if augmentation.mixes:
             sentences.append("Mixing with other pictures is not shown.")
     tables: tuple[Rows, ...] = ()
-    if tried:
-        sentences.append(
-            "It was chosen by short trainings, judged on training pictures that these did not see; less loss is better."
-        )
+    if len(tried) > 1:
+        sentences.append("Of those tried, it had the least loss on training pictures that the networks did not see.")
         lines = tuple((of.short(), f"{score:.4f}") for of, score in tried)
         tables = (Rows(("What was tried", "Loss"), lines),)
     return Exhibit("augmentation-samples", "Augmentation samples", tuple(sentences), pictures, tables, order=30)
