@@ -1,0 +1,60 @@
+"""The exhibit of changed training pictures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from annvil.data.images import read_images
+from annvil.preparation.augmentation import Augmentation
+from annvil.run.augmented import augmentation_samples, exhibit, tried_in
+
+RANDOM = np.random.default_rng(0)
+DATASET = read_images((RANDOM.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.repeat(["ant", "bee"], 20)))
+
+
+def run(results: dict[str, Any]) -> tuple[Any, Any]:
+    """A comparison whose verdict and standings are these contenders, and a store of their results."""
+    standings = [SimpleNamespace(contender=name) for name in results]
+    comparison = SimpleNamespace(verdict=SimpleNamespace(recommended=next(iter(results))), standings=standings)
+    store = SimpleNamespace(result=lambda contender, job: results[contender])
+    return comparison, store
+
+
+def result(configuration: dict[str, Any], tried: tuple[Any, ...] = (), notes: tuple[str, ...] = ()) -> Any:
+    return SimpleNamespace(configuration=configuration, tried=tried, notes=notes)
+
+
+def test_the_best_contender_that_augments_is_shown() -> None:
+    tried = (
+        {"configuration": {"augmentation": {}}, "score": 0.5},
+        {"configuration": {"augmentation": {"shift": 1}}, "score": 0.25},
+        {"configuration": {"augmentation": {"shift": 2}}, "score": None},
+    )
+    results = {
+        "trees": result({"depth": 3}),
+        "convolutional": result({"augmentation": {"shift": 1, "mixup": 0.2}}, tried, ("Seen: 90%.",)),
+    }
+    (found,) = augmentation_samples(DATASET, *run(results))
+    assert found.sentences[0] == "Training pictures are shifted by up to 1 pixel in both directions."
+    assert "Seen: 90%." in found.sentences
+    assert any("mixing" in sentence.lower() for sentence in found.sentences)
+    assert [picture.caption for picture in found.pictures] == ["ant"] * 3 + ["bee"] * 3
+    assert found.tables[0].rows == (("shifts of 1 pixel", "0.2500"), ("none", "0.5000"))
+
+
+def test_nothing_is_shown_where_nobody_augments() -> None:
+    assert not list(augmentation_samples(DATASET, *run({"trees": result({}), "gone": None})))
+
+
+def test_pictures_that_stay_as_they_are_are_said_to() -> None:
+    found = exhibit(DATASET, Augmentation())
+    assert found.sentences == ("Training pictures are used as they are.",)
+    assert not found.pictures
+    assert not found.tables
+
+
+def test_trials_without_an_augmentation_do_not_count() -> None:
+    assert tried_in([{"configuration": None, "score": 1.0}, {"what": "x", "score": 1.0}]) == []
