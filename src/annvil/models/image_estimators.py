@@ -176,12 +176,12 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
         return self._fit(images, encoder.transform(y).astype(np.int64), task)
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_``; of several labels one each."""
+        """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
         check_is_fitted(self, "fitted_")
         return self.fitted_.predict(self._images(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each picture ``(n_samples,)``; of several labels 0 and 1 ``(n_samples, n_labels)``."""
+        """The most probable label of each picture ``(n_samples,)``; several labels as 0 and 1 ``(n_samples, n_labels)``."""
         probabilities = self.predict_proba(X)
         if self.fitted_.task.several:
             return decide_labels(probabilities)
