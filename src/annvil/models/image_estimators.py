@@ -24,7 +24,8 @@ from annvil.data.table import Dataset
 from annvil.errors import DataError, RequestError
 from annvil.label_scores import decide_labels
 from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, Shape
-from annvil.models.convolutional import SIZES, Convolutional
+from annvil.models.convolutional import Convolutional
+from annvil.models.convolutional_sizes import SIZES
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
 from annvil.task import FloatArray, Task
 
@@ -181,7 +182,7 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
         return self.fitted_.predict(self._images(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each picture ``(n_samples,)``; several labels as 0 and 1 ``(n_samples, n_labels)``."""
+        """The most probable label of each picture ``(n_samples,)``, or 0 and 1 of several ``(n_samples, n_labels)``."""
         probabilities = self.predict_proba(X)
         if self.fitted_.task.several:
             return decide_labels(probabilities)
