@@ -170,3 +170,16 @@ def test_the_plan_is_for_a_minute_or_the_time_given():
     fitted = ImageRegressor("small", time_budget=2.0, random_state=0).fit(X, Y)
     assert fitted.fitted_.configuration["size"] == "small"
     assert fitted.fitted_.configuration["epochs"] > 60  # twenty pictures are passed over often
+
+
+def test_several_labels_at_once():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 120, (160, 12, 12), dtype=np.uint8)
+    y = (rng.random((160, 2)) < 0.4).astype(int)
+    X[y[:, 0] == 1, 2:5, 2:5] = 240
+    X[y[:, 1] == 1, 8:10] = 240
+    network = ImageClassifier("small", max_epochs=12, random_state=0).fit(X[:120], y[:120])
+    probabilities = network.predict_proba(X[120:])
+    assert probabilities.shape == (40, 2)
+    np.testing.assert_array_equal(network.predict(X[120:]), probabilities >= 0.5)
+    assert (network.predict(X[120:]) == y[120:]).mean() > 0.85
