@@ -89,8 +89,9 @@ class Deletion:
 
     @property
     def by_chance(self) -> float:
-        """Share of random orders whose gap is as large."""
-        return float(np.mean(self.random_gaps >= self.gap))
+        """Share of orders, the random ones and this one, whose gap is as large: how probable that is by chance."""
+        gaps = self.random_gaps
+        return float((1 + np.sum(gaps >= self.gap)) / (1 + len(gaps)))
 
     @property
     def passed(self) -> bool:
