@@ -1,6 +1,8 @@
 """Begins a run, kills it again and again at random moments, lets it finish, and prints how often it was killed.
 
-    python tests/run/killing.py DATA TARGET OUT KILLS SEED
+    python tests/run/killing.py DATA TARGET BUDGET OUT KILLS SEED
+
+TARGET is "-" where the data have one of their own.
 
 Libraries are imported once; every sitting is a forked child that is sent SIGKILL, so that no clean-up of any kind runs.
 No deadline ever passes here: what a budget cuts off depends on the speed of the machine, and is tested elsewhere.
@@ -19,7 +21,6 @@ from annvil.models import contenders_for_tables  # noqa: F401 (imported before f
 from annvil.models.contract import Deadline
 from annvil.run import fitting, reporting, shipping  # noqa: F401
 
-BUDGET = "30s"
 Deadline.left = property(lambda deadline: 1e9)
 
 
@@ -48,13 +49,13 @@ def sitting(work, seconds: float | None) -> bool:
 
 
 def main() -> None:
-    data, target, out, kills, seed = sys.argv[1:]
+    data, target, budget, out, kills, seed = sys.argv[1:]
     chance = random.Random(int(seed))
     folder = Path(out) / f"{Path(data).stem}-1"
     killed = 0
 
     def begin() -> None:
-        annvil.fit(data, target=target, budget=BUDGET, out=out)
+        annvil.fit(data, target=None if target == "-" else target, budget=budget, out=out)
 
     while killed < int(kills):
         if (folder / "state.json").exists():

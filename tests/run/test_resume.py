@@ -3,15 +3,18 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 import annvil
-from annvil.errors import DataError, RequestError
+from annvil.errors import DataError, Interrupted, RequestError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and kills")
 
@@ -49,8 +52,9 @@ def without_clocks(value):
     return [without_clocks(v) for v in value] if isinstance(value, list) else value
 
 
-def killed_and_resumed(table: Path, out: Path, kills: int) -> int:
-    command = [sys.executable, str(Path(__file__).with_name("killing.py")), str(table), "answer", str(out), str(kills)]
+def killed_and_resumed(data: Path, target: str, budget: str, out: Path, kills: int) -> int:
+    command = [sys.executable, str(Path(__file__).with_name("killing.py")), str(data), target, budget]
+    command += [str(out), str(kills)]
     seed = random.SystemRandom().randrange(2**31)
     done = subprocess.run([*command, str(seed)], capture_output=True, text=True, check=False, timeout=1500)
     assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
@@ -59,11 +63,60 @@ def killed_and_resumed(table: Path, out: Path, kills: int) -> int:
 
 @pytest.mark.parametrize("kills", [10, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(table, tmp_path, kills):
-    assert killed_and_resumed(table, tmp_path / "whole", 0) == 0
-    assert killed_and_resumed(table, tmp_path / "killed", kills) >= min(kills, 5)
-    expected, found = essence(tmp_path / "whole" / "small-1"), essence(tmp_path / "killed" / "small-1")
+    assert killed_and_resumed(table, "answer", "30s", tmp_path / "whole", 0) == 0
+    assert killed_and_resumed(table, "answer", "30s", tmp_path / "killed", kills) >= min(kills, 5)
+    assert_the_same(tmp_path / "whole" / "small-1", tmp_path / "killed" / "small-1")
+
+
+def assert_the_same(whole: Path, killed: Path) -> None:
+    expected, found = essence(whole), essence(killed)
     assert expected.keys() == found.keys()
     assert [name for name in expected if expected[name] != found[name]] == []
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Zeros, ones and sevens of 8 × 8 pixels, in a folder each."""
+    root, bunch = tmp_path_factory.mktemp("pictures") / "photos", load_digits()
+    for row in np.flatnonzero(np.isin(bunch.target[:250], (0, 1, 7))):
+        folder = root / f"digit {bunch.target[row]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((bunch.images[row] * 15.9).astype(np.uint8)).save(folder / f"{row}.png")
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_of_pictures_that_was_killed_ends_with_the_same_bytes(photos, tmp_path):
+    assert killed_and_resumed(photos, "-", "8s", tmp_path / "whole", 0) == 0
+    assert killed_and_resumed(photos, "-", "8s", tmp_path / "killed", 8) >= 4
+    assert_the_same(tmp_path / "whole" / "photos-1", tmp_path / "killed" / "photos-1")
+
+
+@pytest.mark.parametrize("change", ["picture", "groups", "class"])
+def test_changed_pictures_and_groups_are_noticed(photos, tmp_path, monkeypatch, change):
+    def stopped(work):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annvil.run.fitting._compare_ship_report", stopped)
+    moved, table = tmp_path / "photos", tmp_path / "patients.csv"
+    shutil.copytree(photos, moved)
+    files = sorted(path.relative_to(moved) for path in moved.rglob("*.png"))
+    table.write_text("path,patient\n" + "".join(f"{path},{i // 3}\n" for i, path in enumerate(files)))
+    with pytest.raises(Interrupted):
+        annvil.fit(moved, groups=table, budget="10s", out=tmp_path / "runs")
+    run = next((tmp_path / "runs").iterdir())
+    with pytest.raises(Interrupted):
+        annvil.resume(run)  # nothing has changed yet
+    if change == "picture":
+        (moved / files[0]).write_bytes((moved / files[1]).read_bytes())
+    elif change == "groups":
+        table.write_text("path,patient\n" + "".join(f"{path},{i // 4}\n" for i, path in enumerate(files)))
+    else:
+        (moved / files[-1]).parent.rename(moved / "digit 8")
+        table.write_text(table.read_text().replace("digit 7", "digit 8"))
+    with pytest.raises(DataError, match=r"photos, or .*patients\.csv, has changed since this run began.* Restore them"):
+        annvil.resume(run)
 
 
 def test_a_finished_run_is_returned_and_changed_data_are_refused(table, tmp_path):

@@ -173,7 +173,7 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
     RequestError
         When there is no run in ``folder``.
     DataError
-        When the data file has changed since, or is gone.
+        When the data have changed since, or the table of groups, or are gone.
     """
     started = clock_module.monotonic()
     listener = listener or Silent()
@@ -186,9 +186,11 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
     listener.stage("Reading")
     dataset = load_dataset(run_folder.data) if request.data is None else read_as_asked(request.data, request, listener)
     if state.data_sha256 != dataset.source.sha256:
+        of_its_own = request.groups is not None and Path(request.groups).is_file()
+        what = f"{request.data}, or {request.groups}," if of_its_own else request.data
         raise DataError(
-            f"{request.data} has changed since this run began, so its results would not belong together. "
-            "Restore the file, or fit again."
+            f"{what} has changed since this run began, so its results would not belong together. "
+            f"Restore {'them' if of_its_own else 'it'}, or fit again."
         )
     begun_from = start_of(request.start, request.backbone)
     if begun_from is not None and begun_from.digest != request.start_digest:

@@ -346,6 +346,23 @@ def test_the_source_is_known_again_wherever_it_lies(tmp_path):
     assert read(tmp_path / "b").source.sha256 != one.source.sha256
 
 
+def test_what_is_said_of_the_pictures_belongs_to_the_source(tmp_path):
+    """Other groups, other moments or other names of the same classes make other data."""
+    folder_of(tmp_path / "pets", {"cat": 12, "dog": 12})
+    table = tmp_path / "more.csv"
+    seen = {read(tmp_path / "pets").source.sha256}
+    for said in ("{0}.png,p{1}", "{0}.png,p{2}"):
+        table.write_text("path,patient\n" + "\n".join(said.format(i, i // 4, i // 3) for i in range(24)))
+        seen.add(read(tmp_path / "pets", groups=str(table)).source.sha256)
+    for later in (0, 1):
+        rows = [f"pets/{'cat' if i < 12 else 'dog'}/{i}.png,{i // 12},{2000 + i + later}" for i in range(24)]
+        table.write_text("path,label,year\n" + "\n".join(rows))
+        seen.add(read(table, time="year").source.sha256)
+    (tmp_path / "pets" / "dog").rename(tmp_path / "pets" / "fox")
+    seen.add(read(tmp_path / "pets").source.sha256)
+    assert len(seen) == 6
+
+
 def test_sizes_are_mixed(tmp_path):
     for row in range(12):
         for label, (h, w) in {"cat": (60, 90), "dog": (90, 60)}.items():

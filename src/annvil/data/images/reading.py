@@ -23,6 +23,7 @@ from annvil.data.rows import join, read_groups, read_time
 from annvil.data.table import ColumnNote, Dataset, Source
 from annvil.data.target import refuse_gaps
 from annvil.errors import DataError, RequestError
+from annvil.task import Task
 
 FEWEST_PICTURES = 20
 """As `annvil.data.reading.FEWEST_ROWS`."""
@@ -120,7 +121,7 @@ def _finished(
         grouped=named is not None,
         time=moments,
         notes=(_note(images, left_out), *_answer_notes(found), *found.notes),
-        source=_source(found, images, y),
+        source=_source(found, images, (y, groups if named is not None else None, moments), job),
         missing=missing,
     )
     if not found.testing.any():
@@ -159,10 +160,11 @@ def _answer_notes(found: Found) -> list[ColumnNote]:
     ]
 
 
-def _source(found: Found, images: Images, y: NDArray[Any]) -> Source:
+def _source(found: Found, images: Images, said: Sequence[NDArray[Any] | None], job: Task) -> Source:
     """Known again by what is on the pictures and what is said of them, not by where or when they were kept."""
     key = hashlib.sha256(images.digest().encode())
-    key.update(np.ascontiguousarray(y).tobytes())
-    key.update(found.testing.tobytes())
+    for values in (*said, found.testing):
+        key.update(b"\0" if values is None else np.ascontiguousarray(values).tobytes())
+    key.update(repr((job.kind, job.target, job.classes)).encode())
     path = None if found.path is None else str(found.path)
     return Source(found.name, path, key.hexdigest(), found.n_bytes, " ".join(images.store.said))
