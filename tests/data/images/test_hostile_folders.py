@@ -170,6 +170,40 @@ def pets(tmp_path):
     return folder_of(tmp_path / "pets", {"cat": 15, "dog": 15})
 
 
+def test_everything_at_once(pets, tmp_path):
+    """What can be a row is one, whatever it is called; what cannot is named with its reason."""
+    cmyk = tmp_path / "c.jpg"
+    Image.fromarray(drawn(901)).convert("CMYK").save(cmyk)
+    rows = {
+        "cat/one pixel.png": encoded(drawn(902, 1, 1)),
+        "cat/moving.gif": _animated(),
+        "dog/print.jpg": cmyk.read_bytes(),
+        "dog/" + "n" * 251 + ".png": encoded(drawn(903)),
+        "dog/\u732b\u202egnp.png": encoded(drawn(904)),
+        "dog/a photo.txt.png": encoded(drawn(905)),
+    }
+    broken = {
+        "cat/empty.png": (b"", "is empty (0 bytes)"),
+        "cat/half.png": (encoded(drawn(906, 90, 90))[:900], "is damaged: "),
+        "cat/letter.jpg": (b"Dear all,\n", "holds text, not a picture"),
+        "dog/bomb.png": (header_only(20_000, 20_000), "has 400 million pixels by its header"),
+    }
+    for name, content in rows.items():
+        (pets / name).write_bytes(content)
+    for name, (content, _) in broken.items():
+        (pets / name).write_bytes(content)
+    dataset = read(pets)
+    assert dataset.n_rows == 30 + len(rows)
+    assert {left.name for left in dataset.inputs.store.left_out} == set(broken)
+    for left in dataset.inputs.store.left_out:
+        assert left.reason.startswith(broken[left.name][1])
+    assert "1 picture has several frames or pages; the first one counts" in dataset.source.details
+    for name, (_, reason) in broken.items():
+        with pytest.raises(DataError) as refused:
+            conform(pets / name, dataset.inputs.schema)
+        assert reason in str(refused.value)
+
+
 def test_loops_of_links_and_links_to_nowhere(pets, tmp_path):
     (pets / "cat" / "loop").symlink_to(pets)
     (pets / "cat" / "self").symlink_to(pets / "cat")
