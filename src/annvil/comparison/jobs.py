@@ -59,11 +59,12 @@ def rows_used(dataset: Dataset[Inputs], plan: Plan) -> IntArray:
     return np.sort(nested_subset(dataset, everything, plan.n_rows_used, plan.seed))
 
 
-def final_job(dataset: Dataset[Inputs], plan: Plan) -> Job:
-    """The fit to ship: all rows that the plan used, with inner splits as in the race.
+def final_job(dataset: Dataset[Inputs], plan: Plan, *, everything: bool = False) -> Job:
+    """The fit to ship: all rows that the plan used (all there are, with ``everything``), inner splits as in the race.
 
     Rows are numbered in the whole data set. Fit it with the contender's effort of the race to search once more, or
     with the configuration of a fold to save that time.
     """
     seed = derived_seed(plan.seed, 1_000_000)
-    return make_job(dataset, "final", rows_used(dataset, plan), plan.inner_folds, seed)
+    rows = np.arange(dataset.n_rows, dtype=np.int64) if everything else rows_used(dataset, plan)
+    return make_job(dataset, "final", rows, plan.inner_folds, seed)

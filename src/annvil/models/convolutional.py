@@ -6,62 +6,37 @@ a fifth network costs as much as the first, and pictures are worth more in train
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annvil.data.images import ImageForm
 from annvil.data.images.pictures import Images
 from annvil.data.table import Dataset
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape
+from annvil.models.affinity import OPERATIONS, Affinities, measure_affinities, policies
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape, Split
+from annvil.models.convolutional_sizes import (
+    EPOCHS,
+    LOOKING_SHARE,
+    MOST_CANDIDATES,
+    SIZES,
+    WANTED_EPOCHS,
+    affordable_epochs,
+    architecture_for,
+    epochs_for_steps,
+    recipe_for,
+    size_and_epochs,
+    size_named,
+)
 from annvil.models.metering import Stopwatch
 from annvil.models.picture_member import PictureMember, PixelSteps
 from annvil.models.picture_training import Trained, held_out, train_on_pictures
-from annvil.models.selection import Candidate, judge
+from annvil.models.selection import Candidate, Trial, best_of, judge
+from annvil.preparation.augmentation import Augmentation
 
 if TYPE_CHECKING:
     from annvil.networks.convolutional import ConvolutionalArchitecture
-    from annvil.training import Recipe
-
-OPERATIONS_PER_SECOND = 3.0e11
-"""Multiplications and additions of forward and backward passes that two cores do in a second: 5.5e11 in bfloat16 with
-the machine to itself (measured), about half where others use it too."""
-
-EPOCHS = (2, 60)
-"""Fewest and most passes over the pictures of a training (assumed)."""
-
-WANTED_EPOCHS = 6
-"""A larger network is taken where it gets so many passes (measured on clothes: in a minute 5 to 7 passes of the medium
-one are best)."""
-
-BATCH_SIZES = ((2_000, 64), (10_000, 128))
-"""(rows, batch size); `LARGEST_BATCH` above. A small data set needs small batches to make enough steps (assumed)."""
-
-LARGEST_BATCH = 256
-
-FEWEST_STEPS = 300
-"""Small data sets are passed over more often than `EPOCHS` allows, until there are so many steps (assumed)."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """A rung of the ladder: channels of a learnt stem, channels of each stage, convolutions in a stage."""
-
-    name: str
-    stem: int
-    widths: tuple[int, ...]
-    depth: int
-
-
-SIZES = (
-    Size("small", 16, (32, 64, 128), 1),
-    Size("medium", 32, (64, 128, 256), 1),
-    Size("deep", 32, (64, 128, 256), 2),
-    Size("wide", 64, (128, 256, 512), 2),
-)
 
 
 class Convolutional:
@@ -78,119 +53,135 @@ class Convolutional:
         return None
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """The largest network that gets `WANTED_EPOCHS` passes in its share of the time, and the passes that fit."""
+        """The largest network that gets `WANTED_EPOCHS` passes in its share of the time, and the passes that fit.
+
+        Where more time is left than `EPOCHS` take, augmentations are tried, each in a whole training.
+        """
         each = seconds / max(n_jobs, 1)
-        fitting = [size for size in SIZES if affordable_epochs(shape, size, each) >= WANTED_EPOCHS]
-        size = fitting[-1] if fitting else SIZES[0]
-        fewest_for_steps = math.ceil(FEWEST_STEPS * batch_size(shape.n_rows) / max(shape.n_rows, 1))
-        most = max(EPOCHS[1], fewest_for_steps)
-        epochs = int(np.clip(affordable_epochs(shape, size, each), EPOCHS[0], most))
-        return Effort(configuration={"size": size.name, "epochs": epochs})
+        size, epochs = size_and_epochs(shape, each)
+        tried = int(affordable_epochs(shape, size, each) / epochs)
+        return Effort(
+            candidates=int(np.clip(tried, 1, MOST_CANDIDATES)),
+            scale=float(np.clip(affordable_epochs(shape, SIZES[0], each) / WANTED_EPOCHS, 0.01, 1.0)),
+            configuration={"size": size.name, "epochs": epochs},
+        )
+
+    def plan_final(self, shape: Shape, seconds: float, configurations: Sequence[Mapping[str, Json]]) -> Effort:
+        """The model to ship: sized anew for all rows and all the time kept for it, augmented as most folds chose.
+
+        Longer training of more pictures only makes a network of this kind better (measured on clothes: 2 to 40 passes),
+        so what the folds scored stays a careful estimate.
+        """
+        size, epochs = size_and_epochs(shape, seconds)
+        chosen = [repr(configuration.get("augmentation")) for configuration in configurations]
+        most = max(range(len(chosen)), key=lambda place: chosen.count(chosen[place]), default=None)
+        configuration = {"size": size.name, "epochs": epochs}
+        if most is not None and "augmentation" in configurations[most]:
+            configuration["augmentation"] = configurations[most]["augmentation"]
+        return Effort(configuration=configuration)
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One network a job, one after another; the deadline cuts a training short, and none is begun after it."""
-        configuration = {"size": SIZES[1].name, "epochs": EPOCHS[0]} | dict(effort.configuration or {})
         for job in jobs:
             if context.deadline.passed:
                 context.cut_short = True
                 return
-            yield fit_network(self.name, dataset, job, configuration, context)
+            yield _Fit(dataset, job, effort, context).fitted(self.name)
 
 
-def fit_network(
-    contender: str, dataset: Dataset[Images], job: Job, configuration: Mapping[str, Json], context: Context
-) -> Fitted:
-    """The network of one job, calibrated on its holdout."""
-    watch = Stopwatch()
-    size = next(size for size in SIZES if size.name == configuration["size"])
-    architecture = architecture_for(dataset.inputs.form, dataset.task.n_outputs, size)
-    split = held_out(dataset, job)
-    recipe = recipe_for(len(split.train), int(configuration["epochs"]), dataset.task.is_classification)
-    trained = train_on_pictures(dataset, split, architecture, recipe, job.seed, context)
-    member = _member(dataset, trained)
-    judged = replace(job, inner=(split,))
-    words = f"{size.name}: {_layers_in_words(architecture)}; {recipe.epochs} epochs"
-    trial = judge(dataset, judged, [member.predict(dataset.inputs.take(split.test))], Candidate(configuration, words))
-    return Fitted(
-        contender=contender,
-        job=job,
-        task=dataset.task,
-        members=(member,),
-        calibration=trial.calibration,
-        out_of_fold=trial.out_of_fold,
-        configuration=dict(configuration),
-        summary=words,
-        tried=(trial.to_json(),),
-        fit_seconds=watch.seconds,
-        core_seconds=watch.core_seconds,
-        history=trained.history,
-    )
+@dataclass(frozen=True)
+class _Fit:
+    """One job: which augmentations to try, their networks, and the best of these."""
 
+    dataset: Dataset[Images]
+    job: Job
+    effort: Effort
+    context: Context
 
-def _member(dataset: Dataset[Images], trained: Trained) -> PictureMember:
-    form = dataset.inputs.form
-    sentence = (
-        f"Pictures are brought to {form.describe()} pixels; the mean of each channel becomes 0, its standard "
-        "deviation 1, as measured on training pictures."
-    )
-    return PictureMember(trained.network, dataset.task, PixelSteps((sentence,)), trained.target)
+    def fitted(self, contender: str) -> Fitted:
+        """The network of the job, calibrated on its holdout."""
+        watch, split = Stopwatch(), held_out(self.dataset, self.job)
+        configuration = self._configuration(split)
+        augmentations, measured = self._augmentations(split, configuration)
+        judged = replace(self.job, inner=(split,))
+        trials: list[Trial] = []
+        members, histories = [], []
+        for augmentation in augmentations:
+            if trials and self.context.deadline.passed:
+                break
+            own = {**configuration, "augmentation": augmentation.to_json()}
+            trained = self._train(split, own, augmentation)
+            member = self._member(trained, augmentation)
+            predicted = member.predict(self.dataset.inputs.take(split.test))
+            trials.append(judge(self.dataset, judged, [predicted], Candidate(own, self._words(own, augmentation))))
+            members.append(member)
+            histories.append(trained.history)
+        best = best_of(trials)
+        place = trials.index(best)
+        return Fitted(
+            contender=contender,
+            job=self.job,
+            task=self.dataset.task,
+            members=(members[place],),
+            calibration=best.calibration,
+            out_of_fold=best.out_of_fold,
+            configuration=dict(best.candidate.configuration),
+            summary=best.candidate.words,
+            tried=tuple(trial.to_json() for trial in trials),
+            fit_seconds=watch.seconds,
+            core_seconds=watch.core_seconds,
+            history=histories[place],
+            notes=() if measured is None else (measured.describe(),),
+        )
 
+    def _configuration(self, split: Split) -> dict[str, Json]:
+        """Size and epochs as asked. What was chosen for more rows gets so many epochs that there are steps enough."""
+        asked: dict[str, Json] = {"size": SIZES[1].name, "epochs": EPOCHS[0]} | dict(self.effort.configuration or {})
+        if "augmentation" in asked:
+            asked["epochs"] = max(int(asked["epochs"]), epochs_for_steps(len(split.train)))
+        return asked
 
-def recipe_for(n_rows: int, epochs: int, is_classification: bool = True) -> Recipe:
-    """Muon for the filters, SGD for the rest, a triangular schedule: airbench's recipe with rates found on clothes.
+    def _augmentations(
+        self, split: Split, configuration: dict[str, Json]
+    ) -> tuple[list[Augmentation], Affinities | None]:
+        """The one that is given; or the first of those that the pictures allow, as many as there is time for."""
+        if "augmentation" in configuration:
+            return [Augmentation.from_json(configuration["augmentation"])], None
+        dataset, form = self.dataset, self.dataset.inputs.form
+        whole = 3 * int(configuration["epochs"]) * len(split.train) * self._architecture(configuration).operations
+        small = architecture_for(form, dataset.task.n_outputs, SIZES[0])
+        operations = min(OPERATIONS, LOOKING_SHARE * whole)
+        recipe = recipe_for(min(len(split.train), 2_000), 1, dataset.task.is_classification)
+        found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.context, operations)
+        return list(policies(found, min(form.height, form.width))[: self.effort.candidates]), found
 
-    For numbers AdamW moves the rest: the squared error is steep where the largest values of many maps add up, and at
-    the rates of classes the first steps of SGD kill every unit (measured on digits).
-    """
-    from annvil.training import Muon, Recipe
+    def _architecture(self, configuration: Mapping[str, Json]) -> ConvolutionalArchitecture:
+        return architecture_for(self.dataset.inputs.form, self.dataset.task.n_outputs, size_named(configuration))
 
-    muon = Muon(steps=3, scale="none", others="sgd", others_rate=4.0, others_momentum=0.85, others_warmup=0.2)
-    if not is_classification:
-        muon = replace(muon, others="adamw", others_rate=0.1)
-    return Recipe(
-        epochs=epochs,
-        batch_size=batch_size(n_rows),
-        batches="unpadded",
-        optimizer="muon",
-        momentum=0.6,
-        renormalise=True,
-        muon=muon,
-        schedule="triangular",
-        warmup=0.05,
-        keep="last",
-        byte_inputs="integers",
-    )
+    def _train(self, split: Split, configuration: Mapping[str, Json], augmentation: Augmentation) -> Trained:
+        classifies = self.dataset.task.is_classification
+        recipe = recipe_for(len(split.train), int(configuration["epochs"]), classifies)
+        architecture = self._architecture(configuration)
+        return train_on_pictures(self.dataset, split, architecture, recipe, self.job.seed, self.context, augmentation)
 
+    def _member(self, trained: Trained, augmentation: Augmentation) -> PictureMember:
+        mirrored = augmentation.flip != "none"
+        means = "Predictions are the mean of those for the picture and for its mirror image."
+        form = self.dataset.inputs.form.describe()
+        first = (
+            f"Pictures are brought to {form} pixels; the mean of each channel becomes 0, its standard deviation 1, as "
+            "measured on training pictures."
+        )
+        sentences = (
+            first,
+            *(augmentation.describe() if not augmentation.does_nothing else ()),
+            *((means,) if mirrored else ()),
+        )
+        return PictureMember(trained.network, self.dataset.task, PixelSteps(sentences), trained.target, mirrored)
 
-def batch_size(n_rows: int) -> int:
-    """Pictures in a batch for so many training pictures."""
-    return next((size for rows, size in BATCH_SIZES if n_rows <= rows), LARGEST_BATCH)
-
-
-def architecture_for(form: ImageForm, n_outputs: int, size: Size) -> ConvolutionalArchitecture:
-    """The network of that size for pictures of that form: maps are halved until their shorter side is below six."""
-    from annvil.networks.convolutional import ConvolutionalArchitecture, Layer, Stem
-
-    side = min(form.height, form.width)
-    stem: Stem = "small" if side < 16 else "plain" if side < 64 else "strided"
-    side = side if stem == "small" else side // 2
-    layers: list[Layer] = []
-    stage = 0
-    while side >= 6:
-        width = size.widths[min(stage, len(size.widths) - 1)]
-        layers += [Layer(width)] * (size.depth - 1) + [Layer(width, pools=True)]
-        side, stage = side // 2, stage + 1
-    layers.append(Layer(size.widths[min(stage, len(size.widths) - 1)]))
-    return ConvolutionalArchitecture(
-        form.height, form.width, form.channels, n_outputs, stem=stem, stem_channels=size.stem, layers=tuple(layers)
-    )
-
-
-def affordable_epochs(shape: Shape, size: Size, seconds: float) -> float:
-    """Passes over the training pictures that fit into so many seconds: arithmetic on `OPERATIONS_PER_SECOND`."""
-    assert shape.form is not None
-    operations = 3 * architecture_for(shape.form, shape.n_outputs, size).operations
-    return seconds * OPERATIONS_PER_SECOND / (operations * max(shape.n_rows, 1))
+    def _words(self, configuration: Mapping[str, Json], augmentation: Augmentation) -> str:
+        layers = _layers_in_words(self._architecture(configuration))
+        return f"{configuration['size']}: {layers}; {configuration['epochs']} epochs; {augmentation.short()}"
 
 
 def _layers_in_words(architecture: ConvolutionalArchitecture) -> str:

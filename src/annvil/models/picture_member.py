@@ -41,12 +41,17 @@ class PixelSteps:
 
 @dataclass(frozen=True)
 class PictureMember:
-    """``network`` takes uint8 ``(n, height, width, channels)`` and gives logits or values; it can write itself."""
+    """``network`` takes uint8 ``(n, height, width, channels)`` and gives logits or values; it can write itself.
+
+    With ``mirrored``, its outputs are the mean of those for the picture and for its mirror image: of use to networks
+    that learnt from both (airbench, Jordan 2024, section 3.5, without its shifts).
+    """
 
     network: nn.Module
     task: Task
     preparation: Preparation
     target: TargetScaling | None = None
+    mirrored: bool = False
 
     def predict(self, inputs: Images) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
@@ -64,11 +69,20 @@ class PictureMember:
 
     def _outputs(self, pixels: Tensor) -> Tensor:
         outputs: Tensor = self.network(pixels)
+        if self.mirrored:
+            outputs = (outputs + self.network(pixels.flip(2))) / 2
         return linked_tensor(link_of(self.task), outputs)
 
     def write(self, graph: Graph, pixels: Value) -> Value:
         """Pixels → the same outputs."""
-        output = write_link(graph, link_of(self.task), self.network.write(graph, pixels))  # type: ignore[operator]
+        output = self.network.write(graph, pixels)  # type: ignore[operator]
+        if self.mirrored:
+            width: int = self.network.architecture.width  # type: ignore[assignment, union-attr]
+            backwards = list(reversed(range(width)))
+            mirror = graph.op("Gather", pixels, graph.constant(backwards, "int64"), axis=2)
+            both = graph.op("Add", output, self.network.write(graph, mirror))  # type: ignore[operator]
+            output = graph.op("Mul", both, graph.constant(np.float32(0.5)))
+        output = write_link(graph, link_of(self.task), output)
         return output if self.target is None else self.target.write(graph, output)
 
     def origin(self) -> Origin:

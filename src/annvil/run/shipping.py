@@ -14,6 +14,7 @@ from annvil.bundle import Predictor, export, save
 from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
 from annvil.comparison.jobs import final_job
+from annvil.comparison.plan import shape_of
 from annvil.comparison.results import Comparison, Standing
 from annvil.data.table import Dataset, Inputs, Table, Unit, unit_of
 from annvil.errors import OutOfTime
@@ -23,6 +24,9 @@ from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted,
 from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
 from annvil.task import FloatArray, Threshold
+
+FINAL_SHARE = 0.6
+"""Of the time kept for what comes after the comparison, what a final fit that plans itself may use (assumed)."""
 
 PARITY_ROWS = 10_000
 IMPORTANCE_ROWS = 2000
@@ -100,12 +104,20 @@ def fit_finally(
 ) -> Fitted | None:
     """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it.
 
-    None when the deadline passed first.
+    One that plans its final fit itself (`Contender`) gets every row there is and the time kept for it. None when the
+    deadline passed first.
     """
-    planned = comparison.plan.efforts[contender.name]
+    plan = comparison.plan
+    planned = plan.efforts[contender.name]
     effort = Effort(planned["candidates"], planned["scale"], planned.get("configuration"))
     context = Context(deadline=deadline, folder=folder.path / "final")
-    return next(iter(contender.fit(dataset, [final_job(dataset, comparison.plan)], effort, context)), None)
+    plan_final = getattr(contender, "plan_final", None)
+    if plan_final is not None:
+        chosen = [fold.configuration for fold in comparison.folds if fold.contender == contender.name]
+        seconds = FINAL_SHARE * plan.share_seconds["reserve"]
+        effort = plan_final(shape_of(dataset, dataset.n_rows), seconds, chosen)
+    job = final_job(dataset, plan, everything=plan_final is not None)
+    return next(iter(contender.fit(dataset, [job], effort, context)), None)
 
 
 def _exported(

@@ -1,0 +1,136 @@
+"""Convolutional networks in sizes: how large and how long a training a budget buys, and the recipe. Arithmetic only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from annvil.data.images import ImageForm
+from annvil.models.contract import Json, Shape
+
+if TYPE_CHECKING:
+    from annvil.networks.convolutional import ConvolutionalArchitecture
+    from annvil.training import Recipe
+
+OPERATIONS_PER_SECOND = 3.5e11
+"""Multiplications and additions of forward and backward passes that two cores do in a second: 5.3e11 in bfloat16 with
+the machine to itself and the "deep" network, less with the smaller ones (measured)."""
+
+EPOCHS = (2, 60)
+"""Fewest and most passes over the pictures of a training (assumed)."""
+
+WANTED_EPOCHS = 6
+"""A larger network is taken where it gets so many passes (measured on clothes: in a minute 5 to 7 passes of the medium
+one are best)."""
+
+BATCH_SIZES = ((2_000, 64), (10_000, 128))
+"""(rows, batch size); `LARGEST_BATCH` above. A small data set needs small batches to make enough steps (assumed)."""
+
+LARGEST_BATCH = 256
+
+LOOKING_SHARE = 0.05
+"""Of a training's operations, what finding out which changes pictures bear may cost (assumed)."""
+
+MOST_CANDIDATES = 4
+"""Augmentations that are tried where time is plentiful (assumed)."""
+
+FEWEST_STEPS = 300
+"""Small data sets are passed over more often than `EPOCHS` allows, until there are so many steps (assumed)."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A rung of the ladder: channels of a learnt stem, channels of each stage, convolutions in a stage."""
+
+    name: str
+    stem: int
+    widths: tuple[int, ...]
+    depth: int
+
+
+SIZES = (
+    Size("small", 16, (32, 64, 128), 1),
+    Size("medium", 32, (64, 128, 256), 1),
+    Size("deep", 32, (64, 128, 256), 2),
+    Size("wide", 64, (128, 256, 512), 2),
+)
+
+
+def recipe_for(n_rows: int, epochs: int, is_classification: bool = True) -> Recipe:
+    """Muon for the filters, SGD for the rest, a triangular schedule: airbench's recipe with rates found on clothes.
+
+    For numbers AdamW moves the rest: the squared error is steep where the largest values of many maps add up, and at
+    the rates of classes the first steps of SGD kill every unit (measured on digits).
+    """
+    from annvil.training import Muon, Recipe
+
+    muon = Muon(steps=3, scale="none", others="sgd", others_rate=4.0, others_momentum=0.85, others_warmup=0.2)
+    if not is_classification:
+        muon = replace(muon, others="adamw", others_rate=0.1)
+    return Recipe(
+        epochs=epochs,
+        batch_size=batch_size(n_rows),
+        batches="trimmed",
+        parts=2,
+        optimizer="muon",
+        momentum=0.6,
+        renormalise=True,
+        muon=muon,
+        schedule="triangular",
+        warmup=0.05,
+        keep="last",
+        byte_inputs="integers",
+    )
+
+
+def batch_size(n_rows: int) -> int:
+    """Pictures in a batch for so many training pictures."""
+    return next((size for rows, size in BATCH_SIZES if n_rows <= rows), LARGEST_BATCH)
+
+
+def architecture_for(form: ImageForm, n_outputs: int, size: Size) -> ConvolutionalArchitecture:
+    """The network of that size for pictures of that form: maps are halved until their shorter side is below six."""
+    from annvil.networks.convolutional import ConvolutionalArchitecture, Layer, Stem
+
+    side = min(form.height, form.width)
+    stem: Stem = "small" if side < 16 else "plain" if side < 64 else "strided"
+    side = side if stem == "small" else side // 2
+    layers: list[Layer] = []
+    stage = 0
+    while side >= 6:
+        width = size.widths[min(stage, len(size.widths) - 1)]
+        layers += [Layer(width)] * (size.depth - 1) + [Layer(width, pools=True)]
+        side, stage = side // 2, stage + 1
+    layers.append(Layer(size.widths[min(stage, len(size.widths) - 1)]))
+    return ConvolutionalArchitecture(
+        form.height, form.width, form.channels, n_outputs, stem=stem, stem_channels=size.stem, layers=tuple(layers)
+    )
+
+
+def affordable_epochs(shape: Shape, size: Size, seconds: float) -> float:
+    """Passes over the training pictures that fit into so many seconds: arithmetic on `OPERATIONS_PER_SECOND`."""
+    assert shape.form is not None
+    operations = 3 * architecture_for(shape.form, shape.n_outputs, size).operations
+    return seconds / (1 + LOOKING_SHARE) * OPERATIONS_PER_SECOND / (operations * max(shape.n_rows, 1))
+
+
+def size_and_epochs(shape: Shape, seconds: float) -> tuple[Size, int]:
+    """The largest network that gets `WANTED_EPOCHS` passes, and the passes that fit; the smallest where none does."""
+    fitting = [size for size in SIZES if affordable_epochs(shape, size, seconds) >= WANTED_EPOCHS]
+    size = fitting[-1] if fitting else SIZES[0]
+    most = max(EPOCHS[1], epochs_for_steps(shape.n_rows))
+    return size, int(np.clip(affordable_epochs(shape, size, seconds), EPOCHS[0], most))
+
+
+def epochs_for_steps(n_rows: int) -> int:
+    """Passes with which training has `FEWEST_STEPS`."""
+    return math.ceil(FEWEST_STEPS * batch_size(n_rows) / max(n_rows, 1))
+
+
+def size_named(configuration: Mapping[str, Json]) -> Size:
+    """The rung of the ladder that a configuration names."""
+    return next(size for size in SIZES if size.name == configuration["size"])
