@@ -231,8 +231,8 @@ class Contender(Protocol):
     """A way to learn; see the module's text.
 
     One that only looks again at the fits of another (an ensemble of its candidates) names that other in an attribute
-    ``shares_fits_with``; its time is then not charged twice. One that only gains by more time and rows may have a method
-    ``plan_final(shape, seconds, configurations) -> Effort`` for the fit to ship, given what the folds chose.
+    ``shares_fits_with``; its time is then not charged twice. One that only gains by more time and rows may
+    have a method ``plan_final(shape, seconds, configurations) -> Effort`` for the fit to ship, given what folds chose.
     """
 
     name: str  # registry key, such as "boosted-trees"
