@@ -154,3 +154,12 @@ def test_bytes_stay_bytes() -> None:
         [Member(ROWS[:50], ROWS[50:60], seed=0)], Recipe(1, 16), "cross-entropy", augment=Invert(),
     )  # fmt: skip
     assert set(seen) == {torch.uint8}
+
+
+def test_parts_of_a_batch_are_augmented_each_by_chances_of_their_own() -> None:
+    jitter = Jitter(True)
+    train(jitter, members(1), epochs=1, parts=2)
+    assert {shape for shape, _ in jitter.heard} == {(1, 16)}
+    assert len({moment.seeds for _, moment in jitter.heard}) == 2
+    together, alone = (train(Jitter(True), who, parts=2) for who in (members(3), members(3)[1:2]))
+    assert equal(weights(together, 1), weights(alone, 0))

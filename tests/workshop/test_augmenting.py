@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import annvil
 from annvil.errors import RequestError
-from annvil.workshop.augmenting import augment_for, layout_of
+from annvil.workshop.augmenting import OwnFunction, augment_for, layout_of
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
 CLASSES = (PIXELS.mean((1, 2, 3)) > 127).astype(int)
@@ -79,3 +79,9 @@ def test_what_is_refused() -> None:
         augment_for("shift=1", (torch.zeros(5, 8, 8, dtype=torch.int64),), classes)
     with pytest.raises(RequestError, match="pixel by pixel"):
         augment_for("shift=1", (torch.zeros(5, 3, 8, 8),), torch.zeros(5, 8, 8, dtype=torch.int64))
+
+
+def test_another_function_says_something_else() -> None:
+    functions: list[Any] = [lambda batch, random: batch, lambda batch, random: batch, lambda batch, random: batch // 2]
+    same, again, other = (OwnFunction(function).says for function in functions)
+    assert same == again != other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,14 @@ class OwnFunction:
 
     function: Callable[[Tensor, np.random.Generator], Any]
     mixes: bool = False
-    says: str = "the caller's function"
+
+    @property
+    def says(self) -> str:
+        """Its name and what its own code is; functions that it calls, and what it looks up, may change unnoticed."""
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        code = getattr(self.function, "__code__", None)
+        parts = () if code is None else (code.co_code, code.co_names, tuple(c for c in code.co_consts if _is_plain(c)))
+        return f"{name} {hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
     def __call__(self, inputs: Sequence[Tensor], rows: Tensor, moment: Moment) -> None:
         """Change the first input."""
@@ -38,6 +46,11 @@ class OwnFunction:
                     f"got {came}{shape}."
                 )
             batch.copy_(changed)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether its text is the same in every process."""
+    return isinstance(value, str | bytes | int | float | None)
 
 
 def augment_for(asked: Any, inputs: Sequence[Tensor], targets: Tensor) -> Augment | None:

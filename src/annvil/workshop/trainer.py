@@ -117,7 +117,8 @@ def train(
     dropout : rate of all of the network's dropout layers; None leaves them as they were built
     augment : how training pictures are changed on their way to the network: an `annvil.Augmentation`, a dict of its
         strengths or a text such as "shift=2,flip=random"; or a function ``(batch, random) -> batch`` that gets the rows
-        of a batch as a tensor and a NumPy generator, for any data. Validation rows stay as they are.
+        of a batch as a tensor and a NumPy generator, for any data; several threads may call it at once. Validation rows
+        stay as they are.
     patience : epochs without a better ``monitor`` after which training stops
     restore_best : whether the weights of the best epoch are kept (True) or those of the last
     shuffle : whether rows come in a new order every epoch
