@@ -69,6 +69,18 @@ def test_binary_cross_entropy_with_smoothed_labels() -> None:
     torch.testing.assert_close(value("binary-cross-entropy", output, targets, 0.2), (rows * WEIGHT).sum())
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_cross_entropies_of_labels_add_up(smoothing: float) -> None:
+    output, targets = normal(5, 3), (normal(5, 3) > 0).float()
+    smooth = targets * (1 - smoothing) + smoothing / 2
+    rows = functional.binary_cross_entropy_with_logits(output, smooth, reduction="none").sum(1)
+    torch.testing.assert_close(value("label-cross-entropy", output, targets, smoothing), (rows * WEIGHT).sum())
+    torch.testing.assert_close(
+        value("label-cross-entropy", output, targets, smoothing),
+        3 * value("binary-cross-entropy", output, targets, smoothing),
+    )
+
+
 @pytest.mark.parametrize(
     ("loss", "targets"), [("cross-entropy", torch.tensor([0, 1, 1, 0, 1])), ("squared-error", normal(5, 2))]
 )

@@ -130,7 +130,7 @@ def targets_of(dataset: Dataset[Images], split: Split, n_stored: int) -> tuple[T
         kind = dataset.y.ndim
         values: Any = np.zeros((n_stored, *dataset.y.shape[1:]), dtype=np.int64)
         values[dataset.inputs.index] = dataset.y
-        return torch.from_numpy(values), "cross-entropy" if kind == 1 else "binary-cross-entropy", None
+        return torch.from_numpy(values), "cross-entropy" if kind == 1 else "label-cross-entropy", None
     scaling = TargetScaling.fit(dataset.y[split.train])
     values = np.zeros((n_stored, 1), dtype=np.float32)
     values[dataset.inputs.index, 0] = scaling.transform(dataset.y)

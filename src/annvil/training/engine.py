@@ -73,9 +73,10 @@ def train_population(
         within a row, ``(n_rows, *positions, ...)``
     members, recipe : see `Member` and `Recipe`
     loss : "cross-entropy" (outputs are logits ``(batch, *positions, classes)``), "binary-cross-entropy" (a logit for
-        every label), "squared-error", "absolute-error" or "huber"; a loss of PyTorch or any ``function(output,
-        target)`` that returns the mean over the batch, or one number for each row if rows have weights; or
-        ``function(output, target, weight) -> scalar`` for one member's batch, where ``weight`` sums to 1
+        every label; the mean over them), "label-cross-entropy" (their sum), "squared-error", "absolute-error" or
+        "huber"; a loss of PyTorch or any ``function(output, target)`` that returns the mean over the batch, or one
+        number for each row if rows have weights; or ``function(output, target, weight) -> scalar`` for one member's
+        batch, where ``weight`` sums to 1
     weights : of the rows, ``(n_rows,)``, or of the positions within them, ``(n_rows, *positions)``; at least 0, where 0
         hides a position or a row. Used in training and validation.
     should_stop : asked after every epoch, and about twice a second within long ones; when it says yes, the best so far

@@ -21,6 +21,7 @@ from annvil.training.named_losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     Huber,
+    LabelCrossEntropy,
     Loss,
     SquaredError,
     finite,
@@ -151,6 +152,7 @@ class PlainCustom(Custom):
 _NAMED: dict[str, Callable[[], Loss]] = {
     "cross-entropy": CrossEntropy,
     "binary-cross-entropy": BinaryCrossEntropy,
+    "label-cross-entropy": LabelCrossEntropy,
     "squared-error": SquaredError,
     "absolute-error": AbsoluteError,
     "huber": Huber,

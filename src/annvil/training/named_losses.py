@@ -232,6 +232,25 @@ class BinaryCrossEntropy(Elementwise):
         return functional.softplus(output) - target * output
 
 
+class LabelCrossEntropy(BinaryCrossEntropy):
+    """The binary cross-entropies of a row's labels added up, where `BinaryCrossEntropy` is their mean.
+
+    The nats of a row, as cross-entropy has them: an optimiser whose steps grow with the gradient (SGD) then moves the
+    weights of a label as far as it would those of a class, however many labels there are.
+    """
+
+    def fill(
+        self,
+        buffers: tuple[Tensor, ...],
+        targets: Tensor,
+        weights: Tensor,
+        smoothing: Tensor | None,
+        mixing: Mixing | None = None,
+    ) -> None:
+        super().fill(buffers, targets, weights, smoothing, mixing)
+        buffers[1].mul_(prod(self._shape))
+
+
 def shape_of_rows(tensor: Tensor) -> str:
     return f"({', '.join(['rows', *map(str, tensor.shape[1:])])})" if tensor.dim() > 1 else "(rows,)"
 
