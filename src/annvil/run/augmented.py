@@ -60,7 +60,7 @@ def exhibit(
         pixels = dataset.inputs.pixels(rows)
         copies = changed_copies(pixels, augmentation, COPIES, 0)
         pictures = tuple(
-            Picture(png(contact_sheet([[pixels[k], *(copy[k] for copy in copies)]])), names)
+            Picture(png(contact_sheet([[pixels[k], *(copy[k] for copy in copies)]])), names, sized=True)
             for k, names in enumerate(_captions(dataset, rows.tolist()))
         )
         sentences.append("Each line shows a picture as it is, then as training may show it.")
