@@ -25,8 +25,8 @@ class Now:
         self._job, self._records, self._crew = job, records, crew
         self._places = {number: (pack, place) for pack in crew.packs for place, number in enumerate(pack.numbers)}
 
-    def population(self, numbers: Sequence[int]) -> Population:
-        """These members alone, as a population of their own."""
+    def population(self, numbers: Sequence[int], computes: nn.Module | None = None) -> Population:
+        """These members alone, as a population of their own, whose predictions the network ``computes`` if given."""
         by_member = [self._weights(number) for number in numbers]
         buffers = [self._buffers_of(number) for number in numbers]
         return Population(
@@ -39,6 +39,7 @@ class Now:
             _job=self._job,
             _parameters=[torch.stack(values) for values in zip(*by_member, strict=True)],
             _buffers=[torch.stack(values) for values in zip(*buffers, strict=True)],
+            _computes=computes,
         )
 
     def gradients(self, number: int) -> dict[str, Tensor]:
@@ -93,8 +94,12 @@ class LookNow:
             self._records[member].state = f"stopped at epoch {self._epoch} {because}"
 
 
-def measure(metric: Metric, now: Now, job: Job, numbers: Sequence[int]) -> FloatArray:
+def measure(
+    metric: Metric, now: Now, job: Job, numbers: Sequence[int], computes: nn.Module | None = None
+) -> FloatArray:
     """The caller's metric of the members ``numbers`` on their validation rows, NaN for those without any.
+
+    ``computes``: see `Now.population`.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def measure(metric: Metric, now: Now, job: Job, numbers: Sequence[int]) -> Float
         rows = torch.as_tensor(
             np.stack([np.asarray(job.members[number].validation) for number in mine]).astype(np.int64)
         )
-        found = np.asarray(metric(now.population(mine).predict(job.inputs, rows), rows), dtype=np.float64)
+        found = np.asarray(metric(now.population(mine, computes).predict(job.inputs, rows), rows), dtype=np.float64)
         if found.shape != (len(mine),):
             raise RequestError(
                 f"metric must return one number for each of the {len(mine)} members whose outputs it is given; "

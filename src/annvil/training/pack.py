@@ -226,9 +226,8 @@ class Pack:
         NaN for members whose weights are no longer finite, which a loss in bfloat16 need not show (`in_whole_numbers`).
         """
         means = self.loss_sums / (self.shape.batches_done(self.step_done) or 1)
-        for view in self.views(self.parameters):
-            means[~torch.isfinite(view.flatten(1).sum(1))] = torch.nan
-        return means.numpy()
+        total = torch.stack([view.flatten(1).sum(1) for view in self.views(self.parameters)]).sum(0)
+        return means.masked_fill_(~torch.isfinite(total), torch.nan).numpy()
 
     def _size_of_update(self, last: int) -> float:
         """How many whole batches the steps of the update hold that ends with step ``last``."""

@@ -45,6 +45,7 @@ class Population:
     _job: Job = field(repr=False)
     _parameters: list[Tensor] = field(repr=False)
     _buffers: list[Tensor] = field(repr=False)
+    _computes: nn.Module | None = field(default=None, repr=False)  # predictions, in evaluation mode; None: a new copy
 
     def __len__(self) -> int:
         return len(self.states)
@@ -75,7 +76,7 @@ class Population:
         which = torch.arange(len(inputs[0])) if rows is None else torch.as_tensor(np.asarray(rows))
         parameters = [value[chosen] for value in self._parameters]
         buffers = [value[chosen] for value in self._buffers]
-        network, layout = copy.deepcopy(self._job.network).eval(), self._job.layout
+        network, layout = self._computes or copy.deepcopy(self._job.network).eval(), self._job.layout
         own = 0 if which.dim() == 2 else None
 
         def one(parameters: Any, buffers: Any, rows: Any) -> Tensor:

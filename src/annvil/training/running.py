@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.task import FloatArray
@@ -177,6 +178,11 @@ class Run:
         if not any(self.records[number].trains for number in self._numbers_waiting()):
             self._waiting = []
 
+    @cached_property
+    def _computes(self) -> nn.Module | None:
+        """What computes the outputs that are measured: copied once, unless the network may note something in itself."""
+        return None if self.job.eager else copy.deepcopy(self.job.network).eval()
+
     def _now(self) -> Now:
         return Now(self.job, self.records, self.crew)
 
@@ -209,7 +215,7 @@ class Run:
             train[pack.numbers] = pack.mean_losses()
             if self._metric is not None and self._together.is_first:
                 training = [number for number in pack.numbers if self.records[number].trains]
-                metric[training] = measure(self._metric, self._now(), self.job, training)
+                metric[training] = measure(self._metric, self._now(), self.job, training, self._computes)
         train, validation, metric = self._together.agreed(np.stack([train, validation, metric]))
         return train, validation, metric
 
