@@ -26,6 +26,7 @@ from annvil.models.contract import Contender, Deadline
 from annvil.studies import telling
 from annvil.studies.counting import GraphCount, count_graph
 from annvil.studies.findings import DenseAndConvolutional, Detail, Finding
+from annvil.studies.looks import kept_looks, tell_looks
 from annvil.studies.measuring import PLAIN, Study, losses_of
 from annvil.studies.planning import CONVOLUTIONAL, DENSE, FOLDS, PER_CLASS, is_careful, plan_study
 from annvil.studies.telling import Pair
@@ -146,7 +147,9 @@ def _told(
     on = f"the {len(study.test):,} test pictures"
     findings = _of_pair(whole, groups, scale, on)
     if raced is not None:
-        findings[0] = telling.accuracy(raced, dataset.groups[rows], scale, f"all {len(rows):,} held-out pictures")
+        findings[0] = telling.accuracy(
+            raced, dataset.groups[rows], scale, f"all {len(rows):,} held-out pictures of the comparison"
+        )
     details: list[Detail] = []
     missing: list[str] = []
     _add_curve(study, whole, groups, scale, findings, details, missing)
@@ -157,11 +160,17 @@ def _told(
         if found is not None:
             findings.append(found)
     _add_transfer(study, scale, findings, details, missing)
+    looks = None
+    dense, convolutional = kept_looks(whole.dense), kept_looks(whole.convolutional)
+    if dense is not None and convolutional is not None:
+        finding, looks = tell_looks(dense, convolutional)
+        findings.append(finding)
     return DenseAndConvolutional(
         findings=tuple(findings),
         remarks=_remarks(study, whole),
         left_out=(*missing, *_no_time(study.left_out)),
         details=tuple(details),
+        looks=looks,
         spent_seconds=round(spent_seconds, 1),
     )
 
@@ -261,7 +270,8 @@ def _add_transfer(
     details.append(Detail("transfer", "What a start from other classes gains", sentence, rows))
     few = [str(n) for n in PER_CLASS if n not in study.plan.per_class]
     if few:
-        missing.append(f"Transfer with {' or '.join(few)} pictures a class was not measured: there are not so many.")
+        which = " or ".join(few)
+        missing.append(f"Transfer with {which} pictures a class was not measured: there are not so many, or no time.")
 
 
 def _remarks(study: Study, whole: Pair) -> tuple[str, ...]:
@@ -272,7 +282,10 @@ def _remarks(study: Study, whole: Pair) -> tuple[str, ...]:
         "Both networks were given the same pictures, the same holdout to choose and calibrate by, and up to "
         f"{plan.training_seconds:.2g} s for a training; intervals are 95%."
     )
-    who = f"Dense: {whole.dense.summary}. Convolutional: {whole.convolutional.summary}."
+    who = (
+        f"Dense: {whole.dense.summary}. Convolutional: {whole.convolutional.summary}. Neither learnt from augmented "
+        "pictures, so that what differs is the network."
+    )
     said = [how, who]
     short = [PLAIN[name].lower() for name, one in study.contenders.items() if not is_careful(plan, study.data, one)]
     if short:

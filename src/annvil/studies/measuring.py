@@ -20,6 +20,7 @@ from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, Sp
 from annvil.models.picture_training import held_out
 from annvil.studies.counting import count_graph
 from annvil.studies.disturbing import disturbances, shrunk, shuffled
+from annvil.studies.looks import first_looks
 from annvil.studies.planning import (
     CONVOLUTIONAL,
     DENSE,
@@ -34,17 +35,14 @@ from annvil.task import FloatArray, IntArray, Task
 DISTURBED_PICTURES = 1_000
 """Test pictures that are shifted and turned at most (assumed: a score of 90% is then known to within two points)."""
 
-WARM_UP_PICTURES = 64
-"""Pictures of a first training that is thrown away (assumed)."""
+WARM_UP_PICTURES, WARM_UP_SECONDS = 64, 0.5
+"""Of a first training that is stopped and thrown away (assumed)."""
 
 LEAST_SECONDS = 3.0
 """The first trainings get this, whatever the budget: without them there is no table."""
 
 PLAIN = {DENSE: "Dense network", CONVOLUTIONAL: "Convolutional network"}
 """The two in the words of the table."""
-
-
-_SHORT = {CONVOLUTIONAL: {"epochs": 2}}
 
 
 @dataclass
@@ -109,9 +107,8 @@ class Study:
         for name, contender in self.contenders.items():
             if self.shelf.trial(name, "whole-0") is None:
                 effort = effort_for(self.plan, self.data, contender, len(rows))
-                short = {} if effort.configuration is None else {**effort.configuration, **_SHORT.get(name, {})}
-                effort = replace(effort, candidates=1, scale=0.1, configuration=short or None)
-                list(contender.fit(self.data, [self.job(self.data, "warm-up", rows, 0)], effort, Context()))
+                context = Context(deadline=Deadline(WARM_UP_SECONDS))
+                list(contender.fit(self.data, [self.job(self.data, "warm-up", rows, 0)], effort, context))
 
     def _small(self) -> Dataset[Images]:
         """Pictures small enough for a dense network to see every pixel of them."""
@@ -228,6 +225,7 @@ class Study:
         self, trial: Trial, fitted: Fitted, data: Dataset[Images], test: IntArray, outputs: FloatArray
     ) -> Trial:
         graph, shipped = measure_shipped(fitted, data, test, outputs)
+        look = first_looks(fitted, data.inputs.take(test[:DISTURBED_PICTURES]))
         cost, counted = shipped.cost, count_graph(graph)
         return msgspec.structs.replace(
             trial,
@@ -238,6 +236,8 @@ class Study:
             weights_at_every_place=counted.weights_at_every_place,
             weights_joining_all=counted.weights_joining_all,
             disturbed=self._disturbed(fitted, data, test),
+            look=b"" if look is None else as_bytes(look),
+            look_shape=() if look is None else look.shape,
         )
 
     def _disturbed(self, fitted: Fitted, data: Dataset[Images], test: IntArray) -> dict[str, bytes]:

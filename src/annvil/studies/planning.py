@@ -15,7 +15,9 @@ from annvil.comparison.plan import shape_of
 from annvil.data.images import Images
 from annvil.data.table import Dataset
 from annvil.models.contract import Contender, Effort, Shape
+from annvil.models.convolutional_sizes import EPOCHS, WANTED_EPOCHS, affordable_epochs, epochs_for_steps, size_named
 from annvil.models.network_recipe import SETUP_SECONDS
+from annvil.preparation.augmentation import Augmentation
 from annvil.studies.disturbing import squares_for
 
 DENSE, CONVOLUTIONAL = "pixels-dense", "convolutional"
@@ -28,16 +30,19 @@ PIXEL_VALUES = 784
 """Values of a picture up to which a dense network sees every pixel; larger pictures are averaged for the shuffle, so
 that there is nothing between the pixels that a permutation could break."""
 
-CURVE_SIZES = 5
 FEWEST_PER_CLASS = 4
-"""Most sizes of a learning curve beside the whole, each half of the one before, and how small they get (assumed)."""
+"""How small learning curves begin (assumed); each size is half of the next."""
 
 PER_CLASS = (10, 50, 200)
 """Pictures a class of the new classes, for transfer."""
 
-TRAININGS = (3, 2)
-"""Trainings of the whole and of the shuffled pictures that differ by their seed, most and fewest. One could not be told
-from chance: two trainings of a dense network on the same 1,437 digits differed by 1.4 points (measured)."""
+THOROUGH = ((3, 5, 3), (2, 5, 3), (2, 3, 2))
+"""From most to least: trainings of the whole and of the shuffled pictures that differ by their seed, sizes of a
+learning curve beside the whole, numbers of pictures a class for transfer. One training could not be told from chance:
+two of a dense network on the same 1,437 digits differed by 1.4 points (measured)."""
+
+SMALLER = ("medium", "small")
+"""Convolutional networks that are studied where the race's takes too long."""
 
 MOST_EPOCHS = 20
 """Passes of the convolutional network, where small data sets need no more to make their steps (assumed: what further
@@ -45,6 +50,10 @@ passes add is small beside what is measured here)."""
 
 FEWEST_ROWS = 1_000
 """A study takes no fewer pictures than this where there are as many (assumed): on fewer, no training gets shorter."""
+
+SHORTEST_SHARE, HURRIED_SHARE = 400, 30
+"""A whole training gets no less than the first part of the time for all, and the second where nothing fits: then what
+is left out is said (assumed)."""
 
 ROOM_SHARE = 0.85
 """Part of the budget that trainings are planned for; predicting, disturbing and writing take the rest (assumed)."""
@@ -93,7 +102,7 @@ def plan_study(
     seed: int,
     digest: str,
 ) -> StudyPlan:
-    """The most careful study that fits: fewer trainings first, then fewer pictures."""
+    """The most careful study that fits: less thorough first, then with a smaller network, then with fewer pictures."""
     form = dataset.inputs.form
     plan = StudyPlan(
         data=digest,
@@ -102,40 +111,63 @@ def plan_study(
         n_rows=dataset.n_rows,
         n_used=dataset.n_rows,
         training_seconds=0.0,
-        trainings=min(TRAININGS),
+        trainings=0,
         curve_sizes=(),
         per_class=(),
         no_transfer="",
         configurations={name: dict(chosen) for name, chosen in configurations.items()},
         side=squares_for(form.height, form.width, form.channels, PIXEL_VALUES),
     )
+    plans = [plan, *(_with_network(plan, size) for size in SMALLER)]
     while True:
-        plan = _with_sizes(plan, dataset)
-        for trainings in TRAININGS:
-            plan = msgspec.structs.replace(plan, trainings=trainings)
-            plan = msgspec.structs.replace(plan, training_seconds=_longest_training(plan, dataset, contenders))
-            if all(is_careful(plan, dataset, contender) for contender in contenders.values()):
-                return plan
-        if plan.n_used <= FEWEST_ROWS:
-            return plan
-        plan = msgspec.structs.replace(plan, n_used=max(FEWEST_ROWS, int(plan.n_used / math.sqrt(2))))
+        for tried in plans:
+            for thorough in THOROUGH:
+                found = _that_fits(_with_sizes(tried, dataset, thorough), dataset, contenders)
+                if found is not None:
+                    return found
+        if plans[0].n_used <= FEWEST_ROWS:
+            few = _with_sizes(plans[-1], dataset, THOROUGH[-1])
+            return msgspec.structs.replace(few, training_seconds=round(ROOM_SHARE * budget_seconds / HURRIED_SHARE, 3))
+        n_used = max(FEWEST_ROWS, int(plans[0].n_used / math.sqrt(2)))
+        plans = [msgspec.structs.replace(tried, n_used=n_used) for tried in plans]
 
 
-def _with_sizes(plan: StudyPlan, dataset: Dataset[Images]) -> StudyPlan:
+def _with_network(plan: StudyPlan, size: str) -> StudyPlan:
+    """The plan with a convolutional network of that size, instead of the race's or the one that the time allows."""
+    configurations = {**plan.configurations, CONVOLUTIONAL: {"size": size}}
+    return msgspec.structs.replace(plan, configurations=configurations)
+
+
+def _that_fits(plan: StudyPlan, dataset: Dataset[Images], contenders: Mapping[str, Contender]) -> StudyPlan | None:
+    """The plan with its trainings as long as they may be; None where they would be too short for either network."""
+    longest = _longest_training(plan, dataset, contenders)
+    if longest is None:
+        return None
+    found = msgspec.structs.replace(plan, training_seconds=longest)
+    careful = all(is_careful(found, dataset, contender) for contender in contenders.values())
+    return found if careful else None
+
+
+def _with_sizes(plan: StudyPlan, dataset: Dataset[Images], thorough: tuple[int, int, int]) -> StudyPlan:
+    trainings, most_sizes, most_per_class = thorough
     per_class, why_not = transfer_sizes(dataset, plan.n_used)
-    sizes = curve_sizes(dataset, plan.n_train)
-    return msgspec.structs.replace(plan, curve_sizes=sizes, per_class=per_class, no_transfer=why_not)
+    return msgspec.structs.replace(
+        plan,
+        trainings=trainings,
+        curve_sizes=curve_sizes(dataset, plan.n_train, most_sizes),
+        per_class=per_class[:most_per_class],
+        no_transfer=why_not,
+    )
 
 
-def _longest_training(plan: StudyPlan, dataset: Dataset[Images], contenders: Mapping[str, Contender]) -> float:
-    """Seconds of a whole training with which all fits together take `ROOM_SHARE` of the budget."""
+def _longest_training(plan: StudyPlan, dataset: Dataset[Images], contenders: Mapping[str, Contender]) -> float | None:
+    """Seconds of a whole training with which all fits together take `ROOM_SHARE` of the budget, if there are any."""
     room = ROOM_SHARE * plan.budget_seconds
-    tried = np.geomspace(room / 4, room / 400, 40)
-    for seconds in tried:
+    for seconds in np.geomspace(room / 4, room / SHORTEST_SHARE, 24):
         there = msgspec.structs.replace(plan, training_seconds=round(float(seconds), 3))
         if sum(_seconds(there, dataset, contender) for contender in contenders.values()) <= room:
-            break
-    return there.training_seconds
+            return there.training_seconds
+    return None
 
 
 def _seconds(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) -> float:
@@ -150,7 +182,7 @@ def _seconds(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) ->
 def seconds_of_fit(plan: StudyPlan, dataset: Dataset[Images], contender: Contender, n_rows: int) -> float:
     """What one fit is planned to take: by its passes for the convolutional network, at most its share for the dense
     one."""
-    from annvil.models import convolutional
+    from annvil.models import convolutional_sizes as convolutional
 
     if contender.name == CONVOLUTIONAL:
         configuration = effort_for(plan, dataset, contender, n_rows).configuration or {}
@@ -169,8 +201,6 @@ def share_of(n: int, n_train: int) -> float:
 
 def is_careful(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) -> bool:
     """Whether a whole training is long enough to show what the network can do."""
-    from annvil.models.convolutional import WANTED_EPOCHS
-
     effort = effort_for(plan, dataset, contender, plan.n_train)
     if contender.name == CONVOLUTIONAL:
         return int((effort.configuration or {}).get("epochs", 0)) >= WANTED_EPOCHS
@@ -204,23 +234,20 @@ def effort_for(
 def _epochs_that_fit(
     planned: dict[str, Any], configuration: Mapping[str, Any] | None, shape: Shape, seconds: float
 ) -> dict[str, Any]:
-    """The network of the configuration, or else the planned one, with the passes that fit."""
-    from annvil.models import convolutional
+    """The network of the configuration, or else the planned one, with the passes that fit and without augmentation.
 
-    chosen = {**planned, **(configuration or {})}
-    size = next((size for size in convolutional.SIZES if size.name == chosen.get("size")), None)
-    if size is None:
-        return planned
-    batch = convolutional.batch_size(shape.n_rows)
-    most = max(MOST_EPOCHS, math.ceil(convolutional.FEWEST_STEPS * batch / max(shape.n_rows, 1)))
-    epochs = int(np.clip(convolutional.affordable_epochs(shape, size, seconds), convolutional.EPOCHS[0], most))
-    return {**chosen, "epochs": epochs}
+    The contender itself takes no fewer passes than `FEWEST_STEPS` need.
+    """
+    chosen = {**planned, **(configuration or {}), "augmentation": Augmentation().to_json()}
+    fewest = max(EPOCHS[0], epochs_for_steps(shape.n_rows))
+    affordable = affordable_epochs(shape, size_named(chosen), seconds)
+    return {**chosen, "epochs": int(np.clip(affordable, fewest, max(MOST_EPOCHS, fewest)))}
 
 
-def curve_sizes(dataset: Dataset[Images], n_train: int) -> tuple[int, ...]:
+def curve_sizes(dataset: Dataset[Images], n_train: int, most: int) -> tuple[int, ...]:
     """Halves of the training pictures, of those again, … as long as there are four a class (forty for numbers)."""
     fewest = FEWEST_PER_CLASS * dataset.task.n_outputs if dataset.task.is_classification else 10 * FEWEST_PER_CLASS
-    sizes = [n_train // 2**k for k in range(1, CURVE_SIZES + 1)]
+    sizes = [n_train // 2**k for k in range(1, most + 1)]
     return tuple(sorted(size for size in sizes if size >= fewest))
 
 

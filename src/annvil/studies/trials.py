@@ -39,6 +39,7 @@ class Trial(msgspec.Struct, frozen=True):
     disturbed : name of a disturbance → mean losses over its directions, float32 bytes; of the fits that were asked
     latency_ms, rows_per_second : of the exported graph, from one picture and in batches; None where not measured
     operations, shared_weights, weights_at_every_place, weights_joining_all : `counting.GraphCount`
+    look, look_shape : weights of the first layer as pictures, float32 bytes `looks.first_looks`; empty where not read
     cut_short : its time ended before its training did
     """
 
@@ -59,6 +60,8 @@ class Trial(msgspec.Struct, frozen=True):
     shared_weights: float = 0.0
     weights_at_every_place: float = 0.0
     weights_joining_all: float = 0.0
+    look: bytes = b""
+    look_shape: tuple[int, ...] = ()
     cut_short: bool = False
 
     @property
