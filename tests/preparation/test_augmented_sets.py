@@ -92,6 +92,17 @@ def test_numbers_as_targets(tmp_path: Path) -> None:
     assert sorted(set(dataset.y)) == pytest.approx([round(k / 7, 3) for k in range(30)])
 
 
+def test_several_labels(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    X, y = random.integers(0, 256, (30, 8, 8), dtype=np.uint8), random.integers(0, 2, (30, 3))
+    y[:2] = 0
+    made = augment((X, y), 1, tmp_path / "bigger", task="multilabel")
+    assert any("--target 'label 1'" in said for said in made.said)
+    dataset = read_images(made.folder, target=["label 1", "label 2", "label 3"])
+    assert dataset.task.several
+    assert dataset.y.tolist() == np.repeat(y, 2, axis=0).tolist()
+
+
 def test_jpeg_and_seeds(tmp_path: Path) -> None:
     X = np.random.default_rng(0).integers(0, 256, (20, 10, 10), dtype=np.uint8)
     y = np.arange(20) % 2

@@ -31,6 +31,7 @@ from annvil.preparation.augmentation import Augmentation, augmentation_of
 
 Pixels = NDArray[np.uint8]
 Format = Literal["png", "jpeg"]
+Label = tuple[str, ...]
 
 MOST_COPIES = 1_000
 """Of a picture (assumed: beyond it the same changes come again)."""
@@ -51,8 +52,8 @@ class AugmentedSet:
     Attributes
     ----------
     folder : with a folder of pictures for each class, ``labels.csv`` and ``contact-sheet.png``
-    table : ``labels.csv``: path, label, origin, and split where the source keeps test pictures apart; those have no
-        copies
+    table : ``labels.csv``: path, label (or one column for each of several), origin, and split where the source keeps
+        test pictures apart; those have no copies
     contact_sheet : originals in the first column, some of their copies beside them
     n_originals, n_pictures : pictures read, and written in all
     augmentation : what was done
@@ -200,10 +201,19 @@ class _Writing:
         test = self.dataset.official_test
         self._tested = _labels(test) if test is not None else []
         every = [*labels, *self._tested]
-        by_class = self.dataset.task.kind in ("binary", "multiclass")
-        self._folders = folder_names(every) if by_class else dict.fromkeys(every, "pictures")
+        by_class = self.dataset.task.is_classification and not self.dataset.task.several
+        names = folder_names([label[0] for label in every]) if by_class else {}
+        self._folders = {label: names.get(label[0], "pictures") for label in every}
         self._labels = labels
         self._origins = _origins(self.dataset)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that say what is on a picture: one, or one of 0 and 1 for each of several labels."""
+        if not self.dataset.task.several:
+            return ("label",)
+        taken = ("path", "origin", "split")
+        return tuple(f"label {name}" if str(name) in taken else str(name) for name in self.dataset.task.classes)
 
     @property
     def n_originals(self) -> int:
@@ -221,6 +231,9 @@ class _Writing:
         )
         if self._tested:
             yield f"{len(self._tested):,} test pictures were written without copies and are marked as such."
+        if len(self.columns) > 1:
+            targets = " ".join(f"--target {name!r}" for name in self.columns)
+            yield f"labels.csv has a column of 0 and 1 for each label: annvil fit {targets}."
         yield (
             "Copies of a picture have its origin in labels.csv, and stay on one side of every split when annvil fit "
             "reads the folder."
@@ -234,17 +247,17 @@ class _Writing:
         rows: list[tuple[str, ...]] = []
         for n, (path, label, origin, split, pixels) in enumerate(self._pictures(), start=1):
             (folder / path).write_bytes(self._encoded(pixels))
-            rows.append((path, label, origin, *([split] if self._tested else [])))
+            rows.append((path, *label, origin, *([split] if self._tested else [])))
             progress(n, self.n_pictures)
         (folder / "contact-sheet.png").write_bytes(png(self._sheet()))
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("path", "label", "origin", *(["split"] if self._tested else [])))
+        writer.writerow(("path", *self.columns, "origin", *(["split"] if self._tested else [])))
         writer.writerows(rows)
         write_atomically(folder / "labels.csv", text.getvalue().encode("utf-8", errors="replace"))
 
-    def _pictures(self) -> Iterator[tuple[str, str, str, str, Pixels]]:
-        """Path, label, origin, split and pixels of every picture."""
+    def _pictures(self) -> Iterator[tuple[str, Label, str, str, Pixels]]:
+        """Path, cells of the label, origin, split and pixels of every picture."""
         inputs = self.dataset.inputs
         names = file_names(inputs.names())
         for start in range(0, inputs.n_rows, _PICTURES_AT_ONCE):
@@ -326,14 +339,14 @@ def spread_rows(labels: Sequence[Any], most: int) -> NDArray[np.int64]:
     return np.sort(np.argsort(turns, kind="stable")[:most]).astype(np.int64)
 
 
-def _labels(dataset: Dataset[Images]) -> list[str]:
-    """What is on each picture, as a table of labels says it: a class, labels with bars between, or a number."""
+def _labels(dataset: Dataset[Images]) -> list[Label]:
+    """What is on each picture, as cells of a table: a class, a number, or 0 and 1 for each of several labels."""
     task = dataset.task
-    if task.kind == "regression":
-        return [repr(float(value)) for value in dataset.y.tolist()]
-    if dataset.y.ndim == 2:
-        return ["|".join(str(task.classes[k]) for k in np.flatnonzero(row)) for row in dataset.y]
-    return [str(task.classes[code]) for code in dataset.y.tolist()]
+    if task.several:
+        return [tuple(map(str, row)) for row in dataset.y.tolist()]
+    if not task.is_classification:
+        return [(repr(float(value)),) for value in dataset.y.tolist()]
+    return [(str(task.classes[code]),) for code in dataset.y.tolist()]
 
 
 def _origins(dataset: Dataset[Images], prefix: str = "") -> list[str]:
