@@ -75,13 +75,15 @@ class PictureMember:
 
     def write(self, graph: Graph, pixels: Value) -> Value:
         """Pixels → the same outputs."""
-        output = self.network.write(graph, pixels)  # type: ignore[operator]
         if self.mirrored:
             width: int = self.network.architecture.width  # type: ignore[assignment, union-attr]
             backwards = list(reversed(range(width)))
             mirror = graph.op("Gather", pixels, graph.constant(backwards, "int64"), axis=2)
-            both = graph.op("Add", output, self.network.write(graph, mirror))  # type: ignore[operator]
-            output = graph.op("Mul", both, graph.constant(np.float32(0.5)))
+            pixels = graph.op("Concat", pixels, mirror, axis=0)  # one pass over both: every weight is in one node
+        output: Value = self.network.write(graph, pixels)  # type: ignore[operator]
+        if self.mirrored:
+            twice = graph.op("Reshape", output, graph.constant([2, -1, self.task.n_outputs], "int64"))
+            output = graph.op("ReduceMean", twice, graph.constant([0], "int64"), keepdims=0)
         output = write_link(graph, link_of(self.task), output)
         return output if self.target is None else self.target.write(graph, output)
 
