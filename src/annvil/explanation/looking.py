@@ -11,7 +11,7 @@ import numpy as np
 from annvil.data.images import Images
 from annvil.errors import RequestError
 from annvil.explanation.saliency import Choose, Pixels, Saliency, grad_cam, integrated_gradients, occlusion
-from annvil.explanation.sanity import SHUFFLINGS, Sanity, alike_when_shuffled, deletions
+from annvil.explanation.sanity import Sanity, alike_when_shuffled, deletions
 from annvil.explanation.subject import Subject
 from annvil.task import FloatArray, Task
 
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 POINTS_WHEN_SHUFFLED = 16
 """Points of the path for networks with shuffled weights: enough for ranks (assumed)."""
 
-OF_OCCLUSION = 2
-"""Shuffled networks that occlusion asks (assumed): each costs as much as the map itself."""
-
-PASSES = 2000
+PASSES = 3000
 """Predictions that one explanation costs, about: most of them for its tests (counted for 28 × 28 pixels)."""
 
 HALF = 0.5
@@ -174,8 +171,7 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
     for (saliency, explain), curve in zip(made, curves, strict=True):
         alike = None
         if subject.network is not None:
-            times = OF_OCCLUSION if saliency.method == "occlusion" else SHUFFLINGS
-            alike = alike_when_shuffled(subject.network, pixels, saliency, partial(explain, shuffled=True), times)
+            alike = alike_when_shuffled(subject.network, pixels, saliency, partial(explain, shuffled=True))
         tested.append(TestedMap(saliency, Sanity(curve, alike, bool(np.ptp(saliency.values) > 0))))
     return Explanation(name, pixels, subject.task, outputs, decided, output, tuple(tested), tuple(notices))
 
