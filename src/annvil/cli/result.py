@@ -11,6 +11,7 @@ from rich.text import Text
 from annvil.cli.console import safe
 from annvil.cli.tables import paragraphs, standings_table
 from annvil.data.table import unit_of
+from annvil.report import wording
 
 if TYPE_CHECKING:
     from annvil.run import Run
@@ -42,7 +43,8 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
     )
     console.print()
     folder = shlex.quote(str(run.folder))
-    more = f"  ({len(reasons) - MOST_REASONS} more reasons, and the evidence)" if len(reasons) > MOST_REASONS else ""
+    n_more = len(reasons) - MOST_REASONS
+    more = f"  ({wording.plain_count(n_more, 'more reason')}, and the evidence)" if n_more > 0 else ""
     new = "new-pictures" if unit == "picture" else "new.csv"
     places = [
         ("Report", str(run.report_path) + more),
