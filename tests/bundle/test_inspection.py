@@ -16,14 +16,22 @@ from annvil.bundle.inspection import ALLOWED_OPERATORS, check_graph
 from annvil.bundle.wire import BYTES, VARINT, WireError, integers, parts, varint
 from annvil.errors import BundleError
 from annvil.graph import ML, Graph
+from annvil.networks import backbones
 
 WRITERS = {"op", "ops", "_apply"}  # methods whose first argument is the name of an operator
-PASS_IT_ON = {("graph.py", "kind"), ("preparation/calendar.py", "kind")}  # places where such a method calls another
+PASS_IT_ON = {
+    ("graph.py", "kind"),
+    ("preparation/calendar.py", "kind"),
+    ("networks/backbones.py", "node.op_type"),
+}  # places where such a method calls another
 
 
 def written_operators() -> dict[str, set[str]]:
     """Every operator named in the source, by domain."""
-    found: dict[str, set[str]] = {"": {"Identity", *eight_bits.WRITTEN}, ML: set()}  # Graph.finish writes Identity
+    found: dict[str, set[str]] = {
+        "": {"Identity", *eight_bits.WRITTEN, *backbones.WRITTEN},
+        ML: set(),
+    }  # Graph.finish writes Identity
     package = Path(annvil.__file__).parent
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

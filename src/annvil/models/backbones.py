@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,15 @@ def _shown(path_or_name: str, local: bool) -> Mapping[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Inside, transformers' reports on weights that are not used (heads) are not printed."""
+    """Inside, transformers' reports on weights that are not used (heads) are not printed, nor how loading goes."""
+    own: Any = import_module("transformers.utils.logging")
     logger = logging.getLogger("transformers")
-    before = logger.level
+    before, shows = logger.level, own.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
+    own.disable_progress_bar()
     try:
         yield
     finally:
         logger.setLevel(before)
+        if shows:
+            own.enable_progress_bar()

@@ -8,12 +8,10 @@ Howard and Ruder 2018, arXiv 1801.06146, section 3.2), beginning with that head,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +22,15 @@ from annvil.data.table import Dataset
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape, Split
 from annvil.models.metering import Stopwatch
 from annvil.models.picture_member import PictureMember, PixelSteps
-from annvil.models.picture_training import held_out, stored_pixels, targets_of
-from annvil.models.selection import Candidate, Trial, best_of, judge
+from annvil.models.picture_training import held_out
+from annvil.models.selection import Candidate, Trial, best_of, judge, row_losses
 from annvil.models.starts import Start, shipped_start
 from annvil.models.transfer_heads import Head, features_of, fit_head
+from annvil.models.transfer_training import Settings, Trained, recipe_for, train_from, varied, wanted_epochs
 from annvil.task import FloatArray
 
 if TYPE_CHECKING:
     from annvil.networks.transfer import TransferNetwork
-    from annvil.training import Recipe
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 """Of the head on standardised features. Ten to thirty are best for ten pictures a class (measured on clothes, digits
@@ -45,18 +43,9 @@ holdout judges and what learnt beside it is kept (assumed)."""
 MOST_FOLDS = 2
 """Inner folds that judge: each costs a training (assumed)."""
 
-EPOCHS = 12
-"""Passes of the training that follows; more where they make fewer steps than `FEWEST_STEPS` (assumed)."""
-
-FEWEST_STEPS = 200
-BATCH_SIZE = 64
-LEARNING_RATE = 2e-3
-WEIGHT_DECAY = 0.01
-LABEL_SMOOTHING = 0.1
-
-TRAINING_RATE, LOOKING_RATE = 1.5e11, 1.0e11
-"""Multiplications and additions a second, forward and backward, and forward alone in float32: half of what two idle
-cores do (measured)."""
+TRAINING_RATE, LOOKING_RATE = 1.5e11, 6.0e10
+"""Multiplications and additions a second: forward and backward, half of what one core did in bfloat16 when it made the
+network that ships; forward alone in float32, what one busy core did (measured)."""
 
 MANY_ROWS = 5_000
 """From so many training pictures on, the network that ships does not compete unless asked for: see
@@ -126,17 +115,6 @@ class Transfer:
             )
 
 
-def wanted_epochs(n_rows: int) -> int:
-    """Passes over so many training pictures that are worth their time."""
-    steps = max(1, n_rows // batch_size(n_rows))
-    return max(EPOCHS, math.ceil(FEWEST_STEPS / steps))
-
-
-def batch_size(n_rows: int) -> int:
-    """Pictures in a batch: at least four batches of a few, none smaller than eight."""
-    return min(BATCH_SIZE, max(8, n_rows // 4))
-
-
 def operations_of(start: Start, form: ImageForm) -> float:
     """Multiplications and additions of one forward pass of the body over one picture of that form."""
     from annvil.networks.convolutional import ConvolutionalArchitecture
@@ -149,14 +127,6 @@ def operations_of(start: Start, form: ImageForm) -> float:
     architecture = ConvolutionalArchitecture.from_json(body)
     height, width = working_size(form.height, form.width, architecture.height, architecture.width)
     return replace(architecture, height=height, width=width, channels=form.channels).operations
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A network that was trained on, and how its loss went."""
-
-    network: TransferNetwork
-    history: Mapping[str, Sequence[float]]
 
 
 @dataclass
@@ -182,9 +152,11 @@ class _JobFit:
         penalty = float(frozen.candidate.configuration["penalty"])
         trained: list[Trained] = []
         if self._epochs() and self._asked("tune") is not False:
-            trained = self._train(splits, heads[penalty])
+            flips = self._flips(splits, heads[penalty]) if self._asked("flips") is None else bool(self._asked("flips"))
+            trained = self._train(splits, heads[penalty], flips)
         if len(trained) == len(splits):
-            trials.append(self._judge_trained(splits, penalty, heads[penalty], trained))
+            settled = {"penalty": penalty, "tune": True, "epochs": self._epochs(), "flips": flips}
+            trials.append(self._judge_trained(splits, settled, heads[penalty], trained))
             chosen = trials[-1] if self._asked("tune") else best_of([frozen, trials[-1]])
         member, history = self._kept(chosen, splits, heads[penalty], trained)
         return Fitted(
@@ -221,36 +193,55 @@ class _JobFit:
         return self._judge(splits, found, {"penalty": penalty, "tune": False, "epochs": self._epochs()}, words)
 
     def _judge_trained(
-        self, splits: Sequence[Split], penalty: float, heads: Sequence[Head], trained: Sequence[Trained]
+        self, splits: Sequence[Split], settled: Mapping[str, Json], heads: Sequence[Head], trained: Sequence[Trained]
     ) -> Trial:
         found = [
             self._member(head, one.network).predict(self.dataset.inputs.take(split.test))
             for split, head, one in zip(splits, heads, trained, strict=True)
         ]
-        words = f"{self.start.name} under a new head, trained on for {self._epochs()} epochs"
-        return self._judge(splits, found, {"penalty": penalty, "tune": True, "epochs": self._epochs()}, words)
+        flipped = ", flips among what it saw" if settled["flips"] else ""
+        words = f"{self.start.name} under a new head, trained on for {settled['epochs']} epochs{flipped}"
+        return self._judge(splits, found, settled, words)
+
+    def _flips(self, splits: Sequence[Split], heads: Sequence[Head]) -> bool:
+        """Whether held-out pictures are told as well in a mirror: then a flip changes nothing that matters.
+
+        Their mean loss may rise by one standard error of the difference, picture by picture. Digits rise by far more.
+        """
+        task, rises = self.dataset.task, []
+        rows = np.unique(np.concatenate([split.test for split in splits]))
+        mirrored = features_of(self.start, self.dataset, rows, self.context, mirrored=True)
+        if mirrored is None:
+            return False
+        for split, head in zip(splits, heads, strict=True):
+            y = self.dataset.y[split.test]
+            seen, plain = (head.predict(task, features[split.test]) for features in (mirrored, self.features))
+            rises.append(row_losses(task, y, seen) - row_losses(task, y, plain))
+        rise = np.concatenate(rises)
+        return bool(rise.mean() <= rise.std() / len(rise) ** 0.5)
 
     def _judge(
         self, splits: Sequence[Split], found: Sequence[FloatArray], configuration: Mapping[str, Json], words: str
     ) -> Trial:
         return judge(self.dataset, replace(self.job, inner=tuple(splits)), found, Candidate(configuration, words))
 
-    def _train(self, splits: Sequence[Split], heads: Sequence[Head]) -> list[Trained]:
+    def _train(self, splits: Sequence[Split], heads: Sequence[Head], flips: bool) -> list[Trained]:
         """One network for every split; fewer when the deadline comes first."""
         trained = []
         for split, head in zip(splits, heads, strict=True):
             if self.context.deadline.passed:
                 self.context.cut_short = True
                 break
-            trained.append(self._go_on(split, head))
+            trained.append(self._go_on(split, head, flips))
         return trained
 
-    def _go_on(self, split: Split, head: Head) -> Trained:
+    def _go_on(self, split: Split, head: Head, flips: bool) -> Trained:
         key = f"{self.job.key}-{int(split.test[0]) if len(split.test) else 'all'}"
         folder = self.context.folder
         checkpoint = None if folder is None else folder / f"transfer-{key}.checkpoint"
         recipe = recipe_for(len(split.train), self._epochs())
-        return train_from(self._network(head), self.dataset, split, recipe, self.job.seed, self.context, checkpoint)
+        settings = Settings(self.job.seed, varied(self.dataset.inputs.form, flips), checkpoint)
+        return train_from(self._network(head), self.dataset, split, recipe, settings, self.context)
 
     def _kept(
         self, chosen: Trial, splits: Sequence[Split], heads: Sequence[Head], trained: Sequence[Trained]
@@ -262,7 +253,8 @@ class _JobFit:
         head = fit_head(self.dataset, self.features, self.job.rows, float(chosen.candidate.configuration["penalty"]))
         if not tunes:
             return self._member(head), {}
-        whole = self._go_on(Split(self.job.rows, self.job.rows[:0]), head)
+        flips = bool(chosen.candidate.configuration["flips"])
+        whole = self._go_on(Split(self.job.rows, self.job.rows[:0]), head, flips)
         return self._member(head, whole.network), whole.history
 
     def _network(self, head: Head) -> TransferNetwork:
@@ -282,58 +274,3 @@ class _JobFit:
             f"standard deviation 1, as in what {self.start.name} learnt from."
         )
         return PictureMember(network, self.dataset.task, PixelSteps((sentence,)), head.target)
-
-
-def recipe_for(n_rows: int, epochs: int) -> Recipe:
-    """AdamW, a short rise, then a cosine to nothing."""
-    from annvil.training import Recipe
-
-    return Recipe(
-        epochs=epochs,
-        batch_size=batch_size(n_rows),
-        batches="unpadded",
-        optimizer="adamw",
-        schedule="cosine",
-        warmup=0.1,
-        keep="last",
-        byte_inputs="integers",
-    )
-
-
-def train_from(
-    network: TransferNetwork,
-    dataset: Dataset[Images],
-    split: Split,
-    recipe: Recipe,
-    seed: int,
-    context: Context,
-    checkpoint: Path | None = None,
-) -> Trained:
-    """The network after learning from ``split.train``, from the weights it has."""
-    from annvil.training import Member, train_population
-
-    pixels = stored_pixels(dataset.inputs)
-    targets, loss, _ = targets_of(dataset, split, len(pixels))
-    rows = dataset.inputs.index
-    member = Member(
-        train=rows[split.train],
-        validation=rows[:0],
-        seed=seed,
-        learning_rate=LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY,
-        label_smoothing=LABEL_SMOOTHING if loss == "cross-entropy" else 0.0,
-    )
-    population = train_population(
-        lambda _: network,
-        (pixels,),
-        targets,
-        [member],
-        recipe,
-        loss,
-        should_stop=lambda: context.deadline.passed,
-        checkpoint=checkpoint,
-    )
-    if population.cut_short:
-        context.cut_short = True
-    history = {name: values for name, values in population.histories[0].items() if np.isfinite(values).any()}
-    return Trained(cast("TransferNetwork", population.network(0)), history)

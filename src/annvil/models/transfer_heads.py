@@ -20,8 +20,13 @@ VALUES_AT_ONCE = 1 << 18
 """Values of pictures in one pass of the body (assumed: 256 pictures of 32 × 32 fit into the cache with their maps)."""
 
 
-def features_of(start: Start, dataset: Dataset[Images], rows: IntArray, context: Context) -> NDArray[np.float32] | None:
-    """What the body sees, float32 ``(dataset.n_rows, n_features)``, NaN but for ``rows``; None after the deadline."""
+def features_of(
+    start: Start, dataset: Dataset[Images], rows: IntArray, context: Context, *, mirrored: bool = False
+) -> NDArray[np.float32] | None:
+    """What the body sees, float32 ``(dataset.n_rows, n_features)``, NaN but for ``rows``; None after the deadline.
+
+    ``mirrored``: left and right of the pictures are exchanged.
+    """
     import torch
 
     from annvil.networks.transfer import transfer_network
@@ -35,7 +40,8 @@ def features_of(start: Start, dataset: Dataset[Images], rows: IntArray, context:
             if context.deadline.passed:
                 return None
             part = rows[begin : begin + at_once]
-            found[part] = body.features(torch.from_numpy(dataset.inputs.pixels(part))).float().numpy()
+            pixels = torch.from_numpy(dataset.inputs.pixels(part))
+            found[part] = body.features(pixels.flip(2) if mirrored else pixels).float().numpy()
     return found
 
 

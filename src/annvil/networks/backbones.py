@@ -7,6 +7,7 @@ holds nothing but operators that it may hold.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,10 @@ halve them five times)."""
 
 STAGES = 6
 """Steps from full to least learning rate, however many layers there are (assumed)."""
+
+WRITTEN = frozenset({"Gelu", "LayerNormalization"})
+"""Operators that PyTorch's exporter writes for ResNet, MobileNetV2, ConvNeXt, ViT and DINOv2 beside those that
+Annvil writes anyway. A backbone that needs others competes, but cannot be shipped, and the run says so."""
 
 _NUMBERED = re.compile(r"(?:^|\.)(?:layers?|stages?|blocks?|h)\.(\d+)\.")
 
@@ -158,6 +163,9 @@ def exported(body: BackboneBody, shape: Sequence[int]) -> Any:
     """
     heard = io.StringIO()
     rows = torch.export.Dim("rows", min=1, max=1 << 20)
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of other libraries that it could have used
     try:
         with warnings.catch_warnings(), redirect_stdout(heard), redirect_stderr(heard), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -177,23 +185,49 @@ def exported(body: BackboneBody, shape: Sequence[int]) -> Any:
         raise MachineError(
             f"This backbone cannot be written as a graph: {reason}. Install onnxscript, or take another backbone."
         ) from error
+    finally:
+        logger.setLevel(before)
     assert program is not None
     return program.model_proto
 
 
 def copied(graph: Graph, model: Any, pictures: Value) -> Value:
-    """The nodes of an ONNX model put into ``graph``, its one input being ``pictures``; returns its one output."""
+    """The nodes of an ONNX model put into ``graph``, its one input being ``pictures``; returns its one output.
+
+    Zeros around a map go into the convolution that follows: a node that makes values from sizes alone has no place in a
+    bundle.
+    """
     from onnx import helper, numpy_helper
 
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     known: dict[str, Value] = {"": "", model.graph.input[0].name: pictures}
-    for tensor in model.graph.initializer:
-        known[tensor.name] = graph.constant(numpy_helper.to_array(tensor))
+    padded: dict[str, list[int]] = {}
     for node in model.graph.node:
         attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
         if node.op_type == "Constant":
-            known[node.output[0]] = graph.constant(numpy_helper.to_array(attributes["value"]))
+            values[node.output[0]] = numpy_helper.to_array(attributes["value"])
             continue
-        inputs = [known[name] for name in node.input]
+        if node.op_type == "Pad" and _is_convolved(model, node, values):
+            known[node.output[0]] = known[node.input[0]]
+            padded[node.output[0]] = values[node.input[1]].tolist()
+            continue
+        if node.op_type == "Conv" and node.input[0] in padded:
+            around = padded[node.input[0]]
+            attributes["pads"] = [a + b for a, b in zip(attributes["pads"], around[2:4] + around[6:8], strict=True)]
+        inputs = [known[name] if name in known else graph.constant(values[name]) for name in node.input]
         made = graph.ops(node.op_type, *inputs, n_outputs=len(node.output), domain=node.domain, **attributes)
         known.update(zip(node.output, made, strict=True))
     return known[model.graph.output[0].name]
+
+
+def _is_convolved(model: Any, pad: Any, values: Mapping[str, Any]) -> bool:
+    """Whether a node puts zeros around height and width for convolutions, and for nobody else."""
+    around = values.get(pad.input[1])
+    if around is None or len(around) != 8 or any(around[[0, 1, 4, 5]]) or any(around < 0):
+        return False
+    if len(pad.input) > 2 and pad.input[2] and np.any(values.get(pad.input[2], 1)):
+        return False
+    followers = [node for node in model.graph.node if pad.output[0] in node.input]
+    convolve = all(node.op_type == "Conv" and any(one.name == "pads" for one in node.attribute) for node in followers)
+    plain = not any(one.name == "mode" and one.s != b"constant" for one in pad.attribute)
+    return bool(followers) and convolve and plain

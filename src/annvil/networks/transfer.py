@@ -267,6 +267,10 @@ def scaling(before: int, after: int) -> NDArray[np.float32]:
     return np.asarray(triangle / triangle.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+_OWN = ("rows", "columns", "mean", "deviation")
+"""Buffers of a body itself that follow from its architecture and the pictures, and are not taken over."""
+
+
 def transfer_network(
     start: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]], shape: Sequence[int], n_outputs: int
 ) -> TransferNetwork:
@@ -281,9 +285,9 @@ def transfer_network(
     body, weights = body_weights(*start, channels)
     network = TransferNetwork(TransferArchitecture(height, width, channels, n_outputs, body))
     state = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-    fixed = {name: value for name, value in network.body.state_dict().items() if name in ("rows", "columns")}
+    own = {name: value for name, value in network.body.state_dict().items() if name in _OWN}
     try:
-        network.body.load_state_dict(fixed | state)
+        network.body.load_state_dict(state | own)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()[:200].rstrip(".")
         raise BundleError(f"The saved weights are not those of the network beside them: {reason}.") from None
