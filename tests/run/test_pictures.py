@@ -77,7 +77,7 @@ def test_the_test_pictures_of_the_source_are_scored_by_the_shipped_model(run, he
 
 
 def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
-    (exhibit,) = read_exhibits(run.folder / "exhibits")
+    exhibit = next(one for one in read_exhibits(run.folder / "exhibits") if one.key == "pictures-and-predictions")
     assert exhibit.title == "Pictures and predictions"
     assert len(exhibit.pictures) == 24
     rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0")
@@ -85,6 +85,15 @@ def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
     assert sum(picture.flagged for picture in exhibit.pictures) == min(n_wrong, 16)
     assert (f"{n_wrong} were told wrongly" if n_wrong else "told rightly") in exhibit.sentences[0]
     assert 'class="picture' in run.report_path.read_text()
+
+
+def test_what_the_model_looks_at_is_shown_and_can_be_asked(run, photos):
+    keys = [one.key for one in read_exhibits(run.folder / "exhibits")]
+    assert {"where-it-looks", "typical-pictures"} <= set(keys)
+    assert "Where the model looks" in run.report_path.read_text()
+    explanation = run.explain(next((photos / "test" / "digit 0").iterdir()), label="digit 7")
+    assert explanation.label == "digit 7"
+    assert explanation.maps[-1].title == "Occlusion"
 
 
 def test_a_run_of_pictures_is_found_again(run, photos, monkeypatch, tmp_path):
