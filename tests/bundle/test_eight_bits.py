@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from annvil.bundle import Predictor, export
+from annvil.bundle import Predictor, eight_bits, export
 from annvil.bundle.eight_bits import has_convolutions, in_eight_bits
 from annvil.data.images import ImageForm
 from annvil.data.images.pictures import images_in_memory
@@ -55,6 +55,33 @@ def test_outputs_are_close(graph, quantised, pictures):
     expected, found = (Predictor.from_graph(g, SCHEMA, TASK).raw(pictures) for g in (graph, quantised))
     assert 0 < np.abs(found - expected).max() < 4
     assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] > 0.999
+
+
+class Means:
+    """The mean of a convolution of a convolution, with weights that 7 bits cannot hold."""
+
+    def write(self, graph: Graph, pixels: str) -> str:
+        x = graph.op("Transpose", graph.cast(pixels, "float32"), perm=[0, 3, 1, 2])
+        random = np.random.default_rng(1)
+        for depth, width in ((1, 8), (8, 1)):
+            kernel = random.normal(size=(width, depth, 3, 3)).astype(np.float32)
+            bias = graph.constant(random.normal(size=width).astype(np.float32))
+            x = graph.op("Conv", x, graph.constant(kernel), bias, kernel_shape=[3, 3])
+        return graph.op("ReduceMean", x, graph.constant([2, 3], "int64"), keepdims=0)
+
+
+def test_rounding_leaves_the_mean_where_it_was(pictures, monkeypatch):
+    graph = export(Means(), SCHEMA, TASK)
+    expected = Predictor.from_graph(graph, SCHEMA, TASK).raw(pictures)
+
+    def shift() -> float:
+        quantised = in_eight_bits(graph, [pictures.feeds()])
+        return abs(float((Predictor.from_graph(quantised, SCHEMA, TASK).raw(pictures) - expected).mean()))
+
+    corrected = shift()
+    monkeypatch.setattr(eight_bits, "_correct_biases", lambda *_: None)
+    assert corrected < 0.1 * shift()
+    assert corrected < 5e-3 * expected.std()
 
 
 def test_sums_of_two_products_stay_within_sixteen_bits(quantised):
