@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -81,7 +82,8 @@ class Study:
         mixed = self._shuffled(small)
         self._pair("shuffled-0", mixed, self.train, 0, "on shuffled pictures")
         yield "structure"
-        for size in reversed(self.plan.curve_sizes):
+        sizes = self.plan.curve_sizes[::-1]
+        for size in (*sizes[1::2], *sizes[::2]):  # so that a budget that ends early still leaves both ends of the curve
             rows = np.sort(nested_subset(whole, self.train, size, derived_seed(self.plan.seed, 2)))
             self._pair(f"curve-{size}", whole, rows, 0, f"on {size:,} pictures")
         yield "curve"
@@ -129,8 +131,18 @@ class Study:
     def _pair(
         self, key: str, data: Dataset[Images], rows: IntArray, again: int, words: str, *, shipped: bool = False
     ) -> None:
-        for name in self.contenders:
-            self.trial(name, key, data, rows, self.test, again, words, shipped=shipped)
+        if shipped or self.has_time(key, len(rows), words):
+            for name in self.contenders:
+                self.trial(name, key, data, rows, self.test, again, words, shipped=shipped)
+
+    def has_time(self, key: str, n_rows: int, words: str) -> bool:
+        """Whether both networks can be fitted, or have been; where not, that is noted. One alone tells nothing."""
+        missing = [name for name in self.contenders if self.shelf.trial(name, key) is None]
+        if self.deadline.left >= 0.8 * sum(self._expected(name, n_rows) for name in missing):
+            return True
+        for name in missing:
+            self._leave_out(name, words)
+        return False
 
     def trial(
         self,
@@ -178,15 +190,13 @@ class Study:
     ) -> tuple[Fitted | None, float | None, bool]:
         """The contender's own fit on ``rows`` within its part of the time; growth of memory; whether it was cut short.
 
-        None, and said, where there is no time; a training that was cut short counts for nothing but the first.
+        None, and noted, where its time ended: a training that was cut short counts for nothing but the first.
         """
         contender, is_first = self.contenders[name], key == "whole-0"
-        if self.deadline.left < 0.8 * self._expected(name, len(rows)) and not is_first:
-            self._leave_out(name, words)
-            return None, None, False
         self.tell(f"{PLAIN[name]} {words}")
         effort = effort_for(self.plan, data, contender, len(rows), self.configuration(name))
         context = Context(deadline=Deadline(max(self.deadline.left, LEAST_SECONDS if is_first else 0.0)))
+        return_free_memory()
         with MemoryMeter() as memory:
             fitted = next(iter(contender.fit(data, [self.job(data, key, rows, again)], effort, context)), None)
         if fitted is None or (context.cut_short and not is_first):
@@ -260,6 +270,14 @@ class Study:
     def _loss(fitted: Fitted, data: Dataset[Images], rows: IntArray, pixels: NDArray[np.uint8]) -> FloatArray:
         outputs = as_outputs(fitted.predict(images_in_memory(pixels, data.inputs.form)))
         return losses_of(data.task, data.y[rows], outputs)
+
+
+def return_free_memory() -> None:
+    """Give memory that earlier fits have freed back to the system, so that the next one's growth is seen (glibc)."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def losses_of(task: Task, y: NDArray[np.generic], outputs: FloatArray) -> FloatArray:

@@ -40,16 +40,21 @@ def measure_transfer(study: Study) -> None:
     source = of_classes(data, old)
     target = of_classes(data, new)
     test = study.test[np.isin(data.y[study.test], new)]
+    keys = [f"start-{n}" for n in study.plan.per_class]
+    words = "on half of the classes"
     for name in study.contenders:
-        keys = [f"start-{n}" for n in study.plan.per_class]
-        if any(study.shelf.trial(name, key) is None for key in keys):
-            fitted, _, _ = study.fit(name, "old-classes", source, learns, 0, "on half of the classes")
+        if all(study.shelf.trial(name, key) is not None for key in keys):
+            continue
+        if study.has_time(keys[-1], len(learns), words):
+            fitted, _, _ = study.fit(name, "old-classes", source, learns, 0, words)
             if fitted is not None:
                 for n, key in zip(study.plan.per_class, keys, strict=True):
                     _keep_start(study, name, key, fitted, target, _of_each(study, new, n), test)
-        for n in study.plan.per_class:
-            rows = _of_each(study, new, n)
-            study.trial(name, f"nothing-{n}", target, rows, test, 0, f"on {n} pictures of each of the other classes")
+    for n in study.plan.per_class:
+        rows, words = _of_each(study, new, n), f"on {n} pictures of each of the other classes"
+        if study.has_time(f"nothing-{n}", len(rows), words):
+            for name in study.contenders:
+                study.trial(name, f"nothing-{n}", target, rows, test, 0, words)
 
 
 def halves_of_classes(study: Study) -> tuple[IntArray, IntArray]:
