@@ -23,7 +23,7 @@ def pixels():
 def losses(pixels):
     """Of a model that adds up one square of eight pixels."""
     whole = (pixels * WEIGHT).sum()
-    return lambda others: whole - (others * WEIGHT).sum(axis=(1, 2, 3))
+    return lambda others: 1 - (others * WEIGHT).sum(axis=(1, 2, 3)) / whole
 
 
 def a_map(values):
@@ -58,11 +58,12 @@ def test_maps_of_noise_pass_about_as_often_as_chance_has_it(pixels):
 
 def test_for_a_number_the_size_counts_not_the_sign(pixels):
     def distance(others):
-        return np.abs(losses(pixels)(others))
+        return 7 * np.abs(losses(pixels)(others))
 
-    (signed,) = deletions(distance, pixels, [a_map(-WEIGHT[:, :, 0])], signed=True)
-    (unsigned,) = deletions(distance, pixels, [a_map(-WEIGHT[:, :, 0])], signed=False)
+    (signed,) = deletions(distance, pixels, [a_map(-WEIGHT[:, :, 0])], of_number=False)
+    (unsigned,) = deletions(distance, pixels, [a_map(-WEIGHT[:, :, 0])], of_number=True)
     assert unsigned.passed
+    assert unsigned.first.min() == 0
     assert not signed.passed
 
 

@@ -165,8 +165,8 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
             if saliency is not None:
                 made.append((saliency, explain))
     made.append((occlusion(subject.scores(output), pixels), _occlusion_of(pixels, choose)))
-    signed = subject.task.is_classification
-    curves = deletions(subject.losses(pixels, output), pixels, [saliency for saliency, _ in made], signed=signed)
+    of_number = not subject.task.is_classification
+    curves = deletions(subject.losses(pixels, output), pixels, [saliency for saliency, _ in made], of_number=of_number)
     tested = []
     for (saliency, explain), curve in zip(made, curves, strict=True):
         alike = None

@@ -57,17 +57,21 @@ SHOWN_SHARE = 0.25
 class Deletion:
     """What is left of an output as squares are covered, 1 before the first.
 
+    Of a class it is the share of its probability; of a number 1 less the distance from it, in parts of the largest.
+
     Attributes
     ----------
     covered : shares of the squares ``(n_points,)``, from 0 to 1
     first, last : what is left when the squares that a map marks most, or least, are covered first ``(n_points,)``
     random : the same in random orders and their reverse, ``(2 n_orders, n_points)``
+    of_number : whether the output is a number
     """
 
     covered: FloatArray
     first: FloatArray
     last: FloatArray
     random: FloatArray
+    of_number: bool = False
 
     @property
     def gap(self) -> float:
@@ -155,11 +159,19 @@ class Sanity:
         curves = self.deletion
         place = int(np.argmin(np.abs(curves.covered - SHOWN_SHARE)))
         share = f"{curves.covered[place]:.0%}"
-        compared = (
-            f"covering the {share} of the picture that it marks most leaves {_share(curves.first[place])} of what the "
-            f"model says, the {share} that it marks least "
-            f"{_share(curves.last[place])}, as much at random {_share(float(curves.random[:, place].mean()))}"
-        )
+        first, last = curves.first[place], curves.last[place]
+        chance = float(curves.random[:, place].mean())
+        if curves.of_number:
+            compared = (
+                f"covering the {share} of the picture that it marks most moves the value by {_share(1 - first)} of the "
+                f"farthest it was moved, the {share} that it marks least by {_share(1 - last)}, as much at random by "
+                f"{_share(1 - chance)}"
+            )
+        else:
+            compared = (
+                f"covering the {share} of the picture that it marks most leaves {_share(first)} of what the model "
+                f"says, the {share} that it marks least {_share(last)}, as much at random {_share(chance)}"
+            )
         if self.deletion.passed:
             return f"{compared[0].upper()}{compared[1:]}."
         return f"Its order is no better than chance: {compared}."
@@ -228,7 +240,7 @@ def deletions(
     pixels: Pixels,
     saliencies: Sequence[Saliency],
     *,
-    signed: bool = True,
+    of_number: bool = False,
     seed: int = 0,
 ) -> tuple[Deletion, ...]:
     """The curve of each map beside those of random orders, which are the same for all maps.
@@ -236,26 +248,25 @@ def deletions(
     Parameters
     ----------
     losses : pictures ``(n, height, width, channels)`` → ``(n,)``, how much of the output is lost: 0 for the picture as
-        it is. They are divided by the largest of all.
+        it is, 1 for all of a class's probability; of a number its distance
     pixels : uint8 ``(height, width, channels)``
-    signed : whether what speaks against the output is covered last, as for a class; for a number what matters is the
-        size
+    of_number : whether the output is a number: what is large counts, whatever its sign, and distances are divided by
+        the largest
     seed : of the random orders
     """
     square = _squares(pixels.shape[0], pixels.shape[1])
     n_squares = int(square.max()) + 1
     counts = np.unique(np.linspace(0, n_squares, min(COVERINGS, n_squares) + 1).round().astype(np.int64))
     random = np.random.default_rng(seed)
-    orders = [_order(saliency, square, signed) for saliency in saliencies]
+    orders = [_order(saliency, square, not of_number) for saliency in saliencies]
     orders += [random.permutation(n_squares) for _ in range(ORDERS)]
     orders = [*orders, *(order[::-1] for order in orders)]
     lost = np.array([losses(_covered(pixels, square, order, counts)) for order in orders])
-    largest = float(lost.max())
-    left = 1 - lost / (largest if largest > 0 else 1.0)
+    left = 1 - lost / (float(lost.max()) or 1.0) if of_number else 1 - lost
     forward, backward = left[: len(left) // 2], left[len(left) // 2 :]
     n = len(saliencies)
     chance = np.concatenate([forward[n:], backward[n:]])
-    return tuple(Deletion(counts / n_squares, forward[i], backward[i], chance) for i in range(n))
+    return tuple(Deletion(counts / n_squares, forward[i], backward[i], chance, of_number) for i in range(n))
 
 
 def _order(saliency: Saliency, square: IntArray, signed: bool) -> IntArray:

@@ -94,13 +94,13 @@ class Subject:
         return log_odds
 
     def losses(self, pixels: Pixels, output: int) -> Callable[[Pixels], FloatArray]:
-        """What other pictures lose against ``pixels``: probability of a class, or distance from the value."""
+        """What other pictures lose against ``pixels``: share of a class's probability, or distance from the value."""
         whole = self.outputs(pixels[None])[0, output]
-        sign = self.task.is_classification
+        of_class = self.task.is_classification
 
         def lost(others: Pixels) -> FloatArray:
             found: FloatArray = whole - self.outputs(others)[:, output]
-            return found if sign else np.abs(found)
+            return found / max(whole, SMALLEST) if of_class else np.abs(found)
 
         return lost
 
