@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from annvil.errors import AnnvilError
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.models.image_estimators import ImageClassifier, ImageRegressor
+    from annvil.models.pretraining import pretrain
     from annvil.preparation import Augmentation
     from annvil.preparation.augmented_sets import augment
     from annvil.run import Run, fit, list_runs, open_run, resume
@@ -66,6 +67,7 @@ __all__ = [
     "load",
     "log_uniform",
     "open_run",
+    "pretrain",
     "read",
     "resume",
     "train",
@@ -93,6 +95,7 @@ _HOMES = {
     "load": "annvil.bundle",
     "log_uniform": "annvil.workshop",
     "open_run": "annvil.run",
+    "pretrain": "annvil.models.pretraining",
     "read": "annvil.data",
     "resume": "annvil.run",
     "train": "annvil.workshop",
