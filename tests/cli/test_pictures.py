@@ -106,7 +106,7 @@ def test_what_was_read_is_told(several):
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("empty", "photos"), ("one class", "photos"), ("a label on no picture", "is on no picture; leave it out")],
+    [("empty", "photos"), ("one class", "photos"), ("a label on no picture", "is never there; leave it out")],
 )
 def test_bad_sources_end_with_a_sentence(annvil, tmp_path, kind, message):
     source = tmp_path / "photos"

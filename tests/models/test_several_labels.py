@@ -13,12 +13,15 @@ from sklearn.neighbors import NearestNeighbors
 
 from annvil.bundle.inspection import check_graph
 from annvil.data.table import Dataset, table_from_columns
+from annvil.explanation import importance
 from annvil.graph import Graph
+from annvil.metrics import METRICS
 from annvil.models import Context, Effort, Job, Shape, Split, contenders_for_tables
 from annvil.models.calibration import LabelScaling, fit_calibration
 from annvil.models.linear_fits import fit_labels
 from annvil.models.selection import row_losses
 from annvil.models.trees import MOST_LABELS, BoostedTrees
+from annvil.preparation import TreePreparation
 from annvil.task import Task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
@@ -154,3 +157,29 @@ def test_no_label_asks_for_a_correction():
     y = (rng.random(p.shape) < p).astype(np.int64)
     assert fit_calibration(TASK, y, p) is None or fit_calibration(TASK, y, p).n_parameters <= 1
     assert fit_calibration(TASK, np.zeros_like(y), p) is None
+
+
+def test_categories_with_many_levels_become_a_mean_of_every_label():
+    rng = np.random.default_rng(1)
+    city = rng.choice([f"city {i}" for i in range(12)], size=300)
+    y = np.stack([city < "city 3", rng.random(300) < 0.3], axis=1).astype(np.int64)
+    table = table_from_columns([("city", "category", city), ("x", "number", rng.normal(size=300))])
+    task = Task("multilabel", "labels", ("early", "chance"))
+    preparation, train = TreePreparation.fit_transform(table, y=y, task=task, seed=0)
+    assert preparation.names[-2:] == ("city (share of early)", "city (share of chance)")
+    for k in range(2):
+        alone = TreePreparation.fit_transform(table, y=y[:, k], task=Task("binary", "y", (0, 1)), seed=0)
+        np.testing.assert_array_equal(train.numbers[:, -2 + k], alone[1].numbers[:, -1])
+        np.testing.assert_array_equal(
+            preparation.transform(table).numbers[:, -2 + k], alone[0].transform(table).numbers[:, -1]
+        )
+
+
+def test_importance_of_columns_for_labels():
+    dataset, fitted = made(), fitted_on("linear")
+    metric = METRICS["average_precision"]
+    found = importance(
+        fitted.predict, dataset.inputs, dataset.y, lambda y, outputs: metric.score(TASK, y, outputs), True, repeats=2
+    )
+    assert [one.column for one in found] != []
+    assert min(one.mean for one in found) > 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from annvil.data.images.pictures import Images
 from annvil.data.leakage import find_leaks
 from annvil.data.rows import are_copies, number_groups, row_keys
 from annvil.data.table import Dataset, Inputs, Table
-from annvil.task import FloatArray, IntArray
+from annvil.task import FloatArray, IntArray, Task
 
 IMBALANCED = 0.25
 """The rarest class has fewer than a quarter of the rows of the commonest, as in `annvil.preparation.is_imbalanced`."""
@@ -57,6 +58,20 @@ def _of_table(dataset: Dataset, seed: int) -> list[Finding]:
 
 
 def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:
+    for one in _questions(dataset):
+        yield from _leaks_of(one, seed)
+
+
+def _questions(dataset: Dataset) -> Iterator[Dataset]:
+    """The data set itself, or one for each of several labels: whether it is there."""
+    if not dataset.task.several:
+        yield dataset
+        return
+    for k, label in enumerate(dataset.task.classes):
+        yield replace(dataset, y=dataset.y[:, k], task=Task("binary", str(label), (0, 1)))
+
+
+def _leaks_of(dataset: Dataset, seed: int) -> Iterator[Finding]:
     for suspect in find_leaks(dataset, seed):
         alone = f"{1 - suspect.error:.1%}" if suspect.error >= 0.0005 else "practically 100%"
         yield Finding(
@@ -113,7 +128,7 @@ def _conflicts(dataset: Dataset, keys: IntArray, counts: IntArray) -> tuple[int,
     np.minimum.at(low, keys, answers)
     np.maximum.at(high, keys, answers)
     conflicting = int(counts[low != high].sum())
-    if not conflicting or not dataset.task.is_classification:
+    if not conflicting or not dataset.task.is_classification or dataset.task.several:
         return conflicting, None
     k = len(dataset.task.classes)
     pairs, n = np.unique(keys * k + dataset.y, return_counts=True)
@@ -126,6 +141,9 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
     name = dataset.task.target
     if not dataset.task.is_classification:
         yield from _number_target(name, dataset.y)
+        return
+    if dataset.task.several:
+        yield from _rare_labels(dataset)
         return
     counts = np.bincount(dataset.y, minlength=len(dataset.task.classes))
     few = [(label, n) for label, n in zip(dataset.task.classes, counts.tolist(), strict=True) if n < FEW_PER_CLASS]
@@ -152,6 +170,21 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             f"{counts.max() / counts.sum():.1%}.",
             "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
             "worth.",
+        )
+
+
+def _rare_labels(dataset: Dataset) -> Iterator[Finding]:
+    counts = dataset.y.sum(axis=0).tolist()
+    few = [(label, n) for label, n in zip(dataset.task.classes, counts, strict=True) if n < FEW_PER_CLASS]
+    if few:
+        shown = ", ".join(f"{label!r} ({n})" for label, n in few[:5]) + (" and others" if len(few) > 5 else "")
+        yield Finding(
+            "few rows per label",
+            "serious" if min(n for _, n in few) < 3 else "warning",
+            (dataset.task.target,),
+            f"{len(few)} label{'s' * (len(few) > 1)} ha{'ve' if len(few) > 1 else 's'} fewer than {FEW_PER_CLASS} "
+            f"rows: {shown}.",
+            "No score can say how well they are told; collect more rows that have them, or leave out these labels.",
         )
 
 

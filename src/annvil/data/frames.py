@@ -113,19 +113,30 @@ def table_from_records(records: Sequence[Mapping[str, Any]], name: str = "list o
     return finish(columns, len(records), name)
 
 
+LABEL_COLUMN = "label "
+"""Begins the names of the columns of a matrix y."""
+
+
 def table_from_arrays(X: Any, y: Any = None, names: Sequence[str] | None = None) -> RawTable:
-    """Arrays ``X (n_rows, n_columns)`` and optionally ``y (n_rows,)``; columns are named x0, x1, …, and target."""
+    """Arrays ``X (n_rows, n_columns)`` and optionally ``y (n_rows,)``; columns are named x0, x1, …, and target.
+
+    Of several labels ``y (n_rows, n_labels)`` has a column each, named "label 1", "label 2", …
+    """
     table = np.asarray(X)
     if table.ndim != 2:
         raise RequestError(f"X has {table.ndim} dimensions; a table has two: (n_rows, n_columns).")
     names = [f"x{i}" for i in range(table.shape[1])] if names is None else names
     columns = [column_from_array(column, table[:, i]) for i, column in enumerate(names)]
     if y is not None:
-        target = column_from_any("target", y if hasattr(y, "__len__") else list(y))
+        several = isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1
+        if several:
+            targets = [column_from_array(f"{LABEL_COLUMN}{k + 1}", y[:, k]) for k in range(y.shape[1])]
+        else:
+            targets = [column_from_any("target", y if hasattr(y, "__len__") else list(y))]
         n_values = len(y)
         if n_values != len(table):
             raise DataError(f"X has {len(table)} rows and y has {n_values}; they must be equal.")
-        columns.append(target)
+        columns += targets
     return finish(columns, len(table), "arrays")
 
 

@@ -13,7 +13,14 @@ import numpy as np
 from annvil.data.convert import shorten
 from annvil.data.engine import Wanted
 from annvil.data.files import NOTHING_SPECIAL, read_file
-from annvil.data.frames import table_from_arrays, table_from_frame, table_from_mapping, table_from_records
+from annvil.data.frames import (
+    LABEL_COLUMN,
+    table_from_arrays,
+    table_from_frame,
+    table_from_mapping,
+    table_from_records,
+)
+from annvil.data.images.answers import MULTILABEL, read_answers
 from annvil.data.images.label_tables import names_pictures
 from annvil.data.images.sources import is_pictures
 from annvil.data.kinds import check_kind, judge
@@ -52,13 +59,15 @@ def read(
         ``"sample:NAME"`` (see `sample_names`); a pandas, Polars or PyArrow frame or anything narwhals understands; a
         dict of columns; a list of dicts; or arrays ``(X, y)``. Pictures: a folder, a zip archive, a table of paths and
         labels, idx or NumPy files, or ``(X, y)`` with X ``(n, height, width[, channels])`` or a list of paths
-    target : column to predict; may be left out for ``(X, y)`` and samples
+    target : column to predict; may be left out for ``(X, y)`` and samples. Several columns of 0 and 1 are several
+        labels at once, as is a matrix y
     groups : column whose values say which rows belong together (a patient, a shop); see `Dataset.groups`
     time : column of dates or numbers by which the rows follow each other
     columns : the inputs to use; default: all
     drop : inputs not to use
     kinds : kind for a column instead of the inferred one: "number", "category", "boolean" or "datetime"
-    task : "binary", "multiclass" or "regression" instead of the inferred one
+    task : "binary", "multiclass" or "regression" instead of the inferred one; "multilabel" for a column of lists such
+        as ``"cat|dog"``
     missing : further texts (or numbers, such as "-999") that mean "no value"
     drop_missing_target : leave out rows whose target is missing instead of raising
     size, workers, progress : of pictures only
@@ -82,17 +91,22 @@ def read(
     where = raw.source.name
     if _lists_pictures(source, raw, columns, drop):
         return _read_pictures(source, pictures, columns, drop, kinds)
-    if len(wanted) > 1:
-        raise RequestError(f"A table has one target; got {_list(wanted)}.")
-    target = wanted[0] if wanted else None
-    target = _target_name(source, target, raw)
-    _check_names(raw, target=target, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
+    wanted = wanted or _target_names(source, raw)
+    _check_names(raw, target=wanted, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
     asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
     _refuse_few(raw.n_rows, where)
-    job, y, gaps = read_target(raw[target], task, missing=missing, comma=raw.decimal_comma, where=where)
+    answers = [raw[name] for name in wanted]
+    if len(wanted) > 1 or task == MULTILABEL:
+        job, y, gaps = read_answers(answers, task, missing=missing, where=where)
+    else:
+        job, y, gaps = read_target(answers[0], task, missing=missing, comma=raw.decimal_comma, where=where)
     if not drop_missing_target:
-        refuse_gaps(gaps, target, where)
-    roles = {target: "the target"} | ({groups: "the groups"} if groups else {}) | ({time: "the time"} if time else {})
+        refuse_gaps(gaps, job.target, where)
+    roles = (
+        dict.fromkeys(wanted, "the target")
+        | ({groups: "the groups"} if groups else {})
+        | ({time: "the time"} if time else {})
+    )
     made, notes = _inputs(raw, roles, columns, drop, asked, missing, where)
     named = read_groups(raw[groups], missing, where) if groups else None
     moments = read_time(raw[time], missing, where)[0] if time else None
@@ -171,11 +185,12 @@ def _from_pair(X: Any, y: Any) -> RawTable:
     return finish([*inputs.columns, answer], inputs.n_rows, inputs.source.name)
 
 
-def _target_name(source: Any, target: str | None, raw: RawTable) -> str:
-    if target is not None:
-        return target
+def _target_names(source: Any, raw: RawTable) -> list[str]:
+    """Of data that have a target of their own: arrays, where a matrix y is a column for each label, and samples."""
+    if isinstance(source, tuple) and DEFAULT_TARGET not in raw.names:
+        return [name for name in raw.names if name.startswith(LABEL_COLUMN)]
     if isinstance(source, tuple) or (isinstance(source, str) and source.startswith(PREFIX)):
-        return DEFAULT_TARGET
+        return [DEFAULT_TARGET]
     raise RequestError(
         f"Name the column of {raw.source.name} to predict as target (--target); its columns are {_list(raw.names)}."
     )
@@ -195,7 +210,7 @@ def _check_names(raw: RawTable, **arguments: Any) -> None:
                 raise RequestError(
                     f"{raw.source.name} has no column {shorten(name)} ({argument}).{hint}{_no_header(raw)}"
                 )
-    roles = [arguments[role] for role in ("target", "groups", "time") if arguments[role]]
+    roles = [*arguments["target"], *(arguments[role] for role in ("groups", "time") if arguments[role])]
     if len(set(roles)) < len(roles):
         raise RequestError(f"target, groups and time must be different columns; got {_list(roles)}.")
 

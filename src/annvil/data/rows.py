@@ -42,8 +42,9 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def number_groups(labels: NDArray[np.generic]) -> IntArray:
-    """Labels as numbers 0, 1, … in order of first appearance, int64."""
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    """Labels as numbers 0, 1, … in order of first appearance, int64; a row of a matrix is one label."""
+    axis = 0 if labels.ndim > 1 else None
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True, axis=axis)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
     return rank[inverse]

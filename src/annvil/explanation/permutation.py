@@ -95,12 +95,13 @@ def importance(
         Empty when there are fewer than ten rows, or when the score is not defined on them.
     """
     rng = np.random.default_rng(seed)
-    rows = _spread_over_target(y, rng)
+    several = y.ndim == 2
+    rows = _spread_over_target(_codes(y) if several else y, rng)
     rows = rows[np.linspace(0, len(rows) - 1, min(rows_cap, len(rows))).astype(np.int64)]
     if len(rows) < FEWEST_ROWS:
         return ()
     inputs, y = inputs.take(rows), y[rows]
-    group = _deal(y, None if groups is None else groups[rows], rng)
+    group = _deal(_codes(y) if several else y, None if groups is None else groups[rows], rng)
 
     def scores(outputs: FloatArray, donors: IntArray) -> FloatArray:
         """The score on all rows, then without each group, as rows or as donors."""
@@ -121,6 +122,11 @@ def importance(
             shuffled = inputs.with_column(replace(column, values=column.values[donors]))
             losses.setdefault(index, []).append(sign * (before - scores(predict(shuffled), donors)))
     return _ranked(inputs, losses)
+
+
+def _codes(y: IntArray) -> IntArray:
+    """A number for each set of labels, rows ``(n_rows, n_labels)``."""
+    return np.asarray(np.unique(y, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 
 def _spread_over_target(y: NDArray[Any], rng: np.random.Generator) -> IntArray:

@@ -28,6 +28,8 @@ def target_means(
     """
     from sklearn.preprocessing import TargetEncoder
 
+    if task.several:
+        return _of_labels(columns, y, task, seed)
     kind, target, endings = _target(y, task)
     codes = np.stack([column.codes for column in columns], axis=1)
     if len(y) > 1:
@@ -45,6 +47,23 @@ def target_means(
         features = tuple(Feature(f"{column.name} ({ending})", column.name) for ending in endings)
         lookups.append(Lookup(column.position, slots, 0, table, features))
     return tuple(lookups), np.asarray(cross_fitted, dtype=np.float32)
+
+
+def _of_labels(
+    columns: Sequence[TextColumn], y: NDArray[Any], task: Task, seed: int
+) -> tuple[tuple[Lookup, ...], FloatMatrix]:
+    """The means of every label, side by side for each column."""
+    each = [
+        target_means(columns, y[:, k], Task("binary", task.target, (f"no {label}", label)), seed)
+        for k, label in enumerate(task.classes)
+    ]
+    lookups = []
+    for j, column in enumerate(columns):
+        of_column = [found[j] for found, _ in each]
+        table = np.concatenate([lookup.table for lookup in of_column], axis=1)
+        features = tuple(feature for lookup in of_column for feature in lookup.features)
+        lookups.append(Lookup(column.position, of_column[0].slots, 0, table, features))
+    return tuple(lookups), np.concatenate([fitted[:, [j]] for j in range(len(columns)) for _, fitted in each], axis=1)
 
 
 def _target(y: NDArray[Any], task: Task) -> tuple[str, NDArray[Any], list[str]]:

@@ -122,8 +122,8 @@ def _check(classes: Sequence[str], name: str, where: str) -> None:
     if not 2 <= len(classes) <= MOST_CLASSES:
         found = some(classes) if len(classes) < 2 else f"{len(classes)}"
         raise DataError(
-            f"The target {name!r} of {where} has {found or 'no'} label{'s' * (len(classes) != 1)}; several labels a "
-            f"picture need 2 to {MOST_CLASSES}."
+            f"The target {name!r} of {where} has {found or 'no'} label{'s' * (len(classes) != 1)}; several "
+            f"labels need 2 to {MOST_CLASSES}."
         )
 
 
@@ -131,6 +131,6 @@ def _checked(task: Task, y: IntArray, gaps: NDArray[np.bool_], where: str) -> An
     counts = y[~gaps].sum(axis=0)
     for k, label in enumerate(task.classes):
         if counts[k] in (0, int((~gaps).sum())):
-            which = "no picture" if counts[k] == 0 else "every picture"
-            raise DataError(f"The label {label!r} of {where} is on {which}; leave it out, there is nothing to learn.")
+            when = "never" if counts[k] == 0 else "always"
+            raise DataError(f"The label {label!r} of {where} is {when} there; leave it out, there is nothing to learn.")
     return task, y, gaps
