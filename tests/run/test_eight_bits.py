@@ -20,9 +20,15 @@ from annvil.task import Task
 COMPARISON = SimpleNamespace(metric="accuracy", worth=0.01)
 NUMBERS = re.compile(
     r"[\d.,]+ times as fast on one picture and [\d.,]+ times as fast on 64 at once, \d+% of the size; [Aa]ccuracy "
-    r"\d\.\d{3} instead of \d\.\d{3} on 60 pictures held out \(allowed: a loss of 0\.1 points\), outputs at most "
-    r"[\d.e-]+ apart\.$"
+    r"\d\.\d{3} instead of \d\.\d{3} on 60 pictures held out, with 95% certainty (no loss|a loss of at most [\d.]+ "
+    r"points?) \(allowed: 0\.1 points measured, 1 point possible\)\.$"
 )
+
+
+@pytest.fixture(autouse=True)
+def few_judges(monkeypatch):
+    """Sixty pictures are enough here."""
+    monkeypatch.setattr(eight_bits, "FEWEST_JUDGES", 60)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,7 @@ def trial(trained, seconds=1e9):
 
 def test_faster_and_as_accurate_ships(trained, monkeypatch):
     monkeypatch.setattr(eight_bits, "LEAST_SPEED_UP", 0.0)
-    monkeypatch.setattr(eight_bits, "SHARE_OF_WORTH", 100.0)
+    monkeypatch.setattr(COMPARISON, "worth", 0.5)
     dataset, fitted, graph = trained
     found = trial(trained)
     assert found.said.startswith("Its convolutions compute in 8 bits: ")
@@ -65,7 +71,7 @@ def test_faster_and_as_accurate_ships(trained, monkeypatch):
 )
 def test_otherwise_it_is_said_why_not(trained, monkeypatch, constant, value, reason):
     monkeypatch.setattr(eight_bits, "LEAST_SPEED_UP", 0.0)
-    monkeypatch.setattr(eight_bits, "SHARE_OF_WORTH", 100.0)
+    monkeypatch.setattr(COMPARISON, "worth", 0.5)
     monkeypatch.setattr(eight_bits, constant, value)
     found = trial(trained)
     assert found.graph is None
@@ -75,6 +81,35 @@ def test_otherwise_it_is_said_why_not(trained, monkeypatch, constant, value, rea
 def test_the_numbers_are_told(trained):
     said = trial(trained).said
     assert NUMBERS.search(said), said
+
+
+def test_few_judges_are_said(trained, monkeypatch):
+    monkeypatch.setattr(eight_bits, "FEWEST_JUDGES", 61)
+    assert trial(trained).said.startswith("8 bits were not tried: 60 pictures were held out, and fewer than 61 cannot")
+
+
+@pytest.mark.parametrize(("wrong", "accurate"), [(0, True), (1, True), (5, False), (8, False)])
+def test_a_loss_must_be_small_and_certainly_less_than_what_is_worth_a_change(trained, wrong, accurate):
+    """Of a thousand answers some become wrong: 1 is within a tenth of a hundredth, 5 and 8 are not."""
+    dataset, _, _ = trained
+    rows = np.tile(np.arange(200), 5)
+    before = np.eye(10)[dataset.y[rows]]
+    after = before.copy()
+    after[:wrong] = np.eye(10)[(dataset.y[rows[:wrong]] + 1) % 10]
+    assert eight_bits._judged(dataset, COMPARISON, rows, before, after, None).accurate == accurate
+
+
+def test_what_cannot_be_told_from_a_loss_is_refused(trained):
+    """As many answers become right as wrong, but so many change that a loss of more than a hundredth is possible."""
+    dataset, _, _ = trained
+    rows = np.tile(np.arange(200), 5)
+    truth = np.eye(10)[dataset.y[rows]]
+    other = np.eye(10)[(dataset.y[rows] + 1) % 10]
+    before, after = truth.copy(), truth.copy()
+    before[:100], after[100:200] = other[:100], other[100:200]
+    found = eight_bits._judged(dataset, COMPARISON, rows, before, after, None)
+    assert not found.accurate
+    assert "0.900 instead of 0.900" in found.said
 
 
 def test_no_time_is_said(trained):

@@ -17,7 +17,7 @@ from annvil.bundle.predictor import BLOCK_VALUES
 from annvil.comparison.results import Comparison
 from annvil.comparison.words import times
 from annvil.data.table import Dataset, Inputs
-from annvil.metrics import metric_named
+from annvil.metrics import Metric, metric_named
 from annvil.models.contract import Deadline, Fitted
 from annvil.task import FloatArray, IntArray, Threshold
 
@@ -28,7 +28,15 @@ JUDGED_ON = 2_000
 """Held-out pictures that are predicted both ways, at most."""
 
 SHARE_OF_WORTH = 0.1
-"""Loss that 8 bits may cost, as a share of the gain that would justify another model (assumed: unnoticeable then)."""
+"""Loss that 8 bits may cost, as a share of the gain that would justify another model (assumed: unnoticeable then). The
+whole of that gain must be excluded with 95% certainty."""
+
+FEWEST_JUDGES = 300
+"""Held-out pictures below which nothing is tried: not one changed answer among so many leaves up to 1% of changed ones
+possible (the rule of three)."""
+
+RESAMPLES = 200
+"""Bootstrap samples of the loss (assumed: its upper 5% rest on ten of them)."""
 
 LEAST_SPEED_UP = 1.1
 """Less is not worth a second set of numbers (assumed)."""
@@ -63,9 +71,11 @@ def try_eight_bits(
     if not has_convolutions(graph):
         return None
     held_out = _held_out(fitted)
-    if not len(held_out):
+    if len(held_out) < FEWEST_JUDGES:
         return EightBits(
-            None, "Numbers of 8 bits were not tried: every picture was learnt from, so none can judge them."
+            None,
+            f"8 bits were not tried: {len(held_out)} pictures were held out, and fewer than {FEWEST_JUDGES} cannot tell "
+            "whether a model is as accurate.",
         )
     predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
     one = dataset.inputs.take(held_out[:1])
@@ -121,15 +131,27 @@ def _judged(
     after: FloatArray,
     threshold: Threshold,
 ) -> _Judged:
-    metric, y = metric_named(comparison.metric, dataset.task), dataset.y[rows]
-    scores = [metric.score(dataset.task, y, outputs, threshold) for outputs in (before, after)]
-    allowed = SHARE_OF_WORTH * comparison.worth
-    apart = float(np.abs(after - before).max())
+    metric, y, task = metric_named(comparison.metric, dataset.task), dataset.y[rows], dataset.task
+
+    def scores(chosen: IntArray) -> tuple[float, float]:
+        plain, quick = (metric.score(task, y[chosen], outputs[chosen], threshold) for outputs in (before, after))
+        return plain, quick
+
+    random, n = np.random.default_rng(0), len(rows)
+    plain, quick = scores(np.arange(n))
+    loss, allowed = metric.gain(plain, quick), SHARE_OF_WORTH * comparison.worth
+    resampled = [metric.gain(*scores(random.integers(0, n, n))) for _ in range(RESAMPLES)]
+    most = max(loss, float(np.quantile(resampled, 0.95)))
     said = (
-        f"{metric.title} {metric.shows(scores[1])} instead of {metric.shows(scores[0])} on {len(rows):,} pictures held "
-        f"out (allowed: a loss of {metric.tells(allowed)}), outputs at most {apart:.2g} apart"
+        f"{metric.title} {metric.shows(quick)} instead of {metric.shows(plain)} on {n:,} pictures held out, with 95% "
+        f"certainty {_loss(metric, most)} (allowed: {metric.tells(allowed)} measured, {metric.tells(comparison.worth)} "
+        f"possible)"
     )
-    return _Judged(metric.gain(scores[0], scores[1]) <= allowed, said)
+    return _Judged(loss <= allowed + 1e-9 and most <= comparison.worth, said)  # one of a thousand is a thousandth
+
+
+def _loss(metric: Metric, most: float) -> str:
+    return f"a loss of at most {metric.tells(most)}" if most > 0 else "no loss"
 
 
 def _speed_up(plain: Predictor, quick: Predictor, inputs: Inputs) -> float:
