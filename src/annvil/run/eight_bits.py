@@ -74,8 +74,8 @@ def try_eight_bits(
     if len(held_out) < FEWEST_JUDGES:
         return EightBits(
             None,
-            f"8 bits were not tried: {len(held_out)} pictures were held out, and fewer than {FEWEST_JUDGES} cannot tell "
-            "whether a model is as accurate.",
+            f"8 bits were not tried: {len(held_out)} pictures were held out, and fewer than {FEWEST_JUDGES} cannot "
+            "tell whether a model is as accurate.",
         )
     predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
     one = dataset.inputs.take(held_out[:1])
