@@ -282,9 +282,10 @@ def _remarks(study: Study, whole: Pair) -> tuple[str, ...]:
         "Both networks were given the same pictures, the same holdout to choose and calibrate by, and up to "
         f"{plan.training_seconds:.2g} s for a training; intervals are 95%."
     )
+    convolutional = whole.convolutional.summary.removesuffix("; none")  # no augmentation, which is said more plainly
     who = (
-        f"Dense: {whole.dense.summary}. Convolutional: {whole.convolutional.summary}. Neither learnt from augmented "
-        "pictures, so that what differs is the network."
+        f"Dense: {whole.dense.summary}. Convolutional: {convolutional}. Neither learnt from augmented pictures, so "
+        "that what differs is the network."
     )
     said = [how, who]
     short = [PLAIN[name].lower() for name, one in study.contenders.items() if not is_careful(plan, study.data, one)]

@@ -104,9 +104,11 @@ def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, E
     sentence += " The convolutional network starts from that, and looks for the same small things everywhere."
     numbers = {"neighbours": found, "edges": edges, "brightness": bright, "colour": coloured}
     finding = Finding("first-layers", "What the first layer looks for", units, filters, sentence, numbers)
+    of_units = f"Dense network: its {len(dense)} strongest units, of all pixels"
+    of_filters = f"Convolutional network: filters of {width} × {height} pixels"
     pictures = (
-        Picture(png(painted_filters(dense, SIDE)), f"Dense network: its {len(dense)} strongest units, of all pixels"),
-        Picture(png(painted_filters(convolutional, SIDE)), f"Convolutional network: filters of {width} × {height}"),
+        Picture(png(painted_filters(dense, SIDE)), of_units, sized=True),
+        Picture(png(painted_filters(convolutional, SIDE)), of_filters, sized=True),
     )
     legend = "Grey is nothing, light adds, dark subtracts; each has its own contrast."
     title = "What the first layers look for"
