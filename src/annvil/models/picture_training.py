@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from annvil.networks.convolutional import ConvolutionalArchitecture
     from annvil.preparation.augmentation import Augmentation
-    from annvil.training import Recipe
+    from annvil.training import Progress, Recipe
 
 HOLDOUT_SHARE, MOST_HELD_OUT = 0.15, 2_000
 """Pictures of a job that calibrate instead of teaching (assumed: a few hundred settle a temperature)."""
@@ -70,8 +70,12 @@ def train_on_pictures(
     seed: int,
     context: Context,
     augmentation: Augmentation | None = None,
+    tell: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
-    """A network of ``architecture`` that learnt from ``split.train``, changed as ``augmentation`` says."""
+    """A network of ``architecture`` that learnt from ``split.train``, changed as ``augmentation`` says.
+
+    ``tell`` hears of every epoch.
+    """
     import torch
 
     from annvil.networks.convolutional import ConvolutionalNetwork
@@ -82,7 +86,7 @@ def train_on_pictures(
     pixels = stored_pixels(dataset.inputs)
     rows = dataset.inputs.index
     sample = np.random.default_rng(seed).permutation(split.train)[:LOOKED_AT]
-    network.look_at(pixels[torch.from_numpy(np.sort(rows[sample]))])
+    network.look_at(torch.from_numpy(dataset.inputs.store.gather(np.sort(rows[sample]))))  # read, not touched
     targets, loss, scaling = targets_of(dataset, split, len(pixels))
     member = Member(
         train=rows[split.train],
@@ -102,6 +106,7 @@ def train_on_pictures(
         loss,
         should_stop=lambda: context.deadline.passed,
         checkpoint=checkpoint,
+        tell=tell,
         augment=None if augmentation is None or augmentation.does_nothing else augmentation.for_training(),
     )
     if population.cut_short:
