@@ -15,9 +15,7 @@ FEW_PIXELS, MANY_PIXELS = 200, 800
 28 × 28 grey pixels). Trees look at every column for every split, so theirs cost most."""
 
 
-def contenders_for(
-    dataset: Dataset[Inputs], start: Start | None = None, refusal: str | None = None
-) -> list[Contender]:
+def contenders_for(dataset: Dataset[Inputs], start: Start | None = None, refusal: str | None = None) -> list[Contender]:
     """Every contender for inputs of this kind, in the order in which they run and are shown; the dummy first.
 
     ``start`` is the network for pictures to go on from (None: the one that ships), ``refusal`` why it must not compete.
@@ -67,6 +65,6 @@ def contenders_for_pictures(start: Start | None = None, refusal: str | None = No
         OnPixels(Neighbours(), "pixels-neighbours", "Nearest neighbours on pixels", remembered),
         OnPixels(BoostedTrees(), "pixels-trees", "Boosted trees on pixels", few),
         OnPixels(DenseNetworks(), "pixels-dense", "Dense network on pixels", many),
-        Convolutional(),
         Transfer(start, refusal),
+        Convolutional(),
     ]
