@@ -111,11 +111,11 @@ def architecture_for(form: ImageForm, n_outputs: int, size: Size) -> Convolution
     )
 
 
-def affordable_epochs(shape: Shape, size: Size, seconds: float) -> float:
-    """Passes over the training pictures that fit into so many seconds: arithmetic on `OPERATIONS_PER_SECOND`."""
+def affordable_epochs(shape: Shape, size: Size, seconds: float, rate: float = OPERATIONS_PER_SECOND) -> float:
+    """Passes over the training pictures that fit into so many seconds, at so many operations per second."""
     assert shape.form is not None
     operations = 3 * architecture_for(shape.form, shape.n_outputs, size).operations
-    return seconds / (1 + LOOKING_SHARE) * OPERATIONS_PER_SECOND / (operations * max(shape.n_rows, 1))
+    return seconds / (1 + LOOKING_SHARE) * rate / (operations * max(shape.n_rows, 1))
 
 
 def size_and_epochs(shape: Shape, seconds: float) -> tuple[Size, int]:

@@ -25,9 +25,13 @@ from annvil.errors import DataError, RequestError
 from annvil.label_scores import decide_labels
 from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, Shape
 from annvil.models.convolutional import Convolutional
-from annvil.models.convolutional_sizes import SIZES
+from annvil.models.convolutional_sizes import EPOCHS, SIZES, affordable_epochs, epochs_for_steps, size_named
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
+from annvil.models.picture_speed import operations_per_second
 from annvil.task import FloatArray, Task
+
+MARGIN = 0.06
+"""Of a time budget, left for what comes after the training and for a machine that becomes slower (assumed)."""
 
 PLANNED_SECONDS = 60.0
 """What network and epochs are chosen for without a time budget, by arithmetic: it takes two cores about that long, and
@@ -81,18 +85,34 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         dataset = Dataset(images, y, task, rows)
         codes = strata(dataset, rows) if task.is_classification else np.zeros(n, dtype=np.int64)
         job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
-        found = contender.fit(dataset, [job], self._effort(contender, shape), Context(deadline))
+        found = contender.fit(
+            dataset, [job], self._effort(contender, dataset, shape, seed, deadline), Context(deadline)
+        )
         fitted = next(iter(found), None)
         if fitted is None:
             raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")
         self.fitted_, self.form_, self.notices_ = fitted, form, images.store.said
         return self
 
-    def _effort(self, contender: Convolutional, shape: Shape) -> Effort:
-        """The plan's network and epochs, with those that were asked for in their place."""
+    def _effort(
+        self, contender: Convolutional, dataset: Dataset[Images], shape: Shape, seed: int, deadline: Deadline
+    ) -> Effort:
+        """The plan's network and epochs, with those that were asked for in their place.
+
+        Of a time budget, the stopwatch tells how many epochs of that network fit.
+        """
         planned = contender.plan(shape, 1, 1, self.time_budget or PLANNED_SECONDS)
-        asked = {"size": self.network, "epochs": self.max_epochs}
-        chosen = dict(planned.configuration or {}) | {k: v for k, v in asked.items() if v is not None}
+        chosen = dict(planned.configuration or {})
+        if self.network is not None:
+            chosen["size"] = self.network
+        if self.max_epochs is not None:
+            chosen["epochs"] = int(self.max_epochs)
+        elif self.time_budget is not None:
+            size = size_named(chosen)
+            rate = operations_per_second(dataset, np.arange(shape.n_rows), size, seed)
+            if rate is not None:
+                epochs = affordable_epochs(shape, size, (1 - MARGIN) * deadline.left, rate)
+                chosen["epochs"] = max(EPOCHS[0], min(int(epochs), max(EPOCHS[1], epochs_for_steps(shape.n_rows))))
         return Effort(configuration=chosen)
 
     def _check_arguments(self) -> None:
