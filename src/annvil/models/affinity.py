@@ -25,7 +25,7 @@ from annvil.models.contract import Context, Split
 from annvil.models.picture_member import PictureMember, PixelSteps
 from annvil.models.picture_training import part_of, train_on_pictures
 from annvil.models.selection import row_losses
-from annvil.preparation.augmentation import Augmentation
+from annvil.preparation.augmentation import Augmentation, Padding
 
 if TYPE_CHECKING:
     from annvil.networks.convolutional import ConvolutionalArchitecture
@@ -73,8 +73,9 @@ class Affinities:
 
 def changes_for(side: int) -> tuple[Augmentation, ...]:
     """The single changes whose affinity is measured; ``side`` is the shorter one, in pixels."""
+    padding: Padding = "edge" if side < 16 else "reflect"  # so near the middle, a mirror image shows the thing again
     found = [
-        Augmentation(shift=max(1, round(side * SHIFT_SHARE))),
+        Augmentation(shift=max(1, round(side * SHIFT_SHARE)), padding=padding),
         Augmentation(flip="alternate"),
         Augmentation(rotate=10.0, scale=0.1),
         Augmentation(brightness=0.1, contrast=0.2, colour=0.2),
