@@ -51,7 +51,7 @@ def race(tmp_path):
             folds.append(result)
         cost = Cost(1.0, 1.0, 1, 1000, latency_ms_p50=0.1, rows_per_second=1e4, peak_memory_mb=20.0)
         store.keep_cost(name, ShippedCost(cost, 0.0))
-    return SimpleNamespace(folds=tuple(folds)), store
+    return SimpleNamespace(folds=tuple(folds), standings=()), store
 
 
 def test_held_out_pictures_of_all_folds_are_compared_one_by_one(race):
@@ -68,10 +68,17 @@ def test_held_out_pictures_of_all_folds_are_compared_one_by_one(race):
     assert exhibit.tables[0].rows[0][0] == "Accuracy (95% interval)"
 
 
-def test_a_race_without_one_of_them_has_no_table(race):
+def test_a_race_without_one_of_them_says_so(race):
     comparison, store = race
-    alone = SimpleNamespace(folds=tuple(fold for fold in comparison.folds if fold.contender == "convolutional"))
-    assert measure_the_race(dataset(), alone, store) is None
+    alone = SimpleNamespace(
+        folds=tuple(fold for fold in comparison.folds if fold.contender == "convolutional"),
+        standings=(SimpleNamespace(contender="pixels-dense", reason="The budget is too short."),),
+    )
+    (exhibit,) = measure_the_race(dataset(), alone, store, "annvil compare here").exhibits()
+    why, how = exhibit.sentences
+    assert why.startswith("The comparison has no results of the dense network (The budget is too short), so the two")
+    assert how == "To measure it: annvil compare here"
+    assert exhibit.tables == ()
 
 
 def test_tables_have_no_such_rows(race):

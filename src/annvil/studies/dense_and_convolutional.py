@@ -40,7 +40,8 @@ FOLDER = "dense-and-convolutional"
 def measure_the_race(
     dataset: Dataset[Inputs], comparison: Comparison, store: Store, again: str = ""
 ) -> DenseAndConvolutional | None:
-    """The rows that cost nothing, from what the race kept; None for tables, or where one of the two did not compete.
+    """The rows that cost nothing, from what the race kept; None for tables. Where one of the two did not compete there
+    are no rows, and it is said why.
 
     ``again`` is the command that measures the other rows.
     """
@@ -48,7 +49,7 @@ def measure_the_race(
         return None
     pair, rows = _from_race(dataset, comparison, store)
     if pair is None:
-        return None
+        return DenseAndConvolutional((), (_who_is_missing(comparison), *([f"To measure it: {again}"] if again else [])))
     findings = _of_pair(pair, dataset.groups[rows], Scale(dataset.task), f"all {len(rows):,} held-out pictures")
     how = (
         "Both learnt from the same training pictures of the comparison's folds, each searched with the care of the "
@@ -57,6 +58,17 @@ def measure_the_race(
     more = "How many pictures each needs, and what shuffled pixels, shifts, turns and other classes do to them: "
     remarks = (how, more + again) if again else (how,)
     return DenseAndConvolutional(tuple(findings), remarks)
+
+
+def _who_is_missing(comparison: Comparison) -> str:
+    """Why there is nothing to compare."""
+    results = {fold.contender for fold in comparison.folds if fold.repeat == 0}
+    reasons = {standing.contender: standing.reason for standing in comparison.standings}
+    missing = [name for name in (DENSE, CONVOLUTIONAL) if name not in results] or [DENSE]
+    said = [
+        f"the {PLAIN[name].lower()} ({reasons.get(name, '').rstrip('.') or 'no fold in common'})" for name in missing
+    ]
+    return f"The comparison has no results of {' and '.join(said)}, so the two were not compared on these pictures."
 
 
 def study_dense_and_convolutional(

@@ -79,7 +79,8 @@ class DenseAndConvolutional(msgspec.Struct, frozen=True):
     def exhibits(self) -> tuple[Exhibit, ...]:
         """For the report: the table with its remarks, and below it what belongs to single rows."""
         rows = tuple((f.what, f.dense, f.convolutional, f.sentence) for f in self.findings)
-        main = Exhibit(KEY, TITLE, (*self.remarks, *self.left_out), tables=(Rows(HEADER, rows),), order=ORDER)
+        tables = (Rows(HEADER, rows),) if rows else ()
+        main = Exhibit(KEY, TITLE, (*self.remarks, *self.left_out), tables=tables, order=ORDER)
         more = tuple(
             Exhibit(f"{KEY}-{detail.key}", detail.title, (detail.sentence,), tables=(detail.rows,), order=ORDER + place)
             for place, detail in enumerate(self.details, 1)

@@ -81,6 +81,10 @@ def agreement(maps: FloatArray) -> float:
     return float(np.corrcoef(*pair)[0, 1])
 
 
+def _written(correlation: float) -> str:
+    return f"{round(correlation, 2) + 0.0:.2f}".replace("-", "−")
+
+
 def kept_looks(trial: Trial) -> FloatArray | None:
     """The weights that a trial kept."""
     return None if not trial.look else losses_from(trial.look).reshape(trial.look_shape)
@@ -93,7 +97,7 @@ def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, E
     height, width = convolutional.shape[2:]
     found = agreement(dense)
     pixels = dense.shape[2] * dense.shape[3]
-    units = f"a unit has a weight for each of {pixels} pixels; weights of neighbours correlate by {found:.2f}"
+    units = f"a unit has a weight for each of {pixels} pixels; weights of neighbours correlate by {_written(found)}"
     sorted_out = f"{edges} for edges or texture, {bright} for brightness{colours}"
     filters = f"{len(convolutional)} filters of {width} × {height} pixels: {sorted_out}"
     sentence = (
