@@ -68,8 +68,8 @@ def test_mirror_images_are_used_only_where_they_mean_the_same(arrows: Dataset, s
     pointing, lying = measured(arrows), measured(stripes)
     flip = Augmentation(flip="alternate")
     assert pointing.of[flip.short()] < LEAST_AFFINITY <= lying.of[flip.short()]
-    assert policies(pointing, SIDE)[0].flip == "none"
-    assert policies(lying, SIDE)[0].flip == "alternate"
+    assert policies(pointing, SIDE, True)[0].flip == "none"
+    assert policies(lying, SIDE, True)[0].flip == "alternate"
     assert "keep" in lying.describe()
 
 
@@ -78,16 +78,16 @@ def test_without_pictures_enough_only_shifts_are_made(stripes: Dataset) -> None:
     small = architecture_for(few.inputs.form, 2, SIZES[0])
     found = measure_affinities(few, Split(np.arange(40), np.arange(0)), small, recipe_for(40, 1), 0, Context())
     assert found.of == {}
-    assert policies(found, SIDE)[0] == Augmentation(shift=1)
+    assert policies(found, SIDE, True)[0] == Augmentation(shift=1)
 
 
 def test_policies_start_with_the_one_that_needs_no_trial() -> None:
     names = ("shifts of 1 pixel", "alternating flips", "turns of 10°, scales of 10%", "cutout of 30%")
-    found = policies(Affinities(dict.fromkeys(names, 1.0)), 28)
-    assert found[0] == Augmentation(shift=1, flip="alternate")
-    assert found[1] == Augmentation()
-    assert found[2] == replace(found[0], cutout=0.3)
+    found = policies(Affinities(dict.fromkeys(names, 1.0)), 28, True)
+    base = Augmentation(shift=1, flip="alternate")
+    assert found[:4] == (base, replace(base, cutmix=1.0), replace(base, cutout=0.3), Augmentation())
     assert len(found) == len(set(found))
+    assert all(not policy.mixes for policy in policies(Affinities({}), 28, False))
 
 
 def test_with_time_augmentations_are_tried_and_the_best_is_kept(arrows: Dataset) -> None:
@@ -95,7 +95,7 @@ def test_with_time_augmentations_are_tried_and_the_best_is_kept(arrows: Dataset)
     effort = Effort(candidates=2, configuration={"size": "small", "epochs": 3})
     fitted = next(Convolutional().fit(arrows, [job], effort, Context()))
     assert len(fitted.tried) == 2
-    assert fitted.configuration["augmentation"] in ({"shift": 1}, {})
+    assert fitted.configuration["augmentation"] in ({"shift": 1}, {"shift": 1, "cutmix": 1.0})
     again = next(Convolutional().fit(arrows, [job], Effort(configuration=fitted.configuration), Context()))
     assert len(again.tried) == 1
     rows = arrows.inputs.take(np.arange(700, 900))

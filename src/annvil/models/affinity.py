@@ -115,17 +115,21 @@ def measure_affinities(
     return Affinities({name: float(np.clip((skill - guessed) / room, 0, 1)) for name, skill in kept.items()})
 
 
-def policies(affinities: Affinities, side: int) -> tuple[Augmentation, ...]:
+def policies(affinities: Affinities, side: int, mixes: bool) -> tuple[Augmentation, ...]:
     """Augmentations of what the affinities allow, the one to take without trying first.
 
-    Small shifts, and mirror images where they are the same thing; then nothing; then more of what is allowed.
+    Small shifts, and mirror images where they are the same thing. Then, for whoever has the time to try: the same with
+    parts of other pictures (``mixes``: where targets can be mixed), which is far ahead where few pictures are passed
+    over often and behind where many are passed over a few times (measured, docs/decisions/0062-augmentation.md); with
+    parts covered; nothing; and more of what is allowed.
     """
-    shift, flip, turn, colour, *rest = changes_for(side)
+    shift, flip, turn, colour, *cutout = changes_for(side)
     base = shift if affinities.allows(shift) or not affinities.of else Augmentation()
     base = replace(base, flip="alternate") if affinities.allows(flip) else base
-    more = [c for c in (*rest, turn, colour) if affinities.allows(c)]
-    found = [base, Augmentation(), *_added(base, more)]
-    return tuple(dict.fromkeys(found))
+    more = [change for change in (*cutout, turn, colour) if affinities.allows(change)]
+    first, *further = [*_added(base, more), Augmentation()]
+    mixed = [replace(base, cutmix=1.0)] if mixes and cutout else []
+    return tuple(dict.fromkeys([base, *mixed, first, Augmentation(), *further]))
 
 
 def _added(base: Augmentation, more: Sequence[Augmentation]) -> list[Augmentation]:

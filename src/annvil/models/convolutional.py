@@ -153,7 +153,9 @@ class _Fit:
         operations = min(OPERATIONS, LOOKING_SHARE * whole)
         recipe = recipe_for(min(len(split.train), 2_000), 1, dataset.task.is_classification)
         found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.context, operations)
-        return list(policies(found, min(form.height, form.width))[: self.effort.candidates]), found
+        mixes = dataset.task.is_classification and not dataset.task.several
+        tried = policies(found, min(form.height, form.width), mixes)
+        return list(tried[: self.effort.candidates]), found
 
     def _architecture(self, configuration: Mapping[str, Json]) -> ConvolutionalArchitecture:
         return architecture_for(self.dataset.inputs.form, self.dataset.task.n_outputs, size_named(configuration))
