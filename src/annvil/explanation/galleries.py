@@ -120,7 +120,8 @@ def where_it_looks(
     results = results_of(explanations)
     columns = ", ".join(["the picture", *(TITLES[result.method] for result in results)])
     sentences = [_overall(results), f"In each row: {columns}. Red speaks for what the model says, blue against it."]
-    sentences.append("Maps in a red frame failed a test on this picture: do not trust them.")
+    if any(result.trusted < result.n for result in results):
+        sentences.append("Maps in a red frame failed a test on this picture: do not trust them.")
     if subject.why_none:
         sentences.append(subject.why_none)
     if seen:

@@ -119,9 +119,10 @@ def sorts(filters: FloatArray) -> tuple[int, int, int]:
 
 def _sorts_in_words(filters: FloatArray) -> str:
     bright, coloured, edges = sorts(filters)
-    parts = [f"{edges} look for edges or texture", f"{bright} for brightness"]
-    parts += [f"{coloured} for colour"] if filters.shape[1] > 1 else []
-    return f"Of the {len(filters)} filters of the first layer {', '.join(parts[:-1])} and {parts[-1]}."
+    counts = ((edges, "edges or texture"), (bright, "brightness"), (coloured, "colour"))
+    parts = [f"{n} look for {what}" for n, what in counts if n]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"Of the {len(filters)} filters of the first layer {listed}."
 
 
 def painted_filters(filters: FloatArray, side: int = 40) -> Pixels:

@@ -28,8 +28,11 @@ from annvil.task import FloatArray, IntArray
 MOST_EXPLAINED, MOST_WRONG = 8, 3
 """Pictures whose maps are shown, and how many of them may be mistakes (assumed)."""
 
-MOST_LOOKED_AT = 600
+MOST_LOOKED_AT, FEWEST_LOOKED_AT = 600, 32
 """Pictures among which the typical ones are sought (assumed)."""
+
+SHARE_OF_LOOKING = 0.2
+"""Share of the time left in which they are predicted (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def explained(
     if deadline.passed or contender == "dummy":
         return
     subject = open_subject(folder.model)
-    looked = _look(subject, dataset, dataset.inputs, rows)
+    looked = _look(subject, dataset, dataset.inputs, rows, deadline)
     features = _features(subject, looked)
     exhibit = typical_pictures(task, features, looked.y, lambda chosen: looked.pixels[chosen], looked.what)
     if exhibit is not None:
@@ -97,7 +100,7 @@ def _mixed_up(
         yield exhibit
 
 
-def _look(subject: Subject, dataset: Dataset[Inputs], images: Images, rows: IntArray) -> _Looked:
+def _look(subject: Subject, dataset: Dataset[Inputs], images: Images, rows: IntArray, deadline: Deadline) -> _Looked:
     """Up to `MOST_LOOKED_AT` test pictures of the source, or held-out ones, and what the shipped model says."""
     test = dataset.official_test
     seen = test is None or not test.n_rows
@@ -105,13 +108,16 @@ def _look(subject: Subject, dataset: Dataset[Inputs], images: Images, rows: IntA
         images, rows, y = test.inputs, np.arange(test.n_rows), test.y
     else:
         y = dataset.y
-    chosen = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_LOOKED_AT])]
-    pixels = images.pixels(chosen)
+    drawn = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_LOOKED_AT]]
+    first = images.pixels(drawn[:FEWEST_LOOKED_AT])
     began = time.monotonic()
-    outputs = subject.outputs(pixels)
-    seconds = (time.monotonic() - began) / len(chosen)
+    subject.outputs(first)
+    seconds = (time.monotonic() - began) / len(first)
+    n = max(FEWEST_LOOKED_AT, int(SHARE_OF_LOOKING * deadline.left / max(seconds, 1e-9)))
+    chosen = np.sort(drawn[:n])
+    pixels = images.pixels(chosen)
     of = "held-out picture" if seen else "test picture"
-    return _Looked(pixels, y[chosen], outputs, plain_count(len(chosen), of), seen, seconds)
+    return _Looked(pixels, y[chosen], subject.outputs(pixels), plain_count(len(chosen), of), seen, seconds)
 
 
 def _features(subject: Subject, looked: _Looked) -> FloatArray:
