@@ -77,6 +77,14 @@ def test_a_model_without_a_network_is_explained_by_occlusion(graph_model):
     )
 
 
+def test_scores_of_a_class_are_log_odds(graph_model):
+    subject = open_subject(graph_model)
+    pixels = np.full((1, 24, 24, 1), 51, np.uint8)  # 0.2
+    assert subject.scores(1)(pixels) == pytest.approx(np.log(0.2 / 0.8), abs=1e-5)
+    assert subject.scores(0)(pixels) == pytest.approx(np.log(0.8 / 0.2), abs=1e-5)
+    assert subject.losses(pixels[0], 1)(pixels // 3) == pytest.approx(2 / 3, abs=1e-5)
+
+
 def test_a_number_is_explained_too(number_model):
     pixels = np.full((24, 24, 1), 10, np.uint8)
     pixels[2:12, 2:12] = 250

@@ -83,11 +83,19 @@ def test_integrated_gradients_are_those_of_captum(network):
 
 def test_grad_cam_is_that_of_captum(network):
     attr = pytest.importorskip("captum.attr")
-    pixels = picture(5)
     cam = attr.LayerGradCam(network, network.blocks[-1])
-    theirs = cam.attribute(torch.from_numpy(pixels[None]).float().requires_grad_(), target=0, relu_attributions=True)
-    theirs = attr.LayerAttribution.interpolate(theirs, (12, 10), interpolate_mode="bilinear")
-    np.testing.assert_allclose(grad_cam(network, pixels, first).values, theirs[0, 0].detach().numpy(), atol=1e-5)
+    for target in range(4):
+        pixels = picture(5 + target)
+        float_pixels = torch.from_numpy(pixels[None]).float().requires_grad_()
+        theirs = cam.attribute(float_pixels, target=target, relu_attributions=True)
+        theirs = attr.LayerAttribution.interpolate(theirs, (12, 10), interpolate_mode="bilinear")
+        ours = grad_cam(network, pixels, lambda outputs, chosen=target: outputs[:, chosen]).values
+        np.testing.assert_allclose(ours, theirs[0, 0].detach().numpy(), atol=1e-5)
+
+
+def test_grad_cam_shows_only_what_speaks_for_the_output(network):
+    for sign in (1, -1):
+        assert grad_cam(network, picture(5), lambda outputs, sign=sign: sign * outputs[:, 1]).values.min() >= 0
 
 
 def test_the_last_maps_are_those_of_the_last_layer(network):
