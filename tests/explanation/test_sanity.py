@@ -117,8 +117,8 @@ def test_what_is_said():
     assert sanity(True, 0.05).sentences() == (
         "This map passed its tests.",
         (
-            "Covering the 25% of the picture that it marks most leaves 0% of what the model says, the 25% that it "
-            "marks least 100%, as much at random 50%."
+            "Covering the 25% of the picture that it marks most leaves 0% of the probability, the 25% that it marks "
+            "least 100%, as much at random 50%."
         ),
         "With shuffled weights the map becomes another (rank correlation 0.05).",
     )

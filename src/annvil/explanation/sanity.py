@@ -169,8 +169,8 @@ class Sanity:
             )
         else:
             compared = (
-                f"covering the {share} of the picture that it marks most leaves {_share(first)} of what the model "
-                f"says, the {share} that it marks least {_share(last)}, as much at random {_share(chance)}"
+                f"covering the {share} of the picture that it marks most leaves {_share(first)} of the probability, "
+                f"the {share} that it marks least {_share(last)}, as much at random {_share(chance)}"
             )
         if self.deletion.passed:
             return f"{compared[0].upper()}{compared[1:]}."
