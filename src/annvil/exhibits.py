@@ -21,8 +21,11 @@ from annvil.files import write_atomically
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """One picture as a PNG file, a caption under it, whether it is marked as a mistake or not to be trusted, and whether
-    it is shown in its own size (several pictures in one) instead of as small as others beside it."""
+    """One picture as a PNG file, and a caption under it.
+
+    ``flagged``: whether it is marked as a mistake or not to be trusted; ``sized``: whether it is shown in its own size
+    (several pictures in one) instead of as small as others beside it.
+    """
 
     png: bytes
     caption: str = ""

@@ -62,7 +62,7 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
         "--groups", "household", "--time", "when", "--task", "binary", "--columns", "age,city", "--columns", "zip",
         "--drop", "id", "--drop", '"a,b"', "--as", "zip=category", "--as", "a=b=number", "--missing", "n/a",
         "--missing", "-999", "--drop-missing-target", "--size", "48x64", "--workers", "2",
-        "--seed", "7", "--out", "elsewhere",
+        "--from", "runs/flowers-1", "--backbone", "hub/resnet", "--seed", "7", "--out", "elsewhere",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert house.calls == [
@@ -84,6 +84,8 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
                 "drop_missing_target": True,
                 "size": (48, 64),
                 "workers": 2,
+                "start": "runs/flowers-1",
+                "backbone": "hub/resnet",
                 "seed": 7,
                 "out": "elsewhere",
             },

@@ -23,6 +23,9 @@ from annvil.models.contract import Contender, Effort, Shape
 OUTER_FOLDS = 5
 """Test folds per repeat."""
 
+FEWER_FOLDS = 3
+"""Of pictures, whose fits are dear, where more contenders can be trained properly with fewer folds (assumed)."""
+
 REPEATS_UP_TO = ((500, 3), (3_000, 5), (10_000, 3), (20_000, 2))
 """(rows, most repeats); above the last, one.
 
@@ -98,7 +101,7 @@ def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], req
     whole = shape_of(dataset, training_rows(dataset.n_rows, folds))
     declined = {c.name: reason for c in contenders if (reason := c.declines(whole)) is not None}
     willing = in_order(c for c in contenders if c.name not in declined)
-    entrants, left_out = without_the_starved(willing, whole, folds, shares["race"])
+    folds, (entrants, left_out) = _who_competes(dataset, willing, folds, shares["race"])
 
     def shared(n_rows: int, repeats: int, inner: int) -> Shared:
         shape = shape_of(dataset, training_rows(n_rows, folds))
@@ -135,6 +138,29 @@ def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], req
         race.seconds,
         declined | left_out,
     )
+
+
+def _who_competes(
+    dataset: Dataset[Inputs], willing: Sequence[Contender], folds: int, race_seconds: float
+) -> tuple[int, tuple[list[Contender], dict[str, str]]]:
+    """Test folds, entrants, and why the others stay out (`without_the_starved`).
+
+    Pictures are many and their fits dear: rather than a contender, rows are left out (down to `FEWEST_CAPPED_ROWS`) and
+    folds (`FEWER_FOLDS`).
+    """
+
+    def competing(n_rows: int, folds: int) -> tuple[list[Contender], dict[str, str]]:
+        shape = shape_of(dataset, training_rows(n_rows, folds))
+        return without_the_starved(willing, shape, folds, race_seconds)
+
+    if shape_of(dataset, dataset.n_rows).form is None:
+        return folds, competing(dataset.n_rows, folds)
+    n_rows = min(dataset.n_rows, FEWEST_CAPPED_ROWS)
+    found = competing(n_rows, folds)
+    if not found[1] or folds <= FEWER_FOLDS:
+        return folds, found
+    fewer = competing(n_rows, FEWER_FOLDS)
+    return (FEWER_FOLDS, fewer) if len(fewer[1]) < len(found[1]) else (folds, found)
 
 
 def share_out(budget_seconds: float, n_rows: int) -> dict[str, float]:

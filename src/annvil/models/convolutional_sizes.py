@@ -119,8 +119,12 @@ def affordable_epochs(shape: Shape, size: Size, seconds: float, rate: float = OP
 
 
 def size_and_epochs(shape: Shape, seconds: float) -> tuple[Size, int]:
-    """The largest network that gets `WANTED_EPOCHS` passes, and the passes that fit; the smallest where none does."""
-    fitting = [size for size in SIZES if affordable_epochs(shape, size, seconds) >= WANTED_EPOCHS]
+    """The largest network that gets `WANTED_EPOCHS` passes and `FEWEST_STEPS`, and the passes that fit.
+
+    The smallest one where none does.
+    """
+    wanted = max(WANTED_EPOCHS, min(EPOCHS[1], epochs_for_steps(shape.n_rows)))
+    fitting = [size for size in SIZES if affordable_epochs(shape, size, seconds) >= wanted]
     size = fitting[-1] if fitting else SIZES[0]
     most = max(EPOCHS[1], epochs_for_steps(shape.n_rows))
     return size, int(np.clip(affordable_epochs(shape, size, seconds), EPOCHS[0], most))
