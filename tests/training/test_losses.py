@@ -192,3 +192,24 @@ def test_labels_out_of_range_are_named_with_their_rows() -> None:
         make_loss("cross-entropy").check(normal(5, 4), torch.tensor([0, 9, 1, -1, 2]))
     with pytest.raises(DataError, match=r"Labels must lie between 0 and 1; row 3 hold others, such as 2"):
         make_loss("binary-cross-entropy").check(normal(5, 1), torch.tensor([0, 1, 2, 0, 1]))
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 10), (2, 64, 2), (3, 4, 2), (2, 32, 5, 4), (2, 128, 70)])
+@pytest.mark.parametrize("smoothing", [None, 0.1])
+def test_the_layout_of_cross_entropy_changes_no_gradient(shape: tuple[int, ...], smoothing: float | None) -> None:
+    """Few classes come first, many last; PyTorch's own cross-entropy is the truth for both."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = torch.randn(shape, generator=generator)
+    targets = torch.randint(0, shape[-1], shape[:-1], generator=generator)
+    loss = make_loss("cross-entropy")
+    loss.check(outputs[0], targets[0])
+    prepared = loss.buffers(*shape[:2])
+    weights = torch.full(shape[:2], 1 / shape[1])
+    smooth = None if smoothing is None else torch.full((shape[0], 1, 1), smoothing)
+    loss.fill(prepared, targets, weights, smooth)
+    for k in range(shape[0]):
+        mine, theirs = (outputs[k].clone().requires_grad_() for _ in range(2))
+        value = loss.value(mine, *(tensor[k] for tensor in prepared))
+        truth = functional.cross_entropy(theirs.flatten(0, -2), targets[k].flatten(), label_smoothing=smoothing or 0.0)
+        torch.testing.assert_close(value, truth)
+        torch.testing.assert_close(*torch.autograd.grad(value, mine), *torch.autograd.grad(truth, theirs))

@@ -49,6 +49,15 @@ class Loss(Protocol):
         """The loss of one member, a scalar."""
 
 
+_FEW_CLASSES = 64
+"""Up to so many classes, the logarithms of their probabilities are computed with classes as the first axis: PyTorch
+goes through the last one number by number. Forward and backward, in µs, for 256 rows of 10 classes 8 instead of 52, for
+32 members with 256 rows of 2 classes 29 instead of 352; of 1000 classes 514 instead of 262 (measured)."""
+
+_LEAST_OUTPUTS = 128
+"""The same for batches of at least so many outputs: for 32 rows of 2 classes it is 4% of a step slower (measured)."""
+
+
 class CrossEntropy:
     """Class numbers ``(n_rows, *positions)`` against logits ``(batch, *positions, classes)``.
 
@@ -87,7 +96,12 @@ class CrossEntropy:
             )
         return targets
 
+    def _classes_first(self, batch: int) -> bool:
+        return self.n_classes <= _FEW_CLASSES and batch * self.n_classes >= _LEAST_OUTPUTS
+
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
+        if self._classes_first(batch):
+            return (torch.zeros(members, self.n_classes, batch, *self._positions),)
         return (torch.zeros(members, batch, *self._positions, self.n_classes),)
 
     def fill(
@@ -99,7 +113,7 @@ class CrossEntropy:
         mixing: Mixing | None = None,
     ) -> None:
         """Fills ``-weight * target distribution``: then the loss is one product and its gradient needs no other."""
-        (negative,) = buffers
+        negative = buffers[0].movedim(1, -1) if self._classes_first(targets.shape[1]) else buffers[0]
         weights = _spread(weights, targets.shape).expand(targets.shape).unsqueeze(-1)
         if mixing is None:
             negative.zero_().scatter_(-1, targets.unsqueeze(-1), weights)
@@ -114,6 +128,11 @@ class CrossEntropy:
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         (negative,) = prepared
+        if self._classes_first(len(output)):
+            logs = torch.log_softmax(output.float().movedim(-1, 0), dim=0)
+            if logs.dim() > negative.dim():
+                return (logs * negative.unsqueeze(-1)).sum() / logs.shape[-1]
+            return (logs * negative).sum()
         logs = torch.log_softmax(output.float(), dim=-1)
         if logs.dim() > negative.dim():
             return (logs * negative.unsqueeze(1)).sum() / logs.shape[1]
