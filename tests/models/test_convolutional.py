@@ -23,7 +23,7 @@ from annvil.models.convolutional_sizes import (
     recipe_for,
 )
 from annvil.models.picture_member import PictureMember, PixelSteps
-from annvil.models.picture_speed import operations_per_second
+from annvil.models.picture_speed import work_per_second
 from annvil.preparation.augmentation import Augmentation
 from annvil.task import Task
 
@@ -61,7 +61,7 @@ def split_of(dataset: Dataset) -> Split:
 
 def measured(dataset: Dataset) -> Affinities:
     small = architecture_for(dataset.inputs.form, 2, SIZES[0])
-    return measure_affinities(dataset, split_of(dataset), small, recipe_for(700, 1), 0, Context(), 2e11)
+    return measure_affinities(dataset, split_of(dataset), small, recipe_for(700, 1), 0, Context(), 6e11)
 
 
 def test_mirror_images_are_used_only_where_they_mean_the_same(arrows: Dataset, stripes: Dataset) -> None:
@@ -142,8 +142,8 @@ def test_few_pictures_are_passed_over_more_often() -> None:
 
 
 def test_the_stopwatch_tells_what_an_epoch_takes(stripes: Dataset) -> None:
-    assert operations_per_second(stripes, np.arange(500), SIZES[0], 0) is None
-    rate = operations_per_second(stripes, np.arange(900), SIZES[0], 0)
+    assert work_per_second(stripes, np.arange(500), SIZES[0], 0) is None
+    rate = work_per_second(stripes, np.arange(900), SIZES[0], 0)
     assert rate is not None
     assert 1e7 < rate < 1e14
     form = stripes.inputs.form

@@ -22,6 +22,7 @@ from annvil.augmenting import Moment
 from annvil.data.images.pictures import Images
 from annvil.data.table import Dataset
 from annvil.models.contract import Context, Split
+from annvil.models.convolutional_sizes import work_of
 from annvil.models.picture_member import PictureMember, PixelSteps
 from annvil.models.picture_training import part_of, train_on_pictures
 from annvil.models.selection import row_losses
@@ -44,8 +45,8 @@ trainings)."""
 MOST_JUDGED_ON, JUDGED_ON_SHARE = 1_500, 0.2
 """Pictures that are looked at changed and unchanged (assumed: a share of accuracy is then known to three points)."""
 
-OPERATIONS = 2e12
-"""Of the network's training, at most: a few seconds of a core."""
+WORK = 6e12
+"""Of the network's training, at most (`convolutional_sizes.work_of`): a few seconds."""
 
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 30
 
@@ -90,16 +91,16 @@ def measure_affinities(
     recipe: Recipe,
     seed: int,
     context: Context,
-    operations: float = OPERATIONS,
+    work: float = WORK,
 ) -> Affinities:
     """Train a network on part of ``rows.train`` and look at the rest of them, unchanged and changed.
 
-    ``architecture`` may be small; ``operations`` are those of its training, at most.
+    ``architecture`` may be small; ``work`` is that of its training, at most.
     """
-    inner = _inner(dataset, rows, architecture, operations, seed)
+    inner = _inner(dataset, rows, architecture, work, seed)
     if len(inner.test) < FEWEST_PICTURES // 4 or len(inner.train) < FEWEST_PICTURES:
         return Affinities({})
-    epochs = int(operations / (3 * architecture.operations * len(inner.train)))
+    epochs = int(work / (work_of(architecture) * len(inner.train)))
     short = replace(recipe, epochs=int(np.clip(epochs, FEWEST_EPOCHS, MOST_EPOCHS)))
     own = Context(deadline=context.deadline, threads=context.threads)
     trained = train_on_pictures(dataset, inner, architecture, short, seed, own)
@@ -142,13 +143,13 @@ def _added(base: Augmentation, more: Sequence[Augmentation]) -> list[Augmentatio
 
 
 def _inner(
-    dataset: Dataset[Images], rows: Split, architecture: ConvolutionalArchitecture, operations: float, seed: int
+    dataset: Dataset[Images], rows: Split, architecture: ConvolutionalArchitecture, work: float, seed: int
 ) -> Split:
     """Part of the training rows to learn from, and another to look at: whole groups."""
     most = int(min(MOST_JUDGED_ON, JUDGED_ON_SHARE * len(rows.train)))
     judged = part_of(dataset, rows.train, most, seed) if most else rows.train[:0]
     left = np.setdiff1d(rows.train, judged)
-    n = int(operations / (3 * FEWEST_EPOCHS * architecture.operations))
+    n = int(work / (FEWEST_EPOCHS * work_of(architecture)))
     return Split(np.sort(np.random.default_rng(seed).permutation(left)[: max(FEWEST_PICTURES, n)]), np.sort(judged))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from annvil.data.images.pictures import Images
 from annvil.data.table import Dataset
-from annvil.models.affinity import OPERATIONS, Affinities, measure_affinities, policies
+from annvil.models.affinity import WORK, Affinities, measure_affinities, policies
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape, Split
 from annvil.models.convolutional_sizes import (
     EPOCHS,
@@ -28,6 +28,7 @@ from annvil.models.convolutional_sizes import (
     recipe_for,
     size_and_epochs,
     size_named,
+    work_of,
 )
 from annvil.models.metering import Stopwatch
 from annvil.models.picture_member import PictureMember, PixelSteps
@@ -148,11 +149,11 @@ class _Fit:
         if "augmentation" in configuration:
             return [Augmentation.from_json(configuration["augmentation"])], None
         dataset, form = self.dataset, self.dataset.inputs.form
-        whole = 3 * int(configuration["epochs"]) * len(split.train) * self._architecture(configuration).operations
+        whole = int(configuration["epochs"]) * len(split.train) * work_of(self._architecture(configuration))
         small = architecture_for(form, dataset.task.n_outputs, SIZES[0])
-        operations = min(OPERATIONS, LOOKING_SHARE * whole)
+        work = min(WORK, LOOKING_SHARE * whole)
         recipe = recipe_for(min(len(split.train), 2_000), 1, dataset.task.is_classification)
-        found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.context, operations)
+        found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.context, work)
         mixes = dataset.task.is_classification and not dataset.task.several
         tried = policies(found, min(form.height, form.width), mixes)
         return list(tried[: self.effort.candidates]), found

@@ -25,9 +25,9 @@ from annvil.errors import DataError, RequestError
 from annvil.label_scores import decide_labels
 from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, Shape
 from annvil.models.convolutional import Convolutional
-from annvil.models.convolutional_sizes import EPOCHS, SIZES, affordable_epochs, epochs_for_steps, size_named
+from annvil.models.convolutional_sizes import SIZES, size_and_epochs, size_named
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
-from annvil.models.picture_speed import operations_per_second
+from annvil.models.picture_speed import work_per_second
 from annvil.task import FloatArray, Task
 
 MARGIN = 0.06
@@ -99,20 +99,19 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Effort:
         """The plan's network and epochs, with those that were asked for in their place.
 
-        Of a time budget, the stopwatch tells how many epochs of that network fit.
+        Of a time budget, the stopwatch tells which network and how many epochs fit.
         """
         planned = contender.plan(shape, 1, 1, self.time_budget or PLANNED_SECONDS)
         chosen = dict(planned.configuration or {})
-        if self.network is not None:
-            chosen["size"] = self.network
-        if self.max_epochs is not None:
-            chosen["epochs"] = int(self.max_epochs)
-        elif self.time_budget is not None:
-            size = size_named(chosen)
-            rate = operations_per_second(dataset, np.arange(shape.n_rows), size, seed)
+        if self.time_budget is not None and self.max_epochs is None:
+            tried = size_named({"size": self.network} if self.network else chosen)
+            rate = work_per_second(dataset, np.arange(shape.n_rows), tried, seed)
             if rate is not None:
-                epochs = affordable_epochs(shape, size, (1 - MARGIN) * deadline.left, rate)
-                chosen["epochs"] = max(EPOCHS[0], min(int(epochs), max(EPOCHS[1], epochs_for_steps(shape.n_rows))))
+                sizes = [tried] if self.network else SIZES
+                size, epochs = size_and_epochs(shape, (1 - MARGIN) * deadline.left, rate, sizes)
+                chosen = {"size": size.name, "epochs": epochs}
+        asked = {"size": self.network, "epochs": self.max_epochs}
+        chosen |= {name: value for name, value in asked.items() if value is not None}
         return Effort(configuration=chosen)
 
     def _check_arguments(self) -> None:

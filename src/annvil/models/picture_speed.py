@@ -13,12 +13,12 @@ import numpy as np
 from annvil.data.images.pictures import Images
 from annvil.data.table import Dataset
 from annvil.models.contract import Context, Split
-from annvil.models.convolutional_sizes import Size, architecture_for, recipe_for
+from annvil.models.convolutional_sizes import Size, architecture_for, recipe_for, work_of
 from annvil.models.picture_training import train_on_pictures
 from annvil.preparation.augmentation import Augmentation
 from annvil.task import IntArray
 
-PILOT_OPERATIONS, PILOT_EPOCHS = 2e11, 4
+PILOT_WORK, PILOT_EPOCHS = 5e11, 4
 """Of each epoch of a short training: about half a second on two cores. The first one, which also records the program,
 does not count, and of the others the quickest does: others may use the machine for a moment."""
 
@@ -26,11 +26,11 @@ FEWEST_STEPS, BATCH, MANY_ROWS = 2, 256, 100_000
 """Of an epoch, whatever they cost (assumed: fewer say little); in batches as of large data sets."""
 
 
-def operations_per_second(dataset: Dataset[Images], rows: IntArray, size: Size, seed: int) -> float | None:
+def work_per_second(dataset: Dataset[Images], rows: IntArray, size: Size, seed: int) -> float | None:
     """What `convolutional_sizes.affordable_epochs` takes as ``rate``; None where there are too few rows to tell."""
     architecture = architecture_for(dataset.inputs.form, dataset.task.n_outputs, size)
-    per_step = 3 * architecture.operations * BATCH
-    n = min(len(rows) // BATCH, max(FEWEST_STEPS, int(PILOT_OPERATIONS / per_step))) * BATCH
+    per_step = work_of(architecture) * BATCH
+    n = min(len(rows) // BATCH, max(FEWEST_STEPS, int(PILOT_WORK / per_step))) * BATCH
     if n < FEWEST_STEPS * BATCH:
         return None
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
@@ -46,4 +46,4 @@ def operations_per_second(dataset: Dataset[Images], rows: IntArray, size: Size, 
         Augmentation(shift=1),
         tell=lambda progress: ends.append(time.monotonic()),
     )
-    return 3 * architecture.operations * n / max(min(after - before for before, after in pairwise(ends)), 1e-9)
+    return work_of(architecture) * n / max(min(after - before for before, after in pairwise(ends)), 1e-9)

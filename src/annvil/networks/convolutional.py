@@ -81,6 +81,18 @@ class ConvolutionalArchitecture:
         return total
 
 
+    @property
+    def values(self) -> float:
+        """Numbers in all maps of one picture, before and after pooling."""
+        area = self.height * self.width / (4 if self.stem == "strided" else 1)
+        total = area * self.stem_channels * (1.25 if self.stem == "plain" else 1)
+        area /= 4 if self.stem == "plain" else 1
+        for layer in self.layers:
+            total += area * layer.channels * (1.25 if layer.pools else 1)
+            area /= 4 if layer.pools else 1
+        return total
+
+
 class Block(nn.Module):
     """Convolution, pooling where asked for, batch normalisation without a factor, ReLU."""
 
