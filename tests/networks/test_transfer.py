@@ -108,7 +108,7 @@ def test_graph_and_memory_agree_and_a_saved_one_is_restored(shape):
 
 
 def test_what_is_no_body_is_refused():
-    with pytest.raises(BundleError, match="'dense'.*nothing to go on from"):
+    with pytest.raises(BundleError, match=r"'dense'.*nothing to go on from"):
         transfer_network(({"kind": "dense"}, {}), (16, 16, 1), 2)
     architecture, weights = start_of(trained())
     del weights["stem.norm.bias"]

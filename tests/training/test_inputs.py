@@ -176,7 +176,7 @@ class Failing(nn.Linear):
         (dense(4, 2), TABLE, CLASSES, {"weights": torch.ones(N, 6)}, r"one for each row; got shape \(96, 6\)"),
         (Steps, STEPS, OF_STEPS, {"weights": torch.ones(N, 5)}, r"or of shape \(96, 6\), one for each position; got"),
         (dense(4, 2), TABLE, CLASSES, {"road": "asphalt"}, "road must be 'auto' or 'recorded' or 'eager'"),
-        (dense(4, 2), TABLE, CLASSES, {"batches": "exactly"}, "batches must be 'equal' or 'unpadded' or 'trimmed' or 'exact'"),
+        (dense(4, 2), TABLE, CLASSES, {"batches": "exactly"}, "must be 'equal' or 'unpadded' or 'trimmed' or 'exact'"),
         (dense(4, 2), TABLE, CLASSES, {"byte_inputs": "bits"}, "byte_inputs must be 'fractions' or 'integers'"),
     ],
 )  # fmt: skip

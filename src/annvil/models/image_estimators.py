@@ -5,6 +5,7 @@ They are the contender of `annvil.models.convolutional` for one job: a small hol
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -30,8 +31,10 @@ from annvil.models.estimators import inner_folds, label_matrix, several_labels
 from annvil.models.picture_speed import work_per_second
 from annvil.task import FloatArray, Task
 
-MARGIN = 0.06
-"""Of a time budget, left for what comes after the training and for a machine that becomes slower (assumed)."""
+MARGIN, GRACE = 0.06, 1.25
+"""Of a time budget, what is left for the time after training; and how many times of it training may take before it is cut
+where the machine has become slower: a training that is cut never got to its small steps, and lost two points by it
+(measured on clothes)."""
 
 PLANNED_SECONDS = 60.0
 """What network and epochs are chosen for without a time budget, by arithmetic: it takes two cores about that long, and
@@ -80,14 +83,13 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         declined = contender.declines(shape)
         if declined:
             raise RequestError(f"{type(self).__name__} cannot learn from these pictures. {declined}")
-        deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
+        started = time.monotonic()
+        deadline = Deadline(float("inf") if self.time_budget is None else GRACE * self.time_budget)
         rows = np.arange(n, dtype=np.int64)
         dataset = Dataset(images, y, task, rows)
         codes = strata(dataset, rows) if task.is_classification else np.zeros(n, dtype=np.int64)
         job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
-        found = contender.fit(
-            dataset, [job], self._effort(contender, dataset, shape, seed, deadline), Context(deadline)
-        )
+        found = contender.fit(dataset, [job], self._effort(contender, dataset, shape, seed, started), Context(deadline))
         fitted = next(iter(found), None)
         if fitted is None:
             raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")
@@ -95,7 +97,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _effort(
-        self, contender: Convolutional, dataset: Dataset[Images], shape: Shape, seed: int, deadline: Deadline
+        self, contender: Convolutional, dataset: Dataset[Images], shape: Shape, seed: int, started: float
     ) -> Effort:
         """The plan's network and epochs, with those that were asked for in their place.
 
@@ -108,7 +110,8 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
             rate = work_per_second(dataset, np.arange(shape.n_rows), tried, seed)
             if rate is not None:
                 sizes = [tried] if self.network else SIZES
-                size, epochs = size_and_epochs(shape, (1 - MARGIN) * deadline.left, rate, sizes)
+                left = (1 - MARGIN) * self.time_budget - (time.monotonic() - started)
+                size, epochs = size_and_epochs(shape, left, rate, sizes)
                 chosen = {"size": size.name, "epochs": epochs}
         asked = {"size": self.network, "epochs": self.max_epochs}
         chosen |= {name: value for name, value in asked.items() if value is not None}
@@ -242,8 +245,8 @@ _ARGUMENTS = """
     image_shape : ``(height, width[, channels])`` of pictures that come as rows of values (arrays or frames), as other
         estimators of a pipeline want them
     max_epochs : passes over the pictures; default: what the time allows
-    time_budget : seconds that network and epochs are chosen for, and after which training stops; then results depend on
-        the machine. Default: chosen for a minute on two cores, never stopped
+    time_budget : seconds that network and epochs are chosen for by the stopwatch, so that results depend on the machine;
+        training is stopped when it has taken a quarter more. Default: chosen for a minute on two cores, never stopped
     random_state : seed; the same seed gives the same network
 
     Attributes
