@@ -50,15 +50,15 @@ FEWEST_STEPS = 300
 class Size:
     """A rung of the ladder: channels of a learnt stem, channels of each stage, convolutions in a stage.
 
-    ``wanted``: it is taken where it gets so many passes. Measured on clothes, on pictures held back: in about 50 s, 4 of
-    the deep one reach 93.9%, 5 of one between it and the medium one 93.8%; in 160 s, 4 of the wide one less than 94%.
+    ``wanted``: it is taken where it gets so many passes. Measured on clothes: in about 50 s, 4 passes of the deep one
+    reach 93.9%, 5 of one between it and the medium one 93.8%; in 160 s, 4 of the wide one less than 94%.
     """
 
     name: str
     stem: int
     widths: tuple[int, ...]
     depth: int
-    wanted: int
+    wanted: int = 1
 
 
 SIZES = (

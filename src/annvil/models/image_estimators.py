@@ -32,9 +32,8 @@ from annvil.models.picture_speed import work_per_second
 from annvil.task import FloatArray, Task
 
 MARGIN, GRACE = 0.06, 1.25
-"""Of a time budget, what is left for the time after training; and how many times of it training may take before it is cut
-where the machine has become slower: a training that is cut never got to its small steps, and lost two points by it
-(measured on clothes)."""
+"""Of a time budget, what is left for the time after training; and how many times of it training may take where the
+machine has become slower: a training that is cut never got to its small steps (and lost a point by it on clothes)."""
 
 PLANNED_SECONDS = 60.0
 """What network and epochs are chosen for without a time budget, by arithmetic: it takes two cores about that long, and
@@ -245,8 +244,8 @@ _ARGUMENTS = """
     image_shape : ``(height, width[, channels])`` of pictures that come as rows of values (arrays or frames), as other
         estimators of a pipeline want them
     max_epochs : passes over the pictures; default: what the time allows
-    time_budget : seconds that network and epochs are chosen for by the stopwatch, so that results depend on the machine;
-        training is stopped when it has taken a quarter more. Default: chosen for a minute on two cores, never stopped
+    time_budget : seconds that network and epochs are chosen for by the stopwatch, so that results depend on the
+        machine; training is cut when it has taken a quarter more. Default: chosen for a minute on two cores, never cut
     random_state : seed; the same seed gives the same network
 
     Attributes

@@ -80,7 +80,6 @@ class ConvolutionalArchitecture:
             channels, area = layer.channels, area / (4 if layer.pools else 1)
         return total
 
-
     @property
     def values(self) -> float:
         """Numbers in all maps of one picture, before and after pooling."""
