@@ -5,6 +5,7 @@
     ANNVIL_DATA=… python benchmarks/images.py --peers 60                         # others, in as much time, on clothes
     ANNVIL_DATA=… python benchmarks/images.py --fit sample:digit-images 40s      # the whole of `annvil fit`
     ANNVIL_DATA=… python benchmarks/images.py --fit brain_mri_tumor.zip 3m
+    ANNVIL_DATA=… python benchmarks/images.py --study mnist 4000 2m 3m           # dense or convolutional
     … --write                                                                    # appends the lines to RESULTS.md
 
 ``--time`` trains `annvil.ImageClassifier(time_budget=seconds)`, the network that `annvil fit` ships, on all training
@@ -181,6 +182,21 @@ def fit(name: str, budget: str) -> Iterator[str]:
     yield from (f"- {notice}" for notice in run.comparison.notices)
 
 
+def study(name: str, rows: int, budget: str, study_budget: str) -> Iterator[str]:
+    """The dense-against-convolutional table of a fit of some of the training pictures."""
+    import annvil
+
+    X, y, _, _ = pictures(name)
+    chosen = np.random.default_rng(0).permutation(len(X))[:rows]
+    run = annvil.fit((X[chosen], y[chosen]), budget=budget)
+    found = run.compare_dense_with_convolutional(budget=study_budget)
+    yield f"\n{rows:,} pictures of {name}, fit {budget}, study {study_budget} ({found.spent_seconds:.0f} s):\n"
+    yield "| | dense | convolutional | what it means |"
+    yield "|---|---|---|---|"
+    yield from (f"| {row.what} | {row.dense} | {row.convolutional} | {row.sentence} |" for row in found.findings)
+    yield from (f"- {sentence}" for sentence in (*found.remarks, *found.left_out))
+
+
 def about() -> str:
     """Machine and versions."""
     names = ("torch", "scikit-learn", "numpy")
@@ -194,6 +210,7 @@ def main() -> None:
     parser.add_argument("--time", nargs="+", metavar=("DATA", "SECONDS"))
     parser.add_argument("--peers", type=float, metavar="SECONDS")
     parser.add_argument("--fit", nargs=2, metavar=("DATA", "BUDGET"))
+    parser.add_argument("--study", nargs=4, metavar=("DATA", "ROWS", "BUDGET", "STUDY_BUDGET"))
     parser.add_argument("--write", action="store_true", help="append what is printed to RESULTS.md")
     asked = parser.parse_args()
     head = "| pictures | model | seconds | accuracy, official test set | |\n|---|---|--:|--:|---|"
@@ -204,6 +221,8 @@ def main() -> None:
         lines += [head, *_printed(peers("fashion_mnist", asked.peers))]
     if asked.fit:
         lines += _printed(fit(*asked.fit))
+    if asked.study:
+        lines += _printed(study(asked.study[0], int(asked.study[1]), *asked.study[2:]))
     if asked.write:
         _append("\n".join(lines))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ from annvil.models.convolutional import Convolutional
 from annvil.models.convolutional_sizes import SIZES, size_and_epochs, size_named
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
 from annvil.models.picture_speed import work_per_second
+from annvil.models.picture_training import held_out_of
 from annvil.task import FloatArray, Task
 
 MARGIN, GRACE = 0.06, 1.25
@@ -110,7 +112,8 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
             if rate is not None:
                 sizes = [tried] if self.network else SIZES
                 left = (1 - MARGIN) * self.time_budget - (time.monotonic() - started)
-                size, epochs = size_and_epochs(shape, left, rate, sizes)
+                learns = shape.n_rows - held_out_of(shape.n_rows)
+                size, epochs = size_and_epochs(replace(shape, n_rows=learns), left, rate, sizes)
                 chosen = {"size": size.name, "epochs": epochs}
         asked = {"size": self.network, "epochs": self.max_epochs}
         chosen |= {name: value for name, value in asked.items() if value is not None}

@@ -45,13 +45,18 @@ class Trained:
 def held_out(dataset: Dataset[Images], job: Job) -> Split:
     """The job's rows with a small holdout apart: part of the first inner test rows, whole groups."""
     test = job.inner[0].test
-    most = int(min(MOST_HELD_OUT, max(1, HOLDOUT_SHARE * len(job.rows))))
+    most = held_out_of(len(job.rows))
     if len(test) > most:
         test = part_of(dataset, test, most, job.seed)
     learns = np.setdiff1d(job.rows, test)
     if dataset.time is not None:
         learns = job.inner[0].train  # what is later than a held-out picture teaches nothing
     return Split(learns, np.sort(test))
+
+
+def held_out_of(n_rows: int) -> int:
+    """How many of so many pictures are held out, at most."""
+    return int(min(MOST_HELD_OUT, max(1, HOLDOUT_SHARE * n_rows)))
 
 
 def part_of(dataset: Dataset[Images], rows: Any, most: int, seed: int) -> Any:
