@@ -132,19 +132,6 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(data: Any, tmp_path: Path) -> N
         assert torch.equal(one, other)
 
 
-def test_only_a_large_network_that_looks_at_single_rows_is_cut_by_itself(data: Any) -> None:
-    inputs = torch.randn(512, 1024)
-
-    def large(_: Member) -> nn.Module:
-        return nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.Linear(1024, 2))
-
-    member = Member(train=np.arange(512), validation=np.arange(0), seed=1, learning_rate=1e-3)
-    recipe = Recipe(epochs=1, batch_size=512, threads=2)
-    found = train_population(large, (inputs,), torch.zeros(512, dtype=torch.int64), [member], recipe, "cross-entropy")
-    assert found.choices["threads_because"].startswith("each of the 2 parts")
-    assert "parts" not in trained(data, threads=2).choices["threads_because"]
-
-
 def test_parts_are_checked() -> None:
-    with pytest.raises(RequestError, match="parts must be 'auto' or at least 1"):
+    with pytest.raises(RequestError, match="parts must be a whole number of at least 1"):
         Recipe(epochs=1, parts=0)

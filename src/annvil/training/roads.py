@@ -17,13 +17,8 @@ from annvil.errors import RequestError
 from annvil.training.batches import BatchShape
 from annvil.training.building import CannotRecord
 from annvil.training.job import Job, Workspace, bind_step, probe
-from annvil.training.losses import Custom
-from annvil.training.noise import places_of_keys
 from annvil.training.recording import step_function, traceable
 from annvil.training.watching import Seen, watch
-
-_WORTH_PARTS = 1e9
-"""Work (`Trace.work`) in a step from which two threads with half a batch each are faster than one with all of it."""
 
 _ROWS = 4
 """Rows on which a network is watched (assumed: enough to see what it does)."""
@@ -57,21 +52,11 @@ def choose(job: Job) -> tuple[Job, dict[str, str]]:
             because = f"it {error}"
         else:
             road = "recorded" if found.batched else "recorded, one by one"
-            return replace(found, parts=_parts(found, seen)), said | _words(road, reason)
+            parts = 1 if found.draws else job.recipe.parts  # the generator it draws from is one for all threads
+            return replace(found, parts=parts), said | _words(road, reason)
     if job.recipe.road == "recorded":
         raise RequestError(f"{type(job.given).__name__} cannot be recorded: {because}; use road='auto' or 'eager'.")
     return _unpadded(eager), said | _words("eager", because)
-
-
-def _parts(job: Job, seen: Seen) -> int:
-    """How many parts the batches are cut into: it may change last bits, so nothing here is measured."""
-    asked = job.recipe.parts
-    if asked != "auto":
-        return 1 if job.draws else asked  # the generator it draws from is one for all threads
-    shape = BatchShape.of(job.members[0], job.recipe)
-    large = probe(job, shape).work >= _WORTH_PARTS
-    alike = not (seen.mixes_rows or job.draws or job.moving or places_of_keys(job.layout))
-    return 2 if len(job.members) == 1 and not isinstance(job.loss, Custom) and alike and large else 1
 
 
 def _words(road: str, because: str) -> dict[str, str]:
