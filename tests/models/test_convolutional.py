@@ -148,4 +148,5 @@ def test_the_stopwatch_tells_what_an_epoch_takes(stripes: Dataset) -> None:
     assert 1e7 < rate < 1e14
     form = stripes.inputs.form
     shape = Shape(900, form.n_bytes, 0, 0, 2, True, form)
-    assert affordable_epochs(shape, SIZES[0], 60.0, 2 * rate) == 2 * affordable_epochs(shape, SIZES[0], 60.0, rate)
+    slow, quick = (affordable_epochs(shape, SIZES[0], 60.0, factor * rate) for factor in (1, 2))
+    assert slow < quick < 2 * slow  # steps cost something, however quick

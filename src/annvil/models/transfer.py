@@ -47,6 +47,9 @@ TRAINING_RATE, LOOKING_RATE = 1.5e11, 6.0e10
 """Multiplications and additions a second: forward and backward, half of what one core did in bfloat16 when it made the
 network that ships; forward alone in float32, what one busy core did (measured)."""
 
+HEAD_SECONDS = 2.5
+"""Of a job, for heads with all penalties, whatever comes after (3 s with 900 digits; measured)."""
+
 MANY_ROWS = 5_000
 """From so many training pictures on, the network that ships does not compete unless asked for: see
 docs/decisions/0064-transfer.md."""
@@ -94,8 +97,9 @@ class Transfer:
         looking = 1.25 * shape.n_rows * operations / LOOKING_RATE
         trainings = 1 if shape.n_rows > FEW_ROWS else 1 + min(MOST_FOLDS, n_inner)
         an_epoch = trainings * shape.n_rows * 3 * operations / TRAINING_RATE
-        affordable = int((seconds - looking) / max(n_jobs, 1) / an_epoch)
-        return Effort(configuration={"epochs": int(np.clip(affordable, 0, wanted_epochs(shape.n_rows)))})
+        left = (seconds - looking) / max(n_jobs, 1)
+        epochs = int(np.clip((left - HEAD_SECONDS) / an_epoch, 0, wanted_epochs(shape.n_rows)))
+        return Effort(scale=float(np.clip(left / HEAD_SECONDS, 0.01, 1.0)), configuration={"epochs": epochs})
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One network a job; the features of the body as it came are made once for all jobs."""
