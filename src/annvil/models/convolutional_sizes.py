@@ -131,10 +131,18 @@ def work_of(architecture: ConvolutionalArchitecture) -> float:
 
 def affordable_epochs(shape: Shape, size: Size, seconds: float, rate: float = WORK_PER_SECOND) -> float:
     """Passes over the training pictures that fit into so many seconds, at so much work per second."""
+    return max(0.0, seconds / (1 + LOOKING_SHARE) - FIXED_SECONDS) / _seconds_of_epoch(shape, size, rate)
+
+
+def seconds_for(shape: Shape, size: Size, epochs: float, rate: float = WORK_PER_SECOND) -> float:
+    """The time with which so many passes are affordable."""
+    return (FIXED_SECONDS + epochs * _seconds_of_epoch(shape, size, rate)) * (1 + LOOKING_SHARE)
+
+
+def _seconds_of_epoch(shape: Shape, size: Size, rate: float) -> float:
     assert shape.form is not None
     work = work_of(architecture_for(shape.form, shape.n_outputs, size)) * max(shape.n_rows, 1)
-    steps = math.ceil(shape.n_rows / batch_size(shape.n_rows))
-    return max(0.0, seconds / (1 + LOOKING_SHARE) - FIXED_SECONDS) / (work / rate + STEP_SECONDS * steps)
+    return work / rate + STEP_SECONDS * math.ceil(shape.n_rows / batch_size(shape.n_rows))
 
 
 def size_and_epochs(

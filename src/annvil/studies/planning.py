@@ -188,8 +188,7 @@ def seconds_of_fit(plan: StudyPlan, dataset: Dataset[Images], contender: Contend
         configuration = effort_for(plan, dataset, contender, n_rows).configuration or {}
         size = next((size for size in convolutional.SIZES if size.name == configuration.get("size")), None)
         if size is not None:
-            one = convolutional.affordable_epochs(shape_of(dataset, n_rows), size, 1.0)
-            return float(configuration["epochs"]) / one
+            return convolutional.seconds_for(shape_of(dataset, n_rows), size, float(configuration["epochs"]))
     return plan.training_seconds * share_of(n_rows, plan.n_train)
 
 
