@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .PHONY: demo test test-all lint docs clean
 
@@ -10,10 +11,10 @@ demo: $(READY)  ## fit a real table, print the verdict, say where the report is
 	$(BIN)/annvil fit sample:breast-cancer --budget 2m
 
 test: lint  ## lint, types, floors, and the default suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
 
 test-all: lint  ## the slow tests too
-	$(BIN)/python -m pytest -q -m ""
+	$(BIN)/python -m pytest -q -m "" $(SIDE_BY_SIDE)
 
 lint: $(READY)
 	$(BIN)/ruff check .

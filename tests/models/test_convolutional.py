@@ -81,6 +81,11 @@ def test_without_pictures_enough_only_shifts_are_made(stripes: Dataset) -> None:
     assert policies(found, SIDE, True)[0] == Augmentation(shift=1)
 
 
+def test_a_network_that_learnt_nothing_is_not_asked(stripes: Dataset) -> None:
+    wrong = replace(stripes, y=np.random.default_rng(5).permutation(stripes.y))
+    assert measured(wrong).of == {}
+
+
 def test_policies_start_with_the_one_that_needs_no_trial() -> None:
     names = ("shifts of 1 pixel", "alternating flips", "turns of 10°, scales of 10%", "cutout of 30%")
     found = policies(Affinities(dict.fromkeys(names, 1.0)), 28, True)

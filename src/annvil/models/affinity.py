@@ -53,6 +53,9 @@ FEWEST_EPOCHS, MOST_EPOCHS = 3, 30
 FEWEST_PICTURES = 100
 """With fewer nothing is told apart, and shifts alone are made (assumed)."""
 
+LEAST_LEARNT = 0.1
+"""Of the way from guessing to being always right: a network that has learnt less cannot say anything (assumed)."""
+
 
 @dataclass(frozen=True)
 class Affinities:
@@ -67,7 +70,7 @@ class Affinities:
     def describe(self) -> str:
         """For people: what was measured."""
         if not self.of:
-            return "Too few pictures to see which changes leave them what they are."
+            return "There are too few pictures, or they are too hard, to see which changes leave them what they are."
         parts = ", ".join(f"{name} {share:.0%}" for name, share in self.of.items())
         return f"Of what a network tells apart that has never seen changed pictures, changed ones keep: {parts}."
 
@@ -110,9 +113,12 @@ def measure_affinities(
     pixels = dataset.inputs.take(inner.test).pixels(slice(0, len(inner.test)))
     y = dataset.y[inner.test]
     plain, guessed = _skill(dataset, member, pixels, y), _guessing(dataset, dataset.y[inner.train], y)
+    best = 1.0 if _has_accuracy(dataset) else 0.0  # of a negative loss
+    if plain - guessed < LEAST_LEARNT * (best - guessed):
+        return Affinities({})
     changes = changes_for(min(dataset.inputs.form.height, dataset.inputs.form.width))
     kept = {c.short(): _skill(dataset, member, _changed(pixels, c, seed), y) for c in changes}
-    room = max(plain - guessed, 1e-9)
+    room = plain - guessed
     return Affinities({name: float(np.clip((skill - guessed) / room, 0, 1)) for name, skill in kept.items()})
 
 
@@ -166,19 +172,23 @@ def _changed(pixels: Pixels, change: Augmentation, seed: int) -> Pixels:
     return changed
 
 
+def _has_accuracy(dataset: Dataset[Images]) -> bool:
+    return dataset.task.is_classification and not dataset.task.several
+
+
 def _skill(dataset: Dataset[Images], member: PictureMember, pixels: Pixels, y: NDArray[Any]) -> float:
     """Accuracy, or of numbers and several labels the negative mean loss."""
     from annvil.data.images import images_from_arrays
 
     outputs = member.predict(images_from_arrays(pixels, form=dataset.inputs.form))
-    if dataset.task.is_classification and y.ndim == 1:
+    if _has_accuracy(dataset):
         return float((outputs.argmax(1) == y).mean())
     return -float(row_losses(dataset.task, y, outputs).mean())
 
 
 def _guessing(dataset: Dataset[Images], learnt: NDArray[Any], y: NDArray[Any]) -> float:
     """The same of somebody who has not seen the picture."""
-    if dataset.task.is_classification and y.ndim == 1:
+    if _has_accuracy(dataset):
         return float((y == np.bincount(learnt.astype(np.int64)).argmax()).mean())
     outputs = np.broadcast_to(
         learnt.reshape(len(learnt), -1).mean(0), (len(y), learnt.reshape(len(learnt), -1).shape[1])
