@@ -64,7 +64,9 @@ def deep(_: Member) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("make", "settings"), [(dense, {}), (normed, {}), (noisy, {}), (deep, {"optimizer": "muon"})], ids=str
+    ("make", "settings"),
+    [(dense, {}), (normed, {}), (noisy, {}), (deep, {"optimizer": "muon"})],
+    ids=["dense", "batch norm", "dropout", "muon"],
 )
 def test_threads_change_no_bit(data: Any, make: Any, settings: Any) -> None:
     one, two = (trained(data, make, parts=2, threads=threads, **settings) for threads in (1, 2))
