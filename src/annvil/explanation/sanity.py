@@ -49,9 +49,6 @@ SQUARES_ACROSS = 7
 COVERINGS = 8
 """Steps of a deletion curve, in each of which about an eighth of the squares is covered (assumed)."""
 
-SHOWN_SHARE = 0.25
-"""Share of the picture by which a curve is told in words."""
-
 
 @dataclass(frozen=True)
 class Deletion:
@@ -101,6 +98,10 @@ class Deletion:
     def passed(self) -> bool:
         """Whether the map's order is better than chance, and what it marks most is what the output rests on."""
         return self.by_chance <= BY_CHANCE and self.gain > 0
+
+    def mean_left(self, curves: FloatArray) -> float:
+        """What is left on average, over all shares that are covered and over the curves."""
+        return float(np.mean([self._area(curve) for curve in np.atleast_2d(curves)]))
 
     def _area(self, curve: FloatArray) -> float:
         return float(np.trapezoid(curve, self.covered))
@@ -156,25 +157,24 @@ class Sanity:
         return found
 
     def _deletion_in_words(self) -> str:
-        curves = self.deletion
-        place = int(np.argmin(np.abs(curves.covered - SHOWN_SHARE)))
-        share = f"{curves.covered[place]:.0%}"
-        first, last = curves.first[place], curves.last[place]
-        chance = float(curves.random[:, place].mean())
-        if curves.of_number:
+        deletion = self.deletion
+        most, least, chance = (
+            deletion.mean_left(curves) for curves in (deletion.first, deletion.last, deletion.random)
+        )
+        how = "Covered bit by bit, from what it marks most to what it marks least, the picture"
+        if deletion.of_number:
             compared = (
-                f"covering the {share} of the picture that it marks most moves the value by {_share(1 - first)} of the "
-                f"farthest it was moved, the {share} that it marks least by {_share(1 - last)}, as much at random by "
-                f"{_share(1 - chance)}"
+                f"{how} moves the value by {_share(1 - most)} of the farthest it was moved, on average; in reverse by "
+                f"{_share(1 - least)}, in random order by {_share(1 - chance)}"
             )
         else:
             compared = (
-                f"covering the {share} of the picture that it marks most leaves {_share(first)} of the probability, "
-                f"the {share} that it marks least {_share(last)}, as much at random {_share(chance)}"
+                f"{how} keeps {_share(most)} of the probability on average; in reverse {_share(least)}, in random "
+                f"order {_share(chance)}"
             )
         if self.deletion.passed:
-            return f"{compared[0].upper()}{compared[1:]}."
-        return f"Its order is no better than chance: {compared}."
+            return f"{compared}."
+        return f"Its order is no better than chance. {compared}."
 
 
 def _near(value: float) -> str:
