@@ -70,7 +70,7 @@ class Convolutional:
     def plan_final(self, shape: Shape, seconds: float, configurations: Sequence[Mapping[str, Json]]) -> Effort:
         """The model to ship: sized anew for all rows and all the time kept for it, augmented as most folds chose.
 
-        Longer training of more pictures only makes a network of this kind better (measured on clothes: 2 to 40 passes),
+        Longer training of more pictures only makes a network of this kind better (measured on clothes: 4 to 37 passes),
         so what the folds scored stays a careful estimate.
         """
         size, epochs = size_and_epochs(shape, seconds)
