@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,15 @@ LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 2e-4
 LEARNING_RATE = 0.05
 """Of the filters, whose rows have a mean square length of 1: the angle of a step (measured on clothes)."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Of a training; label smoothing is for one class of several."""
+
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
 
 
 @dataclass(frozen=True)
@@ -84,24 +94,43 @@ def train_on_pictures(
     import torch
 
     from annvil.networks.convolutional import ConvolutionalNetwork
-    from annvil.training import Member, train_population
 
     network = ConvolutionalNetwork(architecture)
     network.initialise(torch.Generator().manual_seed(seed))
-    pixels = stored_pixels(dataset.inputs)
     rows = dataset.inputs.index
     sample = np.random.default_rng(seed).permutation(split.train)[:LOOKED_AT]
     network.look_at(torch.from_numpy(dataset.inputs.store.gather(np.sort(rows[sample]))))  # read, not touched
+    checkpoint = None if context.folder is None else context.folder / f"pictures-{seed}.checkpoint"
+    rates = Rates(LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING)
+    return train_network(network, dataset, split, recipe, rates, seed, context, checkpoint, augmentation, tell)
+
+
+def train_network(
+    network: nn.Module,
+    dataset: Dataset[Images],
+    split: Split,
+    recipe: Recipe,
+    rates: Rates,
+    seed: int,
+    context: Context,
+    checkpoint: Path | None,
+    augmentation: Augmentation | None,
+    tell: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """The network after learning from ``split.train``, from the weights it has; the deadline cuts it short."""
+    from annvil.training import Member, train_population
+
+    pixels = stored_pixels(dataset.inputs)
     targets, loss, scaling = targets_of(dataset, split, len(pixels))
+    rows = dataset.inputs.index
     member = Member(
         train=rows[split.train],
         validation=rows[:0],
         seed=seed,
-        learning_rate=LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY,
-        label_smoothing=LABEL_SMOOTHING if loss == "cross-entropy" else 0.0,
+        learning_rate=rates.learning_rate,
+        weight_decay=rates.weight_decay,
+        label_smoothing=rates.label_smoothing if loss == "cross-entropy" else 0.0,
     )
-    checkpoint = None if context.folder is None else context.folder / f"pictures-{seed}.checkpoint"
     population = train_population(
         lambda _: network,
         (pixels,),

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from annvil.data.images import ImageForm
 from annvil.data.images.pictures import Images
 from annvil.data.table import Dataset
 from annvil.models.contract import Context, Split
-from annvil.models.picture_training import stored_pixels, targets_of
+from annvil.models.picture_training import Rates, train_network
 from annvil.preparation.augmentation import Augmentation
 
 if TYPE_CHECKING:
@@ -100,31 +98,8 @@ def train_from(
     context: Context,
 ) -> Trained:
     """The network after learning from ``split.train``, from the weights it has."""
-    from annvil.training import Member, train_population
-
-    pixels = stored_pixels(dataset.inputs)
-    targets, loss, _ = targets_of(dataset, split, len(pixels))
-    rows = dataset.inputs.index
-    member = Member(
-        train=rows[split.train],
-        validation=rows[:0],
-        seed=settings.seed,
-        learning_rate=LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY,
-        label_smoothing=LABEL_SMOOTHING if loss == "cross-entropy" else 0.0,
+    rates = Rates(LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING)
+    found = train_network(
+        network, dataset, split, recipe, rates, settings.seed, context, settings.checkpoint, settings.augmentation
     )
-    population = train_population(
-        lambda _: network,
-        (pixels,),
-        targets,
-        [member],
-        recipe,
-        loss,
-        should_stop=lambda: context.deadline.passed,
-        checkpoint=settings.checkpoint,
-        augment=None if settings.augmentation is None else settings.augmentation.for_training(),
-    )
-    if population.cut_short:
-        context.cut_short = True
-    history = {name: values for name, values in population.histories[0].items() if np.isfinite(values).any()}
-    return Trained(cast("TransferNetwork", population.network(0)), history)
+    return Trained(cast("TransferNetwork", found.network), found.history)

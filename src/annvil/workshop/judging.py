@@ -55,11 +55,6 @@ def as_outputs(target: Target, voted: Tensor) -> Tensor:
     return voted
 
 
-def forms_of(request: Request) -> tuple[tuple[torch.dtype, tuple[int, ...]], ...]:
-    """Type and shape of one row of each input, as `Predictor` wants them."""
-    return tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in request.inputs)
-
-
 class Judge:
     """Judges candidates on the validation rows of their folds. What it saw once it remembers."""
 
