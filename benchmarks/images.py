@@ -5,6 +5,8 @@
     ANNVIL_DATA=… python benchmarks/images.py --peers 60                         # others, in as much time, on clothes
     ANNVIL_DATA=… python benchmarks/images.py --fit sample:digit-images 40s      # the whole of `annvil fit`
     ANNVIL_DATA=… python benchmarks/images.py --fit brain_mri_tumor.zip 3m
+    ANNVIL_DATA=… python benchmarks/images.py --affinity fashion_mnist sample:digit-images
+    ANNVIL_DATA=… python benchmarks/images.py --speed fashion_mnist              # work a second, each size
     ANNVIL_DATA=… python benchmarks/images.py --study mnist 4000 2m 3m           # dense or convolutional
     … --write                                                                    # appends the lines to RESULTS.md
 
@@ -197,6 +199,38 @@ def study(name: str, rows: int, budget: str, study_budget: str) -> Iterator[str]
     yield from (f"- {sentence}" for sentence in (*found.remarks, *found.left_out))
 
 
+def affinity(names: list[str]) -> Iterator[str]:
+    """What a network that has seen no changed pictures still tells of them, by change."""
+    from annvil.data import read
+    from annvil.models import Context, Split
+    from annvil.models.affinity import measure_affinities
+    from annvil.models.convolutional_sizes import SIZES, architecture_for, recipe_for
+
+    for name in names:
+        dataset = read(path_of(name))
+        rows = Split(np.arange(dataset.n_rows), np.arange(0))
+        small = architecture_for(dataset.inputs.form, dataset.task.n_outputs, SIZES[0])
+        recipe = recipe_for(2_000, 1, dataset.task.is_classification)
+        yield f"- {name}: {measure_affinities(dataset, rows, small, recipe, 0, Context()).describe()}"
+
+
+def speed(name: str) -> Iterator[str]:
+    """Pictures and work a second of each size, as `annvil.models.picture_speed` measures them."""
+    from annvil.data import read
+    from annvil.models.convolutional_sizes import SIZES, architecture_for, work_of
+    from annvil.models.picture_speed import work_per_second
+
+    dataset = read(path_of(name))
+    for size in SIZES:
+        work = work_of(architecture_for(dataset.inputs.form, dataset.task.n_outputs, size))
+        rate = work_per_second(dataset, np.arange(dataset.n_rows), size, 0)
+        yield (
+            f"- {size.name}: too few pictures"
+            if rate is None
+            else (f"- {size.name}: {rate / work:,.0f} pictures/s, work {rate:.2e} a second")
+        )
+
+
 def about() -> str:
     """Machine and versions."""
     names = ("torch", "scikit-learn", "numpy")
@@ -210,6 +244,8 @@ def main() -> None:
     parser.add_argument("--time", nargs="+", metavar=("DATA", "SECONDS"))
     parser.add_argument("--peers", type=float, metavar="SECONDS")
     parser.add_argument("--fit", nargs=2, metavar=("DATA", "BUDGET"))
+    parser.add_argument("--affinity", nargs="+", metavar="DATA")
+    parser.add_argument("--speed", metavar="DATA")
     parser.add_argument("--study", nargs=4, metavar=("DATA", "ROWS", "BUDGET", "STUDY_BUDGET"))
     parser.add_argument("--write", action="store_true", help="append what is printed to RESULTS.md")
     asked = parser.parse_args()
@@ -221,6 +257,10 @@ def main() -> None:
         lines += [head, *_printed(peers("fashion_mnist", asked.peers))]
     if asked.fit:
         lines += _printed(fit(*asked.fit))
+    if asked.affinity:
+        lines += _printed(affinity(asked.affinity))
+    if asked.speed:
+        lines += _printed(speed(asked.speed))
     if asked.study:
         lines += _printed(study(asked.study[0], int(asked.study[1]), *asked.study[2:]))
     if asked.write:
