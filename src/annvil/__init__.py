@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
@@ -12,6 +13,23 @@ from annvil._lazy import lazy_names
 
 # Idle OpenMP threads that spin take up to ten times a step's time on busy cores; libgomp reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _let_sums_have_one_order() -> None:
+    """Have MKL add in the same order wherever a matrix lies, where nobody chose; it reads this at its first product.
+
+    Otherwise the order hangs on whether a matrix begins on 16 bytes, and so last bits of what a member learns on its
+    place among others (decision 0011). On AMD AVX2, which MKL takes there anyway; else the best that MKL knows.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return
+    vendor = os.environ.get("PROCESSOR_IDENTIFIER", "")  # of Windows
+    with suppress(OSError), open("/proc/cpuinfo", encoding="ascii", errors="replace") as processor:
+        vendor = processor.read(256)
+    os.environ.setdefault("MKL_CBWR", "AVX2" if "AuthenticAMD" in vendor else "AUTO")
+
+
+_let_sums_have_one_order()
 
 
 def _let_keras_use_torch() -> None:

@@ -177,7 +177,8 @@ class Race:
     def _fit_and_keep(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> Outcome:
         store = self.records.store
         missing = [fold for fold in folds if store.result(contender.name, fold.job.key) is None]
-        # Networks train their jobs as one population, whose last bits may hang on its size: all of it again, then.
+        # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
+        # it again, then.
         asked = list(folds) if missing and contender.family == "network" else missing
         context = Context(deadline=deadline, folder=store.checkpoint(contender.name, call))
         effort = self.records.schedule.efforts[contender.name]

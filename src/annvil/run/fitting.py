@@ -108,7 +108,8 @@ def fit(
     start : of pictures: a network to go on from, the model of an earlier run or a folder that `annvil.pretrain` wrote;
         default: the small one that ships with Annvil, where pictures are few
     backbone : of pictures: a pretrained network of Hugging Face's transformers instead, a folder or a name on their hub
-    seed : for everything random; the same seed gives the same bytes unless the budget cuts something short
+    seed : for everything random; the same seed gives the same bytes (same type of processor, threads,
+        versions and precision) unless the budget cuts something short
     out : folder in which the run's folder is made
     listener : told how it goes; default: nobody
 

@@ -95,9 +95,9 @@ def train_population(
     RequestError, DataError
         When the request or the data cannot be used; the sentence says which and why.
 
-    A member's result follows from its rows, its seed and its settings alone: the other members, the packs they are put
-    in and the number of workers change nothing. On the same machine the same request gives the same bytes, also after a
-    kill.
+    The same request gives the same bytes, also after a kill, on the same type of processor, with the same threads,
+    versions and precision. There a member's result follows from its rows, seed and settings alone, whatever members,
+    packs and workers there are: to the bit if all settings are the same, otherwise within 1e-5 (see `docs/engine.md`).
     """
     members = list(members)
     job = _check(make_network, inputs, targets, members, recipe, loss, weights, augment)

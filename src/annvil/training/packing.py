@@ -31,7 +31,7 @@ MOST_OF_ROOM = 0.4
 
 SIDE_BY_SIDE = 2
 """Packs that training asks for where members are enough: for two workers, whether or not a second one pays here and
-now. The size of a pack can change last bits, so it may hang on nothing that is measured."""
+now. Where settings differ, the cut can change last bits, so it may hang on nothing that is measured."""
 
 
 def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
