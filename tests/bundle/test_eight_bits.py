@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 
 import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
+import onnx
 from annvil.bundle import Predictor, eight_bits, export
 from annvil.bundle.eight_bits import has_convolutions, in_eight_bits
 from annvil.data.images import ImageForm
@@ -16,6 +15,7 @@ from annvil.data.images.pictures import images_in_memory
 from annvil.data.table import Field
 from annvil.graph import Graph
 from annvil.task import Task
+from onnx import numpy_helper
 
 FORM = ImageForm(6, 6, 1)
 SCHEMA, TASK = (Field("image", "image", form=FORM),), Task("regression", "edge")

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
+import onnx
 from annvil.bundle import load
 from annvil.bundle.inspection import ALLOWED_OPERATORS, check_graph
 from annvil.errors import BundleError
+from onnx import TensorProto, helper, numpy_helper
 
 Build = Callable[[Path, Any], Path]
 CASES: dict[str, Build] = {}

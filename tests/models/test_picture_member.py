@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 import torch
 
+import onnx
 from annvil.data.images import ImageForm
 from annvil.data.images.pictures import images_in_memory
 from annvil.graph import Graph

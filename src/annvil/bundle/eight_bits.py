@@ -47,8 +47,9 @@ def in_eight_bits(graph: bytes, batches: Sequence[Feeds]) -> bytes:
     batches : inputs of the graph; the least and greatest value that a convolution takes or gives on them become the
         ends of its 256 steps, and what lies beyond is clipped
     """
-    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    import onnx
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """Hands the batches over."""
@@ -106,8 +107,9 @@ def _correct_biases(plain: onnx.ModelProto, quantised: onnx.ModelProto, batches:
 
 def _channel_means(model: onnx.ModelProto, names: Sequence[str], batches: Sequence[Feeds]) -> list[NDArray[Any]]:
     """Mean of each channel of the values ``(n, channels, height, width)`` of these names, float64 ``(channels,)``."""
-    import onnx
     import onnxruntime
+
+    import onnx
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)

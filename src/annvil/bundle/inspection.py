@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from annvil.bundle.wire import BYTES, VARINT, Part, WireError, integers, parts
 from annvil.errors import BundleError
 
@@ -23,55 +25,97 @@ ALLOWED_OPERATORS: Mapping[str, frozenset[str]] = {
     "": frozenset(
         {
             "Abs",
+            "Acos",
             "Add",
+            "And",
+            "ArgMax",
+            "ArgMin",
+            "Asin",
+            "Atan",
+            "AveragePool",
+            "BatchNormalization",
             "Cast",
+            "Ceil",
             "Clip",
             "Concat",
             "Conv",
+            "ConvTranspose",
             "Cos",
+            "Cosh",
             "CumSum",
             "DequantizeLinear",
             "Div",
             "Einsum",
+            "Elu",
+            "Equal",
+            "Erf",
+            "Exp",
             "Expand",
             "Flatten",
             "Floor",
+            "GRU",
             "Gather",
+            "GatherElements",
             "Gelu",
             "Gemm",
+            "Greater",
+            "GreaterOrEqual",
+            "HardSigmoid",
+            "HardSwish",
             "Identity",
             "IsNaN",
+            "LSTM",
             "LayerNormalization",
+            "LeakyRelu",
+            "Less",
+            "LessOrEqual",
             "Log",
+            "LogSoftmax",
             "MatMul",
             "Max",
             "MaxPool",
             "Min",
             "Mod",
             "Mul",
+            "Neg",
+            "Not",
+            "Or",
+            "PRelu",
+            "Pad",
             "Pow",
             "QuantizeLinear",
+            "RNN",
+            "Reciprocal",
             "ReduceMax",
             "ReduceMean",
+            "ReduceMin",
+            "ReduceProd",
             "ReduceSum",
             "ReduceSumSquare",
             "Relu",
             "Reshape",
+            "Resize",
             "Round",
             "Selu",
             "Shape",
             "Sigmoid",
+            "Sign",
+            "Sin",
+            "Sinh",
             "Slice",
             "Softmax",
             "Softplus",
             "Sqrt",
+            "Squeeze",
             "Sub",
             "Sum",
+            "Tan",
             "Tanh",
             "TopK",
             "Transpose",
             "Unsqueeze",
             "Where",
+            "Xor",
         }
     ),
     "ai.onnx.ml": frozenset({"LabelEncoder", "TreeEnsembleRegressor"}),
@@ -82,6 +126,16 @@ Once released, an operator stays: models that use it are on people's disks."""
 
 MOST_NODES = 20_000  # assumed: a 5-member ensemble writes some hundreds
 LONGEST_NAME = 60  # bytes; the longest operator has 22
+
+SIZES = {"ConvTranspose": (), "Pad": (1,), "Resize": (1, 2, 3)}
+"""Operators that make more numbers than they get, and which of their inputs say how many, in any version of ONNX: those
+must be constants."""
+
+LARGEST_SIZE = 1 << 14
+"""Of a margin, or of a map that is brought to another size (assumed: pictures and sounds are no larger)."""
+
+LARGEST_STRIDE = 1 << 10
+"""Of a transposed convolution, which makes maps larger by as much, and of all their other attributes (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -141,19 +195,23 @@ def _fields(content: bytes, start: int, end: int, message: _Message) -> Iterator
 
 
 def _check_nodes_and_constants(content: bytes, start: int, end: int) -> None:
-    n_nodes = 0
+    n_nodes, sizes = 0, set()
     for number, _, first, last in _fields(content, start, end, _GRAPH):
         if number == 1:
             n_nodes += 1
             if n_nodes > MOST_NODES:
                 raise _refusal(f"its graph has more than {MOST_NODES} nodes")
-            _check_node(content, first, last)
+            sizes |= _check_node(content, first, last)
         elif number == 5:
             _check_tensor(content, first, last)
+    if sizes:
+        _check_sizes(content, start, end, sizes)
 
 
-def _check_node(content: bytes, start: int, end: int) -> None:
+def _check_node(content: bytes, start: int, end: int) -> set[bytes]:
+    """Returns the names of constants that say how much the node makes."""
     operator = domain = ""
+    inputs: list[bytes] = []
     attributes = []
     for number, _, first, last in _fields(content, start, end, _NODE):
         if number == 4:
@@ -162,10 +220,41 @@ def _check_node(content: bytes, start: int, end: int) -> None:
             domain = content[first : min(last, first + LONGEST_NAME)].decode("utf-8", "replace")
         elif number == 5:
             attributes.append((first, last))
+        elif number == 1 and len(inputs) < 4:
+            inputs.append(content[first:last])
     if operator not in ALLOWED_OPERATORS.get(domain, ()):
         raise _refusal(f"its graph uses the operator {operator!r}, which Annvil does not write")
     for first, last in attributes:
         _check_attribute(content, first, last)
+        if operator in SIZES:
+            _check_strides(content, first, last)
+    return {inputs[place] for place in SIZES.get(operator, ()) if place < len(inputs) and inputs[place]}
+
+
+def _check_strides(content: bytes, start: int, end: int) -> None:
+    for number, kind, first, last in _fields(content, start, end, _ATTRIBUTE):
+        if number in (3, 8) and any(one > LARGEST_STRIDE for one in integers(content, kind, first, last)):
+            raise _refusal(f"its graph makes maps larger by more than {LARGEST_STRIDE}")
+
+
+def _check_sizes(content: bytes, start: int, end: int, names: set[bytes]) -> None:
+    """Each of ``names`` must be a constant, once, of few numbers, none of which is large."""
+    waiting = set(names)
+    for number, _, first, last in parts(content, start, end):
+        if number != 5:
+            continue
+        fields = {part[0]: content[part[2] : part[3]] for part in parts(content, first, last) if part[3] - part[2] < 99}
+        if fields.get(8) not in names:
+            continue
+        form = {b"\x01": "<f4", b"\x07": "<i8"}.get(fields.get(2, b""))
+        if fields[8] not in waiting or form is None or 9 not in fields or len(fields[9]) % int(form[2]):
+            raise _refusal("its graph has a size that is not written as Annvil writes it")
+        values = np.frombuffer(fields[9], form)
+        if not bool((np.abs(values.astype(np.float64)) <= LARGEST_SIZE).all()):
+            raise _refusal(f"its graph makes a margin or a map larger than {LARGEST_SIZE}")
+        waiting.discard(fields[8])
+    if waiting:
+        raise _refusal("its graph computes how large a margin or a map is")
 
 
 def _check_attribute(content: bytes, start: int, end: int) -> None:

@@ -1,0 +1,1 @@
+"""ONNX: graphs under construction, and any torch module as nodes of one."""

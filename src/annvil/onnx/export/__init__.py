@@ -1,0 +1,115 @@
+"""Any torch module as nodes of an ONNX graph, from what it does: a network is written once, as its ``forward``.
+
+The module runs three times in evaluation mode, with different numbers of rows, while a dispatch mode takes down its
+operations (`aten_tracer`). The recordings are made one for any number of rows (`dynamic_batch`), constants are computed
+and normalisations put into the layers before them (`folding`), and every operation is written by the function that is
+entered for it (`elementwise`, `shapes`, `convolutions`, …).
+
+>>> import torch
+>>> from annvil.graph import Graph
+>>> graph = Graph()
+>>> x = graph.input("x", "float32", ["rows", 3])
+>>> (y,) = export_module(graph, torch.nn.Linear(3, 2), x, examples=(torch.zeros(1, 3),))
+>>> model = graph.finish({"y": (y, "float32", ["rows", 2])})
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from annvil.errors import RequestError
+from annvil.graph import Graph, Value
+from annvil.onnx.export import (  # noqa: F401  (the writers enter themselves)
+    activations,
+    attention,
+    comparisons,
+    convolutions,
+    elementwise,
+    indexing,
+    linear_algebra,
+    normalisation,
+    pooling,
+    recurrent,
+    reductions,
+    shapes,
+    spectra,
+)
+from annvil.onnx.export.aten_trace import Node, Output, replace
+from annvil.onnx.export.dynamic_batch import has_rows, program
+from annvil.onnx.export.folding import fold
+from annvil.onnx.export.writer import WRITERS, Traced, Writer, known
+
+__all__ = ["export_module"]
+
+
+def export_module(graph: Graph, module: nn.Module, *inputs: Value, examples: tuple[Tensor, ...]) -> tuple[Value, ...]:
+    """Add what ``module`` computes, in evaluation mode, to ``graph``; returns the names of what it returns.
+
+    Parameters
+    ----------
+    inputs : names in the graph, one for each argument of ``forward``
+    examples : a tensor for each input, of its type and shape; the first axis is the batch, whose size is free in the
+        graph (a single row will do), the others are fixed
+
+    Tensors inside tuples, lists and dictionaries that the module returns come one after another.
+
+    Raises
+    ------
+    RequestError
+        When it uses an operation that is not known here, naming it and where it is; when it draws random numbers, reads
+        values while it computes, or computes something else for another number of rows.
+    """
+    if len(inputs) != len(examples) or not inputs:
+        raise RequestError(f"There are {len(inputs)} inputs and {len(examples)} examples; each input needs one.")
+    if any(example.dim() == 0 or len(example) == 0 for example in examples):
+        raise RequestError("An example needs at least one row; its first axis is the batch.")
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        found = fold(program(module, examples, known))
+    finally:
+        for part, training in modes.items():
+            part.training = training
+    writer = Writer(graph, inputs[0])
+    values: dict[Output, Any] = {}
+    names = iter(inputs)
+    for node in found.nodes:
+        if node.op is None:
+            meta = node.results[0]
+            assert meta is not None
+            values[Output(node)] = Traced(meta.shape, meta.dtype, next(names))
+        else:
+            _write(writer, node, values)
+    return tuple(writer.value(_settled(one, values)) for one in found.outputs)
+
+
+def _settled(output: Output, values: dict[Output, Any]) -> Any:
+    return output.node.constant if output.node.constant is not None else values[output]
+
+
+def _write(writer: Writer, node: Node, values: dict[Output, Any]) -> None:
+    writer.node = node
+    args, kwargs = replace((node.args, dict(node.kwargs)), Output, lambda one: _settled(one, values))
+    moving = _moving(args, kwargs)
+    if any(one.dtype.is_complex for one in moving) and node.op.overloadpacket not in spectra.TAKE_COMPLEX:
+        raise writer.refusal("of complex numbers only sizes, real and imaginary parts are known here")
+    if not moving and not has_rows((args, kwargs)):
+        with torch.inference_mode():
+            made = node.op(*args, **kwargs)
+    elif node.op.overloadpacket in WRITERS:
+        made = WRITERS[node.op.overloadpacket](writer, *args, **kwargs)
+    else:
+        raise writer.refusal("Annvil knows no ONNX for it; compute it outside of the network, or by other operations")
+    several = made if isinstance(made, list | tuple) else [made]
+    for place, (one, meta) in enumerate(zip(several, node.results, strict=False)):
+        if meta is not None:
+            values[Output(node, place)] = Traced(meta.shape, meta.dtype, one) if isinstance(one, str) else one
+
+
+def _moving(args: Any, kwargs: Any) -> list[Traced]:
+    found: list[Traced] = []
+    replace((args, kwargs), Traced, found.append)
+    return found

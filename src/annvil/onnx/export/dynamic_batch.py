@@ -1,0 +1,155 @@
+"""Recordings at several batch sizes, made one program: sizes that follow the batch are formulas from then on.
+
+Sizes are numbers while a module runs. What differs between runs with 2, 3 and 5 rows follows from the number of rows;
+a line through the first two must meet the third. This needs no symbolic shapes, whose import alone costs seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from annvil.errors import RequestError
+from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, outputs_in, replace
+from annvil.onnx.export.aten_tracer import record
+
+BATCHES = (2, 3, 5)
+"""Rows of the runs that are compared. Not 1: that is a size which broadcasts and squeezes."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A size that follows the batch: ``factor * rows + extra``."""
+
+    factor: int
+    extra: int = 0
+
+
+def program(module: nn.Module, examples: Sequence[Tensor], known: Callable[[Any], bool]) -> Recording:
+    """What ``module`` computes for any number of rows, what is constant computed already.
+
+    Raises
+    ------
+    RequestError
+        When it cannot be repeated, see `record`, or computes something else for another number of rows.
+    """
+    runs = []
+    for batch in BATCHES:
+        rows = torch.arange(batch)
+        inputs = [one.detach()[(rows % len(one)).to(one.device)] for one in examples]
+        runs.append(record(module, inputs, known))
+    return with_constants(_compared(module, runs))
+
+
+def _compared(module: nn.Module, runs: Sequence[Recording]) -> Recording:
+    if len({tuple(node.op for node in run.nodes) for run in runs}) > 1:
+        raise _unlike(module, "computes other operations for another number of rows")
+    merged: list[Node] = []
+    for nodes in zip(*(run.nodes for run in runs), strict=True):
+        first = nodes[0]
+
+        def same(values: Sequence[Any], where: str = first.path or type(module).__name__) -> Any:
+            return _same(module, values, merged, where)
+
+        constant = first.constant if first.constant is None else same([node.constant for node in nodes])
+        metas = [None if m[0] is None else _meta(same, m) for m in zip(*(node.results for node in nodes), strict=True)]
+        args, kwargs = same([node.args for node in nodes]), same([dict(node.kwargs) for node in nodes])
+        merged.append(Node(first.op, args, kwargs, metas, first.path, constant, first.place, first.hangs_on_inputs))
+    outputs = [Output(merged[one.node.place], one.place) for one in runs[0].outputs]
+    return Recording(merged, outputs)
+
+
+def _meta(same: Callable[[Sequence[Any]], Any], metas: Sequence[Any]) -> Meta:
+    return Meta(same([meta.shape for meta in metas]), same([meta.dtype for meta in metas]))
+
+
+def _same(module: nn.Module, values: Sequence[Any], merged: Sequence[Node], where: str) -> Any:
+    """What the runs have in common: the value where it is one, a formula where it follows the batch."""
+    first = values[0]
+    if isinstance(first, Output):
+        return Output(merged[first.node.place], first.place)
+    if isinstance(first, tuple | list) and len({len(value) for value in values}) == 1:
+        return type(first)([_same(module, parts, merged, where) for parts in zip(*values, strict=True)])
+    if isinstance(first, dict):
+        return {name: _same(module, [value[name] for value in values], merged, where) for name in first}
+    if isinstance(first, Tensor):
+        if all(value is first or _equal(value, first) for value in values[1:]):
+            return first
+    elif all(value == first or value is first or (value != value and first != first) for value in values[1:]):
+        return first
+    elif all(isinstance(value, int) for value in values):
+        factor = (values[1] - first) // (BATCHES[1] - BATCHES[0])
+        found = Rows(factor, first - factor * BATCHES[0])
+        if all(found.factor * batch + found.extra == value for batch, value in zip(BATCHES, values, strict=True)):
+            return found
+    raise _unlike(module, f"uses a value at {where} that follows the number of rows in no simple way")
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """The same type, shape and values; what is no number is equal to its like."""
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def _unlike(module: nn.Module, reason: str) -> RequestError:
+    return RequestError(
+        f"{type(module).__name__} {reason}, so one graph cannot serve every batch. "
+        "Rows come first in every input, and what is computed of one must not hang on how many there are."
+    )
+
+
+def with_constants(found: Recording) -> Recording:
+    """The same with what hangs neither on inputs nor on the batch computed, and what nobody needs left out."""
+    values: dict[Output, Tensor] = {}
+    for node in found.nodes:
+        if node.constant is not None:
+            values[Output(node)] = node.constant
+        elif node.op is not None and not node.hangs_on_inputs:
+            needed = outputs_in((node.args, node.kwargs))
+            if all(one in values for one in needed) and not has_rows((node.args, node.kwargs)):
+                args, kwargs = replace((node.args, dict(node.kwargs)), Output, values.__getitem__)
+                with torch.inference_mode():
+                    results = node.op(*args, **kwargs)
+                several = results if isinstance(results, list | tuple) else [results]
+                values |= {Output(node, place): result for place, result in enumerate(several)}
+    made: dict[Output, Output] = {}
+
+    def settled(output: Output) -> Output:
+        if output not in values:
+            return output
+        if output not in made:
+            constant = values[output]
+            meta = Meta(tuple(constant.shape), constant.dtype)
+            made[output] = Output(Node(None, results=[meta], constant=constant, path=output.node.path))
+        return made[output]
+
+    for node in found.nodes:
+        node.args, node.kwargs = replace((node.args, dict(node.kwargs)), Output, settled)
+    return live(Recording(found.nodes, [settled(one) for one in found.outputs]))
+
+
+def live(found: Recording) -> Recording:
+    """The same without operations that nobody needs; inputs stay, constants stand in the arguments."""
+    needed = {id(one.node) for one in found.outputs}
+    for node in reversed(found.nodes):
+        if id(node) in needed:
+            needed |= {id(one.node) for one in outputs_in((node.args, node.kwargs))}
+    is_input = [node.op is None and node.constant is None for node in found.nodes]
+    nodes = [
+        node
+        for node, stays in zip(found.nodes, is_input, strict=True)
+        if stays or (id(node) in needed and node.op is not None)
+    ]
+    return Recording(nodes, found.outputs)
+
+
+def has_rows(value: Any) -> bool:
+    """Whether a size inside follows the batch."""
+    found: list[Rows] = []
+    replace(value, Rows, found.append)
+    return bool(found)

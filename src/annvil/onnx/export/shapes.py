@@ -1,0 +1,196 @@
+"""Other shapes and orders of the same numbers, tensors put together and taken apart, tensors of one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from annvil.graph import Value
+from annvil.onnx.export.dynamic_batch import Rows
+from annvil.onnx.export.writer import Operand, Traced, Writer, fixed, shape_of, writes
+
+aten = torch.ops.aten
+
+
+@writes(aten.view, aten.reshape, aten._unsafe_view, aten.flatten, aten.unflatten, aten.unsqueeze, aten.squeeze)
+def reshape(w: Writer, x: Traced, *_: Any, **__: Any) -> Any:
+    if len(w.node.args) > 1 and isinstance(w.node.args[1], torch.dtype):
+        raise w.refusal("bits cannot be looked at as another type")
+    if w.result.shape == x.shape:
+        return x
+    if x.fill is not None and not x.value:
+        return Traced(w.result.shape, x.dtype, fill=x.fill)
+    return w.reshape(w.value(x), w.result.shape)
+
+
+@writes(aten.transpose)
+def transpose(w: Writer, x: Traced, a: int, b: int) -> Value:
+    order = list(range(len(x.shape)))
+    order[a], order[b] = order[b], order[a]
+    return w.transpose(w.value(x), order)
+
+
+@writes(aten.t, aten.numpy_T, aten.mT)
+def turned(w: Writer, x: Traced) -> Value:
+    order = list(range(len(x.shape)))
+    if len(order) > 1:
+        order[-2:] = order[:-3:-1]
+    return w.transpose(w.value(x), order)
+
+
+@writes(aten.permute)
+def permute(w: Writer, x: Traced, order: Sequence[int]) -> Value:
+    return w.transpose(w.value(x), [axis % len(order) for axis in order])
+
+
+@writes(aten.expand)
+def expand(w: Writer, x: Operand, sizes: Sequence[Any], *, implicit: bool = False) -> Any:
+    if w.result.shape == shape_of(x):
+        return x
+    if isinstance(x, Traced) and x.fill is not None and not x.value:
+        return Traced(w.result.shape, x.dtype, fill=x.fill)
+    return w.op("Expand", w.value(x), w.sizes(w.result.shape))
+
+
+@writes(aten.repeat)
+def repeat(w: Writer, x: Operand, times: Sequence[Any]) -> Value:
+    """Every axis is split in two, and the first of the two, of one, expanded."""
+    sizes = [1] * (len(times) - len(shape_of(x))) + list(shape_of(x))
+    if all(time == 1 for time in times):
+        return w.reshape(w.value(x), w.result.shape)
+    if all(time == 1 or size == 1 for time, size in zip(times, sizes, strict=True)):
+        return w.op("Expand", w.reshape(w.value(x), sizes), w.sizes(w.result.shape))
+    pairs = [one for size in sizes for one in (1, size)]
+    wide = [one for time, size in zip(times, sizes, strict=True) for one in (time, size)]
+    return w.reshape(w.op("Expand", w.reshape(w.value(x), pairs), w.sizes(wide)), w.result.shape)
+
+
+@writes(aten.repeat_interleave)
+def repeat_interleave(w: Writer, x: Traced, times: Any, dim: int | None = None, **_: Any) -> Value:
+    if isinstance(times, Traced | Tensor):
+        raise w.refusal("counts that are a tensor make a shape that hangs on values")
+    sizes = list(x.shape)
+    if dim is None:
+        raise w.refusal("without a dim it puts rows into one line")
+    dim %= len(sizes)
+    wide = [*sizes[: dim + 1], times, *sizes[dim + 1 :]]
+    value = w.op("Expand", w.op("Unsqueeze", w.value(x), w.ints(dim + 1)), w.sizes(wide))
+    return w.reshape(value, w.result.shape)
+
+
+@writes(aten.cat)
+def cat(w: Writer, parts: Sequence[Operand], dim: int = 0) -> Value:
+    filled = [w.value(part, w.result.dtype) for part in parts if 0 not in shape_of(part)]
+    axis = dim % len(w.result.shape)
+    return filled[0] if len(filled) == 1 else w.op("Concat", *filled, axis=axis)
+
+
+@writes(aten.stack)
+def stack(w: Writer, parts: Sequence[Operand], dim: int = 0) -> Value:
+    dim %= len(w.result.shape)
+    ones = [w.op("Unsqueeze", w.value(part, w.result.dtype), w.ints(dim)) for part in parts]
+    return w.op("Concat", *ones, axis=dim)
+
+
+@writes(aten.split, aten.chunk, aten.split_with_sizes, aten.tensor_split, aten.unsafe_split, aten.unsafe_chunk)
+@writes(aten.unsafe_split_with_sizes)
+def split(w: Writer, x: Traced, _parts: Any, dim: int = 0) -> list[Value]:
+    dim %= len(x.shape)
+    found, start = [], 0
+    for meta in w.node.results:
+        assert meta is not None
+        (size,) = fixed(w, [meta.shape[dim]], "the size of the parts")
+        found.append(part_of(w, w.value(x), dim, start, start + size))
+        start += size
+    return found
+
+
+@writes(aten.unbind)
+def unbind(w: Writer, x: Traced, dim: int = 0) -> list[Value]:
+    dim %= len(x.shape)
+    return [
+        w.op("Gather", w.value(x), w.graph.constant(place, "int64"), axis=dim) for place in range(len(w.node.results))
+    ]
+
+
+def part_of(w: Writer, value: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
+    """A slice along one axis."""
+    return w.op("Slice", value, w.ints(start), w.ints(stop), w.ints(axis), w.ints(step))
+
+
+@writes(aten.flip)
+def flip(w: Writer, x: Traced, dims: Sequence[int]) -> Value:
+    value, n = w.value(x), len(dims)
+    least = -(2**62)
+    return w.op("Slice", value, w.ints(*[-1] * n), w.ints(*[least] * n), w.ints(*dims), w.ints(*[-1] * n))
+
+
+@writes(aten.roll)
+def roll(w: Writer, x: Traced, shifts: Any, dims: Any = ()) -> Value:
+    if not dims:
+        raise w.refusal("without dims it puts rows into one line")
+    value = w.value(x)
+    for shift, dim in zip(shifts, dims, strict=True):
+        (size,) = fixed(w, [x.shape[dim]], "the axis")
+        cut = -shift % size
+        if cut:
+            ends = part_of(w, value, dim, cut, size), part_of(w, value, dim, 0, cut)
+            value = w.op("Concat", *ends, axis=dim)
+    return value
+
+
+@writes(aten.constant_pad_nd, aten.pad, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d)
+@writes(aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d)
+def pad(w: Writer, x: Traced, sizes: Sequence[Any], mode: Any = "constant", value: float | None = None) -> Value:
+    name = w.node.op._opname
+    if name != "pad":
+        value = mode if name == "constant_pad_nd" and not isinstance(mode, str) else value
+        mode = "reflect" if "reflection" in name else "replicate" if "replication" in name else "constant"
+    n = len(x.shape)
+    around = [0] * (2 * n)
+    for place, size in enumerate(fixed(w, sizes, "a margin")):
+        around[n - 1 - place // 2 + (n if place % 2 else 0)] = size
+    kinds = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
+    if mode not in kinds:
+        raise w.refusal(f"padding of the kind {mode!r} is not known here")
+    filler = [w.scalar(value or 0)] if mode == "constant" else []
+    return w.op("Pad", w.value(x), w.ints(*around), *filler, mode=kinds[mode])
+
+
+@writes(aten.zeros, aten.zeros_like, aten.new_zeros, aten.empty, aten.empty_like, aten.new_empty)
+def zeros(w: Writer, *_: Any, **__: Any) -> Any:
+    return filled(w, 0)
+
+
+@writes(aten.ones, aten.ones_like, aten.new_ones)
+def ones(w: Writer, *_: Any, **__: Any) -> Any:
+    return filled(w, 1)
+
+
+@writes(aten.full, aten.full_like, aten.new_full)
+def full(w: Writer, x: Any, *rest: Any, **named: Any) -> Any:
+    number = named.get("fill_value", rest[-1] if rest else 0)
+    if isinstance(number, Rows):
+        return w.op("Expand", w.value(number, w.result.dtype), w.sizes(w.result.shape))
+    return filled(w, number)
+
+
+def filled(w: Writer, number: float) -> Any:
+    """One number everywhere; its nodes are made when somebody needs them."""
+    shape = w.result.shape
+    if any(isinstance(size, Rows) for size in shape):
+        return Traced(shape, w.result.dtype, fill=number)
+    return torch.full(shape, number, dtype=w.result.dtype)
+
+
+@writes(aten.arange)
+def arange(w: Writer, *bounds: Any, **_: Any) -> Value:
+    start, stop, step = {1: (0, *bounds, 1), 2: (*bounds, 1), 3: bounds}[len(bounds)]
+    if isinstance(start, Rows) or isinstance(step, Rows) or not isinstance(stop, Rows):
+        raise w.refusal("only its end may follow the number of rows")
+    steps = w.op("Expand", w.scalar(step, torch.int64), w.sizes(w.result.shape))
+    counted = w.op("CumSum", steps, w.graph.constant(0, "int64"), exclusive=1)
+    return w.cast(counted if start == 0 else w.op("Add", counted, w.scalar(start, torch.int64)), w.result.dtype)
