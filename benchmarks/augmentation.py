@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from annvil.augmenting import Augment, Mixing, Moment
-from annvil.data.images import ImageForm
-from annvil.models.convolutional_sizes import SIZES, architecture_for, recipe_for
+from annvil.data.batch_transform import Augment, Mixing, Moment
+from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
+from annvil.kinds.pictures.form import ImageForm
 from annvil.networks.convolutional import ConvolutionalNetwork
 from annvil.preparation.augmentation import Augmentation
 from annvil.training import Member, train_population

@@ -18,13 +18,14 @@ import numpy as np
 
 from annvil.bundle import export, save
 from annvil.comparison.jobs import make_job
-from annvil.data import read
-from annvil.explanation import explain_picture, open_subject
-from annvil.explanation.galleries import results_of
-from annvil.explanation.saliency import Saliency
-from annvil.explanation.sanity import deletions
+from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
+from annvil.kinds.pictures.explanation.explain import explain_picture
+from annvil.kinds.pictures.explanation.faithfulness import deletions
+from annvil.kinds.pictures.explanation.galleries import results_of
+from annvil.kinds.pictures.explanation.saliency import Saliency
+from annvil.kinds.pictures.explanation.subject import open_subject
+from annvil.kinds.tables.reading import read
 from annvil.models.contract import Context, Deadline, Effort
-from annvil.models.convolutional import Convolutional
 
 SOURCES = {"fashion": ("fashion_mnist", 8), "mnist": ("mnist", 6), "clothing": ("clothing_small.zip", 4)}
 """Name → source and epochs."""

@@ -36,7 +36,7 @@ BEGIN, END = "<!-- images: begin -->", "<!-- images: end -->"
 
 def pictures(name: str) -> tuple[Any, Any, Any, Any]:
     """Training and test pictures uint8 ``(n, height, width, channels)`` and classes, as the source parts them."""
-    from annvil.data import read
+    from annvil.kinds.tables.reading import read
 
     dataset = read(path_of(name))
     test = dataset.official_test
@@ -201,10 +201,10 @@ def study(name: str, rows: int, budget: str, study_budget: str) -> Iterator[str]
 
 def affinity(names: list[str]) -> Iterator[str]:
     """What a network that has seen no changed pictures still tells of them, by change."""
-    from annvil.data import read
-    from annvil.models import Context, Split
-    from annvil.models.affinity import measure_affinities
-    from annvil.models.convolutional_sizes import SIZES, architecture_for, recipe_for
+    from annvil.kinds.pictures.contenders.invariance import measure_affinities
+    from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
+    from annvil.kinds.tables.reading import read
+    from annvil.models.contract import Context, Split
 
     for name in names:
         dataset = read(path_of(name))
@@ -215,10 +215,10 @@ def affinity(names: list[str]) -> Iterator[str]:
 
 
 def speed(name: str) -> Iterator[str]:
-    """Pictures and work a second of each size, as `annvil.models.picture_speed` measures them."""
-    from annvil.data import read
-    from annvil.models.convolutional_sizes import SIZES, architecture_for, work_of
-    from annvil.models.picture_speed import work_per_second
+    """Pictures and work a second of each size, as `annvil.kinds.pictures.contenders.throughput` measures them."""
+    from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, work_of
+    from annvil.kinds.pictures.contenders.throughput import work_per_second
+    from annvil.kinds.tables.reading import read
 
     dataset = read(path_of(name))
     for size in SIZES:

@@ -25,13 +25,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
-from annvil.data import inner_splits, outer_splits, read
+from annvil.data.splits import inner_splits, outer_splits
 from annvil.data.table import Dataset
-from annvil.models import Context, Effort, Job, Split
-from annvil.models.dense import DenseArchitecture, DenseNetworks
-from annvil.models.network_ensemble import NetworkEnsemble
+from annvil.kinds.tables.reading import read
+from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.networks.dense_networks import DenseArchitecture, DenseNetworks
+from annvil.models.networks.ensemble import NetworkEnsemble
+from annvil.models.networks.shared_ensemble import SharedEnsembles
 from annvil.models.selection import row_losses
-from annvil.models.shared_ensemble import SharedEnsembles
 from annvil.preparation import LinearPreparation, TargetScaling, TreePreparation
 
 TARGETS = {

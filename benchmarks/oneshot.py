@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from annvil.models.starts import Start, shipped_start
+from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
 from annvil.networks.transfer import transfer_network
 from annvil.run.starting import start_of
 

@@ -80,10 +80,10 @@ def _status(name: str) -> float:
 
 def measure(path: Path, workers: int, epochs: int) -> dict[str, Any]:
     """All stages, in this process."""
-    from annvil.data.images import read_images
+    from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
+    from annvil.kinds.pictures.contenders.training import train_on_pictures
+    from annvil.kinds.pictures.reading.read_images import read_images
     from annvil.models.contract import Context, Split
-    from annvil.models.convolutional_sizes import SIZES, architecture_for, recipe_for
-    from annvil.models.picture_training import train_on_pictures
 
     watch, stages = Watch(), {}
     read_images(path, workers=workers)

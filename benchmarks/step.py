@@ -21,12 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from annvil.networks import SharedEnsemble
-from annvil.training import Member, Recipe, roads
-from annvil.training.allocator import freed_memory_kept
-from annvil.training.engine import _check
-from annvil.training.job import Job, Workspace
-from annvil.training.nodes import CONVOLUTIONS, PRODUCTS, multiplications
-from annvil.training.pack import Pack
+from annvil.training import Member, Recipe
+from annvil.training.graph.nodes import CONVOLUTIONS, PRODUCTS, multiplications
+from annvil.training.loop import execution as roads
+from annvil.training.loop.engine import _check
+from annvil.training.loop.job import Job, Workspace
+from annvil.training.loop.pack import Pack
+from annvil.training.system.allocator import freed_memory_kept
 
 PASSES = 10
 

@@ -19,14 +19,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from annvil.charts.alone import alone
-from annvil.charts.labels import text_width
-from annvil.charts.svg import Drawing, element
-from annvil.training import Member, Recipe, roads
-from annvil.training.engine import _check
-from annvil.training.job import Job, Workspace, bind_step
-from annvil.training.nodes import Node, Trace, aten, nodes_in
-from annvil.training.recording import step_function, traceable
+from annvil.plots.labels import text_width
+from annvil.plots.standalone import alone
+from annvil.plots.svg import Drawing, element
+from annvil.training import Member, Recipe
+from annvil.training.graph.nodes import Node, Trace, aten, nodes_in
+from annvil.training.graph.recording import step_function, traceable
+from annvil.training.loop import execution as roads
+from annvil.training.loop.engine import _check
+from annvil.training.loop.job import Job, Workspace, bind_step
 
 TARGET = Path(__file__).parents[1] / "docs" / "engine-step.svg"
 MEMBERS, BATCH = 64, 32
@@ -53,7 +54,7 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # as in `annvil.training.tracing`
+        return False  # as in `annvil.training.graph.tracing`
 
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = op(*args, **(kwargs or {}))

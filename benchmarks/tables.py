@@ -50,7 +50,7 @@ def reference_scores(path: Path, target: str, run_folder: Path) -> dict[str, lis
     """Scores of the references on the outer folds of the first repeat of that run."""
     import annvil
     from annvil.comparison.jobs import outer_jobs, rows_used
-    from annvil.metrics import metric_named
+    from annvil.tasks.metrics import metric_named
 
     dataset = annvil.read(path, target=target)
     comparison = annvil.open_run(run_folder).comparison

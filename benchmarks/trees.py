@@ -23,8 +23,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from annvil.data import inner_splits, outer_splits, read
-from annvil.models import Context, Effort, Job, Options, Split
+from annvil.data.splits import inner_splits, outer_splits
+from annvil.kinds.tables.reading import read
+from annvil.models.contract import Context, Effort, Job, Options, Split
 from annvil.models.selection import Candidate, best_of, row_losses, try_candidates
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, PATIENCE, ROUNDS, Growth

@@ -36,8 +36,8 @@ from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import Evidence, find
 from annvil.data.table import Column, Dataset, Field, Table
-from annvil.metrics import METRICS, Metric
-from annvil.task import Task
+from annvil.tasks.metrics import METRICS, Metric
+from annvil.tasks.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FAMILIES = {"dummy": "dummy", "linear": "linear", "net": "network"}
@@ -175,7 +175,7 @@ def part_shuffled(n_tables: int) -> None:
 def part_race(n_tables: int) -> None:
     """Noise targets through the whole comparison."""
     from annvil.comparison import Request, Store, compare
-    from annvil.models import contenders_for_tables
+    from annvil.kinds.tables.contenders import contenders_for_tables
 
     kinds: Counter[str] = Counter()
     recommended: Counter[str] = Counter()
@@ -192,7 +192,7 @@ def part_race(n_tables: int) -> None:
 
 def part_leaks(n_plants: int) -> None:
     """Columns that give the target away, among honest ones."""
-    from annvil.data import audit
+    from annvil.kinds.tables.audit import audit
 
     found, alarms, missed = 0, 0, Counter[str]()
     for seed in range(n_plants):
@@ -238,7 +238,7 @@ def part_curves(n_tables: int) -> None:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.tree import DecisionTreeClassifier
 
-    from annvil.comparison.powerlaw import fit_law, why_ill_behaved
+    from annvil.comparison.power_law import fit_law, why_ill_behaved
     from annvil.comparison.results import Anchor
 
     learners: list[Callable[[], Any]] = [

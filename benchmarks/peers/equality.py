@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import annvil
-from annvil.task import IntArray
+from annvil.tasks.task import IntArray
 from annvil.training import Member, Population, Recipe, train_population
-from annvil.training.batches import BatchShape, Layouts
+from annvil.training.loop.batches import BatchShape, Layouts
 from peers.table import GRU, IMAGES, LSTM, MIDDLE, SMALL, WIDE
 from peers.works import Work, keras_data, keras_network, network, tensors
 

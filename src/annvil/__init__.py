@@ -52,15 +52,15 @@ _let_keras_use_torch()
 
 if TYPE_CHECKING:
     from annvil.bundle import load
-    from annvil.data import read
     from annvil.errors import AnnvilError
+    from annvil.kinds.pictures.augmented_sets import augment
+    from annvil.kinds.pictures.contenders.pretraining import pretrain
+    from annvil.kinds.pictures.estimators import ImageClassifier, ImageRegressor
+    from annvil.kinds.tables.reading import read
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
-    from annvil.models.image_estimators import ImageClassifier, ImageRegressor
-    from annvil.models.pretraining import pretrain
     from annvil.preparation import Augmentation
-    from annvil.preparation.augmented_sets import augment
     from annvil.run import Run, fit, list_runs, open_run, resume
-    from annvil.workshop import Callback, Result, Results, find_learning_rate, log_uniform, train, tune_batch, uniform
+    from annvil.trainer import Callback, Result, Results, find_learning_rate, log_uniform, train, tune_batch, uniform
 
 __version__ = "0.1.0"
 
@@ -96,29 +96,29 @@ __all__ = [
 _HOMES = {
     "AnnvilError": "annvil.errors",
     "Augmentation": "annvil.preparation.augmentation",
-    "Callback": "annvil.workshop",
-    "ImageClassifier": "annvil.models.image_estimators",
-    "ImageRegressor": "annvil.models.image_estimators",
+    "Callback": "annvil.trainer",
+    "ImageClassifier": "annvil.kinds.pictures.estimators",
+    "ImageRegressor": "annvil.kinds.pictures.estimators",
     "MLPClassifier": "annvil.models.estimators",
     "MLPRegressor": "annvil.models.estimators",
-    "Result": "annvil.workshop",
-    "Results": "annvil.workshop",
+    "Result": "annvil.trainer",
+    "Results": "annvil.trainer",
     "Run": "annvil.run",
     "TabMClassifier": "annvil.models.estimators",
     "TabMRegressor": "annvil.models.estimators",
-    "augment": "annvil.preparation.augmented_sets",
-    "find_learning_rate": "annvil.workshop",
+    "augment": "annvil.kinds.pictures.augmented_sets",
+    "find_learning_rate": "annvil.trainer",
     "fit": "annvil.run",
     "list_runs": "annvil.run",
     "load": "annvil.bundle",
-    "log_uniform": "annvil.workshop",
+    "log_uniform": "annvil.trainer",
     "open_run": "annvil.run",
-    "pretrain": "annvil.models.pretraining",
-    "read": "annvil.data",
+    "pretrain": "annvil.kinds.pictures.contenders.pretraining",
+    "read": "annvil.kinds.tables.reading",
     "resume": "annvil.run",
-    "train": "annvil.workshop",
-    "tune_batch": "annvil.workshop",
-    "uniform": "annvil.workshop",
+    "train": "annvil.trainer",
+    "tune_batch": "annvil.trainer",
+    "uniform": "annvil.trainer",
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)

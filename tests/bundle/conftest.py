@@ -20,8 +20,8 @@ import pytest
 from annvil.bundle import export, load, save
 from annvil.data.table import Field, Table, table_from_columns
 from annvil.errors import BundleError
-from annvil.graph import ML, Graph, Value
-from annvil.task import Task
+from annvil.onnx.builder import ML, Graph, Value
+from annvil.tasks.task import Task
 
 SCHEMA = (Field("age", "number"), Field("city", "category"), Field("income", "number"))
 TASK = Task("binary", "buys", ("no", "yes"), "two labels")

@@ -15,8 +15,8 @@ import pytest
 
 import onnx
 from annvil.bundle import load
-from annvil.bundle.inspection import ALLOWED_OPERATORS, check_graph
 from annvil.errors import BundleError
+from annvil.onnx.validator import ALLOWED_OPERATORS, check_graph
 from onnx import TensorProto, helper, numpy_helper
 
 Build = Callable[[Path, Any], Path]

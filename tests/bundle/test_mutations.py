@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from annvil.bundle import load
-from annvil.bundle.inspection import check_graph
 from annvil.errors import BundleError
+from annvil.onnx.validator import check_graph
 
 PARTS = ("manifest.json", "model.onnx", "weights.safetensors")
 

@@ -9,10 +9,10 @@ from PIL import Image
 from tests.pictures import drawn
 
 from annvil.bundle import Predictor, export, load, save
-from annvil.data.images import ImageForm
 from annvil.data.table import Field
-from annvil.graph import Graph
-from annvil.task import Task
+from annvil.kinds.pictures.form import ImageForm
+from annvil.onnx.builder import Graph
+from annvil.tasks.task import Task
 
 FORM = ImageForm(12, 16, 3, "crop")
 SCHEMA, TASK = (Field("image", "image", form=FORM),), Task("regression", "brightness")

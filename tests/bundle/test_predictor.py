@@ -16,8 +16,8 @@ from annvil.bundle import InputNotice, Predictor, export, load, save
 from annvil.bundle.predictor import BLOCK_ROWS
 from annvil.data.table import Field, table_from_columns
 from annvil.errors import BundleError, DataError, RequestError
-from annvil.graph import Graph
-from annvil.task import Task
+from annvil.onnx.builder import Graph
+from annvil.tasks.task import Task
 
 
 @pytest.fixture

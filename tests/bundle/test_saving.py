@@ -11,8 +11,8 @@ import pytest
 
 from annvil.bundle import Info, load, load_weights, save
 from annvil.errors import BundleError, MachineError, RequestError
-from annvil.graph import Graph
-from annvil.task import Task
+from annvil.onnx.builder import Graph
+from annvil.tasks.task import Task
 
 
 def test_a_saved_model_says_what_the_hand_calculation_says(saved, example):

@@ -17,9 +17,9 @@ from typer.testing import CliRunner, Result
 from annvil.bundle import export, load, save
 from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
 from annvil.data.table import ColumnNote, Dataset, Field, Source, table_from_columns
-from annvil.graph import ML, Graph, Value
+from annvil.onnx.builder import ML, Graph, Value
 from annvil.run import RunSummary
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 SCHEMA = (Field("age", "number"), Field("city", "category"))
 TASK = Task("binary", "buys", ("no", "yes"), "it has two values")

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from annvil.bundle import export, save
-from annvil.data.images import images_from_arrays
-from annvil.graph import Graph, Value
-from annvil.task import Task
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import Task
 
 
 class Corner:

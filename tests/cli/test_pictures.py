@@ -12,9 +12,10 @@ from rich.console import Console
 
 from annvil.bundle import export, save
 from annvil.cli.progress import data_described
-from annvil.data.images import images_from_arrays, read_images
-from annvil.graph import Graph, Value
-from annvil.task import Task
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.kinds.pictures.reading.read_images import read_images
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import Task
 
 
 class Brightness:

@@ -10,8 +10,8 @@ import pytest
 from annvil.bundle import export, save
 from annvil.cli.predicting import harmless
 from annvil.data.table import Field
-from annvil.graph import Graph
-from annvil.task import Task
+from annvil.onnx.builder import Graph
+from annvil.tasks.task import Task
 
 HEADER = ["predicted_buys", "probability_no", "probability_yes"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annvil.comparison.race import RAISE_BUGS
+from annvil.comparison.cross_validation import RAISE_BUGS
 from annvil.data.table import Dataset, Table, table_from_columns
-from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
-from annvil.task import FloatArray, Task
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import FloatArray, Task
 
 
 @pytest.fixture(autouse=True)

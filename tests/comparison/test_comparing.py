@@ -12,8 +12,8 @@ import pytest
 from annvil.comparison import Comparison, Request, Store, compare
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
-from annvil.metrics import METRICS
 from annvil.models.contract import Effort
+from annvil.tasks.metrics import METRICS
 
 
 class Recorder:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annvil.comparison.allowances import most_useful_seconds, water_level
+from annvil.comparison.budget import most_useful_seconds, water_level
 from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, share_out
 from annvil.comparison.request import Request
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
-from annvil.metrics import METRICS
 from annvil.models.contract import Effort, Shape
+from annvil.tasks.metrics import METRICS
 
 
 def request_of(seconds: float = 60.0) -> Request:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from annvil.comparison.base_rates import base_rate
+from annvil.comparison.contrast import pair, side
 from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
-from annvil.comparison.sides import pair, side
 from annvil.comparison.verdict import Evidence, judge
-from annvil.comparison.words import inside, is_plural, of_unit, percent
 from annvil.errors import OutOfTime
-from annvil.metrics import METRICS
+from annvil.tasks.metrics import METRICS
+from annvil.text.phrases import inside, is_plural, of_unit, percent
 
 FAMILIES = {"dummy": "dummy", "linear": "linear", "trees": "trees", "net": "network", "wide": "network"}
 TITLES = {

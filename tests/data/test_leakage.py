@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annvil.data import Dataset, Table, read, table_from_columns
 from annvil.data.leakage import error_of, find_leaks
-from annvil.task import Task
+from annvil.data.table import Dataset, Table, table_from_columns
+from annvil.kinds.tables.reading import read
+from annvil.tasks.task import Task
 
 Plant = Callable[[np.random.Generator, np.ndarray, bool], tuple[str, Any]]
 

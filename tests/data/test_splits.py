@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annvil.data import Dataset, inner_splits, nested_subset, outer_splits, table_from_columns
-from annvil.data.splits import Rows
+from annvil.data.splits import Rows, inner_splits, nested_subset, outer_splits
+from annvil.data.table import Dataset, table_from_columns
 from annvil.errors import DataError
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 
 def dataset(

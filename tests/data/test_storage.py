@@ -6,7 +6,7 @@ import pytest
 from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import ColumnNote, Dataset, Source, table_from_columns
 from annvil.errors import DataError
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 
 def made(task: Task, y: np.ndarray, time: np.ndarray | None) -> Dataset:

@@ -11,8 +11,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import roc_auc_score
 
 from annvil.data.table import Table, table_from_columns
-from annvil.explanation import importance
-from annvil.explanation.permutation import FEWEST_ROWS, STUDENT_975
+from annvil.explanation.permutation import FEWEST_ROWS, STUDENT_975, importance
 
 
 def mean_squared_error(y, outputs):

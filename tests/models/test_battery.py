@@ -11,9 +11,10 @@ import onnxruntime as ort
 import pytest
 
 from annvil.data.table import Dataset, table_from_columns
-from annvil.graph import Graph
-from annvil.models import Context, Deadline, Effort, Job, Options, Shape, Split, contenders_for_tables
-from annvil.task import Task
+from annvil.kinds.tables.contenders import contenders_for_tables
+from annvil.models.contract import Context, Deadline, Effort, Job, Options, Shape, Split
+from annvil.onnx.builder import Graph
+from annvil.tasks.task import Task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
 KINDS = ["binary", "multiclass", "regression"]

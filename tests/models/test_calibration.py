@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annvil.graph import Graph
 from annvil.models.calibration import SMALLEST, VectorScaling, fit_calibration
-from annvil.task import Task
+from annvil.onnx.builder import Graph
+from annvil.tasks.task import Task
 
 BINARY = Task("binary", "y", ("no", "yes"))
 THREE = Task("multiclass", "y", ("a", "b", "c"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from annvil.data.table import Dataset, table_from_columns
-from annvil.models import Context, Effort, Job, Split
+from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 ROWS = np.arange(6)
 JOB = Job("j", ROWS, (Split(ROWS[3:], ROWS[:3]), Split(ROWS[:3], ROWS[3:])), 0)

@@ -10,12 +10,12 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from annvil.data.table import Dataset, table_from_columns
-from annvil.models import Context, Effort, Job, Split
 from annvil.models import linear as linear_module
+from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.linear import PENALTIES, Linear
 from annvil.models.linear_fits import RidgePath, fit_logistic
 from annvil.models.selection import row_losses
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 
 @pytest.mark.parametrize("shape", [(80, 5), (12, 40)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annvil.models import Shape
+from annvil.models.contract import Shape
 from annvil.models.neighbours import MOST_COLUMNS, MOST_ROWS, REACH, Kernel, Memory, Neighbours
 
 LINE = np.array([[0.0], [1.0], [2.0], [4.0]], dtype=np.float32)

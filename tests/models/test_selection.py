@@ -16,7 +16,7 @@ from annvil.models.selection import (
     row_losses,
     try_candidates,
 )
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 ROWS = np.array([7, 3, 9, 1])
 JOB = Job("k", ROWS, (Split(np.array([7, 3]), np.array([1, 9])), Split(np.array([9, 1]), np.array([3]))), 0)

@@ -11,18 +11,19 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
-from annvil.bundle.inspection import check_graph
 from annvil.data.table import Dataset, table_from_columns
-from annvil.explanation import importance
-from annvil.graph import Graph
-from annvil.metrics import METRICS
-from annvil.models import Context, Effort, Job, Shape, Split, contenders_for_tables
+from annvil.explanation.permutation import importance
+from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.models.calibration import LabelScaling, fit_calibration
+from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.models.linear_fits import fit_labels
 from annvil.models.selection import row_losses
 from annvil.models.trees import MOST_LABELS, BoostedTrees
+from annvil.onnx.builder import Graph
+from annvil.onnx.validator import check_graph
 from annvil.preparation import TreePreparation
-from annvil.task import Task
+from annvil.tasks.metrics import METRICS
+from annvil.tasks.task import Task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
 TASK = Task("multilabel", "labels", ("a", "b", "c"))

@@ -11,12 +11,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from threadpoolctl import threadpool_limits
 
 from annvil.data.table import Dataset, table_from_columns
-from annvil.models import Context, Deadline, Effort, Job, Shape, Split
 from annvil.models import trees_growth as growth_module
+from annvil.models.contract import Context, Deadline, Effort, Job, Shape, Split
 from annvil.models.selection import row_losses
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, Growth, grow_trees
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 SMALL = Growth(0.1, 7, 5, 0.0, 0.5)
 
@@ -119,7 +119,8 @@ def test_real_tables_are_not_worse_than_the_defaults_by_more_than_the_spread(nam
     folder = os.environ.get("ANNVIL_DATA")
     if folder is None:
         pytest.skip("ANNVIL_DATA is not set")
-    from annvil.data import inner_splits, outer_splits, read
+    from annvil.data.splits import inner_splits, outer_splits
+    from annvil.kinds.tables.reading import read
     from annvil.preparation import TreePreparation
 
     dataset = read(Path(folder) / "tables" / f"{name}.csv", target=target)

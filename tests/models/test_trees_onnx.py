@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from annvil.graph import Graph
 from annvil.models.trees_onnx import forest_of, round_down, write_forest
+from annvil.onnx.builder import Graph
 
 
 def run(forest, n_outputs, features):

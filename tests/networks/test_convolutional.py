@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 import torch
 
-from annvil.graph import Graph
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer, Stem
+from annvil.onnx.builder import Graph
 
 PIXELS = torch.randint(0, 256, (5, 12, 10, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from annvil.graph import Graph
 from annvil.networks import (
     DenseNetwork,
     PeriodicEmbedding,
@@ -19,10 +18,11 @@ from annvil.networks import (
     quantile_edges,
 )
 from annvil.networks import embeddings as embeddings_module
+from annvil.onnx.builder import Graph
 from annvil.training import Member, Recipe, train_population
-from annvil.training.engine import _check
-from annvil.training.job import Workspace
-from annvil.training.pack import Pack
+from annvil.training.loop.engine import _check
+from annvil.training.loop.job import Workspace
+from annvil.training.loop.pack import Pack
 
 N_NUMBERS, CARDINALITIES = 7, [3, 11]
 DRAW = torch.Generator().manual_seed(1)

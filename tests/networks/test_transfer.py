@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from annvil.bundle.inspection import check_graph
 from annvil.errors import BundleError
-from annvil.graph import Graph
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.networks.restoring import restore
 from annvil.networks.transfer import LAYER_DECAY, scaling, transfer_network, working_size
+from annvil.onnx.builder import Graph
+from annvil.onnx.validator import check_graph
 
 SMALL = ConvolutionalArchitecture(16, 16, 1, 5, stem_channels=4, layers=(Layer(6, True), Layer(8)))
 

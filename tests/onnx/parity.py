@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from annvil.graph import Graph
+from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
 
 ROWS = 10_000

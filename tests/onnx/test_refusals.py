@@ -57,7 +57,7 @@ def test_the_mode_comes_back_and_weights_stay() -> None:
     net[1].eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     net.requires_grad_(True)
-    from annvil.graph import Graph
+    from annvil.onnx.builder import Graph
     from annvil.onnx.export import export_module
 
     graph = Graph()

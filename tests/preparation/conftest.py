@@ -13,9 +13,9 @@ import onnxruntime
 import pytest
 
 from annvil.data.table import Table, table_from_columns
-from annvil.graph import Graph
+from annvil.onnx.builder import Graph
 from annvil.preparation import Preparation
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 BINARY = Task("binary", "answer", ("no", "yes"))
 

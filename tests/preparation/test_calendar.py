@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from annvil.graph import Graph
+from annvil.onnx.builder import Graph
 from annvil.preparation.calendar import EARLIEST, LATEST, PARTS, calendar_part, write_calendar_part
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardSca
 
 from annvil.data.table import table_from_columns
 from annvil.preparation import LinearPreparation, NetworkPreparation, TreePreparation
-from annvil.preparation.learning import normal_scores, summarise
+from annvil.preparation.column_statistics import normal_scores, summarise
 
 RNG = np.random.default_rng(0)
 
@@ -155,7 +155,7 @@ class TestNormalScores:
     def test_skewness_is_scipys(self):
         from scipy.stats import skew
 
-        from annvil.preparation.learning import _skewness
+        from annvil.preparation.column_statistics import _skewness
 
         values = np.stack([RNG.exponential(size=300), -RNG.exponential(size=300), RNG.normal(size=300)], axis=1)
         values[:10, 1] = np.nan

@@ -64,7 +64,7 @@ def test_shapes_are_as_promised(kind, fit, training_rows):
 def test_the_order_of_training_rows_does_not_matter(kind, training_rows, hostile_rows):
     rows = training_rows().take(np.arange(200))
     y, order = np.arange(200) % 2, np.random.default_rng(0).permutation(200)
-    from annvil.task import Task
+    from annvil.tasks.task import Task
 
     task = Task("binary", "t", ("no", "yes"))
     one = kind.fit(rows, y=y, task=task)
@@ -143,7 +143,7 @@ def test_what_is_said_of_a_network_preparation():
 
 @every_kind
 def test_members_that_share_a_preparation_share_its_nodes(kind, fit, training_rows):
-    from annvil.graph import Graph
+    from annvil.onnx.builder import Graph
 
     fitted = fit(kind, training_rows())
     graph = Graph()

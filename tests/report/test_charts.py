@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from annvil.charts import labels, scale
+from annvil.plots import labels, scale
+from annvil.plots.charts.confusion import confusion
+from annvil.plots.charts.fold_scores import Strip, fold_scores
+from annvil.plots.charts.intervals import Estimate, interval_bars
+from annvil.plots.charts.learning import Curve, crossing
+from annvil.plots.charts.pareto import Offer, frontier, pareto
+from annvil.plots.charts.posterior import Belief, posterior, student_density
+from annvil.plots.charts.training import History, training
 from annvil.report import figures
-from annvil.report.charts.confusion import confusion
-from annvil.report.charts.fold_scores import Strip, fold_scores
-from annvil.report.charts.intervals import Estimate, interval_bars
-from annvil.report.charts.learning import Curve, crossing
-from annvil.report.charts.pareto import Offer, frontier, pareto
-from annvil.report.charts.posterior import Belief, posterior, student_density
-from annvil.report.charts.training import History, training
 
 from .views import VIEWS
 

@@ -17,8 +17,8 @@ import pytest
 
 from annvil.report import render, usage_snippets
 from annvil.report.glossary import TERMS, Glossary
-from annvil.safe import clean
-from annvil.task import Task
+from annvil.tasks.task import Task
+from annvil.text.safe import clean
 
 from .hostile import HOSTILE, PWN
 from .views import VIEWS, bare, binary, multiclass, regression

@@ -23,12 +23,12 @@ from annvil.comparison.results import (
     Standing,
     Verdict,
 )
-from annvil.data import Finding
+from annvil.data.findings import Finding
 from annvil.data.table import ColumnNote, Source
-from annvil.explanation import Importance
-from annvil.metrics import METRICS, metrics_for
+from annvil.explanation.permutation import Importance
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, usage_snippets
-from annvil.task import Task
+from annvil.tasks.metrics import METRICS, metrics_for
+from annvil.tasks.task import Task
 
 CONTENDERS = {
     "boosted-trees": ("Boosted trees", "trees", 11.3, 48_210, 312_480, 0.21),

@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 
 import annvil
-from annvil.models import contenders_for_tables  # noqa: F401 (imported before forking)
+from annvil.kinds.tables.contenders import contenders_for_tables  # noqa: F401 (imported before forking)
 from annvil.models.contract import Deadline
 from annvil.run import fitting, reporting, shipping  # noqa: F401
 

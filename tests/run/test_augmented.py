@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.images import read_images
+from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.preparation.augmentation import Augmentation
 from annvil.run.augmented import augmentation_samples, exhibit, tried_in
 

@@ -10,12 +10,13 @@ import pytest
 from sklearn.datasets import load_digits
 
 from annvil.bundle import Predictor, export
-from annvil.data.images import images_from_arrays
 from annvil.data.table import Dataset
-from annvil.models import Context, Deadline, Effort, Job, Split, contenders_for
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.kinds.registry import contenders_for
+from annvil.models.contract import Context, Deadline, Effort, Job, Split
 from annvil.run import eight_bits
 from annvil.run.eight_bits import try_eight_bits
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 COMPARISON = SimpleNamespace(metric="accuracy", worth=0.01)
 NUMBERS = re.compile(

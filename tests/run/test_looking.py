@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from annvil.data.images import images_from_arrays
 from annvil.data.table import Dataset
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Deadline
 from annvil.run import looking
-from annvil.task import Task
+from annvil.tasks.task import Task
 
 TASK = Task("multiclass", "pet", ("cat", "dog", "cow"))
 

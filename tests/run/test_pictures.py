@@ -10,10 +10,10 @@ from sklearn.datasets import load_digits
 import annvil
 from annvil.comparison import Store
 from annvil.errors import DataError, RequestError
-from annvil.exhibits import read_exhibits
-from annvil.run.intake import _Decoding
+from annvil.run.load import _Decoding
 from annvil.run.pictures import _of_classes, _of_labels, _shrunk
-from annvil.task import Task
+from annvil.sections import read_exhibits
+from annvil.tasks.task import Task
 
 
 class Heard:
@@ -132,7 +132,7 @@ def test_large_pictures_are_shrunk_to_be_shown():
 
 def test_decoding_is_told_by_tenths_and_not_too_often(monkeypatch):
     clock = iter(np.arange(0.0, 100.0, 0.5))
-    monkeypatch.setattr("annvil.run.intake.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("annvil.run.load.time.monotonic", lambda: float(next(clock)))
     listener = Heard()
     progress = _Decoding(listener)
     for done in range(100, 1001, 100):
@@ -141,7 +141,7 @@ def test_decoding_is_told_by_tenths_and_not_too_often(monkeypatch):
 
 
 def test_groups_of_pictures_are_found_from_any_folder(photos, tmp_path, monkeypatch):
-    from annvil.run.intake import lasting_groups
+    from annvil.run.load import lasting_groups
 
     monkeypatch.chdir(tmp_path)
     Path("groups.csv").write_text("path,group\n")

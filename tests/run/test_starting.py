@@ -9,12 +9,12 @@ from sklearn.datasets import load_digits
 
 import annvil
 from annvil.bundle import export, save
-from annvil.data import read
 from annvil.errors import BundleError, DataError, RequestError
-from annvil.models import Context, Effort, Job, Split
+from annvil.kinds.pictures.contenders.pretrained import Card, Start, Taught, write_start
+from annvil.kinds.pictures.contenders.transfer_learning import Transfer
+from annvil.kinds.tables.reading import read
+from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
-from annvil.models.starts import Card, Start, Taught, write_start
-from annvil.models.transfer import Transfer
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.run.request import FitRequest
 from annvil.run.starting import check_start, lasting_backbone, refusal_of, start_of
@@ -97,7 +97,7 @@ def test_a_network_that_learnt_from_these_pictures_stays_out(tmp_path, digits, p
 
 
 def _fashion():
-    from annvil.models.starts import shipped_start
+    from annvil.kinds.pictures.contenders.pretrained import shipped_start
 
     return shipped_start().taught[0].sha256
 
@@ -116,7 +116,7 @@ def test_a_run_starts_from_it_and_notices_another_when_it_goes_on(tmp_path, pret
     found = load_digits()
     small = np.isin(found.target, (0, 1, 7))
     X, y = np.rint(found.images[small][:120] * 255 / 16).astype(np.uint8), found.target[small][:120]
-    from annvil.models import registry
+    from annvil.kinds.pictures.contenders import registry
 
     only = lambda start, refusal: [Dummy(), Transfer(start, refusal)]  # noqa: E731
     monkeypatch.setattr(registry, "contenders_for_pictures", only)

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 import annvil
 from annvil.cli.app import app
 from annvil.errors import DataError, RequestError
+from annvil.kinds.pictures.studies import DenseAndConvolutional, Finding
 from annvil.run import studying
 from annvil.run.folder import RunFolder, RunState
 from annvil.run.request import FitRequest
-from annvil.studies import DenseAndConvolutional, Finding
 
 FOUND = DenseAndConvolutional((Finding("structure", "Shuffled", "90% → 90%", "98% → 88%", "As theory has it."),))
 

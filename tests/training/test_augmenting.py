@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from annvil.errors import RequestError
 from annvil.training import Member, Mixing, Moment, Population, Recipe, train_population
-from annvil.training.batches import mix
-from annvil.training.losses import make_loss
+from annvil.training.loop.batches import mix
+from annvil.training.losses.resolve import make_loss
 
 NUMBERS, CLASSES = table()
 

@@ -11,7 +11,7 @@ from tests.training.helpers import ROWS, equal, members, seeded, table, weights
 from torch import Tensor, nn
 
 from annvil.training import Member, Population, Recipe, train_population
-from annvil.training.modules import KeyedDropout, begin, with_keyed_noise
+from annvil.training.compat.dropout_noise import KeyedDropout, begin, with_keyed_noise
 
 NUMBERS, CLASSES = table()
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.networks import Dropout
-from annvil.training import Member, Muon, Population, Recipe, running, train_population
-from annvil.training.batches import BatchShape, Layouts
+from annvil.training import Member, Muon, Population, Recipe, train_population
+from annvil.training.loop import run as running
+from annvil.training.loop.batches import BatchShape, Layouts
 
 NUMBERS, CLASSES = table()
 

@@ -3,7 +3,7 @@
 `manifest.json` begins with ``"seal"``: the SHA-256 of everything in the file after it. With the SHA-256 and size of
 every part listed below it, one flipped byte anywhere is noticed before anything is parsed. The seal is no signature: it
 tells damage from intact, not friend from stranger. Against strangers stand the strict types here, the checks of
-`annvil.bundle.inspection`, and that nothing in a bundle is ever executed as Python.
+`annvil.onnx.validator`, and that nothing in a bundle is ever executed as Python.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from annvil.data.images import ImageForm
 from annvil.data.table import Field, Kind
 from annvil.errors import BundleError
-from annvil.task import Label, Task, TaskKind
+from annvil.kinds.pictures.form import ImageForm
+from annvil.tasks.task import Label, Task, TaskKind
 
 FORMAT = "annvil.bundle"
 FORMAT_VERSION = 1
@@ -101,7 +101,7 @@ class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FormRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`annvil.data.images.ImageForm` as it is written."""
+    """`annvil.kinds.pictures.ImageForm` as it is written."""
 
     height: Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
     width: Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
@@ -112,7 +112,7 @@ class FormRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TaskRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`annvil.task.Task` as it is written."""
+    """`annvil.tasks.task.Task` as it is written."""
 
     kind: TaskKind
     target: str

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.bundle.inspection import check_graph
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
 from annvil.bundle.storage import Storage
 from annvil.data.table import Field, Inputs, graph_inputs
 from annvil.errors import BundleError, RequestError
-from annvil.label_scores import decide_labels
-from annvil.metrics import decide
-from annvil.task import FloatArray, Label, Task
+from annvil.onnx.validator import check_graph
+from annvil.tasks.label_metrics import decide_labels
+from annvil.tasks.metrics import decide
+from annvil.tasks.task import FloatArray, Label, Task
 
 BLOCK_ROWS = 1024
 """Rows given to the graph at once. Measured: as quick as 4096 or 16384 with every contender, and nearest neighbours
@@ -103,7 +103,7 @@ class Predictor:
 
     def conform(self, rows: Any, *, where: str = "the rows to predict") -> tuple[Inputs, tuple[str, ...]]:
         """The rows as inputs of exactly this schema, and notices for people; ``where`` names the rows in errors."""
-        from annvil.data.conforming import conform
+        from annvil.kinds.tables.conform import conform
 
         return conform(rows, self.schema, where=where, missing=self._missing)
 

@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.bundle.inspection import check_graph
 from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, describe_part, write_manifest
 from annvil.bundle.storage import write_folder, write_zip
 from annvil.data.table import Field, graph_inputs
-from annvil.graph import Graph, Value
-from annvil.preparation.picture_form import write_in_form
-from annvil.task import Task
+from annvil.kinds.pictures.graph_resize import write_in_form
+from annvil.onnx.builder import Graph, Value
+from annvil.onnx.validator import check_graph
+from annvil.tasks.task import Task
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 
@@ -36,7 +36,8 @@ def export(fitted: Writable, schema: Sequence[Field], task: Task) -> bytes:
     The inputs follow from the schema, whatever the model reads of them: ``numbers`` float64 ``(rows, n_numbers)`` and
     ``texts`` string ``(rows, n_texts)`` of a table, either of which may have no columns; ``pixels`` uint8 ``(rows,
     height, width, channels)`` of pictures, of any height and width: the graph brings them to the model's form
-    (`annvil.preparation.picture_form`). The output is ``prediction``, float64 ``(rows, n_outputs)``: probabilities in
+    (`annvil.kinds.pictures.graph_resize`). The output is ``prediction``, float64 ``(rows, n_outputs)``:
+    probabilities in
     the order of ``task.classes``, or values.
     """
     graph = Graph()

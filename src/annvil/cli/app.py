@@ -9,7 +9,7 @@ import typer
 
 from annvil import __version__
 from annvil.cli import arguments as a
-from annvil.cli.guard import guarded
+from annvil.cli.error_handling import guarded
 
 app = typer.Typer(
     help="Is a neural network the right tool for this data? An answer with evidence, and the model, ready to ship.",
@@ -195,7 +195,7 @@ def report(
     no_open: Annotated[bool, typer.Option("--no-open", help="Only write it and say where it is.")] = False,
 ) -> None:
     """Write the report of a run again and open it."""
-    from annvil.cli.shelf import report
+    from annvil.cli.list_commands import report
 
     report(run, open_it=not no_open)
 
@@ -204,7 +204,7 @@ def report(
 @guarded
 def runs(out: a.Out = Path("runs"), as_json: a.Json = False) -> None:
     """List the runs there are, newest first."""
-    from annvil.cli.shelf import runs
+    from annvil.cli.list_commands import runs
 
     runs(out, as_json=as_json)
 
@@ -281,6 +281,6 @@ def pretrain(
 @guarded
 def samples(as_json: a.Json = False) -> None:
     """List real data sets at hand: annvil fit sample:NAME."""
-    from annvil.cli.shelf import samples
+    from annvil.cli.list_commands import samples
 
     samples(as_json=as_json)

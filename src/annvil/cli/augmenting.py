@@ -14,7 +14,7 @@ def augment(
     data: str, times: int, out: Path, changes: str | None, options: Mapping[str, Any], *, as_json: bool, quiet: bool
 ) -> None:
     """Write the folder and say what is in it."""
-    from annvil.preparation.augmented_sets import augment
+    from annvil.kinds.pictures.augmented_sets import augment
 
     progress = None if quiet or not sys.stderr.isatty() else _line()
     made = augment(data, times, out, augmentation=changes, progress=progress, **options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from annvil.safe import clean as safe
+from annvil.text.safe import clean as safe
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,7 +12,8 @@ from annvil.files import write_atomically
 def explain(model: Path, picture: str, out: Path | None, *, label: str | None, as_json: bool) -> None:
     """Print what there is to say of one picture, and write its maps as a PNG file to ``out``."""
     from annvil.errors import RequestError
-    from annvil.explanation import explain_file, open_subject
+    from annvil.kinds.pictures.explanation.explain import explain_file
+    from annvil.kinds.pictures.explanation.subject import open_subject
 
     if out is not None:
         _check(out, picture)
@@ -35,8 +36,8 @@ def explain(model: Path, picture: str, out: Path | None, *, label: str | None, a
 
 def _check(out: Path, picture: str) -> None:
     """Before anything is computed: a PNG file in a folder that is there, and not the picture itself."""
-    from annvil.data.images.decoded import need_pillow
     from annvil.errors import RequestError
+    from annvil.kinds.pictures.reading.decoded import need_pillow
 
     if out.suffix.lower() != ".png":
         raise RequestError(f"The maps are written as a PNG file; {out} has another ending. Use -o {out.stem}.png.")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annvil.bundle import Predictor
-    from annvil.data.raw import RawColumn
-    from annvil.task import FloatArray, Task
+    from annvil.data.readers.raw import RawColumn
+    from annvil.tasks.task import FloatArray, Task
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -109,8 +109,8 @@ def _names(inputs: Any) -> Iterator[tuple[str, Iterable[Any]]]:
 
 def _kept(data: str) -> Iterator[tuple[str, Iterable[Any]]]:
     """The columns of the file, as it writes them."""
-    from annvil.data.engine import Wanted
-    from annvil.data.reading import read_raw
+    from annvil.data.readers.duckdb import Wanted
+    from annvil.kinds.tables.reading import read_raw
 
     raw = read_raw(data, Wanted(texts=read_raw(data).names))
     for column in raw.columns:
@@ -124,7 +124,7 @@ def _cells(column: RawColumn, n_rows: int) -> list[Any]:
     if column.storage in ("text", "boolean"):
         texts = (*column.levels, "")
         return [texts[code] for code in column.values.tolist()]
-    from annvil.data.dates import date_text
+    from annvil.data.readers.dates import date_text
 
     show: Callable[[float], Any] = date_text if column.storage == "date" else int if column.label == "int" else float
     return ["" if value != value else show(value) for value in column.values.tolist()]

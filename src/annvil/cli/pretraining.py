@@ -10,8 +10,9 @@ from annvil.cli.console import error_console, result_console
 
 
 def pretrain(sources: Sequence[str], out: Path, options: Mapping[str, Any], *, quiet: bool) -> None:
-    """Pretrain and say what it can; ``options`` are those of `annvil.models.pretraining.pretrain`."""
-    from annvil.models.pretraining import pretrain
+    """Pretrain and say what it can; ``options`` are those of
+    `annvil.kinds.pictures.contenders.pretraining.pretrain`."""
+    from annvil.kinds.pictures.contenders.pretraining import pretrain
 
     said = error_console()
     start = pretrain(list(sources), out, **options, tell=(lambda text: None) if quiet else said.print)

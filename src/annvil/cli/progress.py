@@ -20,7 +20,7 @@ from rich.text import Text
 
 from annvil.cli.console import safe
 from annvil.cli.tables import listed, paragraphs, standings_table
-from annvil.report import wording
+from annvil.text import quantities as wording
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Standing
@@ -49,7 +49,7 @@ class Progress(AbstractContextManager["Progress"]):
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
         from annvil.data.table import unit_of
-        from annvil.metrics import default_metric
+        from annvil.tasks.metrics import default_metric
 
         self.metric = self.metric or default_metric(dataset.task).name
         self.unit = unit_of(dataset.inputs.schema)

@@ -11,7 +11,7 @@ from rich.text import Text
 from annvil.cli.console import safe
 from annvil.cli.tables import paragraphs, standings_table
 from annvil.data.table import unit_of
-from annvil.report import wording
+from annvil.text import quantities as wording
 
 if TYPE_CHECKING:
     from annvil.run import Run

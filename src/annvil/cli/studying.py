@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from annvil.cli.console import print_json, result_console, safe
 
 if TYPE_CHECKING:
-    from annvil.studies import DenseAndConvolutional
+    from annvil.kinds.pictures.studies import DenseAndConvolutional
 
 
 def compare(run: Path, budget: str, *, dense_vs_cnn: bool, as_json: bool, quiet: bool) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from annvil.cli.console import safe
-from annvil.report import wording
+from annvil.text import quantities as wording
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +47,7 @@ def standings_table(
     ``metric`` is the name of the metric that decides. ``live`` adds the number of folds done; the contender of the name
     ``recommended`` is marked. ``unit`` is what one prediction is about.
     """
-    from annvil.metrics import METRICS
+    from annvil.tasks.metrics import METRICS
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     table.add_column("", width=1)

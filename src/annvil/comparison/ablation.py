@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.comparison.curves import error_on_fold
 from annvil.comparison.jobs import OuterFold, derived_seed, make_job
+from annvil.comparison.learning_curves import error_on_fold
 from annvil.comparison.plan import Schedule, shape_of
 from annvil.comparison.results import Ablation, Json
 from annvil.comparison.statistics import correlated_posterior
-from annvil.data import nested_subset
+from annvil.data.splits import nested_subset
 from annvil.data.table import Dataset, Inputs
-from annvil.metrics import Metric
 from annvil.models.contract import Contender, Context, Deadline, Effort, Job, Options
+from annvil.tasks.metrics import Metric
 
 MOST_ROWS = 5_000
 """Training rows of an ablation's fits (assumed: by then the effect of a step of preparation shows)."""

@@ -6,19 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from annvil.comparison.ablation import Step, measure_step, steps_for
-from annvil.comparison.allowances import in_order, shared_with
 from annvil.comparison.base_rates import base_rate
-from annvil.comparison.curves import (
+from annvil.comparison.budget import in_order, shared_with
+from annvil.comparison.cross_validation import SLACK, Clock, Race
+from annvil.comparison.fingerprint import fingerprint
+from annvil.comparison.jobs import OuterFold, outer_jobs, rows_used
+from annvil.comparison.leaderboard import Records
+from annvil.comparison.learning_curves import (
     describe_curve,
     find_crossing,
     measure_curve,
     plan_curve,
     share_curve_seconds,
 )
-from annvil.comparison.fingerprint import fingerprint
-from annvil.comparison.jobs import OuterFold, outer_jobs, rows_used
 from annvil.comparison.plan import Schedule, make_schedule
-from annvil.comparison.race import SLACK, Clock, Race
 from annvil.comparison.request import Listener, Quiet, Request
 from annvil.comparison.results import (
     Ablation,
@@ -28,13 +29,12 @@ from annvil.comparison.results import (
     LearningCurve,
     Standing,
 )
-from annvil.comparison.standings import Records
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import Evidence, judge
-from annvil.comparison.words import of_unit
 from annvil.data.table import Dataset, Inputs, Unit, unit_of
-from annvil.metrics import resolve_worth
 from annvil.models.contract import Contender, Deadline
+from annvil.tasks.metrics import resolve_worth
+from annvil.text.phrases import of_unit
 
 
 def compare(

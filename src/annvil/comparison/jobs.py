@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.comparison.results import Plan
-from annvil.data import inner_splits, nested_subset, outer_splits
+from annvil.data.splits import inner_splits, nested_subset, outer_splits
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Job, Split
-from annvil.task import IntArray
+from annvil.tasks.task import IntArray
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.comparison.allowances import PLENTY, SHORTEST_SCALE, Shared, in_order, share_out_race, without_the_starved
-from annvil.comparison.powerlaw import FEWEST_ANCHORS
+from annvil.comparison.budget import PLENTY, SHORTEST_SCALE, Shared, in_order, share_out_race, without_the_starved
+from annvil.comparison.power_law import FEWEST_ANCHORS
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
-from annvil.comparison.words import of_unit
 from annvil.data.table import Dataset, Inputs, Unit, unit_of
 from annvil.models.contract import Contender, Effort, Shape
+from annvil.text.phrases import of_unit
 
 OUTER_FOLDS = 5
 """Test folds per repeat."""

@@ -20,8 +20,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from annvil.comparison.contrast import Paired
 from annvil.comparison.results import Cost, Family, Standing
-from annvil.comparison.sides import Paired
 
 NOT_WORSE = 0.5
 """A contender is dropped when it is likelier than this to be worse than the best by more than worth (assumed)."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from annvil.comparison.base_rates import DataKind
 from annvil.comparison.results import Standing
 from annvil.errors import RequestError
-from annvil.metrics import Metric
+from annvil.tasks.metrics import Metric
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from annvil.task import Threshold
+from annvil.tasks.task import Threshold
 
 Json = Any
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]

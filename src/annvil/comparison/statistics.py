@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from annvil.comparison.powerlaw import EXTRAPOLATION
+from annvil.comparison.power_law import EXTRAPOLATION
 from annvil.comparison.results import Posterior
 
 LARGEST_FACTOR = 100.0

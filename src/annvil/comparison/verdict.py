@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annvil.comparison.curves import gap_change, law_of
+from annvil.comparison.contrast import Paired, pair, side
+from annvil.comparison.learning_curves import gap_change, law_of
 from annvil.comparison.recommendation import Recommendation, recommend
 from annvil.comparison.results import (
     Crossing,
@@ -31,11 +32,10 @@ from annvil.comparison.results import (
     Verdict,
     VerdictKind,
 )
-from annvil.comparison.sides import Paired, pair, side
 from annvil.comparison.statistics import rows_that_would_tell
 from annvil.data.table import Unit
 from annvil.errors import OutOfTime
-from annvil.metrics import Metric
+from annvil.tasks.metrics import Metric
 
 BEYOND_DOUBT = 0.999
 """How sure it must be that a network beats the dummy before one is called worth it.
@@ -85,7 +85,7 @@ def judge(evidence: Evidence) -> Verdict:
     OutOfTime
         When not one contender has a score and a model that could be shipped.
     """
-    from annvil.comparison.wording import put_into_words
+    from annvil.comparison.verdict_text import put_into_words
 
     return put_into_words(evidence, find(evidence))
 

@@ -1,4 +1,4 @@
-"""Read anything into one `Dataset`; check it; split it. What a contender may know of data is in `annvil.data.table`."""
+"""What a contender may know of data (`annvil.data.table`), how rows are split, and how files are read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ __all__ = [
     "Rows",
     "Source",
     "Table",
-    "audit",
     "canonical_text",
-    "conform",
     "inner_splits",
     "nested_subset",
     "outer_splits",
-    "read",
     "sample_names",
     "table_from_columns",
 ]
@@ -28,14 +25,11 @@ __all__ = [
 _HOMES = {
     "Finding": "annvil.data.findings",
     "Rows": "annvil.data.splits",
-    "audit": "annvil.data.auditing",
-    "canonical_text": "annvil.data.text",
-    "conform": "annvil.data.conforming",
+    "canonical_text": "annvil.data.readers.values",
     "inner_splits": "annvil.data.splits",
     "nested_subset": "annvil.data.splits",
     "outer_splits": "annvil.data.splits",
-    "read": "annvil.data.reading",
-    "sample_names": "annvil.data.samples",
+    "sample_names": "annvil.data.readers.samples",
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)

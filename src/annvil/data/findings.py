@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from annvil.data.table import ColumnNote, Dataset
-from annvil.task import FloatArray
+from annvil.tasks.task import FloatArray
 
 Severity = Literal["info", "warning", "serious"]
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.errors import DataError
-from annvil.task import FloatArray, IntArray, Task
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 HOLDOUT = 5
 """One holdout is the first of five folds: 20% of the rows."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.images.pictures import Images
 from annvil.data.table import Column, ColumnNote, Dataset, Field, Inputs, Source, Table
 from annvil.errors import DataError
 from annvil.files import write_atomically
-from annvil.task import Task
+from annvil.kinds.pictures.images import Images
+from annvil.tasks.task import Task
 
 
 def save_dataset(dataset: Dataset[Inputs], path: Path) -> None:
@@ -40,7 +40,7 @@ def save_dataset(dataset: Dataset[Inputs], path: Path) -> None:
 
 def _inputs_as_arrays(inputs: Inputs) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if isinstance(inputs, Images):
-        from annvil.data.images.storage import to_arrays
+        from annvil.kinds.pictures.image_storage import to_arrays
 
         arrays, described = to_arrays(inputs)
         return arrays, {"images": described}
@@ -83,7 +83,7 @@ def _inputs_from_arrays(arrays: dict[str, NDArray[Any]], described: dict[str, An
     import msgspec
 
     if "images" in described:
-        from annvil.data.images.storage import from_arrays
+        from annvil.kinds.pictures.image_storage import from_arrays
 
         return from_arrays(arrays, described["images"])
     fields = msgspec.convert(described["fields"], tuple[Field, ...])

@@ -1,6 +1,6 @@
 """A data set as the models see it: inputs, and the question put to them.
 
-Inputs of one kind of data are one class that satisfies `Inputs`: `Table` here, pictures in `annvil.data.images`. The
+Inputs of one kind of data are one class that satisfies `Inputs`: `Table` here, pictures in `annvil.kinds.pictures`. The
 rooms that do not care which it is ask for no more than `Inputs`; contenders are written for one of them.
 
 Values of a table are held column by column in two storages: float64 with NaN for missing (numbers; dates as seconds
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.images.form import ImageForm
-from annvil.task import FloatArray, IntArray, Task
+from annvil.kinds.pictures.form import ImageForm
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 Kind = Literal["number", "category", "boolean", "datetime", "image"]
 """Kinds of columns a model may use; a column of pictures stands alone."""

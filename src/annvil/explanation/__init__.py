@@ -1,4 +1,4 @@
-"""Why a model predicts what it predicts: what it relies on, measured on rows it had not seen, and where it looks."""
+"""Why a model predicts what it predicts, by methods that work on any model."""
 
 from __future__ import annotations
 
@@ -7,28 +7,10 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from annvil.explanation.looking import Explanation, explain_file, explain_picture
     from annvil.explanation.permutation import Importance, importance
-    from annvil.explanation.subject import Subject, open_subject
 
-__all__ = [
-    "Explanation",
-    "Importance",
-    "Subject",
-    "explain_file",
-    "explain_picture",
-    "importance",
-    "open_subject",
-]
+__all__ = ["Importance", "importance"]
 
-_HOMES = {
-    "Explanation": "annvil.explanation.looking",
-    "Importance": "annvil.explanation.permutation",
-    "Subject": "annvil.explanation.subject",
-    "explain_file": "annvil.explanation.looking",
-    "explain_picture": "annvil.explanation.looking",
-    "importance": "annvil.explanation.permutation",
-    "open_subject": "annvil.explanation.subject",
-}
+_HOMES = dict.fromkeys(__all__, "annvil.explanation.permutation")
 
 __getattr__ = lazy_names(__name__, _HOMES)

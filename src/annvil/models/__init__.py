@@ -1,4 +1,4 @@
-"""The contenders: one contract, simple ones and neural ones, and which compete for which kind of data."""
+"""The contenders: one contract, simple ones and neural ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from annvil.models.contract import (
     Shape,
     Split,
 )
-from annvil.models.registry import contenders_for, contenders_for_tables
 
 __all__ = [
     "Calibration",
@@ -31,6 +30,4 @@ __all__ = [
     "Origin",
     "Shape",
     "Split",
-    "contenders_for",
-    "contenders_for_tables",
 ]

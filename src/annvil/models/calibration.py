@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.graph import Graph, Value
-from annvil.task import FloatArray, Task
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import FloatArray, Task
 
 SMALLEST = 1e-7
 """Probabilities are clipped to this before the logarithm: the resolution of float32 near one."""

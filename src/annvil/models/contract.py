@@ -1,6 +1,7 @@
 """The one contract of all contenders: what they are given, what they return.
 
-A contender is one file and one line in `models.registry`. The comparison gives it *jobs* (training rows with inner
+A contender is one file and one line in its kind's `contenders`. The comparison gives it *jobs* (training rows with
+inner
 validation splits) and an *effort* (how many candidates it may try), and receives one `Fitted` per job. A `Fitted` is a
 bag of members (usually one per inner split) whose outputs are averaged and calibrated; every member can write itself
 into an ONNX graph.
@@ -17,10 +18,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.images import ImageForm
 from annvil.data.table import Dataset
-from annvil.graph import Graph, Value
-from annvil.task import FloatArray, IntArray, Task
+from annvil.kinds.pictures.form import ImageForm
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
 Json = Any

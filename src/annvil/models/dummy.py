@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Inputs
-from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
-from annvil.models.metering import Stopwatch
+from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge
-from annvil.task import FloatArray, Task
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import FloatArray, Task
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 from annvil.data.splits import strata
 from annvil.data.table import Column, Dataset, Field, Kind, Table
 from annvil.errors import RequestError
-from annvil.label_scores import decide_labels
 from annvil.models.contract import Context, Deadline, Fitted, Job, Options, Split
-from annvil.models.dense import DenseArchitecture, best_fitted
-from annvil.models.network_recipe import Architecture, Settings
-from annvil.models.network_search import search
-from annvil.models.shared_ensemble import SharedArchitecture
-from annvil.task import FloatArray, IntArray, Task
+from annvil.models.networks.dense_networks import DenseArchitecture, best_fitted
+from annvil.models.networks.recipe import Architecture, Settings
+from annvil.models.networks.search import search
+from annvil.models.networks.shared_ensemble import SharedArchitecture
+from annvil.tasks.label_metrics import decide_labels
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 
 class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -126,7 +126,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             columns = [Column(Field(f"x{i}", "number"), np.ascontiguousarray(X[:, i])) for i in range(X.shape[1])]
             table = Table(tuple(columns), len(X))
         else:
-            from annvil.data import conform
+            from annvil.kinds.tables.conform import conform
 
             validate_data(self, X, reset=fitting, skip_check_array=True)
             table, _ = conform(X, schema, where="X")

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Table
-from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape, as_outputs
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
-from annvil.models.links import Link, link_of, linked, write_link
-from annvil.models.metering import Stopwatch, bounded_threads, threads_for
+from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
+from annvil.models.output_link import Link, link_of, linked, write_link
 from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
-from annvil.task import FloatArray, IntArray, Task
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 PENALTIES = (1.0, 10.0, 0.1, 100.0, 0.01, 1000.0, 0.001, 10_000.0)
 """Weights of the squared norm, in the order in which they are tried: the textbook value first, then outwards."""

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Table
-from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape
-from annvil.models.metering import Stopwatch, bounded_threads, threads_for
+from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation
-from annvil.task import FloatArray, IntArray, Task
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 MOST_ROWS = 20_000
 MOST_COLUMNS = 200

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset, Inputs
 from annvil.models.calibration import SMALLEST, Scaling, fit_calibration
 from annvil.models.contract import Context, Job, Json
-from annvil.task import FloatArray, IntArray, Task
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 M = TypeVar("M")
 

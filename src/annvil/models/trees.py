@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Table
-from annvil.graph import Graph, Value
 from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
-from annvil.models.links import linked
-from annvil.models.metering import Stopwatch, bounded_threads, threads_for
+from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
+from annvil.models.output_link import linked
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees_growth import (
     GROWTHS,
@@ -31,8 +30,9 @@ from annvil.models.trees_growth import (
     seconds_per_fit,
 )
 from annvil.models.trees_onnx import forest_of, write_forest
+from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
-from annvil.task import FloatArray, IntArray, Task
+from annvil.tasks.task import FloatArray, IntArray, Task
 
 MOST_LABELS = 40
 """Labels at once, each with trees of its own in every fold (assumed: beyond, model and training take minutes)."""

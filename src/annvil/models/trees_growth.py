@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.models.contract import Context, Shape
-from annvil.task import FloatArray
+from annvil.tasks.task import FloatArray
 
 Rows = tuple[NDArray[np.float32], NDArray[Any]]
 """Prepared columns ``(n_rows, n_features)`` and targets ``(n_rows,)``."""

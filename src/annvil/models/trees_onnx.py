@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.graph import ML, Graph, Value
-from annvil.task import IntArray
+from annvil.onnx.builder import ML, Graph, Value
+from annvil.tasks.task import IntArray
 
 
 @dataclass(frozen=True)

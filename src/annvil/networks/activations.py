@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from annvil.graph import Graph, Value
+from annvil.onnx.builder import Graph, Value
 
 ActivationName = Literal["relu", "selu", "silu", "mish"]
 ACTIVATIONS: tuple[ActivationName, ...] = ("relu", "selu", "silu", "mish")

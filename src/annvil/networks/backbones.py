@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import MachineError
-from annvil.graph import OPSET, Graph, Value
 from annvil.networks.transfer import Body, scaling
+from annvil.onnx.builder import OPSET, Graph, Value
 
 SMALLEST_SIDE = 64
 """Convolutional backbones see pictures in their own size, but for the shorter side never below this (assumed: they

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from annvil.graph import Graph, Value
+from annvil.onnx.builder import Graph, Value
 
 NORM_MOMENTUM = 0.4
 """Weight of the newest batch in the running statistics, as in airbench: trainings are short."""

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from annvil.graph import Graph, Value
 from annvil.networks.activations import Activation, ActivationName
 from annvil.networks.dropout import Dropout
 from annvil.networks.embeddings import (
@@ -19,6 +18,7 @@ from annvil.networks.embeddings import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
 )
+from annvil.onnx.builder import Graph, Value
 
 NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
 InitialWeights = Literal["data", "normal", "uniform"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from annvil.noise import kept
+from annvil.data.keyed_noise import kept
 
 
 class Dropout(nn.Module):
     """Sets a share ``rate`` of the numbers to zero while training and scales the others by 1 / (1 - rate).
 
-    The noise at row i and unit j is a hash of (key, i, j), see `annvil.noise`. It does not depend on how many networks
+    The noise at row i and unit j is a hash of (key, i, j), see `annvil.data.keyed_noise`. It does not depend on how
+    many networks
     are trained together, and whoever sets the same key meets the same noise. `annvil.training` sets ``key`` anew for
     every member and step; in a loop of your own, change it before every step (`new_key`).
 

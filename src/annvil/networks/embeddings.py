@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from annvil.graph import Graph, Value
+from annvil.onnx.builder import Graph, Value
 
 _WIDE = 4_000_000  # numbers in a matrix that is mostly zeros, above which ONNX works column by column instead (assumed)
 

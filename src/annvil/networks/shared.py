@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from annvil.graph import Graph, Value
 from annvil.networks.dense import NumberEmbedding
 from annvil.networks.dropout import Dropout
 from annvil.networks.embeddings import CategoryEmbedding
+from annvil.onnx.builder import Graph, Value
 
 
 class SharedEnsemble(nn.Module):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import BundleError
-from annvil.graph import Graph, Value
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
+from annvil.onnx.builder import Graph, Value
 
 LAYER_DECAY = 0.6
 """Factor of the learning rate from a layer to the one below it: lower layers know what is true of all pictures. ULMFiT

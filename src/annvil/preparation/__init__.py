@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from annvil.preparation.augmentation import Augmentation
 from annvil.preparation.base import Feature, Preparation, Prepared
-from annvil.preparation.imbalance import class_weights, is_imbalanced
-from annvil.preparation.linear import LinearPreparation
-from annvil.preparation.network import NetworkPreparation
-from annvil.preparation.target import TargetScaling
-from annvil.preparation.tree import TreePreparation
+from annvil.preparation.class_weights import class_weights, is_imbalanced
+from annvil.preparation.for_linear import LinearPreparation
+from annvil.preparation.for_networks import NetworkPreparation
+from annvil.preparation.for_trees import TreePreparation
+from annvil.preparation.target_scaling import TargetScaling
 
 __all__ = [
     "Augmentation",

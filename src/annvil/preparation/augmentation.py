@@ -1,6 +1,6 @@
 """How training pictures are changed, in strengths: what a network should not care about, shown to it.
 
-Nothing here touches pixels; `annvil.preparation.picture_changes` does, batch by batch.
+Nothing here touches pixels; `annvil.preparation.augment_batches` does, batch by batch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from annvil.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
-    from annvil.preparation.picture_changes import Layout, PictureChanges
+    from annvil.preparation.augment_batches import Layout, PictureChanges
 
 Flip = Literal["none", "random", "alternate"]
 Padding = Literal["reflect", "edge"]
@@ -107,7 +107,7 @@ class Augmentation:
             ``(height, width)``
         low, high : the range of values; brightness and noise are shares of it, and nothing leaves it
         """
-        from annvil.preparation.picture_changes import PictureChanges
+        from annvil.preparation.augment_batches import PictureChanges
 
         return PictureChanges(self, layout, low, high)
 

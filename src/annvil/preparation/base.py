@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Field, Table
-from annvil.graph import Graph, Value
-from annvil.task import IntArray, Task
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import IntArray, Task
 
 CHUNK_VALUES = 2**19
 """Values prepared at a time, so that they stay in the cache (measured on 1e6 × 30: four times more or fewer take up to
@@ -183,7 +183,8 @@ class Preparation(ABC):
 
         Parameters
         ----------
-        numbers, texts : float64 ``(n_rows, n_numbers)`` and string ``(n_rows, n_texts)`` as `annvil.graph` has them
+        numbers, texts : float64 ``(n_rows, n_numbers)`` and string ``(n_rows, n_texts)`` as `annvil.onnx.builder`
+        has them
 
         Returns
         -------

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from annvil.graph import Graph, Value
-from annvil.task import FloatArray, IntArray
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import FloatArray, IntArray
 
 CalendarPart = Literal["year", "month", "weekday", "hour"]
 

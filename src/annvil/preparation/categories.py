@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from annvil.data.table import Column, Table
-from annvil.graph import ML, Graph, Value
+from annvil.onnx.builder import ML, Graph, Value
 from annvil.preparation.base import Feature, FloatMatrix, count, some
-from annvil.task import IntArray
+from annvil.tasks.task import IntArray
 
 MISSING = ""
 

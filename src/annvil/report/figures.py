@@ -10,21 +10,21 @@ import numpy as np
 
 from annvil.comparison.results import Comparison, Standing
 from annvil.data.table import Unit
-from annvil.metrics import METRICS, Metric, decide
+from annvil.plots.charts import confusion as confusion_chart
+from annvil.plots.charts.confusion import confusion
+from annvil.plots.charts.fold_scores import Strip, fold_scores
+from annvil.plots.charts.intervals import Estimate, interval_bars
+from annvil.plots.charts.learning import Curve, crossing, learning
+from annvil.plots.charts.paired import Pair, paired
+from annvil.plots.charts.pareto import Offer, frontier, pareto
+from annvil.plots.charts.posterior import Belief, posterior
+from annvil.plots.charts.reliability import reliability
+from annvil.plots.charts.residuals import residuals
+from annvil.plots.charts.training import History, training
 from annvil.report import summaries
-from annvil.report.charts import confusion as confusion_chart
-from annvil.report.charts.confusion import confusion
-from annvil.report.charts.fold_scores import Strip, fold_scores
-from annvil.report.charts.intervals import Estimate, interval_bars
-from annvil.report.charts.learning import Curve, crossing, learning
-from annvil.report.charts.paired import Pair, paired
-from annvil.report.charts.pareto import Offer, frontier, pareto
-from annvil.report.charts.posterior import Belief, posterior
-from annvil.report.charts.reliability import reliability
-from annvil.report.charts.residuals import residuals
-from annvil.report.charts.training import History, training
 from annvil.report.view import HeldOut, ReportView
-from annvil.report.wording import count, listed, minus, percent, seconds, told, with_spread
+from annvil.tasks.metrics import METRICS, Metric, decide
+from annvil.text.quantities import count, listed, minus, percent, seconds, told, with_spread
 
 WIDE, NARROW = 700.0, 342.0
 """Widths in CSS pixels: a readable column, and a phone of 390 pixels less its margins."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from annvil.comparison.words import of_unit
 from annvil.data.table import Unit
-from annvil.metrics import METRICS
-from annvil.safe import clean
+from annvil.tasks.metrics import METRICS
+from annvil.text.phrases import of_unit
+from annvil.text.safe import clean
 
 TERMS: dict[str, str] = {
     "calibrated": "Probabilities are calibrated when they come true: of the rows given 70%, about 70% turn out so.",

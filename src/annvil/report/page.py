@@ -13,16 +13,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing, Verdict
-from annvil.comparison.words import of_unit
-from annvil.exhibits import Exhibit
-from annvil.label_scores import decide_labels, scores_of_labels
-from annvil.metrics import METRICS, Metric, decide, metrics_for
-from annvil.report import figures, summaries, wording
-from annvil.report.charts.confusion import MOST_CLASSES
+from annvil.plots.charts.confusion import MOST_CLASSES
+from annvil.report import figures, summaries
 from annvil.report.figures import Figure, score_text
 from annvil.report.glossary import Glossary
 from annvil.report.view import HeldOut, ReportView
-from annvil.safe import clean
+from annvil.sections import Exhibit
+from annvil.tasks.label_metrics import decide_labels, scores_of_labels
+from annvil.tasks.metrics import METRICS, Metric, decide, metrics_for
+from annvil.text import quantities as wording
+from annvil.text.phrases import of_unit
+from annvil.text.safe import clean
 
 VERDICTS = {
     "network": "A network is worth it",

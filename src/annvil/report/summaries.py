@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.report.charts.reliability import Bin
-from annvil.task import FloatArray, IntArray
+from annvil.plots.charts.reliability import Bin
+from annvil.tasks.task import FloatArray, IntArray
 
 
 def wilson(hits: int, rows: int) -> tuple[float, float]:

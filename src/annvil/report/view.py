@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from annvil.comparison.results import Comparison
 from annvil.data.table import ColumnNote, Source, Unit
-from annvil.exhibits import Exhibit
-from annvil.explanation import Importance
-from annvil.task import FloatArray, Task, Threshold
+from annvil.explanation.permutation import Importance
+from annvil.sections import Exhibit
+from annvil.tasks.task import FloatArray, Task, Threshold
 
 if TYPE_CHECKING:
-    from annvil.data import Finding
+    from annvil.data.findings import Finding
 
 
 @dataclass(frozen=True)

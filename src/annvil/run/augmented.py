@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
-from annvil.data.images import Images
 from annvil.data.table import Dataset, Inputs
-from annvil.exhibits import Exhibit, Picture, Rows, png
+from annvil.kinds.pictures.augmented_sets import changed_copies, contact_sheet, spread_rows
+from annvil.kinds.pictures.images import Images
 from annvil.preparation.augmentation import Augmentation
-from annvil.preparation.augmented_sets import changed_copies, contact_sheet, spread_rows
+from annvil.sections import Exhibit, Picture, Rows, png
 
 ORIGINALS, COPIES = 6, 6
 """Pictures of the exhibit, and changed copies of each (assumed: what fits on a line)."""
@@ -31,7 +31,12 @@ def augmentation_samples(dataset: Dataset[Inputs], comparison: Comparison, store
         result = store.result(contender, "repeat-0-fold-0")
         if result is not None and _KEY in result.configuration:
             notes = [note for note in result.notes if note]
-            yield exhibit(dataset, Augmentation.from_json(result.configuration[_KEY]), tried_in(result.tried), notes)
+            yield exhibit(
+                cast("Dataset[Images]", dataset),
+                Augmentation.from_json(result.configuration[_KEY]),
+                tried_in(result.tried),
+                notes,
+            )
             return
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.bundle import Predictor
-from annvil.bundle.eight_bits import has_convolutions, in_eight_bits
 from annvil.bundle.predictor import BLOCK_VALUES
 from annvil.comparison.results import Comparison
-from annvil.comparison.words import times
 from annvil.data.table import Dataset, Inputs
-from annvil.metrics import Metric, metric_named
 from annvil.models.contract import Deadline, Fitted
-from annvil.task import FloatArray, IntArray, Threshold
+from annvil.onnx.quantization import has_convolutions, in_eight_bits
+from annvil.tasks.metrics import Metric, metric_named
+from annvil.tasks.task import FloatArray, IntArray, Threshold
+from annvil.text.phrases import times
 
 CALIBRATED_ON = 128
 """Training pictures whose values fix the steps of 8 bits (assumed: more change the extremes little)."""

@@ -13,15 +13,15 @@ import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.comparison.results import Comparison
-from annvil.data import audit
-from annvil.data.images import Images
 from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import Dataset, Inputs, unit_of
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
-from annvil.models.starts import Start
+from annvil.kinds.pictures.contenders.pretrained import Start
+from annvil.kinds.pictures.images import Images
+from annvil.kinds.tables.audit import audit
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
-from annvil.run.intake import check_request, lasting, lasting_groups, read_as_asked
+from annvil.run.load import check_request, lasting, lasting_groups, read_as_asked
 from annvil.run.request import FitRequest, budget_in_seconds, size_in_pixels
 from annvil.run.result import Run
 from annvil.run.starting import check_start, lasting_backbone, refusal_of, start_of
@@ -246,12 +246,12 @@ def _carry_through_alone(work: _Work) -> Run:
 
 def _compare_ship_report(work: _Work) -> Run:
     from annvil.comparison import Request, Store, compare
-    from annvil.exhibits import write_exhibits
-    from annvil.metrics import default_metric, metric_named
-    from annvil.models import contenders_for
+    from annvil.kinds.registry import contenders_for
     from annvil.models.contract import Deadline
     from annvil.run import augmented, looking, pictures, shipping, studying
     from annvil.run.reporting import assemble, write_report
+    from annvil.sections import write_exhibits
+    from annvil.tasks.metrics import default_metric, metric_named
 
     request, dataset, task = work.request, work.dataset, work.dataset.task
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)

@@ -11,19 +11,19 @@ import numpy as np
 
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
-from annvil.data.images import Images
 from annvil.data.table import Dataset, Inputs
-from annvil.exhibits import Exhibit
-from annvil.explanation import Subject, open_subject
-from annvil.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
-from annvil.explanation.inside import filters_and_maps
-from annvil.explanation.looking import PASSES
-from annvil.explanation.saliency import Pixels
-from annvil.metrics import decide
+from annvil.kinds.pictures.explanation.explain import PASSES
+from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps
+from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
+from annvil.kinds.pictures.explanation.saliency import Pixels
+from annvil.kinds.pictures.explanation.subject import Subject, open_subject
+from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
-from annvil.report.wording import plain_count
 from annvil.run.folder import RunFolder
-from annvil.task import FloatArray, IntArray
+from annvil.sections import Exhibit
+from annvil.tasks.metrics import decide
+from annvil.tasks.task import FloatArray, IntArray
+from annvil.text.quantities import plain_count
 
 MOST_EXPLAINED, MOST_WRONG = 8, 3
 """Pictures whose maps are shown, and how many of them may be mistakes (assumed)."""

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from annvil.bundle import load
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
-from annvil.data.images import Images
 from annvil.data.table import Dataset, Inputs
-from annvil.exhibits import Exhibit, Picture, enlargement, png
-from annvil.label_scores import decide_labels
-from annvil.metrics import Metric, decide, metric_named
+from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
 from annvil.models.selection import row_losses
 from annvil.report.summaries import wilson
-from annvil.report.wording import percent, plain_count
 from annvil.run.folder import RunFolder
-from annvil.task import FloatArray, IntArray, Label, Task, Threshold
+from annvil.sections import Exhibit, Picture, enlargement, png
+from annvil.tasks.label_metrics import decide_labels
+from annvil.tasks.metrics import Metric, decide, metric_named
+from annvil.tasks.task import FloatArray, IntArray, Label, Task, Threshold
+from annvil.text.quantities import percent, plain_count
 
 MOST_SHOWN, MOST_MISTAKES = 24, 16
 """Pictures of the exhibit, and how many of them may be mistakes, so that what goes well is seen too (assumed)."""

@@ -11,18 +11,18 @@ import numpy as np
 
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
-from annvil.data import Finding
+from annvil.data.findings import Finding
 from annvil.data.table import ColumnNote, Dataset, Inputs, Source
 from annvil.errors import RequestError
-from annvil.exhibits import read_exhibits
-from annvil.explanation import Importance
+from annvil.explanation.permutation import Importance
 from annvil.files import write_atomically
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
 from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
-from annvil.task import Task, Threshold
+from annvil.sections import read_exhibits
+from annvil.tasks.task import Task, Threshold
 
 MOST_HELD_OUT = 20_000
 """Held-out rows kept for the charts of the report (assumed: more would not change what they show)."""

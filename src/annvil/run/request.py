@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from annvil.durations import seconds_of
 from annvil.errors import RequestError
+from annvil.text.durations import seconds_of
 
 SHORTEST_BUDGET = 5.0  # seconds; importing the libraries alone takes two to three (measured)
 LONGEST_BUDGET = 7 * 24 * 3600.0
@@ -20,7 +20,7 @@ class FitRequest:
     ``budget_seconds`` covers everything from reading to report. ``groups`` is a column, or for pictures the path of a
     table. ``size`` is the height and width of pictures; ``target`` a column, or several of 0 and 1.
     ``start`` and ``backbone`` are the path or name of a network to go on from, ``start_digest`` tells its weights
-    (`annvil.models.starts.Start.digest`).
+    (`annvil.kinds.pictures.contenders.pretrained.Start.digest`).
     """
 
     data: str | None

@@ -17,8 +17,8 @@ from annvil.run.request import FitRequest
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
-    from annvil.explanation import Explanation
-    from annvil.studies import DenseAndConvolutional
+    from annvil.kinds.pictures.explanation.explain import Explanation
+    from annvil.kinds.pictures.studies import DenseAndConvolutional
 
 
 class Run:
@@ -76,7 +76,8 @@ class Run:
         """What a convolutional network has that a dense one lacks, measured on the pictures of this run, claim by
         claim; the report shows it from then on.
 
-        Returns an `annvil.studies.DenseAndConvolutional`: ``findings``, ``table()``, ``to_json()``. What an interrupted
+        Returns an `annvil.kinds.pictures.studies.DenseAndConvolutional`: ``findings``, ``table()``, ``to_json()``.
+        What an interrupted
         call has measured is not measured again by the next one of the same budget.
 
         Raises
@@ -104,7 +105,8 @@ class Run:
         RequestError
             When the run is about a table, or the class is unknown.
         """
-        from annvil.explanation import explain_file, open_subject
+        from annvil.kinds.pictures.explanation.explain import explain_file
+        from annvil.kinds.pictures.explanation.subject import open_subject
 
         return explain_file(open_subject(self._folder.model), picture, label=label)
 

@@ -18,12 +18,12 @@ from annvil.comparison.plan import shape_of
 from annvil.comparison.results import Comparison, Standing
 from annvil.data.table import Dataset, Inputs, Table, Unit, unit_of
 from annvil.errors import OutOfTime
-from annvil.explanation import Importance, importance
-from annvil.metrics import best_threshold, metric_named
+from annvil.explanation.permutation import Importance, importance
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
-from annvil.task import FloatArray, Threshold
+from annvil.tasks.metrics import best_threshold, metric_named
+from annvil.tasks.task import FloatArray, Threshold
 
 FINAL_SHARE = 0.6
 """Of the time kept for what comes after the comparison, what a final fit that plans itself may use (assumed)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from annvil.data.images import Images
 from annvil.data.table import Dataset, Inputs
 from annvil.errors import BundleError, RequestError
-from annvil.models.starts import Start, Taught, is_start, read_start
+from annvil.kinds.pictures.contenders.pretrained import Start, Taught, is_start, read_start
+from annvil.kinds.pictures.images import Images
 
 
 def start_of(start: str | None, backbone: str | None) -> Start | None:
@@ -29,7 +29,7 @@ def start_of(start: str | None, backbone: str | None) -> Start | None:
     if start is not None and backbone is not None:
         raise RequestError("A fit starts from one network: give either a start (--from) or a backbone (--backbone).")
     if backbone is not None:
-        from annvil.models.backbones import load_backbone
+        from annvil.kinds.pictures.contenders.hub import load_backbone
 
         return load_backbone(backbone)
     return None if start is None else _from_path(Path(start))
@@ -67,7 +67,7 @@ def refusal_of(dataset: Dataset[Inputs], start: Start | None) -> str | None:
     """Why the network must not be judged on this data: it learnt from them, test folds included; or None."""
     if not isinstance(dataset.inputs, Images):
         return None
-    from annvil.models.starts import shipped_start
+    from annvil.kinds.pictures.contenders.pretrained import shipped_start
 
     chosen = shipped_start() if start is None else start
     if not chosen.learnt_from(dataset.source.sha256):

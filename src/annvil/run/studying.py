@@ -8,16 +8,16 @@ from typing import Any
 
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
-from annvil.data.images import Images
 from annvil.data.storage import load_dataset
 from annvil.data.table import Dataset, Inputs
-from annvil.durations import seconds_of
 from annvil.errors import DataError, RequestError
-from annvil.exhibits import Exhibit, write_exhibits
+from annvil.kinds.pictures.images import Images
+from annvil.kinds.pictures.studies import DenseAndConvolutional, measure_the_race, study_dense_and_convolutional
 from annvil.run.folder import RunFolder, existing_folder
-from annvil.run.intake import read_as_asked
+from annvil.run.load import read_as_asked
 from annvil.run.result import read_comparison
-from annvil.studies import DenseAndConvolutional, measure_the_race, study_dense_and_convolutional
+from annvil.sections import Exhibit, write_exhibits
+from annvil.text.durations import seconds_of
 
 STUDIES = "studies"
 SHORTEST_BUDGET = 10.0
@@ -44,7 +44,7 @@ def compare_dense_with_convolutional(
     DataError
         When the pictures have changed since.
     """
-    from annvil.models import contenders_for
+    from annvil.kinds.registry import contenders_for
     from annvil.run.reporting import write_report
 
     seconds = seconds_of(budget)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from annvil.task import FloatArray, IntArray
-from annvil.training.chance import seeded
-from annvil.training.job import Job
-from annvil.training.recording import traceable
+from annvil.tasks.task import FloatArray, IntArray
+from annvil.training.graph.recording import traceable
+from annvil.training.loop.job import Job
+from annvil.training.system.random_state import seeded
 
 _ROWS_AT_ONCE = 4096  # rows × members in one pass of `predict` (assumed: tens of MB for wide networks)
 

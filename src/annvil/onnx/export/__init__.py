@@ -6,7 +6,7 @@ and normalisations put into the layers before them (`folding`), and every operat
 entered for it (`elementwise`, `shapes`, `convolutions`, …).
 
 >>> import torch
->>> from annvil.graph import Graph
+>>> from annvil.onnx.builder import Graph
 >>> graph = Graph()
 >>> x = graph.input("x", "float32", ["rows", 3])
 >>> (y,) = export_module(graph, torch.nn.Linear(3, 2), x, examples=(torch.zeros(1, 3),))
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.graph import Graph, Value
+from annvil.onnx.builder import Graph, Value
 from annvil.onnx.export import (  # noqa: F401  (the writers enter themselves)
     activations,
     attention,

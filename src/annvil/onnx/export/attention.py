@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from annvil.graph import Value
+from annvil.onnx.builder import Value
 from annvil.onnx.export.writer import Operand, Traced, Writer, dtype_of, fixed, shape_of, writes
 
 aten = torch.ops.aten

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from annvil.graph import Value
+from annvil.onnx.builder import Value
 from annvil.onnx.export.writer import Operand, Writer, common_dtype, writes
 
 aten = torch.ops.aten

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from annvil.graph import Value
+from annvil.onnx.builder import Value
 from annvil.onnx.export.dynamic_batch import Rows
 from annvil.onnx.export.shapes import part_of
 from annvil.onnx.export.writer import Operand, Traced, Writer, fixed, shape_of, writes

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from annvil.graph import Value
+from annvil.onnx.builder import Value
 from annvil.onnx.export.convolutions import spread
 from annvil.onnx.export.writer import Traced, Writer, fixed, writes
 

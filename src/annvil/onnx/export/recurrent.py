@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.graph import Value
+from annvil.onnx.builder import Value
 from annvil.onnx.export.shapes import part_of
 from annvil.onnx.export.writer import Operand, Traced, Writer, shape_of, writes
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from annvil.graph import Value
+from annvil.onnx.builder import Value
 from annvil.onnx.export.dynamic_batch import Rows
 from annvil.onnx.export.writer import Traced, Writer, writes
 

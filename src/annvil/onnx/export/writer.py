@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from annvil.errors import RequestError
-from annvil.graph import Graph, Value
+from annvil.onnx.builder import Graph, Value
 from annvil.onnx.export.aten_trace import Meta, Node
 from annvil.onnx.export.dynamic_batch import Rows
 

@@ -1,0 +1,71 @@
+"""How a command ends when it does not end well: a sentence and an exit code, never a traceback.
+
+0    done
+2    the data, the request or the machine must change: the message says how
+70   a mistake of ours (EX_SOFTWARE of sysexits.h): the message says where the details are
+130  stopped by Ctrl-C: the message says how to go on
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import ParamSpec
+
+from annvil.errors import AnnvilError, Interrupted
+
+STOPPED, OUR_MISTAKE = 130, 70
+
+P = ParamSpec("P")
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """The command, ending as the module's text says. With ``ANNVIL_DEBUG=1`` our own mistakes show their traceback."""
+
+    @functools.wraps(command)
+    def guarded_command(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except AnnvilError as error:
+            _end(str(error), error.exit_code)
+        except Interrupted as stop:
+            _end(f"Stopped. Go on with: annvil resume {shlex.quote(stop.folder)}", STOPPED)
+        except KeyboardInterrupt:
+            _end("Stopped.", STOPPED)
+        except BrokenPipeError:
+            # The reader has seen enough (`| head`). Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except Exception as error:
+            if os.environ.get("ANNVIL_DEBUG"):
+                raise
+            _end(_our_mistake(error), OUR_MISTAKE)
+
+    return guarded_command
+
+
+def _end(message: str, code: int) -> None:
+    from annvil.text.safe import clean
+
+    lines = (clean(line) for line in message.splitlines())
+    sys.stdout.flush()
+    sys.stderr.write("annvil: " + "\n".join(lines) + "\n")
+    sys.exit(code)
+
+
+def _our_mistake(error: Exception) -> str:
+    """A sentence for an exception nobody foresaw; its traceback goes to a file."""
+    what = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}" if str(error) else type(error).__name__
+    try:
+        handle, path = tempfile.mkstemp(prefix="annvil-error-", suffix=".txt", text=True)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+    except OSError:
+        return f"A mistake of ours: {what}. Run it again with ANNVIL_DEBUG=1 to see where."
+    return f"A mistake of ours: {what}. The details are in {path}; please report them."

@@ -1,0 +1,78 @@
+"""`annvil runs`, `annvil report` and `annvil samples`: what there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from annvil.cli.console import print_json, result_console, safe
+
+
+def runs(out: Path, *, as_json: bool) -> None:
+    """List the runs in ``out``, newest first."""
+    from annvil.run import list_runs
+
+    found = list_runs(out)
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": run.name,
+                    "folder": str(run.folder),
+                    "data": run.data,
+                    "target": run.target,
+                    "state": run.state,
+                    "verdict": run.verdict,
+                    "score": run.score,
+                    "when": run.when.isoformat(),
+                }
+                for run in found
+            ]
+        )
+        return
+    if not found:
+        sys.stderr.write(f"There are no runs in {out}. Make one: annvil fit sample:breast-cancer\n")
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    for heading in ("Run", "Data", "Target", "State", "Verdict", "Best", "When"):
+        table.add_column(heading, overflow="fold")
+    for run in found:
+        data = Path(run.data).name
+        cells = (run.name, data, run.target, run.state, run.verdict, run.score, f"{run.when:%Y-%m-%d %H:%M}")
+        table.add_row(*(safe(cell) for cell in cells))
+    result_console().print(table)
+
+
+def report(run: Path, *, open_it: bool) -> None:
+    """Write the report again, say where it is, and open it where there is a screen."""
+    from annvil.run import write_report
+
+    path = write_report(run).resolve()
+    sys.stdout.write(f"{path}\n")
+    if open_it and _has_screen():
+        import webbrowser
+
+        webbrowser.open(path.as_uri())
+
+
+def samples(*, as_json: bool) -> None:
+    """List the samples, each with what it is."""
+    from annvil.data.readers.samples import PREFIX, sample_names
+
+    about = {PREFIX + name: text for name, text in sample_names().items()}
+    if as_json:
+        print_json(about)
+    else:
+        width = max(map(len, about))
+        sys.stdout.write("".join(f"{name:<{width}}  {text}\n" for name, text in about.items()))
+
+
+def _has_screen() -> bool:
+    """Whether a browser has somewhere to appear; without, some systems would start one in the terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,101 @@
+"""The two sides of the verdict, chosen without a look at test rows, and what is believed of their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.comparison.results import FoldResult, Posterior, Side, Standing
+from annvil.comparison.statistics import correlated_posterior
+from annvil.tasks.metrics import Metric
+
+Place = tuple[int, int]
+"""(repeat, fold)."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Scores that may be compared: of every entrant, on folds that all of them have.
+
+    Attributes
+    ----------
+    results : contender → place → record, in the order in which contenders run (cheap families first)
+    places : the common folds in order
+    n_train, n_test : mean rows of a training and of a test fold
+    """
+
+    results: Mapping[str, Mapping[Place, FoldResult]]
+    places: tuple[Place, ...]
+    n_train: float
+    n_test: float
+    metric: Metric
+
+    def scores(self, contender: str) -> tuple[float, ...]:
+        """The contender's scores on the common folds."""
+        return tuple(self.results[contender][place].scores[self.metric.name] for place in self.places)
+
+    def mean(self, contender: str) -> float:
+        """Their mean."""
+        return float(np.mean(self.scores(contender)))
+
+    def posterior(self, first: Sequence[float], second: Sequence[float], worth: float) -> Posterior | None:
+        """Belief about how much better the first is than the second, or None with fewer than two common folds."""
+        gains = [self.metric.gain(a, b) for a, b in zip(first, second, strict=True)]
+        return correlated_posterior(gains, n_train=self.n_train, n_test=self.n_test, worth=worth)
+
+
+FEWEST_FOLDS = 2
+"""A contender that was cut takes part from so many folds on: then a difference has a spread."""
+
+
+def pair(folds: Sequence[FoldResult], standings: Sequence[Standing], metric: Metric) -> Paired:
+    """Entrants and the folds that all of them have.
+
+    A contender that was cut short takes part with the folds it has, even if the others must then be judged on fewer:
+    leaving out what might be the best would be worse than being less sure. Those with fewer than two folds take part
+    only where nobody but the dummy has more; those that failed never do.
+    """
+    families = {s.contender: s.family for s in standings if s.state != "failed"}
+    by_name: dict[str, dict[Place, FoldResult]] = {}
+    for result in folds:
+        if result.contender in families:
+            by_name.setdefault(result.contender, {})[result.repeat, result.fold] = result
+    able = {name for name, results in by_name.items() if len(results) >= FEWEST_FOLDS}
+    if all(families[name] == "dummy" for name in able):
+        able = set(by_name)
+    results = {name: by_name[name] for name in by_name if name in able}
+    common = set.intersection(*(set(r) for r in results.values())) if results else set()
+    places = tuple(sorted(common))
+    records = [next(iter(results.values()))[place] for place in places]
+    n_train = float(np.mean([r.n_train for r in records])) if records else 1.0
+    n_test = float(np.mean([r.n_test for r in records])) if records else 1.0
+    return Paired(results, places, n_train, n_test, metric)
+
+
+def side(name: str, contenders: Sequence[str], paired: Paired) -> Side | None:
+    """In every fold the score of the contender that the fold's own inner validation preferred; the first of equals.
+
+    None without contenders or common folds.
+    """
+    if not contenders or not paired.places:
+        return None
+    chosen, scores = [], []
+    for place in paired.places:
+        best = contenders[0]
+        for other in contenders[1:]:
+            ahead = paired.metric.gain(
+                paired.results[other][place].inner_score, paired.results[best][place].inner_score
+            )
+            if ahead > 0:
+                best = other
+        chosen.append(best)
+        scores.append(paired.results[best][place].scores[paired.metric.name])
+    return Side(
+        name="network" if name == "network" else "simple",
+        contenders=tuple(chosen),
+        per_fold=tuple(scores),
+        mean=float(np.mean(scores)),
+        spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
+    )

@@ -1,0 +1,252 @@
+"""The race: every contender on the same folds, each result on disk as soon as it is there.
+
+Within a repeat the cheap contenders run first, so that there is an answer early; the first repeat is run by all before
+a second begins. A contender that fails is named and the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from annvil.comparison.budget import in_order
+from annvil.comparison.cost import MemoryMeter, measure_shipped
+from annvil.comparison.jobs import OuterFold, outer_jobs
+from annvil.comparison.leaderboard import Records
+from annvil.comparison.request import Listener
+from annvil.comparison.results import FoldResult
+from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
+from annvil.data.table import Dataset, Inputs
+from annvil.errors import AnnvilError
+from annvil.models.contract import Contender, Context, Deadline, Fitted, as_outputs
+from annvil.tasks.metrics import Metric, best_threshold, score_all
+from annvil.tasks.task import FloatArray, IntArray
+
+T = TypeVar("T")
+
+RAISE_BUGS = "ANNVIL_RAISE_BUGS"
+"""With this environment variable set, an exception we did not foresee is raised, not recorded (the suite does so)."""
+
+SLACK = 1.5
+"""How far a contender may exceed its planned part of the time left before it is cut (assumed)."""
+
+LEAST_SECONDS = 2.0
+"""Nobody's limit is set below this while there is time at all (assumed): imports alone may take a second."""
+
+
+@dataclass
+class Clock:
+    """Time since the run began, as told by whoever runs it (`Request.spent_seconds`) and counted on from there."""
+
+    before: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def spent_seconds(self) -> float:
+        """Seconds so far."""
+        return self.before + time.monotonic() - self.started
+
+
+@dataclass
+class Race:
+    """All contenders over all outer folds of one data set.
+
+    Attributes
+    ----------
+    dataset : the rows drawn for the comparison
+    row_numbers : int64 ``(dataset.n_rows,)``: where each stands in the whole data set, for the stored predictions
+    records : the store, the plan and the metric
+    notices : what was said aloud, in order
+    """
+
+    dataset: Dataset[Inputs]
+    row_numbers: IntArray
+    records: Records
+    listener: Listener
+    clock: Clock
+    notices: list[str] = field(default_factory=list)
+
+    def run(self, deadline: Deadline) -> None:
+        """Fill the store with results until all are there or the deadline has passed."""
+        schedule = self.records.schedule
+        entrants = in_order(c for c in self.records.contenders if c.name in schedule.efforts)
+        for repeat, folds in enumerate(outer_jobs(self.dataset, schedule.plan)):
+            if repeat and not self._worth_beginning(repeat, deadline):
+                self.tell(f"There was time for {repeat} of the {schedule.plan.repeats} planned repeats.")
+                return
+            self.listener.stage(f"Comparing, repeat {repeat + 1} of {schedule.plan.repeats}")
+            for place, contender in enumerate(entrants):
+                limit = self._limit(entrants[place:], deadline)
+                self._call(contender, f"repeat-{repeat}", folds, Deadline(limit))
+                self._say_if_not_shippable(contender)
+        self.show()
+
+    def tell(self, notice: str) -> None:
+        """Say it and keep it, once."""
+        if notice not in self.notices:
+            self.notices.append(notice)
+            self.listener.notice(notice)
+
+    def attempt(self, what: str, work: Callable[[], T]) -> T | None:
+        """What the work returns, or None when it fails; that is said, and recorded when it is our own bug."""
+        try:
+            return work()
+        except AnnvilError as error:
+            self.tell(f"{what}: {error}")
+        except Exception as error:
+            if os.environ.get(RAISE_BUGS):
+                raise
+            self.records.store.log_problem(f"{what}\n{traceback.format_exc()}")
+            problems = self.records.store.problems
+            self.tell(f"{what}: {type(error).__name__}: {error}. The traceback is in {problems}.")
+        return None
+
+    def show(self, running: str = "") -> None:
+        """Hand the table to the listener."""
+        self.listener.standings(self.records.standings(running), self.clock.spent_seconds)
+
+    def _say_if_not_shippable(self, contender: Contender) -> None:
+        shipped = self.records.store.cost(contender.name)
+        if shipped is not None and shipped.problem:
+            self.tell(f"{contender.title} cannot be shipped, its export failed: {shipped.problem}")
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def _limit(self, waiting: Sequence[Contender], deadline: Deadline) -> float:
+        """Seconds for the first of those waiting: its planned part of what is left, with slack.
+
+        Whoever shares the fits of another is planned to need none; after an interruption it may have to make them, and
+        may take what is left.
+        """
+        seconds = self.records.schedule.seconds
+        if seconds[waiting[0].name] == 0.0:
+            return deadline.left
+        planned = sum(seconds[contender.name] for contender in waiting)
+        part = seconds[waiting[0].name] / planned if planned else 1.0
+        return min(deadline.left, max(LEAST_SECONDS, SLACK * part * deadline.left))
+
+    def _worth_beginning(self, repeat: int, deadline: Deadline) -> bool:
+        """Whether the repeat has begun already, or would end in time if it takes as long as the one before."""
+        store, names = self.records.store, list(self.records.schedule.efforts)
+        plan = self.records.schedule.plan
+
+        def results(of: int) -> list[FoldResult]:
+            keys = [f"repeat-{of}-fold-{fold}" for fold in range(plan.outer_folds)]
+            found = (store.result(name, key) for name in names for key in keys)
+            return [result for result in found if result is not None]
+
+        return bool(results(repeat)) or deadline.left >= sum(result.fit_seconds for result in results(repeat - 1))
+
+    # -- one contender, one repeat ---------------------------------------------------------------------------------
+
+    def _call(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> None:
+        store = self.records.store
+        outcome = store.outcome(contender.name, call)
+        if outcome is None:
+            first = store.outcome(contender.name, "repeat-0")
+            if first is not None and first.state == "failed":
+                return
+            self.show(running=contender.name)
+            outcome = self._attempt(contender, call, folds, deadline)
+            store.keep_outcome(contender.name, call, outcome)
+            self.show()
+        if outcome.state == "failed":
+            more = f" The traceback is in {store.problems}." if outcome.bug else ""
+            self.tell(f"{contender.title} failed and was left out: {outcome.reason}.{more}".replace("..", "."))
+        elif outcome.state == "cut short":
+            self.tell(f"{contender.title} was cut short: {outcome.reason}.")
+
+    def _attempt(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> Outcome:
+        """Fit and score; what goes wrong becomes the outcome. A KeyboardInterrupt passes: the store is always whole."""
+        try:
+            return self._fit_and_keep(contender, call, folds, deadline)
+        except AnnvilError as error:
+            return Outcome("failed", str(error))
+        except Exception as error:
+            if os.environ.get(RAISE_BUGS):
+                raise
+            self.records.store.log_problem(f"{contender.name}, {call}\n{traceback.format_exc()}")
+            return Outcome("failed", f"{type(error).__name__}: {error}", bug=True)
+
+    def _fit_and_keep(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> Outcome:
+        store = self.records.store
+        missing = [fold for fold in folds if store.result(contender.name, fold.job.key) is None]
+        # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
+        # it again, then.
+        asked = list(folds) if missing and contender.family == "network" else missing
+        context = Context(deadline=deadline, folder=store.checkpoint(contender.name, call))
+        effort = self.records.schedule.efforts[contender.name]
+        fits = iter(contender.fit(self.dataset, [fold.job for fold in asked], effort, context) if asked else ())
+        for done, fold in enumerate(asked):
+            with MemoryMeter() as memory:
+                fitted = next(fits, None)
+            if fitted is None:
+                return Outcome("cut short", f"{done} of {len(asked)} folds were fitted in its time")
+            self._keep(contender, fold, fitted, memory.grown_mb)
+            self.show(running=contender.name)
+        next(fits, None)  # lets the contender tidy up behind its last result
+        if context.cut_short:
+            return Outcome("cut short", "its time ended before all it would have tried was tried")
+        return Outcome("finished")
+
+    def _keep(self, contender: Contender, fold: OuterFold, fitted: Fitted, grown_mb: float | None) -> None:
+        outputs = as_outputs(fitted.predict(self.dataset.inputs.take(fold.test)))
+        if not np.isfinite(outputs).all():
+            raise FloatingPointError(f"{contender.title} predicted values that are not finite")
+        if fold.repeat == fold.fold == 0:
+            self._keep_cost(contender, fold, fitted, outputs, grown_mb)
+        result = fold_result(self.dataset, self.records.metric, contender, fold, fitted, outputs)
+        self.records.store.keep_result(result, self.row_numbers[fold.test], outputs)
+
+    def _keep_cost(
+        self, contender: Contender, fold: OuterFold, fitted: Fitted, outputs: FloatArray, grown_mb: float | None
+    ) -> None:
+        """Measure the model as it would be shipped; one that cannot be exported stays in the race, and it is said."""
+        store = self.records.store
+        if store.cost(contender.name) is not None:
+            return
+        try:
+            graph, shipped = measure_shipped(fitted, self.dataset, fold.test, outputs)
+        except Exception as error:
+            if os.environ.get(RAISE_BUGS):
+                raise
+            store.log_problem(f"{contender.name}, export\n{traceback.format_exc()}")
+            graph, shipped = b"", ShippedCost(None, None, f"{type(error).__name__}: {error}")
+        if shipped.cost is not None:
+            shipped = replace(shipped, cost=replace(shipped.cost, peak_memory_mb=grown_mb))
+        store.keep_cost(contender.name, shipped, graph)
+
+
+def fold_result(
+    dataset: Dataset[Inputs], metric: Metric, contender: Contender, fold: OuterFold, fitted: Fitted, outputs: FloatArray
+) -> FoldResult:
+    """The record of one fit: scored on its test rows, with the threshold that its out-of-fold predictions chose."""
+    task, rows = dataset.task, fold.job.rows
+    known = np.isfinite(fitted.out_of_fold).all(axis=1)
+    inner_y, inner_outputs = dataset.y[rows[known]], fitted.out_of_fold[known]
+    threshold = best_threshold(metric, task, inner_y, inner_outputs)
+    return FoldResult(
+        contender=contender.name,
+        job=fold.job.key,
+        repeat=fold.repeat,
+        fold=fold.fold,
+        n_train=len(rows),
+        n_test=len(fold.test),
+        scores=score_all(task, dataset.y[fold.test], outputs, threshold),
+        inner_score=metric.score(task, inner_y, inner_outputs, threshold),
+        configuration=plain(fitted.configuration),
+        summary=fitted.summary,
+        tried=tuple(plain(entry) for entry in fitted.tried),
+        fit_seconds=fitted.fit_seconds,
+        core_seconds=fitted.core_seconds,
+        n_parameters=fitted.n_parameters,
+        history={name: finite_prefix(values) for name, values in fitted.history.items()},
+        notes=fitted.notes,
+        threshold=threshold,
+    )

@@ -1,0 +1,213 @@
+"""Would more rows help, and whom? Learning curves on nested subsets, and where they would cross.
+
+A curve is measured with the settings that the search chose on the first fold, on subsets of the training rows of up to
+three test folds; the subsets are nested, so that a larger one only adds rows. The settings are not searched again at
+every size: the curve then shows what rows alone do, and costs a fraction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annvil.comparison.budget import most_useful_seconds, water_level
+from annvil.comparison.jobs import OuterFold, derived_seed, make_job
+from annvil.comparison.plan import Schedule, shape_of
+from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_power_law, fit_law, why_ill_behaved
+from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
+from annvil.comparison.statistics import round_up
+from annvil.data.splits import nested_subset
+from annvil.data.table import Dataset, Inputs
+from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, as_outputs
+from annvil.tasks.metrics import Metric, best_threshold
+from annvil.text.phrases import named
+
+REPEATS = 3
+"""Test folds a curve is measured on (assumed; two when time is short)."""
+
+BAGGED_UP_TO = 2_000
+"""Training rows up to which a curve's fits use the race's inner folds; above, one holdout, to save time (assumed)."""
+
+
+@dataclass(frozen=True)
+class CurvePlan:
+    """Which sizes, on how many folds, how carefully: arithmetic from the share of the budget."""
+
+    sizes: tuple[int, ...]
+    repeats: int
+    inner_folds: int
+    effort: Effort
+
+
+def plan_curve(
+    contender: Contender, dataset: Dataset[Inputs], schedule: Schedule, seconds: float, configuration: dict[str, Json]
+) -> CurvePlan:
+    """The longest curve that fits: fewer folds first, then without the largest sizes, then with shorter training."""
+    plan = schedule.plan
+    inner = plan.inner_folds if schedule.shape.n_rows <= BAGGED_UP_TO else 1
+    most = min(REPEATS, plan.outer_folds)
+    sizes = plan.curve_sizes
+    fewest = min(len(sizes), FEWEST_ANCHORS)
+    choices = [(sizes, most), *[(sizes[:last], min(2, most)) for last in range(len(sizes), fewest - 1, -1)]]
+    for chosen, repeats in choices:
+        # As many fits of the largest size as all fits together are worth; the race's scale, or less.
+        n_jobs = math.ceil(repeats * sum(chosen) / max(chosen, default=1))
+        planned = contender.plan(shape_of(dataset, max(chosen, default=1)), n_jobs, inner, seconds)
+        scale = min(schedule.efforts[contender.name].scale, planned.scale)
+        made = CurvePlan(chosen, repeats, inner, Effort(1, scale, configuration))
+        if scale >= min(0.5, schedule.efforts[contender.name].scale):
+            break
+    return made
+
+
+def measure_curve(
+    contender: Contender,
+    dataset: Dataset[Inputs],
+    folds: Sequence[OuterFold],
+    metric: Metric,
+    curve_plan: CurvePlan,
+    deadline: Deadline,
+) -> tuple[Anchor, ...]:
+    """Anchors in ascending order; those that the deadline left without two folds (or the one asked for) are missing.
+
+    All fits are asked for in one call, the small ones first, so that networks can be trained together.
+    """
+    places, jobs = [], []
+    for size in curve_plan.sizes:
+        for fold in curve_folds(dataset, folds, curve_plan.repeats):
+            seed = derived_seed(fold.job.seed, 2)
+            whole = size >= len(fold.job.rows)
+            rows = fold.job.rows if whole else np.sort(nested_subset(dataset, fold.job.rows, size, seed))
+            jobs.append(make_job(dataset, f"curve-{fold.fold}-n{size}", rows, curve_plan.inner_folds, seed))
+            places.append((size, fold))
+    errors: dict[int, list[float]] = {}
+    fits = contender.fit(dataset, jobs, curve_plan.effort, Context(deadline=deadline))
+    for (size, fold), fitted in zip(places, fits, strict=False):
+        errors.setdefault(size, []).append(error_on_fold(dataset, metric, fold, fitted))
+    return tuple(
+        Anchor(size, tuple(found), float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else 0.0)
+        for size, found in errors.items()
+        if len(found) >= min(2, curve_plan.repeats, len(folds))
+    )
+
+
+def curve_folds(dataset: Dataset[Inputs], folds: Sequence[OuterFold], repeats: int) -> Sequence[OuterFold]:
+    """The first folds; by time the last two, which alone have enough rows before them."""
+    return folds[:repeats] if dataset.time is None else folds[-2:]
+
+
+def error_on_fold(dataset: Dataset[Inputs], metric: Metric, fold: OuterFold, fitted: Fitted) -> float:
+    """Error on the fold's test rows, decided with the threshold that the fit's own out-of-fold predictions chose."""
+    known = np.isfinite(fitted.out_of_fold).all(axis=1)
+    inner_y = dataset.y[fitted.job.rows[known]]
+    threshold = best_threshold(metric, dataset.task, inner_y, fitted.out_of_fold[known])
+    outputs = as_outputs(fitted.predict(dataset.inputs.take(fold.test)))
+    return metric.error(metric.score(dataset.task, dataset.y[fold.test], outputs, threshold))
+
+
+def describe_curve(contender: Contender, anchors: tuple[Anchor, ...], metric: Metric, seed: int) -> LearningCurve:
+    """The curve with its law, or with the reason why it has none."""
+    if len(anchors) < FEWEST_ANCHORS:
+        remark = f"Not extrapolated: {len(anchors)} sizes were measured, {FEWEST_ANCHORS} are needed."
+        return LearningCurve(contender.name, anchors, None, False, remark)
+    law = fit_law(anchors, _law_seed(contender.name, seed))
+    if reason := why_ill_behaved(anchors, law):
+        return LearningCurve(contender.name, anchors, None, False, f"Not extrapolated: {reason}.")
+    now, later = law.at(np.array([law.largest, EXTRAPOLATION * law.largest]))
+    remark = f"Four times the rows would lower the error by about {metric.tells(float(now - later))}."
+    return LearningCurve(contender.name, anchors, as_power_law(law), True, remark)
+
+
+def law_of(curve: LearningCurve | None, seed: int) -> Law | None:
+    """The law of a well-behaved curve, fitted again from its anchors (the same, since the seed is)."""
+    if curve is None or not curve.well_behaved:
+        return None
+    return fit_law(curve.anchors, _law_seed(curve.contender, seed))
+
+
+def _law_seed(contender: str, seed: int) -> int:
+    """Bootstraps of two curves must not share their noise."""
+    return derived_seed(seed, *contender.encode())
+
+
+def share_curve_seconds(
+    contenders: Sequence[Contender], dataset: Dataset[Inputs], schedule: Schedule, seconds: float
+) -> dict[str, float]:
+    """Seconds per contender: an equal limit for each; one that needs less leaves the rest to the others."""
+    total = sum(schedule.plan.curve_sizes) / max(1, max(schedule.plan.curve_sizes, default=1))
+    n_jobs = max(1, math.ceil(REPEATS * total))
+    inner = schedule.plan.inner_folds if schedule.shape.n_rows <= BAGGED_UP_TO else 1
+    needs = [most_useful_seconds(c, schedule.shape, n_jobs, inner) for c in contenders]
+    level = water_level(needs, seconds)
+    return {c.name: min(need, level) for c, need in zip(contenders, needs, strict=True)}
+
+
+def gap_change(network: Law, simple: Law, largest: int) -> Callable[[float], float]:
+    """How much the network's advantage would grow from the rows at hand to ``factor`` times as many."""
+
+    def gap(size: float) -> float:
+        at = np.array([size])
+        return float(simple.at(at)[0] - network.at(at)[0])
+
+    return lambda factor: gap(factor * largest) - gap(largest)
+
+
+def find_crossing(
+    network: LearningCurve, simple: LearningCurve, metric: Metric, seed: int, titles: dict[str, str]
+) -> Crossing | None:
+    """Where the network's curve would pass the simple one's, or None when either is not to be extrapolated."""
+    first, second = law_of(network, seed), law_of(simple, seed)
+    if first is None or second is None:
+        return None
+    largest = min(first.largest, second.largest)
+    sizes = np.geomspace(largest, EXTRAPOLATION * largest, 80)
+    gaps = second.at(sizes) - first.at(sizes)
+    drawn = second.draws_at(sizes) - first.draws_at(sizes)
+    meets = np.array([_first_change(row, sizes) for row in drawn])
+    rows = _first_change(gaps, sizes)
+    low, high = (float(x) for x in np.quantile(meets, [0.05, 0.95], method="nearest"))
+    later_low, later_high = (float(x) for x in np.quantile(drawn[:, -1], [0.05, 0.95]))
+    found = Crossing(
+        network=network.contender,
+        simple=simple.contender,
+        rows=_rows(rows),
+        low=_rows(low),
+        high=_rows(high),
+        gap_now=float(gaps[0]),
+        gap_later=float(gaps[-1]),
+        gap_later_low=later_low,
+        gap_later_high=later_high,
+        sentence="",
+    )
+    return _with_sentence(found, EXTRAPOLATION * largest, metric, titles)
+
+
+def _first_change(gaps: np.ndarray[tuple[int], np.dtype[np.float64]], sizes: object) -> float:
+    changed = np.flatnonzero(np.sign(gaps) == -np.sign(gaps[0]))
+    return float(np.asarray(sizes)[changed[0]]) if len(changed) and gaps[0] != 0 else math.inf
+
+
+def _rows(size: float) -> int | None:
+    return round_up(size) if math.isfinite(size) else None
+
+
+def _with_sentence(found: Crossing, reach: float, metric: Metric, titles: dict[str, str]) -> Crossing:
+    network, simple = named(titles[found.network]), named(titles[found.simple])
+    low, high = metric.tells(found.gap_later_low, sign=True), metric.tells(found.gap_later_high, sign=True)
+    at = f"with {round_up(reach):,} training rows {network} would be {metric.tells(abs(found.gap_later))}"
+    at += f" {'ahead of' if found.gap_later >= 0 else 'behind'} {simple} (90% band: {low} to {high})"
+    if found.rows is not None:
+        first, second = (network, simple) if found.gap_now < 0 else (simple, network)
+        since = f"{found.low:,}" if found.low is not None else f"{found.rows:,}"
+        until = f"{found.high:,} rows" if found.high is not None else "never, as far as can be seen"
+        text = (
+            f"With about {found.rows:,} training rows {first} would overtake {second} (90% band: {since} to {until})."
+        )
+    elif found.gap_later_low > 0 or found.gap_later_high < 0:
+        text = f"More rows would not turn this round: {at}."
+    else:
+        text = f"Whether more rows would turn this round cannot be told for sure: {at}."
+    return replace(found, sentence=text)

@@ -1,0 +1,200 @@
+"""Raw columns → columns of a known kind: the same road for training data and for rows to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from annvil.data.readers.dates import FORMATS, date_text, parse_date
+from annvil.data.readers.raw import RawColumn, merge_levels
+from annvil.data.readers.values import NumberStyle, boolean_text, canonical_text, is_missing_number, parse_number
+from annvil.data.table import Column, Field
+from annvil.errors import DataError, name_rows
+from annvil.tasks.task import FloatArray, IntArray
+
+_BOOLEANS = ("false", "true")
+
+LARGEST = 1e30
+"""Numbers beyond this are refused: models add up float32 numbers, which end at 3e38, and squares in float64."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What texts became when read as numbers or dates.
+
+    ``values``: float64 ``(n_rows,)`` with NaN for missing and for ``odd``; ``odd``: codes of the levels that could not
+    be read; ``tokens``: words for "missing" met, with their count; ``style``: see `Field.style`.
+    """
+
+    values: FloatArray
+    odd: IntArray
+    tokens: dict[str, int] = field(default_factory=dict)
+    style: str = ""
+
+
+def _is_missing(text: str, missing: Collection[str]) -> bool:
+    return text in missing or is_missing_number(text)
+
+
+def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = "", comma: bool = False) -> Parsed:
+    """The column as numbers.
+
+    Texts are read with a decimal point or, where ``style`` is "comma", with a decimal comma. With an empty ``style``
+    the reading that understands more of the column wins; ``comma`` (the file's habit) decides between equals.
+    """
+    if raw.storage != "text":
+        if raw.storage == "boolean":
+            return Parsed(np.where(raw.values < 0, np.nan, raw.values), _none())
+        return Parsed(
+            _without(raw.values, missing), _none(), dict(raw.tokens), raw.style if raw.storage == "number" else ""
+        )
+    blank = [_is_missing(text, missing) for text in raw.levels]
+    styles: tuple[NumberStyle, ...] = ("comma", "point") if comma or style == "comma" else ("point", "comma")
+    if style or not any("," in text or ("." in text and comma) for text in raw.levels):
+        styles = styles[:1]
+    best: list[float | None] = []
+    chosen: NumberStyle = styles[0]
+    for tried in styles:
+        found = [None if gap else parse_number(text, tried) for text, gap in zip(raw.levels, blank, strict=True)]
+        if not best or _understood(found) > _understood(best):
+            best, chosen = found, tried
+    parsed = _parsed(raw, best, blank, "comma" if chosen == "comma" else "")
+    return replace(parsed, values=_without(parsed.values, missing))
+
+
+def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = "") -> Parsed:
+    """The column as seconds since 1970 UTC; ``style`` names one of `dates.FORMATS`, empty: the best-fitting one."""
+    if raw.storage == "date":
+        return Parsed(raw.values, _none(), style=raw.style)
+    if raw.storage != "text":
+        return Parsed(read_numbers(raw, missing=missing).values, _none())
+    blank = [_is_missing(text, missing) for text in raw.levels]
+    some = [text for text, gap in zip(raw.levels, blank, strict=True) if not gap][:50]
+    best: list[float | None] = [None] * len(raw.levels)
+    chosen = ""
+    for form in FORMATS:
+        if form.name != style if style else 2 * _understood([form.seconds(text) for text in some]) < len(some):
+            continue
+        found = [None if gap else form.seconds(text) for text, gap in zip(raw.levels, blank, strict=True)]
+        if _understood(found) > _understood(best):
+            best, chosen = found, form.name
+        if _understood(best) + sum(blank) == len(blank):
+            break
+    if style:  # a date in another format than the training data's is still a date
+        best = [
+            parse_date(t) if v is None and not gap else v for t, v, gap in zip(raw.levels, best, blank, strict=True)
+        ]
+    return _parsed(raw, best, blank, chosen)
+
+
+def _understood(found: list[float | None]) -> int:
+    return sum(value is not None for value in found)
+
+
+def _parsed(raw: RawColumn, found: list[float | None], blank: list[bool], style: str) -> Parsed:
+    lookup = np.array([np.nan if value is None else value for value in found] + [np.nan])
+    odd = np.array([i for i, v in enumerate(found) if v is None and not blank[i]], dtype=np.int64)
+    counts = np.bincount(raw.values[raw.values >= 0], minlength=len(raw.levels))
+    tokens = {text: int(n) for text, gap, n in zip(raw.levels, blank, counts.tolist(), strict=True) if gap and n}
+    return Parsed(lookup[raw.values], odd, tokens, style)
+
+
+def _without(values: FloatArray, missing: Collection[str]) -> FloatArray:
+    """Numbers with those that the user declared missing (such as -999) turned into NaN."""
+    gaps = [number for number in map(parse_number, missing) if number is not None]
+    return np.where(np.isin(values, gaps), np.nan, values) if gaps else values
+
+
+def _none() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
+def as_category(raw: RawColumn, spec: Field, *, missing: Collection[str] = ()) -> Column:
+    """The column as canonical texts; a boolean's as "true" and "false"."""
+    spell = boolean_text if spec.kind == "boolean" else canonical_text
+    if raw.storage in ("text", "boolean"):
+        codes, levels = merge_levels(raw.values, ["" if text in missing else spell(text) for text in raw.levels])
+    else:
+        values = _without(raw.values, missing) if raw.storage == "number" else raw.values
+        present = ~np.isnan(values)
+        distinct, inverse = np.unique(values[present], return_inverse=True)
+        say = date_text if raw.storage == "date" else spell
+        codes = np.full(len(values), -1, dtype=np.int32)
+        codes[present] = inverse
+        codes, levels = merge_levels(codes, [say(float(value)) for value in distinct])
+    if spec.kind == "boolean" and set(levels) <= set(_BOOLEANS):
+        lookup = np.array([_BOOLEANS.index(level) for level in levels] + [-1], dtype=np.int32)
+        return Column(spec, lookup[codes], _BOOLEANS)
+    return sort_levels(Column(spec, codes.astype(np.int32, copy=False), levels))
+
+
+def sort_levels(column: Column) -> Column:
+    """The column with its levels in alphabetical order, so that codes do not depend on the order of rows."""
+    order = sorted(range(len(column.levels)), key=column.levels.__getitem__)
+    if order == list(range(len(order))):
+        return column
+    lookup = np.empty(len(order) + 1, dtype=np.int32)
+    lookup[order] = np.arange(len(order), dtype=np.int32)
+    lookup[-1] = -1
+    return Column(column.field, lookup[column.values], tuple(column.levels[i] for i in order))
+
+
+def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), comma: bool = False, where: str) -> Column:
+    """The raw column as the kind that ``spec`` names.
+
+    Raises
+    ------
+    DataError
+        Where a text is no number or date although one is needed, or a number is infinite; rows and texts are named.
+    """
+    if raw.storage == "nested":
+        raise DataError(
+            f"Column {raw.name!r} of {where} holds lists or records; a {spec.kind} column needs plain values."
+        )
+    if spec.is_text:
+        return as_category(raw, spec, missing=missing)
+    if spec.kind == "datetime":
+        parsed = read_dates(raw, missing=missing, style=spec.style)
+    else:
+        if raw.storage == "date":
+            raise DataError(f"Column {raw.name!r} of {where} holds dates where numbers are expected.")
+        parsed = read_numbers(raw, missing=missing, style=spec.style, comma=comma)
+    refuse_odd(raw, parsed, where, "a date" if spec.kind == "datetime" else "a number")
+    refuse_infinite(raw.name, parsed.values, where)
+    return Column(spec, parsed.values)
+
+
+def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
+    """Raise where texts could not be read, naming rows and texts and what to do."""
+    if not len(parsed.odd):
+        return
+    rows = np.flatnonzero(np.isin(raw.values, parsed.odd))
+    if not len(rows):
+        return
+    texts = [raw.levels[code] for code in dict.fromkeys(raw.values[rows].tolist())]
+    shown = ", ".join(shorten(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
+    raise DataError(
+        f"Column {raw.name!r} of {where} has {len(rows)} value{'s' * (len(rows) > 1)} that "
+        f"{'are' if len(rows) > 1 else 'is'} "
+        f"not {wanted} ({name_rows(rows.tolist(), len(rows))}: {shown}); if they mean that the value is unknown, pass "
+        f"missing={texts[:3]!r}, if the column holds categories, kinds={{{raw.name!r}: 'category'}}, or mend them."
+    )
+
+
+def refuse_infinite(name: str, values: FloatArray, where: str) -> None:
+    """Raise where a number is infinite or beyond `LARGEST`, naming rows."""
+    rows = np.flatnonzero(np.abs(values) > LARGEST)
+    if len(rows):
+        infinite = bool(np.isinf(values[rows]).all())
+        what = "infinite values" if infinite else f"numbers beyond ±{LARGEST:.0e}, which models cannot compute with,"
+        raise DataError(
+            f"Column {name!r} of {where} has {what} ({name_rows(rows[:5].tolist(), len(rows))}); "
+            "replace or rescale them, or leave them empty if they are unknown."
+        )
+
+
+def shorten(text: str, most: int = 40) -> str:
+    """A text in quotes for a message, cut when long."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

@@ -1,0 +1,185 @@
+"""A DuckDB that reads one file and can do nothing else, and the way from its tables to raw columns."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annvil.data.readers.raw import LabelType, RawColumn, merge_levels
+from annvil.data.readers.values import MISSING_NUMBERS
+
+if TYPE_CHECKING:
+    import duckdb
+
+MANY_ROWS = 200_000
+"""Above this, texts that nearly all differ (names, comments) are not copied into memory; assumed, not measured."""
+
+_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_INTEGERS |= {"UHUGEINT", "BIGNUM"}
+_ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?"
+_COLUMNS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller needs of certain columns, by name.
+
+    ``whole``: every text, even if nearly all of a long column's texts differ (the target). ``texts``: the same, and
+    left as texts even where they look like numbers, so that long digits stay exact (groups, categories asked for).
+    """
+
+    whole: Collection[str] = ()
+    texts: Collection[str] = ()
+
+
+@contextmanager
+def reader(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """A connection that may open ``path`` alone, and the name to open it by.
+
+    No extension is installed or loaded, no variable of the program is visible to SQL, and nothing but the file can be
+    read. Characters that DuckDB would take for a pattern (``*?[``) are avoided through a link.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="annvil-") as folder:
+        name = str(path.absolute())
+        if any(sign in name for sign in "*?[]{}"):
+            link = Path(folder) / f"data{path.suffix}"
+            link.symlink_to(path.absolute())
+            name = str(link)
+        settings: dict[str, Any] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "python_enable_replacements": "false",
+            "temp_directory": folder,
+        }
+        connection = duckdb.connect(":memory:", config=settings)
+        try:
+            connection.execute("SET allowed_paths = [" + quoted(name) + "]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield connection, name
+        finally:
+            connection.close()
+
+
+def quoted(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], wanted: Wanted, *, typed: bool
+) -> list[RawColumn]:
+    """All columns of a DuckDB table whose columns are called c0, c1, ….
+
+    ``typed``: whether the file itself says that a text is a text (Parquet does; CSV does not, so there a text that is a
+    number is a number).
+    """
+    types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+    plain = {f"c{i}": _as_float(f"c{i}", types[f"c{i}"]) for i in range(len(names))}
+    floats = _fetch_floats(connection, table, {key: sql for key, sql in plain.items() if sql})
+    columns = []
+    for i, name in enumerate(names):
+        key, kind = f"c{i}", types[f"c{i}"]
+        if key in floats:
+            storage = "date" if kind.startswith(("DATE", "TIMESTAMP")) else "number"
+            label = "int" if kind in _INTEGERS or (not typed and _all_whole(floats[key])) else "float"
+            columns.append(RawColumn(name, storage, floats[key], label=label))  # type: ignore[arg-type]
+        elif kind == "BOOLEAN":
+            codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM {table}").astype(np.int32)
+            columns.append(RawColumn(name, "boolean", codes, ("false", "true"), "bool"))
+        elif kind == "VARCHAR" or kind.startswith("ENUM") or kind in ("UUID", "JSON"):
+            columns.append(_texts(connection, table, key, name, wanted, typed=typed))
+        else:
+            columns.append(RawColumn(name, "nested", np.empty(0)))
+    return columns
+
+
+def _as_float(key: str, kind: str) -> str | None:
+    """SQL for a float64 with NaN for missing, or None for a type that is not a number or a moment."""
+    if kind in _INTEGERS or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+        return f"coalesce({key}::DOUBLE, 'nan'::DOUBLE)"
+    if kind.startswith(("DATE", "TIMESTAMP", "TIME", "INTERVAL")):
+        return f"coalesce(epoch({key})::DOUBLE, 'nan'::DOUBLE)"
+    return None
+
+
+def _fetch_floats(
+    connection: duckdb.DuckDBPyConnection, table: str, sql: dict[str, str]
+) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    keys = list(sql)
+    found = {}
+    for start in range(0, len(keys), _COLUMNS_AT_ONCE):
+        part = keys[start : start + _COLUMNS_AT_ONCE]
+        query = "SELECT " + ", ".join(f"{sql[key]} AS {key}" for key in part) + f" FROM {table}"
+        found.update(connection.execute(query).fetchnumpy())
+    return {key: np.asarray(found[key], dtype=np.float64) for key in keys}
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> np.ndarray[Any, Any]:
+    return np.asarray(next(iter(connection.execute(query).fetchnumpy().values())))
+
+
+def _all_whole(values: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+    present = values[np.isfinite(values)]
+    return bool(np.all(present == np.floor(present)))
+
+
+def _texts(
+    connection: duckdb.DuckDBPyConnection, table: str, key: str, name: str, wanted: Wanted, *, typed: bool
+) -> RawColumn:
+    """A column of texts as codes; columns of very many texts that are numbers or ISO dates directly as values.
+
+    A look at the first thousand values decides what is worth asking of all of them: a million casts that fail take a
+    second.
+    """
+    as_text = name in wanted.texts
+    one = f"(SELECT {key}::VARCHAR AS v FROM {table})"
+    n_present, about_unique = _row(connection, f"SELECT count(v), approx_count_distinct(v) FROM {one}")
+    n_seen, n_numbers, n_dates = _row(
+        connection,
+        f"SELECT count(v), count(TRY_CAST(v AS DOUBLE)), count(*) FILTER (regexp_full_match(v, {quoted(_ISO_DATE)}))"
+        f" FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)",
+    )
+    if not typed and not as_text and n_numbers:
+        odd = connection.execute(
+            f"SELECT v, count(*) FROM {one} WHERE v IS NOT NULL AND TRY_CAST(v AS DOUBLE) IS NULL GROUP BY v LIMIT 50"
+        ).fetchall()
+        if all(text.strip().lower() in MISSING_NUMBERS for text, _ in odd):
+            values = _fetch(connection, f"SELECT coalesce(TRY_CAST(v AS DOUBLE), 'nan'::DOUBLE) FROM {one}")
+            label: LabelType = "int" if _all_whole(values) else "float"
+            tokens = {text.strip(): int(n) for text, n in odd if text.strip()}
+            return RawColumn(name, "number", values, label=label, tokens=tokens)
+    many = n_present > MANY_ROWS and 2 * about_unique > n_present
+    if many and not as_text and n_dates == n_seen and _all_dates(connection, one):
+        values = _fetch(connection, f"SELECT coalesce(epoch(v::TIMESTAMP), 'nan'::DOUBLE) FROM {one}")
+        return RawColumn(name, "date", values, style="year-month-day")
+    if many and not as_text and name not in wanted.whole:
+        some = connection.execute(f"SELECT DISTINCT v FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)")
+        texts = tuple(sorted({row[0].strip() for row in some.fetchall()}))
+        return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=about_unique)
+    connection.execute(f"CREATE TYPE levels AS ENUM (SELECT DISTINCT v FROM {one} WHERE v IS NOT NULL ORDER BY v)")
+    codes = _fetch(connection, f"SELECT coalesce(enum_code(v::levels)::INTEGER, -1) FROM {one}").astype(np.int32)
+    written = connection.execute("SELECT unnest(enum_range(NULL::levels))").fetchall()
+    connection.execute("DROP TYPE levels")
+    codes, levels = merge_levels(codes, [row[0].strip() for row in written])
+    return RawColumn(name, "text", codes, levels)
+
+
+def _all_dates(connection: duckdb.DuckDBPyConnection, one: str) -> bool:
+    """Whether every text is an ISO date, and one that exists."""
+    query = f"SELECT count(*) FROM {one} WHERE NOT regexp_full_match(v, {quoted(_ISO_DATE)})"
+    return _row(connection, f"{query} OR (v IS NOT NULL AND TRY_CAST(v AS TIMESTAMP) IS NULL)") == (0,)
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    """The one row of whole numbers that a query gives."""
+    return tuple(int(value) for value in connection.execute(query).fetchall()[0])

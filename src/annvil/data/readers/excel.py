@@ -1,0 +1,51 @@
+"""Excel and OpenDocument sheets through python-calamine (extra ``excel``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from annvil.data.readers.delimited import MOST_COLUMNS
+from annvil.data.readers.raw import RawTable, column_from_values, refuse_repeated_names
+from annvil.data.table import Source
+from annvil.errors import DataError, MachineError
+
+
+def read_excel(path: Path, source: Source) -> RawTable:
+    """The first sheet of a workbook that holds anything; its first row holds the names."""
+    try:
+        import python_calamine
+    except ImportError:
+        raise MachineError(
+            f"Reading {source.name} needs python-calamine: pip install 'annvil[excel]', or save the sheet as CSV."
+        ) from None
+    try:
+        workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+        sheets = [(name, workbook.get_sheet_by_name(name)) for name in workbook.sheet_names]
+        name, rows = next(((name, s.to_python()) for name, s in sheets if s.total_height), ("", []))
+    except Exception as error:  # the library raises many kinds, among them plain ones
+        raise DataError(f"{source.name} cannot be read as a workbook: {error}.") from None
+    rows = [row for row in rows if any(cell != "" for cell in row)]
+    if not rows:
+        raise DataError(f"{source.name} is empty: no sheet holds a value.")
+    names = _names(rows[0])
+    if len(names) > MOST_COLUMNS:
+        raise DataError(f"{source.name} has {len(names)} columns; Annvil reads at most {MOST_COLUMNS}.")
+    refuse_repeated_names(names, source.name)
+    columns = [column_from_values(column, [_cell(row[i]) for row in rows[1:]]) for i, column in enumerate(names)]
+    ignored = f", {len(sheets) - 1} other sheets ignored" if len(sheets) > 1 else ""
+    details = f"workbook, sheet {name!r}{ignored}"
+    return RawTable(
+        tuple(columns), len(rows) - 1, Source(source.name, source.path, source.sha256, source.n_bytes, details)
+    )
+
+
+def _names(header: list[Any]) -> list[str]:
+    return [str(cell).strip() or f"column {i + 1}" for i, cell in enumerate(header)]
+
+
+def _cell(value: Any) -> Any:
+    """An empty cell is a missing value; a whole float is the integer that the sheet showed."""
+    if value == "":
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value

@@ -1,0 +1,146 @@
+"""Frames, dicts of columns, records and arrays → `RawTable`. NumPy, narwhals and the standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from annvil.data.readers.raw import (
+    RawColumn,
+    RawTable,
+    column_from_array,
+    column_from_texts,
+    column_from_values,
+    fingerprint,
+    refuse_repeated_names,
+)
+from annvil.data.table import Source
+from annvil.errors import DataError, RequestError
+
+
+def table_from_frame(frame: Any, name: str = "data frame") -> RawTable:
+    """A pandas, Polars, PyArrow, Modin, DuckDB… frame (whatever narwhals understands) as raw columns."""
+    import narwhals as nw
+
+    if type(frame).__module__.startswith("pandas"):  # narwhals refuses repeated names in words of its own
+        refuse_repeated_names([str(label) for label in frame.columns], f"The {name}")
+    wrapped = nw.from_native(frame, pass_through=True)
+    if isinstance(wrapped, nw.LazyFrame):
+        wrapped = wrapped.collect()
+    if not isinstance(wrapped, nw.DataFrame):
+        raise RequestError(
+            f"Cannot read a {type(frame).__name__} as a table: pass a path, a pandas, Polars or PyArrow frame, "
+            "a dict of columns, or arrays (X, y)."
+        )
+    names = [str(label) for label in wrapped.columns]
+    refuse_repeated_names(names, f"The {name}")
+    columns = [column_from_series(label, series) for label, series in zip(names, wrapped.iter_columns(), strict=True)]
+    return finish(columns, len(wrapped), name)
+
+
+def column_from_series(name: str, series: Any) -> RawColumn:
+    """One narwhals Series as a raw column."""
+    import narwhals as nw
+
+    dtype = series.dtype
+    if dtype == nw.Boolean:
+        values = [int(v) if isinstance(v, (bool, np.bool_)) else -1 for v in series.to_list()]
+        return RawColumn(name, "boolean", np.array(values, dtype=np.int32), ("false", "true"), "bool")
+    if dtype.is_integer() or dtype.is_float():
+        if series.null_count() and dtype.is_integer():
+            column = column_from_values(name, series.to_list())
+            return RawColumn(name, "number", column.values.astype(np.float64), label="int")
+        column = column_from_array(name, np.asarray(series.to_numpy()))
+        if column.storage == "number":
+            return column
+        return RawColumn(name, "number", _as_floats(series), label="int" if dtype.is_integer() else "float")
+    if dtype.is_decimal():
+        return RawColumn(name, "number", _as_floats(series), label="float")
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        if dtype != nw.String:
+            series = series.cast(nw.String)
+        return column_from_texts(name, [v if isinstance(v, str) else None for v in series.to_list()])
+    if dtype in (nw.Datetime, nw.Date, nw.Duration):
+        moments = np.asarray(series.to_numpy())
+        return column_from_array(name, moments if moments.dtype.kind in "mM" else moments.astype(object))
+    if dtype in (nw.List, nw.Array, nw.Struct, nw.Binary):
+        return RawColumn(name, "nested", np.empty(0))
+    return column_from_values(name, series.to_list())
+
+
+def _as_floats(series: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([np.nan if v is None else float(v) for v in series.to_list()], dtype=np.float64)
+
+
+def table_from_mapping(columns: Mapping[Any, Any], name: str = "dict of columns") -> RawTable:
+    """A dict from name to a sequence of values."""
+    names = [str(key) for key in columns]
+    refuse_repeated_names(names, f"The {name}")
+    made = []
+    for key, values in zip(names, columns.values(), strict=True):
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+            raise RequestError(f"Column {key!r} of the {name} is one value; give a list with one value per row.")
+        made.append(column_from_any(key, values))
+    lengths = {column: len(values) for column, values in zip(names, columns.values(), strict=True)}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{column!r} has {n}" for column, n in list(lengths.items())[:5])
+        raise DataError(f"The columns of the {name} differ in length: {shown}.")
+    return finish(made, next(iter(lengths.values()), 0), name)
+
+
+def column_from_any(name: str, values: Any) -> RawColumn:
+    """A raw column from a list, a NumPy array, or a Series of any library."""
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise RequestError(f"Column {name!r} has {values.ndim} dimensions; a column has one.")
+        return column_from_array(name, values)
+    if isinstance(values, (list, tuple, range)):
+        return column_from_values(name, list(values))
+    import narwhals as nw
+
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        return column_from_series(name, series)
+    return column_from_values(name, list(values))
+
+
+def table_from_records(records: Sequence[Mapping[str, Any]], name: str = "list of records") -> RawTable:
+    """A list of dicts, one per row; a key that a row lacks is a missing value there."""
+    names = list(dict.fromkeys(key for record in records for key in record))
+    columns = [column_from_values(str(key), [record.get(key) for record in records]) for key in names]
+    return finish(columns, len(records), name)
+
+
+LABEL_COLUMN = "label "
+"""Begins the names of the columns of a matrix y."""
+
+
+def table_from_arrays(X: Any, y: Any = None, names: Sequence[str] | None = None) -> RawTable:
+    """Arrays ``X (n_rows, n_columns)`` and optionally ``y (n_rows,)``; columns are named x0, x1, …, and target.
+
+    Of several labels ``y (n_rows, n_labels)`` has a column each, named "label 1", "label 2", …
+    """
+    table = np.asarray(X)
+    if table.ndim != 2:
+        raise RequestError(f"X has {table.ndim} dimensions; a table has two: (n_rows, n_columns).")
+    names = [f"x{i}" for i in range(table.shape[1])] if names is None else names
+    columns = [column_from_array(column, table[:, i]) for i, column in enumerate(names)]
+    if y is not None:
+        several = isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1
+        if several:
+            targets = [column_from_array(f"{LABEL_COLUMN}{k + 1}", y[:, k]) for k in range(y.shape[1])]
+        else:
+            targets = [column_from_any("target", y if hasattr(y, "__len__") else list(y))]
+        n_values = len(y)
+        if n_values != len(table):
+            raise DataError(f"X has {len(table)} rows and y has {n_values}; they must be equal.")
+        columns += targets
+    return finish(columns, len(table), "arrays")
+
+
+def finish(columns: Sequence[RawColumn], n_rows: int, name: str, details: str = "") -> RawTable:
+    """A table from memory with its fingerprint."""
+    n_bytes = sum(column.values.nbytes for column in columns)
+    return RawTable(tuple(columns), n_rows, Source(name, None, fingerprint(columns), n_bytes, details))

@@ -1,0 +1,181 @@
+"""Columns as a source gave them, before anything is decided about them.
+
+Every reader (CSV, Parquet, a frame, …) ends here, so that everything after it (kinds, task, conforming) is the same for
+all of them. Texts are held as codes into their distinct values: judging a column of a million rows means judging its
+few distinct texts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Number
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.readers.dates import date_seconds
+from annvil.data.readers.values import canonical_text
+from annvil.data.table import Source
+from annvil.errors import DataError
+
+Storage = Literal["number", "date", "boolean", "text", "nested"]
+LabelType = Literal["int", "float", "bool", "str"]
+
+EXACT = 2.0**53
+"""Integers beyond this cannot all be told apart in float64."""
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """One column of the source.
+
+    Attributes
+    ----------
+    storage : "number" and "date" (seconds since 1970 UTC): float64 with NaN for missing. "boolean" and "text": int32
+        codes into ``levels``, -1 for missing (booleans: ``("false", "true")``). "nested": lists, records, bytes; no
+        values.
+    levels : distinct texts, trimmed, as the user wrote them; words such as "NA" are still among them
+    label : type of the user's values, for class labels
+    tokens : words found in place of numbers, already turned into NaN, with their count
+    about_unique : roughly how many distinct texts there are, when only some rows' texts were kept because nearly all of
+        a long column's texts differ; then ``values`` is empty and ``levels`` are examples
+    style : how texts were written that the reader turned into values itself (see `Field.style`)
+    """
+
+    name: str
+    storage: Storage
+    values: NDArray[Any]
+    levels: tuple[str, ...] = ()
+    label: LabelType = "str"
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    about_unique: int | None = None
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """All columns of the source, in its order; ``decimal_comma``: whether the file writes 1,5 for one and a half."""
+
+    columns: tuple[RawColumn, ...]
+    n_rows: int
+    source: Source
+    decimal_comma: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    def __getitem__(self, name: str) -> RawColumn:
+        return next(column for column in self.columns if column.name == name)
+
+
+def refuse_repeated_names(names: Sequence[str], where: str) -> None:
+    """Raise where a name occurs twice: nothing could say which of the columns is meant."""
+    seen: set[str] = set()
+    twice = list(dict.fromkeys(name for name in names if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+    if twice:
+        shown = ", ".join(repr(name) for name in twice[:5]) + (" and others" if len(twice) > 5 else "")
+        raise DataError(f"{where} has more than one column named {shown}; give every column its own name.")
+
+
+def encode_texts(texts: Iterable[str | None]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Codes and distinct texts in order of first appearance; blank and None become -1."""
+    index: dict[Any, int] = {}
+    codes = np.array([index.setdefault(text, len(index)) for text in texts], dtype=np.int32)
+    return merge_levels(codes, ["" if text is None else str(text).strip() for text in index])
+
+
+def merge_levels(codes: NDArray[np.int32], new: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Codes and levels after level ``i`` was respelt ``new[i]``: equal spellings become one level, ``""`` is -1."""
+    levels = tuple(dict.fromkeys(text for text in new if text))
+    if len(levels) == len(new):
+        return codes, levels
+    index = {text: code for code, text in enumerate(levels)} | {"": -1}
+    lookup = np.array([*(index[text] for text in new), -1], dtype=np.int32)  # the last one answers code -1
+    return lookup[codes], levels
+
+
+def column_from_array(name: str, values: NDArray[Any]) -> RawColumn:
+    """A column from a one-dimensional NumPy array of any type."""
+    code = values.dtype.kind
+    if isinstance(values, np.ma.MaskedArray):
+        return column_from_values(name, [None if v is np.ma.masked else v for v in values])
+    if code == "b":
+        return RawColumn(name, "boolean", values.astype(np.int32), ("false", "true"), "bool")
+    if code in "iuf":
+        return RawColumn(name, "number", values.astype(np.float64), label="float" if code == "f" else "int")
+    if code == "M":
+        seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
+        return RawColumn(name, "date", np.where(np.isnat(values), np.nan, seconds))
+    if code == "m":
+        seconds = values.astype("timedelta64[us]").astype(np.int64) / 1e6
+        return RawColumn(name, "number", np.where(np.isnat(values), np.nan, seconds), label="float")
+    if code in "UST":
+        return column_from_texts(name, values.astype(str).tolist())
+    if code == "O":
+        return column_from_values(name, values.tolist())
+    return RawColumn(name, "nested", np.empty(0))
+
+
+def column_from_texts(name: str, texts: Iterable[str | None]) -> RawColumn:
+    """A column from texts, None where missing."""
+    codes, levels = encode_texts(texts)
+    return RawColumn(name, "text", codes, levels)
+
+
+def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
+    """A column from Python values of any types: of one kind if they are, otherwise as texts."""
+    types = {type(value) for value in values} - {type(None)}
+    if all(issubclass(t, str) for t in types):
+        return column_from_texts(name, values)
+    if any(issubclass(t, (list, tuple, dict, set, bytes, bytearray, np.ndarray)) for t in types):
+        return RawColumn(name, "nested", np.empty(0))
+    present = types - {t for t in types if t.__name__ in ("NAType", "NaTType")}  # pandas' two missing values
+    if all(issubclass(t, (bool, np.bool_)) for t in present):
+        codes = [int(v) if isinstance(v, (bool, np.bool_)) else -1 for v in values]
+        return RawColumn(name, "boolean", np.array(codes, dtype=np.int32), ("false", "true"), "bool")
+    if all(issubclass(t, (int, float, np.number, Decimal, Fraction, Number)) for t in present):
+        return _numbers(name, values, present)
+    if all(issubclass(t, (dt.date, np.datetime64, float)) for t in present):
+        seconds = [date_seconds(v) for v in values]
+        gaps = all(s is not None or v is None or v != v for s, v in zip(seconds, values, strict=True))
+        if gaps:
+            return RawColumn(name, "date", np.array([np.nan if s is None else s for s in seconds]))
+    if all(issubclass(t, (dt.timedelta, np.timedelta64)) for t in present):
+        spans = np.array([np.timedelta64("NaT") if v is None else np.timedelta64(v) for v in values])
+        return column_from_array(name, spans.astype("timedelta64[us]"))
+    return column_from_texts(name, [v if isinstance(v, str) else canonical_text(v) for v in values])
+
+
+def _numbers(name: str, values: Sequence[Any], types: set[type]) -> RawColumn:
+    if any(issubclass(t, (complex, np.complexfloating)) for t in types):
+        return RawColumn(name, "nested", np.empty(0))
+    whole = all(issubclass(t, (int, np.integer)) for t in types)
+    numbers = np.array([_float(v) for v in values], dtype=np.float64)
+    return RawColumn(name, "number", numbers, label="int" if whole else "float")
+
+
+def _float(value: Any) -> float:
+    """The value as float64: NaN where missing, infinity where an integer is too large."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def fingerprint(columns: Iterable[RawColumn]) -> str:
+    """SHA-256 over names and values, for data that did not come from a file."""
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(repr((column.name, column.storage, column.levels)).encode())
+        digest.update(np.ascontiguousarray(column.values).tobytes())
+    return digest.hexdigest()

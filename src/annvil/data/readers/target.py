@@ -1,0 +1,218 @@
+"""The target column: classes or numbers, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinite, refuse_odd, shorten
+from annvil.data.readers.raw import RawColumn
+from annvil.data.readers.values import MISSING_TEXTS, means_yes
+from annvil.errors import DataError, RequestError, did_you_mean, name_rows
+from annvil.tasks.task import Label, Task
+
+FEW_CLASSES = 20
+"""Whole numbers with at most so many different values may be class codes (assumed)."""
+
+ROWS_PER_CLASS = 10
+"""… when each occurs so often on average (assumed)."""
+
+MOST_CLASSES = 1000
+"""More classes than this are refused (assumed): no metric of a fold would mean anything."""
+
+TASKS = ("binary", "multiclass", "regression")
+_POSITIVE = {"positive", "pos", "+", "present", "case"}
+
+
+def read_target(
+    raw: RawColumn,
+    asked: str | None,
+    *,
+    missing: Collection[str] = (),
+    usual: Collection[str] = MISSING_TEXTS,
+    comma: bool = False,
+    where: str,
+) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+    """Task, values and gaps of the target.
+
+    Returns the task, ``y`` (int64 codes into its classes, -1 where missing, or float64 with NaN), and bool
+    ``(n_rows,)`` telling where the target is missing. ``usual`` are the texts that mean "no value" unasked.
+
+    Raises
+    ------
+    RequestError
+        Where ``asked`` is no task, or cannot be put to this column.
+    DataError
+        Where the column holds one class, hardly repeating texts, infinite values, or is empty.
+    """
+    if asked is not None and asked not in TASKS:
+        raise RequestError(f"There is no task {asked!r}; tasks are {', '.join(TASKS)}.{did_you_mean(asked, TASKS)}")
+    if raw.storage == "nested":
+        raise DataError(f"The target {raw.name!r} of {where} holds lists or records; it must hold classes or numbers.")
+    if raw.storage == "date":
+        raise _is_a_date(raw.name, where)
+    numbers = read_numbers(raw, missing=missing, comma=comma)
+    numeric = raw.storage == "number" or (
+        raw.storage == "text" and raw.label == "str" and _all_numbers(raw, numbers.odd)
+    )
+    if asked == "regression":
+        refuse_odd(raw, numbers, where, "a number")
+        return _regression(raw.name, numbers.values, "as asked", where)
+    if numeric:
+        gaps = np.isnan(numbers.values)
+        distinct = np.unique(numbers.values[~gaps])
+        reason = "as asked" if asked else _class_reason(raw.name, distinct, int((~gaps).sum()))
+        if not reason:
+            return _regression(raw.name, numbers.values, _number_reason(distinct), where)
+        if raw.storage == "number":
+            refuse_infinite(raw.name, numbers.values, f"the target in {where}")
+            return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)
+    labels, codes = _text_labels(raw, {*missing, *usual})
+    if len(labels) > FEW_CLASSES and not len(read_dates(raw, missing=missing).odd):
+        raise _is_a_date(raw.name, where)
+    return _classes(raw, labels, codes, "as asked" if asked else _text_reason(raw, labels), asked, where)
+
+
+def _is_a_date(name: str, where: str) -> DataError:
+    return DataError(
+        f"The target {name!r} of {where} is a date; predict a number (such as days until then) or a class."
+    )
+
+
+def _all_numbers(raw: RawColumn, odd: NDArray[np.int64]) -> bool:
+    return len(odd) == 0 and len(raw.levels) > 0
+
+
+def _class_reason(name: str, distinct: NDArray[np.float64], n: int) -> str:
+    """Why numbers are taken for class codes, or an empty string where they are taken for quantities."""
+    k = len(distinct)
+    if k <= 2:
+        return f"{name!r} has {_values(k)}"
+    if k > FEW_CLASSES or n < ROWS_PER_CLASS * k or not np.all(distinct == np.floor(distinct)):
+        return ""
+    low, high = distinct[0], distinct[-1]
+    if low in (-1, 0, 1) and high - low + 1 <= 1.5 * k:
+        return (
+            f"{name!r} has {k} whole numbers from {low:.0f} to {high:.0f}, which look like codes of classes; "
+            "if they are amounts or grades, ask for task regression (--task regression)"
+        )
+    return ""
+
+
+def _values(k: int) -> str:
+    return "one value only" if k == 1 else f"{k} different values"
+
+
+def _number_reason(distinct: NDArray[np.float64]) -> str:
+    k = len(distinct)
+    if k and np.all(distinct == np.floor(distinct)):
+        hint = "; if they are classes, ask for task multiclass (--task multiclass)" if k <= 100 else ""
+        return f"whole numbers from {distinct[0]:.6g} to {distinct[-1]:.6g}, {k} different{hint}"
+    return f"numbers with fractions, {k} different" if k else "numbers"
+
+
+def _text_reason(raw: RawColumn, labels: list[Label]) -> str:
+    what = "true and false" if raw.storage == "boolean" else f"{len(labels)} different texts"
+    return f"{raw.name!r} has {what}"
+
+
+def _regression(
+    name: str, values: NDArray[np.float64], reason: str, where: str
+) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+    gaps = np.isnan(values)
+    if gaps.all():
+        raise DataError(f"The target {name!r} of {where} has no value in any row.")
+    refuse_infinite(name, values, f"the target in {where}")
+    present = values[~gaps]
+    if np.all(present == present[0]):
+        raise DataError(
+            f"The target {name!r} of {where} is {present[0]:.6g} in every row; there is nothing to predict."
+        )
+    return Task("regression", name, (), reason), values.astype(np.float64), gaps
+
+
+def _number_labels(
+    raw: RawColumn, values: NDArray[np.float64], distinct: NDArray[np.float64]
+) -> tuple[list[Label], NDArray[np.int64]]:
+    if len(distinct) > MOST_CLASSES:
+        raise DataError(
+            f"The target {raw.name!r} has {len(distinct)} different numbers; as classes at most {MOST_CLASSES} "
+            f"are possible."
+        )
+    codes = np.searchsorted(distinct, np.nan_to_num(values, nan=0.0))
+    codes = np.where(np.isnan(values), -1, np.minimum(codes, max(len(distinct) - 1, 0)))
+    whole = raw.label == "int"
+    return [int(v) if whole else float(v) for v in distinct], codes.astype(np.int64)
+
+
+def _text_labels(raw: RawColumn, missing: Collection[str]) -> tuple[list[Label], NDArray[np.int64]]:
+    """Labels in alphabetical order, spelt as the user did; booleans as False and True."""
+    keep = [i for i, text in enumerate(raw.levels) if text not in missing]
+    used = np.unique(raw.values[raw.values >= 0])
+    keep = sorted((i for i in keep if i in set(used.tolist())), key=raw.levels.__getitem__)
+    lookup = np.full(len(raw.levels) + 1, -1, dtype=np.int64)
+    lookup[keep] = np.arange(len(keep))
+    labels: list[Label] = [raw.levels[i] == "true" if raw.storage == "boolean" else raw.levels[i] for i in keep]
+    return labels, lookup[raw.values]
+
+
+def _classes(
+    raw: RawColumn, labels: list[Label], codes: NDArray[np.int64], reason: str, asked: str | None, where: str
+) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+    n = int(np.sum(codes >= 0))
+    if not labels:
+        raise DataError(f"The target {raw.name!r} of {where} has no value in any row.")
+    if len(labels) == 1:
+        raise DataError(
+            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row; a model needs examples of at "
+            f"least two classes."
+        )
+    if len(labels) > MOST_CLASSES or (len(labels) > FEW_CLASSES and 2 * len(labels) > n):
+        raise DataError(
+            f"The target {raw.name!r} of {where} has {len(labels)} different texts in {n} rows "
+            f"({', '.join(shorten(str(label)) for label in labels[:3])}, …); classes must repeat."
+        )
+    if asked == "binary" and len(labels) > 2:
+        raise RequestError(
+            f"The target {raw.name!r} has {len(labels)} classes, so the task cannot be binary; ask for multiclass."
+        )
+    if len(labels) > 2:
+        return Task("multiclass", raw.name, tuple(labels), reason), codes, codes < 0
+    positive, why = _positive(labels, codes)
+    if positive == 0:
+        labels, codes = labels[::-1], np.where(codes < 0, -1, 1 - codes)
+    said = f"{reason}; {labels[1]!r} counts as the positive class because {why}"
+    return Task("binary", raw.name, tuple(labels), said), codes, codes < 0
+
+
+def _positive(labels: list[Label], codes: NDArray[np.int64]) -> tuple[int, str]:
+    """Which of two classes is the positive one: the one that says yes, else the rarer, else the second."""
+    says = [_says_yes(label) for label in labels]
+    if says in ([False, True], [None, True], [False, None]):
+        return 1, "it says yes" if says[1] else "the other says no"
+    if says in ([True, False], [True, None], [None, False]):
+        return 0, "it says yes" if says[0] else "the other says no"
+    counts = np.bincount(codes[codes >= 0], minlength=2)
+    if counts[0] == counts[1]:
+        return 1, "it comes second in order (both are equally frequent)"
+    return int(np.argmin(counts)), "it is rarer"
+
+
+def _says_yes(label: Label) -> bool | None:
+    if isinstance(label, str):
+        return True if label.lower() in _POSITIVE else means_yes(label)
+    return True if label == 1 else False if label == 0 else None
+
+
+def refuse_gaps(gaps: NDArray[np.bool_], name: str, where: str) -> None:
+    """Raise where the target is missing, naming rows and the way out."""
+    rows = np.flatnonzero(gaps)
+    if len(rows):
+        raise DataError(
+            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}; fill it "
+            f"in, or leave "
+            "those rows out with drop_missing_target=True (--drop-missing-target)."
+        )

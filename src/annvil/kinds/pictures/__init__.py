@@ -1,0 +1,20 @@
+"""Pictures: found in folders, tables of labels, archives and arrays; decoded once into uint8; checked; asked for again.
+
+Needs Pillow (the extra ``images``) for files and for resizing; arrays of a fitting size do without.
+"""
+
+from __future__ import annotations
+
+from annvil._lazy import lazy_names
+from annvil.kinds.pictures.form import ImageForm
+
+__all__ = ["ImageForm", "Images", "conform_images", "images_from_arrays", "read_images"]
+
+_HOMES = {
+    "Images": "annvil.kinds.pictures.images",
+    "conform_images": "annvil.kinds.pictures.conform",
+    "images_from_arrays": "annvil.kinds.pictures.reading.arrays",
+    "read_images": "annvil.kinds.pictures.reading.read_images",
+}
+
+__getattr__ = lazy_names(__name__, _HOMES)

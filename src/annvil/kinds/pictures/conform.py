@@ -1,0 +1,187 @@
+"""Pictures to predict → `Images` of exactly the form that a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annvil.data.readers.files import read_file
+from annvil.data.table import Field
+from annvil.errors import DataError, RequestError, did_you_mean
+from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.images import NAME, Images, images_in_memory
+from annvil.kinds.pictures.reading.arrays import images_from_arrays, in_form, picture_in_form, read_idx, read_numpy
+from annvil.kinds.pictures.reading.decoded import decoded, need_pillow
+from annvil.kinds.pictures.reading.decoding import Broken, Pixels, decode, decode_bytes
+from annvil.kinds.pictures.reading.found import clean, counted
+from annvil.kinds.pictures.reading.label_tables import names_pictures
+from annvil.kinds.pictures.reading.listing import TABLES, Listing, is_array, list_archive, list_folder
+
+IN_MEMORY = 256 * 2**20
+"""Pictures of a folder that need more than this are decoded into the cache instead of memory (assumed)."""
+
+
+def conform_images(
+    source: Any, schema: Sequence[Field], *, where: str = "the pictures to predict"
+) -> tuple[Images, tuple[str, ...]]:
+    """Pictures in the form of ``schema``, in the order given, and notices for people.
+
+    Parameters
+    ----------
+    source : a path of a picture, of a folder or zip archive (all pictures in it, in the order of their names), of a
+        table whose texts name pictures, or of a NumPy or idx file; a file's content as bytes; a PIL image; an array
+        ``(height, width)``, ``(height, width, channels)``, ``(n, height, width)`` or ``(n, height, width, channels)``;
+        `Images`; a dict ``{"image": …}``; or a list of any of these
+    where : what to call them in messages
+
+    Raises
+    ------
+    DataError
+        Where a picture cannot be decoded (its name and why), or an array has no shape of pictures.
+    RequestError
+        Where a path does not exist.
+    """
+    form = schema[0].form
+    assert form is not None, "the schema is not that of pictures"
+    if isinstance(source, Images):
+        return _reformed(source, form), ()
+    if isinstance(source, (str, PathLike)):
+        return _from_path(Path(source), form)
+    if isinstance(source, (list, tuple)) and source:
+        return _from_list(list(source), form, where), ()
+    return _in_memory(_one_or_more(source, form, where), form), ()
+
+
+def _reformed(images: Images, form: ImageForm) -> Images:
+    if images.form.shape == form.shape:
+        return images
+    made = [in_form(pixels, form) for _, pixels in images.blocks()]
+    return images_in_memory(
+        np.concatenate(made) if made else np.empty((0, *form.shape), np.uint8), form, images.names()
+    )
+
+
+def _in_memory(pixels: Pixels, form: ImageForm) -> Images:
+    return images_in_memory(pixels, form)
+
+
+def _from_list(sources: list[Any], form: ImageForm, where: str) -> Images:
+    made, names = [], []
+    for i, source in enumerate(sources):
+        if isinstance(source, (str, PathLike)):
+            made.append(_decoded_file(Path(source), form)[None])
+            names.append(str(source))
+        else:
+            called = f"picture {i + 1} of {where}"
+            pixels = _one_or_more(source, form, called)
+            if len(pixels) != 1:
+                raise DataError(
+                    f"{called} is an array of {len(pixels)} pictures; pass one array of all, or single ones."
+                )
+            made.append(pixels)
+            names.append(f"image {i + 1}")
+    return images_in_memory(np.concatenate(made), form, names)
+
+
+def _one_or_more(source: Any, form: ImageForm, where: str) -> Pixels:
+    """Pictures ``(n, height, width, channels)`` from something in memory."""
+    if isinstance(source, Mapping):
+        if set(source) != {NAME}:
+            raise DataError(f"{where} must be given as {{{NAME!r}: …}}; got {sorted(map(str, source))[:5]}.")
+        return conform_images(source[NAME], (Field(NAME, "image", form=form),), where=where)[0].pixels()
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        need_pillow()
+        try:
+            return decode_bytes(bytes(source), form)[0][None]
+        except Broken as broken:
+            raise DataError(f"{where}: the content {broken}.") from None
+    if hasattr(source, "getexif") and hasattr(source, "convert"):
+        try:
+            return picture_in_form(source, form)
+        except OSError as error:
+            raise DataError(f"{where}: the picture cannot be decoded: {error}.") from None
+    array = np.asarray(source)
+    if array.dtype == object or array.dtype.kind not in "buif":
+        raise DataError(f"{where} must be paths, arrays, PIL images or files' contents; got {type(source).__name__}.")
+    return images_from_arrays(_stacked(array, form, where), form=form).pixels()
+
+
+def _stacked(array: Any, form: ImageForm, where: str) -> Any:
+    """One picture or several → several."""
+    if array.ndim == 2:
+        return array[None]
+    if array.ndim == 3:
+        is_stack = array.shape[1:] == (form.height, form.width) or array.shape[2] not in (1, 3, 4)
+        return array if is_stack else array[None]
+    if array.ndim == 4:
+        return array
+    raise DataError(
+        f"{where} is an array {' × '.join(map(str, array.shape))}; pictures are (height, width[, channels])."
+    )
+
+
+def _from_path(path: Path, form: ImageForm) -> tuple[Images, tuple[str, ...]]:
+    if not path.exists():
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise RequestError(f"There is no file or folder {str(path)!r}.{near}")
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(".zip"):
+        return _from_listing(list_folder(path) if path.is_dir() else list_archive(path), form)
+    if name.endswith((".npy", ".npz")):
+        stacks = [array for array in read_numpy(path).values() if array.ndim in (3, 4)]
+        if len(stacks) != 1:
+            raise DataError(f"{path.name} holds {counted(len(stacks), 'array')} of pictures; it must hold one.")
+        return images_from_arrays(stacks[0], form=form), ()
+    if is_array(name):
+        return images_from_arrays(read_idx(path), form=form), ()
+    if path.suffix.lower() in TABLES:
+        return _from_table(path, form), ()
+    return images_in_memory(_decoded_file(path, form)[None], form, [str(path)]), ()
+
+
+def _from_listing(listing: Listing, form: ImageForm) -> tuple[Images, tuple[str, ...]]:
+    if not listing.pictures:
+        raise DataError(f"{listing.shown} holds no pictures.")
+    if listing.archive is None and len(listing.pictures) * form.n_bytes <= IN_MEMORY:
+        made = np.stack([_decoded_file(Path(entry.place), form, entry.name) for entry in listing.pictures])
+        images = images_in_memory(made, form, [entry.name for entry in listing.pictures])
+    else:
+        store = decoded(listing, form=form)
+        wrong = np.flatnonzero(store.facts["height"] == 0)
+        if len(wrong):
+            left = store.left_out[0]
+            raise DataError(f"{clean(left.name)} {left.reason}; leave it out to predict the others.")
+        images = Images(store, np.arange(len(listing.pictures)))
+    others = sum(listing.others.values())
+    return images, (f"{counted(others, 'file')} of other kinds not looked at.",) if others else ()
+
+
+def _from_table(path: Path, form: ImageForm) -> Images:
+    raw = read_file(path)
+    column = names_pictures(raw, path.parent)
+    if column is None:
+        raise DataError(f"{path.name} names no picture files that are there.")
+    chosen = raw[column]
+    if (chosen.values < 0).any():
+        raise DataError(f"{path.name} names no picture in row {int(np.flatnonzero(chosen.values < 0)[0]) + 1}.")
+    made = np.stack([_decoded_file(path.parent / level, form, level) for level in chosen.levels])
+    return images_in_memory(made[chosen.values], form, [chosen.levels[code] for code in chosen.values.tolist()])
+
+
+def _decoded_file(path: Path, form: ImageForm, name: str = "") -> Pixels:
+    """One file's pixels; errors name it."""
+    need_pillow()
+    name = clean(name or str(path), 200)
+    try:
+        with path.open("rb") as stream:
+            return decode(stream, path.stat().st_size, form)[0]
+    except FileNotFoundError:
+        raise RequestError(f"There is no file {name!r}.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    except Broken as broken:
+        raise DataError(f"{name} {broken}.") from None

@@ -1,0 +1,137 @@
+"""Contenders for tables on pictures: every picture becomes a row of features, and what follows is the table's own.
+
+A convolutional network is only worth its cost where it beats these. Features are arithmetic without anything learnt,
+so they are made once for all jobs, and a member writes them into its graph in front of the table's member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annvil.data.table import Column, Dataset, Field, Table
+from annvil.kinds.pictures.contenders.features import Choice, Features
+from annvil.kinds.pictures.contenders.member import PixelSteps
+from annvil.kinds.pictures.images import Images
+from annvil.models.contract import Contender, Context, Effort, Family, Fitted, Job, Member, Shape, Split
+from annvil.models.measurement import Stopwatch
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.task import FloatArray, IntArray
+
+BLOCK_BYTES = 2**19
+"""Pixels turned into features at a time: edges in eight directions in float64 are 64 times as many bytes."""
+
+ROWS_AT_ONCE = 4096
+"""Pictures in one pass of `predict` (assumed)."""
+
+
+def table_of(images: Images, features: Features) -> Table:
+    """The features of all pictures, one column each; columns are contiguous."""
+    names = features.names
+    values = np.empty((images.n_rows, len(names)), order="F")
+    for rows, pixels in images.blocks(BLOCK_BYTES):
+        values[rows] = features.of(pixels)
+    columns = (Column(Field(name, "number"), values[:, place]) for place, name in enumerate(names))
+    return Table(tuple(columns), images.n_rows)
+
+
+@dataclass(frozen=True)
+class OnPixelsMember:
+    """A member for tables behind the features of pictures."""
+
+    features: Features
+    inner: Member
+
+    def predict(self, inputs: Images) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
+        starts = range(0, max(inputs.n_rows, 1), ROWS_AT_ONCE)
+        tables = (table_of(inputs.take(slice(start, start + ROWS_AT_ONCE)), self.features) for start in starts)
+        return np.concatenate([self.inner.predict(table) for table in tables])
+
+    def write(self, graph: Graph, pixels: Value) -> Value:
+        """Features as ``numbers``; there are no texts, and no node asks for them: an ONNX name left empty."""
+        return self.inner.write(graph, self.features.write(graph, pixels), "")
+
+    @property
+    def preparation(self) -> PixelSteps:
+        """What is done to pixels, and then to columns."""
+        inner = getattr(self.inner, "preparation", None)
+        return PixelSteps((self.features.describe(), *(() if inner is None else inner.describe())))
+
+    @property
+    def n_parameters(self) -> int:
+        """Those of the member for tables: features are not learnt."""
+        return self.inner.n_parameters
+
+
+class OnPixels:
+    """A contender for tables, on features of pictures.
+
+    Parameters
+    ----------
+    inner : the contender for tables
+    name, title : of this contender
+    choose : the features; they hang on the form and the size of the data set, not on the job
+    """
+
+    def __init__(self, inner: Contender, name: str, title: str, choose: Choice) -> None:
+        self.inner, self.name, self.title, self._choose = inner, name, title, choose
+        self.family: Family = inner.family
+
+    def declines(self, shape: Shape) -> str | None:
+        """Pictures of less than 3 × 3 pixels, and whatever the inner contender declines."""
+        if shape.form is None or min(shape.form.height, shape.form.width) < 3:
+            return "The pictures are smaller than 3 × 3 pixels."
+        return self.inner.declines(self._inner_shape(shape, self._choose(shape.form, shape.n_rows)))
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """The inner contender's plan for what the features leave of the time: they are made to fit and to score."""
+        assert shape.form is not None
+        features = self._choose(shape.form, shape.n_rows)
+        spent = 2 * shape.n_rows * shape.form.n_bytes * features.seconds_per_value
+        return self.inner.plan(self._inner_shape(shape, features), n_jobs, n_inner, max(0.0, seconds - spent))
+
+    @staticmethod
+    def _inner_shape(shape: Shape, features: Features) -> Shape:
+        return replace(shape, n_numbers=len(features.names), form=None)
+
+    def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """The inner contender's results on the features, which are made once, and only of rows that jobs use."""
+        if context.deadline.passed or not jobs:
+            context.cut_short |= bool(jobs)
+            return
+        watch = Stopwatch()
+        features = self._choose(dataset.inputs.form, dataset.n_rows)
+        rows = np.unique(np.concatenate([job.rows for job in jobs]))
+        table = _dataset_of(dataset, rows, features)
+        seconds, core_seconds = watch.seconds / len(jobs), watch.core_seconds / len(jobs)
+        inner_jobs = [_renumbered(job, rows) for job in jobs]
+        for job, fitted in zip(jobs, self.inner.fit(table, inner_jobs, effort, context), strict=False):
+            yield replace(
+                fitted,
+                contender=self.name,
+                job=job,
+                members=tuple(OnPixelsMember(features, member) for member in fitted.members),
+                fit_seconds=fitted.fit_seconds + seconds,
+                core_seconds=fitted.core_seconds + core_seconds,
+            )
+
+
+def _dataset_of(dataset: Dataset[Images], rows: IntArray, features: Features) -> Dataset:
+    return Dataset(
+        table_of(dataset.inputs.take(rows), features),
+        dataset.y[rows],
+        dataset.task,
+        dataset.groups[rows],
+        dataset.grouped,
+        None if dataset.time is None else dataset.time[rows],
+        source=dataset.source,
+    )
+
+
+def _renumbered(job: Job, rows: IntArray) -> Job:
+    """The job with row numbers counted among ``rows``, which are sorted."""
+    inner = (Split(np.searchsorted(rows, split.train), np.searchsorted(rows, split.test)) for split in job.inner)
+    return replace(job, rows=np.searchsorted(rows, job.rows), inner=tuple(inner))

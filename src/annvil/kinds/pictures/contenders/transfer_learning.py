@@ -1,0 +1,287 @@
+"""Networks that go on from a trained one: a new head on what it sees in the pictures, then all of it trained on.
+
+First the body stays as it is: its features of every picture are computed once, and a linear head on them costs next to
+nothing (a logistic regression, or a ridge). Then everything learns, the lower layers more slowly (discriminative rates,
+Howard and Ruder 2018, arXiv 1801.06146, section 3.2), beginning with that head, so that the first steps do no harm
+(Kumar et al. 2022, arXiv 2202.10054). Held-out pictures decide which of the two is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.table import Dataset
+from annvil.kinds.pictures.contenders.fine_tuning import (
+    Settings,
+    Trained,
+    recipe_for,
+    train_from,
+    varied,
+    wanted_epochs,
+)
+from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
+from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
+from annvil.kinds.pictures.contenders.training import held_out
+from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
+from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.images import Images
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape, Split
+from annvil.models.measurement import Stopwatch
+from annvil.models.selection import Candidate, Trial, best_of, judge, row_losses
+from annvil.tasks.task import FloatArray
+
+if TYPE_CHECKING:
+    from annvil.networks.transfer import TransferNetwork
+
+PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+"""Of the head on standardised features. Ten to thirty are best for ten pictures a class (measured on clothes, digits
+and brain scans)."""
+
+FEW_ROWS = 2_000
+"""Up to so many training pictures the inner folds judge, and the network that is kept learns from all; beyond, one
+holdout judges and what learnt beside it is kept (assumed)."""
+
+MOST_FOLDS = 2
+"""Inner folds that judge: each costs a training (assumed)."""
+
+TRAINING_RATE, LOOKING_RATE = 1.5e11, 6.0e10
+"""Multiplications and additions a second: forward and backward, half of what one core did in bfloat16 when it made the
+network that ships; forward alone in float32, what one busy core did (measured)."""
+
+HEAD_SECONDS = 2.5
+"""Of a job, for heads with all penalties, whatever comes after (3 s with 900 digits; measured)."""
+
+MANY_ROWS = 5_000
+"""From so many training pictures on, the network that ships does not compete unless asked for: see
+docs/decisions/0064-transfer.md."""
+
+LEAST_SIDE = 4
+
+
+class Transfer:
+    """The contender.
+
+    Parameters
+    ----------
+    start : the network to go on from; None: the one that ships
+    refusal : why it must not compete on this data, in a sentence, or None
+    """
+
+    name = "transfer"
+    family: Family = "network"
+
+    def __init__(self, start: Start | None = None, refusal: str | None = None) -> None:
+        self._asked, self._refusal = start, refusal
+        asked = start is not None and not start.is_default
+        self.title = "Network from the one given" if asked else "Pretrained network"
+
+    @cached_property
+    def start(self) -> Start:
+        """The network to go on from; the one that ships is read when it is first needed."""
+        return shipped_start() if self._asked is None else self._asked
+
+    def declines(self, shape: Shape) -> str | None:
+        """Pictures of a few pixels; very many pictures, where nobody asked for it; data that the network has seen."""
+        if shape.form is None or min(shape.form.height, shape.form.width) < LEAST_SIDE:
+            return "The pictures are smaller than 4 × 4 pixels."
+        if self._refusal is None and self.start.is_default and shape.n_rows >= MANY_ROWS:
+            return (
+                f"With {shape.n_rows:,} training pictures a network of their own learns more than the small pretrained "
+                "one knows; name another to start from (--from, --backbone) to see it compete."
+            )
+        return self._refusal
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """Passes over the pictures that fit after the features are made; 0 leaves the body as it came."""
+        assert shape.form is not None
+        operations = operations_of(self.start, shape.form)
+        looking = 1.25 * shape.n_rows * operations / LOOKING_RATE
+        trainings = 1 if shape.n_rows > FEW_ROWS else 1 + min(MOST_FOLDS, n_inner)
+        an_epoch = trainings * shape.n_rows * 3 * operations / TRAINING_RATE
+        left = (seconds - looking) / max(n_jobs, 1)
+        epochs = int(np.clip((left - HEAD_SECONDS) / an_epoch, 0, wanted_epochs(shape.n_rows)))
+        return Effort(scale=float(np.clip(left / HEAD_SECONDS, 0.01, 1.0)), configuration={"epochs": epochs})
+
+    def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """One network a job; the features of the body as it came are made once for all jobs."""
+        configuration = {"scale": effort.scale} | dict(effort.configuration or {})
+        watch, features = Stopwatch(), None
+        for job in jobs:
+            if features is None:
+                rows = np.unique(np.concatenate([job.rows for job in jobs]))
+                features = features_of(self.start, dataset, rows, context)
+                shared = watch.seconds / len(jobs), watch.core_seconds / len(jobs)
+            if features is None or context.deadline.passed:
+                context.cut_short = True
+                return
+            fitted = _JobFit(self.start, dataset, job, features, configuration, context).result(self.name)
+            yield replace(
+                fitted, fit_seconds=fitted.fit_seconds + shared[0], core_seconds=fitted.core_seconds + shared[1]
+            )
+
+
+def operations_of(start: Start, form: ImageForm) -> float:
+    """Multiplications and additions of one forward pass of the body over one picture of that form."""
+    from annvil.networks.convolutional import ConvolutionalArchitecture
+    from annvil.networks.transfer import working_size
+
+    body = start.architecture
+    body = body["body"] if body.get("kind") == "transfer" else body
+    if body.get("kind") != "convolutional":
+        return float(body["operations"])
+    architecture = ConvolutionalArchitecture.from_json(body)
+    height, width = working_size(form.height, form.width, architecture.height, architecture.width)
+    return replace(architecture, height=height, width=width, channels=form.channels).operations
+
+
+@dataclass
+class _JobFit:
+    """One job: a head, the training that may follow, and which of the two is kept."""
+
+    start: Start
+    dataset: Dataset[Images]
+    job: Job
+    features: NDArray[np.float32]
+    configuration: Mapping[str, Json]
+    context: Context
+
+    def result(self, contender: str) -> Fitted:
+        """The better of head alone and training, calibrated on the pictures that judged them."""
+        watch, splits = Stopwatch(), self._splits()
+        penalties = PENALTIES if self._asked("penalty") is None else (float(self._asked("penalty")),)
+        heads = {
+            penalty: [fit_head(self.dataset, self.features, s.train, penalty) for s in splits] for penalty in penalties
+        }
+        trials = [self._judge_heads(splits, penalty, heads[penalty]) for penalty in penalties]
+        frozen = chosen = best_of(trials)
+        penalty = float(frozen.candidate.configuration["penalty"])
+        trained: list[Trained] = []
+        if self._epochs() and self._asked("tune") is not False:
+            flips = self._flips(splits, heads[penalty]) if self._asked("flips") is None else bool(self._asked("flips"))
+            trained = self._train(splits, heads[penalty], flips)
+        if len(trained) == len(splits):
+            settled = {"penalty": penalty, "tune": True, "epochs": self._epochs(), "flips": flips}
+            trials.append(self._judge_trained(splits, settled, heads[penalty], trained))
+            chosen = trials[-1] if self._asked("tune") else best_of([frozen, trials[-1]])
+        member, history = self._kept(chosen, splits, heads[penalty], trained)
+        return Fitted(
+            contender=contender,
+            job=self.job,
+            task=self.dataset.task,
+            members=(member,),
+            calibration=chosen.calibration,
+            out_of_fold=chosen.out_of_fold,
+            configuration=dict(chosen.candidate.configuration),
+            summary=chosen.candidate.words,
+            tried=tuple(trial.to_json() for trial in trials),
+            fit_seconds=watch.seconds,
+            core_seconds=watch.core_seconds,
+            history=history,
+        )
+
+    def _splits(self) -> tuple[Split, ...]:
+        if len(self.job.rows) <= FEW_ROWS and self.dataset.time is None:
+            return self.job.inner[:MOST_FOLDS]
+        return (held_out(self.dataset, self.job),)
+
+    def _asked(self, name: str) -> Json:
+        return self.configuration.get(name)
+
+    def _epochs(self) -> int:
+        default = max(1, round(self.configuration["scale"] * wanted_epochs(len(self.job.rows))))
+        return int(self.configuration.get("epochs", default))
+
+    def _judge_heads(self, splits: Sequence[Split], penalty: float, heads: Sequence[Head]) -> Trial:
+        task = self.dataset.task
+        found = [head.predict(task, self.features[s.test]) for s, head in zip(splits, heads, strict=True)]
+        words = f"a new head on {self.start.name}, penalty {penalty:g}"
+        return self._judge(splits, found, {"penalty": penalty, "tune": False, "epochs": self._epochs()}, words)
+
+    def _judge_trained(
+        self, splits: Sequence[Split], settled: Mapping[str, Json], heads: Sequence[Head], trained: Sequence[Trained]
+    ) -> Trial:
+        found = [
+            self._member(head, one.network).predict(self.dataset.inputs.take(split.test))
+            for split, head, one in zip(splits, heads, trained, strict=True)
+        ]
+        flipped = ", flips among what it saw" if settled["flips"] else ""
+        words = f"{self.start.name} under a new head, trained on for {settled['epochs']} epochs{flipped}"
+        return self._judge(splits, found, settled, words)
+
+    def _flips(self, splits: Sequence[Split], heads: Sequence[Head]) -> bool:
+        """Whether held-out pictures are told as well in a mirror: then a flip changes nothing that matters.
+
+        Their mean loss may rise by one standard error of the difference, picture by picture. Digits rise by far more.
+        """
+        task, rises = self.dataset.task, []
+        rows = np.unique(np.concatenate([split.test for split in splits]))
+        mirrored = features_of(self.start, self.dataset, rows, self.context, mirrored=True)
+        if mirrored is None:
+            return False
+        for split, head in zip(splits, heads, strict=True):
+            y = self.dataset.y[split.test]
+            seen, plain = (head.predict(task, features[split.test]) for features in (mirrored, self.features))
+            rises.append(row_losses(task, y, seen) - row_losses(task, y, plain))
+        rise = np.concatenate(rises)
+        return bool(rise.mean() <= rise.std() / len(rise) ** 0.5)
+
+    def _judge(
+        self, splits: Sequence[Split], found: Sequence[FloatArray], configuration: Mapping[str, Json], words: str
+    ) -> Trial:
+        return judge(self.dataset, replace(self.job, inner=tuple(splits)), found, Candidate(configuration, words))
+
+    def _train(self, splits: Sequence[Split], heads: Sequence[Head], flips: bool) -> list[Trained]:
+        """One network for every split; fewer when the deadline comes first."""
+        trained = []
+        for split, head in zip(splits, heads, strict=True):
+            if self.context.deadline.passed:
+                self.context.cut_short = True
+                break
+            trained.append(self._go_on(split, head, flips))
+        return trained
+
+    def _go_on(self, split: Split, head: Head, flips: bool) -> Trained:
+        key = f"{self.job.key}-{int(split.test[0]) if len(split.test) else 'all'}"
+        folder = self.context.folder
+        checkpoint = None if folder is None else folder / f"transfer-{key}.checkpoint"
+        recipe = recipe_for(len(split.train), self._epochs())
+        settings = Settings(self.job.seed, varied(self.dataset.inputs.form, flips), checkpoint)
+        return train_from(self._network(head), self.dataset, split, recipe, settings, self.context)
+
+    def _kept(
+        self, chosen: Trial, splits: Sequence[Split], heads: Sequence[Head], trained: Sequence[Trained]
+    ) -> tuple[PictureMember, Mapping[str, Sequence[float]]]:
+        """The network that is kept: with several splits one that learns from all rows, else what the split taught."""
+        tunes = bool(chosen.candidate.configuration["tune"])
+        if len(splits) == 1:
+            return self._member(heads[0], trained[0].network if tunes else None), trained[0].history if tunes else {}
+        head = fit_head(self.dataset, self.features, self.job.rows, float(chosen.candidate.configuration["penalty"]))
+        if not tunes:
+            return self._member(head), {}
+        flips = bool(chosen.candidate.configuration["flips"])
+        whole = self._go_on(Split(self.job.rows, self.job.rows[:0]), head, flips)
+        return self._member(head, whole.network), whole.history
+
+    def _network(self, head: Head) -> TransferNetwork:
+        from annvil.networks.transfer import transfer_network
+
+        start = (self.start.architecture, self.start.weights)
+        network = transfer_network(start, self.dataset.inputs.form.shape, self.dataset.task.n_outputs)
+        network.set_head(head.centre, head.spread, head.slopes, head.intercepts)
+        return network.eval()
+
+    def _member(self, head: Head, network: TransferNetwork | None = None) -> PictureMember:
+        network = self._network(head) if network is None else network
+        form, size = self.dataset.inputs.form, network.body.size
+        scaled = "" if size == (form.height, form.width) else f" and, for the network, to {size[1]} × {size[0]}"
+        sentence = (
+            f"Pictures are brought to {form.describe()} pixels{scaled}; the mean of each channel becomes 0, its "
+            f"standard deviation 1, as in what {self.start.name} learnt from."
+        )
+        return PictureMember(network, self.dataset.task, PixelSteps((sentence,)), head.target)

@@ -1,0 +1,265 @@
+"""Convolutional networks for pictures as scikit-learn estimators.
+
+They are the contender of `annvil.kinds.pictures.contenders.convolutional_networks` for one job: a small holdout
+calibrates, all the rest teaches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from annvil.data.splits import strata
+from annvil.data.table import Dataset
+from annvil.errors import DataError, RequestError
+from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
+from annvil.kinds.pictures.contenders.sizes import SIZES, size_and_epochs, size_named
+from annvil.kinds.pictures.contenders.throughput import work_per_second
+from annvil.kinds.pictures.contenders.training import held_out_of
+from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.images import Images
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, Shape
+from annvil.models.estimators import inner_folds, label_matrix, several_labels
+from annvil.tasks.label_metrics import decide_labels
+from annvil.tasks.task import FloatArray, Task
+
+MARGIN, GRACE = 0.06, 1.25
+"""Of a time budget, what is left for the time after training; and how many times of it training may take where the
+machine has become slower: a training that is cut never got to its small steps (and lost a point by it on clothes)."""
+
+PLANNED_SECONDS = 60.0
+"""What network and epochs are chosen for without a time budget, by arithmetic: it takes two cores about that long, and
+the result does not depend on the machine."""
+
+FEWEST = 10
+"""Pictures: with fewer nothing is left to learn from beside the holdout (assumed)."""
+
+
+class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
+    """What both estimators share. Arguments are None where the pictures, or the plan, decide."""
+
+    fitted_: Fitted
+    form_: ImageForm
+
+    def __init__(
+        self,
+        network: str | None = None,
+        *,
+        size: int | Sequence[int] | None = None,
+        image_shape: Sequence[int] | None = None,
+        max_epochs: int | None = None,
+        time_budget: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.network = network
+        self.size = size
+        self.image_shape = image_shape
+        self.max_epochs = max_epochs
+        self.time_budget = time_budget
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self.image_shape is not None
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _fit(self, images: Images, y: NDArray[Any], task: Task) -> Self:
+        """Train on pictures; ``y`` are class codes, values, or 0 and 1 of several labels."""
+        n = images.n_rows
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        form = images.form
+        shape = Shape(n, form.n_bytes, 0, 0, task.n_outputs, task.is_classification, form, task.several)
+        contender = Convolutional()
+        declined = contender.declines(shape)
+        if declined:
+            raise RequestError(f"{type(self).__name__} cannot learn from these pictures. {declined}")
+        started = time.monotonic()
+        deadline = Deadline(float("inf") if self.time_budget is None else GRACE * self.time_budget)
+        rows = np.arange(n, dtype=np.int64)
+        dataset = Dataset(images, y, task, rows)
+        codes = strata(dataset, rows) if task.is_classification else np.zeros(n, dtype=np.int64)
+        job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
+        found = contender.fit(dataset, [job], self._effort(contender, dataset, shape, seed, started), Context(deadline))
+        fitted = next(iter(found), None)
+        if fitted is None:
+            raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")
+        self.fitted_, self.form_, self.notices_ = fitted, form, images.store.said
+        return self
+
+    def _effort(
+        self, contender: Convolutional, dataset: Dataset[Images], shape: Shape, seed: int, started: float
+    ) -> Effort:
+        """The plan's network and epochs, with those that were asked for in their place.
+
+        Of a time budget, the stopwatch tells which network and how many epochs fit.
+        """
+        planned = contender.plan(shape, 1, 1, self.time_budget or PLANNED_SECONDS)
+        chosen = dict(planned.configuration or {})
+        if self.time_budget is not None and self.max_epochs is None:
+            tried = size_named({"size": self.network} if self.network else chosen)
+            rate = work_per_second(dataset, np.arange(shape.n_rows), tried, seed)
+            if rate is not None:
+                sizes = [tried] if self.network else SIZES
+                left = (1 - MARGIN) * self.time_budget - (time.monotonic() - started)
+                learns = shape.n_rows - held_out_of(shape.n_rows)
+                size, epochs = size_and_epochs(replace(shape, n_rows=learns), left, rate, sizes)
+                chosen = {"size": size.name, "epochs": epochs}
+        asked = {"size": self.network, "epochs": self.max_epochs}
+        chosen |= {name: value for name, value in asked.items() if value is not None}
+        return Effort(configuration=chosen)
+
+    def _check_arguments(self) -> None:
+        names = [size.name for size in SIZES]
+        if self.network is not None and self.network not in names:
+            raise RequestError(
+                f"{type(self).__name__}: network must be one of {', '.join(map(repr, names))}; got {self.network!r}."
+            )
+        epochs = self.max_epochs
+        if epochs is not None and (not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1):
+            raise RequestError(
+                f"{type(self).__name__}: max_epochs must be a whole number of at least 1; got {epochs!r}."
+            )
+        if self.time_budget is not None and not self.time_budget > 0:
+            raise RequestError(f"{type(self).__name__}: time_budget must be seconds; got {self.time_budget!r}.")
+
+    def _images(self, X: Any, *, fitting: bool = False) -> Images:
+        """The pictures: in a form chosen now, or in that of the training pictures."""
+        array = self._array(X, fitting)
+        if fitting and len(array) < FEWEST:
+            raise DataError(
+                f"{type(self).__name__} needs at least {FEWEST} samples to train and calibrate; "
+                f"got {len(array)} sample{'s' if len(array) > 1 else ''}."
+            )
+        if fitting:
+            return images_from_arrays(array, size=self.size)
+        return images_from_arrays(array, form=self.form_)
+
+    def _array(self, X: Any, fitting: bool) -> NDArray[Any]:
+        """``(n, height, width[, channels])``; rows of values take ``image_shape``."""
+        name = type(self).__name__
+        if isinstance(X, str) or (isinstance(X, list) and X and isinstance(X[0], str)):
+            raise RequestError(f"{name} takes arrays of pixels, not paths: annvil.fit and annvil.read take files.")
+        if np.ndim(X) == 2:
+            if self.image_shape is None:
+                raise DataError(
+                    f"{name} takes pictures (n, height, width) or (n, height, width, channels); got an array "
+                    f"{' × '.join(map(str, np.shape(X)))}. Rows of values need image_shape=(height, width)."
+                )
+            values = validate_data(self, X, reset=fitting, dtype=None)
+            shape = tuple(int(side) for side in self.image_shape)
+            if values.shape[1] != np.prod(shape):
+                raise DataError(
+                    f"{name}: image_shape {shape} has {np.prod(shape)} values; the rows of X have {values.shape[1]}."
+                )
+            return values.reshape(-1, *shape)  # type: ignore[no-any-return]
+        return check_array(  # type: ignore[no-any-return]
+            X, dtype=None, ensure_2d=False, allow_nd=True, estimator=self, input_name="X"
+        )
+
+
+class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
+    """A convolutional network for classes of pictures."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train on pictures ``X (n_samples, height, width[, channels])`` with labels ``y (n_samples,)``.
+
+        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once.
+        """
+        self._check_arguments()
+        if several_labels(y):
+            check_consistent_length(X, y)
+            labels, task = label_matrix(y)
+            self.classes_ = np.arange(labels.shape[1])
+            return self._fit(self._images(X, fitting=True), labels, task)
+        y = _answers(X, y)
+        check_classification_targets(y)
+        images = self._images(X, fitting=True)
+        encoder = LabelEncoder().fit(y)
+        self.classes_ = encoder.classes_
+        if len(self.classes_) < 2:
+            raise RequestError(
+                f"ImageClassifier needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
+            )
+        kind = "binary" if len(self.classes_) == 2 else "multiclass"
+        task = Task(kind, "y", tuple(self.classes_.tolist()))  # type: ignore[arg-type]
+        return self._fit(images, encoder.transform(y).astype(np.int64), task)
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
+        check_is_fitted(self, "fitted_")
+        return self.fitted_.predict(self._images(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable label of each picture ``(n_samples,)``, or 0 and 1 of several ``(n_samples, n_labels)``."""
+        probabilities = self.predict_proba(X)
+        if self.fitted_.task.several:
+            return decide_labels(probabilities)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+
+class ImageRegressor(RegressorMixin, _ImageEstimator):  # type: ignore[misc]
+    """A convolutional network for a number to each picture."""
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train on pictures ``X (n_samples, height, width[, channels])`` with targets ``y (n_samples,)``."""
+        self._check_arguments()
+        values = check_array(_answers(X, y), dtype=np.float64, ensure_2d=False, estimator=self, input_name="y")
+        return self._fit(self._images(X, fitting=True), values, Task("regression", "y"))
+
+    def predict(self, X: Any) -> FloatArray:
+        """The predicted value of each picture ``(n_samples,)``."""
+        check_is_fitted(self, "fitted_")
+        return self.fitted_.predict(self._images(X))[:, 0]
+
+
+def _answers(X: Any, y: ArrayLike) -> NDArray[Any]:
+    answers: NDArray[Any] = column_or_1d(y, warn=True)
+    check_consistent_length(X, answers)
+    return answers
+
+
+_ARGUMENTS = """
+
+    Pictures are arrays ``(n, height, width)`` or ``(n, height, width, 1, 3 or 4)``. uint8 is taken as it is; of other
+    types the range of the training pictures becomes 0 to 255. Later pictures may have another size: they are scaled to
+    that of the training pictures.
+
+    Parameters
+    ----------
+    network : "small", "medium", "deep" or "wide"; default: the largest that gets enough passes in the time
+    size : side in pixels, or ``(height, width)``, that pictures are scaled to; default: their own, at most 128
+    image_shape : ``(height, width[, channels])`` of pictures that come as rows of values (arrays or frames), as other
+        estimators of a pipeline want them
+    max_epochs : passes over the pictures; default: what the time allows
+    time_budget : seconds that network and epochs are chosen for by the stopwatch, so that results depend on the
+        machine; training is cut when it has taken a quarter more. Default: chosen for a minute on two cores, never cut
+    random_state : seed; the same seed gives the same network
+
+    Attributes
+    ----------
+    fitted_ : `annvil.models.Fitted`: the network, held-out predictions, training curves, a summary
+    form_ : size and channels that the network takes
+    notices_ : what was made of the pictures, in sentences{classes}
+    """
+
+_CLASSES = "\n    classes_ : the labels, in the order of the columns of `predict_proba`"
+
+for _estimator, _more in ((ImageClassifier, _CLASSES), (ImageRegressor, "")):
+    _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_more)}"

@@ -1,0 +1,1 @@
+"""Where a model of pictures looks, and whether that can be trusted."""

@@ -1,0 +1,274 @@
+"""One picture explained: what the model says, the maps of what it rests on, and whether each map can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from annvil.errors import RequestError
+from annvil.kinds.pictures.explanation.faithfulness import Sanity, alike_when_shuffled, deletions
+from annvil.kinds.pictures.explanation.saliency import (
+    Choose,
+    Pixels,
+    Saliency,
+    grad_cam,
+    integrated_gradients,
+    occlusion,
+)
+from annvil.kinds.pictures.explanation.subject import Subject
+from annvil.kinds.pictures.images import Images
+from annvil.tasks.task import FloatArray, Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+POINTS_WHEN_SHUFFLED = 16
+"""Points of the path for networks with shuffled weights: enough for ranks (assumed)."""
+
+PASSES = 3000
+"""Predictions that one explanation costs, about: most of them for its tests (counted for 28 × 28 pixels)."""
+
+HALF = 0.5
+"""Share of all that speaks for the output by which its place is told."""
+
+PLACES = (
+    ("upper left", "top", "upper right"),
+    ("left", "middle", "right"),
+    ("lower left", "bottom", "lower right"),
+)
+
+
+class Explain(Protocol):
+    """A network, and whether it is only a shuffled one whose map is to be compared → its map."""
+
+    def __call__(self, network: nn.Module, shuffled: bool) -> Saliency | None: ...
+
+
+@dataclass(frozen=True)
+class TestedMap:
+    """A map and what its tests found."""
+
+    saliency: Saliency
+    sanity: Sanity
+
+    @property
+    def title(self) -> str:
+        """The method's name for people."""
+        return self.saliency.title
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it passed."""
+        return self.sanity.trusted
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model says what it says of one picture.
+
+    Attributes
+    ----------
+    name : of the picture
+    pixels : as the model takes it, uint8 ``(height, width, channels)``
+    task : the question
+    outputs : probabilities or the value ``(n_outputs,)``
+    decided, output : column that the model decides for, and the one that is explained
+    maps : integrated gradients, Grad-CAM and occlusion, as far as the model has them
+    notices : what should be known beside
+    """
+
+    name: str
+    pixels: Pixels
+    task: Task
+    outputs: FloatArray
+    decided: int
+    output: int
+    maps: tuple[TestedMap, ...]
+    notices: tuple[str, ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        """The explained class, or the name of the number."""
+        return str(self.task.classes[self.output]) if self.task.is_classification else self.task.target
+
+    @property
+    def said(self) -> str:
+        """What the model says of the picture, a sentence."""
+        if not self.task.is_classification:
+            return f"The model says {self.task.target} = {self.outputs[0]:.4g}."
+        said = f"The model says {self.task.classes[self.decided]!s} ({percent(self.outputs[self.decided])})."
+        if self.output != self.decided:
+            said += f" Explained is what speaks for {self.label} ({percent(self.outputs[self.output])})."
+        return said
+
+    @property
+    def trusted(self) -> tuple[TestedMap, ...]:
+        """The maps that passed their tests."""
+        return tuple(one for one in self.maps if one.trusted)
+
+    def sentences(self) -> tuple[str, ...]:
+        """All there is to say, in order."""
+        found = [self.said]
+        if not self.trusted:
+            found.append("No map of this picture can be trusted: do not conclude from them where the model looks.")
+        for one in self.maps:
+            where = f" {where_in_words(one.saliency)}" if one.trusted else ""
+            found.append(f"{one.title}:{where} {' '.join(one.sanity.sentences())}")
+        return (*found, *self.notices)
+
+    def png(self) -> bytes:
+        """The picture beside its maps, with a legend, as a PNG file; needs Pillow."""
+        from annvil.kinds.pictures.explanation.render import composed
+
+        return composed(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines, the maps as lists; JSON-able."""
+        return {
+            "picture": self.name,
+            "said": self.said,
+            "explained": self.label,
+            "outputs": self.outputs.tolist(),
+            "maps": [
+                {
+                    "method": one.saliency.method,
+                    "trusted": one.trusted,
+                    "alike_when_shuffled": one.sanity.alike,
+                    "gap": one.sanity.deletion.gap,
+                    "as_good_by_chance": one.sanity.deletion.by_chance,
+                    "complete_within": one.saliency.complete_within,
+                    "values": one.saliency.values.round(6).tolist(),
+                }
+                for one in self.maps
+            ],
+            "sentences": list(self.sentences()),
+        }
+
+
+def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = None, name: str = "") -> Explanation:
+    """The maps of one picture and their tests.
+
+    Parameters
+    ----------
+    subject : from `open_subject`
+    pixels : of the model's form, uint8 ``(height, width, channels)``
+    output : column to explain; default: what the model decides for
+    name : of the picture, for people
+    """
+    pixels = np.array(pixels)  # a copy that may be written to, as PyTorch wants it
+    outputs = subject.outputs(pixels[None])[0]
+    decided = subject.decided(outputs)
+    output = decided if output is None else output
+    choose = subject.choose(output)
+    made: list[tuple[Saliency, Explain]] = []
+    notices = [f"{subject.why_none} Only occlusion can be shown."] if subject.network is None else []
+    if subject.network is not None:
+        notices += _disagreement(subject, pixels, decided)
+        for explain in (_gradients_of(pixels, choose), _cam_of(pixels, choose)):
+            saliency = explain(subject.network, False)
+            if saliency is not None:
+                made.append((saliency, explain))
+    made.append((occlusion(subject.scores(output), pixels), _occlusion_of(pixels, choose)))
+    of_number = not subject.task.is_classification
+    curves = deletions(subject.losses(pixels, output), pixels, [saliency for saliency, _ in made], of_number=of_number)
+    tested = []
+    for (saliency, explain), curve in zip(made, curves, strict=True):
+        alike = None
+        if subject.network is not None:
+            alike = alike_when_shuffled(subject.network, pixels, saliency, partial(explain, shuffled=True))
+        tested.append(TestedMap(saliency, Sanity(curve, alike, bool(np.ptp(saliency.values) > 0))))
+    return Explanation(name, pixels, subject.task, outputs, decided, output, tuple(tested), tuple(notices))
+
+
+def _gradients_of(pixels: Pixels, choose: Choose) -> Explain:
+    def explain(network: nn.Module, shuffled: bool) -> Saliency:
+        if shuffled:
+            return integrated_gradients(network, pixels, choose, most_points=POINTS_WHEN_SHUFFLED)
+        return integrated_gradients(network, pixels, choose)
+
+    return explain
+
+
+def _cam_of(pixels: Pixels, choose: Choose) -> Explain:
+    def explain(network: nn.Module, shuffled: bool) -> Saliency | None:
+        return grad_cam(network, pixels, choose)
+
+    return explain
+
+
+def _occlusion_of(pixels: Pixels, choose: Choose) -> Explain:
+    """Occlusion of a network alone, for networks with shuffled weights, which are no saved models."""
+
+    def explain(network: nn.Module, shuffled: bool) -> Saliency:
+        import torch
+
+        def scores(pictures: Pixels) -> FloatArray:
+            with torch.inference_mode():
+                found: FloatArray = choose(network(torch.from_numpy(pictures))).double().numpy()
+            return found
+
+        return occlusion(scores, pixels)
+
+    return explain
+
+
+def _disagreement(subject: Subject, pixels: Pixels, decided: int) -> list[str]:
+    """A notice where the kept network alone decides otherwise than the model it is part of."""
+    import torch
+
+    if not subject.task.is_classification:
+        return []
+    assert subject.network is not None
+    with torch.inference_mode():
+        alone = int(subject.network(torch.from_numpy(pixels[None]))[0].argmax())
+    if alone == decided or subject.task.kind != "multiclass":
+        return []
+    said = subject.task.classes[alone]
+    return [f"The network alone, from which gradients are taken, says {said}: the model averages or corrects it."]
+
+
+def where_in_words(saliency: Saliency) -> str:
+    """Where half of what speaks for the output lies, and how much of the picture that is; a sentence."""
+    for_it = np.maximum(saliency.values, 0.0)
+    if for_it.sum() <= 0:
+        return "Nothing in the picture speaks for it."
+    order = np.argsort(-for_it, axis=None, kind="stable")
+    until = int(np.searchsorted(np.cumsum(for_it.ravel()[order]), HALF * for_it.sum())) + 1
+    rows, columns = np.unravel_index(order[:until], for_it.shape)
+    weights = for_it[rows, columns]
+    row, column = (float(np.average(axis, weights=weights)) + 0.5 for axis in (rows, columns))
+    place = PLACES[int(3 * row / for_it.shape[0])][int(3 * column / for_it.shape[1])]
+    share = until / for_it.size
+    return f"Half of what speaks for it lies in {share:.0%} of the picture, around the {place}."
+
+
+def percent(probability: float) -> str:
+    """A probability that is no certainty never reads as 100% or 0%.
+
+    >>> percent(0.731), percent(0.9968), percent(0.99996), percent(1.0)
+    ('73%', '99.7%', '>99.9%', '100%')
+    """
+    if 0.999 < probability < 1:
+        return ">99.9%"
+    if 0 < probability < 0.001:
+        return "<0.1%"
+    return f"{probability:.1%}" if 0.99 < probability < 1 or 0 < probability < 0.01 else f"{probability:.0%}"
+
+
+def explain_file(subject: Subject, source: Any, *, label: str | None = None) -> Explanation:
+    """The explanation of a picture given as a path, an array, bytes or a PIL image; ``label``: the class to explain.
+
+    Raises
+    ------
+    DataError, RequestError
+        When it cannot be read, is more than one picture, or the class is unknown.
+    """
+    images, _ = subject.predictor.conform(source, where="the picture to explain")
+    assert isinstance(images, Images)
+    if images.n_rows != 1:
+        raise RequestError(f"One picture is explained at a time; got {images.n_rows:,}.")
+    output = None if label is None else subject.output_named(label)
+    return explain_picture(subject, images.raw_row(0), output=output, name=images.names()[0])

@@ -1,0 +1,46 @@
+"""What is a source of pictures rather than a table: told by names and shapes, without opening more than a directory."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from annvil.data.readers.samples import DIGIT_IMAGES, PREFIX
+from annvil.kinds.pictures.reading.listing import SUFFIXES, is_array
+
+DIGITS = PREFIX + DIGIT_IMAGES
+
+
+def is_pictures(source: Any) -> bool:
+    """Whether ``source`` is for `read_images` rather than for tables; looks at names only."""
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if str(source).startswith(PREFIX):
+            return str(source) == DIGITS
+        name = path.name.lower()
+        return path.is_dir() or is_array(name) or (name.endswith(".zip") and _archive_of_pictures(path))
+    if isinstance(source, tuple) and len(source) == 2:
+        return is_stack(source[0]) or are_paths(source[0])
+    return False
+
+
+def _archive_of_pictures(path: Path) -> bool:
+    """Whether a zip holds pictures or their arrays; damaged archives are left to whoever reads them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
+    return any(Path(name).suffix.lower() in SUFFIXES for name in names) or any(map(is_array, names))
+
+
+def is_stack(X: Any) -> bool:
+    """Whether this is an array of pictures."""
+    return hasattr(X, "__array__") and getattr(X, "ndim", 0) in (3, 4)
+
+
+def are_paths(X: Any) -> bool:
+    """Whether this is a list of paths of pictures."""
+    some = X[:20] if isinstance(X, (list, tuple)) else ()
+    return bool(some) and all(isinstance(one, (str, Path)) and Path(one).suffix.lower() in SUFFIXES for one in some)

@@ -1,0 +1,170 @@
+"""Anything that holds pictures and answers → `Dataset` of `Images`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.groups import join, read_groups, read_time
+from annvil.data.readers.convert import shorten
+from annvil.data.readers.labels import read_answers
+from annvil.data.readers.target import refuse_gaps
+from annvil.data.table import ColumnNote, Dataset, Source
+from annvil.errors import DataError, RequestError
+from annvil.kinds.pictures.images import NAME, Images, LeftOut
+from annvil.kinds.pictures.reading.cache import remembered_groups
+from annvil.kinds.pictures.reading.filling import Progress
+from annvil.kinds.pictures.reading.found import Found, counted
+from annvil.kinds.pictures.reading.listing import TABLES
+from annvil.kinds.pictures.reading.locating import Asked, find_pictures, with_groups_file
+from annvil.tasks.task import Task
+
+FEWEST_PICTURES = 20
+"""As `annvil.kinds.tables.reading.FEWEST_ROWS`."""
+
+LARGEST_SIDE = 4096
+"""Pictures may be asked for up to this side (assumed)."""
+
+
+def read_images(
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    groups: str | Path | None = None,
+    time: str | None = None,
+    task: str | None = None,
+    missing: Sequence[str] = (),
+    drop_missing_target: bool = False,
+    size: int | Sequence[int] | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Dataset[Images]:
+    """A data set of pictures ready to learn from.
+
+    Parameters
+    ----------
+    source : a folder with a folder per class, also below ``train/`` and ``test/``; a folder or zip archive with a table
+        of labels (``labels.csv``); a table (CSV, Parquet, …) of paths and labels; a zip archive of any of these; idx
+        files or ``.npy``/``.npz`` arrays, or their folder; ``(X, y)`` with X an array ``(n, height, width[,
+        channels])`` or a list of paths; ``"sample:digit-images"``
+    target : the column of a table of labels to predict, or several of 0 and 1; default: the column called label or
+        class, or the only one left
+    groups : the column of the table of labels, or a table of its own (path → group, such as patients), whose equal
+        values stay on one side of every split
+    time : the column of the table of labels by which rows follow each other
+    task : "binary", "multiclass", "regression" or "multilabel" instead of the inferred one
+    missing, drop_missing_target : as for tables
+    size : side of a square in pixels, or ``(height, width)``; default: see `annvil.kinds.pictures.form.choose_form`
+    workers : processes that decode side by side
+    progress : told how many pictures are decoded, and of how many
+
+    Raises
+    ------
+    RequestError
+        Where an argument names something that does not exist.
+    DataError
+        Where there are no pictures, no answers, or too few of either; broken files are left out and named in
+        ``inputs.store.left_out``.
+    MachineError
+        Where Pillow is missing or the disk is full.
+    """
+    _check_size(size)
+    file = Path(groups) if groups is not None and Path(groups).suffix.lower() in TABLES else None
+    column = str(groups) if groups is not None and file is None else None
+    asked = Asked(target, column, file, time, size, max(1, workers), progress)
+    found = find_pictures(source, asked)
+    found, groups_said = with_groups_file(found, asked.groups_file)
+    return _finished(found, task, tuple(str(text).strip() for text in missing), drop_missing_target, groups_said)
+
+
+def _check_size(size: int | Sequence[int] | None) -> None:
+    sides = [size] if isinstance(size, int) else [] if size is None else list(size)
+    if size is not None and (len(sides) not in (1, 2) or not all(1 <= side <= LARGEST_SIDE for side in sides)):
+        raise RequestError(f"size is a side in pixels or (height, width), each from 1 to {LARGEST_SIDE}; got {size!r}.")
+
+
+def _finished(
+    found: Found, task: str | None, missing: tuple[str, ...], drop_missing_target: bool, said: tuple[str, ...]
+) -> Dataset[Images]:
+    """Broken pictures, gaps and the official test taken away; groups and notes made."""
+    where = found.name
+    left_out = (*found.store.left_out, *found.left_out)
+    usable = found.store.facts["height"][found.rows] > 0
+    found = found.take(np.flatnonzero(usable))
+    _refuse_few(int((~found.testing).sum()), where)
+    job, y, gaps = read_answers(found.answers, task, missing=missing, certain=found.certain, where=where)
+    if not drop_missing_target:
+        refuse_gaps(gaps, job.target, where)
+    elif gaps.any():
+        found, y = found.take(np.flatnonzero(~gaps)), y[~gaps]
+        _refuse_few(int((~found.testing).sum()), f"{where} without the pictures that lack a target")
+    _refuse_single(y, job.kind, where)
+    alike = remembered_groups(Images(found.store, found.rows))
+    of_picture = np.full(len(found.store.array), -1, dtype=np.int64)
+    of_picture[found.rows] = alike
+    said = (*found.said, *found.store.said, *said)
+    images = Images(replace(found.store, said=said, left_out=left_out, alike=of_picture), found.rows)
+    named = read_groups(found.groups, missing, where) if found.groups is not None else None
+    moments = read_time(found.time, missing, where)[0] if found.time is not None else None
+    groups = alike if named is None else join(named, alike)
+    whole = Dataset(
+        inputs=images,
+        y=y,
+        task=job,
+        groups=groups,
+        grouped=named is not None,
+        time=moments,
+        notes=(_note(images, left_out), *_answer_notes(found), *found.notes),
+        source=_source(found, images, (y, groups if named is not None else None, moments), job),
+        missing=missing,
+    )
+    if not found.testing.any():
+        return whole
+    training, testing = np.flatnonzero(~found.testing), np.flatnonzero(found.testing)
+    return replace(whole.take(training), official_test=whole.take(testing))  # groups keep their common numbers
+
+
+def _refuse_few(n: int, where: str) -> None:
+    if n < FEWEST_PICTURES:
+        held = (
+            counted(n, "picture that can be used", "pictures that can be used") if n else "no picture that can be used"
+        )
+        raise DataError(f"{where} has {held}; at least {FEWEST_PICTURES} are needed to train and to test.")
+
+
+def _refuse_single(y: NDArray[Any], kind: str, where: str) -> None:
+    if kind in ("binary", "multiclass") and np.bincount(y).max() < 2:
+        raise DataError(
+            f"{where} has one picture of every class; a model needs several of each to learn what they share."
+        )
+
+
+def _note(images: Images, left_out: Sequence[LeftOut]) -> ColumnNote:
+    reason = f"{images.form.describe()} pixels"
+    distinct = len(np.unique(images.store.digests[images.index]))
+    return ColumnNote(NAME, "image", True, reason, len(left_out), distinct, tuple(map(shorten, images.names()[:3])))
+
+
+def _answer_notes(found: Found) -> list[ColumnNote]:
+    known = {note.name for note in found.notes}
+    return [
+        ColumnNote(column.name, "role", False, "the target", 0, len(column.levels) or len(np.unique(column.values)))
+        for column in found.answers
+        if column.name not in known
+    ]
+
+
+def _source(found: Found, images: Images, said: Sequence[NDArray[Any] | None], job: Task) -> Source:
+    """Known again by what is on the pictures and what is said of them, not by where or when they were kept."""
+    key = hashlib.sha256(images.digest().encode())
+    for values in (*said, found.testing):
+        key.update(b"\0" if values is None else np.ascontiguousarray(values).tobytes())
+    key.update(repr((job.kind, job.target, job.classes)).encode())
+    path = None if found.path is None else str(found.path)
+    return Source(found.name, path, key.hexdigest(), found.n_bytes, " ".join(images.store.said))

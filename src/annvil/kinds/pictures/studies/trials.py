@@ -1,0 +1,118 @@
+"""Fits of a study, each kept as soon as it is there: a study that is stopped goes on where it was.
+
+<run>/studies/dense-and-convolutional/
+  plan.json                 what was planned of which data; other data or another budget begin anew
+  <key>.<contender>.json    a `Trial`
+  findings.json             the table as it was written last
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from annvil.errors import DataError
+from annvil.files import write_atomically
+from annvil.tasks.task import FloatArray
+
+T = TypeVar("T")
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One network of a study, and how it did on every test picture.
+
+    Attributes
+    ----------
+    contender, key : who, and which fit of the plan: ``"whole-0"``, ``"shuffled-0"``, ``"curve-180"`` …
+    n_train : pictures it was given, validation included
+    n_parameters : learnt numbers
+    epochs : passes over the training pictures
+    summary : what was trained, in words
+    configuration : passing it to the contender repeats the choice
+    fit_seconds : wall clock
+    memory_mb : growth of resident memory while fitting; None where it cannot be told
+    losses : float32 bytes, one per test picture (`loss_of`)
+    disturbed : name of a disturbance → mean losses over its directions, float32 bytes; of the fits that were asked
+    latency_ms, rows_per_second : of the exported graph, from one picture and in batches; None where not measured
+    operations, shared_weights, weights_at_every_place, weights_joining_all : `counting.GraphCount`
+    look, look_shape : weights of the first layer as pictures, float32 bytes `looks.first_looks`; empty where not read
+    cut_short : its time ended before its training did
+    """
+
+    contender: str
+    key: str
+    n_train: int
+    n_parameters: int
+    epochs: int
+    summary: str
+    configuration: dict[str, Any]
+    fit_seconds: float
+    memory_mb: float | None
+    losses: bytes
+    disturbed: dict[str, bytes] = {}
+    latency_ms: float | None = None
+    rows_per_second: float | None = None
+    operations: float | None = None
+    shared_weights: float = 0.0
+    weights_at_every_place: float = 0.0
+    weights_joining_all: float = 0.0
+    look: bytes = b""
+    look_shape: tuple[int, ...] = ()
+    cut_short: bool = False
+
+    @property
+    def loss(self) -> FloatArray:
+        """Losses ``(n_test,)``."""
+        return losses_from(self.losses)
+
+
+def losses_from(content: bytes) -> FloatArray:
+    """float64 from the bytes of `as_bytes`."""
+    return np.frombuffer(content, dtype="<f4").astype(np.float64)
+
+
+def as_bytes(losses: FloatArray) -> bytes:
+    """Losses as float32 in little-endian order: 0 and 1 are exact."""
+    return np.asarray(losses, dtype="<f4").tobytes()
+
+
+class Shelf:
+    """The folder of a study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, plan: T) -> bool:
+        """Begin, or go on with, the study of that plan; whether one of another plan had to go."""
+        path = self.folder / "plan.json"
+        content = msgspec.json.format(msgspec.json.encode(plan), indent=1)
+        if path.exists() and path.read_bytes() == content:
+            return False
+        other = path.exists()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        write_atomically(path, content)
+        return other
+
+    def trial(self, contender: str, key: str) -> Trial | None:
+        """A fit that is done, or None.
+
+        Raises
+        ------
+        DataError
+            When its file is damaged.
+        """
+        path = self.folder / f"{key}.{contender}.json"
+        if not path.exists():
+            return None
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Trial)
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{path} is damaged ({error}). Delete it to have that fit done again.") from error
+
+    def keep(self, trial: Trial) -> None:
+        """Write a fit."""
+        write_atomically(self.folder / f"{trial.key}.{trial.contender}.json", msgspec.json.encode(trial))

@@ -1,0 +1,119 @@
+"""How sure one may be of a score or a difference: by the pictures it was measured on, and by the chance of a training.
+
+Scores are one minus a mean loss per test picture. The pictures are the same on both sides, so differences are taken
+picture by picture. Where the same network was trained several times, what it varies by is part of the uncertainty:
+two trainings of one network on one data set differ, and a test that looks at the pictures alone calls that a finding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.tasks.task import FloatArray, IntArray
+
+RESAMPLES = 500
+"""Bootstrap samples of an interval (assumed: a dozen lie beyond each end)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether 0 lies outside."""
+        return not self.low <= 0.0 <= self.high
+
+
+def score_interval(losses: FloatArray) -> Estimate:
+    """One minus the mean loss ``(n_pictures,)``: Wilson's interval for losses of 0 and 1, else that of the mean."""
+    n, mean = len(losses), float(losses.mean())
+    if not np.isin(losses, (0.0, 1.0)).all():
+        half = 1.959964 * float(losses.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+        return Estimate(1 - mean, 1 - mean - half, 1 - mean + half)
+    z = 1.959964
+    centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
+    return Estimate(1 - mean, max(0.0, 1 - centre - half), min(1.0, 1 - centre + half))
+
+
+def gain(
+    first: Sequence[FloatArray], second: Sequence[FloatArray], groups: IntArray, chance: tuple[float, int] = (0.0, 0)
+) -> Estimate:
+    """How much better the second side scores than the first: mean loss of the first minus that of the second.
+
+    Parameters
+    ----------
+    first, second : losses ``(n_pictures,)`` of each training of a side, on the same pictures
+    groups : pictures of one group count as one piece of evidence, int64 ``(n_pictures,)``
+    chance : variance of a score between trainings that differ by their seed alone, and its degrees of freedom
+        (`between_trainings`); (0, 0) where that is not known, and then not part of the interval
+
+    Notes
+    -----
+    Variance of the mean difference over pictures, by groups, plus that of trainings; Student's t with Welch's and
+    Satterthwaite's degrees of freedom. For losses of 0 and 1 each kind of disagreement gets half a picture more
+    (Agresti and Min, Statistics in Medicine 24, 2005), so that no disagreement at all is not certainty.
+    """
+    from scipy.special import stdtrit
+
+    differences = np.mean(first, axis=0) - np.mean(second, axis=0)
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=differences)
+    n, mean = len(differences), float(differences.mean())
+    counted = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
+    squares = float(np.square(sums - sums.mean()).sum()) + (1.0 if counted else 0.0)
+    of_pictures = squares / (n + (2 if counted else 0)) ** 2
+    variance, freedom = chance
+    of_trainings = variance * (1 / len(first) + 1 / len(second)) if freedom else 0.0
+    total = of_pictures + of_trainings
+    if total == 0.0:
+        return Estimate(mean, mean, mean)
+    spread = of_pictures**2 / max(len(sums) - 1, 1) + (of_trainings**2 / freedom if freedom else 0.0)
+    half = float(stdtrit(max(total**2 / spread, 1.0), 0.975)) * math.sqrt(total)
+    return Estimate(mean, mean - half, mean + half)
+
+
+def between_trainings(sides: Sequence[Sequence[FloatArray]]) -> tuple[float, int]:
+    """Variance of the score between trainings of one kind, pooled over the sides, and its degrees of freedom."""
+    squares, freedom = 0.0, 0
+    for side in sides:
+        scores = [float(losses.mean()) for losses in side]
+        if len(scores) > 1:
+            squares += float(np.var(scores, ddof=1)) * (len(scores) - 1)
+            freedom += len(scores) - 1
+    return (squares / freedom if freedom else 0.0), freedom
+
+
+def resampled(groups: IntArray, seed: int, n: int = RESAMPLES) -> FloatArray:
+    """Weights of the pictures in bootstrap samples of whole groups, float64 ``(n, n_pictures)``; rows add up to 1."""
+    _, numbers = np.unique(groups, return_inverse=True)
+    n_groups = int(numbers.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n)
+    weights = drawn[:, numbers].astype(np.float64)
+    sums: FloatArray = weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights / np.maximum(sums, 1e-300))
+
+
+def rows_to_reach(sizes: Sequence[int], scores: FloatArray, wanted: float) -> float:
+    """Training pictures with which a learning curve reaches a score, linear in the logarithm of the pictures.
+
+    A dip is passed over: more pictures count as no worse. Infinite where it is never reached; 0 where the smallest
+    size reaches it already (fewer would too, how few is not known).
+    """
+    best = np.maximum.accumulate(np.asarray(scores, dtype=np.float64))
+    if best[0] >= wanted:
+        return 0.0
+    if best[-1] < wanted:
+        return math.inf
+    place = int(np.argmax(best >= wanted))
+    low, high = best[place - 1], best[place]
+    part = (wanted - low) / (high - low)
+    return float(math.exp((1 - part) * math.log(sizes[place - 1]) + part * math.log(sizes[place])))

@@ -1,0 +1,79 @@
+"""Scores, differences and counts of a study in words."""
+
+from __future__ import annotations
+
+import math
+
+from annvil.kinds.pictures.studies.uncertainty import Estimate
+from annvil.tasks.task import Task
+
+
+class Scale:
+    """How the scores of a task are written: accuracy in percent, R² as it is."""
+
+    def __init__(self, task: Task) -> None:
+        self._in_percent = task.is_classification
+        self.name = {"regression": "R²", "multilabel": "share of labels that are right"}.get(task.kind, "accuracy")
+        self.better = "explains more" if task.kind == "regression" else "is right more often"
+
+    def score(self, value: float) -> str:
+        """``"97.0%"`` or ``"0.913"``."""
+        return f"{100 * value:.1f}%" if self._in_percent else _minus(f"{value:.3f}")
+
+    def with_interval(self, estimate: Estimate) -> str:
+        """``"97.0% (95.1% to 98.2%)"``."""
+        return f"{self.score(estimate.value)} ({self.score(estimate.low)} to {self.score(estimate.high)})"
+
+    def difference(self, value: float, *, signed: bool = True, unit: bool = True) -> str:
+        """``"+2.3 points"``, or of R² ``"+0.023"``."""
+        sign = "+" if signed else ""
+        if not self._in_percent:
+            return _minus(f"{value + 0.0:{sign}.3f}")
+        text = _minus(f"{100 * value + 0.0:{sign}.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0"))
+        return f"{text} points" if unit else text
+
+    def change(self, estimate: Estimate) -> str:
+        """``"+2.3 points (95% interval +1.4 to +3.1)"``."""
+        low, high = (self.difference(end, unit=False) for end in (estimate.low, estimate.high))
+        return f"{self.difference(estimate.value)} (95% interval {low} to {high})"
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def count(number: float) -> str:
+    """Large numbers with three digits: ``"26,826"``, ``"5.92 million"``, ``"1.2 billion"``."""
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if number >= 0.9995 * size:
+            return f"{_digits(number / size)} {name}"
+    return f"{number:,.0f}"
+
+
+def _digits(number: float) -> str:
+    places = max(0, 2 - math.floor(math.log10(number)))
+    text = f"{number:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def times(ratio: float) -> str:
+    """``"4.8 times"``, ``"80 times"``."""
+    return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:,.0f} times"
+
+
+def seconds(value: float) -> str:
+    """``"21 µs"``, ``"1.3 ms"``, ``"2.4 s"``, ``"3 min 20 s"``."""
+    if value >= 59.5:
+        return f"{round(value) // 60} min {round(value) % 60} s"
+    for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= size:
+            return f"{_digits(float(f'{value / size:.2g}'))} {name}"
+    return "below 1 µs"
+
+
+def many(number: float) -> str:
+    """A number of pictures that was estimated, with two digits: ``"180"``, ``"1,400"``."""
+    if number <= 0:
+        return "0"
+    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    return f"{round(number / step) * step:,.0f}"

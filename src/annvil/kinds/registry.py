@@ -1,0 +1,23 @@
+"""Which kinds of data there are, and who competes on each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annvil.data.table import Dataset, Inputs
+from annvil.models.contract import Contender
+
+if TYPE_CHECKING:
+    from annvil.kinds.pictures.contenders.pretrained import Start
+
+
+def contenders_for(dataset: Dataset[Inputs], start: Start | None = None, refusal: str | None = None) -> list[Contender]:
+    """Every contender for inputs of this kind, in the order in which they run and are shown; the dummy first.
+
+    ``start`` is the network for pictures to go on from (None: the one that ships), ``refusal`` why it must not compete.
+    """
+    from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
+    from annvil.kinds.tables.contenders import contenders_for_tables
+
+    kinds = {field.kind for field in dataset.inputs.schema}
+    return contenders_for_pictures(start, refusal) if "image" in kinds else contenders_for_tables()

@@ -1,0 +1,1 @@
+"""Tables: read, checked, conformed; which contenders compete on them."""

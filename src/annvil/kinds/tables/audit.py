@@ -1,0 +1,257 @@
+"""What is wrong or strange in the data, in words, and what Annvil does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+
+from annvil.data.findings import (
+    Finding,
+    categories,
+    columns_left_out,
+    count_outliers,
+    missing_values,
+    outlying_numbers,
+    percent,
+)
+from annvil.data.groups import are_copies, number_groups, row_keys
+from annvil.data.leakage import find_leaks
+from annvil.data.table import Dataset, Inputs, Table
+from annvil.kinds.pictures.images import Images
+from annvil.tasks.task import FloatArray, IntArray, Task
+
+IMBALANCED = 0.25
+"""The rarest class has fewer than a quarter of the rows of the commonest, as in `annvil.preparation.is_imbalanced`."""
+
+FEW_PER_CLASS = 10
+"""Two rows of a class in each of five folds."""
+
+
+def audit(dataset: Dataset[Inputs], *, seed: int = 0) -> tuple[Finding, ...]:
+    """Everything found, the most serious first. Long data are sampled where every row is not needed."""
+    inputs = dataset.inputs
+    if isinstance(inputs, Images):
+        from annvil.kinds.pictures.audit import audit_images
+
+        found = list(audit_images(cast("Dataset[Images]", dataset), seed))
+    else:
+        found = _of_table(cast("Dataset[Table]", dataset), seed)
+    rank = {"serious": 0, "warning": 1, "info": 2}
+    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))
+
+
+def _of_table(dataset: Dataset, seed: int) -> list[Finding]:
+    return [
+        *_leaks(dataset, seed),
+        *_repeated_rows(dataset),
+        *_target(dataset),
+        *_order(dataset),
+        *_shape(dataset),
+        *missing_values(dataset),
+        *columns_left_out(dataset.notes),
+        *categories(dataset),
+        *outlying_numbers(dataset),
+    ]
+
+
+def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:
+    for one in _questions(dataset):
+        yield from _leaks_of(one, seed)
+
+
+def _questions(dataset: Dataset) -> Iterator[Dataset]:
+    """The data set itself, or one for each of several labels: whether it is there."""
+    if not dataset.task.several:
+        yield dataset
+        return
+    for k, label in enumerate(dataset.task.classes):
+        yield replace(dataset, y=dataset.y[:, k], task=Task("binary", str(label), (0, 1)))
+
+
+def _leaks_of(dataset: Dataset, seed: int) -> Iterator[Finding]:
+    for suspect in find_leaks(dataset, seed):
+        alone = f"{1 - suspect.error:.1%}" if suspect.error >= 0.0005 else "practically 100%"
+        yield Finding(
+            "leakage",
+            "serious",
+            (suspect.column,),
+            f"{suspect.column!r} alone tells {alone} of what can be told about {dataset.task.target!r}; all other "
+            f"columns together tell {1 - suspect.others:.1%}. It may hold the answer, or something recorded after the "
+            "answer was known.",
+            "Annvil keeps it, since it may be legitimate. If it is not known at the moment of prediction, fit again "
+            f"with drop=[{suspect.column!r}] (--drop).",
+        )
+
+
+def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
+    keys = row_keys(dataset.inputs)
+    counts = np.bincount(keys)
+    n_repeats = dataset.n_rows - len(counts)
+    if not n_repeats:
+        return
+    conflicting, ceiling = _conflicts(dataset, keys, counts)
+    share = percent(n_repeats / dataset.n_rows)
+    if not are_copies(keys, dataset.y):
+        action = (
+            "Equal rows mostly come with different answers, or there are few distinct ones: these are different cases "
+            "that look alike, so they are split like any other rows."
+        )
+    elif dataset.time is not None:
+        action = "Time decides the splits; copies of test rows are left out of training."
+    else:
+        action = "Identical rows are kept on one side of every split, so that no model is tested on what it has seen."
+    yield Finding(
+        "duplicate rows",
+        "info" if n_repeats < dataset.n_rows / 10 else "warning",
+        (),
+        f"{n_repeats} of {dataset.n_rows} rows ({share}) repeat the inputs of an earlier row.",
+        action,
+    )
+    if conflicting:
+        bound = f" No model can be right in more than {ceiling:.1%} of the rows." if ceiling and ceiling < 0.999 else ""
+        yield Finding(
+            "contradicting rows",
+            "warning" if conflicting > dataset.n_rows / 20 else "info",
+            (dataset.task.target,),
+            f"{conflicting} rows have the same inputs as another row but a different {dataset.task.target!r}.{bound}",
+            "Nothing is changed: this is the part of the answer that these columns do not hold.",
+        )
+
+
+def _conflicts(dataset: Dataset, keys: IntArray, counts: IntArray) -> tuple[int, float | None]:
+    """Rows in a set of identical rows with more than one answer, and the best accuracy such rows allow."""
+    answers = number_groups(dataset.y)
+    low, high = np.full(len(counts), np.iinfo(np.int64).max), np.full(len(counts), -1)
+    np.minimum.at(low, keys, answers)
+    np.maximum.at(high, keys, answers)
+    conflicting = int(counts[low != high].sum())
+    if not conflicting or not dataset.task.is_classification or dataset.task.several:
+        return conflicting, None
+    k = len(dataset.task.classes)
+    pairs, n = np.unique(keys * k + dataset.y, return_counts=True)
+    most = np.zeros(len(counts), dtype=np.int64)
+    np.maximum.at(most, pairs // k, n)
+    return conflicting, float(most.sum() / dataset.n_rows)
+
+
+def _target(dataset: Dataset) -> Iterator[Finding]:
+    name = dataset.task.target
+    if not dataset.task.is_classification:
+        yield from _number_target(name, dataset.y)
+        return
+    if dataset.task.several:
+        yield from _rare_labels(dataset)
+        return
+    counts = np.bincount(dataset.y, minlength=len(dataset.task.classes))
+    few = [(label, n) for label, n in zip(dataset.task.classes, counts.tolist(), strict=True) if n < FEW_PER_CLASS]
+    if few:
+        shown = ", ".join(f"{label!r} ({n})" for label, n in few[:5]) + (" and others" if len(few) > 5 else "")
+        yield Finding(
+            "few rows per class",
+            "serious" if min(n for _, n in few) < 3 else "warning",
+            (name,),
+            f"{len(few)} class{'es' * (len(few) > 1)} of {name!r} ha{'ve' if len(few) > 1 else 's'} fewer than "
+            f"{FEW_PER_CLASS} rows: {shown}.",
+            "They are dealt to the folds one by one, but no score can say how well they are recognised; collect more "
+            "of them, or merge or leave out these classes.",
+        )
+    share = counts.min() / counts.sum()
+    if counts.min() < IMBALANCED * counts.max():
+        label = dataset.task.classes[int(counts.argmin())]
+        yield Finding(
+            "imbalance",
+            "warning",
+            (name,),
+            f"The classes of {name!r} are unequal: {label!r} has {counts.min()} of {counts.sum()} rows ({share:.1%}), "
+            f"so always answering {dataset.task.classes[int(counts.argmax())]!r} is right in "
+            f"{counts.max() / counts.sum():.1%}.",
+            "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
+            "worth.",
+        )
+
+
+def _rare_labels(dataset: Dataset) -> Iterator[Finding]:
+    counts = dataset.y.sum(axis=0).tolist()
+    few = [(label, n) for label, n in zip(dataset.task.classes, counts, strict=True) if n < FEW_PER_CLASS]
+    if few:
+        shown = ", ".join(f"{label!r} ({n})" for label, n in few[:5]) + (" and others" if len(few) > 5 else "")
+        yield Finding(
+            "few rows per label",
+            "serious" if min(n for _, n in few) < 3 else "warning",
+            (dataset.task.target,),
+            f"{len(few)} label{'s' * (len(few) > 1)} ha{'ve' if len(few) > 1 else 's'} fewer than {FEW_PER_CLASS} "
+            f"rows: {shown}.",
+            "No score can say how well they are told; collect more rows that have them, or leave out these labels.",
+        )
+
+
+def _number_target(name: str, y: FloatArray) -> Iterator[Finding]:
+    for edge, word in ((y.max(), "largest"), (y.min(), "smallest")):
+        n = int((y == edge).sum())
+        if n > max(20, 0.01 * len(y)) and len(np.unique(y)) > 100:
+            yield Finding(
+                "capped target",
+                "info",
+                (name,),
+                f"{n} rows ({n / len(y):.1%}) share the {word} value of {name!r}, {edge:.6g}, as if it had been cut "
+                "off there.",
+                "They are used as they are; a model cannot tell what lies beyond.",
+            )
+    far = count_outliers(y)
+    if far:
+        yield Finding(
+            "heavy tail",
+            "info",
+            (name,),
+            f"{name!r} has {far} extreme value{'s' * (far > 1)}, up to {_farthest(y):.4g} around a median of "
+            f"{np.median(y):.4g}.",
+            "Squared errors are ruled by them, so the scores table also shows the mean absolute error.",
+        )
+
+
+def _order(dataset: Dataset) -> Iterator[Finding]:
+    """Rows in the order of a date, split at random: neighbours in time would stand on both sides."""
+    if dataset.time is not None:
+        return
+    for column in dataset.inputs.columns:
+        steps = np.diff(column.values) if column.kind == "datetime" else np.empty(0)
+        if len(steps) and (np.all(steps >= 0) or np.all(steps <= 0)):
+            yield Finding(
+                "rows in order of time",
+                "warning",
+                (column.name,),
+                f"The rows are in the order of {column.name!r}. Split at random, a test row has neighbours in time "
+                "among the training rows, which flatters every model if it is meant to predict the future.",
+                "Splits are random as asked; if the model is to predict the future, fit again with "
+                f"time={column.name!r} (--time).",
+            )
+            return
+
+
+def _shape(dataset: Dataset) -> Iterator[Finding]:
+    n_columns = len(dataset.inputs.columns)
+    if n_columns > dataset.n_rows:
+        yield Finding(
+            "more columns than rows",
+            "warning",
+            (),
+            f"There are {n_columns} columns and only {dataset.n_rows} rows: some columns fit the answer by chance.",
+            "Models are held back by regularisation chosen on validation rows; trust the spread between folds, not one "
+            "score.",
+        )
+    elif dataset.n_rows < 200:
+        yield Finding(
+            "few rows",
+            "warning",
+            (),
+            f"There are {dataset.n_rows} rows; with five folds a score rests on {dataset.n_rows // 5} at a time.",
+            "Differences between models are judged with that in mind, and the verdict may be that nothing can be told "
+            "yet.",
+        )
+
+
+def _farthest(values: FloatArray) -> float:
+    return float(values[np.abs(values - np.median(values)).argmax()])

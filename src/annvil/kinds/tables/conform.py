@@ -1,0 +1,210 @@
+"""Raw rows to predict → a table with exactly the columns a model was trained on.
+
+Values go the same road as at reading (`convert`), so that a model trained on a CSV file understands a frame, a dict or
+an array. One row given as a dict takes a short cut: a server asks for one row at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from annvil.data.readers.convert import LARGEST, as_column, shorten
+from annvil.data.readers.dates import FORMATS, date_seconds, parse_date
+from annvil.data.readers.duckdb import Wanted
+from annvil.data.readers.frames import table_from_arrays
+from annvil.data.readers.raw import RawTable
+from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number, parse_number
+from annvil.data.table import Column, Field, Table
+from annvil.errors import DataError, did_you_mean
+
+Schema = tuple[Field, ...]
+
+
+def conform(
+    source: Any, schema: Schema, *, where: str = "the rows to predict", missing: Collection[str] = ()
+) -> tuple[Any, tuple[str, ...]]:
+    """A `Table` with the columns of ``schema`` in its order, or `Images` of its form, and notices for people.
+
+    Parameters
+    ----------
+    source : a frame, a dict of columns, a list of dicts, one row as a dict, a 2-D array with exactly the columns of the
+        schema, a `Table` such as ``read(…).inputs``, or a path; for a schema of pictures what
+        `annvil.kinds.pictures.conform_images` takes
+    where : what to call the rows in messages
+    missing : what the user declared missing when training (`Dataset.missing`)
+
+    Raises
+    ------
+    DataError
+        Where columns lack, or a value is neither missing nor of its column's kind; rows and values are named.
+    """
+    if len(schema) == 1 and schema[0].form is not None:
+        from annvil.kinds.pictures.conform import conform_images
+
+        return conform_images(source, schema, where=where)
+    if isinstance(source, Mapping) and _is_one_row(source, schema):
+        return _one_row(source, schema, where, missing)
+    if isinstance(source, list) and len(source) == 1 and isinstance(source[0], Mapping):
+        return _one_row(source[0], schema, where, missing)
+    if isinstance(source, Table):
+        return _reordered(source, schema, where)
+    raw = _raw(source, schema)
+    by_name = {column.name: column for column in raw.columns}
+    notices = _compare_names(by_name, schema, where)
+    columns = tuple(
+        as_column(by_name[spec.name], spec, missing=missing, comma=raw.decimal_comma, where=where) for spec in schema
+    )
+    return Table(columns, raw.n_rows), notices
+
+
+def _reordered(table: Table, schema: Schema, where: str) -> tuple[Table, tuple[str, ...]]:
+    """A table that was read before, its columns in the order of the schema."""
+    by_name = {column.name: column for column in table.columns}
+    notices = _compare_names(by_name, schema, where)
+    for spec in schema:
+        if by_name[spec.name].kind != spec.kind:
+            raise DataError(
+                f"{where} hold {spec.name!r} as {by_name[spec.name].kind}, but the model learnt it as {spec.kind}; "
+                f"read them with kinds={{{spec.name!r}: {spec.kind!r}}}."
+            )
+    return Table(tuple(by_name[spec.name] for spec in schema), table.n_rows), notices
+
+
+def _raw(source: Any, schema: Schema) -> RawTable:
+    if isinstance(source, np.ndarray) or (isinstance(source, (list, tuple)) and not _are_records(source)):
+        array = np.asarray(source)
+        if array.ndim != 2 or array.shape[1] != len(schema):
+            shape = " × ".join(map(str, array.shape))
+            raise DataError(
+                f"An array of shape {shape} does not fit the {len(schema)} columns of the model "
+                f"({', '.join(repr(spec.name) for spec in schema[:5])}{', …' * (len(schema) > 5)}); "
+                "pass one row per case, or a frame with column names."
+            )
+        return table_from_arrays(array, names=[spec.name for spec in schema])
+    from annvil.kinds.tables.reading import read_raw
+
+    return read_raw(
+        source, Wanted(whole={s.name for s in schema}, texts={s.name for s in schema if s.kind == "category"})
+    )
+
+
+def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
+    return bool(source) and all(isinstance(row, Mapping) for row in source)
+
+
+def _is_one_row(source: Mapping[Any, Any], schema: Schema) -> bool:
+    """Whether a dict holds values rather than columns of values: its first column that the model knows decides."""
+    for spec in schema:
+        if spec.name in source:
+            return _is_value(source[spec.name])
+    return False
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
+
+
+def _compare_names(given: Collection[str], schema: Schema, where: str) -> tuple[str, ...]:
+    """Notices about columns that are ignored; raises where columns lack."""
+    wanted = {spec.name for spec in schema}
+    lacking = [spec.name for spec in schema if spec.name not in given]
+    extra = [name for name in given if name not in wanted]
+    if lacking:
+        shown = ", ".join(repr(name) for name in lacking[:5])
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        hint = did_you_mean(lacking[0], extra)
+        subject = f"The columns {shown}{more} are" if len(lacking) > 1 else f"The column {shown} is"
+        raise DataError(f"{subject} missing from {where}.{hint}")
+    if not extra:
+        return ()
+    shown = ", ".join(repr(name) for name in extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
+    return (f"Ignored {len(extra)} column{'s' * (len(extra) > 1)} that the model does not use: {shown}.",)
+
+
+def _one_row(
+    row: Mapping[Any, Any], schema: Schema, where: str, missing: Collection[str]
+) -> tuple[Table, tuple[str, ...]]:
+    columns = []
+    for spec in schema:
+        try:
+            value = row[spec.name]
+        except KeyError:
+            _compare_names([str(key) for key in row], schema, where)
+            raise
+        if spec.is_text:
+            columns.append(_text(value, spec, where, missing))
+        else:
+            number = value if type(value) is float and not missing else _number(value, spec, where, missing)
+            if abs(number) > LARGEST:
+                raise DataError(
+                    f"Column {spec.name!r} of {where} is {number:.3g}; pass a number, or None if it is unknown."
+                )
+            columns.append(Column(spec, np.array([number], dtype=np.float64)))
+    notices = _compare_names([str(key) for key in row], schema, where) if len(row) > len(schema) else ()
+    return Table(tuple(columns), 1), notices
+
+
+_FIRST = np.zeros(1, dtype=np.int32)
+_GAP = np.full(1, -1, dtype=np.int32)
+_BOOLEANS = ("false", "true")
+
+
+def _text(value: Any, spec: Field, where: str, missing: Collection[str]) -> Column:
+    if not _is_value(value):
+        raise DataError(f"Column {spec.name!r} of {where} holds {shorten(repr(value))}; a category is one plain value.")
+    text = boolean_text(value) if spec.kind == "boolean" else canonical_text(value)
+    known = text and text not in missing and not (isinstance(value, str) and value.strip() in missing)
+    return Column(spec, _FIRST, (text,)) if known else Column(spec, _GAP)
+
+
+def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> float:
+    """A number or date as float64, NaN where missing."""
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        text = value.strip()
+        if text in missing or is_missing_number(text):
+            return math.nan
+        found = _date(text, spec.style) if spec.kind == "datetime" else parse_number(text, _style(spec))
+        if found is None and spec.style == "comma":
+            found = parse_number(text)
+    elif spec.kind == "datetime":
+        found = date_seconds(value)
+        found = _as_float(value) if found is None else found
+    else:
+        found = _as_float(value)
+    if found is None:
+        wanted = "a date" if spec.kind == "datetime" else "a number"
+        raise DataError(f"Column {spec.name!r} of {where} is {shorten(str(value))}, which is not {wanted}.")
+    return math.nan if missing and canonical_text(found) in missing else found
+
+
+def _style(spec: Field) -> Any:
+    return "comma" if spec.style == "comma" else "point"
+
+
+def _date(text: str, style: str) -> float | None:
+    for form in FORMATS:
+        if form.name == style:
+            found = form.seconds(text)
+            if found is not None:
+                return found
+    return parse_date(text)
+
+
+def _as_float(value: Any) -> float | None:
+    """The value as a float; NaN for any library's missing value, None for what is no number (a date, a list)."""
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return math.nan
+    if isinstance(value, (bytes, complex)) or hasattr(value, "__len__") or hasattr(value, "year"):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,284 @@
+"""What kind of values a column holds, judged from all of them, with the reason in words.
+
+The rules, first match decides:
+
+1. no value: *empty*; one value and no gap: *constant*; lists or records: left out as *text*
+2. what the user asked for
+3. booleans, and texts that are all a spelling of yes or no (both must occur): *boolean*
+4. dates, and texts that are all dates in one format: *datetime*
+5. numbers, and texts that are numbers (decimal comma, thousands separators, %, currency signs): *number*, unless they
+   look like an identifier: whole numbers that never repeat and (nearly) count the rows, or that the name calls an id.
+   A column with fractions is never an identifier.
+6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*
+7. other texts: *category*
+
+Whole numbers with few values stay numbers; ``kinds={"column": "category"}`` makes them categories.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from annvil.data.readers.convert import (
+    Parsed,
+    as_category,
+    as_column,
+    read_dates,
+    read_numbers,
+    refuse_infinite,
+    refuse_odd,
+)
+from annvil.data.readers.dates import date_text
+from annvil.data.readers.raw import EXACT, RawColumn
+from annvil.data.readers.values import MISSING_TEXTS, canonical_text, means_yes
+from annvil.data.table import Column, ColumnNote, Field, Kind, LeftOut
+
+NUMERIC_SHARE = 0.95
+"""With at least this share of numbers the rest is taken for typing errors, and asked about rather than guessed."""
+
+FEW_ROWS = 20
+"""Below this many values nothing is called an identifier or free text: too few to tell (assumed)."""
+
+_ID_WORDS = {"id", "ids", "uuid", "guid", "nr", "no", "num", "index", "idx", "key", "rownames", "serial", "rowid", "pk"}
+_ID_WORDS |= {"identifier", "row"}
+_TIME_WORDS = {"year", "yr", "date", "time", "month", "day", "week", "age", "hour"}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A column with what was made of it; ``column`` is None where it is left out."""
+
+    note: ColumnNote
+    column: Column | None
+
+
+def judge(
+    raw: RawColumn, *, asked: Kind | None = None, missing: Collection[str] = (), comma: bool = False, where: str
+) -> Judged:
+    """Decide the kind of one column and convert its values.
+
+    Raises
+    ------
+    DataError
+        Where a column asked to be numbers or dates, or consisting of them by 95% and more, holds other texts; where
+        numbers are infinite.
+    """
+    if raw.storage == "nested":
+        return _left_out(raw, "text", "holds lists, records or bytes, which models of tables cannot use", 0, 0)
+    if raw.about_unique is not None:
+        return _by_examples(raw)
+    if asked is not None:
+        return _as_asked(raw, asked, missing, comma, where)
+    if raw.storage in ("number", "boolean", "date"):
+        return _typed(raw, missing, where)
+    return _texts(raw, missing, comma, where)
+
+
+def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
+    """Columns whose source said what they hold."""
+    if raw.storage == "boolean":
+        column = as_category(raw, Field(raw.name, "boolean"))
+        return _empty_or_constant(raw, column) or _kept(raw, column, "true and false")
+    if raw.storage == "date":
+        column = Column(Field(raw.name, "datetime", raw.style), raw.values)
+        reason = f"dates, {raw.style}" if raw.style else "dates"
+        return _empty_or_constant(raw, column) or _kept(raw, column, reason)
+    parsed = read_numbers(raw, missing=missing)
+    return _numbers(raw, parsed, "numbers", where)
+
+
+def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) -> Judged:
+    column = as_category(raw, Field(raw.name, "category"), missing=missing)
+    flat = _empty_or_constant(raw, column)
+    if {means_yes(level) for level in column.levels} == {True, False} and not _all_digits(column.levels):
+        words = " and ".join(sorted({t for t in raw.levels if means_yes(t) is not None}, key=str.lower)[:4])
+        return _kept(raw, as_category(raw, Field(raw.name, "boolean"), missing=missing), f"two answers, {words}")
+    numbers = read_numbers(raw, missing=missing, comma=comma)
+    n_present = int(np.sum(column.values >= 0))
+    n_numbers = int(np.sum(~np.isnan(numbers.values)))
+    n_odd = int(np.isin(raw.values, numbers.odd).sum())
+    if n_numbers and not n_odd:
+        comma_said = " with a decimal comma" if numbers.style == "comma" else ""
+        return _numbers(raw, numbers, f"numbers written as text{comma_said}" if not raw.tokens else "numbers", where)
+    dates = read_dates(raw, missing=missing)
+    if len(dates.odd) == 0 and np.any(~np.isnan(dates.values)):
+        column = Column(Field(raw.name, "datetime", dates.style), dates.values)
+        return _empty_or_constant(raw, column) or _kept(raw, column, f"dates, {dates.style}", dates.tokens)
+    if flat is not None:
+        return flat
+    if n_numbers >= NUMERIC_SHARE * (n_numbers + n_odd) and len(np.unique(numbers.values)) > 10:
+        refuse_odd(raw, numbers, where, "a number")
+    if (~np.isnan(dates.values)).sum() >= NUMERIC_SHARE * n_present and n_present:
+        refuse_odd(raw, dates, where, "a date")
+    hardly = _hardly_repeats(column.levels, n_present)
+    if hardly is None and names_an_id(raw.name, strictly=True) and _many_for_an_id(len(column.levels), n_present):
+        return _left_out(
+            raw, "identifier", _REPEATED_ID.format(n=len(column.levels), name=raw.name), 0, len(column.levels)
+        )
+    if hardly is not None:
+        n_missing = len(raw.values) - n_present
+        return _left_out(raw, *hardly, n_missing, len(column.levels), column.levels[:3])
+    tokens = {text: 1 for text in raw.levels if text in MISSING_TEXTS or text in missing}
+    return _kept(raw, column, f"{len(column.levels)} different texts", tokens)
+
+
+_REPEATED_ID = (
+    "{n} different values under a name that says identifier; if rows with one value belong together, "
+    "name it as groups={name!r}"
+)
+
+
+def _all_digits(levels: tuple[str, ...]) -> bool:
+    return all(text.isdigit() for text in levels)
+
+
+def _hardly_repeats(levels: tuple[str, ...], n_present: int) -> tuple[LeftOut, str] | None:
+    """Why texts are no category, or None where they repeat at least twice on average."""
+    if n_present < FEW_ROWS or 2 * len(levels) <= n_present:
+        return None
+    words = float(np.mean([len(text.split()) for text in levels[:5000]]))
+    length = float(np.mean([len(text) for text in levels[:5000]]))
+    many = f"{len(levels)} different texts in {n_present} rows"
+    if words >= 3 or length >= 40:
+        return "text", f"free text: {many}, {words:.0f} words on average; models of tables cannot read it"
+    return "identifier", f"{many}: they hardly repeat, so nothing can be learnt from them"
+
+
+def _by_examples(raw: RawColumn) -> Judged:
+    """A column of a long file whose texts nearly all differ, judged by a thousand of them."""
+    n_unique = raw.about_unique or 0
+    kind, reason = _hardly_repeats(raw.levels, len(raw.levels)) or ("text", "texts that hardly repeat")
+    reason = reason.replace(
+        f"{len(raw.levels)} different texts in {len(raw.levels)} rows", f"about {n_unique} different texts"
+    )
+    return _left_out(raw, kind, reason, 0, n_unique, raw.levels[:3])
+
+
+def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
+    values = parsed.values
+    column = Column(Field(raw.name, "number", parsed.style), values)
+    flat = _empty_or_constant(raw, column, parsed.tokens)
+    if flat is not None:
+        return flat
+    refuse_infinite(raw.name, values, where)
+    why = identifier_reason(raw.name, values)
+    if why:
+        gaps = int(np.isnan(values).sum())
+        return _left_out(raw, "identifier", why, gaps, len(values) - gaps, _examples(column))
+    return _kept(raw, column, reason, parsed.tokens)
+
+
+def identifier_reason(name: str, values: np.ndarray) -> str:
+    """Why whole numbers look like an identifier, or an empty string.
+
+    Never for a column with fractions, with repeated or missing values (unless its name says identifier and there are
+    many values), or whose name speaks of time or age.
+    """
+    present = values[~np.isnan(values)]
+    n = len(present)
+    if n < FEW_ROWS or not np.all(present == np.floor(present)):
+        return ""
+    distinct = np.unique(present)
+    if len(distinct) < n:
+        if names_an_id(name, strictly=True) and _many_for_an_id(len(distinct), n):
+            return _REPEATED_ID.format(n=len(distinct), name=name)
+        return ""
+    words = set(name_words(name))
+    if names_an_id(name):
+        return "whole numbers that never repeat, under a name that says identifier"
+    if words & _TIME_WORDS:
+        return ""
+    span = float(distinct[-1] - distinct[0])
+    if span < 2 * n:
+        return "whole numbers that never repeat and count the rows"
+    if n == len(values) and span < 20 * n and bool(np.all(np.diff(values) > 0)):
+        return "whole numbers that grow from row to row"
+    if np.abs(distinct).max() >= EXACT:
+        return "whole numbers of 16 and more digits that never repeat"
+    return ""
+
+
+def _many_for_an_id(n_distinct: int, n: int) -> bool:
+    """Whether a repeated id names cases (patients, shops) rather than a few codes: assumed, at most 20 rows for each,
+    or more than 50 and 1% of the rows."""
+    return n_distinct > max(50, n // 100) or (n_distinct > 20 and 20 * n_distinct >= n)
+
+
+def name_words(name: str) -> list[str]:
+    """Words of a column name: ``customerID`` → customer, id; ``row_nr`` → row, nr."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
+def names_an_id(name: str, *, strictly: bool = False) -> bool:
+    """Whether a name says identifier; ``strictly``: by its last word being id, uuid or the like."""
+    words = name_words(name)
+    if strictly:
+        return bool(words) and words[-1] in {"id", "uuid", "guid", "identifier"}
+    return bool(words) and (words[-1] in _ID_WORDS or words[0] in {"id", "uuid", "guid", "unnamed"})
+
+
+def _as_asked(raw: RawColumn, asked: Kind, missing: Collection[str], comma: bool, where: str) -> Judged:
+    style = ""
+    if asked == "number" and raw.storage == "text":
+        style = read_numbers(raw, missing=missing, comma=comma).style
+    elif asked == "datetime":
+        style = read_dates(raw, missing=missing).style
+    column = as_column(raw, Field(raw.name, asked, style), missing=missing, comma=comma, where=where)
+    return _empty_or_constant(raw, column) or _kept(raw, column, "as asked")
+
+
+def _empty_or_constant(raw: RawColumn, column: Column, tokens: dict[str, int] | None = None) -> Judged | None:
+    """The column left out because it tells nothing, or None. A single value with gaps is kept: the gaps may tell."""
+    gaps = column.missing
+    n_missing = int(gaps.sum())
+    if n_missing == len(gaps):
+        said = f" (only {', '.join(map(repr, list(tokens)[:3]))})" if tokens else ""
+        return _left_out(raw, "empty", f"no value in any row{said}", n_missing, 0)
+    present = column.values[~gaps]
+    if n_missing == 0 and bool(np.all(present == present[0])):
+        example = _examples(column)
+        return _left_out(raw, "constant", f"the same value in every row: {example[0]}", 0, 1, example)
+    return None
+
+
+def _examples(column: Column) -> tuple[str, ...]:
+    """Up to three values as texts, in order of rows."""
+    head = column.values[~column.missing][:200].tolist()
+    distinct = list(dict.fromkeys(head))[:3]
+    if column.field.is_text:
+        return tuple(column.levels[code] for code in distinct)
+    if column.kind == "datetime":
+        return tuple(date_text(value) for value in distinct)
+    return tuple(canonical_text(value) for value in distinct)
+
+
+def _kept(raw: RawColumn, column: Column, reason: str, tokens: dict[str, int] | None = None) -> Judged:
+    n_missing = int(column.missing.sum())
+    if tokens:
+        reason += f"; {' and '.join(map(repr, list(tokens)[:3]))} read as missing"
+    n_unique = len(column.levels) if column.field.is_text else len(np.unique(column.values[~column.missing]))
+    note = ColumnNote(raw.name, column.kind, True, reason, n_missing, n_unique, _examples(column))
+    return Judged(note, column)
+
+
+def _left_out(
+    raw: RawColumn, kind: LeftOut, reason: str, n_missing: int, n_unique: int, examples: tuple[str, ...] = ()
+) -> Judged:
+    return Judged(ColumnNote(raw.name, kind, False, reason, n_missing, n_unique, tuple(examples)), None)
+
+
+def check_kind(column: str, kind: str) -> Kind:
+    """The kind that the user asked for, or an error that names the four."""
+    known = ("number", "category", "boolean", "datetime")
+    if kind not in known:
+        from annvil.errors import RequestError, did_you_mean
+
+        raise RequestError(
+            f"Column {column!r} cannot be read as {kind!r}; kinds are {', '.join(known)}.{did_you_mean(kind, known)}"
+        )
+    return cast(Kind, kind)

@@ -1,0 +1,286 @@
+"""Anything that holds a table → `Dataset`: kinds, task and roles inferred, each with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annvil.data.groups import make_groups, read_groups, read_time
+from annvil.data.readers.convert import shorten
+from annvil.data.readers.duckdb import Wanted
+from annvil.data.readers.files import NOTHING_SPECIAL, read_file
+from annvil.data.readers.frames import (
+    LABEL_COLUMN,
+    table_from_arrays,
+    table_from_frame,
+    table_from_mapping,
+    table_from_records,
+)
+from annvil.data.readers.labels import MULTILABEL, read_answers
+from annvil.data.readers.raw import RawColumn, RawTable
+from annvil.data.readers.samples import DEFAULT_TARGET, PREFIX, sample_table
+from annvil.data.readers.target import read_target, refuse_gaps
+from annvil.data.table import Column, ColumnNote, Dataset, Kind, LeftOut, Table
+from annvil.errors import DataError, RequestError, did_you_mean
+from annvil.kinds.pictures.reading.detection import is_pictures
+from annvil.kinds.pictures.reading.label_tables import names_pictures
+from annvil.kinds.tables.inference import check_kind, judge
+
+FEWEST_ROWS = 20
+"""Fewer rows cannot be divided into folds inside folds (assumed: 5 outer folds of 4 rows)."""
+
+
+def read(
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    groups: str | None = None,
+    time: str | None = None,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    task: str | None = None,
+    missing: Sequence[str] = (),
+    drop_missing_target: bool = False,
+    size: int | Sequence[int] | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset[Any]:
+    """A data set ready to learn from: a `Table`, or pictures (see `annvil.kinds.pictures.read_images`).
+
+    Parameters
+    ----------
+    source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
+        ``"sample:NAME"`` (see `sample_names`); a pandas, Polars or PyArrow frame or anything narwhals understands; a
+        dict of columns; a list of dicts; or arrays ``(X, y)``. Pictures: a folder, a zip archive, a table of paths and
+        labels, idx or NumPy files, or ``(X, y)`` with X ``(n, height, width[, channels])`` or a list of paths
+    target : column to predict; may be left out for ``(X, y)`` and samples. Several columns of 0 and 1 are several
+        labels at once, as is a matrix y
+    groups : column whose values say which rows belong together (a patient, a shop); see `Dataset.groups`
+    time : column of dates or numbers by which the rows follow each other
+    columns : the inputs to use; default: all
+    drop : inputs not to use
+    kinds : kind for a column instead of the inferred one: "number", "category", "boolean" or "datetime"
+    task : "binary", "multiclass" or "regression" instead of the inferred one; "multilabel" for a column of lists such
+        as ``"cat|dog"``
+    missing : further texts (or numbers, such as "-999") that mean "no value"
+    drop_missing_target : leave out rows whose target is missing instead of raising
+    size, workers, progress : of pictures only
+
+    Raises
+    ------
+    RequestError
+        Where an argument names something that does not exist.
+    DataError
+        Where the data cannot be used as it is; the message names column and rows.
+    """
+    kinds = dict(kinds or {})
+    missing = tuple(str(text).strip() for text in missing)
+    pictures: dict[str, Any] = {"target": target, "groups": groups, "time": time, "task": task, "missing": missing}
+    pictures |= {"drop_missing_target": drop_missing_target, "size": size, "workers": workers, "progress": progress}
+    if is_pictures(source):
+        return _read_pictures(source, pictures, columns, drop, kinds)
+    wanted = [target] if isinstance(target, str) else list(target or ())
+    texts = {name for name, kind in kinds.items() if kind in ("category", "boolean")} | ({groups} if groups else set())
+    raw = read_raw(source, Wanted(whole={*kinds, *wanted, *([time] if time else [])}, texts=texts))
+    where = raw.source.name
+    if _lists_pictures(source, raw, columns, drop):
+        return _read_pictures(source, pictures, columns, drop, kinds)
+    wanted = wanted or _target_names(source, raw)
+    _check_names(raw, target=wanted, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
+    asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
+    _refuse_few(raw.n_rows, where)
+    answers = [raw[name] for name in wanted]
+    if len(wanted) > 1 or task == MULTILABEL:
+        job, y, gaps = read_answers(answers, task, missing=missing, where=where)
+    else:
+        job, y, gaps = read_target(answers[0], task, missing=missing, comma=raw.decimal_comma, where=where)
+    if not drop_missing_target:
+        refuse_gaps(gaps, job.target, where)
+    roles = (
+        dict.fromkeys(wanted, "the target")
+        | ({groups: "the groups"} if groups else {})
+        | ({time: "the time"} if time else {})
+    )
+    made, notes = _inputs(raw, roles, columns, drop, asked, missing, where)
+    named = read_groups(raw[groups], missing, where) if groups else None
+    moments = read_time(raw[time], missing, where)[0] if time else None
+    keep = np.flatnonzero(~gaps)
+    inputs = Table(tuple(made), raw.n_rows)
+    if len(keep) < raw.n_rows:
+        _refuse_few(len(keep), f"{where} without the rows that lack a target")
+        inputs, y = inputs.take(keep), y[keep]
+        named = None if named is None else named[keep]
+        moments = None if moments is None else moments[keep]
+    return Dataset(
+        inputs=inputs,
+        y=y,
+        task=job,
+        groups=make_groups(inputs, y, named),
+        grouped=groups is not None,
+        time=moments,
+        notes=tuple(notes),
+        source=raw.source,
+        missing=missing,
+    )
+
+
+def _read_pictures(
+    source: Any,
+    arguments: Mapping[str, Any],
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    kinds: Mapping[str, str],
+) -> Dataset[Any]:
+    for argument, value in (("columns", columns), ("drop", drop), ("kinds", kinds)):
+        if value:
+            raise RequestError(f"Pictures have no columns to choose from, so {argument} means nothing; leave it out.")
+    from annvil.kinds.pictures.reading.read_images import read_images
+
+    return read_images(source, **arguments)
+
+
+def _lists_pictures(source: Any, raw: RawTable, columns: Sequence[str] | None, drop: Sequence[str]) -> bool:
+    """Whether a table in a file names picture files that are there, and the user did not rule that column out."""
+    if not isinstance(source, (str, os.PathLike)) or str(source).startswith(PREFIX):
+        return False
+    named = names_pictures(raw, Path(source).parent)
+    return named is not None and named not in drop and (columns is None or named in columns)
+
+
+def read_raw(source: Any, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:
+    """The columns of any source, nothing decided about them yet; see `read` for what a source may be."""
+    if isinstance(source, (str, os.PathLike)):
+        if str(source).startswith(PREFIX):
+            return sample_table(str(source))
+        return read_file(Path(source), wanted)
+    if isinstance(source, Mapping):
+        return table_from_mapping(source)
+    if isinstance(source, tuple) and len(source) == 2:
+        return _from_pair(*source)
+    if isinstance(source, list) and source and all(isinstance(row, Mapping) for row in source):
+        return table_from_records(source)
+    if isinstance(source, np.ndarray):
+        return table_from_arrays(source)
+    return table_from_frame(source)
+
+
+def _from_pair(X: Any, y: Any) -> RawTable:
+    """``(X, y)``, where X may also be a frame."""
+    if isinstance(X, np.ndarray) or not (hasattr(X, "columns") or hasattr(X, "column_names")):
+        return table_from_arrays(X, y)
+    from annvil.data.readers.frames import column_from_any, finish
+
+    inputs = table_from_frame(X)
+    answer = column_from_any("target", y)
+    if len(y) != inputs.n_rows:
+        raise DataError(f"X has {inputs.n_rows} rows and y has {len(y)}; they must be equal.")
+    if "target" in inputs.names:
+        raise RequestError("X has a column named 'target' already, the name that y would get; rename that column.")
+    return finish([*inputs.columns, answer], inputs.n_rows, inputs.source.name)
+
+
+def _target_names(source: Any, raw: RawTable) -> list[str]:
+    """Of data that have a target of their own: arrays, where a matrix y is a column for each label, and samples."""
+    if isinstance(source, tuple) and DEFAULT_TARGET not in raw.names:
+        return [name for name in raw.names if name.startswith(LABEL_COLUMN)]
+    if isinstance(source, tuple) or (isinstance(source, str) and source.startswith(PREFIX)):
+        return [DEFAULT_TARGET]
+    raise RequestError(
+        f"Name the column of {raw.source.name} to predict as target (--target); its columns are {_list(raw.names)}."
+    )
+
+
+def _list(names: Sequence[str], most: int = 12) -> str:
+    return ", ".join(map(shorten, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _check_names(raw: RawTable, **arguments: Any) -> None:
+    """Every column named in an argument exists, and none has two roles."""
+    known = set(raw.names)
+    for argument, value in arguments.items():
+        for name in [value] if isinstance(value, str) else list(value or ()):
+            if name not in known:
+                hint = did_you_mean(name, raw.names) or f" Its columns are {_list(raw.names)}."
+                raise RequestError(
+                    f"{raw.source.name} has no column {shorten(name)} ({argument}).{hint}{_no_header(raw)}"
+                )
+    roles = [*arguments["target"], *(arguments[role] for role in ("groups", "time") if arguments[role])]
+    if len(set(roles)) < len(roles):
+        raise RequestError(f"target, groups and time must be different columns; got {_list(roles)}.")
+
+
+def _no_header(raw: RawTable) -> str:
+    """A hint where the names look like values."""
+    numbers = sum(name.replace(".", "", 1).lstrip("-").isdigit() and "." in name for name in raw.names)
+    return " The first line reads like values, not names: is the header missing?" if numbers else ""
+
+
+def _refuse_few(n_rows: int, where: str) -> None:
+    if n_rows < FEWEST_ROWS:
+        rows = "no rows below its header" if n_rows == 0 else f"{n_rows} row{'s' * (n_rows > 1)}"
+        raise DataError(f"{where} has {rows}; at least {FEWEST_ROWS} are needed to train and to test.")
+
+
+def _inputs(
+    raw: RawTable,
+    roles: Mapping[str, str],
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    asked: Mapping[str, Kind],
+    missing: Sequence[str],
+    where: str,
+) -> tuple[list[Column], list[ColumnNote]]:
+    """Columns to learn from, and a note on every column of the source in its order."""
+    made: list[Column] = []
+    notes: list[ColumnNote] = []
+    seen: dict[bytes, str] = {}
+    for column in raw.columns:
+        if column.name in roles:
+            notes.append(_note(column, "role", roles[column.name]))
+        elif column.name in drop or (columns is not None and column.name not in columns):
+            notes.append(
+                _note(
+                    column, "dropped", "dropped as asked" if column.name in drop else "not among the columns asked for"
+                )
+            )
+        else:
+            judged = judge(column, asked=asked.get(column.name), missing=missing, comma=raw.decimal_comma, where=where)
+            note, values = judged.note, judged.column
+            if values is not None:
+                same = seen.setdefault(_content(values), column.name)
+                if same != column.name:
+                    note = replace(
+                        note, kind="duplicate", used=False, reason=f"the same values as {same!r} in every row"
+                    )
+                else:
+                    made.append(values)
+            notes.append(note)
+    if not made:
+        reasons = "; ".join(f"{note.name!r}: {note.reason}" for note in notes[:5] if note.kind != "role")
+        raise DataError(f"{where} has no column to learn from ({reasons or 'the target is its only column'}).")
+    return made, notes
+
+
+def _note(column: RawColumn, kind: LeftOut, reason: str) -> ColumnNote:
+    if column.storage in ("number", "date"):
+        n_missing = int(np.isnan(column.values).sum())
+    else:
+        n_missing = int((column.values < 0).sum())
+    n_unique = len(column.levels) if column.levels else len(np.unique(column.values[~np.isnan(column.values)]))
+    return ColumnNote(column.name, kind, False, reason, n_missing, column.about_unique or n_unique)
+
+
+def _content(column: Column) -> bytes:
+    """A short key that equal columns share: the values themselves, hashed."""
+    from hashlib import blake2b
+
+    values = column.values if column.field.is_text else column.values + 0.0
+    digest = blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16)
+    digest.update(repr((column.field.is_text, column.levels)).encode())
+    return digest.digest()

@@ -1,0 +1,1 @@
+"""Networks as contenders: one search, its recipe, and bags and ensembles of what it trained."""

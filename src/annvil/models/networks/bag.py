@@ -1,0 +1,108 @@
+"""Networks that share a preparation, averaged: the member that network contenders ship."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annvil.data.table import Table
+from annvil.models.output_link import Link, linked_tensor, write_link
+from annvil.onnx.builder import Graph, Value
+from annvil.preparation import NetworkPreparation, Prepared, TargetScaling
+from annvil.tasks.task import FloatArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+ROWS_AT_ONCE = 4096
+"""Rows of one forward pass (assumed): embedded numbers of so many rows are some tens of MB."""
+
+
+@dataclass(frozen=True)
+class NetworkBag:
+    """Networks on the same prepared inputs; their outputs are averaged with ``weights``.
+
+    One member rather than one per network, so that a raw row is prepared once.
+
+    Attributes
+    ----------
+    networks : in evaluation mode, on the CPU
+    weights : of the networks, adding up to 1
+    target : brings regression outputs back to target units; None for classes
+    link : from scores of classes or labels to probabilities
+    """
+
+    preparation: NetworkPreparation
+    networks: tuple[nn.Module, ...]
+    weights: tuple[float, ...]
+    target: TargetScaling | None
+    link: Link = "softmax"
+
+    def predict(self, inputs: Table) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
+        numbers, codes = as_tensors(self.preparation.transform(inputs))
+        numbers = numbers.to(next(self.networks[0].parameters()).dtype)
+        outputs = [
+            weight * network_outputs(network, numbers, codes, self.target, self.link)
+            for network, weight in zip(self.networks, self.weights, strict=True)
+        ]
+        return np.asarray(np.sum(outputs, axis=0))
+
+    def double(self) -> NetworkBag:
+        """The same networks computing in float64: slower, but a row's prediction does not hang on its neighbours."""
+        return replace(self, networks=tuple(copy.deepcopy(network).double() for network in self.networks))
+
+    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+        """The same as nodes: the preparation once, then every network."""
+        prepared, codes = self.preparation.write(graph, numbers, texts)
+        parts = []
+        for network, weight in zip(self.networks, self.weights, strict=True):
+            output: Value = network.write(graph, prepared, codes)  # type: ignore[operator]
+            if self.target is None:
+                output = write_link(graph, self.link, output)
+            if hasattr(network, "k"):  # a shared ensemble: (rows, k, outputs)
+                output = graph.op("ReduceMean", output, graph.constant([1], "int64"), keepdims=0)
+            if self.target is not None:
+                output = self.target.write(graph, output)
+            output = graph.cast(output, "float64")
+            parts.append(output if weight == 1 else graph.op("Mul", output, graph.constant(weight)))
+        return parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
+
+    @property
+    def n_parameters(self) -> int:
+        """Trained weights of all networks."""
+        return sum(parameter.numel() for network in self.networks for parameter in network.parameters())
+
+
+def as_tensors(prepared: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
+    """Prepared rows as networks take them: float32 ``(n_rows, d)`` and int64 ``(n_rows, c)``."""
+    import torch
+
+    return torch.from_numpy(prepared.numbers), torch.from_numpy(prepared.codes)
+
+
+def network_outputs(
+    network: nn.Module,
+    numbers: torch.Tensor,
+    codes: torch.Tensor,
+    target: TargetScaling | None,
+    link: Link = "softmax",
+) -> FloatArray:
+    """What one network says of prepared rows: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)``."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [
+            network(some_numbers, some_codes).double()
+            for some_numbers, some_codes in zip(
+                torch.split(numbers, ROWS_AT_ONCE), torch.split(codes, ROWS_AT_ONCE), strict=True
+            )
+        ]
+        raw = torch.cat(parts)
+        raw = raw if target is not None else linked_tensor(link, raw)
+        outputs: Any = (raw.mean(dim=1) if raw.dim() == 3 else raw).numpy()
+    return np.asarray(outputs if target is None else target.inverse(outputs))

@@ -1,0 +1,125 @@
+"""Shared ensembles: TabM, members that share most weights of one network (Gorishniy et al. 2024, arXiv 2410.24210)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from annvil.data.table import Dataset
+from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.networks.dense_networks import FEW_ROWS, best_fitted
+from annvil.models.networks.recipe import (
+    HALVING,
+    PATIENCE,
+    Settings,
+    Sizes,
+    batch_size,
+    epochs_for,
+    plan_search,
+    settings_for,
+)
+from annvil.models.networks.search import search
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from annvil.training import Recipe
+
+MEMBERS = 4
+"""Members of a network; TabM has 32. With five inner folds averaged, 4 do as well as 8 at half the cost (measured)."""
+
+EMBEDDING_SIZE = 8
+
+
+class SharedArchitecture:
+    """TabM with piecewise linear embeddings, in two small layers, for two cores."""
+
+    name = "shared"
+
+    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Settings, ...]:
+        """Learning rate and dropout; the embedding is the same for all."""
+        rows = [(1.5e-2, 3e-4, 0.05), (5e-3, 3e-2, 0.2), (4e-2, 3e-4, 0.05), (1.5e-2, 3e-2, 0.3)]
+        return tuple(
+            Settings(number=number, learning_rate=rate, weight_decay=decay, dropout=dropout)
+            for number, (rate, decay, dropout) in enumerate(rows)
+        )
+
+    def bins(self, sizes: Sizes) -> int:
+        """More where there are rows to fill them; 48 is TabM's."""
+        return min(48, max(8, sizes.n_rows // 64))
+
+    def shape(self, sizes: Sizes, settings: Settings) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
+        return settings.widths or ((64, 64) if sizes.n_rows < FEW_ROWS else (128, 128))
+
+    def network(self, sizes: Sizes, settings: Settings, numbers: Tensor, codes: Tensor, seed: int) -> nn.Module:
+        """Embedded numbers, shared layers, a head for each member."""
+        import torch
+
+        from annvil.networks import PiecewiseLinearEmbedding, SharedEnsemble
+
+        generator = torch.Generator().manual_seed(seed)
+        embedding = PiecewiseLinearEmbedding(sizes.edges, generator, size=EMBEDDING_SIZE) if sizes.edges else None
+        return SharedEnsemble(
+            sizes.n_numbers,
+            sizes.cardinalities,
+            sizes.n_outputs,
+            generator,
+            k=MEMBERS,
+            mini=True,
+            widths=self.shape(sizes, settings),
+            embedding=embedding,
+            embedded=sizes.n_continuous if embedding is not None else 0,
+            dropout=settings.dropout,
+        )
+
+    def recipe(self, sizes: Sizes, settings: Settings, scale: float) -> Recipe:
+        """One cosine instead of TabM's constant rate, so that few epochs suffice; its gradient clipping."""
+        from annvil.training import Recipe
+
+        batch = settings.batch_size or batch_size(sizes.n_rows)
+        epochs = settings.epochs or self.epochs(sizes.n_rows, scale)
+        return Recipe(
+            epochs=epochs,
+            batch_size=batch,
+            schedule="coslog",
+            clip_norm=1.0,
+            patience=math.ceil(PATIENCE * epochs),
+            halving=HALVING,
+        )
+
+    def epochs(self, n_rows: int, scale: float) -> int:
+        """16 for 6400 rows: half of what dense networks get, at more than twice the cost of each."""
+        return epochs_for(n_rows, 16, scale)
+
+    def core_seconds_per_row(self, shape: Shape) -> float:
+        """Measured with the defaults on one core (decision 0030)."""
+        micros = 7.5 + 0.33 * (shape.n_numbers + shape.n_texts) + 0.003 * shape.n_levels
+        return micros * 1e-6 * (0.6 if shape.n_rows < FEW_ROWS else 1.0)
+
+
+class SharedEnsembles:
+    """The candidate that the inner splits prefer, averaged over its members and the inner splits."""
+
+    name = "shared-ensemble"
+    title = "Shared ensemble"
+    family: Family = "network"
+    architecture = SharedArchitecture()
+
+    def declines(self, shape: Shape) -> str | None:
+        """Never."""
+        return None
+
+    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+        """As many candidates as the time allows."""
+        return plan_search(self.architecture, shape, n_jobs, n_inner, seconds)
+
+    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        """Train the population, choose for every job."""
+
+        def settings_of(job: Job) -> Sequence[Settings]:
+            return settings_for(self.architecture, dataset, job, effort)
+
+        for searched in search(dataset, jobs, self.architecture, settings_of, effort.scale, effort.options, context):
+            yield best_fitted(self.name, dataset, searched)

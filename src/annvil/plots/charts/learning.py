@@ -1,0 +1,157 @@
+"""Learning curves: the score at each number of training rows, and where the power law would go with more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log10
+
+from annvil.plots.axes import Frame, y_label_width
+from annvil.plots.labels import shorten, spread_out, text_width
+from annvil.plots.scale import fit_scale
+from annvil.plots.svg import Drawing, Point, side_of
+from annvil.text.quantities import count, digits
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One contender: measured points with their spread, and the law's line with its band (may be empty)."""
+
+    title: str
+    family: str
+    sizes: tuple[float, ...]
+    means: tuple[float, ...]
+    spreads: tuple[float, ...]
+    law_sizes: tuple[float, ...] = ()
+    law: tuple[float, ...] = ()
+    law_low: tuple[float, ...] = ()
+    law_high: tuple[float, ...] = ()
+
+    def beyond(self) -> tuple[list[float], list[float], list[float], list[float]]:
+        """The law from the largest measured size on: sizes, line, lower and upper band."""
+        start = self.sizes[-1] if self.sizes else 0.0
+        kept = [i for i, n in enumerate(self.law_sizes) if n >= 0.999 * start]
+        return tuple([row[i] for i in kept] for row in (self.law_sizes, self.law, self.law_low, self.law_high))  # type: ignore[return-value]
+
+
+def crossing(first: Curve, second: Curve) -> Point | None:
+    """Where the two laws cross beyond what was measured: rows and score, linear in the logarithm of rows; else None."""
+    sizes, line, _, _ = first.beyond()
+    other = dict(zip(second.law_sizes, second.law, strict=True))
+    shared = [(n, v, other[n]) for n, v in zip(sizes, line, strict=True) if n in other]
+    for (n0, a0, b0), (n1, a1, b1) in pairwise(shared):
+        before, after = a0 - b0, a1 - b1
+        if before * after < 0:
+            part = before / (before - after)
+            return 10 ** (log10(n0) + part * (log10(n1) - log10(n0))), a0 + part * (a1 - a0)
+    return None
+
+
+def learning(
+    curves: Sequence[Curve],
+    metric: str,
+    greater_is_better: bool,
+    width: float,
+    name: str,
+    crossings: Sequence[Point] = (),
+    unit: str = "row",
+) -> str:
+    """The chart; ``crossings`` are marked with a ring and the number of rows, which are called ``unit``."""
+    narrow = width < 500
+    sides = [side_of(curve.family) for curve in curves]
+    shades = [sides[:index].count(side) for index, side in enumerate(sides)]  # a side's first curve has its own colour
+    top = 34.0 + (20 * len(curves) if narrow else 0)
+    bottom = top + (230 if narrow else 290)
+    y = fit_scale(_shown_values(curves), bottom, top)
+    names_width = 10.0 if narrow else min(max(text_width(c.title) for c in curves) + 16, 0.26 * width)
+    sizes = [n for c in curves for n in (*c.sizes, *c.beyond()[0])]
+    x = fit_scale(sizes, y_label_width(y) + 4, width - names_width, log=True, margin=0.03)
+    frame = Frame(x, y)
+    drawing = Drawing(width, bottom + 46)
+    better = "higher" if greater_is_better else "lower"
+    frame.draw_y(drawing, f"{metric}, {better} is better")
+    frame.draw_x(drawing, f"training {unit}s", 4 if narrow else 7)
+    _measured_limit(drawing, frame, max((c.sizes[-1] for c in curves if c.sizes), default=0.0), narrow, curves)
+    for curve, shade in zip(curves, shades, strict=True):
+        _draw_curve(drawing, frame, curve, shade, unit)
+    for rows, score in crossings:
+        at = frame.point(rows, score)
+        drawing.add(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="9" class="crossing"/>')
+        said = f"cross near {digits(rows)} {unit}s"
+        room = text_width(said) / 2
+        drawing.text(min(max(at[0], room), width - room), at[1] + 26, said, "strong halo", "middle")
+    if narrow:
+        _legend(drawing, curves, shades)
+    else:
+        _names(drawing, frame, curves, names_width)
+    parts = [f"{c.title}: {c.means[0]:.4g} at {count(c.sizes[0])} {unit}s, {c.means[-1]:.4g} at {count(c.sizes[-1])}"
+             for c in curves if c.sizes]  # fmt: skip
+    return drawing.svg(name, f"{metric} against training {unit}s", "; ".join(parts) + ".")
+
+
+def _shown_values(curves: Sequence[Curve]) -> list[float]:
+    """What the scale must hold: measured points with spread, the law's lines, and bands as far as they stay near."""
+    lines = [v for c in curves for v in (*c.means, *c.beyond()[1])]
+    lines += [v for c in curves for m, s in zip(c.means, c.spreads, strict=True) for v in (m - s, m + s)]
+    low, high = min(lines), max(lines)
+    reach = 0.25 * (high - low)
+    bands = [v for c in curves for row in c.beyond()[2:] for v in row]
+    return [*lines, *(min(max(v, low - reach), high + reach) for v in bands)]
+
+
+def _measured_limit(drawing: Drawing, frame: Frame, last: float, narrow: bool, curves: Sequence[Curve]) -> None:
+    """The line up to which there are measurements."""
+    if not any(c.beyond()[0] for c in curves) or not frame.x.low < last < frame.x.high:
+        return
+    if any(c.sizes[-1] != last for c in curves if c.sizes):  # then the dashes alone tell where measuring ends
+        return
+    at = frame.x(last)
+    drawing.rect(at, frame.top, frame.right - at, frame.bottom - frame.top, "beyond")
+    drawing.text(at - 5, frame.top + 11, "measured", "note", "end")
+    drawing.text(at + 5, frame.top + 11, "if the law holds" if not narrow else "law", "note")
+
+
+def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, nth: int, unit: str) -> None:
+    shade = f"{side_of(curve.family)} shade-{nth % 4}"
+    measured = [frame.point(n, v) for n, v in zip(curve.sizes, curve.means, strict=True)]
+    edges = list(zip(curve.sizes, curve.means, curve.spreads, strict=True))
+    clamp = frame.y.clamp
+    drawing.band(
+        [frame.point(n, clamp(m + s)) for n, m, s in edges], [frame.point(n, clamp(m - s)) for n, m, s in edges],
+        f"band {shade}",
+    )  # fmt: skip
+    sizes, law, low, high = curve.beyond()
+    drawing.band(
+        [frame.point(n, clamp(v)) for n, v in zip(sizes, high, strict=True)],
+        [frame.point(n, clamp(v)) for n, v in zip(sizes, low, strict=True)],
+        f"band far {shade}",
+    )
+    drawing.path(measured, f"line {shade}")
+    drawing.path([frame.point(n, v) for n, v in zip(sizes, law, strict=True)], f"line dashed {shade}")
+    for (at_x, at_y), n, v in zip(measured, curve.sizes, curve.means, strict=True):
+        drawing.mark(at_x, at_y, curve.family, shade, f"{curve.title}: {v:.4g} with {count(n)} {unit}s", radius=3.8)
+
+
+def _legend(drawing: Drawing, curves: Sequence[Curve], shades: Sequence[int]) -> None:
+    """A line for each curve above the plot, where there is no room beside it."""
+    for index, (curve, shade) in enumerate(zip(curves, shades, strict=True)):
+        y = 8.0 + 20 * index
+        cls = f"{side_of(curve.family)} shade-{shade % 4}"
+        drawing.line(0, y, 26, y, f"line {cls}")
+        drawing.mark(13, y, curve.family, cls, radius=3.8)
+        drawing.text(34, y + 4, shorten(curve.title, drawing.width - 34), "label", tip=curve.title)
+
+
+def _names(drawing: Drawing, frame: Frame, curves: Sequence[Curve], room: float) -> None:
+    """Each curve's name at its end, moved apart."""
+    ends = []
+    for curve in curves:
+        sizes, law, _, _ = curve.beyond()
+        last = (sizes[-1], law[-1]) if sizes else (curve.sizes[-1], curve.means[-1])
+        ends.append(frame.point(*last))
+    heights = spread_out([y for _, y in ends], 15, frame.top + 4, frame.bottom - 4)
+    for curve, (x, y), height in zip(curves, ends, heights, strict=True):
+        drawing.line(x + 3, y, frame.right + 4, height, f"leader {side_of(curve.family)}")
+        title = shorten(curve.title, room - 10)
+        drawing.text(frame.right + 7, height + 4, title, f"label {side_of(curve.family)}-ink", tip=curve.title)

@@ -1,0 +1,249 @@
+"""What the number and date columns of the training rows are like, and the parts that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from annvil.data.table import Table
+from annvil.preparation.base import Feature, count, listed, some
+from annvil.preparation.calendar import CYCLES, PARTS, CalendarPart, calendar_part
+from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
+from annvil.tasks.task import FloatArray
+
+SMALLEST_VARIANCE = 1e-30
+"""Columns that vary less, in proportion to their size, are rounding errors; their skewness means nothing (assumed)."""
+
+ROBUST_LIMIT = 1e6
+"""Robustly scaled values beyond are held here before the smooth clip, which is 3.0 in float32 long before."""
+
+STANDARD_LIMIT = 1e6
+"""Standardised values beyond are held here (assumed): a line may go far, but not to infinity."""
+
+UNSCALED_LIMIT = 1e15
+"""Bound for numbers that go into linear models and networks as they are (assumed): products stay finite in float32."""
+
+SKEWED = 1.0
+"""Skewness from which a column also gets normal scores (measured, see `LinearPreparation`)."""
+
+CURVE_KNOTS = 16
+"""Quantiles that normal scores pass through (measured: 32 do no better; exact ranks do worse, for their far ends)."""
+
+
+@dataclass(frozen=True)
+class NumberSummary:
+    """Number and date columns of the training rows.
+
+    Attributes
+    ----------
+    source : how the columns are read
+    values : float64 ``(n_rows, m)``, within ±`HUGE`, NaN for missing
+    low, first, median, third, high : float64 ``(m,)``: least value, quartiles and largest; 0 where all are missing
+    missing : share of missing values, float64 ``(m,)``
+    """
+
+    source: NumberSource
+    values: FloatArray
+    low: FloatArray
+    first: FloatArray
+    median: FloatArray
+    third: FloatArray
+    high: FloatArray
+    missing: FloatArray
+
+    @property
+    def marked(self) -> tuple[int, ...]:
+        """Columns with missing values among the training rows; of a date, the days only."""
+        firsts = len(self.source.plain) + len(self.source.dates)
+        return tuple(int(i) for i in np.flatnonzero(self.missing) if i < firsts)
+
+
+def summarise(inputs: Table, *, cyclic: bool) -> NumberSummary | None:
+    """The summary, or None when there are neither numbers nor dates.
+
+    ``cyclic`` leaves months, weekdays and hours to `cycles`; otherwise they are numbers among the others.
+    """
+    if not inputs.number_fields:
+        return None
+    numbers = inputs.numbers()
+    source = _source(inputs, numbers, [part for part in PARTS if not (cyclic and part in CYCLES)])
+    values = np.clip(source.read(numbers), -HUGE, HUGE)
+    missing = np.isnan(values).mean(axis=0) if len(values) else np.zeros(values.shape[1])
+    present = np.where(missing == 1.0, 0.0, values)
+    # As RobustScaler and SimpleImputer have them; the former hides equal quartiles, the latter is six times slower.
+    low, first, median, third, high = np.nanquantile(present, [0.0, 0.25, 0.5, 0.75, 1.0], axis=0)
+    return NumberSummary(source, values, low, first, median, third, high, missing)
+
+
+def cycles(inputs: Table) -> CyclePart | None:
+    """Months, weekdays and hours that vary among the training rows, or None."""
+    numbers = inputs.numbers()
+    source = _source(inputs, numbers, list(CYCLES))
+    if not source.parts:
+        return None
+    names = tuple(inputs.number_fields[position].name for position in source.dates)
+    return CyclePart(source.dates, source.parts, names)
+
+
+def _source(inputs: Table, numbers: FloatArray, wanted: Sequence[CalendarPart]) -> NumberSource:
+    fields = inputs.number_fields
+    plain = tuple(i for i, field in enumerate(fields) if field.kind != "datetime")
+    dates = tuple(i for i, field in enumerate(fields) if field.kind == "datetime")
+    names = [fields[i].name for i in dates]
+    features = [Feature(fields[i].name, fields[i].name) for i in plain]
+    features += [Feature(f"{name} (days)", name) for name in names]
+    parts = []
+    for part in wanted:
+        places = tuple(place for place, position in enumerate(dates) if _varies(part, numbers[:, position]))
+        if places:
+            parts.append((part, places))
+            features += [Feature(f"{names[place]} ({part})", names[place]) for place in places]
+    return NumberSource(plain, dates, tuple(parts), tuple(features))
+
+
+def _varies(part: CalendarPart, seconds: FloatArray) -> bool:
+    values = calendar_part(part, seconds[~np.isnan(seconds)])
+    return len(values) > 0 and bool(values.min() < values.max())
+
+
+def unscaled(summary: NumberSummary) -> ScaledPart:
+    """Numbers as they are, missing ones the median."""
+    ones = np.ones_like(summary.median)
+    about = (_what(summary.source) + " as they are, not scaled.", *_about_missing(summary))
+    filling = np.clip(summary.median, -UNSCALED_LIMIT, UNSCALED_LIMIT)
+    return ScaledPart(summary.source, 0 * ones, ones, filling, UNSCALED_LIMIT, False, summary.marked, about)
+
+
+def robustly_scaled(summary: NumberSummary) -> ScaledPart:
+    """Median to 0, interquartile range to 1, smooth clip at ±3 (RealMLP, arXiv 2407.04491, section 3.1).
+
+    Where the quartiles coincide the full range becomes 2; a constant column becomes 0. A missing value becomes the
+    median; RealMLP refuses them.
+    """
+    quartiles, extent = summary.third - summary.first, summary.high - summary.low
+    spread = np.where(quartiles > SMALLEST_SPREAD, quartiles, extent / 2)
+    constant = spread <= SMALLEST_SPREAD
+    factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
+    what = _what(summary.source) + ": median to 0, distance of the quartiles to 1, smoothly clipped at ±3."
+    about = (what, *_about_constant(summary), *_about_missing(summary))
+    zeros = np.zeros_like(factor)
+    return ScaledPart(summary.source, summary.median, factor, zeros, ROBUST_LIMIT, True, summary.marked, about)
+
+
+def standardised(summary: NumberSummary) -> ScaledPart:
+    """Mean to 0, standard deviation to 1 (scikit-learn's StandardScaler); missing values become the median."""
+    from sklearn.preprocessing import StandardScaler
+
+    size = np.maximum(np.abs(summary.low), np.abs(summary.high))
+    size = np.where(size > SMALLEST_SPREAD, size, 1.0)  # squares neither overflow nor vanish
+    present = np.where(summary.missing == 1.0, 0.0, summary.values / size)
+    scaler = StandardScaler().fit(present)
+    center, spread = scaler.mean_ * size, scaler.scale_ * size
+    constant = (summary.high - summary.low <= SMALLEST_SPREAD) | (spread <= SMALLEST_SPREAD)
+    factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
+    filling = (summary.median - center) * factor
+    about = (
+        _what(summary.source) + ": mean to 0, standard deviation to 1.",
+        *_about_constant(summary),
+        *_about_missing(summary),
+    )
+    return ScaledPart(summary.source, center, factor, filling, STANDARD_LIMIT, False, summary.marked, about)
+
+
+def as_they_are(summary: NumberSummary) -> ScaledPart:
+    """Numbers for trees: the nearest float32, NaN where missing.
+
+    Columns whose values differ too little for their size to be told apart in float32 (dates, time stamps) are counted
+    from their least value; no split of a tree is lost by that.
+    """
+    extent, size = summary.high - summary.low, np.maximum(np.abs(summary.low), np.abs(summary.high))
+    center = np.zeros_like(extent)
+    for i in np.flatnonzero((extent > 0) & (extent < 1e-3 * size)):
+        known = summary.values[~np.isnan(summary.values[:, i]), i]
+        if np.any(known != known.astype(np.float32)):
+            center[i] = np.floor(summary.low[i])
+    limit = float(np.finfo(np.float32).max)
+    kept, ones = np.full_like(center, np.nan), np.ones_like(center)
+    about = [_what(summary.source) + " as they are; missing values stay missing."]
+    moved = [summary.source.features[i].name for i in np.flatnonzero(center)]
+    if moved:
+        about.append(f"{some(moved)} counted from the least value, so that 32 bits tell all values apart.")
+    return ScaledPart(summary.source, center, ones, kept, limit, False, (), tuple(about))
+
+
+def normal_scores(summary: NumberSummary) -> CurvePart | None:
+    """Normal scores for skewed columns, standardised, or None when no column is skewed.
+
+    A rank-based inverse normal transformation (Van der Waerden 1952) through `CURVE_KNOTS` quantiles (i + 1/2)/q.
+    scikit-learn's QuantileTransformer sends the ends to ±5.2, where a linear model gives them undue weight.
+    """
+    levels = (np.arange(CURVE_KNOTS) + 0.5) / CURVE_KNOTS
+    normal = np.array([NormalDist().inv_cdf(level) for level in levels])
+    columns, knots, scores = [], [], []
+    for i in np.flatnonzero(_skewness(summary) > SKEWED):
+        known = summary.values[~np.isnan(summary.values[:, i]), i]
+        at, place = np.unique(np.quantile(known, levels), return_inverse=True)
+        if len(at) < 3 or np.any(np.diff(at) <= SMALLEST_SPREAD):
+            continue
+        score = np.bincount(place, normal) / np.bincount(place)  # a value met at several levels has their mean score
+        score = score / max(float(np.std(np.interp(known, at, score))), 0.1)
+        columns.append(int(i))
+        knots.append(_padded(at, max(1.0, abs(float(at[-1])))))
+        scores.append(_padded(score, 0.0))
+    if not columns:
+        return None
+    names = [summary.source.features[i].name for i in columns]
+    about = f"{some(names)} skewed: also given as normal scores (rank among the training rows, on the normal curve)."
+    return CurvePart(summary.source, tuple(columns), np.array(knots), np.array(scores), (about,))
+
+
+def _padded(values: FloatArray, step: float) -> FloatArray:
+    """The values, continued in steps to `CURVE_KNOTS` of them: beyond the last one the curve is flat."""
+    more = np.arange(1, CURVE_KNOTS - len(values) + 1) * step
+    return np.concatenate([values, values[-1] + more])
+
+
+def _skewness(summary: NumberSummary) -> FloatArray:
+    """Size of the third standardised moment, float64 ``(m,)``; 0 for constant columns."""
+    sizes = np.maximum(np.abs(summary.low), np.abs(summary.high))
+    skewness = np.zeros(len(sizes))
+    for i in np.flatnonzero(summary.low < summary.high):
+        values = summary.values[:, i] / sizes[i]
+        centred = values[~np.isnan(values)]
+        centred -= centred.mean()
+        squares = centred * centred
+        variance = squares.mean()
+        if variance > SMALLEST_VARIANCE:
+            skewness[i] = abs((squares * centred).mean()) / variance**1.5
+    return skewness
+
+
+def _what(source: NumberSource) -> str:
+    words = [count(len(source.plain), "number")] if source.plain else []
+    words += [count(len(source.dates), "date") + " (in days)"] if source.dates else []
+    words += [f"the {part} of {count(len(places), 'date')}" for part, places in source.parts]
+    return listed(words)
+
+
+def _about_missing(summary: NumberSummary, most: int = 5) -> list[str]:
+    marked = sorted(summary.marked, key=lambda i: -summary.missing[i])
+    told = []
+    for i in marked[:most]:
+        name, share = summary.source.features[i].name, summary.missing[i]
+        if share == 1.0:
+            told.append(f"{name!r} is missing in all training rows: filled with 0.")
+        else:
+            share_text = f"{share:.0%}" if share >= 0.01 else "less than 1%"
+            told.append(f"{name!r} missing in {share_text}: median {summary.median[i]:.4g} and an indicator column.")
+    if len(marked) > most:
+        told.append(f"{len(marked) - most} more columns with missing values: median and indicator columns.")
+    return told
+
+
+def _about_constant(summary: NumberSummary) -> list[str]:
+    constant = (summary.low == summary.high) & (summary.missing < 1.0)
+    names = [summary.source.features[i].name for i in np.flatnonzero(constant)]
+    return [f"{some(names)} constant in the training rows: becomes 0."] if names else []

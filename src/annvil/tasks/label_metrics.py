@@ -1,0 +1,181 @@
+"""Scores and decisions where any number of labels is right at once.
+
+Truth is int64 0 and 1 ``(n_rows, n_labels)``, outputs are a probability for each label, float64 of the same shape;
+every label is a question of its own. Averages over labels weigh labels equally ("macro"). As `annvil.tasks.metrics`
+leaves
+out absent classes, a label that no row has is left out of them, and from ROC AUC one that every row has; where none is
+left, ROC AUC is 0.5 and the others are 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.tasks.task import FloatArray, IntArray, Threshold
+
+SMALLEST_PROBABILITY = 1e-15
+"""As `annvil.tasks.metrics` has it."""
+
+EVEN = 0.5
+"""From this probability on a label is said unless another threshold was chosen for it."""
+
+FEWEST_WITH_LABEL = 5
+"""A label on fewer rows keeps the threshold of one half: a cut between so few would follow chance (assumed)."""
+
+
+def decide_labels(outputs: FloatArray, threshold: Threshold = None) -> IntArray:
+    """Said labels as 0 and 1 ``(n_rows, n_labels)``: those whose probability reaches their threshold."""
+    return np.asarray(outputs >= (EVEN if threshold is None else np.asarray(threshold)), dtype=np.int64)
+
+
+def label_thresholds(y: IntArray, outputs: FloatArray, *, together: bool = False) -> tuple[float, ...]:
+    """A threshold for each label under which its F1 is best on these (out-of-fold) rows.
+
+    Yang, "A study of thresholding strategies for text categorization" (SIGIR 2001), SCut, with its warning heeded:
+    labels on fewer than `FEWEST_WITH_LABEL` rows keep one half. A label on few rows is seldom likelier than not, so
+    one half for all would never say it. ``together``: one threshold for all labels, for F1 of all decisions together.
+    """
+    if together:
+        return (_best_for_f1(y.ravel(), outputs.ravel()),) * int(y.shape[1])
+    return tuple(_best_for_f1(y[:, k], outputs[:, k]) for k in range(y.shape[1]))
+
+
+def _best_for_f1(y: NDArray[Any], probability: FloatArray) -> float:
+    n_positive = int(y.sum())
+    if n_positive < FEWEST_WITH_LABEL:
+        return EVEN
+    found, alarms, cuts = possible_cuts(y, probability)
+    return nearest_to_even(2 * found / (alarms + n_positive), cuts)
+
+
+def possible_cuts(y: NDArray[Any], probability: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of every cut between neighbouring probabilities: right alarms, alarms, and where it lies; the highest first."""
+    order = np.argsort(-probability, kind="stable")
+    ranked, positive = probability[order], (y[order] == 1).astype(np.float64)
+    last_of_ties = np.append(np.flatnonzero(np.diff(ranked) != 0), len(ranked) - 1)
+    below = np.append(ranked[last_of_ties[:-1] + 1], 0.0)
+    return np.cumsum(positive)[last_of_ties], last_of_ties + 1.0, (ranked[last_of_ties] + below) / 2
+
+
+def nearest_to_even(value: FloatArray, cuts: FloatArray) -> float:
+    """The best cut; of equally good ones the nearest to one half."""
+    best = np.flatnonzero(value >= value.max() - 1e-12)
+    return float(cuts[best[np.argmin(np.abs(cuts[best] - EVEN))]])
+
+
+# -- scores, each ``(truth, outputs, said)`` → number ------------------------------------------------------------------
+
+
+def roc_auc(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """Macro ROC AUC; 0.5 where no label is both there and not there."""
+    areas = [ranked_above(y[:, k], outputs[:, k]) for k in range(y.shape[1]) if 0 < y[:, k].sum() < len(y)]
+    return float(np.mean(areas)) if areas else 0.5
+
+
+def ranked_above(y: IntArray, scores: FloatArray) -> float:
+    """ROC AUC of one label as the Mann-Whitney statistic, ties counted half."""
+    from scipy.stats import rankdata
+
+    n_positive = int(y.sum())
+    surplus = rankdata(scores)[y == 1].sum() - n_positive * (n_positive + 1) / 2
+    return float(surplus / (n_positive * (len(y) - n_positive)))
+
+
+def mean_average_precision(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """Average precision averaged over the labels that some row has; 0 where none has one."""
+    there = np.flatnonzero(y.any(axis=0))
+    return float(np.mean([average_precision(y[:, k], outputs[:, k]) for k in there])) if len(there) else 0.0
+
+
+def average_precision(y: IntArray, scores: FloatArray) -> float:
+    """Precision weighted by the recall each cut adds, as scikit-learn has it (whose checks take a hundred times as
+    long, and a bootstrap asks thousands of times). At least one row must have the label."""
+    found, alarms, _ = possible_cuts(y, scores)
+    return float(np.sum(np.diff(found, prepend=0.0) * found / alarms) / found[-1])
+
+
+def macro_f1(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """F1 averaged over the labels that some row has; 0 where none has one."""
+    there = y.any(axis=0)
+    return float(np.mean(_f1((y & said).sum(axis=0), y.sum(axis=0) + said.sum(axis=0))[there])) if there.any() else 0.0
+
+
+def micro_f1(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """F1 of all decisions together."""
+    return float(_f1((y & said).sum(), y.sum() + said.sum()))
+
+
+def _f1(both: Any, sizes: Any) -> Any:
+    return 2 * both / np.maximum(sizes, 1)
+
+
+def subset_accuracy(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """The part of rows whose labels are all right."""
+    return float(np.mean((y == said).all(axis=1)))
+
+
+def hamming_loss(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """The part of decisions that are wrong."""
+    return float(np.mean(y != said))
+
+
+def log_loss(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """Binary log loss averaged over rows and labels, in nats."""
+    chosen = np.where(y == 1, outputs, 1.0 - outputs)
+    return float(-np.mean(np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))))
+
+
+def brier(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+    """Squared distance of probability and truth averaged over rows and labels."""
+    return float(np.mean((outputs - y) ** 2))
+
+
+# -- one label at a time -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """How one label is told.
+
+    Attributes
+    ----------
+    n_with, n_said, n_right : rows that have it, for which it was said, and both
+    threshold : from this probability on it is said
+    roc_auc, average_precision : None where rows with it, or without it, are missing
+    """
+
+    n_with: int
+    n_said: int
+    n_right: int
+    threshold: float
+    roc_auc: float | None
+    average_precision: float | None
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where it is neither there nor said."""
+        return float(_f1(self.n_right, self.n_with + self.n_said))
+
+
+def scores_of_labels(y: IntArray, outputs: FloatArray, threshold: Threshold = None) -> tuple[LabelScores, ...]:
+    """`LabelScores` of every label, in order."""
+    said = decide_labels(outputs, threshold)
+    cuts = np.broadcast_to(EVEN if threshold is None else np.asarray(threshold), (y.shape[1],))
+    found = []
+    for k in range(y.shape[1]):
+        n_with, some = int(y[:, k].sum()), bool(y[:, k].any())
+        found.append(
+            LabelScores(
+                n_with=n_with,
+                n_said=int(said[:, k].sum()),
+                n_right=int((y[:, k] & said[:, k]).sum()),
+                threshold=float(cuts[k]),
+                roc_auc=ranked_above(y[:, k], outputs[:, k]) if some and n_with < len(y) else None,
+                average_precision=average_precision(y[:, k], outputs[:, k]) if some else None,
+            )
+        )
+    return tuple(found)

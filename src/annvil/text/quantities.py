@@ -1,0 +1,119 @@
+"""Quantities as people read them."""
+
+from __future__ import annotations
+
+import re
+from math import floor, log10
+
+from annvil.tasks.metrics import Metric
+
+_HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+_EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def count(number: float) -> str:
+    """``"12,345"``."""
+    return f"{number:,.0f}"
+
+
+def minus(text: str) -> str:
+    """The text with hyphens before digits as minus signs."""
+    return _HYPHEN_MINUS.sub("−", text)
+
+
+def digits(number: float, significant: int = 2) -> str:
+    """A number with at most so many significant digits, never in exponents: ``"0.0021"``, ``"31,000"``, ``"2"``."""
+    if number == 0:
+        return "0"
+    places = significant - 1 - floor(log10(abs(number)))
+    text = f"{round(number, places):,.{max(0, places)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def tiny(number: float) -> str:
+    """A small difference: ``"0.012"``, ``"2.4 × 10⁻⁷"``, ``"0"``."""
+    if number == 0 or abs(number) >= 1e-4:
+        return digits(number)
+    mantissa, exponent = f"{number:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
+
+
+def seconds(value: float) -> str:
+    """``"0.4 ms"``, ``"2.1 s"``, ``"3 min 20 s"``, ``"2 h 5 min"``."""
+    if value < 0.9995:
+        return f"{digits(1000 * value)} ms" if value > 0 else "0 s"
+    if value < 59.5:
+        return f"{digits(value)} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(value / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def size(n_bytes: float) -> str:
+    """``"310 kB"``, ``"1.2 MB"``; 1 kB is 1000 bytes."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= 0.9995 * factor:
+            value = n_bytes / factor
+            return f"{value:.0f} {unit}" if value >= 99.5 else f"{digits(value)} {unit}"
+    return f"{n_bytes:.0f} bytes"
+
+
+def megabytes(value: float) -> str:
+    """Memory, whose measurement is coarse: ``"41 MB"``, ``"below 1 MB"``, ``"1.2 GB"``."""
+    return "below 1 MB" if value < 1 else f"{value:.0f} MB" if value < 999.5 else f"{digits(value / 1000)} GB"
+
+
+def percent(part: float) -> str:
+    """A probability: ``"94%"``, ``"0.4%"``, ``"below 0.1%"``, ``"above 99.9%"``; never a false certainty."""
+    if part in (0.0, 1.0):
+        return f"{part:.0%}"
+    if part < 0.001:
+        return "below 0.1%"
+    if part > 0.999:
+        return "above 99.9%"
+    if part < 0.0095 or part > 0.9905:
+        return f"{part:.1%}"
+    return f"{part:.0%}"
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """The first sentence, and what follows it."""
+    first, *rest = _SENTENCE_END.split(text.strip(), maxsplit=1)
+    return first, rest[0] if rest else ""
+
+
+def plain_count(number: int, singular: str, plural: str | None = None) -> str:
+    """``"1 row"``, ``"12 rows"``."""
+    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(names: list[str], most: int = 4) -> str:
+    """``"a, b and c"``; after ``most`` names ``"a, b, c and 7 more"``."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def with_spread(mean: float, spread: float, places: int | None = None) -> str:
+    """``"0.871 ± 0.021"``, ``"28,450 ± 1,660"``: rounded so that two or three digits of the spread are left.
+
+    At least three decimals of a mean below 2, unless ``places`` says how many.
+    """
+    if places is None:
+        places = 3
+        if spread > 0:
+            leading = floor(log10(spread))
+            places = 2 - leading if leading >= 2 else min(max(0, 1 - leading), 4)
+        if abs(mean) < 2:
+            places = max(places, 3)
+    shown = max(0, places)  # below, adding 0 turns -0.0 into 0.0
+    return minus(f"{round(mean, places) + 0.0:,.{shown}f} ± {round(spread, places):,.{shown}f}")
+
+
+def told(metric: Metric, difference: float, signed: bool = False) -> str:
+    """A difference with its unit: ``"+0.21 points"``; of errors in the unit of the target: ``"−500"``."""
+    return minus(_EMPTY_DECIMAL.sub("", metric.tells(difference, sign=signed)))

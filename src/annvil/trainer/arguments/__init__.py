@@ -1,0 +1,1 @@
+"""From the arguments of `annvil.train` to a checked request."""

@@ -1,0 +1,289 @@
+"""From the arguments of `annvil.train` to a checked `Request`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from annvil.errors import DataError, RequestError, did_you_mean
+from annvil.tasks.task import IntArray
+from annvil.text.durations import seconds_of
+from annvil.trainer.arguments.augmentation import augment_for
+from annvil.trainer.arguments.losses import ChosenLoss, canonical, choose, ending_of, family_of
+from annvil.trainer.arguments.metrics import Score, read_scores
+from annvil.trainer.arguments.sample_weights import class_codes, joined_weights, weights_of, without_ignored
+from annvil.trainer.arguments.train_request import Request
+from annvil.trainer.inputs.arrays import LARGE, as_type, input_tensors, target_array
+from annvil.trainer.inputs.module_source import Source, source_of
+from annvil.trainer.inputs.targets import Family, Target, decide
+from annvil.trainer.keras.compile import Compiled, compiled
+from annvil.trainer.keras.model import KerasNetwork
+from annvil.trainer.monitoring.callbacks import Callbacks
+from annvil.training import Recipe
+from annvil.training.recipe import Bytes, check_members
+
+MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
+
+
+def read_request(
+    network: Any,
+    X: Any,
+    y: Any,
+    *,
+    validation: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    loss: Any,
+    metrics: Any,
+    monitor: str,
+    recipe: Mapping[str, Any],
+    settings: Mapping[str, float | None],
+    seed: int,
+    budget: str | float | None,
+    checkpoint: Any,
+    callbacks: Callbacks,
+    distributed: Any,
+    verbose: bool | None,
+    divides: bool = False,
+    augment: Any = None,
+) -> Request:
+    """Check everything that can be checked before the first step.
+
+    ``divides``: rows to judge by will be taken from the others (folds), so that none need be given.
+
+    Raises
+    ------
+    RequestError, DataError
+        With one sentence each; nothing has been changed then.
+    """
+    now = time.monotonic()
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise RequestError(f"seed must be a whole number of at least 0; got {seed!r}.")
+    seconds = None if budget is None else seconds_of(budget)
+    truth = None if y is None else target_array(y)
+    source, inputs, output = source_of(network, int(seed), X, None if truth is None else len(truth))
+    n_given = len(inputs[0])
+    truth = _autoencoded(inputs) if truth is None else truth
+    if len(truth) != n_given:
+        raise DataError(f"X has {n_given} rows and y has {len(truth)}; they must have equally many.")
+    told = Compiled(None, {}, {})
+    if isinstance(source.template, KerasNetwork):
+        told = compiled(source.template.model, "optimizer" not in recipe)
+    target, chosen, notices = _learnt(loss, told, truth, output)
+    if settings["label_smoothing"] and not chosen.smooths:
+        raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
+    targets = target.encode(truth, "training")
+    weights = weights_of(sample_weight, class_weight, target, targets, n_given)
+    inputs, targets, weights, train, held = _divided(
+        validation, source, inputs, target, targets, weights, class_weight, int(seed)
+    )
+    weights, left_out = without_ignored(weights, target, targets)
+    scores = (*_told_scores(told), *read_scores(metrics, target))
+    recipe, settings = _with_compiled(recipe, settings, told, len(train))
+    together = _group(distributed)
+    silent = together is not None and not together.is_first  # one process speaks for all
+    request = Request(
+        source=source,
+        asked_seconds=now,
+        inputs=inputs,
+        targets=targets,
+        weights=weights,
+        train=train,
+        validation=held,
+        target=target,
+        loss=chosen,
+        scores=scores,
+        recipe=_recipe(recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, divides or len(held) > 0),
+        settings=settings,
+        seed=int(seed),
+        monitor=monitor,
+        seconds=seconds,
+        checkpoint=_checkpoint(checkpoint),
+        augment=augment_for(augment, inputs, targets),
+        callbacks=Callbacks() if silent else callbacks,
+        distributed=together,
+        verbose=False if silent else verbose,
+        notices=(*notices, *left_out, *_about_device(network), *_about(inputs, source.byte_inputs)),
+    )
+    with _in_the_users_words():
+        check_members([request.member()], len(targets))
+    return request
+
+
+def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:
+    """Without ``y`` the input itself is what the network learns to put out."""
+    if len(inputs) > 1:
+        raise RequestError("Without y the network learns to give X back, which needs a single input; pass y.")
+    return inputs[0].float().numpy()
+
+
+def _learnt(loss: Any, told: Compiled, y: NDArray[Any], output: Tensor) -> tuple[Target, ChosenLoss, list[str]]:
+    """What ``y`` is, the loss for it, and what is to be said of them."""
+    asked = canonical(loss)
+    if asked == "auto" and told.loss is not None:
+        asked = told.loss
+    family: Family = family_of(asked)
+    target = decide(y, tuple(output.shape[1:]), ending_of(output), family)
+    chosen, notices = choose(asked, target)
+    if y.ndim == 1 and callable(asked) and target.kind == "numbers":
+        notices.append("y has one axis and the outputs two, so y was given a second one: (rows,) became (rows, 1).")
+    return target, chosen, notices
+
+
+def _divided(
+    validation: Any, source: Source, inputs: tuple[Tensor, ...], target: Target, targets: Tensor,
+    weights: Tensor | None, class_weight: Any, seed: int,
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor | None, IntArray, IntArray]:  # fmt: skip
+    """Everything with the validation rows in it, and the numbers of training and validation rows."""
+    n_rows = len(targets)
+    rows = np.arange(n_rows)
+    if validation is None:
+        return inputs, targets, weights, rows, rows[:0]
+    if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
+        codes = class_codes(target, targets).numpy() if target.is_classification else np.zeros(n_rows, dtype=np.int64)
+        held = held_out(codes, float(validation), seed)
+        return inputs, targets, weights, np.setdiff1d(rows, held), held
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+        raise RequestError(
+            "validation must be (X, y), (X, y, sample_weight), a share of the rows such as 0.2, or None; "
+            f"got {type(validation).__name__}."
+        )
+    X, y, *more = validation
+    truth = target_array(y, "y of validation")
+    others = input_tensors(X, source.template, "X of validation", len(truth))
+    if len(others) != len(inputs):
+        raise RequestError(
+            f"X has {len(inputs)} inputs and that of validation {len(others)}; they must have equally many."
+        )
+    for mine, other in zip(inputs, others, strict=True):
+        if mine.shape[1:] != other.shape[1:]:
+            raise RequestError(
+                f"Rows of X have shape {tuple(mine.shape[1:])}, those of validation {tuple(other.shape[1:])}; they "
+                "must be equal."
+            )
+    if len(others[0]) != len(truth):
+        raise DataError(f"X of validation has {len(others[0])} rows and its y has {len(truth)}; they must agree.")
+    joined = tuple(
+        torch.cat([mine, as_type(other, mine.dtype, "X of validation")])
+        for mine, other in zip(inputs, others, strict=True)
+    )
+    held_targets = target.encode(truth, "validation")
+    row_weights = joined_weights(weights, class_weight, more[0] if more else None, target, targets, held_targets)
+    held = np.arange(n_rows, n_rows + len(truth))
+    return joined, torch.cat([targets, held_targets]), row_weights, rows, held
+
+
+def held_out(codes: NDArray[np.int64], share: float, seed: int) -> IntArray:
+    """Rows of each class in proportion, chosen at random; every class keeps a row to learn from."""
+    if not 0 < share < 1:
+        raise RequestError(f"validation must be a share between 0 and 1, or (X, y); got {share:g}.")
+    order = np.lexsort((np.random.default_rng([seed, 4]).random(len(codes)), codes))
+    counts = np.bincount(codes[order])
+    place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wanted = max(1, round(share * len(codes)))
+    if wanted >= len(codes):
+        raise RequestError(f"validation={share:g} leaves none of the {len(codes)} rows to learn from.")
+    rank = np.where(place < counts[codes[order]] - 1, (place + 0.5) / counts[codes[order]], math.inf)
+    chosen = order[np.argsort(rank, kind="stable")[:wanted]]
+    return np.sort(chosen).astype(np.int64)
+
+
+def _told_scores(told: Compiled) -> tuple[Score, ...]:
+    return tuple(Score(name, compute, not _is_error(name)) for name, compute in told.metrics.items())
+
+
+def _is_error(name: str) -> bool:
+    return any(word in name.lower() for word in ("error", "loss", "mse", "mae", "entropy"))
+
+
+def _with_compiled(
+    recipe: Mapping[str, Any], settings: Mapping[str, float | None], told: Compiled, n_train: int
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """The recipe and the settings, with what ``compile`` said of the optimiser where the caller named none."""
+    said: dict[str, Any] = {} if "optimizer" in recipe else dict(told.settings)
+    if told.schedule is not None and "optimizer" not in recipe:
+        said["schedule"] = told.schedule(math.ceil(n_train / recipe["batch_size"]) * recipe["epochs"])
+    mine = {name: value for name, value in settings.items() if value is not None}
+    of_members = {name: said.pop(name) for name in MEMBER_SETTINGS if name in said}
+    return said | dict(recipe), dict.fromkeys(settings) | _DEFAULTS | of_members | mine
+
+
+_DEFAULTS: dict[str, float | None] = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
+
+
+def _recipe(recipe: Mapping[str, Any], monitor: str, scores: tuple[Score, ...], judged: bool) -> Recipe:
+    given = dict(recipe)
+    optimizer = given.get("optimizer", "adamw")
+    if not isinstance(optimizer, str):
+        raise RequestError(f"optimizer must be a name such as 'adamw' or 'sgd'; got a {type(optimizer).__name__}.")
+    given["optimizer"] = optimizer.lower()
+    names = [score.name for score in scores]
+    if monitor != "loss" and monitor not in names:
+        raise RequestError(
+            f"monitor must be 'loss' or one of the metrics asked for ({', '.join(names) or 'none'}); got {monitor!r}."
+            f"{did_you_mean(monitor, ['loss', *names])}"
+        )
+    given["monitor"] = "loss" if monitor == "loss" else "metric"
+    if not judged and (given.get("patience") is not None or monitor != "loss"):
+        what = "patience" if given.get("patience") is not None else "monitor"
+        raise RequestError(f"{what} needs validation rows to watch: pass validation=(X, y) or a share such as 0.2.")
+    with _in_the_users_words():
+        return Recipe(**given)
+
+
+@contextmanager
+def _in_the_users_words() -> Iterator[None]:
+    """Whoever calls `train` knows of no recipes and members."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(str(error).removeprefix("Recipe: ").removeprefix("Member 0: ")) from error
+
+
+def _checkpoint(path: Any) -> Path | None:
+    if path is None:
+        return None
+    file = Path(path)
+    if file.is_dir():
+        raise RequestError(f"checkpoint must name a file, but {file} is a folder; try {file / 'training.checkpoint'}.")
+    return file
+
+
+def _group(distributed: Any) -> Any:
+    """This process' group, where several train together."""
+    if distributed is False or distributed is None:
+        return None
+    from annvil.training.system.distributed import Distributed
+
+    return distributed if isinstance(distributed, Distributed) else Distributed.from_environment()
+
+
+def _about_device(network: Any) -> list[str]:
+    if not isinstance(network, nn.Module):
+        return []
+    elsewhere = next((parameter.device for parameter in network.parameters() if parameter.device.type != "cpu"), None)
+    said = f"The network lies on {elsewhere}: it is trained on the processor, and its weights go back there."
+    return [] if elsewhere is None else [said]
+
+
+def _about(inputs: tuple[Tensor, ...], byte_inputs: Bytes) -> list[str]:
+    """What is worth knowing of the inputs."""
+    found = []
+    if byte_inputs == "fractions" and any(tensor.dtype == torch.uint8 for tensor in inputs):
+        found.append(
+            "X holds bytes (uint8): the network gets them divided by 255; do so too where you call it yourself."
+        )
+    largest = max((float(tensor.abs().max()) for tensor in inputs if tensor.is_floating_point()), default=0.0)
+    if largest > LARGE:
+        said = "networks learn best from numbers near -1 to 1: standardise columns, or divide by the largest value"
+        found.append(f"The inputs reach {largest:,.4g}; {said}.")
+    return found

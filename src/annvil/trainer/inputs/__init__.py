@@ -1,0 +1,1 @@
+"""What users bring: rows, targets and networks, in the form the engine takes."""

@@ -1,0 +1,1 @@
+"""Keras 3 models on PyTorch as networks of the engine."""

@@ -1,0 +1,309 @@
+"""Keras 3 models on the torch backend as networks of the engine, and their weights back into the model.
+
+The engine knows `torch.nn.Module`s. `from_keras` gives it one that holds its own copy of the model's variables and runs
+the model's own code on them (`keras.Model.stateless_call`), so that many copies can be trained at once and the model is
+not touched before `write_back`. Keras is imported nowhere: a model that exists has imported it.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from annvil.errors import RequestError
+from annvil.networks import Dropout
+
+
+def is_keras_model(thing: object) -> bool:
+    """Whether ``thing`` is a Keras model; False without Keras, which is not imported to find out."""
+    keras = sys.modules.get("keras")
+    kind = getattr(keras, "Model", None)
+    return isinstance(kind, type) and isinstance(thing, kind)
+
+
+def from_keras(model: Any, inputs: tuple[Tensor, ...] = ()) -> KerasNetwork:
+    """An `nn.Module` that computes what the model computes, with parameters and buffers of its own.
+
+    Parameters
+    ----------
+    model : a Sequential, functional or subclassed Keras model on the torch backend, with one output
+    inputs : a few rows of its inputs, to build a model that has no weights yet (they follow from the inputs' shape)
+
+    Raises
+    ------
+    RequestError
+        When the model runs on another backend, cannot be built, or is trained in a way the engine cannot repeat.
+    """
+    _check_backend(model)
+    _build(model, inputs)
+    _check_trainable(model)
+    return KerasNetwork(model)
+
+
+def write_back(model: Any, network: nn.Module) -> None:
+    """Copy the weights of ``network`` (from `from_keras`) into the model: trained ones and statistics of batch norm."""
+    if not isinstance(network, KerasNetwork):
+        raise RequestError(f"write_back needs a network made by from_keras; got a {type(network).__name__}.")
+    pairs = [
+        *zip(model.trainable_variables, network.trained, strict=True),
+        *zip(model.non_trainable_variables, network.kept, strict=True),
+    ]
+    with torch.no_grad():
+        for variable, value in pairs:
+            variable.value.copy_(value)
+
+
+class KerasNetwork(nn.Module):
+    """The network that `from_keras` makes.
+
+    Shape: the model's inputs, one tensor each, rows first → the model's output ``(batch, …)``.
+
+    Where the model has losses of its own (regularisers, ``add_loss``), their sum goes with the output as its attribute
+    ``penalty``, a scalar, as Keras lets masks go with tensors; `annvil.trainer.keras.compile` adds it to the loss.
+
+    ``trained`` and ``kept`` are its weights in the order of the model's trainable and non-trainable variables.
+    `keras.layers.Dropout` and its relatives draw from `annvil.networks.Dropout`, whose noise the engine can repeat;
+    other noise is Keras' own.
+    """
+
+    model: Any
+    _dropouts: list[Any]
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.__dict__["model"] = model  # not registered: its variables are not this network's
+        variables = (*model.trainable_variables, *model.non_trainable_variables)
+        # By number: Keras names the layers of every model anew, and all networks of a population need the same names.
+        names = [f"{number}/{str(variable.name).replace('.', '_')}" for number, variable in enumerate(variables)]
+        n_trained = len(model.trainable_variables)
+        self._trained, self._kept = names[:n_trained], names[n_trained:]
+        for name, variable in zip(self._trained, model.trainable_variables, strict=True):
+            self.register_parameter(name, nn.Parameter(variable.value.detach().clone()))
+        for name, variable in zip(self._kept, model.non_trainable_variables, strict=True):
+            self.register_buffer(name, variable.value.detach().clone())
+        dropouts = [layer for layer in _layers(model) if _is_dropout(layer)]
+        self.__dict__["_dropouts"] = dropouts
+        self.noise = nn.ModuleList([Dropout(layer.rate) for layer in dropouts])
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """The parameters, in the order of the model's trainable variables."""
+        return [getattr(self, name) for name in self._trained]
+
+    @property
+    def kept(self) -> list[Tensor]:
+        """The buffers, in the order of the model's non-trainable variables."""
+        return [getattr(self, name) for name in self._kept]
+
+    def parameter_groups(self) -> dict[str, tuple[float, float]]:
+        """(rate, decay) of each parameter: Keras' optimisers decay all variables but those they were told to spare."""
+        optimizer: Any = getattr(self.model, "optimizer", None)
+        if getattr(optimizer, "weight_decay", None) is None:
+            return {}
+        pairs = zip(self._trained, self.model.trainable_variables, strict=True)
+        return {name: (1.0, float(optimizer._use_weight_decay(variable))) for name, variable in pairs}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        arguments = inputs[0] if len(inputs) == 1 else list(inputs)
+        before = self.kept
+        mode = {"training": self.training} if self.model._call_has_training_arg else {}
+        with self._own_noise(), _plain_errors():
+            output, after, penalties = self.model.stateless_call(
+                self.trained, before, arguments, return_losses=True, **mode
+            )
+        if self.training:
+            with torch.no_grad():
+                for old, new in zip(before, after, strict=True):
+                    if new is not old:
+                        old.copy_(new.detach())
+        if penalties:
+            output.penalty = sum(value.sum() for value in penalties)
+        return output  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _own_noise(self) -> Iterator[None]:
+        """Let the model's dropout layers draw from ``self.noise``."""
+        if not (self.training and self._dropouts):
+            yield
+            return
+        with replaced_calls({id(layer): _drop(layer, noise) for layer, noise in self._pairs()}, self._dropouts):
+            yield
+
+    def _pairs(self) -> Iterator[tuple[Any, nn.Module]]:
+        yield from zip(self._dropouts, self.noise, strict=True)
+
+    def owners(self) -> list[tuple[Any, list[str]]]:
+        """Each layer of the model, inner ones too, with the names of the parameters that are its own.
+
+        What a recurrent layer's cell holds is the layer's, which may compute it without calling the cell.
+        """
+        recurrent = sys.modules["keras"].layers.RNN
+        names = dict(zip(map(id, self.model.trainable_variables), self._trained, strict=True))
+        found = []
+        for layer in _layers(self.model):
+            inner = [] if isinstance(layer, recurrent) else _layers(layer)
+            held = {id(variable) for other in inner for variable in other.trainable_variables}
+            own = [id(variable) for variable in layer.trainable_variables if id(variable) not in held]
+            found.append((layer, [names.pop(variable) for variable in own if variable in names]))
+        return found
+
+    def reset_parameters(self) -> None:
+        """New initial weights, by the initialisers of the model's layers; they follow from PyTorch's global generator.
+
+        Raises
+        ------
+        RequestError
+            For a subclassed model that Keras cannot make anew, because it has no ``get_config``.
+        """
+        keras = sys.modules["keras"]
+        before = random.getstate()  # where initialisers without a seed take theirs from
+        random.seed(int(torch.randint(1 << 62, ()).item()))
+        try:
+            fresh = keras.models.clone_model(self.model)
+            if len(fresh.variables) != len(self.model.variables):
+                raise NotImplementedError("the copy has not been built")
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise RequestError(
+                f"Keras cannot make {type(self.model).__name__} anew with other initial weights; pass a function that "
+                "makes the model instead of the model."
+            ) from error
+        finally:
+            random.setstate(before)
+        pairs = [
+            *zip(self.trained, fresh.trainable_variables, strict=True),
+            *zip(self.kept, fresh.non_trainable_variables, strict=True),
+        ]
+        with torch.no_grad():
+            for mine, new in pairs:
+                mine.copy_(new.value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KerasNetwork:
+        """A network with weights of its own over the same model, whose code is all that is used."""
+        copy = KerasNetwork.__new__(KerasNetwork)
+        nn.Module.__init__(copy)
+        copy.__dict__.update({name: self.__dict__[name] for name in ("model", "_dropouts", "_trained", "_kept")})
+        for name, value in zip(self._trained, self.trained, strict=True):
+            copy.register_parameter(name, nn.Parameter(value.detach().clone()))
+        for name, value in zip(self._kept, self.kept, strict=True):
+            copy.register_buffer(name, value.detach().clone())
+        copy.noise = nn.ModuleList([Dropout(float(noise.get_buffer("rate"))) for noise in self.noise])
+        copy.noise.load_state_dict(self.noise.state_dict())
+        return copy.train(self.training)
+
+    def extra_repr(self) -> str:
+        return f"Keras model {self.model.name!r}"
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors as they were raised, without the arguments of each layer that Keras adds to their sentences."""
+    config = sys.modules["keras"].config
+    asked = config.is_traceback_filtering_enabled()
+    config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if asked:
+            config.enable_traceback_filtering()
+
+
+_CALLS = threading.RLock()
+
+
+@contextmanager
+def replaced_calls(calls: dict[int, Callable[..., Any]], layers: list[Any]) -> Iterator[None]:
+    """While it lasts, each layer computes what ``calls[id(layer)]`` says; one thread at a time.
+
+    The attribute hides the method of the layer's class and goes again, so the user's layers stay as they were.
+    """
+    with _CALLS:
+        for layer in layers:
+            layer.__dict__["call"] = calls[id(layer)]
+        try:
+            yield
+        finally:
+            for layer in layers:
+                del layer.__dict__["call"]
+
+
+def _drop(layer: Any, noise: nn.Module) -> Callable[..., Tensor]:
+    """What a dropout layer computes, with noise of ``noise``."""
+    noise_shape: Callable[[Tensor], Any] = getattr(layer, "_get_noise_shape", lambda inputs: layer.noise_shape)
+
+    def call(inputs: Tensor, training: bool = False) -> Tensor:
+        if not training:
+            return inputs
+        shape = noise_shape(inputs)
+        if shape is None:
+            return noise(inputs)  # type: ignore[no-any-return]
+        whole = [size if asked is None else int(asked) for asked, size in zip(shape, inputs.shape, strict=True)]
+        return inputs * noise(torch.ones(whole, dtype=inputs.dtype, device=inputs.device))  # type: ignore[no-any-return]
+
+    return call
+
+
+def _is_dropout(layer: Any) -> bool:
+    """Whether the layer is Keras' Dropout or SpatialDropout, as Keras wrote it, and drops something but not all."""
+    kind = sys.modules["keras"].layers.Dropout
+    return isinstance(layer, kind) and _written_by_keras(type(layer), "call") and 0 < layer.rate < 1
+
+
+def _layers(model: Any) -> list[Any]:
+    return list(model._flatten_layers(include_self=False))
+
+
+def _check_backend(model: Any) -> None:
+    backend = sys.modules["keras"].config.backend()
+    if backend != "torch":
+        raise RequestError(
+            f"The Keras model {model.name!r} runs on {backend}; annvil trains Keras models on PyTorch. Set the "
+            "environment variable KERAS_BACKEND=torch before keras is imported."
+        )
+
+
+def _build(model: Any, inputs: tuple[Tensor, ...]) -> None:
+    """Give a model without weights its weights, by showing it two rows."""
+    if model.built and all(layer.built for layer in _layers(model)):
+        return
+    if not inputs:
+        raise RequestError(
+            f"The Keras model {model.name!r} has no weights yet; call it on a few rows, or give it an Input."
+        )
+    rows = [tensor[:2].float() if tensor.is_floating_point() else tensor[:2] for tensor in inputs]
+    try:
+        with torch.no_grad():
+            model(rows[0] if len(rows) == 1 else rows)
+    except Exception as error:  # the user's own code runs here, and may raise anything
+        shapes = ", ".join(str(tuple(row.shape)) for row in rows)
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise RequestError(f"The Keras model {model.name!r} cannot take inputs of shapes {shapes}: {reason}") from error
+
+
+def _check_trainable(model: Any) -> None:
+    own = [name for name in ("train_step", "compute_loss") if not _written_by_keras(type(model), name)]
+    if own:
+        raise RequestError(
+            f"{type(model).__name__} has a {own[0]} of its own, which annvil.train would pass over; train it with fit, "
+            "or give annvil.train a model without it and the loss as loss=…"
+        )
+    limited = [variable.path for variable in model.trainable_variables if variable.constraint is not None]
+    if limited:
+        raise RequestError(f"The engine keeps to no constraints of weights, but {limited[0]!r} has one; remove it.")
+    wrong = [variable for variable in model.trainable_variables if variable.value.dtype is not torch.float32]
+    if wrong:
+        raise RequestError(
+            f"The engine trains float32 weights, but {wrong[0].path!r} is {wrong[0].dtype}; build the model with "
+            "dtype='float32', and choose precision= in annvil.train."
+        )
+
+
+def _written_by_keras(kind: type, method: str) -> bool:
+    home = next(base for base in kind.__mro__ if method in vars(base))
+    return home.__module__.startswith("keras.")

@@ -1,0 +1,163 @@
+"""`find_learning_rate`: many rates are tried at once, and the one in the middle of the good ones is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from annvil.errors import RequestError
+from annvil.tasks.task import IntArray
+from annvil.trainer.arguments.parse_arguments import held_out, read_request
+from annvil.trainer.arguments.sample_weights import class_codes
+from annvil.trainer.monitoring.callbacks import Callbacks
+from annvil.trainer.results.rows import Table
+
+if TYPE_CHECKING:
+    from annvil.trainer.arguments.train_request import Request
+    from annvil.trainer.results.result import Plot
+    from annvil.training.lr_finder import Rates
+
+HELD_BACK = 0.2
+MOST_HELD_BACK = 2000
+"""Rows that judge the rates where nobody gave any: a fifth, at most so many (assumed: enough to tell rates apart)."""
+
+
+class RateTest:
+    """What came of each learning rate.
+
+    Attributes
+    ----------
+    best : the rate to use as the peak of a schedule: the middle of those with which the loss fell most
+    learning_rates, losses : float64 ``(n_rates,)``, rising: what was tried, and the loss on rows held back after it
+        (infinite where training diverged)
+    start_loss : the loss on these rows before training
+    """
+
+    def __init__(self, rates: Rates) -> None:
+        self.learning_rates, self.losses, self.start_loss = rates.learning_rates, rates.losses, rates.start_loss
+        self._suggestion = rates.suggestion
+
+    @property
+    def best(self) -> float:
+        """See above.
+
+        Raises
+        ------
+        RequestError
+            Where no rate lowered the loss.
+        """
+        if self._suggestion is None:
+            raise RequestError(
+                f"No learning rate lowered the loss of {self.start_loss:.4g}; check that inputs are scaled and belong "
+                "to their targets, or try more steps."
+            )
+        return float(f"{self._suggestion:.2g}")
+
+    def table(self) -> Table:
+        """One row for each rate."""
+        pairs = zip(self.learning_rates.tolist(), self.losses.tolist(), strict=True)
+        return Table([{"learning_rate": rate, "val_loss": loss} for rate, loss in pairs])
+
+    def plot(self, path: str | Path | None = None) -> Plot:
+        """The loss over the learning rates; written to ``path`` as SVG if given. Notebooks show it."""
+        from annvil.trainer.results.charts import rates_chart
+        from annvil.trainer.results.result import Plot
+
+        plot = Plot(rates_chart(self.learning_rates.tolist(), self.losses.tolist(), self.start_loss, self._suggestion))
+        if path is not None:
+            plot.save(path)
+        return plot
+
+    def __repr__(self) -> str:
+        named = "none" if self._suggestion is None else f"{self.best:g}"
+        return f"<RateTest of {len(self.learning_rates)} learning rates, best: {named}>"
+
+
+def find_learning_rate(
+    network: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    learning_rates: Sequence[float] | None = None,
+    steps: int = 200,
+    validation: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    loss: str | Callable[..., Any] = "auto",
+    batch_size: int = 32,
+    optimizer: str | None = None,
+    weight_decay: float | None = None,
+    momentum: float | None = None,
+    clip_norm: float | None = None,
+    dropout: float | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    threads: int | Literal["auto"] = "auto",
+    road: Literal["auto", "recorded", "eager"] = "auto",
+    seed: int = 0,
+) -> RateTest:
+    """Train with many learning rates at once for some steps, from the same weights on the same batches, and compare.
+
+    Returns a `RateTest`: ``.best`` is the rate to use, ``.plot()`` shows why. Networks are thrown away, and the user's
+    own stays as it was.
+
+    Parameters
+    ----------
+    network, X, y, and all others not named here : as in `annvil.train`
+    learning_rates : to try, rising, all above 0; default 19 from 1e-6 to 1, three to each factor of ten
+    steps : updates with each rate
+    validation : rows to judge by: ``(X, y)``, a share, or None for a fifth of the rows, at most 2 000
+
+    Smith (2017, arXiv 1506.01186, section 3.3) raises the rate of one network step by step; there the loss at a rate is
+    the work of all the rates before it. Here each rate has a network of its own, since many train almost for the price
+    of one.
+
+    Raises
+    ------
+    RequestError, DataError
+        As `annvil.train`; for learning rates that do not rise.
+    """
+    from annvil.training.lr_finder import range_test
+
+    recipe = {
+        "epochs": 1, "batch_size": batch_size, "optimizer": optimizer, "clip_norm": clip_norm,
+        "precision": precision, "threads": threads, "road": road,
+    }  # fmt: skip
+    request = read_request(
+        network, X, y, validation=validation, sample_weight=sample_weight, class_weight=class_weight, loss=loss,
+        metrics=(), monitor="loss", recipe={name: value for name, value in recipe.items() if value is not None},
+        settings={
+            "learning_rate": None, "weight_decay": weight_decay, "momentum": momentum, "label_smoothing": None,
+            "dropout": dropout,
+        },
+        seed=seed, budget=None, checkpoint=None, callbacks=Callbacks(), distributed=False, verbose=False,
+    )  # fmt: skip
+    train, judged = _divided(request)
+    rates = range_test(
+        lambda member: request.source.build({}, member.seed),
+        request.inputs,
+        request.targets,
+        request.engine_loss,
+        request.recipe,
+        member=request.member(train=train, validation=judged),
+        learning_rates=learning_rates,
+        steps=steps,
+        weights=request.weights,
+        seed=request.seed,
+    )
+    return RateTest(rates)
+
+
+def _divided(request: Request) -> tuple[IntArray, IntArray]:
+    if len(request.validation):
+        return request.train, request.validation
+    rows = len(request.train)
+    if rows < 2:
+        raise RequestError("Learning rates are compared on rows held back, which takes at least 2 rows.")
+    codes = np.zeros(rows, dtype=np.int64)
+    if request.target.is_classification:
+        codes = class_codes(request.target, request.targets).numpy()
+    held = held_out(codes, min(HELD_BACK, MOST_HELD_BACK / rows), request.seed)
+    return np.setdiff1d(request.train, held), held

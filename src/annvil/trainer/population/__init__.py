@@ -1,0 +1,1 @@
+"""Many candidates and folds trained together: where they come from and how they are judged."""

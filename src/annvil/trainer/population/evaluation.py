@@ -1,0 +1,153 @@
+"""What candidates say of rows that they did not learn from, and how good that is.
+
+Networks are averaged by what their outputs stand for: probabilities where there are classes, numbers otherwise. An
+average is turned back into outputs (logarithms of the mean probabilities), so that the loss and the scores of single
+networks judge it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from annvil.models.selection import choose_greedily
+from annvil.tasks.task import FloatArray
+from annvil.trainer.population.folds import Fold
+from annvil.trainer.population.members import Attempt
+from annvil.training.losses.resolve import make_loss
+
+if TYPE_CHECKING:
+    from annvil.trainer.arguments.train_request import Request
+    from annvil.trainer.inputs.targets import Target
+
+_SMALLEST = 1e-38
+"""Mean probabilities are kept this far from 0 before their logarithm: the least that float32 holds."""
+
+ROUNDS = 3
+"""Additions of the greedy selection for every candidate that may be chosen (assumed), at least `LEAST_ROUNDS`."""
+
+LEAST_ROUNDS = 24
+
+
+def votes(target: Target, outputs: Tensor) -> Tensor:
+    """Raw outputs as what may be averaged, in the same shape: probabilities, or numbers as they are."""
+    if target.kind in ("binary", "multi-label"):
+        return outputs if target.ending else outputs.sigmoid()
+    if target.kind in ("classes", "positions"):
+        if target.ending in ("softmax", "sigmoid"):
+            return outputs / outputs.sum(-1, keepdim=True).clamp(min=1e-30)
+        return outputs.softmax(-1)
+    return outputs
+
+
+def as_outputs(target: Target, voted: Tensor) -> Tensor:
+    """Averaged votes as the raw outputs of a network that says just that."""
+    if target.ending in ("softmax", "sigmoid"):
+        return voted
+    if target.kind in ("binary", "multi-label"):
+        return voted.clamp(min=_SMALLEST).log() - (1 - voted).clamp(min=_SMALLEST).log()
+    if target.kind in ("classes", "positions"):
+        return voted.clamp(min=_SMALLEST).log()
+    return voted
+
+
+class Judge:
+    """Judges candidates on the validation rows of their folds. What it saw once it remembers."""
+
+    def __init__(self, request: Request, folds: Sequence[Fold]) -> None:
+        self.request, self.folds = request, folds
+        self.rows = np.unique(np.concatenate([fold.validation for fold in folds]))
+        self._seen: dict[int, list[Tensor]] = {}
+
+    def look(self, attempts: Sequence[Attempt]) -> None:
+        """Let the networks of all ``attempts`` predict, those of one population together."""
+        waiting = [attempt for attempt in attempts if attempt.candidate.number not in self._seen]
+        groups: dict[int, list[Attempt]] = {}
+        for attempt in waiting:
+            groups.setdefault(id(attempt.population), []).append(attempt)
+        for group in groups.values():
+            for number, fold in enumerate(self.folds):
+                places = [attempt.places[number] for attempt in group]
+                outputs = group[0].population.predict(self.request.inputs, fold.validation, places)
+                for attempt, mine in zip(group, outputs, strict=True):
+                    self._seen.setdefault(attempt.candidate.number, []).append(mine)
+
+    def outputs(self, attempt: Attempt) -> list[Tensor]:
+        """Raw outputs for each fold's validation rows."""
+        self.look([attempt])
+        return self._seen[attempt.candidate.number]
+
+    def scores(self, attempt: Attempt) -> dict[str, tuple[float, float]]:
+        """Every score by name: mean and standard deviation over the folds."""
+        found = {}
+        for score in self.request.scores:
+            values = [
+                score.compute(outputs, self.request.targets[torch.from_numpy(fold.validation)])
+                for outputs, fold in zip(self.outputs(attempt), self.folds, strict=True)
+            ]
+            found[score.name] = float(np.mean(values)), float(np.std(values))
+        return found
+
+    def votes(self, attempt: Attempt) -> Tensor:
+        """The candidate's votes for every row of ``rows``; the mean where several folds judged one."""
+        parts = [votes(self.request.target, outputs) for outputs in self.outputs(attempt)]
+        total = torch.zeros(len(self.rows), *parts[0].shape[1:])
+        times = torch.zeros(len(self.rows), *[1] * (parts[0].dim() - 1))
+        for part, fold in zip(parts, self.folds, strict=True):
+            at = torch.from_numpy(np.searchsorted(self.rows, fold.validation))
+            total[at] += part
+            times[at] += 1
+        return total / times
+
+    def loss(self, voted: Tensor) -> float:
+        """The training loss of averaged votes ``(len(rows), …)``, with the rows' weights."""
+        return float(self._loss(as_outputs(self.request.target, voted.float())))
+
+    def _loss(self, outputs: Tensor) -> Tensor:
+        rows = torch.from_numpy(self.rows)
+        loss = make_loss(self.request.engine_loss)
+        targets = loss.check(outputs[:2], self.request.targets[rows])
+        weights = torch.ones(len(rows)) if self.request.weights is None else self.request.weights[rows]
+        prepared = loss.buffers(1, len(rows))
+        loss.fill(prepared, targets.unsqueeze(0), (weights / weights.sum()).unsqueeze(0), None)
+        return loss.value(outputs, *(tensor[0] for tensor in prepared))
+
+    def scores_of(self, voted: Tensor) -> dict[str, float]:
+        """Every score of averaged votes by name."""
+        outputs = as_outputs(self.request.target, voted.float())
+        truth = self.request.targets[torch.from_numpy(self.rows)]
+        return {score.name: score.compute(outputs, truth) for score in self.request.scores}
+
+    def misfit(self, voted: Tensor) -> float:
+        """What decides between averages, lower is better: the loss, or the score monitored."""
+        monitored = self.request.monitored
+        if monitored is None:
+            return self.loss(voted)
+        truth = self.request.targets[torch.from_numpy(self.rows)]
+        return -monitored.gain(as_outputs(self.request.target, voted.float()), truth)
+
+    def merit(self, attempt: Attempt) -> float:
+        """What ranks candidates, lower is better; infinite for one that diverged."""
+        if attempt.diverged or not np.isfinite(attempt.loss):
+            return float("inf")
+        monitored = self.request.monitored
+        if monitored is None:
+            return attempt.loss
+        mean, _ = self.scores(attempt)[monitored.name]
+        return -mean if monitored.greater_is_better else mean
+
+    def weights(self, attempts: Sequence[Attempt], size: int) -> FloatArray:
+        """Weights of ``attempts`` adding up to 1, at most ``size`` of them above 0, chosen greedily on ``rows``."""
+        self.look(attempts)
+        voted = [self.votes(attempt).numpy() for attempt in attempts]
+
+        def misfit(mean: FloatArray) -> float:
+            return self.misfit(torch.from_numpy(mean))
+
+        usable = [k for k, values in enumerate(voted) if np.isfinite(values).all()]
+        rounds = max(LEAST_ROUNDS, ROUNDS * size)
+        return choose_greedily(voted, misfit, usable, rounds=rounds, most_distinct=size)

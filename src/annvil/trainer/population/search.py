@@ -1,0 +1,175 @@
+"""Where candidates come from: drawn at once, or asked of an Optuna study batch by batch."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from annvil.errors import MachineError, RequestError
+from annvil.trainer.population.search_space import Candidate, Choice, LogUniform, Space, Uniform
+
+if TYPE_CHECKING:
+    from annvil.trainer.population.members import Attempt, Trainer
+
+LEAST_BATCHES = 4
+"""Times that a study learns from what it asked before, where the members allow it (assumed)."""
+
+LEAST_BATCH = 8
+"""Candidates that are asked for at once, at least: a program pays from about so many on (measured in
+`annvil.training.loop.packing`)."""
+
+DEFAULT_TRIALS = 64
+"""Candidates of a study where nobody says how many (assumed)."""
+
+
+def is_study(search: Any) -> bool:
+    """Whether it is a study of Optuna's, or works like one."""
+    return callable(getattr(search, "ask", None)) and callable(getattr(search, "tell", None))
+
+
+def check_search(search: Any) -> None:
+    """Raise `RequestError` for anything but None, "random", "optuna" or a study of one aim; `MachineError` without
+    Optuna.
+    """
+    if search is None or search == "random":
+        return
+    if search != "optuna" and not is_study(search):
+        raise RequestError(f"search must be 'random', 'optuna' or a study of Optuna's; got {search!r}.")
+    if importlib.util.find_spec("optuna") is None:
+        raise MachineError('search="optuna" needs Optuna: pip install "annvil[optuna]".')
+    if is_study(search) and len(search.directions) != 1:
+        raise RequestError(f"The study has {len(search.directions)} aims; training needs one with a single direction.")
+
+
+def search_at_random(trainer: Trainer, members: int | None, seed: int) -> list[Attempt]:
+    """All candidates at once."""
+    return trainer.train(trainer.space.draw(members, seed))
+
+
+class StudySearch:
+    """Asks a study for a batch of candidates, trains them as one population, tells it what they were worth, again and
+    again.
+
+    A candidate that diverged is told as failed, one that was beaten half way (`halving`) as pruned, with the validation
+    losses of its epochs as intermediate values.
+
+    Parameters
+    ----------
+    study : of the user's own; None for a new one in memory, whose sampler (TPE, Bergstra et al. 2011) follows from
+        ``seed``
+    """
+
+    def __init__(self, space: Space, study: Any, seed: int) -> None:
+        if not space.of:
+            raise RequestError('search="optuna" needs something that varies: vary={"learning_rate": …}.')
+        self.space, self.seed = space, seed
+        with _quietly():
+            self.study = _new_study(seed) if study is None else study
+        self._scales = {name: _distribution(name, variation) for name, variation in space.of.items()}
+
+    def run(
+        self, trainer: Trainer, members: int | None, worth: Callable[[Sequence[Attempt]], Sequence[float]]
+    ) -> list[Attempt]:
+        """Candidates until there are ``members``, or until the budget is spent.
+
+        ``worth`` says of attempts what the study minimises.
+        """
+        members = DEFAULT_TRIALS if members is None else members
+        size = max(min(LEAST_BATCH, members), math.ceil(members / LEAST_BATCHES))
+        attempts: list[Attempt] = []
+        while len(attempts) < members and not trainer.out_of_time:
+            count = min(size, members - len(attempts))
+            trials = [self._ask() for _ in range(count)]
+            settings = [self._settings(trial) for trial in trials]
+            candidates = self.space.candidates(settings, self.seed, first=len(attempts))
+            batches = math.ceil((members - len(attempts)) / size)
+            found = trainer.train(candidates, share=1 / batches)
+            self._tell(candidates, trials, found, worth(found))
+            attempts += found
+            if len(found) < count:
+                break
+        return attempts
+
+    def _ask(self) -> Any:
+        with _quietly():
+            return self.study.ask({name: scale for name, (scale, _) in self._scales.items()})
+
+    def _settings(self, trial: Any) -> dict[str, Any]:
+        return {name: read(trial.params[name]) for name, (_, read) in self._scales.items()}
+
+    def _tell(
+        self, candidates: Sequence[Candidate], trials: Sequence[Any], found: Sequence[Attempt], worth: Sequence[float]
+    ) -> None:
+        from optuna.trial import TrialState
+
+        by_number = {attempt.candidate.number: (attempt, value) for attempt, value in zip(found, worth, strict=True)}
+        sign = 1.0 if self.study.directions[0].name == "MINIMIZE" else -1.0
+        for candidate, trial in zip(candidates, trials, strict=True):
+            attempt, value = by_number.get(candidate.number, (None, math.inf))
+            with _quietly():
+                if attempt is None or not math.isfinite(value):
+                    why = "the budget was spent" if attempt is None else attempt.state
+                    trial.set_user_attr("annvil", why)
+                    self.study.tell(trial, state=TrialState.FAIL)
+                    continue
+                trial.set_user_attr("annvil", attempt.state)
+                for epoch, loss in enumerate(_mean_curve(attempt), 1):
+                    trial.report(sign * loss, epoch)
+                beaten = any(state.startswith("beaten") for state in attempt.states)
+                if beaten:
+                    self.study.tell(trial, state=TrialState.PRUNED)
+                else:
+                    self.study.tell(trial, sign * value)
+
+
+def _mean_curve(attempt: Attempt) -> Iterator[float]:
+    """Mean validation loss over the folds, as long as all of them trained."""
+    for losses in zip(*(history["validation_loss"] for history in attempt.histories), strict=False):
+        mean = sum(losses) / len(losses)
+        if math.isfinite(mean):
+            yield mean
+
+
+def _new_study(seed: int) -> Any:
+    import optuna
+
+    # Candidates of one batch must not all be the same one: those asked for but not told of count as bad.
+    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    return optuna.create_study(direction="minimize", sampler=sampler)
+
+
+def _distribution(name: str, variation: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Optuna's distribution, and how its value becomes the setting's."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(variation, LogUniform):
+        return FloatDistribution(variation.low, variation.high, log=True), float
+    if isinstance(variation, Uniform):
+        if variation.whole:
+            return IntDistribution(int(variation.low), int(variation.high)), int
+        return FloatDistribution(variation.low, variation.high), float
+    assert isinstance(variation, Choice), name
+    values = variation.values
+    if all(value is None or isinstance(value, bool | int | float | str) for value in values):
+        return CategoricalDistribution(values), lambda value: value
+    # A study can only keep plain values; others are known by their place in the list.
+    return CategoricalDistribution(tuple(range(len(values)))), values.__getitem__
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Optuna says nothing on the screen, and does not warn of options that it calls experimental."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

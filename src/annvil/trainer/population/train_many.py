@@ -1,0 +1,175 @@
+"""`train_many`: what `annvil.train` does where several candidates, or several folds, are asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annvil.errors import RequestError
+from annvil.trainer.monitoring.progress import interruptible
+from annvil.trainer.population.evaluation import Judge
+from annvil.trainer.population.folds import Fold, make_folds
+from annvil.trainer.population.members import Attempt, Trainer
+from annvil.trainer.population.search import StudySearch, check_search, is_study, search_at_random
+from annvil.trainer.population.search_space import Space
+from annvil.trainer.results.population_results import Results
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from annvil.trainer.arguments.train_request import Request
+
+HALVING = (0.125, 0.25, 0.5)
+"""Shares of the epochs at which ``halving=True`` removes the worse half of the candidates: from one eighth on, twice as
+long for half as many (successive halving, Jamieson and Talwalkar 2016, with eta = 2)."""
+
+HOLDOUT = 5
+"""Without validation rows and folds, one of so many parts of the rows judges the candidates."""
+
+
+def train_many(
+    request: Request,
+    *,
+    members: int | None = None,
+    vary: Mapping[str, Any] | None = None,
+    folds: Any = None,
+    groups: Any = None,
+    search: Any = None,
+    halving: Any = None,
+) -> Results:
+    """The candidates of ``request``, trained as populations and compared; `annvil.train` explains the parameters.
+
+    Raises
+    ------
+    RequestError, DataError
+        For settings, folds and searches that cannot be.
+    """
+    started = time.monotonic()
+    check_search(search)
+    if members is not None and (isinstance(members, bool) or not isinstance(members, int | np.integer) or members < 1):
+        raise RequestError(f"members must be a whole number of at least 1; got {members!r}.")
+    if request.distributed:
+        raise RequestError("distributed=True trains one network on many machines; leave members, vary and folds out.")
+    space = Space.read(vary, request.source.takes)
+    _check_dropout(space, request)
+    request = replace(request, recipe=replace(request.recipe, halving=_halving(halving)))
+    divided, notices = divide(request, folds, groups)
+    notices += _said_of_weights(space, request, members)
+    trainer = Trainer(request, space, divided)
+    judge = Judge(request, divided)
+    request.callbacks.begin(_settings(request, members, vary, len(divided)))
+    study: Any = None
+    with interruptible(trainer.interrupt):
+        if search in (None, "random"):
+            attempts = search_at_random(trainer, members, request.seed)
+        else:
+            searching = StudySearch(space, search if is_study(search) else None, request.seed)
+            attempts = searching.run(trainer, members, lambda found: [judge.merit(attempt) for attempt in found])
+            study = searching.study
+    seconds = time.monotonic() - started
+    said = (*request.notices, *notices, *trainer.notices, *_said_of_time(trainer, attempts))
+    results = Results(trainer, attempts, judge, seconds, said, study)
+    if len(divided) == 1 and not request.source.is_factory and not results.attempts[0].diverged:
+        request.source.give_back(results.attempts[0].networks()[0])
+    for sentence in results.notices:
+        request.callbacks.notice(sentence)
+    request.callbacks.end({"candidates": len(results), "best": results.attempts[0].candidate.number})
+    request.callbacks.raise_failure(results)
+    return results
+
+
+def divide(request: Request, folds: Any, groups: Any) -> tuple[tuple[Fold, ...], list[str]]:
+    """What the networks of a candidate learn from and are judged on, and what is to be said about it."""
+    if folds is None and len(request.validation):
+        if groups is not None:
+            raise RequestError(
+                "groups tell which rows to keep together when rows are divided; validation= divides them."
+            )
+        return (Fold(request.train, request.validation),), []
+    if folds is None:
+        fold = _folds_of(request, HOLDOUT, groups)[0]
+        share = len(fold.validation) / len(request.train)
+        said = f"{share:.0%} of the rows, chosen at random, judge the candidates; see validation and folds."
+        return (fold,), [said]
+    if len(request.validation):
+        raise RequestError("folds make validation rows of their own; leave validation out.")
+    return _folds_of(request, folds, groups), []
+
+
+def _folds_of(request: Request, folds: Any, groups: Any) -> tuple[Fold, ...]:
+    targets = request.targets.numpy()
+    codes = targets.argmax(1) if request.target.kind == "classes" and targets.ndim == 2 else targets
+    is_classes = request.target.kind in ("classes", "binary")
+    return make_folds(folds, codes, is_classes, groups, request.seed)
+
+
+def _halving(asked: Any) -> tuple[float, ...]:
+    if asked is None or asked is False:
+        return ()
+    if asked is True:
+        return HALVING
+    if isinstance(asked, Sequence) and all(isinstance(share, int | float) for share in asked):
+        return tuple(float(share) for share in asked)
+    raise RequestError(f"halving must be True or shares of the epochs such as (0.25, 0.5); got {asked!r}.")
+
+
+def _check_dropout(space: Space, request: Request) -> None:
+    if space.home.get("dropout") != "member" or _has_dropout(request.source.template):
+        return
+    raise RequestError(
+        f"vary: {type(request.source.template).__name__} has no dropout layer whose rate could vary; add nn.Dropout() "
+        "where it should act, or let the function that makes the network take the argument dropout."
+    )
+
+
+def _has_dropout(network: nn.Module) -> bool:
+    from torch import nn
+
+    kinds = nn.modules.dropout._DropoutNd
+    names = {name for name, _ in network.named_buffers()}
+    own = any(name.removesuffix("key") + "rate" in names for name in names if name.split(".")[-1] == "key")
+    return own or any(isinstance(module, kinds) for module in network.modules())
+
+
+def _said_of_weights(space: Space, request: Request, members: int | None) -> list[str]:
+    if request.source.is_factory or (members == 1 and not space.of):
+        return []
+    return [
+        (
+            "The first network starts from the weights that the model has, the others from new ones, by the "
+            "reset_parameters() of its layers; pass a function that makes the network to decide yourself."
+        )
+    ]
+
+
+def _said_of_time(trainer: Trainer, attempts: Sequence[Attempt]) -> list[str]:
+    if not trainer.cut_short:
+        return []
+    stopped = sum(any(state.startswith("stopped at") for state in attempt.states) for attempt in attempts)
+    if trainer.interrupted:
+        return [f"Ctrl-C ended training early: {stopped} of {len(attempts)} candidates were stopped where they were."]
+    return [
+        (
+            f"The budget of {trainer.request.seconds or 0:g} s ended training early: {stopped} of {len(attempts)} "
+            "candidates were "
+            "stopped where they were, so results hang on the machine's speed."
+        )
+    ]
+
+
+def _settings(request: Request, members: int | None, vary: Mapping[str, Any] | None, folds: int) -> dict[str, Any]:
+    recipe = request.recipe
+    return {
+        "members": members,
+        "vary": {name: repr(values) for name, values in (vary or {}).items()},
+        "folds": folds,
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "optimizer": recipe.optimizer,
+        **request.settings,
+        "seed": request.seed,
+    }

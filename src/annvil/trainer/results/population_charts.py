@@ -1,0 +1,211 @@
+"""Candidates and batch sizes, drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from annvil.plots.axes import Frame, y_label_width
+from annvil.plots.labels import shorten, text_width
+from annvil.plots.scale import Scale, fit_scale
+from annvil.plots.standalone import alone
+from annvil.plots.svg import Drawing
+
+if TYPE_CHECKING:
+    from annvil.trainer.results.batch_sizes import BatchRow
+
+WIDE = 700.0
+"""CSS pixels: a readable column."""
+
+_GAP, _HEAD, _HEIGHT, _FOOT = 28.0, 46.0, 170.0, 44.0
+_LOG_FROM = 50.0
+"""Ratio of losses from which their scale is logarithmic (chosen by eye)."""
+
+_GOLDEN = 0.6180339887
+"""Steps of this share of a circle fill it evenly, however many they are."""
+
+_USUAL = 3.0
+"""Losses further above the best than so many times the distance of the median are drawn at the upper edge (by eye)."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One candidate: its settings, its loss (lower is better), the loss's spread over folds, and its name."""
+
+    settings: Mapping[str, Any]
+    value: float
+    spread: float
+    told: str
+
+
+def candidates_chart(dots: Sequence[Dot], varied: Mapping[str, bool], axis: str, greater_is_better: bool) -> str:
+    """A panel for every setting that varied, with all candidates in each, as stand-alone SVG.
+
+    Parameters
+    ----------
+    dots : best first; those that diverged have no finite value and are only counted
+    varied : names of the settings, and whether their axis is logarithmic; without any, candidates stand by rank
+    axis : what the values are
+    """
+    finite = [dot for dot in dots if math.isfinite(dot.value)]
+    panels: list[tuple[str, bool]] = list(varied.items()) or [("rank", False)]
+    across = 1 if len(panels) == 1 else 2
+    width = (WIDE - _GAP * (across - 1)) / across
+    down = math.ceil(len(panels) / across)
+    panel = _HEAD + _HEIGHT + _FOOT
+    drawing = Drawing(WIDE, 22 + panel * down)
+    _legend(drawing, len(dots) - len(finite))
+    sign = -1.0 if greater_is_better else 1.0
+    for place, (name, logarithmic) in enumerate(panels):
+        left, top = (place % across) * (width + _GAP), 22 + (place // across) * panel + _HEAD
+        _panel(drawing, finite, name, logarithmic, left, left + width, top, axis, sign)
+    told = f"{len(finite)} candidates; the best: {finite[0].told}." if finite else "Every candidate diverged."
+    return alone(drawing.svg("annvil-candidates", f"{axis} against each setting", told))
+
+
+def _legend(drawing: Drawing, diverged: int) -> None:
+    drawing.mark(7, 10, "network", "faint", radius=4)
+    drawing.text(18, 14, "a candidate", "label")
+    x = 36 + text_width("a candidate")
+    drawing.mark(x, 10, "network", "open", radius=5)
+    drawing.text(x + 12, 14, "the best one", "label")
+    if diverged:
+        x += 30 + text_width("the best one")
+        drawing.text(x, 14, f"{diverged} diverged and are not drawn", "note")
+
+
+def _panel(
+    drawing: Drawing, dots: Sequence[Dot], name: str, logarithmic: bool, left: float, right: float, top: float,
+    axis: str, sign: float,
+) -> None:  # fmt: skip
+    bottom = top + _HEIGHT
+    kept = _kept([dot.value for dot in dots], sign)
+    kept += [kept[0] - sign * dots[0].spread] if kept else []
+    positive = bool(kept) and min(kept) > 0
+    y = fit_scale(kept, bottom, top, log=positive and max(kept) > _LOG_FROM * min(kept))
+    start = left + max(y_label_width(y, 5), 40)
+    ticks = y.ticks(5)
+    inner = Frame(Scale(0, 1, start, right - 8), y)
+    for tick, label in zip(ticks, _y_labels(inner), strict=True):
+        drawing.line(start, y(tick), right - 8, y(tick), "grid")
+        drawing.text(start - 7, y(tick) + 4, label, "tick", "end")
+    drawing.text(left, top - 12, axis, "note")
+    places = _along(drawing, dots, name, logarithmic, start, right - 8, top, bottom)
+    for dot, x in reversed(list(zip(dots, places, strict=True))):
+        best = dot is dots[0]
+        at = y(y.clamp(dot.value))
+        if dot.spread:
+            low, high = (y(y.clamp(dot.value + d)) for d in (-dot.spread, dot.spread))
+            drawing.line(x, low, x, high, "guide")
+        drawing.mark(x, at, "network", "open" if best else "faint", dot.told, radius=5 if best else 4)
+
+
+def _y_labels(frame: Frame) -> list[str]:
+    from annvil.plots.scale import log_labels, tick_labels
+
+    ticks = frame.y.ticks(5)
+    return log_labels(ticks) if frame.y.log else tick_labels(ticks)
+
+
+def _kept(values: Sequence[float], sign: float) -> list[float]:
+    """Values that the scale must hold: very bad ones would flatten the rest."""
+    ranked = sorted(sign * value for value in values)
+    if not ranked:
+        return []
+    most = ranked[0] + _USUAL * (ranked[len(ranked) // 2] - ranked[0])
+    return [sign * value for value in ranked if value <= most or most == ranked[0]]
+
+
+def _along(
+    drawing: Drawing, dots: Sequence[Dot], name: str, logarithmic: bool, left: float, right: float, top: float,
+    bottom: float,
+) -> list[float]:  # fmt: skip
+    """Draw the axis of a setting; where each candidate stands on it."""
+    values = [rank + 1 if name == "rank" else dot.settings[name] for rank, dot in enumerate(dots)]
+    distinct = list(dict.fromkeys(map(_word, values)))
+    continuous = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values) and len(distinct) > 6
+    if continuous:
+        logarithmic = logarithmic and min(values) > 0
+        frame = Frame(fit_scale(values, left, right, log=logarithmic, margin=0.03), Scale(0, 1, bottom, top))
+        frame.draw_x(drawing, name, 5)
+        return [frame.x(value) for value in values]
+    order = sorted(distinct, key=_as_number)
+    step = (right - left) / max(len(order), 1)
+    centre = {word: left + step * (place + 0.5) for place, word in enumerate(order)}
+    drawing.line(left, bottom, right, bottom, "axis")
+    for word, x in centre.items():
+        drawing.text(x, bottom + 17, shorten(word, step - 6, 11.5), "tick", "middle", word)
+    drawing.text((left + right) / 2, bottom + 36, name, "axis-title", "middle")
+    return _beside(values, centre, step)
+
+
+def _beside(values: Sequence[Any], centre: Mapping[str, float], step: float) -> list[float]:
+    """Candidates of one value scattered around it, the first in the middle, evenly however many there are."""
+    counts: dict[str, int] = {}
+    places = []
+    for value in values:
+        word = _word(value)
+        turn = counts.get(word, 0)
+        counts[word] = turn + 1
+        share = (0.5 + turn * _GOLDEN) % 1.0 - 0.5
+        places.append(centre[word] + share * max(0.0, min(step - 20, 110.0)))
+    return places
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _as_number(word: str) -> tuple[float, str]:
+    try:
+        return float(word), word
+    except ValueError:
+        return math.inf, word
+
+
+def batch_chart(rows: Sequence[BatchRow], best: BatchRow, score: str, greater_is_better: bool) -> str:
+    """Score, and seconds an epoch, over the batch size, as stand-alone SVG."""
+    drawing = Drawing(WIDE, 2 * (_HEAD + _HEIGHT) + _FOOT + 12)
+    better = "higher is better" if greater_is_better else "lower is better"
+    scores = [(row.batch_size, row.score) for row in rows if math.isfinite(row.score)]
+    times = [(row.batch_size, row.seconds_per_epoch) for row in rows if row.seconds_per_epoch is not None]
+    top = _HEAD
+    sizes = [row.batch_size for row in rows]
+    for points, title, log, cls in (
+        (scores, f"{score} in the given time, {better}", False, "network"),
+        (times, "seconds an epoch, logarithmic", True, "simple"),
+    ):
+        y = fit_scale((value for _, value in points), top + _HEIGHT, top, log=log, margin=0.12)
+        left = max(y_label_width(y), 46)
+        x = Scale(min(sizes) / 1.25, max(sizes) * 1.25, left, WIDE - 12, log=True)
+        frame = Frame(x, y)
+        frame.draw_y(drawing, title)
+        for size in sizes:
+            drawing.line(x(size), top, x(size), frame.bottom, "grid")
+        drawing.line(left, frame.bottom, WIDE - 12, frame.bottom, "axis")
+        for a, b in pairwise(points):
+            drawing.path([frame.point(*a), frame.point(*b)], f"line thin {cls}")
+        for size, value in points:
+            chosen = size == best.batch_size
+            drawing.mark(*frame.point(size, value), cls, "open" if chosen else "", f"{size} rows: {value:.4g}")
+        top += _HEAD + _HEIGHT
+    _sizes_below(drawing, x, sizes, frame.bottom)
+    told = "; ".join(f"{row.batch_size} rows: {score} {row.score:.4g}, {_seconds(row)}" for row in rows)
+    return alone(drawing.svg("annvil-batches", f"{score} and time by batch size", f"{told}. Best: {best.batch_size}."))
+
+
+def _sizes_below(drawing: Drawing, x: Scale, sizes: Sequence[int], bottom: float) -> None:
+    end = -math.inf
+    for size in sizes:
+        half = text_width(str(size), 11.5) / 2
+        if x(size) - half > end + 6:
+            drawing.text(x(size), bottom + 17, str(size), "tick", "middle")
+            end = x(size) + half
+    drawing.text((x.start + x.end) / 2, bottom + 36, "rows in a batch; the ring marks the best score", "note", "middle")
+
+
+def _seconds(row: BatchRow) -> str:
+    return "not one epoch" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.3g} s an epoch"

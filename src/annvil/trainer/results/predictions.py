@@ -1,0 +1,90 @@
+"""A trained network and rows → outputs, labels, probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from annvil.errors import RequestError
+from annvil.trainer.inputs.arrays import as_type, input_tensors, widened
+from annvil.trainer.inputs.targets import Target
+from annvil.training.recipe import Bytes
+
+if TYPE_CHECKING:
+    from annvil.trainer.arguments.train_request import Request
+
+_NUMBERS_AT_ONCE = 1 << 20
+"""Input numbers in one pass of a prediction (assumed: some MB, and tens of MB inside wide networks)."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network with what is needed to call it on a user's rows.
+
+    Attributes
+    ----------
+    network : in evaluation mode
+    target : what its outputs stand for
+    forms : type and shape of one row of each input, as in training
+    byte_inputs : how bytes reach the network, see `annvil.training.Recipe`
+    """
+
+    network: nn.Module
+    target: Target
+    forms: tuple[tuple[torch.dtype, tuple[int, ...]], ...]
+    byte_inputs: Bytes = "fractions"
+
+    @classmethod
+    def of(cls, request: Request, network: nn.Module) -> Predictor:
+        """For a network that was trained as ``request`` asked."""
+        forms = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in request.inputs)
+        return cls(network, request.target, forms, request.recipe.byte_inputs)
+
+    def outputs(self, X: Any) -> Tensor:
+        """Raw outputs, float32, rows first.
+
+        Raises
+        ------
+        RequestError, DataError
+            Where ``X`` is not like the rows that the network learnt from.
+        """
+        inputs = input_tensors(X, self.network)
+        if len(inputs) != len(self.forms):
+            raise RequestError(f"The network learnt from {len(self.forms)} inputs; X has {len(inputs)}.")
+        for number, (tensor, (_, shape)) in enumerate(zip(inputs, self.forms, strict=True)):
+            if tuple(tensor.shape[1:]) != shape:
+                which = "X" if len(inputs) == 1 else f"X[{number}]"
+                raise RequestError(
+                    f"Rows of {which} have shape {tuple(tensor.shape[1:])}; the network learnt from rows of shape "
+                    f"{shape}."
+                )
+        typed = tuple(as_type(tensor, dtype, "X") for tensor, (dtype, _) in zip(inputs, self.forms, strict=True))
+        return run(self.network, typed, self.byte_inputs)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """In the user's terms: labels where there are classes, 0 and 1 for several labels, numbers otherwise."""
+        return self.target.predict(self.outputs(X))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Probabilities ``(rows, classes)``; of several labels, one for each.
+
+        Raises
+        ------
+        RequestError
+            Where what was learnt are no classes.
+        """
+        return self.target.probabilities(self.outputs(X))
+
+
+def run(network: nn.Module, inputs: tuple[Tensor, ...], byte_inputs: Bytes = "fractions") -> Tensor:
+    """Raw outputs for all rows, float32, some rows at a time."""
+    numbers = sum(tensor[:1].numel() for tensor in inputs)
+    rows = max(16, _NUMBERS_AT_ONCE // max(numbers, 1))
+    with torch.no_grad():
+        parts = zip(*(torch.split(tensor, rows) for tensor in inputs), strict=True)
+        return torch.cat([network(*widened(part, byte_inputs)).float() for part in parts])

@@ -1,0 +1,190 @@
+"""What `annvil.train` returns for one network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from annvil.errors import MachineError
+from annvil.trainer.monitoring.health import Health
+from annvil.trainer.results.predictions import Predictor
+
+if TYPE_CHECKING:
+    from annvil.trainer.arguments.metrics import Score
+    from annvil.trainer.arguments.train_request import Request
+    from annvil.trainer.monitoring.health import Watch
+    from annvil.training import Population
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    network : the trained `torch.nn.Module`, in evaluation mode; a copy of its own, beside the user's module, which got
+        the same weights
+    history : by name one value an epoch: "loss" (training, mean over the epoch's steps), "val_loss", every metric
+        ("accuracy", "val_accuracy": with the weights after the epoch, training rows drawn once where there are very
+        many), "learning_rate"
+    best_epoch : the epoch whose weights were kept, counted from 1; 0: the initial weights
+    state : "finished", "stopped early at epoch 31", "stopped at epoch 4 because the budget was over", "diverged at
+        epoch 3: …"
+    score : at the best epoch, on validation rows (on training rows where there are none): the metric that was
+        monitored, else the first one, else the loss
+    seconds : wall clock
+    choices : what the engine chose and why: road, precision, threads
+    notices : sentences on what was chosen from the data, and what is worth knowing
+    health : gradients and activations layer by layer, with sentences on what went wrong; None where nobody looked
+    """
+
+    network: nn.Module = field(repr=False)
+    history: Mapping[str, list[float]] = field(repr=False)
+    best_epoch: int
+    state: str
+    score: float
+    seconds: float
+    choices: Mapping[str, Any] = field(repr=False)
+    notices: tuple[str, ...]
+    health: Health | None = field(repr=False)
+    predictor: Predictor = field(repr=False)
+    monitor: str = field(default="loss", repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        population: Population,
+        place: int,
+        history: Mapping[str, list[float]],
+        watch: Watch | None,
+        seconds: float,
+        because: str = "",
+    ) -> Result:
+        """The result of member ``place``; ``because`` completes the state of a member that was stopped."""
+        state = population.states[place]
+        if state.startswith("stopped at epoch"):
+            state = state.replace("by the listener", "because a callback asked for it")
+            state = f"{state} {because}" if because and "because" not in state else state
+        network = population.network(place)
+        notices = list(request.notices)
+        diverged = state.startswith("diverged")
+        if population.choices.get("road") == "eager" and request.recipe.road != "eager":
+            because = str(population.choices["road_because"]).removeprefix("it ")
+            notices.append(f"Steps are computed eagerly, by PyTorch's autograd, because the network {because}.")
+        if diverged:
+            notices.append(f"Training {state}; try a smaller learning rate, clip_norm=1, or scaled inputs.")
+        best = int(population.best_epochs[place])
+        return cls(
+            network=network,
+            history=history,
+            best_epoch=best,
+            state=state,
+            score=_score(history, best, request.scores, request.monitor),
+            seconds=seconds,
+            choices=dict(population.choices),
+            notices=tuple(notices),
+            health=None if watch is None else watch.health(diverged),
+            predictor=Predictor.of(request, network),
+            monitor=request.monitor,
+        )
+
+    @property
+    def road(self) -> str:
+        """How steps were computed: "recorded", "recorded, one by one" or "eager"."""
+        return str(self.choices.get("road", "recorded"))
+
+    @property
+    def road_because(self) -> str:
+        """Why, in one sentence."""
+        return str(self.choices.get("road_because", ""))
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The labels in the order of the columns of `predict_proba`; empty where there are none."""
+        return self.predictor.target.labels
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """What the network says of rows, in the user's terms.
+
+        Labels as they stood in ``y`` where there are classes; 0 and 1 for several labels at once; class numbers for
+        positions; numbers otherwise, with as many axes as ``y`` had.
+        """
+        return self.predictor.predict(X)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Probabilities, float32 ``(rows, classes)`` in the order of `classes`; of several labels, one for each.
+
+        Raises
+        ------
+        RequestError
+            Where what was learnt are no classes.
+        """
+        return self.predictor.predict_proba(X)
+
+    def outputs(self, X: Any) -> Tensor:
+        """The network's raw outputs, float32, rows first."""
+        return self.predictor.outputs(X)
+
+    def plot(self, path: str | Path | None = None) -> Plot:
+        """Loss and metrics by epoch, the best epoch marked; written to ``path`` as SVG if given. Notebooks show it."""
+        from annvil.trainer.results.charts import history_chart
+
+        plot = Plot(history_chart(self.history, self.best_epoch, self.monitor))
+        if path is not None:
+            plot.save(path)
+        return plot
+
+    def _repr_html_(self) -> str:
+        from annvil.trainer.results.charts import history_chart, summary
+
+        return summary(self.facts(), self.notices, history_chart(self.history, self.best_epoch, self.monitor))
+
+    def facts(self) -> dict[str, str]:
+        """A few facts in words, as notebooks show them."""
+        facts = {"state": self.state, "best epoch": str(self.best_epoch), "score": f"{self.score:.4g}"}
+        facts |= {"seconds": f"{self.seconds:.1f}", "road": self.road}
+        return facts
+
+
+class Plot:
+    """A chart as SVG text; notebooks show it."""
+
+    def __init__(self, svg: str) -> None:
+        self.svg = svg
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a file, which browsers and text processors open.
+
+        Raises
+        ------
+        MachineError
+            Where the file cannot be written.
+        """
+        file = Path(path)
+        try:
+            file.write_text(self.svg, encoding="utf-8")
+        except OSError as error:
+            raise MachineError(f"The chart cannot be written to {file}: {error.strerror}.") from error
+        return file
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return f"<Plot, {len(self.svg)} characters of SVG; save(path) writes it>"
+
+
+def _score(history: Mapping[str, list[float]], best: int, scores: tuple[Score, ...], monitor: str) -> float:
+    """The value of what is looked at first, at the best epoch."""
+    names = [score.name for score in scores]
+    first = monitor if monitor in names else names[0] if names else "loss"
+    values = history.get(f"val_{first}", history.get(first, []))
+    return float(values[best - 1]) if 0 < best <= len(values) else math.nan

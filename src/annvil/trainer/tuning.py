@@ -1,0 +1,234 @@
+"""`tune_batch`: what a batch size costs and what it brings, measured for several in equal time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from annvil.errors import RequestError
+from annvil.text.durations import seconds_of
+from annvil.trainer.arguments.parse_arguments import read_request
+from annvil.trainer.monitoring.callbacks import Callbacks
+from annvil.trainer.monitoring.progress import interruptible
+from annvil.trainer.population.train_many import divide
+from annvil.trainer.results.batch_sizes import LOSS, BatchRow, BatchTrade
+
+if TYPE_CHECKING:
+    from annvil.trainer.arguments.train_request import Request
+    from annvil.trainer.population.folds import Fold
+    from annvil.training.time_budget import InTime
+
+SIZES = tuple(2**power for power in range(4, 13))
+"""Batch sizes that are tried, as far as the rows allow: 16 to 4096 (assumed: beyond lies little but less learning)."""
+
+FEWEST_STEPS = 4
+"""Steps that an epoch must have left for a size to be tried by default (assumed)."""
+
+LEAST_SECONDS = 1.0
+"""For one size by default; where the budget does not give so much to all, only every second, fourth … is tried."""
+
+MOST_EPOCHS = 1000
+"""Of one training by default (assumed: beyond, small tables are only learnt by heart)."""
+
+
+def tune_batch(
+    network: Any,
+    X: Any,
+    y: Any = None,
+    budget: str | float = "60s",
+    batch_sizes: Sequence[int] | None = None,
+    *,
+    validation: Any = None,
+    rates: Sequence[float] = (1.0,),
+    batch_size: int = 32,
+    learning_rate: float | None = None,
+    epochs: int = MOST_EPOCHS,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    loss: str | Callable[..., Any] = "auto",
+    metrics: Any = (),
+    monitor: str = "loss",
+    optimizer: str | None = None,
+    weight_decay: float | None = None,
+    momentum: float | None = None,
+    schedule: str | Callable[[float], float] | None = None,
+    warmup: float | None = None,
+    clip_norm: float | None = None,
+    average: float | None = None,
+    label_smoothing: float | None = None,
+    dropout: float | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    threads: int | Literal["auto"] = "auto",
+    road: Literal["auto", "recorded", "eager"] = "auto",
+    seed: int = 0,
+) -> BatchTrade:
+    """Measure time per epoch, memory and the score reached in equal time for several batch sizes.
+
+    Returns a `BatchTrade`: print it for the table and a sentence of advice, ``.plot()`` it, or hand its ``.settings``
+    to `annvil.train`. Networks are thrown away, and the user's own stays as it was.
+
+    Parameters
+    ----------
+    network, X, y, and all others not named here : as in `annvil.train`
+    budget : for everything, in seconds or as "90s", "2m"; every size (and rate) has an equal part of it
+    batch_sizes : default: powers of two from 16 to 4096, as far as an epoch keeps `FEWEST_STEPS` steps, and fewer of
+        them where the budget would give a size less than `LEAST_SECONDS`
+    batch_size, learning_rate : what is known to work, or the defaults of `annvil.train` (32 and 0.001): the learning
+        rate of other sizes follows from it. With SGD it grows as the batch does (Goyal et al. 2017, arXiv 1706.02677),
+        with the other optimisers with its square root (Malladi et al. 2022, arXiv 2205.10287).
+    rates : factors by which that rate is multiplied; each is tried, for as long, and the best one counts
+    epochs : most that are trained. The schedule is stretched over the epochs that fit into the time.
+    validation : rows to score by: ``(X, y)``, a share, or None for a fifth of the rows
+
+    Raises
+    ------
+    RequestError, DataError
+        As `annvil.train`; for batch sizes and rates that are no positive numbers.
+
+    How long an epoch takes is measured, so results hang on the machine and on what else it does.
+    """
+    seconds = seconds_of(budget)
+    recipe = {
+        "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "schedule": schedule, "warmup": warmup,
+        "clip_norm": clip_norm, "average": average, "precision": precision, "threads": threads, "road": road,
+    }  # fmt: skip
+    settings = {
+        "learning_rate": learning_rate, "weight_decay": weight_decay, "momentum": momentum,
+        "label_smoothing": label_smoothing, "dropout": dropout,
+    }  # fmt: skip
+    request = read_request(
+        network, X, y, validation=validation, sample_weight=sample_weight, class_weight=class_weight, loss=loss,
+        metrics=metrics, monitor=monitor, recipe={name: value for name, value in recipe.items() if value is not None},
+        settings=settings, seed=seed, budget=budget, checkpoint=None, callbacks=Callbacks(), distributed=False,
+        verbose=None, divides=True,
+    )  # fmt: skip
+    (fold,), notices = divide(request, None, None)
+    rates = _positive(rates, "rates")
+    sizes = _sizes(batch_sizes, len(fold.train), seconds / len(rates))
+    return _measure(request, fold, sizes, rates, seconds, notices)
+
+
+def _positive(values: Sequence[float], name: str) -> list[float]:
+    if not isinstance(values, Sequence) or not values or not all(_is_positive(value) for value in values):
+        raise RequestError(f"{name} must be a list of positive numbers; got {values!r}.")
+    return [float(value) for value in values]
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and 0 < float(value) < math.inf
+
+
+def _sizes(asked: Sequence[int] | None, n_rows: int, seconds: float) -> list[int]:
+    """The batch sizes in ascending order; none larger than the training rows."""
+    if asked is not None:
+        whole = isinstance(asked, Sequence | np.ndarray) and len(asked) > 0
+        if not whole or not all(_is_positive(size) and float(size).is_integer() for size in asked):
+            raise RequestError(f"batch_sizes must be a list of whole numbers of at least 1; got {asked!r}.")
+        return sorted({min(int(size), n_rows) for size in asked})
+    fitting = [size for size in SIZES if size * FEWEST_STEPS <= n_rows] or [max(1, n_rows // FEWEST_STEPS)]
+    step = 1
+    while len(fitting[::step]) > 2 and seconds / len(fitting[::step]) < LEAST_SECONDS:
+        step *= 2
+    return fitting[::step]
+
+
+def scaled_rate(learning_rate: float, of: int, to: int, optimizer: str) -> float:
+    """The learning rate for batches of ``to`` rows where ``learning_rate`` served for batches of ``of``."""
+    ratio = to / of
+    return learning_rate * (ratio if optimizer == "sgd" else math.sqrt(ratio))
+
+
+def _measure(
+    request: Request, fold: Fold, sizes: Sequence[int], rates: Sequence[float], seconds: float, notices: list[str]
+) -> BatchTrade:
+    from annvil.training.time_budget import resident_bytes
+
+    stop: list[bool] = []
+    _warm_up(request, fold, sizes[0])
+    base_bytes = resident_bytes()
+    end = request.asked_seconds + seconds
+    each = max(0.0, end - time.monotonic()) / (len(sizes) * len(rates))
+    rows: list[BatchRow] = []
+    with interruptible(lambda: stop.append(True)):
+        for size in sizes:  # ascending: what memory a smaller one leaves behind, a larger one needs as well
+            if stop:
+                notices.append("Ctrl-C ended the measurement early: larger batch sizes were not tried.")
+                break
+            tried = [_row(request, fold, _train(request, fold, size, rate, each, base_bytes, stop)) for rate in rates]
+            rows.append(_best_of(tried, request))
+    score = request.monitored or next(iter(request.scores), None)
+    name, greater = (LOSS, False) if score is None else (score.name, score.greater_is_better)
+    constant = request.recipe.schedule == "constant"
+    return BatchTrade(rows, each, name, greater, (*request.notices, *notices), constant)
+
+
+def _warm_up(request: Request, fold: Fold, size: int) -> None:
+    """Libraries are loaded and threads are started, so that the first size is not charged for them."""
+    _row(request, fold, _train(request, fold, size, 1.0, 0.0, None, [True]))
+
+
+def _train(
+    request: Request, fold: Fold, size: int, rate: float, seconds: float, base_bytes: int | None, stop: list[bool]
+) -> InTime:
+    from annvil.training.time_budget import train_in_time
+
+    recipe = replace(request.recipe, batch_size=size)
+    known = float(request.settings["learning_rate"] or 1e-3)
+    learning_rate = rate * scaled_rate(known, request.recipe.batch_size, size, recipe.optimizer)
+    member = request.member(train=fold.train, validation=fold.validation, learning_rate=float(f"{learning_rate:.4g}"))
+    return train_in_time(
+        lambda member: request.source.build({}, member.seed),
+        request.inputs,
+        request.targets,
+        member,
+        recipe,
+        request.engine_loss,
+        seconds,
+        weights=request.weights,
+        base_bytes=base_bytes,
+        interrupted=lambda: bool(stop),
+        metric=request.metric if request.monitored else None,
+    )
+
+
+def _row(request: Request, fold: Fold, found: InTime) -> BatchRow:
+    population = found.population
+    loss = float(population.validation_loss[0])
+    score = request.monitored or next(iter(request.scores), None)
+    value = loss
+    if score is not None and math.isfinite(loss):
+        outputs = population.predict(request.inputs, fold.validation)[0]
+        value = score.compute(outputs, request.targets[torch.from_numpy(fold.validation)])
+    return BatchRow(
+        batch_size=found.recipe.batch_size,
+        learning_rate=found.member.learning_rate,
+        seconds_per_epoch=found.seconds_per_epoch,
+        samples_per_second=found.samples_per_second,
+        peak_memory_bytes=found.peak_bytes,
+        epochs_reached=found.epochs,
+        val_loss=loss,
+        best_epoch=int(population.best_epochs[0]),
+        score=value,
+    )
+
+
+def _best_of(tried: Sequence[BatchRow], request: Request) -> BatchRow:
+    """The rate that counts; speed and memory hang on no rate, so theirs are those of all trainings together."""
+    score = request.monitored or next(iter(request.scores), None)
+    sign = 1.0 if score is not None and score.greater_is_better else -1.0
+    best = max(tried, key=lambda row: sign * row.score if math.isfinite(row.score) else -math.inf)
+    times = [row.seconds_per_epoch for row in tried if row.seconds_per_epoch is not None]
+    peaks = [row.peak_memory_bytes for row in tried if row.peak_memory_bytes is not None]
+    speeds = [row.samples_per_second for row in tried if row.samples_per_second is not None]
+    return replace(
+        best,
+        seconds_per_epoch=min(times, default=None),
+        samples_per_second=max(speeds, default=None),
+        peak_memory_bytes=max(peaks, default=None),
+    )

@@ -1,0 +1,148 @@
+"""Steps that PyTorch's autograd computes anew every time, for networks that cannot be recorded or gain nothing by it.
+
+The parameters of such a network are windows into the pack's flat array, their gradients windows into its flat gradient,
+and its buffers windows into the pack's buffers. So everything around the step (batches, optimiser, averages,
+checkpoints, what is kept) is what recorded networks have.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from annvil.training.compat.dropout_noise import begin
+
+if TYPE_CHECKING:
+    from annvil.training.loop.job import Job
+
+
+class OwnNetwork:
+    """The network of a pack's only member. What it notes in its own Python attributes lives as long as the pack."""
+
+    def __init__(self) -> None:
+        self._network: nn.Module | None = None
+        self._windows: Windows | None = None
+        self._buffers: list[tuple[nn.Module, str, str]] = []
+
+    def on(self, windows: Windows) -> nn.Module:
+        """The network computing with these windows."""
+        if self._network is None:
+            self._network = copy.deepcopy(windows.job.network).float()
+            self._buffers = _places_of_buffers(self._network)
+        if self._windows is not windows:
+            windows.attach(self._network, self._buffers)
+            self._network.train(windows.trains)
+            self._windows = windows
+        return self._network
+
+    def keep_buffers(self) -> None:
+        """Bring home buffers that the network replaced instead of changing them."""
+        assert self._windows is not None
+        for module, last, name in self._buffers:
+            window, now = self._windows.buffers[name], module._buffers[last]
+            if now is not window and now is not None:
+                window.copy_(now)
+                module._buffers[last] = window
+
+
+def _places_of_buffers(network: nn.Module) -> list[tuple[nn.Module, str, str]]:
+    """Module, name there, and name in the layout of every buffer; one that several modules share has one name."""
+    names = {id(tensor): name for name, tensor in network.named_buffers()}
+    return [
+        (module, last, names[id(tensor)])
+        for module in network.modules()
+        for last, tensor in module._buffers.items()
+        if tensor is not None
+    ]
+
+
+class Windows:
+    """Where a network's parameters, gradients and buffers lie while it computes a step."""
+
+    def __init__(
+        self, job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor], gradients: Sequence[Tensor]
+    ) -> None:
+        self.job = job
+        self.trains = bool(gradients)
+        self.gradients = list(gradients)
+        self.buffers = dict(zip(job.layout.buffers, buffers, strict=True))
+        self._parameters = list(parameters)
+
+    def attach(self, network: nn.Module, places: Sequence[tuple[nn.Module, str, str]]) -> None:
+        """Let the network look through the windows."""
+        own = dict(network.named_parameters())
+        for place, name in enumerate(self.job.layout.names):
+            own[name].data = self._parameters[place]
+            own[name].grad = self.gradients[place] if self.trains else None
+        for name, window in self.buffers.items():
+            if name in own:  # a parameter that is not trained
+                own[name].data = window
+        for module, last, name in places:
+            module._buffers[last] = self.buffers[name]
+
+
+class EagerStep:
+    """``run()`` computes one member's loss and, where there are windows for them, its gradients and new buffers."""
+
+    def __init__(
+        self,
+        own: OwnNetwork,
+        windows: Windows,
+        rows: Sequence[Tensor],
+        prepared: Sequence[Tensor],
+        losses: Tensor,
+    ) -> None:
+        self._own, self._windows = own, windows
+        self._rows, self._prepared, self._losses = list(rows), list(prepared), losses
+
+    def run(self) -> None:
+        """One pass; may be called under ``torch.no_grad()``."""
+        windows, job = self._windows, self._windows.job
+        network = self._own.on(windows)
+        begin(network)
+        with torch.set_grad_enabled(windows.trains), torch.autocast("cpu", torch.bfloat16, enabled=job.bfloat16):
+            loss = job.loss.value(network(*job.widened(self._rows)), *self._prepared)
+        if windows.trains:
+            torch._foreach_zero_(windows.gradients)
+            loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            self._losses.copy_(loss.detach())
+            self._own.keep_buffers()
+
+
+class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the operations under it and their work, in the measure of `annvil.training.graph.nodes.Trace.work`."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.work = 0.0
+        self.names: set[str] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keeps PyTorch from importing its compiler (one to two seconds), which has no part in this."""
+        return False
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        results = op(*args, **(kwargs or {}))
+        self.names.add(op._opname)
+        result = results[0] if isinstance(results, list | tuple) and results else results
+        if isinstance(result, Tensor):
+            self.work += result.numel() * _work_of_one(op._opname, args)
+        return results
+
+
+def _work_of_one(name: str, args: Any) -> float:
+    """Multiplications for one number of the result; ten stand for any other operation (see `Trace.work`)."""
+    if name in ("mm", "bmm", "addmm", "baddbmm"):
+        return float(args[-1].shape[-2])
+    if "convolution" in name:
+        return float(args[1].numel() / len(args[1]))
+    if name == "mkldnn_rnn_layer":  # four gates from the input and from the state
+        return float(4 * (args[1].shape[-1] + args[2].shape[-1]))
+    return 10.0

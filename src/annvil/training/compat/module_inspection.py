@@ -1,0 +1,173 @@
+"""What a network does while it computes, seen once on a few rows before it is trained."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from annvil.errors import RequestError
+from annvil.training.compat.dropout_noise import begin
+from annvil.training.compat.eager import Meter
+from annvil.training.loop.job import Job
+from annvil.training.system import random_state as chance
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network did while it computed one training step on a few rows."""
+
+    prints: bool
+    changes: str  # the attribute that it changed, or ""
+    draws: bool  # from a generator that the process shares
+    draws_elsewhere: bool  # from Python's or NumPy's: nothing that a recording could repeat
+    reads: str  # by which function it read values, or ""
+    sparse: bool
+    mixes_rows: bool  # what it says of a row hangs on the other rows of the batch
+    convolves: bool
+    recurs: bool
+    work_of_row: float  # in the measure of `Trace.work`
+
+    @property
+    def needs_autograd(self) -> str:
+        """Why it cannot be recorded, as the end of a sentence about it, or ""."""
+        if self.prints:
+            return "it prints while it computes"
+        if self.changes:
+            return f"it changes its own attribute {self.changes} while it computes, which checkpoints do not hold"
+        if self.draws_elsewhere:
+            return "it draws random numbers from Python or NumPy"
+        if self.reads:
+            return f"it reads values while it computes ({self.reads})"
+        return "its gradients are sparse" if self.sparse else ""
+
+    @property
+    def trains_alone(self) -> str:
+        """Why members are trained one after another though they can be recorded, likewise."""
+        if self.draws:
+            return "it draws random numbers, from a generator that members cannot share"
+        if self.recurs:
+            return "its recurrent layers have no form for many members at once"
+        return "convolutions of many members at once are slower than one after another" if self.convolves else ""
+
+
+def watch(job: Job, most_rows: int) -> Seen:
+    """Let a copy of the network compute one training step on a few rows, and look.
+
+    The rows are some of all rows, not of a member's: what is chosen for members may not hang on who else is there.
+    """
+    network = copy.deepcopy(job.network).train()
+    n_rows = len(job.targets)
+    rows = torch.linspace(0, n_rows - 1, min(most_rows, n_rows)).long()
+    inputs = job.widened([tensor[rows] for tensor in job.inputs])
+    prepared = job.loss.buffers(1, len(rows))
+    weights = torch.full((1, len(rows)), 1 / len(rows))
+    job.loss.fill(prepared, job.targets[rows].unsqueeze(0), weights, None)
+    before, reader, meter, printed = _attributes(network), _Reader(), Meter(), io.StringIO()
+    with chance.seeded(1):
+        fresh = chance.fingerprint()
+        with redirect_stdout(printed), reader, meter:
+            loss = _loss(job, network, inputs, [tensor[0] for tensor in prepared])
+        after = chance.fingerprint()
+    changed = [name for name, value in _attributes(network).items() if before.get(name) != value]
+    return Seen(
+        prints=bool(printed.getvalue()),
+        changes=changed[0] if changed else "",
+        draws=after[0] != fresh[0],
+        draws_elsewhere=after[1:] != fresh[1:],
+        reads=reader.read,
+        sparse=_has_sparse_gradient(network, loss),
+        mixes_rows=_mixes_rows(job, inputs),
+        convolves=any("convolution" in name for name in meter.names),
+        recurs=any(isinstance(module, nn.RNNBase) for module in network.modules()),
+        work_of_row=3 * meter.work / len(rows),  # backward takes about twice what forward does
+    )
+
+
+def _loss(job: Job, network: nn.Module, inputs: Sequence[Tensor], prepared: Sequence[Tensor]) -> Tensor:
+    begin(network)
+    try:
+        return job.loss.value(network(*inputs), *prepared)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        name, reason, rows = type(job.given).__name__, str(error).splitlines()[0], len(inputs[0])
+        raise RequestError(
+            f"{name} cannot be trained on a batch of {rows} {'row' if rows == 1 else 'rows'}: {reason}."
+        ) from error
+
+
+def _has_sparse_gradient(network: nn.Module, loss: Tensor) -> bool:
+    if not loss.requires_grad:
+        raise RequestError(
+            "The loss does not follow from the network's weights by operations that can be differentiated; "
+            "look for .detach(), argmax, rounding or torch.no_grad() in the network and the loss."
+        )
+    loss.backward()  # type: ignore[no-untyped-call]
+    return any(value.grad is not None and value.grad.layout != torch.strided for value in network.parameters())
+
+
+def _mixes_rows(job: Job, inputs: Sequence[Tensor]) -> bool:
+    """Whether the outputs for the first row change when the other rows do."""
+    network = copy.deepcopy(job.network).train()
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+        return True
+    if len(inputs[0]) < 2:
+        return False
+    outputs = []
+    for batch in (inputs, [tensor[:1].expand(len(tensor), *tensor.shape[1:]).contiguous() for tensor in inputs]):
+        with torch.no_grad(), chance.seeded(1), redirect_stdout(io.StringIO()):
+            begin(network)
+            outputs.append(copy.deepcopy(network)(*batch)[0].float())
+    one, other = outputs
+    # Another order of sums changes the last bits only; a mean over the rows, much more.
+    return bool((one - other).abs().max() > 1e-3 * (one.abs().max() + 1e-6))
+
+
+class _Reader(TorchFunctionMode):
+    """Notices values that leave PyTorch by a way that a recording does not see."""
+
+    read = ""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _READERS:
+            self.read = f"Tensor.{function.__name__}"
+        return function(*args, **(kwargs or {}))
+
+
+_READERS = (Tensor.numpy, Tensor.tolist, Tensor.__array__)
+
+
+def _attributes(network: nn.Module) -> dict[str, Any]:
+    """What the modules note outside their parameters and buffers, so that two looks can be compared."""
+    return dict(_noted(network))
+
+
+def _noted(network: nn.Module) -> Iterator[tuple[str, Any]]:
+    for path, module in network.named_modules():
+        for name, value in vars(module).items():
+            if name not in _OWN_TO_PYTORCH:
+                yield f"{path}.{name}".lstrip("."), _content(value, 3)
+
+
+_OWN_TO_PYTORCH = {"_parameters", "_buffers", "_modules", "training", "calls"}
+
+
+def _content(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        return (type(value), repr(value))
+    if isinstance(value, Tensor):
+        return id(value), value._version
+    if isinstance(value, dict) and depth:
+        return [(repr(key), _content(item, depth - 1)) for key, item in value.items()]
+    if isinstance(value, list | tuple | set | frozenset) and depth:
+        return [_content(item, depth - 1) for item in value]
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return id(value)

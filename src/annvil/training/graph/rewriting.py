@@ -1,0 +1,194 @@
+"""The same step by cheaper operations: passes over a recorded graph.
+
+A pass takes a `Trace` and returns another that computes the same. Those of `improved` change no result; what is rounded
+is a matter of `annvil.training.graph.precision`, and how that is done best of `annvil.training.graph.lowering`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace as with_changes
+from functools import partial
+from typing import Any
+
+import torch
+
+from annvil.training.graph.nodes import Form, Node, Trace, aten, live_nodes, nodes_in, replace
+
+
+def improved(recorded: Trace) -> Trace:
+    """The same graph with pooling before ReLU, and operations on images that lie alike."""
+    return laid_alike(pooled_first(recorded))
+
+
+class Rebuilding:
+    """A copy of a graph in the making: old nodes in their order, with others put in between or in their place."""
+
+    def __init__(self) -> None:
+        self.now: dict[int, Node] = {}  # old node → its counterpart
+        self._nodes: list[Node] = []
+        self._order = 0.0
+
+    def at(self, old: Node) -> None:
+        """What is added from now on stands where ``old`` stood."""
+        self._order = old.order
+
+    def add(self, node: Node) -> Node:
+        """Put a new node, whose needs are there, into the copy."""
+        node.order = self._order
+        self._nodes.append(node)
+        return node
+
+    def call(self, op: Any, form: Form, *args: Any, **kwargs: Any) -> Node:
+        """A new operation."""
+        return self.add(Node(form, op=op, args=args, kwargs=kwargs))
+
+    def copy(self, old: Node) -> Node:
+        """The counterpart of an old node, its needs replaced by theirs."""
+        args, kwargs = replace((old.args, old.kwargs), Node, lambda node: self.now[id(node)])
+        base = None if old.base is None else self.now[id(old.base)]
+        source = None if old.source is None else self.now[id(old.source)]
+        if base is not None and base.base is not None:
+            assert base.form.covers(base.base.form), "what others look into can only be seen as another type"
+            base = base.base
+        new = self.now[id(old)] = self.add(with_changes(old, args=args, kwargs=kwargs, base=base, source=source))
+        return new
+
+    def drop(self, new: Node) -> None:
+        """Take back what was added last."""
+        self._nodes.remove(new)
+
+    def result(self, outputs: Sequence[Node]) -> Trace:
+        """The graph that computes ``outputs``, new nodes."""
+        return Trace(live_nodes(self._nodes, outputs), list(outputs))
+
+
+def users(recorded: Trace) -> dict[int, list[Node]]:
+    """Who looks into a node's memory: operations, results and, as themselves, outputs of the graph."""
+    found: dict[int, list[Node]] = {}
+    for node in recorded.nodes:
+        for needed in nodes_in((node.args, node.kwargs)):
+            found.setdefault(id(needed.root), []).append(node)
+        if node.source is not None:
+            found.setdefault(id(node.source), []).append(node)
+    for node in recorded.outputs:
+        found.setdefault(id(node.root), []).append(node)
+    return found
+
+
+def pooled_first(recorded: Trace) -> Trace:
+    """``max_pool(relu(x))`` as ``relu(max_pool(x))``, forward and backward: ReLU then has a quarter of the numbers.
+
+    Exact: ReLU never decreases, so it maps the largest to the largest; where that is positive, the same place holds it
+    before and after, and where it is not, the gradient is 0.
+    """
+    using = users(recorded)
+    found = [pattern for node in recorded.nodes if (pattern := _find_pool(node, using)) is not None]
+    if not found:
+        return recorded
+    relus = {id(pattern.relu) for pattern in found}
+    pools = {id(pattern.pooled): pattern for pattern in found}
+    backs = {id(pattern.backward): pattern for pattern in found if pattern.backward is not None}
+    masks = {id(pattern.mask): pattern for pattern in found if pattern.mask is not None}
+    new = Rebuilding()
+    for node in recorded.nodes:
+        new.at(node)
+        if id(node) in relus:
+            new.now[id(node)] = new.now[id(node.args[0])]  # for the pool alone; nobody else looks
+        elif id(node) in pools:
+            pooled = new.copy(node)
+            new.now[id(node)] = new.call(aten.clamp_min.default, node.form, pooled, 0)
+        elif id(node) in backs:
+            pattern = backs[id(node)]
+            grad, rest = node.args[0], node.args[2:]
+            kept = new.now[id(pattern.pooled)]
+            masked = new.call(aten.threshold_backward.default, grad.form, new.now[id(grad)], kept, 0)
+            args = replace(rest, Node, lambda n: new.now[id(n)])
+            new.now[id(node)] = new.call(node.op, node.form, masked, new.now[id(pattern.relu)], *args)
+        elif id(node) in masks:
+            new.now[id(node)] = new.now[id(masks[id(node)].backward)]
+        else:
+            new.copy(node)
+    return new.result([new.now[id(node)] for node in recorded.outputs])
+
+
+class _Pool:
+    """A pooling of a ReLU that nobody else looks at, and its gradient if there is one."""
+
+    def __init__(self, relu: Node, pooled: Node, backward: Node | None, mask: Node | None) -> None:
+        self.relu, self.pooled, self.backward, self.mask = relu, pooled, backward, mask
+
+
+def _find_pool(pooled: Node, using: dict[int, list[Node]]) -> _Pool | None:
+    source = pooled.source
+    if source is None or pooled.position != 0 or source.op is not aten.max_pool2d_with_indices.default:
+        return None
+    relu = source.args[0]
+    if relu.op is not aten.clamp_min.default or relu.args[1] != 0 or relu.args[0].base is not None:
+        return None
+    others = [node for node in using[id(relu)] if node is not source]
+    if not others:
+        return _Pool(relu, pooled, None, None)
+    if len(others) != 2:
+        return None
+    back, mask = sorted(others, key=lambda node: node.order)
+    fits = back.op is aten.max_pool2d_with_indices_backward.default and back.args[1] is relu
+    fits = fits and mask.op is aten.threshold_backward.default and mask.args == (back, relu, 0)
+    if not fits or using[id(back)] != [mask] or back.args[-1].source is not source:
+        return None
+    return _Pool(relu, pooled, back, mask)
+
+
+def laid_alike(recorded: Trace) -> Trace:
+    """Images copied to channels last where an operation meets some with their channels first beside others.
+
+    That happens to the gradient of a flattened image. A copy costs 0.1 ms for 128 × 64 × 7 × 7, where the gradients of
+    ReLU and pooling take 6 ms longer if they meet both (measured).
+    """
+    must_lie_so = {id(node) for node in recorded.outputs} | {id(node.base) for node in recorded.nodes}
+    new = Rebuilding()
+    lies: dict[int, Form] = {}  # old node → how its counterpart lies
+
+    for node in recorded.nodes:
+        new.at(node)
+        copied = new.copy(node)
+        lies[id(node)] = node.form
+        images = _images(node)
+        if not images or not any(is_channels_last(lies[id(image)]) for image in images):
+            continue
+        first = {id(image) for image in images if not is_channels_last(lies[id(image)])}
+        if not first:
+            continue
+        new.drop(copied)
+        last = new.now | {key: _to_channels_last(new, new.now[key]) for key in first}
+        args = replace(node.args, Node, partial(_looked_up, last))
+        form = node.form
+        if id(node) not in must_lie_so:  # a view addresses its base by strides of its own
+            form = lies[id(node)] = Form.channels_last(form.shape, form.dtype)
+        new.now[id(node)] = new.call(node.op, form, *args, **node.kwargs)
+    return new.result([new.now[id(node)] for node in recorded.outputs])
+
+
+def _looked_up(now: dict[int, Node], node: Node) -> Node:
+    return now[id(node)]
+
+
+def _images(node: Node) -> list[Node]:
+    """The arguments of an operation that should lie alike: all of one shape with four axes."""
+    if node.op is aten.max_pool2d_with_indices_backward.default:
+        return [node.args[0], node.args[-1]]
+    if node.op is None or torch.Tag.pointwise not in node.op.tags or len(node.form.shape) != 4:
+        return []
+    return [other for other in nodes_in(node.args) if other.form.shape == node.form.shape]
+
+
+def is_channels_last(form: Form) -> bool:
+    """Whether these are images, with a channel beside the other in memory."""
+    if len(form.shape) != 4:
+        return False
+    return form.stride == Form.channels_last(form.shape, form.dtype).stride
+
+
+def _to_channels_last(new: Rebuilding, image: Node) -> Node:
+    form = Form.channels_last(image.form.shape, image.form.dtype)
+    return new.call(aten.clone.default, form, image)

@@ -1,0 +1,1 @@
+"""The loop: members in packs, packs among workers, epoch after epoch."""

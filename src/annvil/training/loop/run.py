@@ -1,0 +1,303 @@
+"""A population while it trains: epoch after epoch, who goes on, what is kept."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from annvil.errors import RequestError
+from annvil.tasks.task import FloatArray
+from annvil.training.loop.checkpoint import Checkpoint, Saved, to_numbers, to_texts
+from annvil.training.loop.history import Record, halve
+from annvil.training.loop.job import Job, probe
+from annvil.training.loop.pack import Manner, Pack
+from annvil.training.loop.packing import SIDE_BY_SIDE, cut, waves
+from annvil.training.loop.snapshot import LookNow, Now, measure
+from annvil.training.loop.workers import Crew, Pool, at_work
+from annvil.training.optimizers.muon import is_wide, matrices_of
+from annvil.training.population import Population
+from annvil.training.recipe import Listener, Metric, Progress
+from annvil.training.system import hardware as machine
+from annvil.training.system.distributed import ALONE, Distributed
+from annvil.training.system.memory import available_bytes
+
+ROUND_WORK = 3e10
+"""Work (`Trace.work`) between two questions whether to stop: about half a second on one core (measured)."""
+
+Tell = Callable[[Progress], None]
+
+
+class Run:
+    """A population half way.
+
+    Members train in waves, one after another, where the memory does not hold all of them at once; ``epoch`` counts the
+    finished epochs of the present wave. Of several processes, the first judges, hears the caller's functions and tells
+    the others.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        initial: tuple[list[Tensor], list[Tensor]],
+        workers: int,
+        listener: Listener | None = None,
+        metric: Metric | None = None,
+        together: Distributed = ALONE,
+        saved: Saved | None = None,
+    ) -> None:
+        """``initial`` are all members' weights and buffers, stacked; ``saved`` is where to go on."""
+        if job.recipe.monitor == "metric" and metric is None:
+            raise RequestError("Recipe: monitor='metric' needs a metric to be given to train_population.")
+        if together.world > 1 and job.moving and not job.eager:
+            name = job.layout.buffers[job.moving[0]]
+            raise RequestError(
+                f"{type(job.given).__name__} changes its buffer {name!r} with every batch, and of several processes "
+                "each would know only its own rows: train in one process, or without such a layer."
+            )
+        self.job, self._listener, self._metric, self._together = job, listener, metric, together
+        # Sums between processes must come in the same order in each of them, so one worker asks for all.
+        self.workers = workers if together.world == 1 else 1
+        self.records = [Record() for _ in job.members]
+        self.epoch = 0
+        self.cut_short = False
+        halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
+        self._halvings = halvings - {job.recipe.epochs}  # after the last epoch nobody is spared any work
+        self._manner = self._choose_manner(None if saved is None else saved.facts)
+        self.crew = Crew(job, self._manner, *initial, self.workers)
+        if saved is None:
+            self._start()
+        else:
+            self._go_on_from(saved)
+
+    def _choose_manner(self, facts: dict[str, Any] | None) -> Manner:
+        job = self.job
+        matrices = matrices_of(job.network, job.layout) if job.recipe.optimizer == "muon" else ()
+        bfloat16_muon = job.recipe.precision == "bfloat16"
+        if facts is not None:
+            bfloat16_muon = facts["bfloat16_muon"]
+        elif job.recipe.precision == "auto" and is_wide(job.layout, matrices):
+            bfloat16_muon = self._together.ask_first(machine.bfloat16_pays)
+        side_by_side = self.workers > 1 and len(job.members) == 1
+        return Manner(matrices, bfloat16_muon, self._listener is not None, self._together, side_by_side)
+
+    def _start(self) -> None:
+        """Put all members into packs, and the packs into waves."""
+        packs = cut(self.job, range(len(self.job.members)), SIDE_BY_SIDE)
+        room = float(self._together.agreed(np.array(available_bytes())))
+        first, *self._waiting = waves(self.job, packs, room)  # packs of the waves to come
+        self._waves = 1 + len(self._waiting)
+        self.crew.fill(first)
+
+    def _go_on_from(self, saved: Saved) -> None:
+        self.epoch = saved.facts["epoch"]
+        self._waiting, self._waves = saved.facts["waiting"], saved.facts["waves"]
+        self.records = [Record(**to_numbers(values)) for values in saved.facts["records"]]
+        self.crew.set_state(saved.tensors, saved.facts["packs"])
+
+    def train(self, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
+        """All epochs of all waves, or until ``should_stop`` says so."""
+        if not self._together.is_first:
+            checkpoint, tell = Checkpoint(None, ""), _nobody
+        should_stop = partial(self._together.ask_first, should_stop)
+        with at_work(self.workers) as pool:
+            self._train_wave(pool, should_stop, tell, checkpoint)
+            while self._waiting and not self.cut_short:
+                self._next_wave()
+                self._train_wave(pool, should_stop, tell, checkpoint)
+            checkpoint.save(self.saved())
+            if self.cut_short and self.epoch == 0:
+                self._judge(*self._losses(pool), partly=True)
+        self._end_wave()
+        for number in self._numbers_waiting():
+            self.records[number].state = "stopped at epoch 0: its turn had not come"
+
+    def _train_wave(self, pool: Pool, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
+        """All epochs, or until nobody trains any more or ``should_stop`` says so."""
+        while self.epoch < self.job.recipe.epochs and self._training():
+            if not self._one_epoch(pool, should_stop, checkpoint):
+                self.cut_short = True
+                break
+            progress = self._judge(*self._losses(pool))
+            if self.epoch in self._halvings:
+                self._halve()
+            self._let_listener_look(replace(progress, active=len(self._training())))
+            self.crew.let_go(lambda number: self.records[number].trains)
+            if checkpoint.due:
+                checkpoint.save(self.saved())
+            tell(replace(progress, active=len(self._training())))
+            if self._training() and self.epoch < self.job.recipe.epochs and should_stop():
+                self.cut_short = True
+                break
+
+    def _training(self) -> list[int]:
+        """The members of the present wave that go on."""
+        return [number for pack in self.crew.packs for number in pack.numbers if self.records[number].trains]
+
+    def _numbers_waiting(self) -> list[int]:
+        return [number for wave in self._waiting for pack in wave for number in pack]
+
+    def _end_wave(self) -> None:
+        for number in self._training():
+            self.records[number].state = f"stopped at epoch {self.epoch}" if self.cut_short else "finished"
+
+    def _next_wave(self) -> None:
+        self._end_wave()
+        self.crew.dismiss()
+        self.epoch = 0
+        self.crew.fill(self._waiting.pop(0))
+
+    def _halve(self) -> None:
+        present = sorted(number for pack in self.crew.packs for number in pack.numbers)
+        members, records = [self.job.members[n] for n in present], [self.records[n] for n in present]
+        halve(members, records, self.epoch, self.job.recipe.monitor)
+
+    def _let_listener_look(self, progress: Progress) -> None:
+        """The listener, if there is one, hears of the epoch and may stop members."""
+        if self._listener is None:
+            return
+        states: bytes | None = None
+        if self._together.is_first:
+            look = LookNow(self._now(), self.records, self._training(), self.epoch)
+            if self._listener.on_epoch(progress, look):
+                for number in look.training:
+                    look.stop(number)
+                for number in self._numbers_waiting():
+                    self.records[number].state = "stopped at epoch 0 by the listener"
+            states = json.dumps([record.state for record in self.records]).encode()
+        told = self._together.bytes_from_first(states)
+        for record, state in zip(self.records, json.loads(told or b"[]"), strict=True):
+            record.state = state
+        if not any(self.records[number].trains for number in self._numbers_waiting()):
+            self._waiting = []
+
+    @cached_property
+    def _computes(self) -> nn.Module | None:
+        """What computes the outputs that are measured: copied once, unless the network may note something in itself."""
+        return None if self.job.eager else copy.deepcopy(self.job.network).eval()
+
+    def _now(self) -> Now:
+        return Now(self.job, self.records, self.crew)
+
+    def _one_epoch(self, pool: Pool, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
+        """What is left of one pass over the training rows; False when it was cut short."""
+        self.crew.each(pool, lambda pack: pack.begin_epoch(self.epoch))
+        rounds = self._rounds()
+        for number in range(1, rounds + 1):
+            self.crew.each(pool, partial(self._go_on, number / rounds))
+            if number < rounds:
+                if checkpoint.due:
+                    checkpoint.save(self.saved())
+                if should_stop():
+                    return False
+        return True
+
+    def _go_on(self, share: float, pack: Pack) -> None:
+        pack.run_steps(self.epoch, math.ceil(pack.shape.steps * share - 1e-9))
+
+    def _rounds(self) -> int:
+        work = sum(pack.shape.steps * len(pack.numbers) * probe(self.job, pack.shape).work for pack in self.crew.packs)
+        wanted = math.ceil(work / self.workers / ROUND_WORK)
+        return max(1, min(wanted, max(pack.shape.steps for pack in self.crew.packs)))
+
+    def _losses(self, pool: Pool) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Training and validation losses and the metric of all members, NaN for those that do not train."""
+        train, validation, metric = (np.full(len(self.records), np.nan) for _ in range(3))
+        for pack, losses in zip(self.crew.packs, self.crew.each(pool, Pack.validate), strict=True):
+            validation[pack.numbers] = losses
+            train[pack.numbers] = pack.mean_losses()
+            if self._metric is not None and self._together.is_first:
+                training = [number for number in pack.numbers if self.records[number].trains]
+                metric[training] = measure(self._metric, self._now(), self.job, training, self._computes)
+        train, validation, metric = self._together.agreed(np.stack([train, validation, metric]))
+        return train, validation, metric
+
+    def _judge(self, train: FloatArray, validation: FloatArray, metric: FloatArray, partly: bool = False) -> Progress:
+        """Note every member's losses and keep the weights that are its best; a diverged one goes on unheard.
+
+        ``partly``: the first epoch was cut short; what there is counts as epoch 0.
+        """
+        self.epoch += 0 if partly else 1
+        for pack in self.crew.packs:
+            better = []
+            for place, number in enumerate(pack.numbers):
+                record = self.records[number]
+                if not record.trains:
+                    train[number] = validation[number] = metric[number] = np.nan
+                    continue
+                validates = len(self.job.members[number].validation) > 0
+                losses = float(train[number]), float(validation[number])
+                if record.judge(self.epoch, *losses, validates, self.job.recipe, float(metric[number])):
+                    better.append(place)
+            if better:
+                pack.keep_best(better)
+            if not partly:
+                pack.end_epoch()
+        notice = f"Wave {self._waves - len(self._waiting)} of {self._waves}." if self._waves > 1 else ""
+        epochs, active = self.job.recipe.epochs, len(self._training())
+        return Progress(self.epoch, epochs, active, train, validation, notice, metric)
+
+    def saved(self) -> Saved:
+        """Everything that `resume` needs."""
+        facts = {
+            "epoch": self.epoch,
+            "records": [to_texts(asdict(record)) for record in self.records],
+            "packs": [pack.numbers for pack in self.crew.packs],
+            "bfloat16": self.job.bfloat16,
+            "bfloat16_muon": self._manner.bfloat16_muon,
+            "workers": self.workers,
+            "waiting": self._waiting,
+            "waves": self._waves,
+        }
+        return Saved(facts, self.crew.state())
+
+    def result(self, choices: dict[str, Any]) -> Population:
+        """The best weights and the story of every member."""
+        self.crew.keep_best()
+        return Population(
+            states=tuple(record.state for record in self.records),
+            histories=tuple(self._history(record) for record in self.records),
+            best_epochs=np.array([record.best_epoch for record in self.records], dtype=np.int64),
+            validation_loss=np.array([record.best_loss for record in self.records]),
+            choices=choices | self._choices(),
+            cut_short=self.cut_short,
+            _job=self.job,
+            _parameters=self.crew.kept,
+            _buffers=self.crew.buffers,
+        )
+
+    def _history(self, record: Record) -> dict[str, list[float]]:
+        history = {"train_loss": record.train_loss, "validation_loss": record.validation_loss}
+        return history if self._metric is None else history | {"metric": record.metric}
+
+    def _choices(self) -> dict[str, Any]:
+        """What was chosen here, in words."""
+        choices: dict[str, Any] = {}
+        if self._waves > 1:
+            choices["waves"] = self._waves
+            choices["waves_because"] = (
+                "the memory does not hold all members at once; they trained one wave after another"
+            )
+            if self._halvings:
+                choices["waves_because"] += ", and candidates competed within their wave"
+        if self.job.recipe.optimizer == "muon":
+            names = ", ".join(self._manner.matrices) or "no parameter"
+            others = {"adamw": "AdamW", "sgd": "SGD"}[self.job.recipe.muon.others]
+            choices["muon"] = f"Muon for {names}; {others} for the others"
+        files = sorted({source.path for source in self.job.sources if source is not None})
+        if files:
+            choices["reading"] = f"batches are read from {', '.join(files)} while the steps before are computed"
+        if self._together.world > 1:
+            choices["processes"] = self._together.world
+        return choices
+
+
+def _nobody(progress: Progress) -> None:
+    """Hears nothing."""

@@ -1,0 +1,1 @@
+"""Optimisers over flat arrays, schedules, averages and accumulated gradients."""

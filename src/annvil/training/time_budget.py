@@ -1,0 +1,198 @@
+"""What a recipe reaches in a given time: epochs, loss, and what an epoch costs in seconds and memory.
+
+This is the one place of the engine where a stopwatch decides: how many epochs fit into the time is measured, so the
+outcome hangs on the machine and on what else it does. It serves to compare recipes, such as batch sizes, fairly.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean, median
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor, nn
+
+from annvil.training.loop.engine import train_population
+from annvil.training.losses.resolve import CustomLoss
+from annvil.training.population import Population
+from annvil.training.recipe import Member, Progress, Recipe
+
+PILOT_SHARE = 0.15
+"""Of the time, for finding out how long an epoch takes (assumed)."""
+
+PILOT_EPOCHS = 3
+"""So many epochs at least, since the first one also records the program; but at most `PILOT_MOST` of the time."""
+
+PILOT_MOST = 0.4
+
+RESERVE = 0.05
+"""Of the time that is left for training, since no two epochs take equally long (assumed)."""
+
+_SAMPLE_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class InTime:
+    """What one network reached.
+
+    Attributes
+    ----------
+    recipe, member : how it was trained; ``recipe.epochs`` are those that were expected to fit
+    population : the trained network, a population of one
+    epochs : finished; fewer than expected where the machine became slower
+    seconds_per_epoch : the median, validation included; None where not even one epoch was finished
+    samples_per_second : training rows in that time; None likewise
+    peak_bytes : most memory in use beyond what was in use before; None where the system does not tell
+    """
+
+    recipe: Recipe
+    member: Member
+    population: Population
+    epochs: int
+    seconds_per_epoch: float | None
+    samples_per_second: float | None
+    peak_bytes: int | None
+
+
+def train_in_time(
+    make_network: Callable[[Member], nn.Module],
+    inputs: tuple[Tensor, ...],
+    targets: Tensor,
+    member: Member,
+    recipe: Recipe,
+    loss: str | CustomLoss,
+    seconds: float,
+    *,
+    weights: Tensor | None = None,
+    base_bytes: int | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    **more: Any,
+) -> InTime:
+    """Train for ``seconds`` (wall clock), with the schedule stretched over the epochs that fit into them.
+
+    Parameters
+    ----------
+    recipe : its epochs are the most that are trained
+    base_bytes : memory in use before, as `resident_bytes` said; now, by default
+    interrupted : asked like ``should_stop``; when it says yes, what there is is returned
+    more : further arguments of `train_population`
+
+    The first part of the time (`PILOT_SHARE`) finds out how long an epoch takes; that network is thrown away.
+    """
+    deadline = time.perf_counter() + seconds
+    base_bytes = resident_bytes() if base_bytes is None else base_bytes
+    train = _Timed(make_network, inputs, targets, member, loss, {"weights": weights, **more})
+    with PeakMemory() as memory:
+        start = time.perf_counter()
+        pilot = replace(recipe, epochs=max(recipe.epochs, PILOT_EPOCHS), schedule="constant", warmup=0.0, patience=None)
+
+        def known() -> bool:
+            enough = PILOT_SHARE if len(train.ends) >= PILOT_EPOCHS else PILOT_MOST
+            return len(train.ends) > 0 and time.perf_counter() >= start + enough * seconds
+
+        train(pilot, lambda: interrupted() or known(), deadline)
+        per_epoch = train.seconds_per_epoch
+        left = (1 - RESERVE) * (deadline - time.perf_counter())
+        fitting = recipe.epochs if per_epoch is None else train.fitting(left)
+        final = replace(recipe, epochs=max(1, min(recipe.epochs, fitting)))
+        population = train(final, interrupted, deadline)
+    per_epoch = train.seconds_per_epoch or per_epoch
+    return InTime(
+        recipe=final,
+        member=member,
+        population=population,
+        epochs=len(train.ends),
+        seconds_per_epoch=per_epoch,
+        samples_per_second=None if per_epoch is None else len(member.train) / per_epoch,
+        peak_bytes=None if memory.peak is None or base_bytes is None else max(0, memory.peak - base_bytes),
+    )
+
+
+class _Timed:
+    """Trains a population of one and notes when each epoch ended."""
+
+    def __init__(
+        self,
+        make_network: Callable[[Member], nn.Module],
+        inputs: tuple[Tensor, ...],
+        targets: Tensor,
+        member: Member,
+        loss: str | CustomLoss,
+        more: dict[str, Any],
+    ) -> None:
+        self._arguments = (make_network, inputs, targets, [member])
+        self._loss, self._more = loss, more
+        self.start = 0.0
+        self.ends: list[float] = []
+
+    def __call__(self, recipe: Recipe, enough: Callable[[], bool], deadline: float) -> Population:
+        self.start, self.ends = time.perf_counter(), []
+
+        def tell(progress: Progress) -> None:
+            if not progress.notice:
+                self.ends.append(time.perf_counter())
+
+        return train_population(
+            *self._arguments,
+            recipe,
+            self._loss,
+            should_stop=lambda: enough() or time.perf_counter() >= deadline,
+            tell=tell,
+            **self._more,
+        )
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """The median, without the first epoch where there are others; None where there is none."""
+        return max(median(self._times[1:] or self._times), 1e-6) if self.ends else None
+
+    def fitting(self, seconds: float) -> int:
+        """Epochs that fit into so much time if they take as long, on average, as those just trained."""
+        first, *others = self._times
+        return 1 + int((seconds - first) / max(mean(others or [first]), 1e-6))
+
+    @property
+    def _times(self) -> list[float]:
+        return [end - start for start, end in pairwise([self.start, *self.ends])]
+
+
+class PeakMemory:
+    """Watches, while it is entered, how much memory the process uses; ``peak`` in bytes, None where nobody tells.
+
+    It looks every hundredth of a second: what training holds it holds for longer than that.
+    """
+
+    def __init__(self) -> None:
+        self.peak = resident_bytes()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        if self.peak is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(_SAMPLE_SECONDS):
+            self.peak = max(self.peak or 0, resident_bytes() or 0)
+
+
+def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int | None:
+    """Memory that the process has in use now; None where the system does not tell in this way."""
+    try:
+        import resource
+
+        return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except (OSError, ImportError, ValueError, IndexError):
+        return None

@@ -1,0 +1,119 @@
+"""Curves on nested subsets, and where they would cross."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from annvil.comparison import Request
+from annvil.comparison.jobs import outer_jobs
+from annvil.comparison.learning_curves import (
+    describe_curve,
+    find_crossing,
+    gap_change,
+    law_of,
+    measure_curve,
+    plan_curve,
+)
+from annvil.comparison.plan import make_schedule
+from annvil.comparison.results import Anchor, LearningCurve
+from annvil.models.contract import Deadline, Effort, Job
+from annvil.tasks.metrics import METRICS
+
+AUC = METRICS["roc_auc"]
+TITLES = {"net": "Dense network", "trees": "Boosted trees"}
+
+
+def curve(name: str, a: float, b: float, c: float, toy: Any) -> LearningCurve:
+    anchors = []
+    for n in (100, 141, 200, 283, 400, 566, 800):
+        errors = tuple(a + b * n**-c + shift for shift in (-0.0004, 0.0001, 0.0003))
+        anchors.append(Anchor(n, errors, float(np.mean(errors)), float(np.std(errors, ddof=1))))
+    return describe_curve(toy(name, "network", ()), tuple(anchors), AUC, seed=0)
+
+
+def test_subsets_are_nested_and_asked_for_in_one_call(make_dataset: Any, guess: Any, toy: Any) -> None:
+    dataset, jobs = make_dataset(400), list[Job]()
+    net = toy("net", "network", (0, 1, 2, 3), before=jobs.append)
+    schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
+    made = plan_curve(net, dataset, schedule, 60.0, {"penalty": 1.0})
+    assert made.sizes == schedule.plan.curve_sizes
+    assert made.effort == Effort(1, 1.0, {"penalty": 1.0})
+    folds = outer_jobs(dataset, schedule.plan)[0]
+    anchors = measure_curve(net, dataset, folds, AUC, made, Deadline(60.0))
+    assert [anchor.n_train for anchor in anchors] == list(made.sizes)
+    assert all(len(anchor.errors) == 3 for anchor in anchors)
+    assert anchors[0].mean > anchors[-1].mean
+    for place in range(3):
+        of_fold = [set(job.rows) for job in jobs[place::3]]
+        assert all(small < large for small, large in pairwise(of_fold))
+        assert of_fold[-1] == set(folds[place].job.rows)
+        assert all(rows.isdisjoint(folds[place].test) for rows in of_fold)
+
+
+def test_little_time_makes_a_shorter_curve(make_dataset: Any, guess: Any, toy: Any) -> None:
+    dataset = make_dataset(400)
+    net = toy("net", "network", (0,), seconds=0.01)
+    schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
+    rich, poor = (plan_curve(net, dataset, schedule, seconds, {}) for seconds in (60.0, 0.3))
+    assert len(poor.sizes) * poor.repeats < len(rich.sizes) * rich.repeats
+    assert poor.sizes == rich.sizes[: len(poor.sizes)]
+
+
+def test_a_deadline_leaves_the_small_sizes(make_dataset: Any, guess: Any, toy: Any) -> None:
+    dataset, seen = make_dataset(400), list[Job]()
+    deadline = Deadline(60.0)
+
+    def stop(job: Job) -> None:
+        seen.append(job)
+        if len(seen) == 8:
+            deadline.at = 0.0
+
+    net = toy("net", "network", (0,), before=stop)
+    schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
+    folds = outer_jobs(dataset, schedule.plan)[0]
+    anchors = measure_curve(net, dataset, folds, AUC, plan_curve(net, dataset, schedule, 60.0, {}), deadline)
+    assert [anchor.n_train for anchor in anchors] == list(schedule.plan.curve_sizes[:3])
+    assert describe_curve(net, anchors, AUC, 0).remark == "Not extrapolated: 3 sizes were measured, 5 are needed."
+
+
+def test_curves_that_cross_beyond_the_data(toy: Any) -> None:
+    # 0.05 + 4 / sqrt(n) = 0.13 + 0.8 / sqrt(n) where sqrt(n) = 40.
+    net = curve("net", 0.05, 4.0, 0.5, toy)
+    trees = curve("trees", 0.05 + 4.0 / 40.0 - 0.02, 0.8, 0.5, toy)
+    crossing = find_crossing(net, trees, AUC, 0, TITLES)
+    assert crossing is not None
+    assert crossing.rows is not None
+    assert 1600 <= crossing.rows <= 1700  # rounded up to two digits
+    assert crossing.gap_now < 0 < crossing.gap_later
+    assert crossing.sentence.startswith(f"With about {crossing.rows:,} training rows the dense network would overtake")
+    assert crossing.low is not None
+    assert crossing.low <= crossing.rows
+
+
+def test_curves_that_run_parallel(toy: Any) -> None:
+    net, trees = curve("net", 0.12, 1.0, 0.5, toy), curve("trees", 0.10, 1.0, 0.5, toy)
+    crossing = find_crossing(net, trees, AUC, 0, TITLES)
+    assert crossing is not None
+    assert crossing.rows is None
+    assert crossing.gap_later == pytest.approx(-0.02, abs=1e-3)
+    assert crossing.sentence.startswith(
+        "More rows would not turn this round: with 3,200 training rows the dense network"
+    )
+    first, second = law_of(net, 0), law_of(trees, 0)
+    assert first is not None
+    assert second is not None
+    assert gap_change(first, second, 800)(4.0) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_an_ill_behaved_curve_is_not_extrapolated(toy: Any) -> None:
+    good = curve("trees", 0.10, 1.0, 0.5, toy)
+    rising = tuple(Anchor(n, (n * 1e-3,) * 3, n * 1e-3, 0.0) for n in (100, 141, 200, 283, 400))
+    bad = describe_curve(toy("net", "network", ()), rising, AUC, 0)
+    assert not bad.well_behaved
+    assert bad.law is None
+    assert bad.remark.startswith("Not extrapolated: the error rises between 100 and 141 rows")
+    assert find_crossing(bad, good, AUC, 0, TITLES) is None

@@ -1,0 +1,158 @@
+"""The convolutional contender: what it lets pictures bear, how it plans, how it mirrors, what it ships."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from annvil.data.table import Dataset
+from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
+from annvil.kinds.pictures.contenders.invariance import LEAST_AFFINITY, Affinities, measure_affinities, policies
+from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
+from annvil.kinds.pictures.contenders.sizes import (
+    EPOCHS,
+    SIZES,
+    WANTED_EPOCHS,
+    affordable_epochs,
+    architecture_for,
+    epochs_for_steps,
+    recipe_for,
+)
+from annvil.kinds.pictures.contenders.throughput import work_per_second
+from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.models.contract import Context, Effort, Job, Shape, Split
+from annvil.preparation.augmentation import Augmentation
+from annvil.tasks.task import Task
+
+SIDE = 16
+
+
+@pytest.fixture(scope="module")
+def arrows() -> Dataset:
+    """Bright wedges in noise that point to the left or to the right: a mirror image is of the other class."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 900)
+    pixels = random.integers(0, 60, (900, SIDE, SIDE)).astype(np.uint8)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    wedge = np.abs(rows - SIDE / 2) < columns / 2
+    pixels[y == 0] += (wedge * 150).astype(np.uint8)
+    pixels[y == 1] += (wedge[:, ::-1] * 150).astype(np.uint8)
+    return Dataset(images_from_arrays(pixels), y, Task("binary", "side", ("left", "right")), np.arange(900))
+
+
+@pytest.fixture(scope="module")
+def stripes() -> Dataset:
+    """Bars that stand or lie: a mirror image is of the same class."""
+    random = np.random.default_rng(1)
+    y = random.integers(0, 2, 900)
+    pixels = random.integers(0, 60, (900, SIDE, SIDE)).astype(np.uint8)
+    for picture, kind, place in zip(pixels, y, random.integers(2, SIDE - 4, 900), strict=True):
+        target = picture if kind else picture.T
+        target[place : place + 3] += 150
+    return Dataset(images_from_arrays(pixels), y, Task("binary", "lies", ("no", "yes")), np.arange(900))
+
+
+def split_of(dataset: Dataset) -> Split:
+    return Split(np.arange(700), np.arange(700, 900))
+
+
+def measured(dataset: Dataset) -> Affinities:
+    small = architecture_for(dataset.inputs.form, 2, SIZES[0])
+    return measure_affinities(dataset, split_of(dataset), small, recipe_for(700, 1), 0, Context(), 6e11)
+
+
+def test_mirror_images_are_used_only_where_they_mean_the_same(arrows: Dataset, stripes: Dataset) -> None:
+    pointing, lying = measured(arrows), measured(stripes)
+    flip = Augmentation(flip="alternate")
+    assert pointing.of[flip.short()] < LEAST_AFFINITY <= lying.of[flip.short()]
+    assert policies(pointing, SIDE, True)[0].flip == "none"
+    assert policies(lying, SIDE, True)[0].flip == "alternate"
+    assert "keep" in lying.describe()
+
+
+def test_without_pictures_enough_only_shifts_are_made(stripes: Dataset) -> None:
+    few = stripes.take(np.arange(40))
+    small = architecture_for(few.inputs.form, 2, SIZES[0])
+    found = measure_affinities(few, Split(np.arange(40), np.arange(0)), small, recipe_for(40, 1), 0, Context())
+    assert found.of == {}
+    assert policies(found, SIDE, True)[0] == Augmentation(shift=1)
+
+
+def test_a_network_that_learnt_nothing_is_not_asked(stripes: Dataset) -> None:
+    wrong = replace(stripes, y=np.random.default_rng(5).permutation(stripes.y))
+    assert measured(wrong).of == {}
+
+
+def test_policies_start_with_the_one_that_needs_no_trial() -> None:
+    names = ("shifts of 1 pixel", "alternating flips", "turns of 10°, scales of 10%", "cutout of 30%")
+    found = policies(Affinities(dict.fromkeys(names, 1.0)), 28, True)
+    base = Augmentation(shift=1, flip="alternate")
+    assert found[:4] == (base, replace(base, cutmix=1.0), replace(base, cutout=0.3), Augmentation())
+    assert len(found) == len(set(found))
+    assert all(not policy.mixes for policy in policies(Affinities({}), 28, False))
+
+
+def test_with_time_augmentations_are_tried_and_the_best_is_kept(arrows: Dataset) -> None:
+    job = Job("fit", np.arange(700), (Split(np.arange(500), np.arange(500, 700)),), 0)
+    effort = Effort(candidates=2, configuration={"size": "small", "epochs": 3})
+    fitted = next(Convolutional().fit(arrows, [job], effort, Context()))
+    assert len(fitted.tried) == 2
+    assert fitted.configuration["augmentation"] in ({"shift": 1}, {"shift": 1, "cutmix": 1.0})
+    again = next(Convolutional().fit(arrows, [job], Effort(configuration=fitted.configuration), Context()))
+    assert len(again.tried) == 1
+    rows = arrows.inputs.take(np.arange(700, 900))
+    assert (fitted.predict(rows).argmax(1) == arrows.y[700:]).mean() > 0.9
+
+
+def test_a_mirrored_member_is_the_mean_of_both_sides(stripes: Dataset) -> None:
+    from annvil.networks.convolutional import ConvolutionalNetwork
+
+    network = ConvolutionalNetwork(architecture_for(stripes.inputs.form, 2, SIZES[0])).eval()
+    network.initialise(torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(1))
+    member = PictureMember(network, stripes.task, PixelSteps(()), mirrored=True)
+    some = stripes.inputs.take(np.arange(6))
+    flipped = images_from_arrays(some.pixels(slice(None))[:, :, ::-1].copy(), form=some.form)
+    np.testing.assert_allclose(member.predict(some), member.predict(flipped), atol=1e-6)
+    assert not np.allclose(member.predict(some), PictureMember(network, stripes.task, PixelSteps(())).predict(some))
+
+
+def test_the_final_fit_is_sized_for_its_own_time_and_keeps_what_most_folds_chose() -> None:
+    form = ImageForm(28, 28, 1)
+    shape = Shape(60_000, form.n_bytes, 0, 0, 10, True, form)
+    chosen = [{"augmentation": {"shift": 1}}, {"augmentation": {}}, {"augmentation": {"shift": 1}}]
+    short, long = (Convolutional().plan_final(shape, seconds, chosen).configuration for seconds in (20.0, 600.0))
+    assert short is not None
+    assert long is not None
+    assert short["augmentation"] == long["augmentation"] == {"shift": 1}
+    names = [size.name for size in SIZES]
+    assert names.index(short["size"]) < names.index(long["size"])
+    assert long["epochs"] >= WANTED_EPOCHS
+
+
+def test_too_little_time_shows_in_the_scale_of_the_plan() -> None:
+    form = ImageForm(28, 28, 1)
+    shape = Shape(48_000, form.n_bytes, 0, 0, 10, True, form)
+    short, enough = (Convolutional().plan(shape, 5, 1, seconds) for seconds in (5.0, 500.0))
+    assert short.scale < 0.5 < enough.scale == 1.0
+    assert short.configuration == {"size": "small", "epochs": EPOCHS[0]}
+
+
+def test_few_pictures_are_passed_over_more_often() -> None:
+    assert epochs_for_steps(100) * 100 / 64 >= 300
+    assert epochs_for_steps(100_000) == 1
+
+
+def test_the_stopwatch_tells_what_an_epoch_takes(stripes: Dataset) -> None:
+    assert work_per_second(stripes, np.arange(500), SIZES[0], 0) is None
+    rate = work_per_second(stripes, np.arange(900), SIZES[0], 0)
+    assert rate is not None
+    assert 1e7 < rate < 1e14
+    form = stripes.inputs.form
+    shape = Shape(900, form.n_bytes, 0, 0, 2, True, form)
+    slow, quick = (affordable_epochs(shape, SIZES[0], 60.0, factor * rate) for factor in (1, 2))
+    assert slow < quick < 2 * slow  # steps cost something, however quick

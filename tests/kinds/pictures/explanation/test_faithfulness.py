@@ -1,0 +1,149 @@
+"""Right maps pass, maps of noise and maps of the picture alone do not."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from annvil.kinds.pictures.explanation.faithfulness import (
+    Deletion,
+    Sanity,
+    alike_when_shuffled,
+    deletions,
+    rank_correlation,
+    shuffled,
+)
+from annvil.kinds.pictures.explanation.saliency import Saliency, integrated_gradients, plain
+from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
+
+WEIGHT = np.zeros((28, 28, 1))
+WEIGHT[8:16, 4:12] = 1
+
+
+@pytest.fixture
+def pixels():
+    pixels = np.random.default_rng(0).integers(100, 256, (28, 28, 1), dtype=np.uint8)
+    pixels[[0, -1]] = pixels[:, [0, -1]] = 0
+    return pixels
+
+
+def losses(pixels):
+    """Of a model that adds up one square of eight pixels."""
+    whole = (pixels * WEIGHT).sum()
+    return lambda others: 1 - (others * WEIGHT).sum(axis=(1, 2, 3)) / whole
+
+
+def a_map(values):
+    return Saliency("occlusion", np.asarray(values, dtype=np.float64))
+
+
+def test_rank_correlation_is_spearmans():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 5, (6, 7)).astype(float), rng.standard_normal((6, 7))
+    assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
+    assert rank_correlation(a, np.zeros((6, 7))) == 0
+
+
+def test_the_right_map_passes_and_its_opposite_does_not(pixels):
+    right, opposite = deletions(losses(pixels), pixels, [a_map(WEIGHT[:, :, 0]), a_map(-WEIGHT[:, :, 0])])
+    assert right.passed
+    assert right.first[1] < 0.6
+    assert right.last[1] == 1
+    assert right.first[0] == 1
+    assert right.first[-1] == pytest.approx(0)
+    assert opposite.gap == pytest.approx(-right.gap)
+    assert not opposite.passed
+
+
+def test_maps_of_noise_pass_about_as_often_as_chance_has_it(pixels):
+    rng, passed = np.random.default_rng(1), []
+    for seed in range(40):
+        noise = [a_map(rng.standard_normal((28, 28))) for _ in range(10)]
+        passed += [found.passed for found in deletions(losses(pixels), pixels, noise, seed=seed)]
+    assert 0.01 < np.mean(passed) < 0.08
+
+
+def test_for_a_number_the_size_counts_not_the_sign(pixels):
+    def distance(others):
+        return 7 * np.abs(losses(pixels)(others))
+
+    (signed,) = deletions(distance, pixels, [a_map(-WEIGHT[:, :, 0])], of_number=False)
+    (unsigned,) = deletions(distance, pixels, [a_map(-WEIGHT[:, :, 0])], of_number=True)
+    assert unsigned.passed
+    assert unsigned.first.min() == 0
+    assert not signed.passed
+
+
+def test_the_gap_by_hand():
+    covered = np.array([0.0, 0.5, 1.0])
+    found = Deletion(covered, np.array([1, 0, 0.0]), np.array([1, 1, 0.0]), np.array([[1, 0.5, 0], [1, 0.75, 0]]))
+    assert found.gap == pytest.approx(0.5)
+    assert found.gain == pytest.approx(0.5625 - 0.25)
+    np.testing.assert_allclose(found.random_gaps, [0.125, -0.125])
+    assert found.by_chance == pytest.approx(1 / 3)  # itself among three
+
+
+@pytest.fixture(scope="module")
+def network():
+    architecture = ConvolutionalArchitecture(28, 28, 1, 3, stem_channels=6, layers=(Layer(8, True), Layer(8)))
+    network = ConvolutionalNetwork(architecture)
+    network.initialise(torch.Generator().manual_seed(0))
+    return network.eval()
+
+
+def test_shuffling_keeps_the_weights_but_not_their_places(network, pixels):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    other, same = shuffled(network, pixels, 1), shuffled(network, pixels, 1)
+    weight = other.blocks[0].convolution.weight
+    assert not torch.equal(weight, network.blocks[0].convolution.weight)
+    assert torch.equal(weight.flatten().sort()[0], network.blocks[0].convolution.weight.flatten().sort()[0])
+    assert all(torch.equal(a, b) for a, b in zip(other.parameters(), same.parameters(), strict=True))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not other.training
+    assert torch.isfinite(other(torch.from_numpy(pixels[None]))).all()
+
+
+def test_a_map_of_the_picture_alone_is_found_out(network, pixels):
+    def contrast(any_network):
+        return a_map(np.abs(pixels.astype(float) - plain(pixels)).sum(axis=2))
+
+    def gradients(some_network):
+        return integrated_gradients(some_network, pixels, lambda outputs: outputs[:, 0], most_points=16)
+
+    assert alike_when_shuffled(network, pixels, contrast(network), contrast) == pytest.approx(1)
+    assert alike_when_shuffled(network, pixels, gradients(network), gradients) < 0.2
+
+
+def sanity(passed, alike, **more):
+    curve, other = np.array([1, 0, 0.0]), np.array([1, 1, 0.0])
+    first, last = (curve, other) if passed else (other, curve)
+    return Sanity(Deletion(np.array([0, 0.25, 1]), first, last, np.array([[1, 0.5, 0]] * 40)), alike, **more)
+
+
+def test_what_is_said():
+    assert sanity(True, 0.05).sentences() == (
+        "This map passed its tests.",
+        (
+            "Covered bit by bit, from what it marks most to what it marks least, the picture keeps 12% of the "
+            "probability on average; in reverse 62%, in random order 38%."
+        ),
+        "With shuffled weights the map becomes another (rank correlation 0.05).",
+    )
+    assert sanity(True, None).sentences()[-1] == (
+        "No weights were at hand to shuffle, so that only this test was made."
+    )
+    failed = sanity(False, 0.6)
+    assert not failed.trusted
+    assert failed.sentences()[0] == "Do not trust this map."
+    assert "Its order is no better than chance" in failed.sentences()[1]
+    assert "rank correlation 0.60, at most 0.2 is asked" in failed.sentences()[2]
+    assert sanity(True, 0.0, shows_something=False).sentences() == (
+        "Do not trust this map.",
+        "It is the same everywhere.",
+    )
+
+
+def test_one_failed_test_is_enough():
+    assert sanity(True, 0.2).trusted
+    assert not sanity(True, 0.21).trusted
+    assert not sanity(False, 0.0).trusted
