@@ -5,10 +5,12 @@ Needs Pillow (the extra ``images``) for files and for resizing; arrays of a fitt
 
 from __future__ import annotations
 
+from typing import Any
+
 from annvil._lazy import lazy_names
 from annvil.kinds.pictures.form import ImageForm
 
-__all__ = ["ImageForm", "Images", "conform_images", "images_from_arrays", "read_images"]
+__all__ = ["KIND", "ImageForm", "Images", "conform_images", "images_from_arrays", "read_images"]
 
 _HOMES = {
     "Images": "annvil.kinds.pictures.images",
@@ -16,5 +18,15 @@ _HOMES = {
     "images_from_arrays": "annvil.kinds.pictures.reading.arrays",
     "read_images": "annvil.kinds.pictures.reading.read_images",
 }
+
+
+class _Pictures:
+    """The kind of data that is pictures of one form."""
+
+    name = "pictures"
+    unit = "picture"
+
+
+KIND: Any = _Pictures()
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -1,0 +1,113 @@
+"""Finding the kinds of data that are installed, without a list of their names.
+
+Every package below ``annvil.kinds`` is a kind of that name, and so is every entry point of the group
+``annvil.kinds``: another distribution adds one by declaring it. A kind is the object ``KIND`` of its package. Nothing
+is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, Protocol
+
+import msgspec
+
+from annvil.data.form import Form
+from annvil.errors import MachineError
+
+GROUP = "annvil.kinds"
+"""Both the package of the kinds that come along, and the group of entry points of others."""
+
+
+class Plugin(Protocol):
+    """What this floor asks of a kind; the floors above ask for more (`annvil.kinds.base`)."""
+
+    @property
+    def name(self) -> str:
+        """The kind's name, tag of its forms."""
+
+    @property
+    def form(self) -> type[Form]:
+        """The class of its forms."""
+
+    @property
+    def unit(self) -> str:
+        """What one of its rows is called: "row", "picture"."""
+
+
+def kind_named(name: str) -> Any:
+    """The kind of that name.
+
+    Raises
+    ------
+    MachineError
+        When it is not installed.
+    """
+    homes = _homes()
+    if name not in homes:
+        raise MachineError(
+            f"The kind of data {name[:60]!r} is not installed: there {'is' if len(homes) == 1 else 'are'} "
+            f"{', '.join(sorted(homes))}. Install the package that brings it."
+        )
+    return homes[name]()
+
+
+def all_kinds() -> Iterator[Any]:
+    """Every kind that is installed, in the order of their names; those of other distributions last."""
+    for load in _homes().values():
+        yield load()
+
+
+def form_class(name: str) -> type[Form]:
+    """The class of a kind's forms; raises as `kind_named` does."""
+    plugin: Plugin = kind_named(name)
+    return plugin.form
+
+
+def read_form(plain: Any) -> Form:
+    """A form from plain values as they stand in JSON.
+
+    Raises
+    ------
+    MachineError
+        When its kind is not installed.
+    msgspec.ValidationError
+        When the values are no form of that kind.
+    """
+    name = plain.get("kind") if isinstance(plain, dict) else None
+    if not isinstance(name, str):
+        raise msgspec.ValidationError("a form must be an object that names its kind")
+    return msgspec.convert(plain, form_class(name))
+
+
+def unit_of(form: Form) -> str:
+    """What one of the things is called that a model of this form predicts."""
+    plugin: Plugin = kind_named(form.kind)
+    return plugin.unit
+
+
+@cache
+def _homes() -> dict[str, Callable[[], Any]]:
+    """How each kind is loaded, by its name. One that comes along cannot be replaced from outside."""
+    package = import_module(GROUP)
+    homes: dict[str, Callable[[], Any]] = {
+        module.name: partial(_kind_of, f"{GROUP}.{module.name}")
+        for module in iter_modules(package.__path__)
+        if module.ispkg
+    }
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        homes.setdefault(point.name, cache(lambda point=point: _object(point.load())))
+    return homes
+
+
+def _kind_of(module: str) -> Any:
+    return _object(import_module(module))
+
+
+def _object(loaded: Any) -> Any:
+    return loaded.KIND if isinstance(loaded, ModuleType) else loaded
