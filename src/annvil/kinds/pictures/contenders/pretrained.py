@@ -27,7 +27,7 @@ FORMAT = "annvil.start"
 LARGEST_CARD = 1 << 20
 """Bytes of a card (assumed: a few thousand are usual)."""
 
-SHIPPED = Path(__file__).parent.parent / "networks" / "pretrained"
+SHIPPED = Path(__file__).parents[3] / "networks" / "pretrained"
 
 
 class Taught(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
