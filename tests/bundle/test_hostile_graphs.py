@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-
 import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from annvil.bundle import load
 from annvil.errors import BundleError
 from annvil.onnx.validator import ALLOWED_OPERATORS, check_graph
-from onnx import TensorProto, helper, numpy_helper
 
 Build = Callable[[Path, Any], Path]
 CASES: dict[str, Build] = {}

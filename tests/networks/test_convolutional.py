@@ -11,6 +11,7 @@ import torch
 
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer, Stem
 from annvil.onnx.builder import Graph
+from annvil.onnx.export import export_module
 
 PIXELS = torch.randint(0, 256, (5, 12, 10, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
@@ -37,7 +38,8 @@ def test_architecture_and_weights_make_the_same_network(stem: Stem) -> None:
 def test_the_graph_computes_the_same(stem: Stem) -> None:
     network, graph = made(stem), Graph()
     pixels = graph.input("pixels", "uint8", ["rows", 12, 10, 3])
-    model = graph.finish({"output": (network.write(graph, pixels), "float32", ["rows", 4])})
+    (output,) = export_module(graph, network, pixels, examples=network.examples())
+    model = graph.finish({"output": (output, "float32", ["rows", 4])})
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     found = session.run(None, {"pixels": PIXELS.numpy()})[0]
     np.testing.assert_allclose(found, network(PIXELS).detach().numpy(), atol=1e-5)

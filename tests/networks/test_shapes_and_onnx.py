@@ -17,8 +17,8 @@ from annvil.networks import (
     SharedEnsemble,
     quantile_edges,
 )
-from annvil.networks import embeddings as embeddings_module
 from annvil.onnx.builder import Graph
+from annvil.onnx.export import export_module
 from annvil.training import Member, Recipe, train_population
 from annvil.training.loop.engine import _check
 from annvil.training.loop.job import Workspace
@@ -77,7 +77,7 @@ def in_onnx(network: nn.Module, numbers: Tensor, codes: Tensor) -> np.ndarray:
         graph.input("numbers", "float32", ["rows", numbers.shape[1]]),
         graph.input("codes", "int64", ["rows", codes.shape[1]]),
     )
-    output = network.write(graph, *values)  # type: ignore[operator]
+    (output,) = export_module(graph, network, *values, examples=network.examples())  # type: ignore[operator]
     n_axes = network(numbers[:2], codes[:2]).dim()
     model = graph.finish({"output": (output, "float32", ["rows", *("k2"[: n_axes - 1])])})
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -102,15 +102,6 @@ def test_the_onnx_form_gives_the_same_numbers(name: str, rows: int) -> None:
     found = in_onnx(network, NUMBERS[:rows], CODES[:rows])
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
-
-
-@pytest.mark.parametrize("name", ["RealMLP", "piecewise linear"])
-def test_with_many_columns_the_onnx_form_goes_column_by_column(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings_module, "_WIDE", 10)
-    network = randomised(built(name))
-    with torch.no_grad():
-        expected = network(NUMBERS, CODES).numpy()
-    assert np.abs(in_onnx(network, NUMBERS, CODES) - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))

@@ -11,6 +11,7 @@ from annvil.networks.convolutional import ConvolutionalArchitecture, Convolution
 from annvil.networks.restoring import restore
 from annvil.networks.transfer import LAYER_DECAY, scaling, transfer_network, working_size
 from annvil.onnx.builder import Graph
+from annvil.onnx.export import export_module
 from annvil.onnx.validator import check_graph
 
 SMALL = ConvolutionalArchitecture(16, 16, 1, 5, stem_channels=4, layers=(Layer(6, True), Layer(8)))
@@ -95,7 +96,8 @@ def test_graph_and_memory_agree_and_a_saved_one_is_restored(shape):
     pixels = pictures(5, *shape)
     graph = Graph()
     given = graph.input("pixels", "uint8", ["rows", *shape])
-    content = graph.finish({"prediction": (network.write(graph, given), "float32", ["rows", 3])})
+    (output,) = export_module(graph, network, given, examples=network.examples())
+    content = graph.finish({"prediction": (output, "float32", ["rows", 3])})
     check_graph(content)
     found = ort.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, {"pixels": pixels.numpy()})[0]
     expected = network(pixels).detach().numpy()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 
-import onnx
 from annvil.onnx.builder import Graph
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from tests.onnx.parity import ROWS, Calls, check
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-import onnx
 
 
 def rows(*sizes: int, seed: int = 0, count: int = ROWS) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 import numpy as np
-import pytest
-
 import onnx
+import pytest
+from onnx import numpy_helper
+
 from annvil.bundle import Predictor, export
 from annvil.data.table import Field
 from annvil.kinds.pictures.form import ImageForm
@@ -16,7 +17,6 @@ from annvil.onnx import quantization as eight_bits
 from annvil.onnx.builder import Graph
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
 from annvil.tasks.task import Task
-from onnx import numpy_helper
 
 FORM = ImageForm(6, 6, 1)
 SCHEMA, TASK = (Field("image", "image", form=FORM),), Task("regression", "edge")

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from annvil.onnx.builder import Graph, Value
-
 ActivationName = Literal["relu", "selu", "silu", "mish"]
 ACTIVATIONS: tuple[ActivationName, ...] = ("relu", "selu", "silu", "mish")
 
@@ -30,15 +28,6 @@ class Activation(nn.Module):
         y = _apply(self.name, x)
         return y if self.alpha is None else torch.addcmul(x, self.alpha, y - x)
 
-    def write(self, graph: Graph, x: Value) -> Value:
-        """The same in ONNX."""
-        y = _write(self.name, graph, x)
-        if self.alpha is None:
-            return y
-        alpha = self.alpha.detach().numpy()
-        kept = graph.op("Mul", x, graph.constant(1 - alpha))
-        return graph.op("Add", kept, graph.op("Mul", y, graph.constant(alpha)))
-
 
 def _apply(name: ActivationName, x: Tensor) -> Tensor:
     if name == "relu":
@@ -50,14 +39,3 @@ def _apply(name: ActivationName, x: Tensor) -> Tensor:
     # x tanh(log(1 + exp(x))) in terms of q = sigmoid(-x): PyTorch's own mish takes four times as long on a CPU.
     q = torch.sigmoid(-x)
     return x * (2 / (1 + q * q) - 1)
-
-
-def _write(name: ActivationName, graph: Graph, x: Value) -> Value:
-    if name == "relu":
-        return graph.op("Relu", x)
-    if name == "selu":
-        return graph.op("Selu", x)
-    if name == "silu":
-        return graph.op("Mul", x, graph.op("Sigmoid", x))
-    # onnxruntime has no kernel for Mish; its definition, x tanh(log(1 + exp(x))), it computes as it stands.
-    return graph.op("Mul", x, graph.op("Tanh", graph.op("Softplus", x)))

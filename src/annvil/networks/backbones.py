@@ -1,17 +1,12 @@
 """A pretrained network of Hugging Face's transformers as a body: resizing, its normalisation, its features.
 
-Needs the extra ``hub``. Its graph is made by PyTorch's exporter and copied node by node into ours, so that a bundle
-holds nothing but operators that it may hold.
+Needs the extra ``hub``.
 """
 
 from __future__ import annotations
 
-import io
-import logging
 import re
-import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +15,6 @@ from torch import Tensor, nn
 
 from annvil.errors import MachineError
 from annvil.networks.transfer import Body, scaling
-from annvil.onnx.builder import OPSET, Graph, Value
 
 SMALLEST_SIDE = 64
 """Convolutional backbones see pictures in their own size, but for the shorter side never below this (assumed: they
@@ -28,10 +22,6 @@ halve them five times)."""
 
 STAGES = 6
 """Steps from full to least learning rate, however many layers there are (assumed)."""
-
-WRITTEN = frozenset({"Gelu", "LayerNormalization"})
-"""Operators that PyTorch's exporter writes for ResNet, MobileNetV2, ConvNeXt, ViT and DINOv2 beside those that
-Annvil writes anyway. A backbone that needs others competes, but cannot be shipped, and the run says so."""
 
 _NUMBERED = re.compile(r"(?:^|\.)(?:layers?|stages?|blocks?|h)\.(\d+)\.")
 
@@ -84,18 +74,6 @@ class BackboneBody(Body):
         mean = states.mean(1)
         return torch.cat([states[:, 0], mean], 1) if self.has_class_token else mean
 
-    def write_features(self, graph: Graph, pixels: Value) -> Value:
-        """The same in a graph."""
-        x = graph.op("Transpose", graph.cast(pixels, "float32"), perm=[0, 3, 1, 2])
-        if self.resizes:
-            x = graph.op("MatMul", graph.constant(self.rows.numpy()), x)
-            x = graph.op("MatMul", x, graph.constant(self.columns.numpy()))
-        if self.repeats == 3:
-            x = graph.op("Concat", x, x, x, axis=1)
-        x = graph.op("Sub", x, graph.constant(self.mean.numpy()))
-        x = graph.op("Div", x, graph.constant(self.deviation.numpy()))
-        return copied(graph, exported(self, (3, *self.size)), x)
-
     def depths(self) -> dict[str, int]:
         """By the numbers of layers or stages in the names; what has none lies below the first, or above the last."""
         names = [name for name, value in self.named_parameters() if value.requires_grad]
@@ -142,92 +120,3 @@ def seen_size(values: Mapping[str, Any], height: int, width: int) -> tuple[int, 
         return side, side
     factor = float(np.clip(1.0, SMALLEST_SIDE / min(height, width), max(side, SMALLEST_SIDE) / min(height, width)))
     return round(height * factor), round(width * factor)
-
-
-class _Seen(nn.Module):
-    def __init__(self, body: BackboneBody) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body.seen(x)
-
-
-def exported(body: BackboneBody, shape: Sequence[int]) -> Any:
-    """The part from normalised pictures to features as an ONNX model, by PyTorch's exporter.
-
-    Raises
-    ------
-    MachineError
-        When the exporter cannot write this backbone, or is not installed.
-    """
-    heard = io.StringIO()
-    rows = torch.export.Dim("rows", min=1, max=1 << 20)
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)  # it warns of other libraries that it could have used
-    try:
-        with warnings.catch_warnings(), redirect_stdout(heard), redirect_stderr(heard), torch.no_grad():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                _Seen(body).eval(),
-                (torch.zeros(2, *shape),),
-                input_names=["pictures"],
-                output_names=["features"],
-                dynamic_shapes={"x": {0: rows}},
-                opset_version=OPSET,
-                dynamo=True,
-                optimize=True,
-                verbose=False,
-            )
-    except Exception as error:  # the exporter raises whatever its many parts raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        raise MachineError(
-            f"This backbone cannot be written as a graph: {reason}. Install onnxscript, or take another backbone."
-        ) from error
-    finally:
-        logger.setLevel(before)
-    assert program is not None
-    return program.model_proto
-
-
-def copied(graph: Graph, model: Any, pictures: Value) -> Value:
-    """The nodes of an ONNX model put into ``graph``, its one input being ``pictures``; returns its one output.
-
-    Zeros around a map go into the convolution that follows: a node that makes values from sizes alone has no place in a
-    bundle.
-    """
-    from onnx import helper, numpy_helper
-
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    known: dict[str, Value] = {"": "", model.graph.input[0].name: pictures}
-    padded: dict[str, list[int]] = {}
-    for node in model.graph.node:
-        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
-        if node.op_type == "Constant":
-            values[node.output[0]] = numpy_helper.to_array(attributes["value"])
-            continue
-        if node.op_type == "Pad" and _is_convolved(model, node, values):
-            known[node.output[0]] = known[node.input[0]]
-            padded[node.output[0]] = values[node.input[1]].tolist()
-            continue
-        if node.op_type == "Conv" and node.input[0] in padded:
-            around = padded[node.input[0]]
-            attributes["pads"] = [a + b for a, b in zip(attributes["pads"], around[2:4] + around[6:8], strict=True)]
-        inputs = [known[name] if name in known else graph.constant(values[name]) for name in node.input]
-        made = graph.ops(node.op_type, *inputs, n_outputs=len(node.output), domain=node.domain, **attributes)
-        known.update(zip(node.output, made, strict=True))
-    return known[model.graph.output[0].name]
-
-
-def _is_convolved(model: Any, pad: Any, values: Mapping[str, Any]) -> bool:
-    """Whether a node puts zeros around height and width for convolutions, and for nobody else."""
-    around = values.get(pad.input[1])
-    if around is None or len(around) != 8 or any(around[[0, 1, 4, 5]]) or any(around < 0):
-        return False
-    if len(pad.input) > 2 and pad.input[2] and np.any(values.get(pad.input[2], 1)):
-        return False
-    followers = [node for node in model.graph.node if pad.output[0] in node.input]
-    convolve = all(node.op_type == "Conv" and any(one.name == "pads" for one in node.attribute) for node in followers)
-    plain = not any(one.name == "mode" and one.s != b"constant" for one in pad.attribute)
-    return bool(followers) and convolve and plain

@@ -15,8 +15,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from annvil.onnx.builder import Graph, Value
-
 NORM_MOMENTUM = 0.4
 """Weight of the newest batch in the running statistics, as in airbench: trainings are short."""
 
@@ -105,26 +103,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.norm(self.pool(self.convolution(x))))
 
-    def write(self, graph: Graph, x: Value) -> Value:
-        """The normalisation goes into the convolution: its factor is positive, so pooling may come after it."""
-        factor = 1 / torch.sqrt(self.norm.running_var + self.norm.eps)  # type: ignore[arg-type, operator]
-        weight = self.convolution.weight * factor[:, None, None, None]
-        bias = self.norm.bias - self.norm.running_mean * factor  # type: ignore[operator]
-        side = self.convolution.kernel_size[0]
-        pad = (side - 1) // 2
-        x = graph.op(
-            "Conv",
-            x,
-            graph.constant(weight.detach().numpy()),
-            graph.constant(bias.detach().numpy()),
-            kernel_shape=[side, side],
-            strides=list(self.convolution.stride),
-            pads=[pad] * 4,
-        )
-        if not isinstance(self.pool, nn.Identity):
-            x = graph.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
-        return graph.op("Relu", x)
-
 
 class ConvolutionalNetwork(nn.Module):
     """Pictures ``(batch, height, width, channels)``, uint8 values 0 to 255 as uint8 or float → ``(batch, n_outputs)``.
@@ -191,17 +169,7 @@ class ConvolutionalNetwork(nn.Module):
         """Filters of the layers; stem, norms and head are left to the other optimiser."""
         return [f"blocks.{i}.convolution.weight" for i in range(len(self.blocks))]
 
-    def write_features(self, graph: Graph, pixels: Value) -> Value:
-        """Pixels uint8 ``(n, height, width, channels)`` → float32 ``(n, n_features)``."""
-        x = graph.op("Sub", graph.cast(pixels, "float32"), graph.constant(self.mean.numpy()))
-        x = graph.op("Mul", x, graph.constant((1 / self.deviation).numpy()))
-        x = graph.op("Transpose", x, perm=[0, 3, 1, 2])
-        x = self.stem.write(graph, x)
-        for block in self.blocks:
-            x = block.write(graph, x)  # type: ignore[operator]
-        return graph.op("ReduceMax", x, graph.constant([2, 3], "int64"), keepdims=0)
-
-    def write(self, graph: Graph, pixels: Value) -> Value:
-        """Pixels → logits or values, float32 ``(n, n_outputs)``."""
-        weight = (self.head.weight.detach() * self.architecture.head_scale).T.contiguous()
-        return graph.op("MatMul", self.write_features(graph, pixels), graph.constant(weight.numpy()))
+    def examples(self) -> tuple[Tensor]:
+        """One picture, as `forward` takes them."""
+        sizes = self.architecture.height, self.architecture.width, self.architecture.channels
+        return (torch.zeros(1, *sizes, dtype=torch.uint8),)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +17,6 @@ from annvil.networks.embeddings import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
 )
-from annvil.onnx.builder import Graph, Value
 
 NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
 InitialWeights = Literal["data", "normal", "uniform"]
@@ -70,7 +68,8 @@ class DenseNetwork(nn.Module):
         ntk: bool = True,
     ) -> None:
         super().__init__()
-        self.embedding, self.embedded, self.ntk = embedding, embedded if embedding is not None else 0, ntk
+        self.n_numbers, self.n_codes, self.ntk = n_numbers, len(cardinalities), ntk
+        self.embedding, self.embedded = embedding, embedded if embedding is not None else 0
         self.categories = CategoryEmbedding(cardinalities, generator, size=category_size) if cardinalities else None
         inputs = n_numbers - self.embedded
         inputs += embedding.width if embedding is not None else 0
@@ -91,6 +90,10 @@ class DenseNetwork(nn.Module):
             if self.dropouts:
                 x = self.dropouts[place](x)
         return self.layers[-1](x)  # type: ignore[no-any-return]
+
+    def examples(self) -> tuple[Tensor, Tensor]:
+        """One row of what `forward` takes."""
+        return torch.zeros(1, self.n_numbers), torch.zeros(1, self.n_codes, dtype=torch.int64)
 
     def _columns(self, numbers: Tensor, codes: Tensor) -> Tensor:
         parts = [numbers]
@@ -144,38 +147,6 @@ class DenseNetwork(nn.Module):
                 groups[name] = (1.0, 1.0)
         return groups
 
-    def write(self, graph: Graph, numbers: Value, codes: Value | None) -> Value:
-        """Add the network to an ONNX graph: float32 ``(n, n_numbers)`` and int64 codes → float32 ``(n, n_outputs)``."""
-        x = self._write_columns(graph, numbers, codes)
-        scale = None if self.scale is None else self.scale.detach().numpy()
-        for place, layer in enumerate(self.layers):
-            weight = layer.weight.detach().numpy()  # type: ignore[operator]
-            if place == 0 and scale is not None:
-                weight = weight * scale
-            bias = graph.constant(layer.bias.detach().numpy())  # type: ignore[operator]
-            x = graph.op("Gemm", x, graph.constant(np.ascontiguousarray(weight.T)), bias)
-            if place < len(self.activations):
-                x = self.activations[place].write(graph, x)  # type: ignore[operator]
-        return x
-
-    def _write_columns(self, graph: Graph, numbers: Value, codes: Value | None) -> Value:
-        parts = []
-        if self.embedding is not None:
-            whole = self.embedded == self._n_numbers()
-            parts.append(self.embedding.write(graph, numbers if whole else _cut(graph, numbers, 0, self.embedded)))
-            if not whole:
-                parts.append(_cut(graph, numbers, self.embedded, self._n_numbers()))
-        elif self._n_numbers():
-            parts.append(numbers)
-        if self.categories is not None and codes is not None:
-            parts.append(self.categories.write(graph, codes))
-        return graph.concat(parts)
-
-    def _n_numbers(self) -> int:
-        rest = int(self.layers[0].in_features)  # type: ignore[arg-type]
-        rest -= self.categories.width if self.categories is not None else 0
-        return rest if self.embedding is None else rest - self.embedding.width + self.embedded
-
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
     """W ~ N(0, 1/fan_in), b ~ N(0, 1): RealMLP's without data ("normal")."""
@@ -204,7 +175,3 @@ def _fit_layer(layer: nn.Linear, x: Tensor, generator: torch.Generator) -> None:
     )  # normalised: uniform on the simplex
     mixture = mixture / mixture.sum(0)
     layer.bias.copy_(-(mixture * sums.gather(0, rows)).sum(0))
-
-
-def _cut(graph: Graph, value: Value, start: int, stop: int) -> Value:
-    return graph.columns(value, range(start, stop))

@@ -9,10 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from annvil.onnx.builder import Graph, Value
-
-_WIDE = 4_000_000  # numbers in a matrix that is mostly zeros, above which ONNX works column by column instead (assumed)
-
 
 class PeriodicEmbedding(nn.Module):
     """PBLD: ``[x, W2 cos(2 pi (w1 x + b1)) + b2]`` for every column (RealMLP, Holzmüller et al. 2024, appendix A).
@@ -47,27 +43,6 @@ class PeriodicEmbedding(nn.Module):
         # Columns first, so that their small products are one batched product.
         others = torch.baddbmm(self.bias, cosines.transpose(0, 1), self.weight)  # (columns, batch, size - 1)
         return torch.cat([x, others.transpose(0, 1).flatten(1)], dim=-1)
-
-    def write(self, graph: Graph, x: Value) -> Value:
-        """The same in ONNX: one product, a cosine, one product."""
-        columns, frequencies, others = self.weight.shape
-        weight, bias = self.weight.detach().numpy(), self.bias.detach().numpy().reshape(-1)
-        if columns * columns * frequencies * (1 + others) > _WIDE:
-            return self._write_by_column(graph, x)
-        spread = _block_diagonal(self.frequency.detach().numpy()[:, None, :])
-        angle = graph.op("Gemm", x, graph.constant(spread), graph.constant(self.phase.detach().numpy().reshape(-1)))
-        gathered = graph.constant(_block_diagonal(weight))
-        mixed = graph.op("Gemm", graph.op("Cos", angle), gathered, graph.constant(bias))
-        return graph.concat([x, mixed])
-
-    def _write_by_column(self, graph: Graph, x: Value) -> Value:
-        last = graph.op("Unsqueeze", x, graph.constant(np.array([-1])))
-        angle = graph.op("Mul", last, graph.constant(self.frequency.detach().numpy()))
-        angle = graph.op("Add", angle, graph.constant(self.phase.detach().numpy()))
-        weight = graph.constant(self.weight.detach().numpy())
-        mixed = graph.op("Einsum", graph.op("Cos", angle), weight, equation="bcf,cfs->bcs")
-        mixed = graph.op("Add", mixed, graph.constant(self.bias.detach().numpy()[:, 0]))
-        return graph.concat([x, graph.op("Flatten", mixed, axis=1)])
 
 
 class PiecewiseLinearEmbedding(nn.Module):
@@ -110,24 +85,6 @@ class PiecewiseLinearEmbedding(nn.Module):
         learnt = torch.baddbmm(self.bias, steps.transpose(0, 1), self.weight).transpose(0, 1)
         return (learnt + x.unsqueeze(-1) * self.linear).flatten(1)
 
-    def write(self, graph: Graph, x: Value) -> Value:
-        """The same in ONNX."""
-        columns, bins, size = self.weight.shape
-        slope, shift = self.slope.numpy(), self.shift.numpy()
-        linear, bias = self.linear.detach().numpy(), self.bias.detach().numpy()[:, 0]
-        last = graph.op("Unsqueeze", x, graph.constant(np.array([-1])))
-        steps = graph.op("Add", graph.op("Mul", last, graph.constant(slope)), graph.constant(shift))
-        steps = graph.op("Max", steps, graph.constant(self.low.numpy()))
-        steps = graph.op("Min", steps, graph.constant(self.high.numpy()))
-        weight = self.weight.detach().numpy()
-        if columns * columns * bins * size > _WIDE:
-            learnt = graph.op("Einsum", steps, graph.constant(weight), equation="bcf,cfs->bcs")
-            straight = graph.op("Add", graph.op("Mul", last, graph.constant(linear)), graph.constant(bias))
-            return graph.op("Flatten", graph.op("Add", learnt, straight), axis=1)
-        flat = graph.concat([graph.op("Flatten", steps, axis=1), x])
-        matrix = np.concatenate([_block_diagonal(weight), _block_diagonal(linear[:, None, :])])
-        return graph.op("Gemm", flat, graph.constant(matrix), graph.constant(bias.reshape(-1)))
-
 
 class CategoryEmbedding(nn.Module):
     """A trained vector for every level of every categorical column, all in one table.
@@ -150,12 +107,6 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         return nn.functional.embedding(codes + self.first, self.table).flatten(1)
-
-    def write(self, graph: Graph, codes: Value) -> Value:
-        """The same in ONNX."""
-        places = graph.op("Add", codes, graph.constant(self.first.numpy()))
-        rows = graph.op("Gather", graph.constant(self.table.detach().numpy()), places, axis=0)
-        return graph.op("Flatten", rows, axis=1)
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int = 48) -> list[np.ndarray]:
@@ -184,11 +135,3 @@ def _fill_bins(tables: np.ndarray, edge: np.ndarray) -> None:
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(shape, generator=generator) * 2 - 1) * bound
-
-
-def _block_diagonal(blocks: np.ndarray) -> np.ndarray:
-    """``(n, rows, columns)`` → ``(n rows, n columns)`` with the blocks on the diagonal."""
-    n, rows, columns = blocks.shape
-    matrix = np.zeros((n, rows, n, columns), dtype=np.float32)
-    matrix[np.arange(n), :, np.arange(n), :] = blocks
-    return matrix.reshape(n * rows, n * columns)

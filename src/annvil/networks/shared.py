@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +12,6 @@ from torch.nn import functional
 from annvil.networks.dense import NumberEmbedding
 from annvil.networks.dropout import Dropout
 from annvil.networks.embeddings import CategoryEmbedding
-from annvil.onnx.builder import Graph, Value
 
 
 class SharedEnsemble(nn.Module):
@@ -51,7 +49,7 @@ class SharedEnsemble(nn.Module):
         category_size: int = 8,
     ) -> None:
         super().__init__()
-        self.k, self.mini, self.n_numbers = k, mini, n_numbers
+        self.k, self.mini, self.n_numbers, self.n_codes = k, mini, n_numbers, len(cardinalities)
         self.embedding, self.embedded = embedding, embedded if embedding is not None else 0
         self.categories = CategoryEmbedding(cardinalities, generator, size=category_size) if cardinalities else None
         self.first = nn.Parameter(self._first_factors(generator))
@@ -90,6 +88,10 @@ class SharedEnsemble(nn.Module):
                 x = self.dropouts[place](x)
         return torch.baddbmm(self.head_bias, x, self.head).transpose(0, 1)
 
+    def examples(self) -> tuple[Tensor, Tensor]:
+        """One row of what `forward` takes."""
+        return torch.zeros(1, self.n_numbers), torch.zeros(1, self.n_codes, dtype=torch.int64)
+
     def _columns(self, numbers: Tensor, codes: Tensor) -> Tensor:
         parts = [numbers]
         if self.embedding is not None:
@@ -102,30 +104,6 @@ class SharedEnsemble(nn.Module):
     def parameter_groups(self) -> dict[str, tuple[float, float]]:
         """Factors of the learning rate and of the weight decay by name: one rate; biases do not decay (as in TabM)."""
         return {name: (1.0, 0.0 if name.endswith("bias") else 1.0) for name, _ in self.named_parameters()}
-
-    def write(self, graph: Graph, numbers: Value, codes: Value | None) -> Value:
-        """Add the network to an ONNX graph → float32 ``(n, k, n_outputs)``."""
-        x = self._write_columns(graph, numbers, codes)
-        x = graph.op("Mul", x, graph.constant(self.first.detach().numpy()[:, None, :]))  # (k, n, inputs)
-        for layer in self.layers:
-            x = graph.op("Relu", layer.write(graph, x))  # type: ignore[operator]
-        x = graph.op("MatMul", x, graph.constant(self.head.detach().numpy()))
-        x = graph.op("Add", x, graph.constant(self.head_bias.detach().numpy()))
-        return graph.op("Transpose", x, perm=[1, 0, 2])
-
-    def _write_columns(self, graph: Graph, numbers: Value, codes: Value | None) -> Value:
-        parts = []
-        if self.embedding is not None:
-            whole = self.embedded == self.n_numbers
-            cut = numbers if whole else graph.columns(numbers, range(self.embedded))
-            parts.append(self.embedding.write(graph, cut))
-            if not whole:
-                parts.append(graph.columns(numbers, range(self.embedded, self.n_numbers)))
-        elif self.n_numbers:
-            parts.append(numbers)
-        if self.categories is not None and codes is not None:
-            parts.append(self.categories.write(graph, codes))
-        return graph.concat(parts)
 
 
 class _SharedLayer(nn.Module):
@@ -150,13 +128,3 @@ class _SharedLayer(nn.Module):
         if self.after is None:
             return y + self.bias
         return torch.addcmul(self.bias.unsqueeze(1), y, self.after.unsqueeze(1))
-
-    def write(self, graph: Graph, x: Value) -> Value:
-        """The same in ONNX."""
-        if self.before is not None:
-            x = graph.op("Mul", x, graph.constant(self.before.detach().numpy()[:, None, :]))
-        y = graph.op("MatMul", x, graph.constant(np.ascontiguousarray(self.weight.detach().numpy().T)))
-        if self.after is None:
-            return graph.op("Add", y, graph.constant(self.bias.detach().numpy()))
-        y = graph.op("Mul", y, graph.constant(self.after.detach().numpy()[:, None, :]))
-        return graph.op("Add", y, graph.constant(self.bias.detach().numpy()[:, None, :]))

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from annvil.errors import BundleError
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
-from annvil.onnx.builder import Graph, Value
 
 LAYER_DECAY = 0.6
 """Factor of the learning rate from a layer to the one below it: lower layers know what is true of all pictures. ULMFiT
@@ -63,10 +62,6 @@ class Body(nn.Module):
         """Pixels, uint8 or float ``(batch, height, width, channels)`` → float ``(batch, n_features)``."""
         raise NotImplementedError
 
-    def write_features(self, graph: Graph, pixels: Value) -> Value:
-        """Adds the same to a graph."""
-        raise NotImplementedError
-
     def depths(self) -> dict[str, int]:
         """Of its parameters by name: how many layers below the head each lies, from 1."""
         raise NotImplementedError
@@ -105,15 +100,6 @@ class ConvolutionalBody(Body):
             maps = self.rows @ pixels.float().permute(0, 3, 1, 2) @ self.columns
             pixels = maps.permute(0, 2, 3, 1)
         return self.network.features(pixels)
-
-    def write_features(self, graph: Graph, pixels: Value) -> Value:
-        """The same in a graph."""
-        if self.resizes:
-            x = graph.op("Transpose", graph.cast(pixels, "float32"), perm=[0, 3, 1, 2])
-            x = graph.op("MatMul", graph.constant(self.rows.numpy()), x)
-            x = graph.op("MatMul", x, graph.constant(self.columns.numpy()))
-            pixels = graph.op("Transpose", x, perm=[0, 2, 3, 1])
-        return self.network.write_features(graph, pixels)
 
     def depths(self) -> dict[str, int]:
         """The last layer lies 1 below the head, the stem deepest."""
@@ -177,12 +163,10 @@ class TransferNetwork(nn.Module):
         groups |= {"head.weight": 1.0, "head.bias": 1.0}
         return {name: (rate, float(shapes[name].dim() >= 2)) for name, rate in groups.items()}
 
-    def write(self, graph: Graph, pixels: Value) -> Value:
-        """Pixels → logits or values, float32 ``(n, n_outputs)``; the standardisation goes into the head."""
-        x = self.body.write_features(graph, pixels)
-        weight = (self.head.weight / self.spread).detach()
-        bias = (self.head.bias - weight @ self.centre).detach()
-        return graph.op("Gemm", x, graph.constant(weight.numpy()), graph.constant(bias.numpy()), transB=1)
+    def examples(self) -> tuple[Tensor]:
+        """One picture, as `forward` takes them."""
+        sizes = self.architecture.height, self.architecture.width, self.architecture.channels
+        return (torch.zeros(1, *sizes, dtype=torch.uint8),)
 
 
 def body_of(architecture: TransferArchitecture) -> Body:

@@ -47,9 +47,8 @@ def in_eight_bits(graph: bytes, batches: Sequence[Feeds]) -> bytes:
     batches : inputs of the graph; the least and greatest value that a convolution takes or gives on them become the
         ends of its 256 steps, and what lies beyond is clipped
     """
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
     import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """Hands the batches over."""
@@ -107,9 +106,8 @@ def _correct_biases(plain: onnx.ModelProto, quantised: onnx.ModelProto, batches:
 
 def _channel_means(model: onnx.ModelProto, names: Sequence[str], batches: Sequence[Feeds]) -> list[NDArray[Any]]:
     """Mean of each channel of the values ``(n, channels, height, width)`` of these names, float64 ``(channels,)``."""
-    import onnxruntime
-
     import onnx
+    import onnxruntime
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)

@@ -58,10 +58,13 @@ class NetworkBag:
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """The same as nodes: the preparation once, then every network."""
+        from annvil.onnx.export import export_module
+
         prepared, codes = self.preparation.write(graph, numbers, texts)
         parts = []
         for network, weight in zip(self.networks, self.weights, strict=True):
-            output: Value = network.write(graph, prepared, codes)  # type: ignore[operator]
+            examples = network.examples()  # type: ignore[operator]
+            (output,) = export_module(graph, network, prepared, codes or "", examples=examples)
             if self.target is None:
                 output = write_link(graph, self.link, output)
             if hasattr(network, "k"):  # a shared ensemble: (rows, k, outputs)

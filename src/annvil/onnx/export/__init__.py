@@ -50,7 +50,7 @@ def export_module(graph: Graph, module: nn.Module, *inputs: Value, examples: tup
 
     Parameters
     ----------
-    inputs : names in the graph, one for each argument of ``forward``
+    inputs : names in the graph, one for each argument of ``forward``; "" for one that it does not read
     examples : a tensor for each input, of its type and shape; the first axis is the batch, whose size is free in the
         graph (a single row will do), the others are fixed
 

@@ -17,11 +17,11 @@ from annvil.models.contract import Context, Effort, Job, Split
 from annvil.networks.restoring import restore
 from annvil.networks.transfer import transfer_network
 from annvil.onnx.builder import Graph
+from annvil.onnx.export import export_module
 from annvil.onnx.validator import check_graph
 from annvil.tasks.task import Task
 
 transformers = pytest.importorskip("transformers")
-onnxscript = pytest.importorskip("onnxscript")
 
 CONFIGS = {
     "resnet": lambda: transformers.ResNetConfig(
@@ -62,7 +62,8 @@ def test_graph_and_memory_agree_and_a_saved_one_is_restored(name, folders):
     assert np.ptp(expected, axis=0).max() > 0
     graph = Graph()
     given = graph.input("pixels", "uint8", ["rows", 24, 24, 1])
-    content = graph.finish({"prediction": (network.write(graph, given), "float32", ["rows", 3])})
+    (output,) = export_module(graph, network, given, examples=network.examples())
+    content = graph.finish({"prediction": (output, "float32", ["rows", 3])})
     check_graph(content)
     found = ort.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, {"pixels": pixels.numpy()})[0]
     np.testing.assert_allclose(found, expected, atol=1e-4)

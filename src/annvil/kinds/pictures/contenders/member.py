@@ -75,12 +75,15 @@ class PictureMember:
 
     def write(self, graph: Graph, pixels: Value) -> Value:
         """Pixels → the same outputs."""
+        from annvil.onnx.export import export_module
+
         if self.mirrored:
             width: int = self.network.architecture.width  # type: ignore[assignment, union-attr]
             backwards = list(reversed(range(width)))
             mirror = graph.op("Gather", pixels, graph.constant(backwards, "int64"), axis=2)
             pixels = graph.op("Concat", pixels, mirror, axis=0)  # one pass over both: every weight is in one node
-        output: Value = self.network.write(graph, pixels)  # type: ignore[operator]
+        examples = self.network.examples()  # type: ignore[operator]
+        (output,) = export_module(graph, self.network, pixels, examples=examples)
         if self.mirrored:
             twice = graph.op("Reshape", output, graph.constant([2, -1, self.task.n_outputs], "int64"))
             output = graph.op("ReduceMean", twice, graph.constant([0], "int64"), keepdims=0)
