@@ -15,7 +15,8 @@ from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.verdict import Evidence, judge
 from annvil.errors import OutOfTime
 from annvil.tasks.metrics import METRICS
-from annvil.text.phrases import inside, is_plural, of_unit, percent
+from annvil.text.phrases import inside, is_plural, percent
+from annvil.text.words import Words
 
 FAMILIES = {"dummy": "dummy", "linear": "linear", "trees": "trees", "net": "network", "wide": "network"}
 TITLES = {
@@ -316,12 +317,11 @@ def test_words() -> None:
 
 def test_of_pictures_the_verdict_speaks_as_pictures():
     found = evidence({"dummy": 0.5, "linear": 0.8, "net": 0.803}, noise=0.05)
-    rows, pictures = judge(found), judge(replace(found, unit="picture"))
+    rows, pictures = judge(found), judge(replace(found, words=Words("picture", "pictures", "pictures")))
     told = [(v.headline, v.recommended_because, *v.sentences) for v in (rows, pictures)]
     assert "with 1,000 rows its advantage" in rows.headline
     assert "with 1,000 pictures its advantage" in pictures.headline
     assert not any("row" in sentence.split() for sentence in told[1])
-    assert told[1] == tuple(of_unit(sentence, "picture") for sentence in told[0])
+    assert sum("row" in sentence for sentence in told[0]) == sum("picture" in sentence for sentence in told[1]) > 1
     assert is_plural("Boosted trees on pixels")
     assert not is_plural("Linear model on pixels")
-    assert of_unit("Rows narrow a growing row, arrows", "picture") == "Pictures narrow a growing picture, arrows"

@@ -19,6 +19,7 @@ from annvil.report import render, usage_snippets
 from annvil.report.glossary import TERMS, Glossary
 from annvil.tasks.task import Task
 from annvil.text.safe import clean
+from annvil.text.words import Words
 
 from .hostile import HOSTILE, PWN
 from .views import VIEWS, bare, binary, multiclass, regression
@@ -169,7 +170,8 @@ def test_of_pictures_the_page_speaks_as_pictures():
     bare_comparison = replace(
         bare_comparison, verdict=replace(bare_comparison.verdict, headline="", sentences=(), base_rate="")
     )
-    told = replace(view, columns=(note,), comparison=bare_comparison, findings=(), importance=(), usage=())
+    words = Words("picture", "pictures", "pictures", "from pixels", "pixels black")
+    told = replace(view, words=words, columns=(note,), comparison=bare_comparison, findings=(), importance=(), usage=())
     held_out = replace(view.held_out, how="every picture was predicted by a model of a fold that had not seen it")
     page = Page(render(replace(told, held_out=held_out)))
     for sentence in (

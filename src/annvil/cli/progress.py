@@ -21,6 +21,7 @@ from rich.text import Text
 from annvil.cli.console import safe
 from annvil.cli.tables import listed, paragraphs, standings_table
 from annvil.text import quantities as wording
+from annvil.text.words import ROWS
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Standing
@@ -44,15 +45,15 @@ class Progress(AbstractContextManager["Progress"]):
         self.console = console
         self.metric = metric or ""
         self.budget_seconds = budget_seconds
-        self.unit = "row"
+        self.words = ROWS
 
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
-        from annvil.data.table import unit_of
+        from annvil.kinds.registry import words_of
         from annvil.tasks.metrics import default_metric
 
         self.metric = self.metric or default_metric(dataset.task).name
-        self.unit = unit_of(dataset.inputs.schema)
+        self.words = words_of(dataset.inputs.schema)
         self.console.print(data_described(dataset, findings))
 
     def stage(self, text: str) -> None:
@@ -149,7 +150,7 @@ class Screen(Progress):
         lines: list[Any] = [""]
         if self._standings:
             width = self.console.width
-            lines += [standings_table(self._standings, self.metric, width, live=True, unit=self.unit), ""]
+            lines += [standings_table(self._standings, self.metric, width, live=True, words=self.words), ""]
         return Group(*lines, self._bottom_line())
 
     def _bottom_line(self) -> Table:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from annvil.cli.console import safe
 from annvil.cli.tables import paragraphs, standings_table
-from annvil.data.table import unit_of
+from annvil.kinds.registry import words_of
 from annvil.text import quantities as wording
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
         lines += _labelled("Notice", comparison.notices)
     console.print(paragraphs(lines))
     console.print()
-    unit = unit_of(run.model.schema)
+    words = words_of(run.model.schema)
     console.print(
         standings_table(
-            comparison.standings, comparison.metric, console.width, recommended=verdict.recommended, unit=unit
+            comparison.standings, comparison.metric, console.width, recommended=verdict.recommended, words=words
         )
     )
     console.print()
     folder = shlex.quote(str(run.folder))
     n_more = len(reasons) - MOST_REASONS
     more = f"  ({wording.plain_count(n_more, 'more reason')}, and the evidence)" if n_more > 0 else ""
-    new = "new-pictures" if unit == "picture" else "new.csv"
+    new = words.example
     places = [
         ("Report", str(run.report_path) + more),
         ("Model", str(run.folder / "model")),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from annvil.cli.console import safe
 from annvil.text import quantities as wording
+from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,12 +41,12 @@ def standings_table(
     *,
     recommended: str = "",
     live: bool = False,
-    unit: str = "row",
+    words: Words = ROWS,
 ) -> Table:
     """Every contender's score beside its cost, best first.
 
     ``metric`` is the name of the metric that decides. ``live`` adds the number of folds done; the contender of the name
-    ``recommended`` is marked. ``unit`` is what one prediction is about.
+    ``recommended`` is marked. ``words`` say what one prediction is about.
     """
     from annvil.tasks.metrics import METRICS
 
@@ -57,7 +58,7 @@ def standings_table(
         table.add_column("Folds", justify="right")
     table.add_column("Training", justify="right", no_wrap=True)
     if width >= MEDIUM:
-        table.add_column(f"One {unit}", justify="right", no_wrap=True)
+        table.add_column(f"One {words.row}", justify="right", no_wrap=True)
         table.add_column("Size", justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("Parameters", justify="right", no_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from annvil.comparison.ablation import Step, measure_step, steps_for
 from annvil.comparison.base_rates import base_rate
@@ -31,10 +31,9 @@ from annvil.comparison.results import (
 )
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import Evidence, judge
-from annvil.data.table import Dataset, Inputs, Unit, unit_of
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Deadline
 from annvil.tasks.metrics import resolve_worth
-from annvil.text.phrases import of_unit
 
 
 def compare(
@@ -102,7 +101,7 @@ class _Comparing:
             crossing=crossing,
             base_rate=base_rate(self.request.data_kind, self.schedule.plan.n_rows),
             time_ordered=race.dataset.time is not None,
-            unit=self._unit,
+            words=self.request.words,
         )
         verdict = judge(evidence)
         return Comparison(
@@ -118,10 +117,6 @@ class _Comparing:
             spent_seconds=self._spent(),
             crossing=crossing,
         )
-
-    @property
-    def _unit(self) -> Unit:
-        return unit_of(self.race.dataset.inputs.schema)
 
     def _deadline(self, kept_seconds: float) -> Deadline:
         """The moment by which the stage must end so that what comes after it keeps its share."""
@@ -166,7 +161,7 @@ class _Comparing:
     def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
         """Of the best contender of each side, and of the linear model; the cheap ones first."""
         if not self.schedule.plan.curve_sizes:
-            too_few = f"there is too little time, or there are too few {self._unit}s."
+            too_few = f"there is too little time, or there are too few {self.request.words.rows}."
             self.race.tell(f"There are no learning curves: {too_few}")
             return ()
         best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
@@ -196,8 +191,8 @@ class _Comparing:
             lambda: measure_curve(contender, data, folds, metric, planned, deadline),
         )
         if anchors is not None:
-            curve = describe_curve(contender, anchors, metric, self.request.seed)
-            self.race.records.store.keep_curve(replace(curve, remark=of_unit(curve.remark, self._unit)))
+            curve = describe_curve(contender, anchors, metric, self.request.seed, self.request.words)
+            self.race.records.store.keep_curve(curve)
 
     def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
         network, simple = self._best(standings, network=True), self._best(standings, network=False)
@@ -206,8 +201,7 @@ class _Comparing:
             return None
         titles = {s.contender: s.title for s in standings}
         pair = by_name[network.name], by_name[simple.name]
-        found = find_crossing(*pair, self.request.metric, self.request.seed, titles)
-        return None if found is None else replace(found, sentence=of_unit(found.sentence, self._unit))
+        return find_crossing(*pair, self.request.metric, self.request.seed, titles, self.request.words)
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 

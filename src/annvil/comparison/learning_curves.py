@@ -24,6 +24,7 @@ from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, as_outputs
 from annvil.tasks.metrics import Metric, best_threshold
 from annvil.text.phrases import named
+from annvil.text.words import ROWS, Words
 
 REPEATS = 3
 """Test folds a curve is measured on (assumed; two when time is short)."""
@@ -108,16 +109,18 @@ def error_on_fold(dataset: Dataset[Inputs], metric: Metric, fold: OuterFold, fit
     return metric.error(metric.score(dataset.task, dataset.y[fold.test], outputs, threshold))
 
 
-def describe_curve(contender: Contender, anchors: tuple[Anchor, ...], metric: Metric, seed: int) -> LearningCurve:
+def describe_curve(
+    contender: Contender, anchors: tuple[Anchor, ...], metric: Metric, seed: int, words: Words = ROWS
+) -> LearningCurve:
     """The curve with its law, or with the reason why it has none."""
     if len(anchors) < FEWEST_ANCHORS:
         remark = f"Not extrapolated: {len(anchors)} sizes were measured, {FEWEST_ANCHORS} are needed."
         return LearningCurve(contender.name, anchors, None, False, remark)
     law = fit_law(anchors, _law_seed(contender.name, seed))
-    if reason := why_ill_behaved(anchors, law):
+    if reason := why_ill_behaved(anchors, law, words):
         return LearningCurve(contender.name, anchors, None, False, f"Not extrapolated: {reason}.")
     now, later = law.at(np.array([law.largest, EXTRAPOLATION * law.largest]))
-    remark = f"Four times the rows would lower the error by about {metric.tells(float(now - later))}."
+    remark = f"Four times the {words.rows} would lower the error by about {metric.tells(float(now - later))}."
     return LearningCurve(contender.name, anchors, as_power_law(law), True, remark)
 
 
@@ -156,7 +159,12 @@ def gap_change(network: Law, simple: Law, largest: int) -> Callable[[float], flo
 
 
 def find_crossing(
-    network: LearningCurve, simple: LearningCurve, metric: Metric, seed: int, titles: dict[str, str]
+    network: LearningCurve,
+    simple: LearningCurve,
+    metric: Metric,
+    seed: int,
+    titles: dict[str, str],
+    words: Words = ROWS,
 ) -> Crossing | None:
     """Where the network's curve would pass the simple one's, or None when either is not to be extrapolated."""
     first, second = law_of(network, seed), law_of(simple, seed)
@@ -182,7 +190,7 @@ def find_crossing(
         gap_later_high=later_high,
         sentence="",
     )
-    return _with_sentence(found, EXTRAPOLATION * largest, metric, titles)
+    return _with_sentence(found, EXTRAPOLATION * largest, metric, titles, words)
 
 
 def _first_change(gaps: np.ndarray[tuple[int], np.dtype[np.float64]], sizes: object) -> float:
@@ -194,20 +202,21 @@ def _rows(size: float) -> int | None:
     return round_up(size) if math.isfinite(size) else None
 
 
-def _with_sentence(found: Crossing, reach: float, metric: Metric, titles: dict[str, str]) -> Crossing:
+def _with_sentence(found: Crossing, reach: float, metric: Metric, titles: dict[str, str], words: Words) -> Crossing:
     network, simple = named(titles[found.network]), named(titles[found.simple])
     low, high = metric.tells(found.gap_later_low, sign=True), metric.tells(found.gap_later_high, sign=True)
-    at = f"with {round_up(reach):,} training rows {network} would be {metric.tells(abs(found.gap_later))}"
+    at = f"with {round_up(reach):,} training {words.rows} {network} would be {metric.tells(abs(found.gap_later))}"
     at += f" {'ahead of' if found.gap_later >= 0 else 'behind'} {simple} (90% band: {low} to {high})"
     if found.rows is not None:
         first, second = (network, simple) if found.gap_now < 0 else (simple, network)
         since = f"{found.low:,}" if found.low is not None else f"{found.rows:,}"
-        until = f"{found.high:,} rows" if found.high is not None else "never, as far as can be seen"
+        until = f"{found.high:,} {words.rows}" if found.high is not None else "never, as far as can be seen"
         text = (
-            f"With about {found.rows:,} training rows {first} would overtake {second} (90% band: {since} to {until})."
+            f"With about {found.rows:,} training {words.rows} {first} would overtake {second} "
+            f"(90% band: {since} to {until})."
         )
     elif found.gap_later_low > 0 or found.gap_later_high < 0:
-        text = f"More rows would not turn this round: {at}."
+        text = f"More {words.rows} would not turn this round: {at}."
     else:
-        text = f"Whether more rows would turn this round cannot be told for sure: {at}."
+        text = f"Whether more {words.rows} would turn this round cannot be told for sure: {at}."
     return replace(found, sentence=text)

@@ -16,9 +16,9 @@ from annvil.comparison.budget import PLENTY, SHORTEST_SCALE, Shared, in_order, s
 from annvil.comparison.power_law import FEWEST_ANCHORS
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
-from annvil.data.table import Dataset, Inputs, Unit, unit_of
+from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Effort, Shape
-from annvil.text.phrases import of_unit
+from annvil.text.words import ROWS, Words
 
 OUTER_FOLDS = 5
 """Test folds per repeat."""
@@ -120,7 +120,7 @@ def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], req
         outer_folds=folds,
         repeats=repeats,
         inner="one holdout of 20%" if inner == 1 else f"{inner} folds",
-        split=of_unit(describe_split(dataset), unit_of(dataset.inputs.schema)),
+        split=describe_split(dataset, request.words),
         allowance_seconds=race.allowances,
         efforts={
             name: {"candidates": e.candidates, "scale": e.scale, "configuration": e.configuration}
@@ -132,7 +132,7 @@ def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], req
         share_seconds=shares,
     )
     return Schedule(
-        replace(plan, sentences=describe_plan(plan, unit_of(dataset.inputs.schema))),
+        replace(plan, sentences=describe_plan(plan, request.words)),
         shape,
         race.efforts,
         race.seconds,
@@ -235,16 +235,16 @@ def curve_sizes(shape: Shape) -> tuple[int, ...]:
     return tuple(sizes) if len(sizes) >= FEWEST_ANCHORS else ()
 
 
-def describe_split(dataset: Dataset[Inputs]) -> str:
+def describe_split(dataset: Dataset[Inputs], words: Words = ROWS) -> str:
     """How test rows are set apart, for people."""
     if dataset.time is not None:
-        return "by time: earlier rows train, later rows test"
+        return f"by time: earlier {words.rows} train, later {words.rows} test"
     if dataset.grouped:
         return "by groups: no group on both sides"
     return "random, classes in proportion" if dataset.task.is_classification else "random"
 
 
-def describe_plan(plan: Plan, unit: Unit = "row") -> tuple[str, ...]:
+def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:
     """The plan in sentences."""
     folds, repeats = plan.outer_folds, plan.repeats
     times = f", {repeats} times over" if repeats > 1 else ""
@@ -253,17 +253,18 @@ def describe_plan(plan: Plan, unit: Unit = "row") -> tuple[str, ...]:
     sentences = [
         (
             f"Every contender is scored on the same {folds} test folds{times} ({plan.split}); settings are chosen "
-            f"inside the training rows by {plan.inner}, so no test row chooses anything."
+            f"inside the training {words.rows} by {plan.inner}, so no test {words.row} chooses anything."
         ),
         f"Each family ({families}) may use {level:.3g} s; one that needs less spends less.",
         _shares_in_words(plan),
     ]
     if plan.n_rows_used < plan.n_rows:
         sentences.append(
-            f"{plan.n_rows_used:,} of {plan.n_rows:,} rows were drawn for the comparison: with all of them some "
+            f"{plan.n_rows_used:,} of {plan.n_rows:,} {words.rows} were drawn for the comparison: with all of them "
+            "some "
             "contender could not have been trained properly within the budget."
         )
-    return tuple(of_unit(sentence, unit) for sentence in sentences)
+    return tuple(sentences)
 
 
 def _shares_in_words(plan: Plan) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from annvil.comparison.results import Anchor, PowerLaw
 from annvil.tasks.task import FloatArray
+from annvil.text.words import ROWS, Words
 
 FEWEST_ANCHORS = 5
 EXPONENTS = np.concatenate([np.linspace(0.05, 1.0, 39), np.linspace(1.05, 2.0, 20)])
@@ -134,7 +135,7 @@ def _least_squares(sizes: FloatArray, means: FloatArray, noise: FloatArray) -> F
     return best
 
 
-def why_ill_behaved(anchors: Sequence[Anchor], law: Law) -> str:
+def why_ill_behaved(anchors: Sequence[Anchor], law: Law, words: Words = ROWS) -> str:
     """Why the curve is not to be extrapolated, or an empty string."""
     means = np.array([anchor.mean for anchor in anchors])
     noise = anchor_noise(anchors)
@@ -142,8 +143,8 @@ def why_ill_behaved(anchors: Sequence[Anchor], law: Law) -> str:
         earlier = int(np.argmin(means[:later]))
         if means[later] - means[earlier] > RISE * np.hypot(noise[later], noise[earlier]):
             return (
-                f"the error rises between {anchors[earlier].n_train:,} and {anchors[later].n_train:,} rows by more "
-                "than its noise"
+                f"the error rises between {anchors[earlier].n_train:,} and {anchors[later].n_train:,} {words.rows} "
+                "by more than its noise"
             )
     residual = law.at(np.array([anchor.n_train for anchor in anchors], dtype=np.float64)) - means
     freedom = max(1, len(anchors) - 3)

@@ -9,6 +9,7 @@ from annvil.comparison.base_rates import DataKind
 from annvil.comparison.results import Standing
 from annvil.errors import RequestError
 from annvil.tasks.metrics import Metric
+from annvil.text.words import ROWS, Words
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Request:
     seed : for everything random
     confidence : how sure the verdict must be before it names a side
     data_kind : what the base rate is about
+    words : what the rows are called in sentences
     spent_seconds : what the run has used before this comparison began or goes on, all sittings together; it moves the
         deadline and nothing else, so that plans do not depend on the clock
     """
@@ -33,6 +35,7 @@ class Request:
     seed: int = 0
     confidence: float = 0.95
     data_kind: DataKind = "table"
+    words: Words = ROWS
     spent_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -33,9 +33,9 @@ from annvil.comparison.results import (
     VerdictKind,
 )
 from annvil.comparison.statistics import rows_that_would_tell
-from annvil.data.table import Unit
 from annvil.errors import OutOfTime
 from annvil.tasks.metrics import Metric
+from annvil.text.words import ROWS, Words
 
 BEYOND_DOUBT = 0.999
 """How sure it must be that a network beats the dummy before one is called worth it.
@@ -59,7 +59,7 @@ class Evidence:
     crossing: Crossing | None
     base_rate: str
     time_ordered: bool
-    unit: Unit = "row"
+    words: Words = ROWS
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, without
     if recommendation is None:
         raise OutOfTime(
             f"The budget of {evidence.plan.budget_seconds:g} s ended before any contender was scored on all test "
-            f"folds. Give it more time, or fewer {evidence.unit}s."
+            f"folds. Give it more time, or fewer {evidence.words.rows}."
         )
     return recommendation
 

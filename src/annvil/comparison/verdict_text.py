@@ -9,18 +9,19 @@ from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
 from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
 from annvil.tasks.metrics import Metric
-from annvil.text.phrases import inside, is_plural, named, of_unit, outside, percent, times
+from annvil.text.phrases import inside, is_plural, named, outside, percent, times
+from annvil.text.words import Words
 
 
 def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
     """The verdict record."""
-    words, unit = _Words(evidence, finding), evidence.unit
+    told = _Sentences(evidence, finding)
     return Verdict(
         kind=finding.kind,
-        headline=of_unit(words.headline(), unit),
-        sentences=tuple(of_unit(sentence, unit) for sentence in words.sentences() if sentence),
+        headline=told.headline(),
+        sentences=tuple(sentence for sentence in told.sentences() if sentence),
         recommended=finding.recommendation.contender,
-        recommended_because=of_unit(words.because(), unit),
+        recommended_because=told.because(),
         posterior=finding.posterior,
         network_ruled_out=finding.network_ruled_out,
         rows_that_would_tell=finding.rows_that_would_tell,
@@ -30,11 +31,11 @@ def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
     )
 
 
-class _Words:
+class _Sentences:
     """One sentence a method."""
 
     def __init__(self, evidence: Evidence, finding: Finding) -> None:
-        self.evidence, self.finding = evidence, finding
+        self.evidence, self.finding, self.words = evidence, finding, evidence.words
         self.metric: Metric = evidence.metric
         self.table = {s.contender: s for s in evidence.standings}
         self.worth = self.amount(evidence.worth)
@@ -72,8 +73,7 @@ class _Words:
         if recommended.family == "dummy" and len(self.finding.paired.results) == 1:
             others = [s.reason for s in self.evidence.standings if s.family != "dummy" and s.reason]
             why = f": {others[0].rstrip('.')}" if others else ""
-            fewer = "columns" if self.evidence.unit == "row" else f"{self.evidence.unit}s"
-            return f"Nothing but guessing could be scored{why}. More time, or fewer {fewer}, would help."
+            return f"Nothing but guessing could be scored{why}. More time, or fewer {self.words.features}, would help."
         if recommended.family == "dummy" and not self._network_may_know:
             return (
                 "The inputs do not predict the target: no contender beats guessing without them by more than "
@@ -120,9 +120,10 @@ class _Words:
                 "target at all is not beyond doubt."
             )
         rows = self.finding.rows_that_would_tell
-        more = f"; about {rows:,} rows would probably tell" if rows else ""
+        more = f"; about {rows:,} {self.words.rows} would probably tell" if rows else ""
         return (
-            f"Cannot tell yet whether a network is worth it: with {self.evidence.plan.n_rows_used:,} rows its "
+            f"Cannot tell yet whether a network is worth it: with {self.evidence.plan.n_rows_used:,} "
+            f"{self.words.rows} its "
             f"advantage over {self.simple} lies anywhere from {self.metric.tells(posterior.low, sign=True)} to "
             f"{self.amount(posterior.high, sign=True)}{more}."
         )
@@ -169,7 +170,8 @@ class _Words:
         return (
             f"On the same {n} test folds the network side scored {self.metric.shows(network.mean)} and the simple side "
             f"{self.metric.shows(simple.mean)} {self.metric.title} on average. In every fold each side is the "
-            f"contender that validation inside the training rows preferred: {self._counts(network)} against "
+            f"contender that validation inside the training {self.words.rows} preferred: {self._counts(network)} "
+            "against "
             f"{self._counts(simple)}."
         )
 
@@ -215,13 +217,18 @@ class _Words:
             )
         if rows is None:
             return (
-                "No reasonable number of rows would settle it: the difference is too close to the border of what would "
-                "be worth it."
+                f"No reasonable number of {self.words.rows} would settle it: the difference is too close to the "
+                "border of "
+                "what would be worth it."
             )
         if plan.n_rows_used < plan.n_rows and rows <= plan.n_rows:
-            return f"About {rows:,} rows would probably settle it. They are there: a larger budget would use them."
+            return (
+                f"About {rows:,} {self.words.rows} would probably settle it. They are there: a larger "
+                "budget would use them."
+            )
         return (
-            f"If the difference stays as it is, about {rows:,} rows ({times(rows / plan.n_rows_used)} times as many) "
+            f"If the difference stays as it is, about {rows:,} {self.words.rows} ({times(rows / plan.n_rows_used)} "
+            "times as many) "
             "would probably settle it; this is an extrapolation."
         )
 
@@ -234,7 +241,8 @@ class _Words:
             return ""
         title, remark = named(self.table[ill[0].contender].title), ill[0].remark
         return (
-            f"What more rows would change is not said; the learning curve of {title}: {remark[:1].lower()}{remark[1:]}"
+            f"What more {self.words.rows} would change is not said; the learning curve of {title}: "
+            f"{remark[:1].lower()}{remark[1:]}"
         )
 
     def costs(self) -> str:
@@ -243,7 +251,7 @@ class _Words:
         if network is None or simple is None:
             return ""
         first, second = self.table[_usual(network)], self.table[_usual(simple)]
-        return cost_sentence(first, second)
+        return cost_sentence(first, second, self.words)
 
     def guessing(self) -> str:
         """The dummy's score, and how sure it is that the recommended contender beats it."""
@@ -294,11 +302,12 @@ class _Words:
             texts.append(f"Cut short by the clock, and perhaps better with more time: {', '.join(cut)}.")
         if self.evidence.time_ordered:
             texts.append(
-                "The folds follow time and differ in how many rows they train on, which the probabilities do not "
-                "account for: take them as rough."
+                f"The folds follow time and differ in how many {self.words.rows} they train on, which the "
+                "probabilities "
+                "do not account for: take them as rough."
             )
         if plan.n_rows_used < plan.n_rows:
-            texts.append(f"All this holds for {plan.n_rows_used:,} rows drawn from the {plan.n_rows:,}.")
+            texts.append(f"All this holds for {plan.n_rows_used:,} {self.words.rows} drawn from the {plan.n_rows:,}.")
         return " ".join(texts)
 
     # -- the recommendation ----------------------------------------------------------------------------------------
@@ -339,13 +348,13 @@ class _Words:
         )
 
 
-def cost_sentence(first: Standing, second: Standing) -> str:
+def cost_sentence(first: Standing, second: Standing, words: Words) -> str:
     """What the first costs beside the second: fitting, one answer, size; empty when neither is known."""
     if first.cost is None or second.cost is None:
         return ""
     parts = [
         _compared("processor time to fit", first.cost, second.cost, "core_seconds", _seconds),
-        _compared("time for one row", first.cost, second.cost, "latency_ms_p50", lambda ms: f"{ms:.2g} ms"),
+        _compared(f"time for one {words.row}", first.cost, second.cost, "latency_ms_p50", lambda ms: f"{ms:.2g} ms"),
         _compared("size", first.cost, second.cost, "size_bytes", _bytes),
     ]
     told = [part for part in parts if part]

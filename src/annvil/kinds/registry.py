@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from annvil.data.table import Dataset, Inputs
+from annvil.data.table import ColumnNote, Dataset, Field, Inputs
 from annvil.models.contract import Contender
+from annvil.text.words import Words
 
 if TYPE_CHECKING:
     from annvil.kinds.pictures.contenders.pretrained import Start
@@ -21,3 +23,11 @@ def contenders_for(dataset: Dataset[Inputs], start: Start | None = None, refusal
 
     kinds = {field.kind for field in dataset.inputs.schema}
     return contenders_for_pictures(start, refusal) if "image" in kinds else contenders_for_tables()
+
+
+def words_of(columns: Iterable[Field | ColumnNote]) -> Words:
+    """What the rows of data with these columns are called."""
+    from annvil.kinds.pictures.words import WORDS as OF_PICTURES
+    from annvil.kinds.tables.words import WORDS as OF_TABLES
+
+    return OF_PICTURES if any(column.kind == "image" for column in columns) else OF_TABLES

@@ -9,7 +9,6 @@ from math import floor, log10
 import numpy as np
 
 from annvil.comparison.results import Comparison, Standing
-from annvil.data.table import Unit
 from annvil.plots.charts import confusion as confusion_chart
 from annvil.plots.charts.confusion import confusion
 from annvil.plots.charts.fold_scores import Strip, fold_scores
@@ -25,6 +24,7 @@ from annvil.report import summaries
 from annvil.report.view import HeldOut, ReportView
 from annvil.tasks.metrics import METRICS, Metric, decide
 from annvil.text.quantities import count, listed, minus, percent, seconds, told, with_spread
+from annvil.text.words import ROWS, Words
 
 WIDE, NARROW = 700.0, 342.0
 """Widths in CSS pixels: a readable column, and a phone of 390 pixels less its margins."""
@@ -71,7 +71,7 @@ def scored(comparison: Comparison) -> list[Standing]:
     return [s for s in comparison.standings if s.per_fold and comparison.metric in s.means]
 
 
-def fold_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None:
+def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     """Every contender on every fold."""
     metric, standings = METRICS[comparison.metric], scored(comparison)
     if not standings:
@@ -85,7 +85,8 @@ def fold_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None:
         for s in standings
     ]  # fmt: skip
     caption = (
-        f"Each mark is one fold, scored on {unit}s the model had not seen; the upright line is the mean of the folds "
+        f"Each mark is one fold, scored on {words.rows} the model had not seen; the upright line is the mean of the "
+        "folds "
         "and the bar reaches one standard deviation to each side."
     )
     return _figure(
@@ -94,7 +95,7 @@ def fold_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None:
     )  # fmt: skip
 
 
-def paired_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None:
+def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     """The two sides, fold by fold."""
     metric, verdict = METRICS[comparison.metric], comparison.verdict
     if verdict.network is None or verdict.simple is None:
@@ -114,10 +115,10 @@ def paired_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None:
     wins = sum(metric.gain(a, b) > 0 for a, b in folds)
     caption = (
         f"The network side was ahead in {_of(wins, len(folds))}. In every fold each side is represented by the "
-        f"contender that inner validation preferred, before the test {unit}s were looked at."
+        f"contender that inner validation preferred, before the test {words.rows} were looked at."
     )
     return _figure(
-        "paired", f"The two sides on the same {unit}s", caption,
+        "paired", f"The two sides on the same {words.rows}", caption,
         lambda width, name: paired(pairs, metric.title, metric.greater_is_better, width, name),
     )  # fmt: skip
 
@@ -175,7 +176,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
     )  # fmt: skip
 
 
-def learning_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None:
+def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     """Learning curves."""
     metric = METRICS[comparison.metric]
     families = {s.contender: (s.title, s.family) for s in comparison.standings}
@@ -212,8 +213,8 @@ def learning_figure(comparison: Comparison, unit: Unit = "row") -> Figure | None
     if crossings:
         caption += " The ring marks where a network and a simple model would meet."
     return _figure(
-        "learning", f"{metric.title[:1].upper()}{metric.title[1:]} against training {unit}s", caption,
-        lambda width, name: learning(curves, metric.title, metric.greater_is_better, width, name, crossings, unit),
+        "learning", f"{metric.title[:1].upper()}{metric.title[1:]} against training {words.rows}", caption,
+        lambda width, name: learning(curves, metric.title, metric.greater_is_better, width, name, crossings, words),
     )  # fmt: skip
 
 
@@ -265,7 +266,7 @@ def training_figure(view: ReportView) -> tuple[Figure, str] | None:
     for standing in [*recommended, *(s for s in standings if s.family == "network")]:
         histories = _histories(view.comparison, standing.contender)
         if histories:
-            return _training_of(standing, histories, view.unit), standing.title
+            return _training_of(standing, histories, view.words), standing.title
     return None
 
 
@@ -278,14 +279,14 @@ def _histories(comparison: Comparison, contender: str) -> list[History]:
     return [curve for curve in curves if curve.train or curve.validation]
 
 
-def _training_of(standing: Standing, histories: list[History], unit: Unit) -> Figure:
+def _training_of(standing: Standing, histories: list[History], words: Words) -> Figure:
     is_network = standing.family == "network"
     family, steps = ("network", "epochs") if is_network else ("simple", "rounds")
-    caption = f"One pair of lines per fold; the ring marks the lowest loss on validation {unit}s"
+    caption = f"One pair of lines per fold; the ring marks the lowest loss on validation {words.rows}"
     caption += ", where the weights were taken from." if is_network else "."
     return _figure(
         "training", f"Loss while training: {standing.title}", caption,
-        lambda width, name: training(histories, family, steps, width, name, unit),
+        lambda width, name: training(histories, family, steps, width, name, words),
     )  # fmt: skip
 
 
@@ -297,7 +298,7 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
     counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
     right, everything = int(np.trace(counts)), int(counts.sum())
     caption = (
-        f"{count(right)} of {count(everything)} held-out {view.unit}s were put into the right class "
+        f"{count(right)} of {count(everything)} held-out {view.words.rows} were put into the right class "
         f"({percent(right / everything)}); {held_out.how}."
     )
     cut = held_out.threshold
@@ -305,7 +306,7 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
         caption += f" “{classes[1]}” is predicted from a probability of {cut:.2f} on."
     return _figure(
         "confusion", "What each class was taken for", caption,
-        lambda width, name: confusion(counts.tolist(), classes, width, name, view.unit),
+        lambda width, name: confusion(counts.tolist(), classes, width, name, view.words),
     )  # fmt: skip
 
 
@@ -339,19 +340,19 @@ def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
 
 def _counted(view: ReportView) -> str:
     """What a reliability diagram counts: of several labels, every answer to every label."""
-    return "answers" if view.task.several else f"{view.unit}s"
+    return "answers" if view.task.several else f"{view.words.rows}"
 
 
 def residual_figure(view: ReportView, held_out: HeldOut) -> Figure:
     """Predicted against observed."""
     rows = summaries.spread_rows(len(held_out.y), MOST_DOTS)
-    caption = f"Each dot is a {view.unit}; on the line, prediction and observation are the same. " + (
+    caption = f"Each dot is a {view.words.row}; on the line, prediction and observation are the same. " + (
         f"{held_out.how[:1].upper()}{held_out.how[1:]}."
         if len(rows) == len(held_out.y)
-        else f"{count(len(rows))} of {count(len(held_out.y))} {view.unit}s are drawn; {held_out.how}."
+        else f"{count(len(rows))} of {count(len(held_out.y))} {view.words.rows} are drawn; {held_out.how}."
     )
     predicted, observed = held_out.outputs[rows, 0].tolist(), held_out.y[rows].tolist()
     return _figure(
         "residuals", "Predicted and observed", caption,
-        lambda width, name: residuals(predicted, observed, view.task.target, width, name, view.unit),
+        lambda width, name: residuals(predicted, observed, view.task.target, width, name, view.words),
     )  # fmt: skip

@@ -7,29 +7,30 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from annvil.data.table import Unit
 from annvil.tasks.metrics import METRICS
-from annvil.text.phrases import of_unit
 from annvil.text.safe import clean
+from annvil.text.words import ROWS, Words
 
 TERMS: dict[str, str] = {
-    "calibrated": "Probabilities are calibrated when they come true: of the rows given 70%, about 70% turn out so.",
+    "calibrated": "Probabilities are calibrated when they come true: of the {rows} given 70%, about 70% turn out so.",
     "contender": "A way to learn that takes part in the comparison, from a plain guess to a network.",
-    "cross-validation": "Judging a model several times, each time on other rows than those it learnt from.",
+    "cross-validation": "Judging a model several times, each time on other {rows} than those it learnt from.",
     "dummy": "Looks at no column at all and always answers with the average or the most common class. "
     "What does not beat it has learnt nothing.",
-    "fold": "The rows are divided into equal parts. In each fold one part is put aside, models learn from the others, "
+    "fold": "The {rows} are divided into equal parts. In each fold one part is put aside, models learn from the "
+    "others, "
     "and are judged on the part put aside.",
-    "held-out rows": "Rows that were put aside and not used for learning, so that they can be used to judge.",
-    "inner validation": "Choices, such as when to stop training, are made on a part of the training rows, never on the "
-    "rows that give the score.",
+    "held-out {rows}": "{Rows} that were put aside and not used for learning, so that they can be used to judge.",
+    "inner validation": "Choices, such as when to stop training, are made on a part of the training {rows}, never "
+    "on the "
+    "{rows} that give the score.",
     "leakage": "A column that already contains the answer, for instance because it was filled in afterwards. Scores "
     "with it are too good to be true.",
-    "learning curve": "The score a contender reaches with few, more and all training rows; how it would go on is "
+    "learning curve": "The score a contender reaches with few, more and all training {rows}; how it would go on is "
     "estimated with a power law.",
     "network": "A neural network: layers of simple units whose weights are learnt step by step.",
     "ONNX": "An open file format for models that many programs and languages can run.",
-    "permutation importance": "How much worse a model predicts when one column's values are shuffled between rows.",
+    "permutation importance": "How much worse a model predicts when one column's values are shuffled between {rows}.",
     "practically equal": "The difference is smaller than the gain that would justify a network (the worth).",
     "SHA-256": "A fingerprint of a file: if a single byte changes, it changes.",
     "standard deviation": "How far values typically lie from their mean.",
@@ -41,7 +42,7 @@ TERMS |= {metric.title: metric.explanation for metric in METRICS.values()}
 _ALSO = {
     "contenders": "contender", "folds": "fold", "learning curves": "learning curve", "networks": "network",
     "neural network": "network", "neural networks": "network", "practically the same": "practically equal",
-    "the worth": "worth", "leak": "leakage", "leaks": "leakage", "unseen rows": "held-out rows",
+    "the worth": "worth", "leak": "leakage", "leaks": "leakage", "unseen {rows}": "held-out {rows}",
 }  # fmt: skip
 
 
@@ -53,10 +54,10 @@ def anchor(term: str) -> str:
 class Glossary:
     """Links terms in sentences to their entries, each term once per page, and remembers which were used."""
 
-    def __init__(self, unit: Unit = "row") -> None:
+    def __init__(self, words: Words = ROWS) -> None:
         self.used: set[str] = set()
-        self._terms = {of_unit(term, unit): of_unit(meaning, unit) for term, meaning in TERMS.items()}
-        self._also = {of_unit(term, unit): of_unit(other, unit) for term, other in _ALSO.items()}
+        self._terms = {words.fill(term): words.fill(meaning) for term, meaning in TERMS.items()}
+        self._also = {words.fill(term): words.fill(other) for term, other in _ALSO.items()}
         findable = {*self._terms, *self._also} - {"worth"}  # alone it is mostly a plain word
         names = sorted(findable, key=len, reverse=True)
         self._find = re.compile(r"(?<![\w&#;-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])", re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from annvil.sections import Exhibit
 from annvil.tasks.label_metrics import decide_labels, scores_of_labels
 from annvil.tasks.metrics import METRICS, Metric, decide, metrics_for
 from annvil.text import quantities as wording
-from annvil.text.phrases import of_unit
 from annvil.text.safe import clean
 
 VERDICTS = {
@@ -45,7 +44,7 @@ def render(view: ReportView) -> str:
     in the page forbids everything but its own style.
     """
     environment = _environment()
-    glossary = Glossary(view.unit)
+    glossary = Glossary(view.words)
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return environment.get_template("report.html.j2").render(
@@ -55,7 +54,7 @@ def render(view: ReportView) -> str:
         style_hash=digest,
         glossary=glossary,
         term=glossary.link,
-        said=partial(of_unit, unit=view.unit),
+        said=view.words.fill,
         version=dict(view.reproduction.versions).get("annvil", ""),
         w=wording,
     )
@@ -116,10 +115,10 @@ def _context(view: ReportView) -> dict[str, Any]:
         "recommended": recommended,
         "key_facts": _key_facts(view, metric, recommended),
         "posterior": figures.posterior_figure(comparison),
-        "folds": figures.fold_figure(comparison, view.unit),
-        "paired": figures.paired_figure(comparison, view.unit),
+        "folds": figures.fold_figure(comparison, view.words),
+        "paired": figures.paired_figure(comparison, view.words),
         "pareto": figures.pareto_figure(comparison),
-        "learning": figures.learning_figure(comparison, view.unit),
+        "learning": figures.learning_figure(comparison, view.words),
         "ablation": figures.ablation_figure(comparison),
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
@@ -166,7 +165,7 @@ def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -
             (
                 metric.title[:1].upper() + metric.title[1:],
                 score,
-                f"mean ± standard deviation over {folds}, on {view.unit}s not seen in training",
+                f"mean ± standard deviation over {folds}, on {view.words.rows} not seen in training",
             )
         )
     cost = recommended.cost
@@ -176,7 +175,7 @@ def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -
     slow = view.shipped.latency_ms_p95 if view.shipped else cost.latency_ms_p95 if cost else None
     if latency is not None:
         remark = f"median; 95% of calls within {wording.seconds(slow / 1000)}" if slow is not None else "median"
-        facts.append((f"To predict one {view.unit}", wording.seconds(latency / 1000), remark))
+        facts.append((f"To predict one {view.words.row}", wording.seconds(latency / 1000), remark))
     size = view.shipped.size_bytes if view.shipped else cost.size_bytes if cost else None
     if size is not None:
         facts.append(("Size on disk", wording.size(size), "preparation included"))
@@ -234,7 +233,7 @@ def _errors(view: ReportView) -> dict[str, Any] | None:
     shown = [figures.confusion_figure(view, held_out), figures.reliability_figure(view, held_out)]
     return {
         "figures": [figure for figure in shown if figure is not None],
-        "rates": summaries.binary_rates(counts, classes[0], classes[1], view.unit) if binary else [],
+        "rates": summaries.binary_rates(counts, classes[0], classes[1], view.words) if binary else [],
         "often": summaries.frequent_confusions(counts, classes) if len(classes) > MOST_CLASSES else [],
         "labels": [],
         "sentence": "",
@@ -246,7 +245,7 @@ def _errors_of_labels(view: ReportView, held_out: HeldOut) -> dict[str, Any]:
     each = scores_of_labels(held_out.y, held_out.outputs, held_out.threshold)
     order = sorted(range(len(each)), key=lambda k: (each[k].f1, each[k].n_with))
     whole = int((decide_labels(held_out.outputs, held_out.threshold) == held_out.y).all(axis=1).sum())
-    rows = wording.plain_count(len(held_out.y), view.unit)
+    rows = view.words.count(len(held_out.y))
     return {
         "figures": [figures.reliability_figure(view, held_out)],
         "rates": [],

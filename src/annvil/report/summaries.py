@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from annvil.plots.charts.reliability import Bin
 from annvil.tasks.task import FloatArray, IntArray
+from annvil.text.words import ROWS, Words
 
 
 def wilson(hits: int, rows: int) -> tuple[float, float]:
@@ -71,12 +72,12 @@ class Rate:
         return wilson(self.hits, self.rows)
 
 
-def binary_rates(counts: IntArray, negative: str, positive: str, unit: str = "row") -> list[Rate]:
+def binary_rates(counts: IntArray, negative: str, positive: str, words: Words = ROWS) -> list[Rate]:
     """Sensitivity, specificity and predictive values from a 2 x 2 matrix of counts."""
     (tn, fp), (fn, tp) = counts.tolist()
     rates = [
-        Rate("Sensitivity", f"{unit}s that are “{positive}” and are found", tp, tp + fn),
-        Rate("Specificity", f"{unit}s that are “{negative}” and are left alone", tn, tn + fp),
+        Rate("Sensitivity", f"{words.rows} that are “{positive}” and are found", tp, tp + fn),
+        Rate("Specificity", f"{words.rows} that are “{negative}” and are left alone", tn, tn + fp),
         Rate("Positive predictive value", f"“{positive}” predicted, and it is so", tp, tp + fp),
         Rate("Negative predictive value", f"“{negative}” predicted, and it is so", tn, tn + fn),
     ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from annvil.comparison.results import Comparison
-from annvil.data.table import ColumnNote, Source, Unit
+from annvil.data.table import ColumnNote, Source
 from annvil.explanation.permutation import Importance
 from annvil.sections import Exhibit
 from annvil.tasks.task import FloatArray, Task, Threshold
+from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:
     from annvil.data.findings import Finding
@@ -93,8 +94,4 @@ class ReportView:
     shipped: ShippedModel | None = None
     usage: tuple[Snippet, ...] = ()
     exhibits: tuple[Exhibit, ...] = ()  # whatever can be looked at
-
-    @property
-    def unit(self) -> Unit:
-        """What one of the things is called that the model predicts."""
-        return "picture" if any(note.kind == "image" for note in self.columns) else "row"
+    words: Words = ROWS  # what the rows are called

@@ -14,7 +14,7 @@ import msgspec
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.comparison.results import Comparison
 from annvil.data.storage import load_dataset, save_dataset
-from annvil.data.table import Dataset, Inputs, unit_of
+from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
 from annvil.kinds.pictures.contenders.pretrained import Start
@@ -246,7 +246,7 @@ def _carry_through_alone(work: _Work) -> Run:
 
 def _compare_ship_report(work: _Work) -> Run:
     from annvil.comparison import Request, Store, compare
-    from annvil.kinds.registry import contenders_for
+    from annvil.kinds.registry import contenders_for, words_of
     from annvil.models.contract import Deadline
     from annvil.run import augmented, looking, pictures, shipping, studying
     from annvil.run.reporting import assemble, write_report
@@ -257,7 +257,7 @@ def _compare_ship_report(work: _Work) -> Run:
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
 
     contenders = contenders_for(dataset, work.start, refusal_of(dataset, work.start))
-    store = Store(work.folder.race)
+    store, words = Store(work.folder.race), words_of(dataset.inputs.schema)
     metric = metric_named(request.metric, task) if request.metric else default_metric(task)
     work.enter("Comparing")
     asked = Request(
@@ -266,12 +266,13 @@ def _compare_ship_report(work: _Work) -> Run:
         budget_seconds=request.budget_seconds,
         seed=request.seed,
         data_kind="pictures" if isinstance(dataset.inputs, Images) else "table",
+        words=words,
         spent_seconds=work.clock.spent,
     )
     comparison = compare(dataset, contenders, asked, store, _Keeping(work))
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
-    work.enter(f"Fitting the recommended model on all {unit_of(dataset.inputs.schema)}s")
+    work.enter(f"Fitting the recommended model on all {words.rows}")
     shipped = shipping.ship(dataset, contenders, comparison, work.folder, store, deadline)
     deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
     tested = pictures.official_test(dataset, comparison, work.folder, shipped.threshold, deadline)
@@ -279,7 +280,7 @@ def _compare_ship_report(work: _Work) -> Run:
     write_exhibits(work.folder.exhibits, pictures.pictures_and_predictions(dataset, comparison, store))
     write_exhibits(work.folder.exhibits, augmented.augmentation_samples(dataset, comparison, store))
     write_exhibits(work.folder.exhibits, studying.exhibits_of_race(dataset, comparison, store, work.folder))
-    work.enter("Explaining the model" if isinstance(dataset.inputs, Images) else "Measuring which columns matter")
+    work.enter(words.explaining)
     deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
     importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
     write_exhibits(work.folder.exhibits, looking.explained(dataset, comparison, work.folder, store, deadline))

@@ -16,6 +16,7 @@ from annvil.data.table import ColumnNote, Dataset, Inputs, Source
 from annvil.errors import RequestError
 from annvil.explanation.permutation import Importance
 from annvil.files import write_atomically
+from annvil.kinds.registry import words_of
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
@@ -23,6 +24,7 @@ from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
 from annvil.sections import read_exhibits
 from annvil.tasks.task import Task, Threshold
+from annvil.text.words import Words
 
 MOST_HELD_OUT = 20_000
 """Held-out rows kept for the charts of the report (assumed: more would not change what they show)."""
@@ -95,6 +97,7 @@ def write_report(folder: str | Path) -> Path:
 def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> ReportView:
     standing, shipped = standing_of(comparison, record.shipped.contender), record.shipped
     of_pictures = any(note.kind == "image" for note in record.columns)
+    words = words_of(record.columns)
     cost = standing.cost
     return ReportView(
         name=record.name,
@@ -108,8 +111,9 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         preparation=shipped.preparation,
         importance=record.importance,
         importance_rows=record.importance_rows,
+        words=words,
         exhibits=read_exhibits(folder.exhibits),
-        held_out=_read_held_out(folder, shipped.threshold, "picture" if of_pictures else "row"),
+        held_out=_read_held_out(folder, shipped.threshold, words),
         shipped=ShippedModel(
             title=shipped.title,
             folder=str(folder.model),
@@ -147,11 +151,11 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
     write_atomically(folder.path / "held_out.safetensors", save(arrays))
 
 
-def _read_held_out(folder: RunFolder, threshold: Threshold, unit: str) -> HeldOut:
+def _read_held_out(folder: RunFolder, threshold: Threshold, words: Words) -> HeldOut:
     from safetensors.numpy import load
 
     arrays = load((folder.path / "held_out.safetensors").read_bytes())
-    how = f"every {unit} was predicted by a model of a fold that had not seen it"
+    how = f"every {words.row} was predicted by a model of a fold that had not seen it"
     return HeldOut(arrays["y"], arrays["outputs"], how, threshold)
 
 

@@ -16,14 +16,16 @@ from annvil.comparison.cost import parity_rows
 from annvil.comparison.jobs import final_job
 from annvil.comparison.plan import shape_of
 from annvil.comparison.results import Comparison, Standing
-from annvil.data.table import Dataset, Inputs, Table, Unit, unit_of
+from annvil.data.table import Dataset, Inputs, Table
 from annvil.errors import OutOfTime
 from annvil.explanation.permutation import Importance, importance
+from annvil.kinds.registry import words_of
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
 from annvil.tasks.metrics import best_threshold, metric_named
 from annvil.tasks.task import FloatArray, Threshold
+from annvil.text.words import Words
 
 FINAL_SHARE = 0.6
 """Of the time kept for what comes after the comparison, what a final fit that plans itself may use (assumed)."""
@@ -82,7 +84,7 @@ def ship(
     contender = next(c for c in contenders if c.name == standing.contender)
     fitted = fit_finally(dataset, contender, comparison, folder, deadline)
     if fitted is None:
-        shipped, graph = _first_fold(comparison, standing, store, folder, unit_of(dataset.inputs.schema))
+        shipped, graph = _first_fold(comparison, standing, store, folder, words_of(dataset.inputs.schema))
         origin = None
     else:
         shipped, graph = _exported(dataset, comparison, standing, fitted, deadline)
@@ -150,14 +152,14 @@ def _exported(
 
 
 def _first_fold(
-    comparison: Comparison, standing: Standing, store: Store, folder: RunFolder, unit: Unit
+    comparison: Comparison, standing: Standing, store: Store, folder: RunFolder, words: Words
 ) -> tuple[Shipped, bytes]:
     """The best there is when time is over: the model of the first fold, already exported and checked."""
     graph, cost = store.graph(standing.contender), store.cost(standing.contender)
     result = store.result(standing.contender, "repeat-0-fold-0")
     if graph is None or cost is None or cost.parity is None or result is None:
         raise OutOfTime(
-            f"The budget ended before {standing.title} could be fitted on all {unit}s. The comparison is kept in "
+            f"The budget ended before {standing.title} could be fitted on all {words.rows}. The comparison is kept in "
             f"{folder.path}; fit again with a longer --budget."
         )
     shipped = Shipped(
@@ -172,8 +174,8 @@ def _first_fold(
         n_rows=result.n_train,
         fit_seconds=result.fit_seconds,
         threshold=result.threshold,
-        notice=f"The budget ended before {standing.title} was fitted on all {unit}s: the model that ships is that of "
-        f"the first fold and learnt from {result.n_train:,} {unit}s.",
+        notice=f"The budget ended before {standing.title} was fitted on all {words.rows}: the model that ships is that "
+        f"of the first fold and learnt from {result.n_train:,} {words.rows}.",
     )
     return shipped, graph
 

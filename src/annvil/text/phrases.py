@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-from annvil.data.table import Unit
-
-_ROW = re.compile(r"\b([rR])ow(s?)\b")
-
-
-def of_unit(text: str, unit: Unit) -> str:
-    """A sentence about rows as one about whatever they are: sentences are written once.
-
-    For sentences of our own only: in a user's words a row may be something else.
-
-    >>> of_unit("Rows that no row has seen", "picture"), of_unit("300 rows", "row")
-    ('Pictures that no picture has seen', '300 rows')
-    """
-    if unit == "row":
-        return text
-    return _ROW.sub(lambda found: (unit if found[1] == "r" else unit.capitalize()) + found[2], text)
-
 
 def percent(p: float) -> str:
     """A probability for people: no more digits than it deserves, never a false 0% or 100%.

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from annvil.plots.labels import shorten, text_width
 from annvil.plots.svg import Drawing
 from annvil.text.quantities import count, percent
+from annvil.text.words import ROWS, Words
 
 MOST_CLASSES = 12
 """More classes than this do not fit as a matrix on a page (the report lists the most frequent confusions instead)."""
 
 
 def confusion(
-    counts: Sequence[Sequence[int]], classes: Sequence[str], width: float, name: str, unit: str = "row"
+    counts: Sequence[Sequence[int]], classes: Sequence[str], width: float, name: str, words: Words = ROWS
 ) -> str:
     """The chart: a row per true class, a column per predicted class, shaded by the share of the row."""
     narrow = width < 500
@@ -46,7 +47,7 @@ def confusion(
             _cell(drawing, left + cell * j, y, cell, tall, number, total, i == j, f"{label} taken for {classes[j]}")
     right = sum(counts[i][i] for i in range(k))
     everything = sum(map(sum, counts))
-    told = f"{count(right)} of {count(everything)} {unit}s on the diagonal, which is right."
+    told = f"{count(right)} of {count(everything)} {words.rows} on the diagonal, which is right."
     return drawing.svg(name, "Confusion matrix", told, "fixed")
 
 

@@ -12,6 +12,7 @@ from annvil.plots.labels import shorten, spread_out, text_width
 from annvil.plots.scale import fit_scale
 from annvil.plots.svg import Drawing, Point, side_of
 from annvil.text.quantities import count, digits
+from annvil.text.words import ROWS, Words
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def learning(
     width: float,
     name: str,
     crossings: Sequence[Point] = (),
-    unit: str = "row",
+    words: Words = ROWS,
 ) -> str:
-    """The chart; ``crossings`` are marked with a ring and the number of rows, which are called ``unit``."""
+    """The chart; ``crossings`` are marked with a ring and the number of rows, which are called as in ``words``."""
     narrow = width < 500
     sides = [side_of(curve.family) for curve in curves]
     shades = [sides[:index].count(side) for index, side in enumerate(sides)]  # a side's first curve has its own colour
@@ -71,23 +72,27 @@ def learning(
     drawing = Drawing(width, bottom + 46)
     better = "higher" if greater_is_better else "lower"
     frame.draw_y(drawing, f"{metric}, {better} is better")
-    frame.draw_x(drawing, f"training {unit}s", 4 if narrow else 7)
+    frame.draw_x(drawing, f"training {words.rows}", 4 if narrow else 7)
     _measured_limit(drawing, frame, max((c.sizes[-1] for c in curves if c.sizes), default=0.0), narrow, curves)
     for curve, shade in zip(curves, shades, strict=True):
-        _draw_curve(drawing, frame, curve, shade, unit)
+        _draw_curve(drawing, frame, curve, shade, words)
     for rows, score in crossings:
         at = frame.point(rows, score)
         drawing.add(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="9" class="crossing"/>')
-        said = f"cross near {digits(rows)} {unit}s"
+        said = f"cross near {digits(rows)} {words.rows}"
         room = text_width(said) / 2
         drawing.text(min(max(at[0], room), width - room), at[1] + 26, said, "strong halo", "middle")
     if narrow:
         _legend(drawing, curves, shades)
     else:
         _names(drawing, frame, curves, names_width)
-    parts = [f"{c.title}: {c.means[0]:.4g} at {count(c.sizes[0])} {unit}s, {c.means[-1]:.4g} at {count(c.sizes[-1])}"
-             for c in curves if c.sizes]  # fmt: skip
-    return drawing.svg(name, f"{metric} against training {unit}s", "; ".join(parts) + ".")
+    called = words.rows
+    parts = [
+        f"{c.title}: {c.means[0]:.4g} at {count(c.sizes[0])} {called}, {c.means[-1]:.4g} at {count(c.sizes[-1])}"
+        for c in curves
+        if c.sizes
+    ]
+    return drawing.svg(name, f"{metric} against training {words.rows}", "; ".join(parts) + ".")
 
 
 def _shown_values(curves: Sequence[Curve]) -> list[float]:
@@ -112,7 +117,7 @@ def _measured_limit(drawing: Drawing, frame: Frame, last: float, narrow: bool, c
     drawing.text(at + 5, frame.top + 11, "if the law holds" if not narrow else "law", "note")
 
 
-def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, nth: int, unit: str) -> None:
+def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, nth: int, words: Words) -> None:
     shade = f"{side_of(curve.family)} shade-{nth % 4}"
     measured = [frame.point(n, v) for n, v in zip(curve.sizes, curve.means, strict=True)]
     edges = list(zip(curve.sizes, curve.means, curve.spreads, strict=True))
@@ -130,7 +135,9 @@ def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, nth: int, unit: st
     drawing.path(measured, f"line {shade}")
     drawing.path([frame.point(n, v) for n, v in zip(sizes, law, strict=True)], f"line dashed {shade}")
     for (at_x, at_y), n, v in zip(measured, curve.sizes, curve.means, strict=True):
-        drawing.mark(at_x, at_y, curve.family, shade, f"{curve.title}: {v:.4g} with {count(n)} {unit}s", radius=3.8)
+        drawing.mark(
+            at_x, at_y, curve.family, shade, f"{curve.title}: {v:.4g} with {count(n)} {words.rows}", radius=3.8
+        )
 
 
 def _legend(drawing: Drawing, curves: Sequence[Curve], shades: Sequence[int]) -> None:

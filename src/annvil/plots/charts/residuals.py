@@ -8,13 +8,14 @@ from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.scale import fit_scale
 from annvil.plots.svg import Drawing
 from annvil.text.quantities import count
+from annvil.text.words import ROWS, Words
 
 LAYERS = 8
 """Dots are spread over so many see-through layers, so that crowded places are darker."""
 
 
 def residuals(
-    predicted: Sequence[float], observed: Sequence[float], target: str, width: float, name: str, unit: str = "row"
+    predicted: Sequence[float], observed: Sequence[float], target: str, width: float, name: str, words: Words = ROWS
 ) -> str:
     """The chart: predictions to the right, what was observed upwards, on one scale."""
     narrow = width < 500
@@ -32,5 +33,5 @@ def residuals(
     points = [frame.point(p, o) for p, o in zip(predicted, observed, strict=True)]
     for layer in range(LAYERS):
         drawing.dots(points[layer::LAYERS], "ink")
-    said = f"{count(len(points))} held-out {unit}s; on the diagonal the prediction equals what was observed."
+    said = f"{count(len(points))} held-out {words.rows}; on the diagonal the prediction equals what was observed."
     return drawing.svg(name, f"Predicted and observed {target}", said, "fixed")

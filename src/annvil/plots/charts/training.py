@@ -9,6 +9,7 @@ from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.labels import text_width
 from annvil.plots.scale import Scale, fit_scale
 from annvil.plots.svg import Drawing
+from annvil.text.words import ROWS, Words
 
 MOST_POINTS = 200
 """Longer histories are thinned: a line of 700 pixels shows no more."""
@@ -23,7 +24,9 @@ class History:
     validation: tuple[float, ...]
 
 
-def training(histories: Sequence[History], family: str, steps: str, width: float, name: str, unit: str = "row") -> str:
+def training(
+    histories: Sequence[History], family: str, steps: str, width: float, name: str, words: Words = ROWS
+) -> str:
     """The chart; a ring marks each validation line's lowest point. Lines begin where they come down to the scale."""
     narrow = width < 500
     top, bottom = 46.0, 46.0 + (210 if narrow else 250)
@@ -31,7 +34,7 @@ def training(histories: Sequence[History], family: str, steps: str, width: float
     longest = max(max(len(h.train), len(h.validation)) for h in histories)
     frame = Frame(Scale(1, max(longest, 2), y_label_width(y), width - 12), y)
     drawing = Drawing(width, bottom + 46)
-    _legend(drawing, family, unit)
+    _legend(drawing, family, words)
     frame.draw_y(drawing, "loss, lower is better")
     frame.draw_x(drawing, steps, 5 if narrow else 8)
     for history in histories:
@@ -58,9 +61,9 @@ def _usual(histories: Sequence[History]) -> list[float]:
     return kept or [0.0, 1.0]
 
 
-def _legend(drawing: Drawing, family: str, unit: str) -> None:
+def _legend(drawing: Drawing, family: str, words: Words) -> None:
     drawing.line(0, 8, 26, 8, f"line thin {family}")
-    drawing.text(32, 12, f"validation {unit}s", "label")
-    x = 48 + text_width(f"validation {unit}s")
+    drawing.text(32, 12, f"validation {words.rows}", "label")
+    x = 48 + text_width(f"validation {words.rows}")
     drawing.line(x, 8, x + 26, 8, "line thin dotted ink")
-    drawing.text(x + 32, 12, f"training {unit}s", "label")
+    drawing.text(x + 32, 12, f"training {words.rows}", "label")

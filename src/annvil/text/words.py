@@ -1,0 +1,47 @@
+"""What the things are called that a kind of data consists of, for sentences that are written once."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Words(msgspec.Struct, frozen=True):
+    """The nouns of one kind of data; sentences are templates with places for them.
+
+    Attributes
+    ----------
+    row, rows : one of the things a model predicts for, and several
+    features : what a model learns from, and what fewer of would make faster: "columns", "pictures"
+    raw : what a saved model takes, for the report
+    holes : what is taken away where a graph is checked on incomplete rows
+    explaining : the stage in which the model is explained
+    example : what new data is called where a command is shown
+    """
+
+    row: str = "row"
+    rows: str = "rows"
+    features: str = "columns"
+    raw: str = "from raw values to prediction; column order does not matter, and further columns are ignored"
+    holes: str = "values removed"
+    explaining: str = "Measuring which columns matter"
+    example: str = "new.csv"
+
+    def fill(self, template: str) -> str:
+        """A sentence of our own with its places filled. Never give it a text of the user's.
+
+        >>> Words("picture", "pictures").fill("{Rows} that no {row} has seen")
+        'Pictures that no picture has seen'
+        """
+        return template.format(row=self.row, rows=self.rows, Row=self.row.capitalize(), Rows=self.rows.capitalize())
+
+    def count(self, number: int, kind: str = "") -> str:
+        """ "1 row", "12,000 rows"; ``kind`` stands before the noun.
+
+        >>> Words().count(1200, "held-out")
+        '1,200 held-out rows'
+        """
+        return f"{number:,} {kind + ' ' if kind else ''}{self.row if number == 1 else self.rows}"
+
+
+ROWS = Words()
+"""What is said where nobody says otherwise."""
