@@ -1,6 +1,6 @@
 """Pictures: found in folders, tables of labels, archives and arrays; decoded once into uint8; checked; asked for again.
 
-Needs Pillow (the extra ``images``) for files and for resizing; arrays of a fitting size do without.
+Pillow decodes files and resizes; predicting from arrays of a fitting size does without.
 """
 
 from __future__ import annotations
