@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,8 +142,13 @@ def seconds_for(shape: Shape, size: Size, epochs: float, rate: float = WORK_PER_
 
 def _seconds_of_epoch(shape: Shape, size: Size, rate: float) -> float:
     assert shape.form is not None
-    work = work_of(architecture_for(shape.form, shape.n_outputs, size)) * max(shape.n_rows, 1)
+    work = _work_of_a_picture(shape.form, shape.n_outputs, size) * max(shape.n_rows, 1)
     return work / rate + STEP_SECONDS * math.ceil(shape.n_rows / batch_size(shape.n_rows))
+
+
+@lru_cache(maxsize=256)  # a study asks for the same few some hundred thousand times while it plans
+def _work_of_a_picture(form: ImageForm, n_outputs: int, size: Size) -> float:
+    return work_of(architecture_for(form, n_outputs, size))
 
 
 def size_and_epochs(

@@ -77,7 +77,7 @@ def need_pillow() -> None:
     try:
         import PIL  # noqa: F401 (only whether it is there)
     except ImportError:
-        raise MachineError('Reading pictures needs Pillow: pip install pillow.') from None
+        raise MachineError("Reading pictures needs Pillow: pip install pillow.") from None
 
 
 def _make(

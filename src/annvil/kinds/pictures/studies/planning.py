@@ -182,7 +182,8 @@ def _seconds(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) ->
     parts = [*plan.curve_sizes, *([plan.n_train // 2, *few] if few else [])]
     whole = 2 * plan.trainings + (1 if plan.side > 1 else 0)  # averaged pictures are an original of their own
     sizes = [*[plan.n_train] * whole, *parts]
-    return sum(seconds_of_fit(plan, dataset, contender, size) for size in sizes)
+    seconds = {size: seconds_of_fit(plan, dataset, contender, size) for size in set(sizes)}
+    return sum(seconds[size] for size in sizes)
 
 
 def seconds_of_fit(plan: StudyPlan, dataset: Dataset[Images], contender: Contender, n_rows: int) -> float:
