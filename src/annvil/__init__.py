@@ -51,7 +51,7 @@ def _let_keras_use_torch() -> None:
 _let_keras_use_torch()
 
 if TYPE_CHECKING:
-    from annvil.bundle import load
+    from annvil.bundle.network import load
     from annvil.errors import AnnvilError
     from annvil.kinds.pictures.augmented_sets import augment
     from annvil.kinds.pictures.contenders.pretraining import pretrain
@@ -110,7 +110,7 @@ _HOMES = {
     "find_learning_rate": "annvil.trainer",
     "fit": "annvil.run",
     "list_runs": "annvil.run",
-    "load": "annvil.bundle",
+    "load": "annvil.bundle.network",
     "log_uniform": "annvil.trainer",
     "open_run": "annvil.run",
     "pretrain": "annvil.kinds.pictures.contenders.pretraining",

@@ -36,7 +36,7 @@ _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, No
 class Storage(AbstractContextManager["Storage"]):
     """An opened bundle with its verified manifest; a context manager that closes the zip file, if it is one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read: Callable[[bytes, str], Manifest] = read_manifest) -> None:
         self.path = path
         self._files = ExitStack()
         try:
@@ -50,7 +50,7 @@ class Storage(AbstractContextManager["Storage"]):
             else:
                 raise BundleError(f"There is no saved model at {path}. Name a model folder, a model.zip, or a run.")
             content = self._read(MANIFEST, LARGEST_PART[MANIFEST])
-            self.manifest: Manifest = read_manifest(content, str(path / MANIFEST))
+            self.manifest: Manifest = read(content, str(path / MANIFEST))
             if members and members.keys() != {MANIFEST, *self.manifest.parts}:
                 raise BundleError(f"{path} is refused: it does not hold exactly the parts that its manifest lists.")
         except BaseException:

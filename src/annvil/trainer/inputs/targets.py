@@ -92,7 +92,16 @@ class Target:
             )
         return torch.from_numpy(codes)
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether outputs stand for classes, or for a yes or no each."""
+        return self.kind in ("classes", "binary", "multi-label", "positions")
+
     def probabilities(self, outputs: Tensor) -> NDArray[np.float32]:
+        """As `shares`, as an array."""
+        return self.shares(outputs).numpy()
+
+    def shares(self, outputs: Tensor) -> Tensor:
         """Raw outputs as probabilities: ``(rows, classes)``, two columns for "binary"; one per output for
         "multi-label"; per position for "positions".
 
@@ -103,7 +112,7 @@ class Target:
         """
         if self.kind == "binary":
             yes = self._sigmoid(outputs).reshape(len(outputs), -1).mean(1)
-            return torch.stack([1 - yes, yes], 1).numpy()
+            return torch.stack([1 - yes, yes], 1)
         if self.kind == "multi-label":
             shares = self._sigmoid(outputs)
         elif self.kind in ("classes", "positions"):
@@ -111,7 +120,7 @@ class Target:
         else:
             raise RequestError(f"Probabilities need classes; what this network learns is {self.kind}: use predict.")
         extra = shares.dim() - 1 - len(self.shape) if self.kind == "positions" else shares.dim() - 2
-        return (shares.mean(1) if self.kind == "classes" and extra > 0 else shares).numpy()
+        return shares.mean(1) if self.kind == "classes" and extra > 0 else shares
 
     def _sigmoid(self, outputs: Tensor) -> Tensor:
         return outputs if self.ending else outputs.sigmoid()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _NUMBERS_AT_ONCE = 1 << 20
 """Input numbers in one pass of a prediction (assumed: some MB, and tens of MB inside wide networks)."""
 
+EXAMPLES = 64
+"""Rows kept (assumed: enough for every branch of a network, and of pictures still some MB)."""
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -32,18 +35,21 @@ class Predictor:
     target : what its outputs stand for
     forms : type and shape of one row of each input, as in training
     byte_inputs : how bytes reach the network, see `annvil.training.Recipe`
+    examples : some of the rows it learnt from, for whoever checks what is made of the network
     """
 
     network: nn.Module
     target: Target
     forms: tuple[tuple[torch.dtype, tuple[int, ...]], ...]
     byte_inputs: Bytes = "fractions"
+    examples: tuple[Tensor, ...] = ()
 
     @classmethod
     def of(cls, request: Request, network: nn.Module) -> Predictor:
         """For a network that was trained as ``request`` asked."""
         forms = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in request.inputs)
-        return cls(network, request.target, forms, request.recipe.byte_inputs)
+        examples = tuple(tensor[:EXAMPLES].clone() for tensor in request.inputs)
+        return cls(network, request.target, forms, request.recipe.byte_inputs, examples)
 
     def outputs(self, X: Any) -> Tensor:
         """Raw outputs, float32, rows first.

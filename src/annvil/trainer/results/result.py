@@ -133,6 +133,46 @@ class Result:
         """The network's raw outputs, float32, rows first."""
         return self.predictor.outputs(X)
 
+    def to_onnx(self, path: str | Path) -> Path:
+        """Write the network as one ONNX file, from rows as in training to outputs, for any number of rows.
+
+        Its inputs have the names of the arguments of ``forward``; its outputs are ``output``, as the network gives it,
+        and where there are classes ``probability``, in the order of `classes`. It was compared with the network on
+        training rows.
+
+        Raises
+        ------
+        RequestError
+            When the network does what ONNX cannot: the message names the operation and the layer.
+        MachineError
+            When the file cannot be written.
+        """
+        from annvil.files import write_atomically
+        from annvil.trainer.results.onnx_file import graph_of
+
+        write_atomically(Path(path), graph_of(self.predictor))
+        return Path(path)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a folder that `annvil.load` reads, without PyTorch: the graph, the weights, and what they are.
+
+        Raises as `to_onnx` does, and `RequestError` when something that is no saved network is in the way.
+        """
+        from annvil.bundle.network import save_network
+        from annvil.trainer.results.onnx_file import graph_of, input_names
+
+        predictor, target = self.predictor, self.predictor.target
+        inputs = zip(input_names(predictor), predictor.forms, strict=True)
+        return save_network(
+            Path(path),
+            graph_of(predictor),
+            inputs=[(name, str(dtype).removeprefix("torch."), shape) for name, (dtype, shape) in inputs],
+            kind=target.kind,
+            labels=target.labels,
+            is_flat=target.flat,
+            weights={name: tensor.detach().cpu().numpy() for name, tensor in self.network.state_dict().items()},
+        )
+
     def plot(self, path: str | Path | None = None) -> Plot:
         """Loss and metrics by epoch, the best epoch marked; written to ``path`` as SVG if given. Notebooks show it."""
         from annvil.trainer.results.charts import history_chart
