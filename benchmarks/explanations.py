@@ -25,7 +25,7 @@ from annvil.kinds.pictures.explanation.galleries import results_of
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
 from annvil.kinds.tables.reading import read
-from annvil.models.contract import Context, Deadline, Effort
+from annvil.models.contract import Context, Effort
 
 SOURCES = {"fashion": ("fashion_mnist", 8), "mnist": ("mnist", 6), "clothing": ("clothing_small.zip", 4)}
 """Name → source and epochs."""
@@ -54,7 +54,7 @@ def measure(name: str, source: Path, epochs: int, n_pictures: int) -> None:
     learns = np.sort(rows[n_pictures:][:TRAINED_ON])
     job = make_job(dataset, "final", learns, 5, 0)
     effort = Effort(configuration={"size": "small", "epochs": epochs})
-    (fitted,) = Convolutional().fit(dataset, [job], effort, Context(Deadline(300.0)))
+    (fitted,) = Convolutional().fit(dataset, [job], effort, Context(300.0))
     origin = fitted.origin()
     assert origin is not None
     with tempfile.TemporaryDirectory() as folder:

@@ -211,7 +211,7 @@ def affinity(names: list[str]) -> Iterator[str]:
         rows = Split(np.arange(dataset.n_rows), np.arange(0))
         small = architecture_for(dataset.inputs.form, dataset.task.n_outputs, SIZES[0])
         recipe = recipe_for(2_000, 1, dataset.task.is_classification)
-        yield f"- {name}: {measure_affinities(dataset, rows, small, recipe, 0, Context()).describe()}"
+        yield f"- {name}: {measure_affinities(dataset, rows, small, recipe, 0, Context().begin()).describe()}"
 
 
 def speed(name: str) -> Iterator[str]:

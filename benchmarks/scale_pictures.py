@@ -95,7 +95,7 @@ def measure(path: Path, workers: int, epochs: int) -> dict[str, Any]:
     recipe = recipe_for(len(split.train), epochs)
     architecture = architecture_for(dataset.inputs.form, CLASSES, SIZES[0])
     with tempfile.TemporaryDirectory() as folder:
-        trained = train_on_pictures(dataset, split, architecture, recipe, 0, Context(folder=Path(folder)))
+        trained = train_on_pictures(dataset, split, architecture, recipe, 0, Context(folder=Path(folder)).begin())
     stages["training"] = watch.stage()
     return {"stages": stages, "accuracy": _accuracy(trained.network, dataset, split.test), "rows": len(split.train)}
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from annvil.data.splits import inner_splits, outer_splits
 from annvil.kinds.tables.reading import read
-from annvil.models.contract import Context, Effort, Job, Options, Split
+from annvil.models.contract import Context, Effort, Job, PreparationOptions, Split
 from annvil.models.selection import Candidate, best_of, row_losses, try_candidates
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, PATIENCE, ROUNDS, Growth
@@ -63,7 +63,7 @@ class Way:
 
 def annvil_trees(dataset: Any, job: Job, test: Any, candidates: int) -> Outputs:
     """Annvil's contender as it is, but for class weights: the others try none either."""
-    effort = Effort(candidates=candidates, options=Options(imbalance="none"))
+    effort = Effort(candidates=candidates, options=PreparationOptions(imbalance="none"))
     (fitted,) = BoostedTrees().fit(dataset, [job], effort, Context(threads=1))
     return fitted.predict(dataset.inputs.take(test))
 
@@ -89,7 +89,7 @@ def bagged(fit_inner: FitInner) -> Callable[[Any, Job, Any, int], Outputs]:
             return (preparation, predict), as_outputs(predict(held), classes)
 
         tried = [Candidate(vars(growth), growth.describe()) for growth in GROWTHS[:candidates]]
-        trials, members = try_candidates(dataset, job, tried, fit_split, Context())
+        trials, members = try_candidates(dataset, job, tried, fit_split, Context().begin())
         rows = dataset.inputs.take(test)
         outputs = np.mean(
             [as_outputs(predict(prep.transform(rows).numbers), classes) for prep, predict in members], axis=0

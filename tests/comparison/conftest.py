@@ -12,7 +12,7 @@ import pytest
 
 from annvil.comparison.cross_validation import RAISE_BUGS
 from annvil.data.table import Dataset, Table, table_from_columns
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape, Traits
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.task import FloatArray, Task
 
@@ -24,7 +24,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass(frozen=True)
-class Slopes:
+class Slopes(BaseMember):
     """Probabilities (or values) from a weighted sum of number columns."""
 
     slopes: FloatArray
@@ -52,7 +52,7 @@ class Slopes:
 
 
 @dataclass
-class Toy:
+class Toy(BaseContender):
     """Ridge regression on some of the number columns, with everything about it to be set.
 
     ``seconds`` is what one candidate on one inner fold is said to take (for plans), ``before`` is called before each
@@ -67,6 +67,7 @@ class Toy:
     most: int = 2
     before: Callable[[Job], None] = lambda job: None
     declined: str | None = None
+    traits: Traits = field(default_factory=Traits)
     asked: list[tuple[str, Effort]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -80,9 +81,9 @@ class Toy:
         return Effort(int(np.clip(affordable, 1, self.most)), float(np.clip(affordable, 0.05, 1.0)))
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
+        running = context.begin()
         for job in jobs:
-            if context.deadline.passed:
-                context.cut_short = True
+            if running.is_over():
                 return
             self.asked.append((job.key, effort))
             self.before(job)

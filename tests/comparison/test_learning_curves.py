@@ -63,19 +63,21 @@ def test_little_time_makes_a_shorter_curve(make_dataset: Any, guess: Any, toy: A
     assert poor.sizes == rich.sizes[: len(poor.sizes)]
 
 
-def test_a_deadline_leaves_the_small_sizes(make_dataset: Any, guess: Any, toy: Any) -> None:
+def test_a_deadline_leaves_the_small_sizes(
+    make_dataset: Any, guess: Any, toy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset, seen = make_dataset(400), list[Job]()
-    deadline = Deadline(60.0)
 
     def stop(job: Job) -> None:
         seen.append(job)
         if len(seen) == 8:
-            deadline.at = 0.0
+            monkeypatch.setattr(Deadline, "left", -1.0)
 
     net = toy("net", "network", (0,), before=stop)
     schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
     folds = outer_jobs(dataset, schedule.plan)[0]
-    anchors = measure_curve(net, dataset, folds, AUC, plan_curve(net, dataset, schedule, 60.0, {}), deadline)
+    planned = plan_curve(net, dataset, schedule, 60.0, {})
+    anchors = measure_curve(net, dataset, folds, AUC, planned, Deadline(60.0))
     assert [anchor.n_train for anchor in anchors] == list(schedule.plan.curve_sizes[:3])
     assert describe_curve(net, anchors, AUC, 0).remark == "Not extrapolated: 3 sizes were measured, 5 are needed."
 

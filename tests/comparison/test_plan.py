@@ -13,7 +13,7 @@ from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, share_o
 from annvil.comparison.request import Request
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
-from annvil.models.contract import Effort, Shape
+from annvil.models.contract import Effort, Shape, Traits
 from annvil.tasks.metrics import METRICS
 
 
@@ -163,8 +163,7 @@ def test_whoever_cannot_be_trained_properly_leaves_its_time_to_its_mates(
     make_dataset: Callable[..., Dataset], toy: type, guess: object
 ) -> None:
     quick, slow = toy("quick", "network", (0,), seconds=0.3), toy("slow", "network", (0,), seconds=9.0)
-    twin = toy("twin", "network", (0,), seconds=0.5)
-    twin.shares_fits_with = "slow"
+    twin = toy("twin", "network", (0,), seconds=0.5, traits=Traits(shares_fits_with="slow"))
     schedule = make_schedule(make_dataset(200), [guess, quick, slow, twin], request_of(30.0))
     assert set(schedule.efforts) == {"dummy", "quick"}
     assert set(schedule.declined) == {"slow", "twin"}
@@ -175,8 +174,8 @@ def test_whoever_cannot_be_trained_properly_leaves_its_time_to_its_mates(
 
 
 def test_shared_fits_cost_their_owner_only(make_dataset: Callable[..., Dataset], toy: type, guess: object) -> None:
-    owner, other = toy("owner", "network", (0,), seconds=1.0, most=50), toy("other", "network", (0,), seconds=7.0)
-    other.shares_fits_with = "owner"
+    owner = toy("owner", "network", (0,), seconds=1.0, most=50)
+    other = toy("other", "network", (0,), seconds=7.0, traits=Traits(shares_fits_with="owner"))
     schedule = make_schedule(make_dataset(200), [guess, owner, other], request_of(60.0))
     assert schedule.efforts["other"] == schedule.efforts["owner"]
     assert schedule.seconds["other"] == 0.0

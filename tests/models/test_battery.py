@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -12,7 +14,7 @@ import pytest
 
 from annvil.data.table import Dataset, table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.models.contract import Context, Deadline, Effort, Job, Options, Shape, Split
+from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.onnx.builder import Graph
 from annvil.tasks.task import Task
 
@@ -214,10 +216,26 @@ def test_the_graph_predicts_the_same(name, kind):
 @every_contender
 def test_after_the_deadline_there_are_fewer_results_and_no_error(name):
     dataset = made_table("binary")
-    context = Context(Deadline(-1.0), threads=1)
+    context = Context(-1.0, threads=1)
     results = list(CONTENDERS[name].fit(dataset, [made_job(dataset)] * 3, LITTLE, context))
     assert len(results) < 3
-    assert context.cut_short
+
+
+@every_contender
+@every_kind
+def test_what_goes_in_and_what_comes_out_travels(name, kind):
+    """To another process and back: job, effort and context; and a result, which predicts the same there."""
+    dataset, fitted = fitted_on(name, kind)
+    asked = pickle.loads(pickle.dumps((fitted.job, LITTLE, Context(5.0, Path("here"), threads=1))))
+    (again,) = CONTENDERS[name].fit(dataset, [asked[0]], *asked[1:])
+    found = pickle.loads(pickle.dumps(again))
+    assert (
+        pickle.loads(pickle.dumps(fitted)).predict(dataset.inputs).tobytes() == fitted.predict(dataset.inputs).tobytes()
+    )
+    np.testing.assert_array_equal(found.predict(dataset.inputs), again.predict(dataset.inputs))
+    np.testing.assert_allclose(found.out_of_fold, fitted.out_of_fold)
+    assert (found.summary, found.preparation, found.cut_short) == (fitted.summary, fitted.preparation, False)
+    assert found.task == dataset.task
 
 
 @every_contender
@@ -268,7 +286,7 @@ def test_a_rare_class(name):
     y[rare] = 1
     dataset = replace(dataset, y=y)
     for imbalance in ("auto", "none"):
-        effort = replace(LITTLE, candidates=3, options=Options(imbalance=imbalance))
+        effort = replace(LITTLE, candidates=3, options=PreparationOptions(imbalance=imbalance))
         fitted = fit_one(name, dataset, made_job(dataset), effort)
         outputs = fitted.predict(dataset.inputs)
         assert_sound(outputs, dataset, 240)
@@ -342,7 +360,7 @@ def test_columns_of_one_storage_some_of_them_empty_or_constant(name, storage):
 @every_kind
 def test_without_scaling_it_works_too(name, kind):
     dataset = made_table(kind)
-    fitted = fit_one(name, dataset, made_job(dataset), replace(LITTLE, options=Options(scaling="none")))
+    fitted = fit_one(name, dataset, made_job(dataset), replace(LITTLE, options=PreparationOptions(scaling="none")))
     assert_sound(fitted.predict(dataset.inputs), dataset, 90)
 
 

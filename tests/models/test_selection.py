@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annvil.data.table import Dataset, table_from_columns
-from annvil.models.contract import Context, Deadline, Job, Split
+from annvil.models.contract import Context, Job, Split
 from annvil.models.selection import (
     Candidate,
     assemble_out_of_fold,
@@ -92,7 +92,7 @@ def test_candidates_are_tried_in_order_and_the_best_keeps_its_members():
         return f"{candidate.words}{number}", dataset.y[JOB.inner[number].test][:, None] + offset
 
     candidates = [Candidate({"offset": o}, w) for o, w in [(2, "far"), (0, "exact"), (1, "near")]]
-    trials, members = try_candidates(dataset, JOB, candidates, fit_split, Context())
+    trials, members = try_candidates(dataset, JOB, candidates, fit_split, Context().begin())
     assert [t.score for t in trials] == [4, 0, 1]
     assert members == ["exact0", "exact1"]
     assert seen == [(w, n) for w in ("far", "exact", "near") for n in (0, 1)]
@@ -100,15 +100,15 @@ def test_candidates_are_tried_in_order_and_the_best_keeps_its_members():
 
 def test_a_passed_deadline_drops_the_half_finished_candidate():
     dataset = dataset_of(Task("regression", "y"), np.arange(10.0))
-    context = Context(Deadline(float("inf")))
+    running = Context().begin()
 
     def fit_split(candidate, number):
         if candidate.words == "second":
-            context.deadline.at = -1.0
+            running.deadline.at = -1.0
         return candidate.words, np.zeros((len(JOB.inner[number].test), 1))
 
     candidates = [Candidate({}, "first"), Candidate({}, "second")]
-    trials, members = try_candidates(dataset, JOB, candidates, fit_split, context)
+    trials, members = try_candidates(dataset, JOB, candidates, fit_split, running)
     assert [t.candidate.words for t in trials] == ["first"]
     assert members == ["first", "first"]
-    assert context.cut_short
+    assert running.cut_short

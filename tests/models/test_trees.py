@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from annvil.data.table import Dataset, table_from_columns
 from annvil.models import trees_growth as growth_module
-from annvil.models.contract import Context, Deadline, Effort, Job, Shape, Split
+from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.models.selection import row_losses
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, Growth, grow_trees
@@ -35,7 +35,7 @@ def one_thread():
 
 def test_growth_ends_where_the_stopping_rows_are_predicted_best():
     held = rows_of(150, 1)
-    model = grow_trees(SMALL, 1.0, 0, rows_of(150, 0), held, None, Context())
+    model = grow_trees(SMALL, 1.0, 0, rows_of(150, 0), held, None, Context().begin())
     losses = -model.validation_score_
     assert model.n_iter_ == max(1, np.argmin(losses))
     assert len(losses) == model.n_iter_ + 1 + growth_module.PATIENCE
@@ -48,19 +48,19 @@ def test_growth_ends_at_the_deadline_with_what_there_is(kind):
     (x, y), (x_held, y_held) = rows_of(200, 0), rows_of(100, 1)
     if kind == "values":
         y, y_held = x[:, 0].astype(np.float64), x_held[:, 0].astype(np.float64)
-    context = Context(Deadline(-1.0))
-    model = grow_trees(SMALL, 1.0, 0, (x, y), (x_held, y_held), None, context)
+    running = Context(-1.0).begin()
+    model = grow_trees(SMALL, 1.0, 0, (x, y), (x_held, y_held), None, running)
     assert model.n_iter_ == 1
-    assert context.cut_short
+    assert running.cut_short
     assert np.isfinite(model.predict(x_held)).all()
-    context = Context(Deadline(float("inf")))
-    assert grow_trees(SMALL, 1.0, 0, (x, y), (x_held, y_held), None, context).n_iter_ > 1
-    assert not context.cut_short
+    running = Context().begin()
+    assert grow_trees(SMALL, 1.0, 0, (x, y), (x_held, y_held), None, running).n_iter_ > 1
+    assert not running.cut_short
 
 
 def test_shorter_growth_takes_bigger_steps():
     rates = [
-        grow_trees(SMALL, scale, 0, rows_of(60, 0), rows_of(60, 1), None, Context()).learning_rate
+        grow_trees(SMALL, scale, 0, rows_of(60, 0), rows_of(60, 1), None, Context().begin()).learning_rate
         for scale in (1.0, 0.5, 0.25, 0.01)
     ]
     assert rates == [0.1, 0.1, 0.2, 0.3]
@@ -69,14 +69,14 @@ def test_shorter_growth_takes_bigger_steps():
 def test_many_classes_get_fewer_rounds_and_bigger_steps():
     x, _ = rows_of(200, 0)
     y = np.arange(200) % 20
-    model = grow_trees(SMALL, 0.1, 0, (x, y), (x, y), None, Context())
+    model = grow_trees(SMALL, 0.1, 0, (x, y), (x, y), None, Context().begin())
     assert model.max_iter == round(0.1 * growth_module.MOST_TREES / 20)
     assert model.learning_rate == growth_module.LARGEST_RATE
 
 
 def test_without_rows_to_stop_on_growth_is_blind_but_ends():
     x, y = rows_of(60, 0)
-    model = grow_trees(SMALL, 0.1, 0, (x, y), (x[:0], y[:0]), None, Context())
+    model = grow_trees(SMALL, 0.1, 0, (x, y), (x[:0], y[:0]), None, Context().begin())
     assert model.n_iter_ == 10
 
 

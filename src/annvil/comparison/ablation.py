@@ -18,7 +18,7 @@ from annvil.comparison.results import Ablation, Json
 from annvil.comparison.statistics import correlated_posterior
 from annvil.data.splits import nested_subset
 from annvil.data.table import Dataset, Inputs
-from annvil.models.contract import Contender, Context, Deadline, Effort, Job, Options
+from annvil.models.contract import Contender, Context, Deadline, Effort, Job, PreparationOptions
 from annvil.tasks.metrics import Metric
 
 MOST_ROWS = 5_000
@@ -47,7 +47,7 @@ def steps_for(dataset: Dataset[Inputs], chosen: Sequence[tuple[Contender, dict[s
     for contender, configuration in chosen:
         effort = Effort(1, 1.0, configuration)
         if any(field.kind in ("number", "datetime") for field in dataset.inputs.schema):
-            without = replace(effort, options=Options(scaling="none"))
+            without = replace(effort, options=PreparationOptions(scaling="none"))
             yield Step(f"scaling-{contender.name}", "scaling the numbers", contender, effort, without)
         if classes_are_unequal(dataset):
             yield _weighting(contender, configuration)
@@ -68,7 +68,7 @@ def _weighting(contender: Contender, configuration: dict[str, Json]) -> Step:
         sides = [Effort(1, 1.0, configuration | {"class_weighted": weighted}) for weighted in (True, False)]
         return Step(name, what, contender, *sides)
     few = Effort(candidates=4)
-    return Step(name, what, contender, few, replace(few, options=Options(imbalance="none")))
+    return Step(name, what, contender, few, replace(few, options=PreparationOptions(imbalance="none")))
 
 
 def measure_step(
@@ -87,7 +87,7 @@ def measure_step(
     scale = min(schedule.efforts[step.contender.name].scale, planned.scale)
     errors = []
     for effort in (step.with_it, step.without):
-        fits = step.contender.fit(dataset, jobs, replace(effort, scale=scale), Context(deadline=deadline))
+        fits = step.contender.fit(dataset, jobs, replace(effort, scale=scale), Context(deadline.left))
         errors.append([error_on_fold(dataset, metric, fold, fit) for fold, fit in zip(folds, fits, strict=False)])
     n_common = min(len(side) for side in errors)
     with_it, without = (side[:n_common] for side in errors)

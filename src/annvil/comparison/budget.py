@@ -41,8 +41,8 @@ def in_order(contenders: Iterable[Contender]) -> list[Contender]:
 
 
 def shared_with(contender: Contender, entrants: Iterable[Contender]) -> str | None:
-    """The entrant whose fits this one looks at again instead of making its own (``shares_fits_with``), if any."""
-    name = getattr(contender, "shares_fits_with", None)
+    """The entrant whose fits this one looks at again instead of making its own, if any."""
+    name = contender.traits.shares_fits_with
     return name if any(other.name == name for other in entrants) else None
 
 

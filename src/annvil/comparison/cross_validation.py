@@ -180,18 +180,20 @@ class Race:
         # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
         # it again, then.
         asked = list(folds) if missing and contender.family == "network" else missing
-        context = Context(deadline=deadline, folder=store.checkpoint(contender.name, call))
+        context = Context(deadline.left, folder=store.checkpoint(contender.name, call))
         effort = self.records.schedule.efforts[contender.name]
         fits = iter(contender.fit(self.dataset, [fold.job for fold in asked], effort, context) if asked else ())
+        cut_short = False
         for done, fold in enumerate(asked):
             with MemoryMeter() as memory:
                 fitted = next(fits, None)
             if fitted is None:
                 return Outcome("cut short", f"{done} of {len(asked)} folds were fitted in its time")
+            cut_short |= fitted.cut_short
             self._keep(contender, fold, fitted, memory.grown_mb)
             self.show(running=contender.name)
         next(fits, None)  # lets the contender tidy up behind its last result
-        if context.cut_short:
+        if cut_short:
             return Outcome("cut short", "its time ended before all it would have tried was tried")
         return Outcome("finished")
 

@@ -85,7 +85,7 @@ def measure_curve(
             jobs.append(make_job(dataset, f"curve-{fold.fold}-n{size}", rows, curve_plan.inner_folds, seed))
             places.append((size, fold))
     errors: dict[int, list[float]] = {}
-    fits = contender.fit(dataset, jobs, curve_plan.effort, Context(deadline=deadline))
+    fits = contender.fit(dataset, jobs, curve_plan.effort, Context(deadline.left))
     for (size, fold), fitted in zip(places, fits, strict=False):
         errors.setdefault(size, []).append(error_on_fold(dataset, metric, fold, fitted))
     return tuple(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from annvil.models.contract import (
+    BaseContender,
+    BaseMember,
     Calibration,
     Contender,
     Context,
@@ -11,13 +13,16 @@ from annvil.models.contract import (
     Fitted,
     Job,
     Member,
-    Options,
     Origin,
+    PreparationOptions,
     Shape,
     Split,
+    Traits,
 )
 
 __all__ = [
+    "BaseContender",
+    "BaseMember",
     "Calibration",
     "Contender",
     "Context",
@@ -26,8 +31,9 @@ __all__ = [
     "Fitted",
     "Job",
     "Member",
-    "Options",
     "Origin",
+    "PreparationOptions",
     "Shape",
     "Split",
+    "Traits",
 ]

@@ -1,10 +1,13 @@
 """The one contract of all contenders: what they are given, what they return.
 
 A contender is one file and one line in its kind's `contenders`. The comparison gives it *jobs* (training rows with
-inner
-validation splits) and an *effort* (how many candidates it may try), and receives one `Fitted` per job. A `Fitted` is a
-bag of members (usually one per inner split) whose outputs are averaged and calibrated; every member can write itself
-into an ONNX graph.
+inner validation splits) and an *effort* (how many candidates it may try), and receives one `Fitted` per job. A `Fitted`
+is a bag of members (usually one per inner split) whose outputs are averaged and calibrated; every member can write
+itself into an ONNX graph.
+
+What goes in (`Job`, `Effort`, `Context`) and what comes out (`Fitted`) is data and can be pickled, so that a fit can be
+made in another process or on another machine: a context holds a duration, and becomes a deadline only where the fit is
+made (`Context.begin`); whether that deadline cut anything is part of the result.
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Options:
+class PreparationOptions:
     """How to prepare, for the measured ablation; the defaults are what Annvil recommends.
 
     ``scaling``: "robust" (or what the contender does by default) or "none" (numbers go in as they are, missing ones
@@ -73,12 +76,16 @@ class Effort:
     candidates : configurations to compare on the inner splits (1: the default one)
     scale : multiplies the length of training (epochs of networks, rounds of trees); 1.0 is the recipe's own
     configuration : use this one instead of searching (learning curves and final fits pass a `Fitted.configuration`)
+    options : how to prepare; only the ablation asks for other than the default
+    rung : the how-manieth effort of a growing sequence this is; results of different rungs are kept apart. There is one
+        so far, 0
     """
 
     candidates: int = 1
     scale: float = 1.0
     configuration: Mapping[str, Json] | None = None
-    options: Options = Options()
+    options: PreparationOptions = PreparationOptions()
+    rung: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,38 +119,49 @@ class Deadline:
         return self.left <= 0
 
 
-@dataclass
-class Context:
-    """What surrounds a fit: the clock, a folder for checkpoints, somebody to tell.
+def tell_nobody(message: str) -> None:
+    """Who is told where nobody wants to know."""
 
-    ``cut_short`` is set by whoever stopped because of the deadline, so that it can be said aloud.
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a fit, as data.
+
+    Attributes
+    ----------
+    seconds_left : how long the fit may take, counted from where it begins (`begin`)
+    folder : for checkpoints; None: none are written
+    tell : told of progress; a function of a module where the context is to be pickled
+    threads : 0: chosen by the contender
     """
 
-    deadline: Deadline = field(default_factory=lambda: Deadline(float("inf")))
+    seconds_left: float = float("inf")
     folder: Path | None = None
-    tell: Callable[[str], None] = lambda message: None
-    threads: int = 0  # 0: chosen by the contender
+    tell: Callable[[str], None] = tell_nobody
+    threads: int = 0
+
+    def begin(self) -> Running:
+        """The context at work: from here on the time runs."""
+        return Running(Deadline(self.seconds_left), self.folder, self.tell, self.threads)
+
+
+@dataclass
+class Running:
+    """A `Context` at work, in the process that fits.
+
+    ``cut_short`` is set by whoever stops because the deadline has passed; it goes into `Fitted.cut_short`.
+    """
+
+    deadline: Deadline
+    folder: Path | None
+    tell: Callable[[str], None]
+    threads: int
     cut_short: bool = False
 
-
-class Member(Protocol):
-    """One trained model; the preparation it was fitted with, if any, is its attribute ``preparation``.
-
-    A contender is written for one kind of inputs: its members take a `Table` and write themselves from ``numbers`` and
-    ``texts``, or take `Images` and write themselves from ``pixels`` (`annvil.data.table.graph_inputs`).
-    """
-
-    @property
-    def predict(self) -> Callable[[Any], FloatArray]:
-        """Of inputs: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
-
-    @property
-    def write(self) -> Callable[..., Value]:
-        """Of a graph and its raw inputs: adds the same output (float32 or float64, same shape); returns its name."""
-
-    @property
-    def n_parameters(self) -> int:
-        """Learnt numbers: weights, or thresholds and leaf values of trees."""
+    def is_over(self) -> bool:
+        """Whether the deadline has passed; if so, whoever asks stops because of it, and that is noted."""
+        self.cut_short |= self.deadline.passed
+        return self.cut_short
 
 
 @dataclass(frozen=True)
@@ -152,6 +170,42 @@ class Origin:
 
     architecture: Mapping[str, Json]
     weights: Mapping[str, NDArray[Any]]
+
+
+class Member(Protocol):
+    """One trained model.
+
+    A contender is written for one kind of inputs: its members take a `Table` and write themselves from ``numbers`` and
+    ``texts``, or take `Images` and write themselves from ``pixels`` (`annvil.data.table.graph_inputs`).
+    """
+
+    def predict(self, inputs: Any, /) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)`` for regression."""
+
+    def write(self, graph: Graph, /, *raw: Any, **named: Any) -> Value:
+        """Add the same output (float32 or float64, same shape) of the raw inputs ``raw`` to a graph; its name."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Learnt numbers: weights, or thresholds and leaf values of trees."""
+
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to raw values before the model sees them, in sentences."""
+
+    def origin(self) -> Origin | None:
+        """What a later training can start from, where there is such a thing."""
+
+
+class BaseMember:
+    """A member that prepares nothing and from which no training starts."""
+
+    def describe_preparation(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    def origin(self) -> Origin | None:
+        """Nothing."""
+        return None
 
 
 class Calibration(Protocol):
@@ -178,6 +232,7 @@ class Fitted:
     tried : one entry per candidate: its configuration in words and inner score (mean, spread); the losers too
     fit_seconds, core_seconds : wall clock and processor time this job took (jobs trained together share equally)
     history : training curves, ``{"train_loss": [...], "validation_loss": [...]}``, or empty
+    cut_short : whether the deadline ended it before all that it would have tried was tried
     """
 
     contender: str
@@ -194,6 +249,7 @@ class Fitted:
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     weights: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    cut_short: bool = False
 
     def predict(self, inputs: Any) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``, float64."""
@@ -214,13 +270,11 @@ class Fitted:
     @property
     def preparation(self) -> tuple[str, ...]:
         """What is done to raw values before the model sees them, in sentences; members of one bag do the same."""
-        prepared = getattr(self.members[0], "preparation", None)
-        return () if prepared is None else tuple(prepared.describe())
+        return self.members[0].describe_preparation()
 
     def origin(self) -> Origin | None:
         """What a later training can start from: the first member's network, where it offers one."""
-        offered = getattr(self.members[0], "origin", None)
-        return None if offered is None else offered()
+        return self.members[0].origin()
 
     @property
     def n_parameters(self) -> int:
@@ -228,17 +282,34 @@ class Fitted:
         return sum(member.n_parameters for member in self.members)
 
 
-class Contender(Protocol):
-    """A way to learn; see the module's text.
+@dataclass(frozen=True)
+class Traits:
+    """What a contender can do beside what all can; declared, so that nobody has to look for a method.
 
-    One that only looks again at the fits of another (an ensemble of its candidates) names that other in an attribute
-    ``shares_fits_with``; its time is then not charged twice. One that only gains by more time and rows may
-    have a method ``plan_final(shape, seconds, configurations) -> Effort`` for the fit to ship, given what folds chose.
+    Attributes
+    ----------
+    shares_fits_with : the contender whose fits this one only looks at again (an ensemble of its candidates); its time
+        is then not charged twice
+    plans_final : it only gains by more time and rows, so it plans the fit to ship itself (`Contender.plan_final`)
+    scales, weights_classes : whether it has that step of preparation, so that the ablation can take it away
     """
+
+    shares_fits_with: str | None = None
+    plans_final: bool = False
+    scales: bool = False
+    weights_classes: bool = False
+
+
+class Contender(Protocol):
+    """A way to learn; see the module's text. `BaseContender` has what most need not say."""
 
     name: str  # registry key, such as "boosted-trees"
     title: str  # for people, such as "Boosted trees"
     family: Family
+
+    @property
+    def traits(self) -> Traits:
+        """What it can do beside what all can."""
 
     def declines(self, shape: Shape) -> str | None:
         """Why this contender does not compete on such data (a sentence for the report), or None."""
@@ -252,8 +323,25 @@ class Contender(Protocol):
     def fit(self, dataset: Dataset[Any], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One `Fitted` per job, in order, as each is ready.
 
-        Stops early (fewer results) when the deadline passes; never raises for running out of time.
+        Stops early (fewer results) when ``context.seconds_left`` are over; never raises for running out of time.
         """
+
+    def plan_final(self, shape: Shape, seconds: float, configurations: Sequence[Mapping[str, Json]]) -> Effort:
+        """The effort of the fit to ship, on all rows, given what the folds chose; asked where `Traits.plans_final`."""
+
+
+class BaseContender:
+    """A contender without special traits, which never declines."""
+
+    traits = Traits()
+
+    def declines(self, shape: Shape) -> str | None:
+        """Never."""
+        return None
+
+    def plan_final(self, shape: Shape, seconds: float, configurations: Sequence[Mapping[str, Json]]) -> Effort:
+        """Not asked: the fit to ship has the effort of the race."""
+        raise NotImplementedError(f"{type(self).__name__} does not plan its final fit.")
 
 
 def as_outputs(values: NDArray[Any]) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Inputs
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge
 from annvil.onnx.builder import Graph, Value
@@ -18,7 +18,7 @@ from annvil.tasks.task import FloatArray, Task
 
 
 @dataclass(frozen=True)
-class ConstantMember:
+class ConstantMember(BaseMember):
     """The same outputs for every row: ``outputs`` float64 ``(n_outputs,)``."""
 
     outputs: FloatArray
@@ -39,16 +39,12 @@ class ConstantMember:
         return len(self.outputs)
 
 
-class Dummy:
+class Dummy(BaseContender):
     """Frequencies of classes or labels (with Laplace's +1, so that none is impossible), or the mean of the target."""
 
     name = "dummy"
     title = "Dummy"
     family: Family = "dummy"
-
-    def declines(self, shape: Shape) -> str | None:
-        """Never."""
-        return None
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """Nothing to choose."""
@@ -56,10 +52,9 @@ class Dummy:
 
     def fit(self, dataset: Dataset[Inputs], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One constant per job. It costs nothing, so the deadline only ends it between jobs."""
-        words = _words(dataset.task)
+        words, running = _words(dataset.task), context.begin()
         for job in jobs:
-            if context.deadline.passed:
-                context.cut_short = True
+            if running.is_over():
                 return
             watch = Stopwatch()
             predictions = [

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 from annvil.data.splits import strata
 from annvil.data.table import Column, Dataset, Field, Kind, Table
 from annvil.errors import RequestError
-from annvil.models.contract import Context, Deadline, Fitted, Job, Options, Split
+from annvil.models.contract import Context, Fitted, Job, PreparationOptions, Split
 from annvil.models.networks.dense_networks import DenseArchitecture, best_fitted
 from annvil.models.networks.recipe import Architecture, Settings
 from annvil.models.networks.search import search
@@ -76,9 +76,9 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         codes = strata(dataset, rows) if task.is_classification else np.zeros(len(y), dtype=np.int64)
         inner = inner_folds(codes, self.n_folds, seed)
         job = Job("fit", rows, inner, seed)
-        deadline = Deadline(float("inf") if self.time_budget is None else self.time_budget)
+        context = Context(float("inf") if self.time_budget is None else self.time_budget)
         settings = self._settings(task, max(len(split.train) for split in inner))
-        found = search(dataset, [job], self._architecture, lambda job: settings, 1.0, Options(), Context(deadline))
+        found = search(dataset, [job], self._architecture, lambda job: settings, 1.0, PreparationOptions(), context)
         searched = next(iter(found), None)
         if searched is None:
             raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")

@@ -16,7 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Table
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape, as_outputs
+from annvil.models.contract import (
+    BaseContender,
+    BaseMember,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    PreparationOptions,
+    Running,
+    Shape,
+    Traits,
+    as_outputs,
+)
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.output_link import Link, link_of, linked, write_link
@@ -33,7 +46,7 @@ SEARCH_ROWS = 50_000
 
 
 @dataclass(frozen=True)
-class LinearMember:
+class LinearMember(BaseMember):
     """Prepared inputs times coefficients, through the link or back to target units."""
 
     preparation: LinearPreparation
@@ -52,6 +65,10 @@ class LinearMember:
         scores = graph.op("Add", product, graph.constant(self.fit.intercepts))
         return write_link(graph, self.link, scores) if self.target is None else self.target.write(graph, scores)
 
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to columns."""
+        return tuple(self.preparation.describe())
+
     @property
     def n_parameters(self) -> int:
         """Slopes and intercepts; two classes need one set, two labels two."""
@@ -59,16 +76,13 @@ class LinearMember:
         return int((n_features + 1) * (1 if n_outputs == 2 and self.link == "softmax" else n_outputs))
 
 
-class Linear:
+class Linear(BaseContender):
     """Logistic regression (one for each of several labels) or ridge regression on scaled numbers and categories."""
 
     name = "linear"
     title = "Linear model"
     family: Family = "linear"
-
-    def declines(self, shape: Shape) -> str | None:
-        """Never: a linear model is always worth knowing."""
-        return None
+    traits = Traits(scales=True, weights_classes=True)
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """As many penalties as the time allows, at most all of them."""
@@ -79,18 +93,19 @@ class Linear:
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Search on the inner splits, then one fit on all rows, for every job."""
-        with bounded_threads(threads_for(jobs, dataset, context.threads)):
+        running = context.begin()
+        with bounded_threads(threads_for(jobs, dataset, running.threads)):
             for job in jobs:
-                fitted = self._fit_job(dataset, job, effort, context)
+                fitted = self._fit_job(dataset, job, effort, running)
                 if fitted is None:
                     return
                 yield fitted
 
-    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, context: Context) -> Fitted | None:
+    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
         search = _InnerFits(dataset, job, effort.options)
         candidates = _candidates(dataset, job, effort)
-        trials, _ = try_candidates(dataset, job, candidates, search.fit_split, context)
+        trials, _ = try_candidates(dataset, job, candidates, search.fit_split, running)
         if not trials:
             return None
         best = best_of(trials)
@@ -108,6 +123,7 @@ class Linear:
             fit_seconds=watch.seconds,
             core_seconds=watch.core_seconds,
             notes=(*search.notes, *(() if converged else ("The solver stopped before it had converged.",))),
+            cut_short=running.cut_short,
         )
 
 
@@ -133,7 +149,7 @@ def _candidate(task: Task, penalty: float, class_weighted: bool) -> Candidate:
 class _InnerFits:
     """Fits on inner splits; what does not hang on the candidate (preparation, decomposition) is made once a split."""
 
-    def __init__(self, dataset: Dataset, job: Job, options: Options) -> None:
+    def __init__(self, dataset: Dataset, job: Job, options: PreparationOptions) -> None:
         self._dataset, self._job, self._options = dataset, job, options
         self._made: dict[int, Any] = {}
         self.notes: tuple[str, ...] = ()
@@ -167,7 +183,9 @@ class _InnerFits:
         return None, test, None, target, RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
 
 
-def _fit_rows(dataset: Dataset, rows: IntArray, candidate: Candidate, options: Options) -> tuple[LinearMember, bool]:
+def _fit_rows(
+    dataset: Dataset, rows: IntArray, candidate: Candidate, options: PreparationOptions
+) -> tuple[LinearMember, bool]:
     """The chosen model on all rows, and whether its solver converged."""
     inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
     preparation = _prepared(inputs, y, task, options)
@@ -180,7 +198,7 @@ def _fit_rows(dataset: Dataset, rows: IntArray, candidate: Candidate, options: O
     return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
 
 
-def _prepared(inputs: Table, y: NDArray[Any], task: Task, options: Options) -> LinearPreparation:
+def _prepared(inputs: Table, y: NDArray[Any], task: Task, options: PreparationOptions) -> LinearPreparation:
     return LinearPreparation.fit(inputs, scaling=options.scaling, y=y, task=task)
 
 

@@ -16,7 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Table
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Options, Shape
+from annvil.models.contract import (
+    BaseContender,
+    BaseMember,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    PreparationOptions,
+    Running,
+    Shape,
+    Traits,
+)
 from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.onnx.builder import Graph, Value
@@ -90,7 +102,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class NeighboursMember:
+class NeighboursMember(BaseMember):
     """Prepared training rows and a kernel."""
 
     preparation: LinearPreparation
@@ -131,18 +143,23 @@ class NeighboursMember:
             total = graph.op("Add", total, graph.constant(1.0))
         return graph.op("Div", summed, total)
 
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to columns."""
+        return tuple(self.preparation.describe())
+
     @property
     def n_parameters(self) -> int:
         """Stored numbers: the training rows and their answers."""
         return int(self.memory.points.size + len(self.memory.points))
 
 
-class Neighbours:
+class Neighbours(BaseContender):
     """Local averages over similar rows, on small data."""
 
     name = "neighbours"
     title = "Nearest neighbours"
     family: Family = "neighbours"
+    traits = Traits(scales=True)
 
     def declines(self, shape: Shape) -> str | None:
         """On many rows or many columns."""
@@ -168,14 +185,15 @@ class Neighbours:
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Choose the kernel on the inner splits, then remember all rows, for every job."""
-        with bounded_threads(threads_for(jobs, dataset, context.threads)):
+        running = context.begin()
+        with bounded_threads(threads_for(jobs, dataset, running.threads)):
             for job in jobs:
-                fitted = self._fit_job(dataset, job, effort, context)
+                fitted = self._fit_job(dataset, job, effort, running)
                 if fitted is None:
                     return
                 yield fitted
 
-    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, context: Context) -> Fitted | None:
+    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
         candidates = _candidates(effort)
         kernels = [_kernel(candidate) for candidate in candidates]
@@ -189,7 +207,7 @@ class Neighbours:
                 made[number] = memory.outputs(queries, kernels)
             return None, made[number][candidates.index(candidate)]
 
-        trials, _ = try_candidates(dataset, job, candidates, fit_split, context)
+        trials, _ = try_candidates(dataset, job, candidates, fit_split, running)
         if not trials:
             return None
         best = best_of(trials)
@@ -206,6 +224,7 @@ class Neighbours:
             tried=tuple(trial.to_json() for trial in trials),
             fit_seconds=watch.seconds,
             core_seconds=watch.core_seconds,
+            cut_short=running.cut_short,
         )
 
 
@@ -221,7 +240,7 @@ def _kernel(candidate: Candidate) -> Kernel:
     return Kernel(candidate.configuration["k"], candidate.configuration["power"])
 
 
-def _remember(dataset: Dataset, rows: IntArray, options: Options) -> tuple[LinearPreparation, Memory]:
+def _remember(dataset: Dataset, rows: IntArray, options: PreparationOptions) -> tuple[LinearPreparation, Memory]:
     inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
     preparation = LinearPreparation.fit(inputs, scaling=options.scaling, y=y, task=task)
     points = np.asarray(preparation.transform(inputs).numbers, dtype=np.float32)

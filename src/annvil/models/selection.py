@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Inputs
 from annvil.models.calibration import SMALLEST, Scaling, fit_calibration
-from annvil.models.contract import Context, Job, Json
+from annvil.models.contract import Job, Json, Running
 from annvil.tasks.task import FloatArray, IntArray, Task
 
 M = TypeVar("M")
@@ -69,7 +69,7 @@ def try_candidates(
     job: Job,
     candidates: Sequence[Candidate],
     fit_split: Callable[[Candidate, int], tuple[M, FloatArray]],
-    context: Context,
+    running: Running,
 ) -> tuple[list[Trial], list[M]]:
     """Fit every candidate on every inner split, one after another, until the deadline.
 
@@ -88,8 +88,7 @@ def try_candidates(
     for candidate in candidates:
         members, predictions = [], []
         for number in range(len(job.inner)):
-            if context.deadline.passed:
-                context.cut_short = True
+            if running.is_over():
                 return trials, best_members
             member, outputs = fit_split(candidate, number)
             members.append(member)

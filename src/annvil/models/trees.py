@@ -16,7 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Table
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.contract import (
+    BaseContender,
+    BaseMember,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    Running,
+    Shape,
+    Traits,
+)
 from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.output_link import linked
 from annvil.models.selection import Candidate, best_of, try_candidates
@@ -39,7 +50,7 @@ MOST_LABELS = 40
 
 
 @dataclass(frozen=True)
-class TreesMember:
+class TreesMember(BaseMember):
     """One boosted model with its preparation.
 
     Attributes
@@ -81,6 +92,10 @@ class TreesMember:
             scores = graph.op("Add", grown, graph.constant(base))
         return graph.op("Softmax", scores, axis=1) if self.is_classification else scores
 
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to columns."""
+        return tuple(self.preparation.describe())
+
     @property
     def n_parameters(self) -> int:
         """A column and a threshold for each inner node, a value for each leaf."""
@@ -93,7 +108,7 @@ class TreesMember:
 
 
 @dataclass(frozen=True)
-class LabelTreesMember:
+class LabelTreesMember(BaseMember):
     """A boosted model with two classes, there and not there, for each label; all see the same prepared columns."""
 
     preparation: TreePreparation
@@ -111,6 +126,10 @@ class LabelTreesMember:
         """An ensemble node for each label."""
         return graph.concat([graph.columns(label.write(graph, numbers, texts), [1]) for label in self.labels])
 
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to columns."""
+        return tuple(self.preparation.describe())
+
     @property
     def n_parameters(self) -> int:
         """Those of all labels."""
@@ -122,12 +141,13 @@ class LabelTreesMember:
         return tuple(rounds for label in self.labels for rounds in label.rounds)
 
 
-class BoostedTrees:
+class BoostedTrees(BaseContender):
     """Gradient boosted trees on numbers and target-encoded categories."""
 
     name = "boosted-trees"
     title = "Boosted trees"
     family: Family = "trees"
+    traits = Traits(weights_classes=True)
 
     def declines(self, shape: Shape) -> str | None:
         """Many labels at once: each is a model of its own."""
@@ -148,21 +168,22 @@ class BoostedTrees:
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Search on the inner splits and bag their members, for every job."""
-        with bounded_threads(threads_for(jobs, dataset, context.threads)):
+        running = context.begin()
+        with bounded_threads(threads_for(jobs, dataset, running.threads)):
             for job in jobs:
-                fitted = self._fit_job(dataset, job, effort, context)
+                fitted = self._fit_job(dataset, job, effort, running)
                 if fitted is None:
                     return
                 yield fitted
 
-    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, context: Context) -> Fitted | None:
+    def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
         splits = [_SplitData(dataset, job, number, effort) for number in range(len(job.inner))]
 
         def fit_split(candidate: Candidate, number: int) -> tuple[TreesMember | LabelTreesMember, FloatArray]:
-            return splits[number].grow(Growth(**candidate.configuration), effort.scale, context)
+            return splits[number].grow(Growth(**candidate.configuration), effort.scale, running)
 
-        trials, members = try_candidates(dataset, job, _candidates(dataset, job, effort), fit_split, context)
+        trials, members = try_candidates(dataset, job, _candidates(dataset, job, effort), fit_split, running)
         if not trials:
             return None
         best = best_of(trials)
@@ -179,6 +200,7 @@ class BoostedTrees:
             tried=tuple(trial.to_json() for trial in trials),
             fit_seconds=watch.seconds,
             core_seconds=watch.core_seconds,
+            cut_short=running.cut_short,
         )
 
 
@@ -206,26 +228,26 @@ class _SplitData:
         self._seed = int(np.random.default_rng([job.seed, number]).integers(2**31))
         self._prepared: tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]] | None = None
 
-    def grow(self, growth: Growth, scale: float, context: Context) -> tuple[TreesMember | LabelTreesMember, FloatArray]:
+    def grow(self, growth: Growth, scale: float, running: Running) -> tuple[TreesMember | LabelTreesMember, FloatArray]:
         """A member grown on the split's training rows, and its outputs for the test rows."""
         preparation, _, test = self._rows()
         task, y = self._dataset.task, self._dataset.y
         if not task.several:
-            return self._grow_one(task, y, growth, scale, context)
+            return self._grow_one(task, y, growth, scale, running)
         # As many trees for all labels together as many classes get.
         scale *= min(1.0, MOST_TREES / (ROUNDS * task.n_outputs))
         one = Task("binary", task.target, (0, 1))
-        labels = (self._grow_one(one, y[:, k], growth, scale, context)[0] for k in range(task.n_outputs))
+        labels = (self._grow_one(one, y[:, k], growth, scale, running)[0] for k in range(task.n_outputs))
         member = LabelTreesMember(preparation, tuple(labels))
         return member, member.outputs(test)
 
     def _grow_one(
-        self, task: Task, y: NDArray[Any], growth: Growth, scale: float, context: Context
+        self, task: Task, y: NDArray[Any], growth: Growth, scale: float, running: Running
     ) -> tuple[TreesMember, FloatArray]:
         preparation, train, test = self._rows()
         y_train, y_test = y[self._split.train], y[self._split.test]
         if not task.is_classification:
-            model = grow_trees(growth, scale, self._seed, (train, y_train), (test, y_test), None, context)
+            model = grow_trees(growth, scale, self._seed, (train, y_train), (test, y_test), None, running)
             member = TreesMember(preparation, model, (0,), baseline_of(model), False)
             return member, member.outputs(test)
         present = np.unique(y_train)
@@ -235,7 +257,7 @@ class _SplitData:
         known = np.isin(y_test, present)
         weights = class_weights(y_train, task.n_outputs) if growth.class_weighted else None
         stopping = test[known], y_test[known]
-        model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, context)
+        model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, running)
         base = _base_scores(task, present, len(y_train), baseline_of(model))
         columns = present[1:] if len(present) == 2 else present
         member = TreesMember(preparation, model, tuple(int(column) for column in columns), base, True)

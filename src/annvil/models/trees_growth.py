@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.models.contract import Context, Shape
+from annvil.models.contract import Running, Shape
 from annvil.tasks.task import FloatArray
 
 Rows = tuple[NDArray[np.float32], NDArray[Any]]
@@ -76,7 +76,7 @@ GROWTHS = (
 
 
 def grow_trees(
-    growth: Growth, scale: float, seed: int, train: Rows, stopping: Rows, weights: FloatArray | None, context: Context
+    growth: Growth, scale: float, seed: int, train: Rows, stopping: Rows, weights: FloatArray | None, running: Running
 ) -> Any:
     """A fitted scikit-learn estimator, cut back to the round that predicted the ``stopping`` rows best.
 
@@ -84,7 +84,7 @@ def grow_trees(
     ----------
     scale : multiplies the number of rounds
     weights : per class, or None; given for classes only
-    context : its deadline ends growth early; what has grown by then is returned
+    running : its deadline ends growth early; what has grown by then is returned
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -110,7 +110,7 @@ def grow_trees(
     if can_stop:
         more |= {"X_val": stopping[0], "y_val": stopping[1]}
         more |= {} if weights is None else {"sample_weight_val": weights[stopping[1]]}
-    with _clock_watched(model, context):
+    with _clock_watched(model, running):
         model.fit(features, y, **more)
     if can_stop:
         best = int(np.argmax(model.validation_score_))  # entry 0 is before the first round
@@ -125,7 +125,7 @@ def _without_empty_columns(features: NDArray[np.float32]) -> NDArray[np.float32]
 
 
 @contextmanager
-def _clock_watched(model: Any, context: Context) -> Iterator[None]:
+def _clock_watched(model: Any, running: Running) -> Iterator[None]:
     """Inside, the model also stops growing when the deadline passes.
 
     scikit-learn has no callback per round; the method that decides on early stopping is called once in each and is
@@ -135,9 +135,7 @@ def _clock_watched(model: Any, context: Context) -> Iterator[None]:
 
     def decide_by_the_clock_too(*arguments: Any, **named: Any) -> bool:
         stop = bool(decide(*arguments, **named))
-        if context.deadline.passed:
-            context.cut_short = stop = True
-        return stop
+        return running.is_over() or stop
 
     model._check_early_stopping_loss = decide_by_the_clock_too
     try:

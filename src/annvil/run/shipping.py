@@ -112,13 +112,12 @@ def fit_finally(
     plan = comparison.plan
     planned = plan.efforts[contender.name]
     effort = Effort(planned["candidates"], planned["scale"], planned.get("configuration"))
-    context = Context(deadline=deadline, folder=folder.path / "final")
-    plan_final = getattr(contender, "plan_final", None)
-    if plan_final is not None:
+    context = Context(deadline.left, folder=folder.path / "final")
+    if contender.traits.plans_final:
         chosen = [fold.configuration for fold in comparison.folds if fold.contender == contender.name]
         seconds = FINAL_SHARE * plan.share_seconds["reserve"]
-        effort = plan_final(shape_of(dataset, dataset.n_rows), seconds, chosen)
-    job = final_job(dataset, plan, everything=plan_final is not None)
+        effort = contender.plan_final(shape_of(dataset, dataset.n_rows), seconds, chosen)
+    job = final_job(dataset, plan, everything=contender.traits.plans_final)
     return next(iter(contender.fit(dataset, [job], effort, context)), None)
 
 

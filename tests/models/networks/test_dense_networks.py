@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from annvil.data.table import Dataset, table_from_columns
-from annvil.models.contract import Context, Deadline, Effort, Job, Options, Shape, Split
+from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseArchitecture, DenseNetworks
 from annvil.models.networks.recipe import Settings, candidate_units, epochs_for, plan_search, settings_for
@@ -95,17 +95,14 @@ def test_out_of_fold_predictions_come_from_networks_that_had_not_seen_the_row():
 
 
 def test_nothing_comes_back_when_the_time_is_over_before_it_begins():
-    context = Context(deadline=Deadline(-1))
-    assert fit(waves(), two_jobs(), context=context) == []
-    assert context.cut_short
+    assert fit(waves(), two_jobs(), context=Context(-1.0)) == []
 
 
 def test_a_deadline_in_between_returns_the_best_so_far():
     dataset = waves(2000)
-    context = Context(deadline=Deadline(0.5))
     configuration = DenseArchitecture().portfolio(True, 2000)[0].to_json() | {"epochs": 10_000}
-    (fitted,) = fit(dataset, [job_of(np.arange(2000))], Effort(configuration=configuration), context)
-    assert context.cut_short
+    (fitted,) = fit(dataset, [job_of(np.arange(2000))], Effort(configuration=configuration), Context(0.5))
+    assert fitted.cut_short
     assert np.isfinite(fitted.predict(dataset.inputs)).all()
 
 
@@ -140,7 +137,7 @@ def test_the_same_search_of_the_same_data_is_not_trained_twice(monkeypatch):
     with pytest.raises(TypeError):  # other data of the same shape
         fit(waves(), two_jobs())
     with pytest.raises(TypeError):  # prepared in another way
-        fit(dataset, two_jobs(), Effort(candidates=2, scale=0.05, options=Options(scaling="none")))
+        fit(dataset, two_jobs(), Effort(candidates=2, scale=0.05, options=PreparationOptions(scaling="none")))
 
 
 def test_rare_classes_get_a_weighted_candidate_unless_told_not_to():
@@ -148,7 +145,7 @@ def test_rare_classes_get_a_weighted_candidate_unless_told_not_to():
     rare = waves(rare=True)
 
     def weighted(dataset, **options):
-        effort = Effort(candidates=6, options=Options(**options))
+        effort = Effort(candidates=6, options=PreparationOptions(**options))
         return [
             settings.number for settings in settings_for(architecture, dataset, job, effort) if settings.class_weighted
         ]

@@ -93,7 +93,7 @@ def test_it_makes_no_difference_who_trained_the_population():
 
 
 def test_it_says_whose_networks_it_looks_at():
-    assert NetworkEnsemble.shares_fits_with in {contender.name for contender in contenders_for_tables()}
+    assert NetworkEnsemble.traits.shares_fits_with in {contender.name for contender in contenders_for_tables()}
 
 
 def test_the_average_is_what_its_networks_say():

@@ -29,7 +29,7 @@ from annvil.kinds.pictures.contenders.training import held_out_of
 from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, Shape
+from annvil.models.contract import Context, Effort, Fitted, Job, Shape
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
 from annvil.tasks.label_metrics import decide_labels
 from annvil.tasks.task import FloatArray, Task
@@ -86,12 +86,12 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         if declined:
             raise RequestError(f"{type(self).__name__} cannot learn from these pictures. {declined}")
         started = time.monotonic()
-        deadline = Deadline(float("inf") if self.time_budget is None else GRACE * self.time_budget)
+        context = Context(float("inf") if self.time_budget is None else GRACE * self.time_budget)
         rows = np.arange(n, dtype=np.int64)
         dataset = Dataset(images, y, task, rows)
         codes = strata(dataset, rows) if task.is_classification else np.zeros(n, dtype=np.int64)
         job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
-        found = contender.fit(dataset, [job], self._effort(contender, dataset, shape, seed, started), Context(deadline))
+        found = contender.fit(dataset, [job], self._effort(contender, dataset, shape, seed, started), context)
         fitted = next(iter(found), None)
         if fitted is None:
             raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annvil.data.table import Table
+from annvil.models.contract import BaseMember
 from annvil.models.output_link import Link, linked_tensor, write_link
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import NetworkPreparation, Prepared, TargetScaling
@@ -23,7 +24,7 @@ ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class NetworkBag:
+class NetworkBag(BaseMember):
     """Networks on the same prepared inputs; their outputs are averaged with ``weights``.
 
     One member rather than one per network, so that a raw row is prepared once.
@@ -74,6 +75,10 @@ class NetworkBag:
             output = graph.cast(output, "float64")
             parts.append(output if weight == 1 else graph.op("Mul", output, graph.constant(weight)))
         return parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
+
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to columns."""
+        return tuple(self.preparation.describe())
 
     @property
     def n_parameters(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annvil.data.table import Dataset
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Shape, Traits
 from annvil.models.networks.bag import NetworkBag
 from annvil.models.networks.recipe import (
     HALVING,
@@ -135,17 +135,14 @@ class DenseArchitecture:
         return (2.0 + 0.1 * (shape.n_numbers + shape.n_texts) + 0.003 * shape.n_levels) * 1e-6
 
 
-class DenseNetworks:
+class DenseNetworks(BaseContender):
     """The candidate that the inner splits prefer, its networks averaged."""
 
     name = "dense-network"
     title = "Dense network"
     family: Family = "network"
     architecture = DenseArchitecture()
-
-    def declines(self, shape: Shape) -> str | None:
-        """Never."""
-        return None
+    traits = Traits(scales=True, weights_classes=True)
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """As many candidates as the time allows, all networks of a call trained as populations."""
@@ -181,6 +178,7 @@ def best_fitted(name: str, dataset: Dataset, searched: Searched) -> Fitted:
         core_seconds=searched.core_seconds,
         history=mean_curves(best),
         notes=notes_of(searched),
+        cut_short=searched.cut_short,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from annvil.data.table import Dataset
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Shape, Traits
 from annvil.models.networks.bag import NetworkBag
 from annvil.models.networks.dense_networks import DenseArchitecture, mean_curves, notes_of, summary_of
 from annvil.models.networks.recipe import Settings, plan_search, settings_for
@@ -33,18 +33,14 @@ MOST_DISTINCT = 6
 """Most different candidates (assumed): the size and latency of the model grow with each."""
 
 
-class NetworkEnsemble:
+class NetworkEnsemble(BaseContender):
     """Candidates of the dense population, averaged with weights that the inner splits chose."""
 
     name = "network-ensemble"
     title = "Network ensemble"
     family: Family = "network"
     architecture = DenseArchitecture()
-    shares_fits_with = "dense-network"  # looks again at its networks: no time of its own is needed
-
-    def declines(self, shape: Shape) -> str | None:
-        """Never."""
-        return None
+    traits = Traits(shares_fits_with="dense-network", scales=True, weights_classes=True)
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """The population that the dense networks would train in that time."""
@@ -96,6 +92,7 @@ class NetworkEnsemble:
             core_seconds=searched.core_seconds,
             history=mean_curves(heaviest),
             notes=notes_of(searched),
+            cut_short=searched.cut_short,
         )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annvil.data.table import Dataset
-from annvil.models.contract import Context, Job, Options
+from annvil.models.contract import Context, Job, PreparationOptions, Running
 from annvil.models.measurement import Stopwatch
 from annvil.models.networks.bag import as_tensors, network_outputs
 from annvil.models.networks.recipe import Architecture, Settings, Sizes
@@ -110,7 +110,7 @@ def search(
     architecture: Architecture,
     settings_of: Callable[[Job], Sequence[Settings]],
     scale: float,
-    options: Options,
+    options: PreparationOptions,
     context: Context,
 ) -> Iterator[Searched]:
     """Train every candidate on every inner split of every job; yields one result per job, in order.
@@ -123,21 +123,19 @@ def search(
     The deadline stops training where it is, with the best epochs so far; jobs for which nothing was trained are left
     out. A result that is still in memory from another contender of the same call is not trained again (`remembered`).
     """
-    jobs = list(jobs)
+    jobs, running = list(jobs), context.begin()
     key = _key(jobs, architecture, [settings_of(job) for job in jobs], scale, options)
     known = remembered(dataset, key)
     if known is not None:
-        context.cut_short |= any(searched.cut_short for searched in known)
         yield from known
         return
     found: list[Searched] = []
     for chunk in _chunks(dataset, jobs):
-        if context.deadline.passed:
-            context.cut_short = True
+        if running.is_over():
             break
         watch = Stopwatch()
         prepared = [_prepare(dataset, job, architecture, settings_of(job), scale, options) for job in chunk]
-        results = _train_chunk(dataset, prepared, architecture, context)
+        results = _train_chunk(dataset, prepared, architecture, running)
         for searched in results:
             searched.fit_seconds = watch.seconds / len(results)
             searched.core_seconds = watch.core_seconds / len(results)
@@ -163,7 +161,12 @@ def _chunks(dataset: Dataset, jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 
 def _prepare(
-    dataset: Dataset, job: Job, architecture: Architecture, settings: Sequence[Settings], scale: float, options: Options
+    dataset: Dataset,
+    job: Job,
+    architecture: Architecture,
+    settings: Sequence[Settings],
+    scale: float,
+    options: PreparationOptions,
 ) -> _Prepared:
     import torch
 
@@ -202,7 +205,7 @@ def _positions(job: Job) -> list[tuple[IntArray, IntArray]]:
 
 
 def _train_chunk(
-    dataset: Dataset, prepared: list[_Prepared], architecture: Architecture, context: Context
+    dataset: Dataset, prepared: list[_Prepared], architecture: Architecture, running: Running
 ) -> list[Searched]:
     """Train the populations of these jobs, one per shape of network, and judge their candidates."""
     groups: dict[Any, list[_Entry]] = {}
@@ -218,24 +221,23 @@ def _train_chunk(
             entries += [_Entry(number, candidate, split) for split in range(len(ready.splits))]
     trained: dict[_Entry, tuple[Population, int]] = {}
     for entries in groups.values():
-        if context.deadline.passed:
-            context.cut_short = True
+        if running.is_over():
             break
-        population = _train_group(dataset, prepared, entries, architecture, context)
-        context.cut_short |= population.cut_short
+        population = _train_group(dataset, prepared, entries, architecture, running)
+        running.cut_short |= population.cut_short
         trained |= {entry: (population, place) for place, entry in enumerate(entries)}
     results = []
     for number, ready in enumerate(prepared):
         searched = _judge_job(dataset, number, ready, architecture, trained)
         if not searched.candidates:
             break
-        searched.cut_short = context.cut_short
+        searched.cut_short = running.cut_short
         results.append(searched)
     return results
 
 
 def _train_group(
-    dataset: Dataset, prepared: list[_Prepared], entries: list[_Entry], architecture: Architecture, context: Context
+    dataset: Dataset, prepared: list[_Prepared], entries: list[_Entry], architecture: Architecture, running: Running
 ) -> Population:
     import torch
 
@@ -282,18 +284,18 @@ def _train_group(
         weights = torch.from_numpy(np.concatenate(per_job))
 
     def say(progress: Progress) -> None:
-        context.tell(progress.notice or f"epoch {progress.epoch} of {progress.epochs}, {progress.active} networks")
+        running.tell(progress.notice or f"epoch {progress.epoch} of {progress.epochs}, {progress.active} networks")
 
     return train_population(
         make_network,
         (numbers, codes),
         torch.cat([prepared[number].targets for number in used]),
         members,
-        replace(first.recipe, threads=context.threads or "auto"),
+        replace(first.recipe, threads=running.threads or "auto"),
         LOSSES[link_of(dataset.task)],
         weights=weights,
-        should_stop=lambda: context.deadline.passed,
-        checkpoint=_checkpoint(context.folder, prepared, entries, first.recipe),
+        should_stop=lambda: running.deadline.passed,
+        checkpoint=_checkpoint(running.folder, prepared, entries, first.recipe),
         tell=say,
     )
 

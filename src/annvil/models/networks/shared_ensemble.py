@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from annvil.data.table import Dataset
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Shape
+from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Shape, Traits
 from annvil.models.networks.dense_networks import FEW_ROWS, best_fitted
 from annvil.models.networks.recipe import (
     HALVING,
@@ -99,17 +99,14 @@ class SharedArchitecture:
         return micros * 1e-6 * (0.6 if shape.n_rows < FEW_ROWS else 1.0)
 
 
-class SharedEnsembles:
+class SharedEnsembles(BaseContender):
     """The candidate that the inner splits prefer, averaged over its members and the inner splits."""
 
     name = "shared-ensemble"
     title = "Shared ensemble"
     family: Family = "network"
     architecture = SharedArchitecture()
-
-    def declines(self, shape: Shape) -> str | None:
-        """Never."""
-        return None
+    traits = Traits(scales=True, weights_classes=True)
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """As many candidates as the time allows."""

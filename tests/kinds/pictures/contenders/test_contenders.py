@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from annvil.kinds.pictures.contenders.features import Blocks, GradientFeatures, 
 from annvil.kinds.pictures.contenders.on_pixels import table_of
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.models.contract import Context, Deadline, Effort, Job, Shape, Split
+from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.onnx.builder import Graph
 from annvil.onnx.validator import check_graph
 from annvil.tasks.task import Task
@@ -123,11 +124,25 @@ def test_several_jobs_come_back_in_order_and_as_they_would_alone(name):
 
 
 @every_contender
+@pytest.mark.parametrize("kind", ["digits", "number"])
+def test_a_result_travels(name, kind):
+    """To another process and back, with its job; it predicts the same there."""
+    dataset, fitted = fitted_on(name, kind)
+    found = pickle.loads(pickle.dumps(fitted))
+    assert found.predict(dataset.inputs).tobytes() == fitted.predict(dataset.inputs).tobytes()
+    np.testing.assert_array_equal(found.job.rows, fitted.job.rows)
+    assert (found.summary, found.preparation, found.n_parameters) == (
+        fitted.summary,
+        fitted.preparation,
+        fitted.n_parameters,
+    )
+
+
+@every_contender
 def test_after_the_deadline_there_is_no_result(name):
     dataset = made_dataset("digits")
-    context = Context(deadline=Deadline(-1.0), threads=1)
+    context = Context(-1.0, threads=1)
     assert list(CONTENDERS[name].fit(dataset, [made_job(dataset, 100)], LITTLE, context)) == []
-    assert context.cut_short
 
 
 @every_contender

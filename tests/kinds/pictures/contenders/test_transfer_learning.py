@@ -14,7 +14,7 @@ from annvil.kinds.pictures.contenders.pretrained import SHIPPED, Start, Taught, 
 from annvil.kinds.pictures.contenders.transfer_heads import features_of, fit_head
 from annvil.kinds.pictures.contenders.transfer_learning import FEW_ROWS, MANY_ROWS, Transfer
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.models.contract import Context, Deadline, Effort, Job, Shape, Split
+from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.networks.transfer import transfer_network
 from annvil.tasks.task import Task
@@ -54,7 +54,7 @@ def right(found, dataset, rows):
 
 def test_the_head_is_scikit_learns_logistic_regression_on_standardised_features():
     dataset, rows = digits(), np.arange(60)
-    features = features_of(tiny_start(), dataset, np.arange(120), Context())
+    features = features_of(tiny_start(), dataset, np.arange(120), Context().begin())
     head = fit_head(dataset, features, rows, penalty=10.0)
     scaled = (features - features[rows].mean(0)) / features[rows].std(0)
     reference = LogisticRegression(C=0.1, tol=1e-8, max_iter=2000).fit(scaled[rows], dataset.y[rows])
@@ -64,7 +64,7 @@ def test_the_head_is_scikit_learns_logistic_regression_on_standardised_features(
 def test_a_network_with_that_head_says_the_same():
     dataset = digits()
     found = fitted(tiny_start(), dataset, epochs=0)
-    features = features_of(tiny_start(), dataset, np.arange(120), Context())
+    features = features_of(tiny_start(), dataset, np.arange(120), Context().begin())
     head = fit_head(dataset, features, np.arange(90), found.configuration["penalty"])
     expected = head.predict(dataset.task, features)
     np.testing.assert_allclose(found.members[0].predict(dataset.inputs), expected, atol=1e-4)
@@ -89,7 +89,7 @@ def test_training_goes_on_from_the_head_and_lower_layers_move_less():
     rows = np.arange(90)
     network = transfer_network((tiny_start().architecture, tiny_start().weights), (8, 8, 1), 10)
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    trained = train_from(network, dataset, Split(rows, rows[:0]), recipe_for(90, 3), Settings(), Context())
+    trained = train_from(network, dataset, Split(rows, rows[:0]), recipe_for(90, 3), Settings(), Context().begin())
     moved = {
         name: float((value.detach() - before[name]).abs().max())
         for name, value in trained.network.named_parameters()
@@ -139,10 +139,8 @@ def test_who_stays_out_says_why():
 
 
 def test_after_the_deadline_there_is_nothing():
-    context = Context(deadline=Deadline(-1.0))
     dataset = digits()
-    assert list(Transfer(tiny_start()).fit(dataset, [job_of(dataset)], Effort(), context)) == []
-    assert context.cut_short
+    assert list(Transfer(tiny_start()).fit(dataset, [job_of(dataset)], Effort(), Context(-1.0))) == []
 
 
 def test_what_ships_is_small_and_says_what_it_learnt_from():

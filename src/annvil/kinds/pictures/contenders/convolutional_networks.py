@@ -31,7 +31,19 @@ from annvil.kinds.pictures.contenders.sizes import (
 )
 from annvil.kinds.pictures.contenders.training import Trained, held_out, train_on_pictures
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape, Split
+from annvil.models.contract import (
+    BaseContender,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    Json,
+    Running,
+    Shape,
+    Split,
+    Traits,
+)
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, Trial, best_of, judge
 from annvil.preparation.augmentation import Augmentation
@@ -40,12 +52,13 @@ if TYPE_CHECKING:
     from annvil.networks.convolutional import ConvolutionalArchitecture
 
 
-class Convolutional:
+class Convolutional(BaseContender):
     """The contender."""
 
     name = "convolutional"
     title = "Convolutional network"
     family: Family = "network"
+    traits = Traits(plans_final=True)
 
     def declines(self, shape: Shape) -> str | None:
         """Only pictures of a few pixels, which have no maps to speak of."""
@@ -83,11 +96,11 @@ class Convolutional:
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One network a job, one after another; the deadline cuts a training short, and none is begun after it."""
+        running = context.begin()
         for job in jobs:
-            if context.deadline.passed:
-                context.cut_short = True
+            if running.is_over():
                 return
-            yield _Fit(dataset, job, effort, context).fitted(self.name)
+            yield _Fit(dataset, job, effort, running).fitted(self.name)
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,7 @@ class _Fit:
     dataset: Dataset[Images]
     job: Job
     effort: Effort
-    context: Context
+    running: Running
 
     def fitted(self, contender: str) -> Fitted:
         """The network of the job, calibrated on its holdout."""
@@ -108,7 +121,7 @@ class _Fit:
         trials: list[Trial] = []
         members, histories = [], []
         for augmentation in augmentations:
-            if trials and self.context.deadline.passed:
+            if trials and self.running.deadline.passed:
                 break
             own = {**configuration, "augmentation": augmentation.to_json()}
             trained = self._train(split, own, augmentation)
@@ -133,6 +146,7 @@ class _Fit:
             core_seconds=watch.core_seconds,
             history=histories[place],
             notes=() if measured is None else (measured.describe(),),
+            cut_short=self.running.cut_short,
         )
 
     def _configuration(self, split: Split) -> dict[str, Json]:
@@ -153,7 +167,7 @@ class _Fit:
         small = architecture_for(form, dataset.task.n_outputs, SIZES[0])
         work = min(WORK, LOOKING_SHARE * whole)
         recipe = recipe_for(min(len(split.train), 2_000), 1, dataset.task.is_classification)
-        found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.context, work)
+        found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.running, work)
         mixes = dataset.task.is_classification and not dataset.task.several
         tried = policies(found, min(form.height, form.width), mixes)
         return list(tried[: self.effort.candidates]), found
@@ -165,7 +179,7 @@ class _Fit:
         classifies = self.dataset.task.is_classification
         recipe = recipe_for(len(split.train), int(configuration["epochs"]), classifies)
         architecture = self._architecture(configuration)
-        return train_on_pictures(self.dataset, split, architecture, recipe, self.job.seed, self.context, augmentation)
+        return train_on_pictures(self.dataset, split, architecture, recipe, self.job.seed, self.running, augmentation)
 
     def _member(self, trained: Trained, augmentation: Augmentation) -> PictureMember:
         mirrored = augmentation.flip != "none"

@@ -12,7 +12,7 @@ from annvil.data.table import Dataset
 from annvil.kinds.pictures.contenders.training import Rates, train_network
 from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Split
+from annvil.models.contract import Running, Split
 from annvil.preparation.augmentation import Augmentation
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ def train_from(
     split: Split,
     recipe: Recipe,
     settings: Settings,
-    context: Context,
+    running: Running,
 ) -> Trained:
     """The network after learning from ``split.train``, from the weights it has."""
     rates = Rates(LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING)
     found = train_network(
-        network, dataset, split, recipe, rates, settings.seed, context, settings.checkpoint, settings.augmentation
+        network, dataset, split, recipe, rates, settings.seed, running, settings.checkpoint, settings.augmentation
     )
     return Trained(cast("TransferNetwork", found.network), found.history)

@@ -24,7 +24,7 @@ from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.sizes import work_of
 from annvil.kinds.pictures.contenders.training import part_of, train_on_pictures
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Split
+from annvil.models.contract import Context, Running, Split
 from annvil.models.selection import row_losses
 from annvil.preparation.augmentation import Augmentation, Padding
 
@@ -93,7 +93,7 @@ def measure_affinities(
     architecture: ConvolutionalArchitecture,
     recipe: Recipe,
     seed: int,
-    context: Context,
+    running: Running,
     work: float = WORK,
 ) -> Affinities:
     """Train a network on part of ``rows.train`` and look at the rest of them, unchanged and changed.
@@ -105,7 +105,7 @@ def measure_affinities(
         return Affinities({})
     epochs = int(work / (work_of(architecture) * len(inner.train)))
     short = replace(recipe, epochs=int(np.clip(epochs, FEWEST_EPOCHS, MOST_EPOCHS)))
-    own = Context(deadline=context.deadline, threads=context.threads)
+    own = Context(running.deadline.left, threads=running.threads).begin()
     trained = train_on_pictures(dataset, inner, architecture, short, seed, own)
     if own.cut_short:
         return Affinities({})

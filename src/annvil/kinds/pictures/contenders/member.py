@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Origin
+from annvil.models.contract import BaseMember, Origin
 from annvil.models.output_link import link_of, linked_tensor, write_link
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling
@@ -40,7 +40,7 @@ class PixelSteps:
 
 
 @dataclass(frozen=True)
-class PictureMember:
+class PictureMember(BaseMember):
     """``network`` takes uint8 ``(n, height, width, channels)`` and gives logits or values; it can write itself.
 
     With ``mirrored``, its outputs are the mean of those for the picture and for its mirror image: of use to networks
@@ -89,6 +89,10 @@ class PictureMember:
             output = graph.op("ReduceMean", twice, graph.constant([0], "int64"), keepdims=0)
         output = write_link(graph, link_of(self.task), output)
         return output if self.target is None else self.target.write(graph, output)
+
+    def describe_preparation(self) -> tuple[str, ...]:
+        """What is done to pixels."""
+        return self.preparation.describe()
 
     def origin(self) -> Origin:
         """Architecture and weights, for whoever goes on training."""

@@ -13,9 +13,21 @@ import numpy as np
 
 from annvil.data.table import Column, Dataset, Field, Table
 from annvil.kinds.pictures.contenders.features import Choice, Features
-from annvil.kinds.pictures.contenders.member import PixelSteps
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Contender, Context, Effort, Family, Fitted, Job, Member, Shape, Split
+from annvil.models.contract import (
+    BaseContender,
+    BaseMember,
+    Contender,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    Member,
+    Shape,
+    Split,
+    Traits,
+)
 from annvil.models.measurement import Stopwatch
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.task import FloatArray, IntArray
@@ -38,7 +50,7 @@ def table_of(images: Images, features: Features) -> Table:
 
 
 @dataclass(frozen=True)
-class OnPixelsMember:
+class OnPixelsMember(BaseMember):
     """A member for tables behind the features of pictures."""
 
     features: Features
@@ -54,11 +66,9 @@ class OnPixelsMember:
         """Features as ``numbers``; there are no texts, and no node asks for them: an ONNX name left empty."""
         return self.inner.write(graph, self.features.write(graph, pixels), "")
 
-    @property
-    def preparation(self) -> PixelSteps:
+    def describe_preparation(self) -> tuple[str, ...]:
         """What is done to pixels, and then to columns."""
-        inner = getattr(self.inner, "preparation", None)
-        return PixelSteps((self.features.describe(), *(() if inner is None else inner.describe())))
+        return (self.features.describe(), *self.inner.describe_preparation())
 
     @property
     def n_parameters(self) -> int:
@@ -66,7 +76,7 @@ class OnPixelsMember:
         return self.inner.n_parameters
 
 
-class OnPixels:
+class OnPixels(BaseContender):
     """A contender for tables, on features of pictures.
 
     Parameters
@@ -79,6 +89,7 @@ class OnPixels:
     def __init__(self, inner: Contender, name: str, title: str, choose: Choice) -> None:
         self.inner, self.name, self.title, self._choose = inner, name, title, choose
         self.family: Family = inner.family
+        self.traits = Traits(weights_classes=inner.traits.weights_classes)  # pixels have one scale already
 
     def declines(self, shape: Shape) -> str | None:
         """Pictures of less than 3 × 3 pixels, and whatever the inner contender declines."""
@@ -99,8 +110,8 @@ class OnPixels:
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """The inner contender's results on the features, which are made once, and only of rows that jobs use."""
-        if context.deadline.passed or not jobs:
-            context.cut_short |= bool(jobs)
+        running = context.begin()
+        if running.deadline.passed or not jobs:
             return
         watch = Stopwatch()
         features = self._choose(dataset.inputs.form, dataset.n_rows)
@@ -108,6 +119,7 @@ class OnPixels:
         table = _dataset_of(dataset, rows, features)
         seconds, core_seconds = watch.seconds / len(jobs), watch.core_seconds / len(jobs)
         inner_jobs = [_renumbered(job, rows) for job in jobs]
+        context = replace(context, seconds_left=running.deadline.left)
         for job, fitted in zip(jobs, self.inner.fit(table, inner_jobs, effort, context), strict=False):
             yield replace(
                 fitted,

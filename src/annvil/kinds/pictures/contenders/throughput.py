@@ -42,7 +42,7 @@ def work_per_second(dataset: Dataset[Images], rows: IntArray, size: Size, seed: 
         architecture,
         recipe,
         seed,
-        Context(),
+        Context().begin(),
         Augmentation(shift=1),
         tell=lambda progress: ends.append(time.monotonic()),
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Job, Split
+from annvil.models.contract import Job, Running, Split
 from annvil.preparation import TargetScaling
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def train_on_pictures(
     architecture: ConvolutionalArchitecture,
     recipe: Recipe,
     seed: int,
-    context: Context,
+    running: Running,
     augmentation: Augmentation | None = None,
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
@@ -100,9 +100,9 @@ def train_on_pictures(
     rows = dataset.inputs.index
     sample = np.random.default_rng(seed).permutation(split.train)[:LOOKED_AT]
     network.look_at(torch.from_numpy(dataset.inputs.store.gather(np.sort(rows[sample]))))  # read, not touched
-    checkpoint = None if context.folder is None else context.folder / f"pictures-{seed}.checkpoint"
+    checkpoint = None if running.folder is None else running.folder / f"pictures-{seed}.checkpoint"
     rates = Rates(LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING)
-    return train_network(network, dataset, split, recipe, rates, seed, context, checkpoint, augmentation, tell)
+    return train_network(network, dataset, split, recipe, rates, seed, running, checkpoint, augmentation, tell)
 
 
 def train_network(
@@ -112,7 +112,7 @@ def train_network(
     recipe: Recipe,
     rates: Rates,
     seed: int,
-    context: Context,
+    running: Running,
     checkpoint: Path | None,
     augmentation: Augmentation | None,
     tell: Callable[[Progress], None] = lambda progress: None,
@@ -138,13 +138,12 @@ def train_network(
         [member],
         recipe,
         loss,
-        should_stop=lambda: context.deadline.passed,
+        should_stop=lambda: running.deadline.passed,
         checkpoint=checkpoint,
         tell=tell,
         augment=None if augmentation is None or augmentation.does_nothing else augmentation.for_training(),
     )
-    if population.cut_short:
-        context.cut_short = True
+    running.cut_short |= population.cut_short
     history = {name: values for name, values in population.histories[0].items() if np.isfinite(values).any()}
     return Trained(population.network(0), scaling, history)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.contenders.pretrained import Start
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context
+from annvil.models.contract import Running
 from annvil.models.linear_fits import RidgePath, fit_logistic
 from annvil.preparation import TargetScaling
 from annvil.tasks.task import FloatArray, IntArray, Task
@@ -21,7 +21,7 @@ VALUES_AT_ONCE = 1 << 18
 
 
 def features_of(
-    start: Start, dataset: Dataset[Images], rows: IntArray, context: Context, *, mirrored: bool = False
+    start: Start, dataset: Dataset[Images], rows: IntArray, running: Running, *, mirrored: bool = False
 ) -> NDArray[np.float32] | None:
     """What the body sees, float32 ``(dataset.n_rows, n_features)``, NaN but for ``rows``; None after the deadline.
 
@@ -37,7 +37,7 @@ def features_of(
     at_once = max(1, VALUES_AT_ONCE // form.n_bytes)
     with torch.inference_mode():
         for begin in range(0, len(rows), at_once):
-            if context.deadline.passed:
+            if running.is_over():
                 return None
             part = rows[begin : begin + at_once]
             pixels = torch.from_numpy(dataset.inputs.pixels(part))

@@ -31,7 +31,18 @@ from annvil.kinds.pictures.contenders.training import held_out
 from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
 from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Effort, Family, Fitted, Job, Json, Shape, Split
+from annvil.models.contract import (
+    BaseContender,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    Json,
+    Running,
+    Shape,
+    Split,
+)
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, Trial, best_of, judge, row_losses
 from annvil.tasks.task import FloatArray
@@ -64,7 +75,7 @@ docs/decisions/0064-transfer.md."""
 LEAST_SIDE = 4
 
 
-class Transfer:
+class Transfer(BaseContender):
     """The contender.
 
     Parameters
@@ -111,16 +122,15 @@ class Transfer:
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One network a job; the features of the body as it came are made once for all jobs."""
         configuration = {"scale": effort.scale} | dict(effort.configuration or {})
-        watch, features = Stopwatch(), None
+        watch, features, running = Stopwatch(), None, context.begin()
         for job in jobs:
             if features is None:
                 rows = np.unique(np.concatenate([job.rows for job in jobs]))
-                features = features_of(self.start, dataset, rows, context)
+                features = features_of(self.start, dataset, rows, running)
                 shared = watch.seconds / len(jobs), watch.core_seconds / len(jobs)
-            if features is None or context.deadline.passed:
-                context.cut_short = True
+            if features is None or running.is_over():
                 return
-            fitted = _JobFit(self.start, dataset, job, features, configuration, context).result(self.name)
+            fitted = _JobFit(self.start, dataset, job, features, configuration, running).result(self.name)
             yield replace(
                 fitted, fit_seconds=fitted.fit_seconds + shared[0], core_seconds=fitted.core_seconds + shared[1]
             )
@@ -149,7 +159,7 @@ class _JobFit:
     job: Job
     features: NDArray[np.float32]
     configuration: Mapping[str, Json]
-    context: Context
+    running: Running
 
     def result(self, contender: str) -> Fitted:
         """The better of head alone and training, calibrated on the pictures that judged them."""
@@ -183,6 +193,7 @@ class _JobFit:
             fit_seconds=watch.seconds,
             core_seconds=watch.core_seconds,
             history=history,
+            cut_short=self.running.cut_short,
         )
 
     def _splits(self) -> tuple[Split, ...]:
@@ -221,7 +232,7 @@ class _JobFit:
         """
         task, rises = self.dataset.task, []
         rows = np.unique(np.concatenate([split.test for split in splits]))
-        mirrored = features_of(self.start, self.dataset, rows, self.context, mirrored=True)
+        mirrored = features_of(self.start, self.dataset, rows, self.running, mirrored=True)
         if mirrored is None:
             return False
         for split, head in zip(splits, heads, strict=True):
@@ -240,19 +251,18 @@ class _JobFit:
         """One network for every split; fewer when the deadline comes first."""
         trained = []
         for split, head in zip(splits, heads, strict=True):
-            if self.context.deadline.passed:
-                self.context.cut_short = True
+            if self.running.is_over():
                 break
             trained.append(self._go_on(split, head, flips))
         return trained
 
     def _go_on(self, split: Split, head: Head, flips: bool) -> Trained:
         key = f"{self.job.key}-{int(split.test[0]) if len(split.test) else 'all'}"
-        folder = self.context.folder
+        folder = self.running.folder
         checkpoint = None if folder is None else folder / f"transfer-{key}.checkpoint"
         recipe = recipe_for(len(split.train), self._epochs())
         settings = Settings(self.job.seed, varied(self.dataset.inputs.form, flips), checkpoint)
-        return train_from(self._network(head), self.dataset, split, recipe, settings, self.context)
+        return train_from(self._network(head), self.dataset, split, recipe, settings, self.running)
 
     def _kept(
         self, chosen: Trial, splits: Sequence[Split], heads: Sequence[Head], trained: Sequence[Trained]

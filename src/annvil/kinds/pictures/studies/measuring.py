@@ -108,7 +108,7 @@ class Study:
         for name, contender in self.contenders.items():
             if self.shelf.trial(name, "whole-0") is None:
                 effort = effort_for(self.plan, self.data, contender, len(rows))
-                context = Context(deadline=Deadline(WARM_UP_SECONDS))
+                context = Context(WARM_UP_SECONDS)
                 list(contender.fit(self.data, [self.job(self.data, "warm-up", rows, 0)], effort, context))
 
     def _small(self) -> Dataset[Images]:
@@ -194,14 +194,14 @@ class Study:
         contender, is_first = self.contenders[name], key == "whole-0"
         self.tell(f"{PLAIN[name]} {words}")
         effort = effort_for(self.plan, data, contender, len(rows), self.configuration(name))
-        context = Context(deadline=Deadline(max(self.deadline.left, LEAST_SECONDS if is_first else 0.0)))
+        context = Context(max(self.deadline.left, LEAST_SECONDS if is_first else 0.0))
         return_free_memory()
         with MemoryMeter() as memory:
             fitted = next(iter(contender.fit(data, [self.job(data, key, rows, again)], effort, context)), None)
-        if fitted is None or (context.cut_short and not is_first):
+        if fitted is None or (fitted.cut_short and not is_first):
             self._leave_out(name, words)
             return None, None, False
-        return fitted, memory.grown_mb, context.cut_short
+        return fitted, memory.grown_mb, fitted.cut_short
 
     def _expected(self, name: str, n_rows: int) -> float:
         """Seconds of a fit: as planned, corrected by how long the first one took on this machine today."""

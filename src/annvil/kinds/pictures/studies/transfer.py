@@ -22,7 +22,7 @@ from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.measuring import losses_of
 from annvil.kinds.pictures.studies.trials import Trial, as_bytes
-from annvil.models.contract import Context, Deadline, Effort, Fitted, Split, as_outputs
+from annvil.models.contract import Context, Effort, Fitted, Split, as_outputs
 from annvil.tasks.task import FloatArray, IntArray, TaskKind
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _keep_start(
     learns = cast("Dataset[Table]", replace(cast(Any, target.take(taken)), inputs=table))
     job = replace(study.job(target, key, rows, 0), rows=np.arange(len(rows)))
     inner = tuple(Split(np.searchsorted(rows, split.train), np.searchsorted(rows, split.test)) for split in job.inner)
-    context = Context(deadline=Deadline(max(study.deadline.left, 1.0)))
+    context = Context(max(study.deadline.left, 1.0))
     linear = Linear()
     head = next(iter(linear.fit(learns, [replace(job, inner=inner)], Effort(candidates=8), context)), None)
     if head is None:
