@@ -6,7 +6,6 @@ import json
 import pickle
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -223,10 +222,10 @@ def test_after_the_deadline_there_are_fewer_results_and_no_error(name):
 
 @every_contender
 @every_kind
-def test_what_goes_in_and_what_comes_out_travels(name, kind):
+def test_what_goes_in_and_what_comes_out_travels(name, kind, tmp_path):
     """To another process and back: job, effort and context; and a result, which predicts the same there."""
     dataset, fitted = fitted_on(name, kind)
-    asked = pickle.loads(pickle.dumps((fitted.job, LITTLE, Context(5.0, Path("here"), threads=1))))
+    asked = pickle.loads(pickle.dumps((fitted.job, LITTLE, Context(60.0, tmp_path, threads=1))))
     (again,) = CONTENDERS[name].fit(dataset, [asked[0]], *asked[1:])
     found = pickle.loads(pickle.dumps(again))
     assert (
