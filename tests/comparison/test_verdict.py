@@ -15,7 +15,8 @@ from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.verdict import Evidence, judge
 from annvil.errors import OutOfTime
 from annvil.tasks.metrics import METRICS
-from annvil.text.phrases import inside, is_plural, percent
+from annvil.text.phrases import inside, is_plural
+from annvil.text.quantities import probability
 from annvil.text.words import Words
 
 FAMILIES = {"dummy": "dummy", "linear": "linear", "trees": "trees", "net": "network", "wide": "network"}
@@ -297,7 +298,7 @@ def test_base_rates_name_their_sources_by_size() -> None:
 
 
 def test_words() -> None:
-    assert [percent(p) for p in (0.5, 0.034, 0.996, 0.99999, 0.0)] == [
+    assert [probability(p) for p in (0.5, 0.034, 0.996, 0.99999, 0.0)] == [
         "50%",
         "3%",
         "99.6%",

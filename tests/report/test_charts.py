@@ -178,7 +178,15 @@ class TestCharts:
     @pytest.mark.parametrize(("mean", "spread"), [(0.0, 0.0), (0.0, 1e-9), (8.0, 0.2), (-3.0, 40.0)])
     def test_posterior_far_from_narrow_or_wider_than_the_region(self, mean, spread, width):
         belief = Belief(
-            mean, spread, 4, 1.0, (mean,) * 5, 0.9994, 0.0003, 0.0003, ("below 0.1%", "below 0.1%", "above 99.9%")
+            mean,
+            spread,
+            4,
+            1.0,
+            (mean,) * 5,
+            0.9994,
+            0.0003,
+            0.0003,
+            ("<0.1%", "<0.1%", ">99.9%"),
         )
         check_layout(posterior(belief, "gain of the network side, points of ROC AUC", width, "p"))
 

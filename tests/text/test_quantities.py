@@ -6,6 +6,7 @@ import pytest
 
 from annvil.tasks.metrics import METRICS
 from annvil.text import quantities as wording
+from annvil.text.phrases import listed
 from annvil.text.safe import clean
 
 
@@ -48,12 +49,12 @@ def test_size(value, text):
     ("part", "text"),
     [
         (0.0, "0%"),
-        (0.0004, "below 0.1%"),
+        (0.0004, "less than 0.1%"),
         (0.0033, "0.3%"),
         (0.094, "9%"),
         (0.5, "50%"),
         (0.9931, "99.3%"),
-        (0.99951, "above 99.9%"),
+        (0.99951, "more than 99.9%"),
         (1.0, "100%"),
     ],
 )
@@ -90,9 +91,9 @@ def test_small_differences_have_powers_of_ten():
 
 
 def test_long_lists_are_cut_with_a_count():
-    assert wording.listed(["a"]) == "a"
-    assert wording.listed(["a", "b", "c"]) == "a, b and c"
-    assert wording.listed(list("abcdef")) == "a, b, c and 3 more"
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(list("abcdef"), 4) == "a, b, c and 3 more"
 
 
 def test_headlines_are_split_after_their_first_sentence():

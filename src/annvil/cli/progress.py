@@ -19,8 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from annvil.cli.console import safe
-from annvil.cli.tables import listed, paragraphs, standings_table
+from annvil.cli.tables import paragraphs, standings_table
 from annvil.text import quantities as wording
+from annvil.text.phrases import listed
 from annvil.text.words import ROWS
 
 if TYPE_CHECKING:

@@ -95,9 +95,3 @@ def _costs(cost: Cost | None, width: int) -> list[str]:
 
 def _state(standing: Standing) -> str:
     return f"{standing.state}: {safe(standing.reason)}" if standing.reason else standing.state
-
-
-def listed(names: Sequence[str], most: int) -> str:
-    """Names with commas; after ``most`` of them, how many more there are."""
-    shown = ", ".join(safe(name) for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -9,7 +9,8 @@ from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
 from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
 from annvil.tasks.metrics import Metric
-from annvil.text.phrases import inside, is_plural, named, outside, percent, times
+from annvil.text.phrases import inside, is_plural, named, outside
+from annvil.text.quantities import probability, times
 from annvil.text.words import Words
 
 
@@ -85,12 +86,12 @@ class _Sentences:
         if kind == "network":
             return (
                 f"A network is worth it. {outside(self.network)} {_beat(self.network)} {self.simple} by {gap}; "
-                f"the chance that the gain is more than {worth} is {percent(posterior.p_first)}."
+                f"the chance that the gain is more than {worth} is {probability(posterior.p_first)}."
             )
         if kind == "simple":
             return (
                 f"No network needed. {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; "
-                f"the chance that the gap is more than {worth} is {percent(posterior.p_second)}."
+                f"the chance that the gap is more than {worth} is {probability(posterior.p_second)}."
             )
         if kind == "equal":
             return self._equal(posterior, recommended)
@@ -105,14 +106,14 @@ class _Sentences:
         return (
             f"{opening} {outside(self.simple)} and {self.network} are practically equal: they differ by "
             f"{self.amount(abs(posterior.mean))}, and the chance that it is no more than "
-            f"{self.metric.tells(self.evidence.worth)} is {percent(posterior.p_equal)}."
+            f"{self.metric.tells(self.evidence.worth)} is {probability(posterior.p_equal)}."
         )
 
     def _cannot_tell(self, posterior: Posterior) -> str:
         if self.finding.network_ruled_out:
             return (
                 f"No network needed. The chance that one is better than {self.simple} by more than {self.worth} is "
-                f"only {percent(posterior.p_first)}."
+                f"only {probability(posterior.p_first)}."
             )
         if self._seems_better(posterior):
             return (
@@ -188,8 +189,8 @@ class _Sentences:
             return ""
         return (
             f"The chance that a network is better by more than {self.worth}, the gain that would justify one, is "
-            f"{percent(p.p_first)}; that the two sides are that close to each other, {percent(p.p_equal)}; that the "
-            f"simple side is better by more, {percent(p.p_second)}."
+            f"{probability(p.p_first)}; that the two sides are that close to each other, {probability(p.p_equal)}; "
+            f"that the simple side is better by more, {probability(p.p_second)}."
         )
 
     def interval(self) -> str:
@@ -209,10 +210,10 @@ class _Sentences:
         if self.finding.kind != "cannot tell" or posterior is None:
             return ""
         if self._seems_better(posterior):
-            sure = percent(self.finding.beats_guessing or 0.0)
+            sure = probability(self.finding.beats_guessing or 0.0)
             return (
                 f"The chance that a network beats guessing without the inputs by more than {self.worth} is {sure}; "
-                f"{percent(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone makes some "
+                f"{probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone makes some "
                 "contender look good on data that hold nothing."
             )
         if rows is None:
@@ -266,7 +267,7 @@ class _Sentences:
         posterior = paired.posterior(paired.scores(chosen), paired.scores(dummy.contender), self.evidence.worth)
         if posterior is None:
             return f"{text}."
-        title, sure = named(self.table[chosen].title), percent(posterior.p_first)
+        title, sure = named(self.table[chosen].title), probability(posterior.p_first)
         return f"{text}; the chance that {title} {_beat(title)} that by more than {self.worth} is {sure}."
 
     def lost(self) -> str:

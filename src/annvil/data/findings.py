@@ -10,6 +10,8 @@ import numpy as np
 
 from annvil.data.table import ColumnNote, Dataset
 from annvil.tasks.task import FloatArray
+from annvil.text.phrases import listed
+from annvil.text.quantities import percent
 
 Severity = Literal["info", "warning", "serious"]
 
@@ -63,14 +65,6 @@ def missing_values(dataset: Dataset) -> Iterator[Finding]:
         "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and "
         "categories get a category of their own.",
     )
-
-
-def percent(share: float) -> str:
-    return "under 0.1%" if share < 0.001 else f"{share:.1%}"
-
-
-def listed(parts: Sequence[str], most: int = 6) -> str:
-    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
 
 
 _LEFT_OUT = {

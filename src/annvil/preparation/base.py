@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from annvil.data.table import Field, Table
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.task import IntArray, Task
+from annvil.text.phrases import listed
 
 CHUNK_VALUES = 2**19
 """Values prepared at a time, so that they stay in the cache (measured on 1e6 × 30: four times more or fewer take up to
@@ -222,17 +223,6 @@ class NothingPart:
         return ()
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words for a sentence: ``"month, weekday and hour"``."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def some(names: Sequence[str], most: int = 5) -> str:
     """Names in quotes for a sentence, the first few of them: ``"'a', 'b' and 3 more"``."""
-    quoted = [repr(name) for name in names[:most]]
-    return listed(quoted if len(names) <= most else [*quoted, f"{len(names) - most} more"])
-
-
-def count(n: int, thing: str, things: str = "") -> str:
-    """A number of things in words: ``"1 number"``, ``"12 numbers"``, ``"2 categories"``."""
-    return f"{n} {thing}" if n == 1 else f"{n} {things or thing + 's'}"
+    return listed([repr(name) for name in names], most)

@@ -15,8 +15,9 @@ import numpy as np
 
 from annvil.data.table import Column, Table
 from annvil.onnx.builder import ML, Graph, Value
-from annvil.preparation.base import Feature, FloatMatrix, count, some
+from annvil.preparation.base import Feature, FloatMatrix, some
 from annvil.tasks.task import IntArray
+from annvil.text.quantities import plain_count
 
 MISSING = ""
 
@@ -293,7 +294,9 @@ def about_columns(columns: Sequence[TextColumn], what: str) -> list[str]:
     """A sentence on what became of these columns, or none."""
     if not columns:
         return []
-    return [f"{count(len(columns), 'category', 'categories')} {what}: {some([column.name for column in columns])}."]
+    return [
+        f"{plain_count(len(columns), 'category', 'categories')} {what}: {some([column.name for column in columns])}."
+    ]
 
 
 def missing_columns(columns: Sequence[TextColumn]) -> list[str]:

@@ -9,10 +9,12 @@ from statistics import NormalDist
 import numpy as np
 
 from annvil.data.table import Table
-from annvil.preparation.base import Feature, count, listed, some
+from annvil.preparation.base import Feature, some
 from annvil.preparation.calendar import CYCLES, PARTS, CalendarPart, calendar_part
 from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
 from annvil.tasks.task import FloatArray
+from annvil.text.phrases import listed
+from annvil.text.quantities import plain_count
 
 SMALLEST_VARIANCE = 1e-30
 """Columns that vary less, in proportion to their size, are rounding errors; their skewness means nothing (assumed)."""
@@ -222,9 +224,9 @@ def _skewness(summary: NumberSummary) -> FloatArray:
 
 
 def _what(source: NumberSource) -> str:
-    words = [count(len(source.plain), "number")] if source.plain else []
-    words += [count(len(source.dates), "date") + " (in days)"] if source.dates else []
-    words += [f"the {part} of {count(len(places), 'date')}" for part, places in source.parts]
+    words = [plain_count(len(source.plain), "number")] if source.plain else []
+    words += [plain_count(len(source.dates), "date") + " (in days)"] if source.dates else []
+    words += [f"the {part} of {plain_count(len(places), 'date')}" for part, places in source.parts]
     return listed(words)
 
 

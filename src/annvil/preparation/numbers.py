@@ -11,9 +11,10 @@ import numpy as np
 
 from annvil.data.table import Table
 from annvil.onnx.builder import Graph, Value
-from annvil.preparation.base import Feature, FloatMatrix, listed, some
+from annvil.preparation.base import Feature, FloatMatrix, some
 from annvil.preparation.calendar import CYCLES, DAY, CalendarPart, calendar_part, write_calendar_part
 from annvil.tasks.task import FloatArray
+from annvil.text.phrases import listed
 
 HUGE = 1e150
 """Values beyond are taken for this (assumed): differences and squares of what is left are finite in float64."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
+from typing import cast
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from annvil.plots.charts.training import History, training
 from annvil.report import summaries
 from annvil.report.view import HeldOut, ReportView
 from annvil.tasks.metrics import METRICS, Metric, decide
-from annvil.text.quantities import count, listed, minus, percent, seconds, told, with_spread
+from annvil.text.phrases import listed
+from annvil.text.quantities import count, minus, percent, probability, seconds, told, with_spread
 from annvil.text.words import ROWS, Words
 
 WIDE, NARROW = 700.0, 342.0
@@ -135,9 +137,11 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
         return None
     factor = 100.0 if metric.greater_is_better else 1.0
     unit = f"points of {metric.title}" if metric.greater_is_better else metric.title
+    chances = p.p_second, p.p_equal, p.p_first
+    shown = cast("tuple[str, str, str]", tuple(probability(chance, brief=True) for chance in chances))
     belief = Belief(
         factor * p.mean, factor * p.scale, p.df, factor * p.worth, tuple(factor * d for d in p.differences),
-        p.p_first, p.p_equal, p.p_second, (percent(p.p_second), percent(p.p_equal), percent(p.p_first)),
+        p.p_first, p.p_equal, p.p_second, shown,
     )  # fmt: skip
     caption = (
         f"The gain of the network side is {told(metric, p.mean, signed=True)}, with 95% probability between "

@@ -19,7 +19,7 @@ from annvil.models.contract import Deadline, Fitted
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
 from annvil.tasks.metrics import Metric, metric_named
 from annvil.tasks.task import FloatArray, IntArray, Threshold
-from annvil.text.phrases import times
+from annvil.text.quantities import times
 
 CALIBRATED_ON = 128
 """Training pictures whose values fix the steps of 8 bits (assumed: more change the extremes little)."""

@@ -1,24 +1,30 @@
-"""Small words: probabilities, ratios and titles as people write them."""
+"""Small phrases: names in a list, quoted and shortened; titles within sentences."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 
-def percent(p: float) -> str:
-    """A probability for people: no more digits than it deserves, never a false 0% or 100%.
 
-    >>> [percent(p) for p in (0.5, 0.034, 0.996, 0.99999, 0.0)]
-    ['50%', '3%', '99.6%', 'more than 99.9%', 'less than 0.1%']
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """``"a, b and c"``; of more than ``most`` names ``"a, b and 7 more"``; nothing of none.
+
+    >>> listed(["a", "b", "c"]), listed(list("abcdefgh"), 3), listed([])
+    ('a, b and c', 'a, b and 6 more', '')
     """
-    if p > 0.999:
-        return "more than 99.9%"
-    if p < 0.001:
-        return "less than 0.1%"
-    return f"{100 * p:.1f}%" if p > 0.99 or p < 0.01 else f"{100 * p:.0f}%"
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def times(ratio: float) -> str:
-    """A ratio above 1 for people: ``"1.5"``, ``"40"``."""
-    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+def shorten(text: object, most: int = 24) -> str:
+    """At most so many characters, the last an ellipsis where something is left out."""
+    text = str(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def quoted(text: str, most: int = 40) -> str:
+    """A text of the user's in quotes for a message, shortened."""
+    return repr(shorten(text, most))
 
 
 def inside(title: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from math import floor, log10
-
-from annvil.tasks.metrics import Metric
+from typing import Protocol
 
 _HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
@@ -67,17 +66,33 @@ def megabytes(value: float) -> str:
     return "below 1 MB" if value < 1 else f"{value:.0f} MB" if value < 999.5 else f"{digits(value / 1000)} GB"
 
 
-def percent(part: float) -> str:
-    """A probability: ``"94%"``, ``"0.4%"``, ``"below 0.1%"``, ``"above 99.9%"``; never a false certainty."""
-    if part in (0.0, 1.0):
-        return f"{part:.0%}"
-    if part < 0.001:
-        return "below 0.1%"
-    if part > 0.999:
-        return "above 99.9%"
-    if part < 0.0095 or part > 0.9905:
-        return f"{part:.1%}"
-    return f"{part:.0%}"
+def percent(share: float, brief: bool = False) -> str:
+    """A share: no more digits than it deserves, and only what is whole or nothing reads so; ``brief`` for captions.
+
+    >>> [percent(p) for p in (0.5, 0.034, 0.996, 0.99999, 0.0)], percent(0.99999, brief=True)
+    (['50%', '3%', '99.6%', 'more than 99.9%', '0%'], '>99.9%')
+    """
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    if share < 0.001:
+        return "<0.1%" if brief else "less than 0.1%"
+    if share > 0.999:
+        return ">99.9%" if brief else "more than 99.9%"
+    return f"{share:.1%}" if share < 0.0095 or share > 0.9905 else f"{share:.0%}"
+
+
+def probability(p: float, brief: bool = False) -> str:
+    """As `percent`; what is believed is never certain, whatever rounding makes of it.
+
+    >>> probability(1.0), probability(0.0)
+    ('more than 99.9%', 'less than 0.1%')
+    """
+    return percent(min(max(p, 1e-9), 1 - 1e-9), brief)
+
+
+def times(ratio: float) -> str:
+    """A ratio above 1 for people: ``"1.5"``, ``"40"``."""
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
 def first_sentence(text: str) -> tuple[str, str]:
@@ -87,15 +102,8 @@ def first_sentence(text: str) -> tuple[str, str]:
 
 
 def plain_count(number: int, singular: str, plural: str | None = None) -> str:
-    """``"1 row"``, ``"12 rows"``."""
+    """``"1 row"``, ``"12,000 rows"``."""
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
-
-
-def listed(names: list[str], most: int = 4) -> str:
-    """``"a, b and c"``; after ``most`` names ``"a, b, c and 7 more"``."""
-    if len(names) > most:
-        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
 def with_spread(mean: float, spread: float, places: int | None = None) -> str:
@@ -114,6 +122,13 @@ def with_spread(mean: float, spread: float, places: int | None = None) -> str:
     return minus(f"{round(mean, places) + 0.0:,.{shown}f} ± {round(spread, places):,.{shown}f}")
 
 
-def told(metric: Metric, difference: float, signed: bool = False) -> str:
+class Telling(Protocol):
+    """A metric, as far as a difference of it is told."""
+
+    def tells(self, difference: float, *, sign: bool = False) -> str:
+        """The difference with its unit."""
+
+
+def told(metric: Telling, difference: float, signed: bool = False) -> str:
     """A difference with its unit: ``"+0.21 points"``; of errors in the unit of the target: ``"−500"``."""
     return minus(_EMPTY_DECIMAL.sub("", metric.tells(difference, sign=signed)))

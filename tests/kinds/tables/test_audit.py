@@ -67,7 +67,7 @@ def test_duplicate_rows_are_kept_together() -> None:
     made = {name: list(values)[:-20] + list(values)[:20] for name, values in columns().items()}
     data = read(made, target="y")
     (finding,) = [f for f in audit(data) if f.kind == "duplicate rows"]
-    assert finding.what == "20 of 400 rows (5.0%) repeat the inputs of an earlier row."
+    assert finding.what == "20 of 400 rows (5%) repeat the inputs of an earlier row."
     assert "one side of every split" in finding.action
     np.testing.assert_array_equal(data.groups[-20:], data.groups[:20])
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from annvil.data.readers.convert import shorten
 from annvil.data.readers.delimited import MOST_COLUMNS
-from annvil.data.readers.duckdb import Wanted, columns_of, quoted, reader
+from annvil.data.readers.duckdb import Wanted, columns_of, reader, sql
 from annvil.data.readers.frames import table_from_records
 from annvil.data.readers.raw import RawTable, refuse_repeated_names
 from annvil.data.table import Source
 from annvil.errors import DataError
+from annvil.text.phrases import quoted
 
 LONGEST_RECORD = 2**24
 """Bytes of one JSON line."""
@@ -26,12 +26,12 @@ def read_parquet(path: Path, source: Source, wanted: Wanted) -> RawTable:
 
     with reader(path) as (connection, file):
         try:
-            schema = connection.execute(f"SELECT name, num_children FROM parquet_schema({quoted(file)})").fetchall()
+            schema = connection.execute(f"SELECT name, num_children FROM parquet_schema({sql(file)})").fetchall()
             names = _top_level(schema)
             _refuse_too_many(len(names), source.name)
             refuse_repeated_names(names, source.name)
             aliases = ", ".join(f"c{i}" for i in range(len(names)))
-            connection.execute(f"CREATE TABLE t AS SELECT * FROM read_parquet({quoted(file)}) AS p({aliases})")
+            connection.execute(f"CREATE TABLE t AS SELECT * FROM read_parquet({sql(file)}) AS p({aliases})")
         except duckdb.Error as error:
             raise DataError(f"{source.name} cannot be read as Parquet: {_first_line(error)}.") from None
         n_rows = int(connection.execute("SELECT count(*) FROM t").fetchall()[0][0])
@@ -62,7 +62,7 @@ def read_json_lines(path: Path, source: Source, wanted: Wanted) -> RawTable:
 
     with reader(path) as (connection, file):
         query = (
-            f"read_json({quoted(file)}, format='auto', records=true, sample_size=-1, "
+            f"read_json({sql(file)}, format='auto', records=true, sample_size=-1, "
             f"convert_strings_to_integers=false, maximum_object_size={LONGEST_RECORD})"
         )
         try:
@@ -102,7 +102,7 @@ def _read_json_plainly(path: Path, source: Source) -> RawTable:
         for record in found if is_array else [found]:
             if not isinstance(record, dict):
                 raise DataError(
-                    f"{where} holds {shorten(json.dumps(record))} instead of an object; every row must be one, such as "
+                    f"{where} holds {quoted(json.dumps(record))} instead of an object; every row must be one, such as "
                     '{"age": 31, "sex": "f"}.'
                 )
             records.append(record)

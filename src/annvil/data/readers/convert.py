@@ -13,6 +13,7 @@ from annvil.data.readers.values import NumberStyle, boolean_text, canonical_text
 from annvil.data.table import Column, Field
 from annvil.errors import DataError, name_rows
 from annvil.tasks.task import FloatArray, IntArray
+from annvil.text.phrases import quoted
 
 _BOOLEANS = ("false", "true")
 
@@ -174,7 +175,7 @@ def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
     if not len(rows):
         return
     texts = [raw.levels[code] for code in dict.fromkeys(raw.values[rows].tolist())]
-    shown = ", ".join(shorten(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
+    shown = ", ".join(quoted(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
     raise DataError(
         f"Column {raw.name!r} of {where} has {len(rows)} value{'s' * (len(rows) > 1)} that "
         f"{'are' if len(rows) > 1 else 'is'} "
@@ -193,8 +194,3 @@ def refuse_infinite(name: str, values: FloatArray, where: str) -> None:
             f"Column {name!r} of {where} has {what} ({name_rows(rows[:5].tolist(), len(rows))}); "
             "replace or rescale them, or leave them empty if they are unknown."
         )
-
-
-def shorten(text: str, most: int = 40) -> str:
-    """A text in quotes for a message, cut when long."""
-    return repr(text if len(text) <= most else text[: most - 1] + "…")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from annvil.data.readers.duckdb import Wanted, columns_of, quoted, reader
+from annvil.data.readers.duckdb import Wanted, columns_of, reader, sql
 from annvil.data.readers.raw import RawColumn, refuse_repeated_names
 from annvil.data.readers.values import parse_number
 from annvil.errors import DataError
@@ -234,7 +234,7 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
         while True:
             columns = ", ".join(f"'c{i}': '{kind}'" for i, kind in enumerate(types))
             source = (
-                f"read_csv({quoted(file)}, auto_detect=false, header=true, delim={quoted(dialect.delimiter)}, "
+                f"read_csv({sql(file)}, auto_detect=false, header=true, delim={sql(dialect.delimiter)}, "
                 f"quote='\"', escape='\"', nullstr='', decimal_separator='{',' if dialect.decimal_comma else '.'}', "
                 f"max_line_size={LONGEST_LINE}, strict_mode=true, null_padding=false, columns={{{columns}}})"
             )

@@ -62,7 +62,7 @@ def reader(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         }
         connection = duckdb.connect(":memory:", config=settings)
         try:
-            connection.execute("SET allowed_paths = [" + quoted(name) + "]")
+            connection.execute("SET allowed_paths = [" + sql(name) + "]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection, name
@@ -70,7 +70,7 @@ def reader(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
             connection.close()
 
 
-def quoted(text: str) -> str:
+def sql(text: str) -> str:
     """An SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -146,7 +146,7 @@ def _texts(
     n_present, about_unique = _row(connection, f"SELECT count(v), approx_count_distinct(v) FROM {one}")
     n_seen, n_numbers, n_dates = _row(
         connection,
-        f"SELECT count(v), count(TRY_CAST(v AS DOUBLE)), count(*) FILTER (regexp_full_match(v, {quoted(_ISO_DATE)}))"
+        f"SELECT count(v), count(TRY_CAST(v AS DOUBLE)), count(*) FILTER (regexp_full_match(v, {sql(_ISO_DATE)}))"
         f" FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)",
     )
     if not typed and not as_text and n_numbers:
@@ -176,7 +176,7 @@ def _texts(
 
 def _all_dates(connection: duckdb.DuckDBPyConnection, one: str) -> bool:
     """Whether every text is an ISO date, and one that exists."""
-    query = f"SELECT count(*) FROM {one} WHERE NOT regexp_full_match(v, {quoted(_ISO_DATE)})"
+    query = f"SELECT count(*) FROM {one} WHERE NOT regexp_full_match(v, {sql(_ISO_DATE)})"
     return _row(connection, f"{query} OR (v IS NOT NULL AND TRY_CAST(v AS TIMESTAMP) IS NULL)") == (0,)
 
 

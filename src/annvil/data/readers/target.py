@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinite, refuse_odd, shorten
+from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinite, refuse_odd
 from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.tasks.task import Label, Task
+from annvil.text.phrases import quoted
 
 FEW_CLASSES = 20
 """Whole numbers with at most so many different values may be class codes (assumed)."""
@@ -173,7 +174,7 @@ def _classes(
     if len(labels) > MOST_CLASSES or (len(labels) > FEW_CLASSES and 2 * len(labels) > n):
         raise DataError(
             f"The target {raw.name!r} of {where} has {len(labels)} different texts in {n} rows "
-            f"({', '.join(shorten(str(label)) for label in labels[:3])}, …); classes must repeat."
+            f"({', '.join(quoted(str(label)) for label in labels[:3])}, …); classes must repeat."
         )
     if asked == "binary" and len(labels) > 2:
         raise RequestError(

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from annvil.data.findings import Finding, listed, percent
+from annvil.data.findings import Finding
 from annvil.data.leakage import sample_rows
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.found import clean, counted, some
 from annvil.kinds.pictures.shortcut_audit import files_tell, frames_tell, looks_of
 from annvil.tasks.task import FloatArray, IntArray
+from annvil.text.phrases import listed
+from annvil.text.quantities import percent
 
 FEW_PER_CLASS = 10
 """As for tables: two pictures of a class in each of five folds."""

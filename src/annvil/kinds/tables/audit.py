@@ -15,13 +15,13 @@ from annvil.data.findings import (
     count_outliers,
     missing_values,
     outlying_numbers,
-    percent,
 )
 from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
 from annvil.data.table import Dataset, Inputs, Table
 from annvil.kinds.pictures.images import Images
 from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.text.quantities import percent
 
 IMBALANCED = 0.25
 """The rarest class has fewer than a quarter of the rows of the commonest, as in `annvil.preparation.is_imbalanced`."""

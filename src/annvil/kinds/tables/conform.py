@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.readers.convert import LARGEST, as_column, shorten
+from annvil.data.readers.convert import LARGEST, as_column
 from annvil.data.readers.dates import FORMATS, date_seconds, parse_date
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.frames import table_from_arrays
@@ -20,6 +20,7 @@ from annvil.data.readers.raw import RawTable
 from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number, parse_number
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, did_you_mean
+from annvil.text.phrases import quoted
 
 Schema = tuple[Field, ...]
 
@@ -155,7 +156,7 @@ _BOOLEANS = ("false", "true")
 
 def _text(value: Any, spec: Field, where: str, missing: Collection[str]) -> Column:
     if not _is_value(value):
-        raise DataError(f"Column {spec.name!r} of {where} holds {shorten(repr(value))}; a category is one plain value.")
+        raise DataError(f"Column {spec.name!r} of {where} holds {quoted(repr(value))}; a category is one plain value.")
     text = boolean_text(value) if spec.kind == "boolean" else canonical_text(value)
     known = text and text not in missing and not (isinstance(value, str) and value.strip() in missing)
     return Column(spec, _FIRST, (text,)) if known else Column(spec, _GAP)
@@ -179,7 +180,7 @@ def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> fl
         found = _as_float(value)
     if found is None:
         wanted = "a date" if spec.kind == "datetime" else "a number"
-        raise DataError(f"Column {spec.name!r} of {where} is {shorten(str(value))}, which is not {wanted}.")
+        raise DataError(f"Column {spec.name!r} of {where} is {quoted(str(value))}, which is not {wanted}.")
     return math.nan if missing and canonical_text(found) in missing else found
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from annvil.data.groups import make_groups, read_groups, read_time
-from annvil.data.readers.convert import shorten
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import NOTHING_SPECIAL, read_file
 from annvil.data.readers.frames import (
@@ -30,6 +29,7 @@ from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.pictures.reading.detection import is_pictures
 from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.tables.inference import check_kind, judge
+from annvil.text.phrases import listed, quoted
 
 FEWEST_ROWS = 20
 """Fewer rows cannot be divided into folds inside folds (assumed: 5 outer folds of 4 rows)."""
@@ -197,7 +197,7 @@ def _target_names(source: Any, raw: RawTable) -> list[str]:
 
 
 def _list(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(map(shorten, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return listed([quoted(name) for name in names], most)
 
 
 def _check_names(raw: RawTable, **arguments: Any) -> None:
@@ -208,7 +208,7 @@ def _check_names(raw: RawTable, **arguments: Any) -> None:
             if name not in known:
                 hint = did_you_mean(name, raw.names) or f" Its columns are {_list(raw.names)}."
                 raise RequestError(
-                    f"{raw.source.name} has no column {shorten(name)} ({argument}).{hint}{_no_header(raw)}"
+                    f"{raw.source.name} has no column {quoted(name)} ({argument}).{hint}{_no_header(raw)}"
                 )
     roles = [*arguments["target"], *(arguments[role] for role in ("groups", "time") if arguments[role])]
     if len(set(roles)) < len(roles):

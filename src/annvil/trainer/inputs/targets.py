@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from annvil.errors import DataError, RequestError, name_rows
+from annvil.text.phrases import listed
 
 IGNORED = -100
 """Stands for "no class" at a position, as in PyTorch's cross-entropy."""
@@ -87,8 +88,8 @@ class Target:
         if len(strange):
             kinds = sorted({repr(values[row]) for row in strange})
             raise DataError(
-                f"y of {where} holds {_some(kinds)} in {name_rows(strange[:5], len(strange))}, which training does not "
-                f"know; the classes are {_some([repr(label) for label in self.labels])}."
+                f"y of {where} holds {listed(kinds)} in {name_rows(strange[:5], len(strange))}, which training does "
+                f"not know; the classes are {listed([repr(label) for label in self.labels])}."
             )
         return torch.from_numpy(codes)
 
@@ -179,7 +180,7 @@ def _of_labels(y: NDArray[Any], shape: tuple[int, ...], ending: Ending) -> Targe
         raise DataError(f"y holds texts and has shape {y.shape}; classes need one text for each row.")
     values = set(y.tolist())
     labels = tuple(sorted(values, key=lambda value: (type(value).__name__, value)))
-    return _classes(labels, shape, ending, f"y holds {_some([repr(label) for label in labels])}")
+    return _classes(labels, shape, ending, f"y holds {listed([repr(label) for label in labels])}")
 
 
 def _of_one_number(y: NDArray[Any], shape: tuple[int, ...], ending: Ending, family: Family) -> Target:
@@ -247,7 +248,7 @@ def _classes(labels: tuple[Any, ...], shape: tuple[int, ...], ending: Ending, wh
     if width != len(labels):
         wanted = "1 or 2 outputs" if len(labels) == 2 else f"{len(labels)} outputs"
         raise RequestError(
-            f"y has {len(labels)} classes ({_some([repr(label) for label in labels])}), but the network has {width} "
+            f"y has {len(labels)} classes ({listed([repr(label) for label in labels])}), but the network has {width} "
             f"output{'s' * (width != 1)}; its last layer must have {wanted}."
         )
     return Target("classes", shape, labels, ending, why=why)
@@ -320,10 +321,3 @@ def _tensor(y: NDArray[Any]) -> Tensor:
     if y.dtype.kind != "f":
         raise RequestError(f"A loss of your own needs numbers in y; it holds {y.dtype} values.")
     return torch.from_numpy(np.ascontiguousarray(y, dtype=np.float32))
-
-
-def _some(words: Sequence[str], most: int = 4) -> str:
-    shown = list(words[:most])
-    if len(words) > most:
-        return f"{', '.join(shown)} and {len(words) - most} more"
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

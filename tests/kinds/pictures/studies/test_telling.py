@@ -14,7 +14,7 @@ from annvil.kinds.pictures.studies.study_text import (
     transfer,
 )
 from annvil.kinds.pictures.studies.trials import Trial, as_bytes
-from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds, times
+from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds
 from annvil.tasks.task import Task
 
 CLASSES, NUMBERS = Scale(Task("multiclass", "digit", ("0", "1", "2"))), Scale(Task("regression", "size"))
@@ -130,7 +130,6 @@ def test_transfer_says_where_it_helps():
 
 def test_numbers_are_written_with_few_digits():
     assert [count(n) for n in (26_826, 5_917_000, 1.234e9)] == ["26,826", "5.92 million", "1.23 billion"]
-    assert [times(r) for r in (4.81, 80.2)] == ["4.8 times", "80 times"]
     assert [seconds(t) for t in (21.4e-6, 0.0013, 2.43, 200)] == ["21 µs", "1.3 ms", "2.4 s", "3 min 20 s"]
     assert [many(n) for n in (141.4, 1437, 8)] == ["140", "1,400", "8"]
     assert NUMBERS.difference(-0.0231) == "−0.023"

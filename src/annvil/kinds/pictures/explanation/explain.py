@@ -21,6 +21,7 @@ from annvil.kinds.pictures.explanation.saliency import (
 from annvil.kinds.pictures.explanation.subject import Subject
 from annvil.kinds.pictures.images import Images
 from annvil.tasks.task import FloatArray, Task
+from annvil.text.quantities import percent
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,9 +100,11 @@ class Explanation:
         """What the model says of the picture, a sentence."""
         if not self.task.is_classification:
             return f"The model says {self.task.target} = {self.outputs[0]:.4g}."
-        said = f"The model says {self.task.classes[self.decided]!s} ({percent(self.outputs[self.decided])})."
+        said = (
+            f"The model says {self.task.classes[self.decided]!s} ({percent(self.outputs[self.decided], brief=True)})."
+        )
         if self.output != self.decided:
-            said += f" Explained is what speaks for {self.label} ({percent(self.outputs[self.output])})."
+            said += f" Explained is what speaks for {self.label} ({percent(self.outputs[self.output], brief=True)})."
         return said
 
     @property
@@ -243,19 +246,6 @@ def where_in_words(saliency: Saliency) -> str:
     place = PLACES[int(3 * row / for_it.shape[0])][int(3 * column / for_it.shape[1])]
     share = until / for_it.size
     return f"Half of what speaks for it lies in {share:.0%} of the picture, around the {place}."
-
-
-def percent(probability: float) -> str:
-    """A probability that is no certainty never reads as 100% or 0%.
-
-    >>> percent(0.731), percent(0.9968), percent(0.99996), percent(1.0)
-    ('73%', '99.7%', '>99.9%', '100%')
-    """
-    if 0.999 < probability < 1:
-        return ">99.9%"
-    if 0 < probability < 0.001:
-        return "<0.1%"
-    return f"{probability:.1%}" if 0.99 < probability < 1 or 0 < probability < 0.01 else f"{probability:.0%}"
 
 
 def explain_file(subject: Subject, source: Any, *, label: str | None = None) -> Explanation:

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.kinds.pictures.explanation.confusion import matrix
-from annvil.kinds.pictures.explanation.explain import Explanation, explain_picture, percent
+from annvil.kinds.pictures.explanation.explain import Explanation, explain_picture
 from annvil.kinds.pictures.explanation.faithfulness import MOST_ALIKE
 from annvil.kinds.pictures.explanation.render import beside, enlarged, strip
 from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject
 from annvil.sections import Exhibit, Picture, Rows, png
 from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.text.phrases import listed, shorten
+from annvil.text.quantities import percent
 
 MOST_CLASSES = 12
 """Classes that are shown with pictures of their own (assumed)."""
@@ -35,8 +37,7 @@ _LONGEST_NAME = 24
 
 def short(label: object) -> str:
     """A label that fits under a picture."""
-    text = str(label)
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+    return shorten(label, _LONGEST_NAME)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def where_it_looks(
 def _told(explanation: Explanation, truth: str) -> str:
     if not explanation.task.is_classification:
         return f"{truth}, said {explanation.outputs[0]:.4g}"
-    said, sure = explanation.label, percent(explanation.outputs[explanation.output])
+    said, sure = explanation.label, percent(explanation.outputs[explanation.output], brief=True)
     return f"{truth} ({sure})" if said == truth else f"{truth}, said {short(said)} ({sure})"
 
 
@@ -147,12 +148,8 @@ def _overall(results: Sequence[MethodResult]) -> str:
     if not trusted:
         return "Do not trust these maps: on the whole no method passed its tests with this model."
     if len(trusted) == len(results):
-        return f"These maps passed the tests of what the model really uses: {_listed(trusted)}."
-    return f"Trust {_listed(trusted)}; on the whole the other maps did not pass the tests with this model."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return f"These maps passed the tests of what the model really uses: {listed(trusted)}."
+    return f"Trust {listed(trusted)}; on the whole the other maps did not pass the tests with this model."
 
 
 def _tests(results: Sequence[MethodResult]) -> Rows:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.groups import join, read_groups, read_time
-from annvil.data.readers.convert import shorten
 from annvil.data.readers.labels import read_answers
 from annvil.data.readers.target import refuse_gaps
 from annvil.data.table import ColumnNote, Dataset, Source
@@ -24,6 +23,7 @@ from annvil.kinds.pictures.reading.found import Found, counted
 from annvil.kinds.pictures.reading.listing import TABLES
 from annvil.kinds.pictures.reading.locating import Asked, find_pictures, with_groups_file
 from annvil.tasks.task import Task
+from annvil.text.phrases import quoted
 
 FEWEST_PICTURES = 20
 """As `annvil.kinds.tables.reading.FEWEST_ROWS`."""
@@ -148,7 +148,7 @@ def _refuse_single(y: NDArray[Any], kind: str, where: str) -> None:
 def _note(images: Images, left_out: Sequence[LeftOut]) -> ColumnNote:
     reason = f"{images.form.describe()} pixels"
     distinct = len(np.unique(images.store.digests[images.index]))
-    return ColumnNote(NAME, "image", True, reason, len(left_out), distinct, tuple(map(shorten, images.names()[:3])))
+    return ColumnNote(NAME, "image", True, reason, len(left_out), distinct, tuple(map(quoted, images.names()[:3])))
 
 
 def _answer_notes(found: Found) -> list[ColumnNote]:

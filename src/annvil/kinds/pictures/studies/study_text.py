@@ -19,9 +19,10 @@ from annvil.kinds.pictures.studies.uncertainty import (
     rows_to_reach,
     score_interval,
 )
-from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds, times
+from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds
 from annvil.sections import Rows
 from annvil.tasks.task import FloatArray, IntArray
+from annvil.text.quantities import times
 
 NEARLY = 1.25
 """Costs and needs within a quarter of each other are called about the same (assumed: clocks of busy machines)."""
@@ -96,7 +97,7 @@ def _compared(first: float, second: float) -> str:
     ratio = first / max(second, 1e-12)
     if 1 / NEARLY <= ratio <= NEARLY:
         return "about as many numbers as the dense one"
-    return f"{times(ratio)} as many numbers" if ratio > 1 else f"{times(1 / ratio)} fewer numbers"
+    return f"{times(ratio)} times as many numbers" if ratio > 1 else f"{times(1 / ratio)} times fewer numbers"
 
 
 def operations(pair: Pair) -> Finding | None:
@@ -126,7 +127,7 @@ def _ratio(ratio: float, verb: str, what: str, equal: str) -> str:
     if 1 / NEARLY <= ratio <= NEARLY:
         return equal
     who, more = ("convolutional", ratio) if ratio > 1 else ("dense", 1 / ratio)
-    return f"The {who} network {verb} {times(more)} {what}."
+    return f"The {who} network {verb} {times(more)} times {what}."
 
 
 def time_to_train(pair: Pair) -> Finding:
@@ -230,7 +231,7 @@ def _needs(sizes: Sequence[int], score: str, needs: tuple[float, float, float], 
     if needed == 0.0:
         return (
             f"{start}, the {quick} network reaches with {sizes[0]:,} or fewer: the {slow} network needs more than "
-            f"{times(whole / sizes[0])} the pictures."
+            f"{times(whole / sizes[0])} times the pictures."
         )
     until = f"{many(high)}" if math.isfinite(high) else f"more than {whole:,}"
     since = f"{many(low)}" if low else f"fewer than {sizes[0]:,}"
@@ -240,7 +241,7 @@ def _needs(sizes: Sequence[int], score: str, needs: tuple[float, float, float], 
         return f"{told}: both need about as many pictures, as far as can be told."
     return (
         f"{start}, the {quick} network reaches with about {many(needed)} (95% interval {since} to {until}): the {slow} "
-        f"network needs {times(ratio)} the pictures."
+        f"network needs {times(ratio)} times the pictures."
     )
 
 

@@ -6,6 +6,7 @@ import math
 
 from annvil.kinds.pictures.studies.uncertainty import Estimate
 from annvil.tasks.task import Task
+from annvil.text.quantities import digits
 
 
 class Scale:
@@ -46,19 +47,8 @@ def count(number: float) -> str:
     """Large numbers with three digits: ``"26,826"``, ``"5.92 million"``, ``"1.2 billion"``."""
     for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if number >= 0.9995 * size:
-            return f"{_digits(number / size)} {name}"
+            return f"{digits(number / size, 3)} {name}"
     return f"{number:,.0f}"
-
-
-def _digits(number: float) -> str:
-    places = max(0, 2 - math.floor(math.log10(number)))
-    text = f"{number:.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def times(ratio: float) -> str:
-    """``"4.8 times"``, ``"80 times"``."""
-    return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:,.0f} times"
 
 
 def seconds(value: float) -> str:
@@ -67,7 +57,7 @@ def seconds(value: float) -> str:
         return f"{round(value) // 60} min {round(value) % 60} s"
     for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if value >= size:
-            return f"{_digits(float(f'{value / size:.2g}'))} {name}"
+            return f"{digits(float(f'{value / size:.2g}'), 3)} {name}"
     return "below 1 µs"
 
 
