@@ -32,7 +32,6 @@ from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks.dense_networks import DenseArchitecture, DenseNetworks
 from annvil.models.networks.ensemble import NetworkEnsemble
 from annvil.models.networks.shared_ensemble import SharedEnsembles
-from annvil.models.selection import row_losses
 from annvil.preparation import LinearPreparation, TargetScaling, TreePreparation
 
 TARGETS = {
@@ -154,7 +153,7 @@ def measure(dataset: Dataset, jobs: list[tuple[Job, Any]], way: Way) -> tuple[fl
     """Mean loss and processor seconds per fold."""
     losses, start = [], time.process_time()
     for job, test in jobs:
-        loss = float(row_losses(dataset.task, dataset.y[test], way(dataset, job, test)).mean())
+        loss = float(dataset.task.row_losses(dataset.y[test], way(dataset, job, test)).mean())
         losses.append(loss if dataset.task.is_classification else loss**0.5 / float(dataset.y.std()))
     return float(np.mean(losses)), (time.process_time() - start) / len(jobs)
 

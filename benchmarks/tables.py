@@ -50,18 +50,17 @@ def reference_scores(path: Path, target: str, run_folder: Path) -> dict[str, lis
     """Scores of the references on the outer folds of the first repeat of that run."""
     import annvil
     from annvil.comparison.jobs import outer_jobs, rows_used
-    from annvil.tasks.metrics import metric_named
 
     dataset = annvil.read(path, target=target)
     comparison = annvil.open_run(run_folder).comparison
     used = dataset.take(rows_used(dataset, comparison.plan))
-    metric = metric_named(comparison.metric, dataset.task)
+    metric = dataset.task.metric(comparison.metric)
     scores: dict[str, list[float]] = {"sklearn_mlp": [], "sklearn_hgb": []}
     folds = outer_jobs(used, comparison.plan)[0]
     for fold in folds if used.n_rows <= 10_000 else folds[:2]:
         train, test = used.take(fold.job.rows), used.take(fold.test)
         for name, outputs in references(train, test):
-            scores[name].append(metric.score(dataset.task, test.y, outputs))
+            scores[name].append(metric.score(test.y, outputs))
     return scores
 
 

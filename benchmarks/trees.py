@@ -26,7 +26,7 @@ import numpy as np
 from annvil.data.splits import inner_splits, outer_splits
 from annvil.kinds.tables.reading import read
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Split
-from annvil.models.selection import Candidate, best_of, row_losses, try_candidates
+from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, PATIENCE, ROUNDS, Growth
 from annvil.preparation import TreePreparation
@@ -240,7 +240,7 @@ def race(name: str, options: argparse.Namespace) -> str:
 
 def loss(dataset: Any, test: Any, outputs: Outputs) -> float:
     """Log-loss, or root mean squared error over the standard deviation of the target."""
-    mean = float(row_losses(dataset.task, dataset.y[test], outputs).mean())
+    mean = float(dataset.task.row_losses(dataset.y[test], outputs).mean())
     return mean if dataset.task.is_classification else float(np.sqrt(mean) / np.std(dataset.y))
 
 

@@ -36,8 +36,8 @@ from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import Evidence, find
 from annvil.data.table import Column, Dataset, Field, Table
-from annvil.tasks.metrics import METRICS, Metric
-from annvil.tasks.task import Task
+from annvil.tasks.metrics import Metric
+from annvil.tasks.union import METRICS, make_task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FAMILIES = {"dummy": "dummy", "linear": "linear", "net": "network"}
@@ -70,7 +70,7 @@ def table_of(X: Array) -> Table:
 
 def make_dataset(X: Array, y: Array) -> Dataset:
     """A binary question."""
-    return Dataset(table_of(X), y.astype(np.int64), Task("binary", "y", ("no", "yes")), np.arange(len(y)))
+    return Dataset(table_of(X), y.astype(np.int64), make_task("binary", "y", ("no", "yes")), np.arange(len(y)))
 
 
 def halves(n_rows: int, seed: int, second_share: float = 1.0, width: int = 5) -> tuple[Array, Array]:
@@ -98,8 +98,8 @@ def results_of(
             out_of_fold = np.zeros((dataset.n_rows, 2))
             for split in fold.job.inner:
                 out_of_fold[split.test] = learner.outputs(X, y, split.train, split.test)
-            score = metric.score(dataset.task, y[fold.test], learner.outputs(X, y, rows, fold.test))
-            inner = metric.score(dataset.task, y[rows], out_of_fold[rows])
+            score = metric.score(y[fold.test], learner.outputs(X, y, rows, fold.test))
+            inner = metric.score(y[rows], out_of_fold[rows])
             place = (fold.job.key, fold.repeat, fold.fold, len(rows), len(fold.test))
             made.append(FoldResult(learner.name, *place, {metric.name: score}, inner, {}, "", (), 0, 0, 1))
     return made

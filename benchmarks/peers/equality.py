@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import annvil
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 from annvil.training import Member, Population, Recipe, train_population
 from annvil.training.loop.batches import BatchShape, Layouts
 from peers.table import GRU, IMAGES, LSTM, MIDDLE, SMALL, WIDE

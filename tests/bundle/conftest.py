@@ -21,10 +21,11 @@ from annvil.bundle import export, load, save
 from annvil.data.table import Field, Table, table_from_columns
 from annvil.errors import BundleError
 from annvil.onnx.builder import ML, Graph, Value
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
+from annvil.tasks.union import make_task
 
 SCHEMA = (Field("age", "number"), Field("city", "category"), Field("income", "number"))
-TASK = Task("binary", "buys", ("no", "yes"), "two labels")
+TASK = make_task("binary", "buys", ("no", "yes"), "two labels")
 
 
 class Logistic:

@@ -12,10 +12,10 @@ from annvil.bundle import Predictor, export, load, save
 from annvil.data.table import Field
 from annvil.kinds.pictures.form import ImageForm
 from annvil.onnx.builder import Graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 FORM = ImageForm(12, 16, 3, "crop")
-SCHEMA, TASK = (Field("image", "image", form=FORM),), Task("regression", "brightness")
+SCHEMA, TASK = (Field("image", "image", form=FORM),), make_task("regression", "brightness")
 
 
 class Brightness:

@@ -17,7 +17,7 @@ from annvil.bundle.predictor import BLOCK_ROWS
 from annvil.data.table import Field, table_from_columns
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.onnx.builder import Graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ class Twice:
 
 
 def regression() -> Predictor:
-    schema, task = (Field("x", "number"),), Task("regression", "y")
+    schema, task = (Field("x", "number"),), make_task("regression", "y")
     return Predictor.from_graph(export(Twice(), schema, task), schema, task)
 
 
@@ -124,7 +124,7 @@ def test_the_threshold_of_the_manifest_decides(tmp_path, example):
 
 
 def test_several_labels_are_said_each_from_its_own_threshold(tmp_path, example):
-    task = Task("multilabel", "bought", ("bread", "milk"))
+    task = make_task("multilabel", "bought", ("bread", "milk"))
     info = {"threshold": (0.2, 0.6)}
     model = load(save(tmp_path / "model", example.graph, schema=example.schema, task=task, info=info))
     outputs = np.array([[0.2, 0.6], [0.19, 0.59], [0.9, 0.1]])
@@ -145,7 +145,7 @@ def test_several_labels_are_said_each_from_its_own_threshold(tmp_path, example):
     ],
 )
 def test_labels_keep_their_type(example, classes, dtype):
-    model = Predictor.from_graph(example.graph, example.schema, Task("binary", "buys", classes))
+    model = Predictor.from_graph(example.graph, example.schema, make_task("binary", "buys", classes))
     labels = model.decide(np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert np.issubdtype(labels.dtype, dtype)
     assert tuple(labels.tolist()) == classes

@@ -12,7 +12,7 @@ import pytest
 from annvil.bundle import Info, load, load_weights, save
 from annvil.errors import BundleError, MachineError, RequestError
 from annvil.onnx.builder import Graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 def test_a_saved_model_says_what_the_hand_calculation_says(saved, example):
@@ -22,7 +22,7 @@ def test_a_saved_model_says_what_the_hand_calculation_says(saved, example):
 def test_the_words_come_back(saved, example):
     manifest = load(saved).manifest
     assert manifest.to_fields() == example.schema
-    assert manifest.to_task() == example.task
+    assert manifest.task == example.task
     info = manifest.info
     assert (info.contender, info.title, info.summary) == ("linear", "Logistic regression", "weight decay 0.1")
     assert info.preparation == ("Missing ages became 30.",)
@@ -58,7 +58,7 @@ def test_weights_may_be_left_out(tmp_path, example):
     ],
 )
 def test_labels_keep_value_and_type(tmp_path, kind, classes):
-    task = Task(kind, "y", classes)
+    task = make_task(kind, "y", classes)
     schema = ()
     path = save(tmp_path / "model", _constant_graph(task.n_outputs), schema=schema, task=task)
     back = load(path).task

@@ -19,10 +19,10 @@ from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
 from annvil.data.table import ColumnNote, Dataset, Field, Source, table_from_columns
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.run import RunSummary
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 SCHEMA = (Field("age", "number"), Field("city", "category"))
-TASK = Task("binary", "buys", ("no", "yes"), "it has two values")
+TASK = make_task("binary", "buys", ("no", "yes"), "it has two values")
 VERDICT = Verdict(
     kind="equal",
     headline="No network needed.",

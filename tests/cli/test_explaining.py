@@ -9,7 +9,7 @@ from PIL import Image
 from annvil.bundle import export, save
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 class Corner:
@@ -26,7 +26,7 @@ class Corner:
 @pytest.fixture
 def run(tmp_path):
     schema = images_from_arrays(np.zeros((1, 16, 16), dtype=np.uint8)).schema
-    task = Task("binary", "label", ("dark", "light"))
+    task = make_task("binary", "label", ("dark", "light"))
     path = tmp_path / "runs" / "x" / "model"
     save(path, export(Corner(), schema, task), schema=schema, task=task, info={"title": "Boosted trees"})
     return path.parent

@@ -15,7 +15,7 @@ from annvil.cli.progress import data_described
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 class Brightness:
@@ -31,7 +31,7 @@ class Brightness:
 @pytest.fixture
 def model(tmp_path):
     schema = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).schema
-    task = Task("binary", "label", ("dark", "light"))
+    task = make_task("binary", "label", ("dark", "light"))
     save(tmp_path / "runs" / "x" / "model", export(Brightness(), schema, task), schema=schema, task=task, info={})
     return tmp_path / "runs" / "x"
 
@@ -61,7 +61,7 @@ def test_pictures_one_by_one(annvil, model, pictures):
 def test_several_labels_are_written_with_bars(annvil, pictures, tmp_path):
     schema = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).schema
     for target, header in (("what is there", "predicted_what is there"), ("dark, light", "predicted_labels")):
-        task, path = Task("multilabel", target, ("dark", "light")), tmp_path / header
+        task, path = make_task("multilabel", target, ("dark", "light")), tmp_path / header
         info = {"threshold": (0.19, 0.5)}
         save(path, export(Brightness(), schema, task), schema=schema, task=task, info=info)
         result = annvil("predict", path, pictures)

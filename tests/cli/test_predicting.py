@@ -11,7 +11,7 @@ from annvil.bundle import export, save
 from annvil.cli.predicting import harmless
 from annvil.data.table import Field
 from annvil.onnx.builder import Graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 HEADER = ["predicted_buys", "probability_no", "probability_yes"]
 
@@ -105,12 +105,12 @@ def test_numbers_have_no_probabilities_and_labels_are_disarmed(annvil, tmp_path)
     one, two = (Field("x", "number"),), (Field("x", "number"), Field("y", "number"))
     save(
         tmp_path / "number.zip",
-        export(Same(), one, Task("regression", "=z")),
+        export(Same(), one, make_task("regression", "=z")),
         schema=one,
-        task=Task("regression", "=z"),
+        task=make_task("regression", "=z"),
     )
     assert table(annvil("predict", "number.zip", "new.csv").stdout) == [["predicted_=z"], ["0.25"], ["-3.5"]]
-    task = Task("binary", "z", ("=1+1", "@b"))
+    task = make_task("binary", "z", ("=1+1", "@b"))
     save(tmp_path / "class.zip", export(Same(), two, task), schema=two, task=task)
     header, *rows = table(annvil("predict", "class.zip", "new.csv").stdout)
     assert header == ["predicted_z", "probability_=1+1", "probability_@b"]

@@ -14,7 +14,8 @@ from annvil.comparison.cross_validation import RAISE_BUGS
 from annvil.data.table import Dataset, Table, table_from_columns
 from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape, Traits
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray
+from annvil.tasks.union import make_task
 
 
 @pytest.fixture(autouse=True)
@@ -125,8 +126,8 @@ def made_dataset(n_rows: int = 120, n_columns: int = 4, seed: int = 0, *, regres
     score = X.sum(axis=1) / np.sqrt(n_columns) + 0.5 * rng.normal(size=n_rows)
     table = table_from_columns([(f"x{j}", "number", X[:, j]) for j in range(n_columns)])
     if regression:
-        return Dataset(table, score, Task("regression", "y"), np.arange(n_rows))
-    return Dataset(table, (score > 0).astype(np.int64), Task("binary", "y", ("no", "yes")), np.arange(n_rows))
+        return Dataset(table, score, make_task("regression", "y"), np.arange(n_rows))
+    return Dataset(table, (score > 0).astype(np.int64), make_task("binary", "y", ("no", "yes")), np.arange(n_rows))
 
 
 @pytest.fixture

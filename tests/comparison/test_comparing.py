@@ -13,7 +13,7 @@ from annvil.comparison import Comparison, Request, Store, compare
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort
-from annvil.tasks.metrics import METRICS
+from annvil.tasks.union import METRICS
 
 
 class Recorder:

@@ -19,7 +19,7 @@ from annvil.comparison.request import Quiet
 from annvil.data.table import Dataset
 from annvil.errors import DataError
 from annvil.models.contract import Deadline, Job
-from annvil.tasks.metrics import METRICS, score_all
+from annvil.tasks.union import METRICS
 
 Run = Callable[..., Race]
 
@@ -68,7 +68,7 @@ def test_scores_can_be_recomputed_from_kept_predictions(run: Run, dataset: Datas
     tested: list[int] = []
     for fold in race.records.folds("net"):
         rows, outputs = race.records.store.predictions("net", fold.job)
-        assert score_all(dataset.task, dataset.y[rows], outputs, fold.threshold) == fold.scores
+        assert dataset.task.scores(dataset.y[rows], outputs, fold.threshold) == fold.scores
         tested += rows.tolist()
     assert sorted(tested) == list(range(dataset.n_rows))
     standing = race.records.standings(over=True)[0]

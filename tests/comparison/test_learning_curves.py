@@ -21,7 +21,7 @@ from annvil.comparison.learning_curves import (
 from annvil.comparison.plan import make_schedule
 from annvil.comparison.results import Anchor, LearningCurve
 from annvil.models.contract import Deadline, Effort, Job
-from annvil.tasks.metrics import METRICS
+from annvil.tasks.union import METRICS
 
 AUC = METRICS["roc_auc"]
 TITLES = {"net": "Dense network", "trees": "Boosted trees"}

@@ -14,7 +14,7 @@ from annvil.comparison.request import Request
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort, Shape, Traits
-from annvil.tasks.metrics import METRICS
+from annvil.tasks.union import METRICS
 
 
 def request_of(seconds: float = 60.0) -> Request:

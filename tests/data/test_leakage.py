@@ -14,7 +14,7 @@ import pytest
 from annvil.data.leakage import error_of, find_leaks
 from annvil.data.table import Dataset, Table, table_from_columns
 from annvil.kinds.tables.reading import read
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 Plant = Callable[[np.random.Generator, np.ndarray, bool], tuple[str, Any]]
 
@@ -63,12 +63,12 @@ def made_table(rng: np.random.Generator, regression: bool) -> Dataset:
     columns: list[Any] = [(f"x{i}", "number", X[:, i]) for i in range(d)]
     columns.append(("c", "category", rng.choice(["a", "b", "c"], n).tolist()))
     if regression:
-        y, task = np.exp(signal) if rng.random() < 0.3 else signal, Task("regression", "y")
+        y, task = np.exp(signal) if rng.random() < 0.3 else signal, make_task("regression", "y")
     else:
         k = int(rng.integers(2, 5))
         shares = np.cumsum(rng.dirichlet(np.full(k, 5.0)))[:-1]
         y = np.digitize(signal, np.quantile(signal, shares))
-        task = Task("binary" if k == 2 else "multiclass", "y", tuple(range(k)))
+        task = make_task("binary" if k == 2 else "multiclass", "y", tuple(range(k)))
     return Dataset(table_from_columns(columns), y, task, np.arange(n))
 
 
@@ -124,11 +124,11 @@ def test_error_agrees_with_scikit_learn() -> None:
     y = rng.integers(0, 2, 300)
     guess = rng.normal(size=300).round(1) + y
     table = table_from_columns([("x", "number", guess)])
-    binary = Dataset(table, y, Task("binary", "y", (0, 1)), np.arange(300))
+    binary = Dataset(table, y, make_task("binary", "y", (0, 1)), np.arange(300))
     assert error_of(binary, np.stack([-guess, guess], axis=1)) == pytest.approx(2 - 2 * roc_auc_score(y, guess))
     values = rng.normal(size=300)
     close = values + rng.normal(size=300) * 0.1
-    number = Dataset(table, values, Task("regression", "y"), np.arange(300))
+    number = Dataset(table, values, make_task("regression", "y"), np.arange(300))
     assert error_of(number, close[:, None]) <= 1 - r2_score(values, close) + 1e-12
 
 

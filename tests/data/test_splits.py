@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from annvil.data.splits import Rows, inner_splits, nested_subset, outer_splits
 from annvil.data.table import Dataset, table_from_columns
 from annvil.errors import DataError
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 def dataset(
     y: np.ndarray, *, groups: np.ndarray | None = None, moments: np.ndarray | None = None, regression: bool = False
 ) -> Dataset:
     n = len(y)
-    task = Task("regression", "y") if regression else Task("multiclass", "y", tuple(range(int(y.max()) + 1)))
+    task = make_task("regression", "y") if regression else make_task("multiclass", "y", tuple(range(int(y.max()) + 1)))
     table = table_from_columns([("x", "number", np.arange(n))])
     groups = np.arange(n) if groups is None else groups
     return Dataset(table, y.astype(float) if regression else y, task, groups, time=moments)

@@ -6,7 +6,8 @@ import pytest
 from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import ColumnNote, Dataset, Source, table_from_columns
 from annvil.errors import DataError
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
+from annvil.tasks.union import make_task
 
 
 def made(task: Task, y: np.ndarray, time: np.ndarray | None) -> Dataset:
@@ -19,9 +20,9 @@ def made(task: Task, y: np.ndarray, time: np.ndarray | None) -> Dataset:
 @pytest.mark.parametrize(
     "dataset",
     [
-        made(Task("binary", "won", (False, True), "two values"), np.array([0, 1, 1]), None),
-        made(Task("multiclass", "kind", ("a", 2, 2.5)), np.array([0, 1, 2]), np.array([3.0, 1.0, 2.0])),
-        made(Task("regression", "price"), np.array([0.5, -1.0, 1e300]), None),
+        made(make_task("binary", "won", (False, True), "two values"), np.array([0, 1, 1]), None),
+        made(make_task("multiclass", "kind", ("a", 2, 2.5)), np.array([0, 1, 2]), np.array([3.0, 1.0, 2.0])),
+        made(make_task("regression", "price"), np.array([0.5, -1.0, 1e300]), None),
     ],
 )
 def test_round_trip(tmp_path, dataset):
@@ -43,7 +44,7 @@ def test_damage_is_refused(tmp_path):
     path = tmp_path / "data.safetensors"
     with pytest.raises(DataError, match="cannot be read"):
         load_dataset(path)
-    save_dataset(made(Task("regression", "p"), np.zeros(3), None), path)
+    save_dataset(made(make_task("regression", "p"), np.zeros(3), None), path)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(DataError, match="Fit again"):
         load_dataset(path)

@@ -15,7 +15,7 @@ from annvil.data.table import Dataset, table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.onnx.builder import Graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
 KINDS = ["binary", "multiclass", "regression"]
@@ -49,11 +49,11 @@ def made_table(kind, n_rows=90, seed=0, *, holes=0.1, n_noise=0):
 
 def dataset_of(table, kind, score):
     if kind == "regression":
-        task, y = Task(kind, "y"), 50.0 + 20.0 * score
+        task, y = make_task(kind, "y"), 50.0 + 20.0 * score
     elif kind == "binary":
-        task, y = Task(kind, "y", ("no", "yes")), (score > 0.5).astype(np.int64)
+        task, y = make_task(kind, "y", ("no", "yes")), (score > 0.5).astype(np.int64)
     else:
-        task, y = Task(kind, "y", ("low", "middle", "high")), np.digitize(score, [-0.5, 1.5]).astype(np.int64)
+        task, y = make_task(kind, "y", ("low", "middle", "high")), np.digitize(score, [-0.5, 1.5]).astype(np.int64)
     return Dataset(table, y, task, np.arange(len(y)))
 
 

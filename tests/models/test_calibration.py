@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annvil.models.calibration import SMALLEST, VectorScaling, fit_calibration
 from annvil.onnx.builder import Graph
-from annvil.tasks.task import Task
+from annvil.tasks.calibration import SMALLEST, VectorScaling
+from annvil.tasks.union import make_task
 
-BINARY = Task("binary", "y", ("no", "yes"))
-THREE = Task("multiclass", "y", ("a", "b", "c"))
-NUMBER = Task("regression", "y")
+BINARY = make_task("binary", "y", ("no", "yes"))
+THREE = make_task("multiclass", "y", ("a", "b", "c"))
+NUMBER = make_task("regression", "y")
 
 
 def softmax(logits):
@@ -32,7 +32,7 @@ def test_a_known_temperature_is_found(task):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(4000, task.n_outputs)) * 1.5
     y = drawn(rng, softmax(logits))
-    found = fit_calibration(task, y, softmax(3 * logits))
+    found = task.calibrate(y, softmax(3 * logits))
     assert found is not None
     assert found.scale == pytest.approx(1 / 3, rel=0.08)
     assert not any(found.bias)
@@ -44,7 +44,7 @@ def test_the_scale_is_the_best_of_a_fine_grid():
     logits = rng.normal(size=(500, 3)) * 2
     y = drawn(rng, softmax(logits * 0.4))
     p = softmax(logits)
-    found = fit_calibration(THREE, y, p)
+    found = THREE.calibrate(y, p)
     grid = np.exp(np.linspace(np.log(0.1), np.log(10), 4001))
     cost = [500 * log_loss(y, softmax(np.log(p) * s)) + 0.5 * (np.log(s) / 0.5) ** 2 for s in grid]
     assert found.scale == pytest.approx(grid[np.argmin(cost)], rel=2e-3)
@@ -56,8 +56,8 @@ def test_class_weights_are_undone():
     logits[:, 1] -= 3
     y = drawn(rng, softmax(logits))
     weighted = softmax(logits + np.array([0, 3]))
-    plain = fit_calibration(BINARY, y, weighted)
-    found = fit_calibration(BINARY, y, weighted, class_weighted=True)
+    plain = BINARY.calibrate(y, weighted)
+    found = BINARY.calibrate(y, weighted, class_weighted=True)
     assert found.bias[1] - found.bias[0] == pytest.approx(-3, abs=0.25)
     assert log_loss(y, found.apply(weighted)) < log_loss(y, weighted if plain is None else plain.apply(weighted)) - 0.05
     assert found.apply(weighted)[:, 1].mean() == pytest.approx((y == 1).mean(), abs=0.005)
@@ -71,7 +71,7 @@ def test_never_worse_and_quiet_where_nothing_is_wrong(n_rows, class_weighted):
         rng = np.random.default_rng(seed)
         p = softmax(rng.normal(size=(n_rows, 3)))
         y = drawn(rng, p)
-        found = fit_calibration(THREE, y, p, class_weighted=class_weighted)
+        found = THREE.calibrate(y, p, class_weighted=class_weighted)
         if found is not None:
             corrected += 1
             assert log_loss(y, found.apply(p)) < log_loss(y, p)
@@ -81,18 +81,18 @@ def test_never_worse_and_quiet_where_nothing_is_wrong(n_rows, class_weighted):
 def test_certain_and_wrong_predictions_are_softened_not_exploded():
     p = np.tile([[1.0, 0.0]], (100, 1))
     y = np.r_[np.zeros(90, int), np.ones(10, int)]
-    found = fit_calibration(BINARY, y, p)
+    found = BINARY.calibrate(y, p)
     assert np.isfinite(found.apply(p)).all()
     assert log_loss(y, found.apply(p)) < 0.5 * log_loss(y, p)
 
 
 def test_where_nothing_can_be_learnt_there_is_no_calibration():
     p = np.full((100, 2), 0.5)
-    assert fit_calibration(NUMBER, np.zeros(100), np.zeros((100, 1))) is None
-    assert fit_calibration(BINARY, np.zeros(100, int), p) is None
-    assert fit_calibration(BINARY, np.arange(20) % 2, p[:20]) is None
+    assert NUMBER.calibrate(np.zeros(100), np.zeros((100, 1))) is None
+    assert BINARY.calibrate(np.zeros(100, int), p) is None
+    assert BINARY.calibrate(np.arange(20) % 2, p[:20]) is None
     untested = np.vstack([p, np.full((50, 2), np.nan)])
-    assert fit_calibration(BINARY, np.arange(150) % 2, untested) is None
+    assert BINARY.calibrate(np.arange(150) % 2, untested) is None
 
 
 def test_rows_without_prediction_stay_without():

@@ -7,7 +7,7 @@ import numpy as np
 from annvil.data.table import Dataset, table_from_columns
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 ROWS = np.arange(6)
 JOB = Job("j", ROWS, (Split(ROWS[3:], ROWS[:3]), Split(ROWS[:3], ROWS[3:])), 0)
@@ -20,7 +20,7 @@ def fitted_to(task, y):
 
 
 def test_class_frequencies_plus_one():
-    fitted, outputs = fitted_to(Task("multiclass", "y", ("a", "b", "c")), [0, 0, 0, 1, 1, 0])
+    fitted, outputs = fitted_to(make_task("multiclass", "y", ("a", "b", "c")), [0, 0, 0, 1, 1, 0])
     np.testing.assert_allclose(outputs, [[5 / 9, 3 / 9, 1 / 9]] * 2)
     np.testing.assert_allclose(fitted.out_of_fold[0], [2 / 6, 3 / 6, 1 / 6])
     np.testing.assert_allclose(fitted.out_of_fold[5], [4 / 6, 1 / 6, 1 / 6])
@@ -28,6 +28,6 @@ def test_class_frequencies_plus_one():
 
 
 def test_the_mean():
-    fitted, outputs = fitted_to(Task("regression", "y"), [1.0, 2, 3, 4, 5, 12])
+    fitted, outputs = fitted_to(make_task("regression", "y"), [1.0, 2, 3, 4, 5, 12])
     np.testing.assert_allclose(outputs, [[4.5]] * 2)
     np.testing.assert_allclose(fitted.out_of_fold[:, 0], [7, 7, 7, 2, 2, 2])

@@ -14,8 +14,7 @@ from annvil.models import linear as linear_module
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.linear import PENALTIES, Linear
 from annvil.models.linear_fits import RidgePath, fit_logistic
-from annvil.models.selection import row_losses
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 @pytest.mark.parametrize("shape", [(80, 5), (12, 40)])
@@ -86,11 +85,11 @@ def jobs_of(y, folds, seed=0):
 def test_log_loss_on_breast_cancer_is_at_most_a_tenth():
     features, y = load_breast_cancer(return_X_y=True)
     table = table_from_columns([(f"x{i}", "number", column) for i, column in enumerate(features.T)])
-    dataset = Dataset(table, y.astype(np.int64), Task("binary", "y", (0, 1)), np.arange(len(y)))
+    dataset = Dataset(table, y.astype(np.int64), make_task("binary", "y", (0, 1)), np.arange(len(y)))
     losses = []
     for job, test in jobs_of(y, 3):
         (fitted,) = Linear().fit(dataset, [job], Effort(candidates=len(PENALTIES)), Context(threads=1))
-        losses.append(row_losses(dataset.task, y[test], fitted.predict(table.take(test))).mean())
+        losses.append(dataset.task.row_losses(y[test], fitted.predict(table.take(test))).mean())
     assert np.mean(losses) <= 0.10
 
 
@@ -99,7 +98,10 @@ def test_many_rows_search_on_a_part_and_say_so(monkeypatch):
     rng = np.random.default_rng(0)
     x = rng.normal(size=300)
     dataset = Dataset(
-        table_from_columns([("x", "number", x)]), 3 * x + rng.normal(size=300), Task("regression", "y"), np.arange(300)
+        table_from_columns([("x", "number", x)]),
+        3 * x + rng.normal(size=300),
+        make_task("regression", "y"),
+        np.arange(300),
     )
     job, test = next(jobs_of(x, 3))
     (fitted,) = Linear().fit(dataset, [job], Effort(candidates=3), Context(threads=1))
@@ -113,7 +115,10 @@ def test_a_rare_class_is_tried_with_weights():
     rng = np.random.default_rng(0)
     y = np.r_[np.zeros(190, np.int64), np.ones(10, np.int64)]
     dataset = Dataset(
-        table_from_columns([("x", "number", rng.normal(size=200) + y)]), y, Task("binary", "y", (0, 1)), np.arange(200)
+        table_from_columns([("x", "number", rng.normal(size=200) + y)]),
+        y,
+        make_task("binary", "y", (0, 1)),
+        np.arange(200),
     )
     job, _ = next(jobs_of(y, 3))
     (fitted,) = Linear().fit(dataset, [job], Effort(candidates=5), Context(threads=1))

@@ -7,16 +7,8 @@ import pytest
 
 from annvil.data.table import Dataset, table_from_columns
 from annvil.models.contract import Context, Job, Split
-from annvil.models.selection import (
-    Candidate,
-    assemble_out_of_fold,
-    best_of,
-    inner_positions,
-    judge,
-    row_losses,
-    try_candidates,
-)
-from annvil.tasks.task import Task
+from annvil.models.selection import Candidate, assemble_out_of_fold, best_of, inner_positions, judge, try_candidates
+from annvil.tasks.union import make_task
 
 ROWS = np.array([7, 3, 9, 1])
 JOB = Job("k", ROWS, (Split(np.array([7, 3]), np.array([1, 9])), Split(np.array([9, 1]), np.array([3]))), 0)
@@ -42,14 +34,14 @@ def test_a_row_tested_twice_gets_the_mean():
 
 
 def test_losses_by_hand():
-    binary = Task("binary", "y", (0, 1))
-    losses = row_losses(binary, np.array([0, 1]), np.array([[0.25, 0.75], [1.0, 0.0]]))
+    binary = make_task("binary", "y", (0, 1))
+    losses = binary.row_losses(np.array([0, 1]), np.array([[0.25, 0.75], [1.0, 0.0]]))
     np.testing.assert_allclose(losses, [np.log(4), np.log(1e7)])
-    assert row_losses(Task("regression", "y"), np.array([3.0]), np.array([[1.0]])).tolist() == [4.0]
+    assert make_task("regression", "y").row_losses(np.array([3.0]), np.array([[1.0]])).tolist() == [4.0]
 
 
 def test_judging_numbers():
-    dataset = dataset_of(Task("regression", "y"), np.arange(10.0))
+    dataset = dataset_of(make_task("regression", "y"), np.arange(10.0))
     trial = judge(dataset, JOB, [np.array([[2.0], [9.0]]), np.array([[0.0]])], Candidate({"a": 1}, "a"))
     assert trial.score == pytest.approx((1 + 0 + 9) / 3)
     assert trial.spread == pytest.approx(np.std([0.5, 9]))
@@ -62,19 +54,19 @@ def test_calibration_is_charged_one_nat_per_parameter():
     p = rng.uniform(0.1, 0.9, size=400)
     y = (rng.uniform(size=400) < p).astype(int)
     bold = 1 / (1 + np.exp(-4 * np.log(p / (1 - p))))
-    dataset = dataset_of(Task("binary", "y", (0, 1)), y)
+    dataset = dataset_of(make_task("binary", "y", (0, 1)), y)
     rows = np.arange(400)
     job = Job("k", rows, (Split(rows[200:], rows[:200]), Split(rows[:200], rows[200:])), 0)
     outputs = np.stack([1 - bold, bold], axis=1)
     trial = judge(dataset, job, [outputs[:200], outputs[200:]], Candidate({}, ""))
-    losses = row_losses(dataset.task, y, trial.calibration.apply(outputs))
+    losses = dataset.task.row_losses(y, trial.calibration.apply(outputs))
     assert trial.score == pytest.approx(losses.mean() + 1 / 400)
-    assert trial.score < row_losses(dataset.task, y, outputs).mean()
+    assert trial.score < dataset.task.row_losses(y, outputs).mean()
     np.testing.assert_allclose(trial.out_of_fold, trial.calibration.apply(outputs))
 
 
 def test_a_failed_candidate_loses_and_a_tie_goes_to_the_first():
-    dataset = dataset_of(Task("regression", "y"), np.arange(10.0))
+    dataset = dataset_of(make_task("regression", "y"), np.arange(10.0))
     first, second, failed = [
         judge(dataset, JOB, [np.array([[v], [9.0]]), np.array([[0.0]])], Candidate({}, "")) for v in (2.0, 2.0, np.nan)
     ]
@@ -83,7 +75,7 @@ def test_a_failed_candidate_loses_and_a_tie_goes_to_the_first():
 
 
 def test_candidates_are_tried_in_order_and_the_best_keeps_its_members():
-    dataset = dataset_of(Task("regression", "y"), np.arange(10.0))
+    dataset = dataset_of(make_task("regression", "y"), np.arange(10.0))
     seen = []
 
     def fit_split(candidate, number):
@@ -99,7 +91,7 @@ def test_candidates_are_tried_in_order_and_the_best_keeps_its_members():
 
 
 def test_a_passed_deadline_drops_the_half_finished_candidate():
-    dataset = dataset_of(Task("regression", "y"), np.arange(10.0))
+    dataset = dataset_of(make_task("regression", "y"), np.arange(10.0))
     running = Context().begin()
 
     def fit_split(candidate, number):

@@ -14,19 +14,17 @@ from sklearn.neighbors import NearestNeighbors
 from annvil.data.table import Dataset, table_from_columns
 from annvil.explanation.permutation import importance
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.models.calibration import LabelScaling, fit_calibration
 from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.models.linear_fits import fit_labels
-from annvil.models.selection import row_losses
 from annvil.models.trees import MOST_LABELS, BoostedTrees
 from annvil.onnx.builder import Graph
 from annvil.onnx.validator import check_graph
 from annvil.preparation import TreePreparation
-from annvil.tasks.metrics import METRICS
-from annvil.tasks.task import Task
+from annvil.tasks.calibration import LabelScaling
+from annvil.tasks.union import make_task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
-TASK = Task("multilabel", "labels", ("a", "b", "c"))
+TASK = make_task("multilabel", "labels", ("a", "b", "c"))
 LITTLE = Effort(candidates=2, scale=0.2)
 
 
@@ -57,7 +55,7 @@ def test_every_contender_learns_labels_and_ships_them(name):
     assert outputs.max() <= 1
     assert np.ptp(outputs.sum(axis=1)) > 0.5 or name == "dummy"  # no shares of one whole
     unseen = np.arange(200, 240)
-    losses = [row_losses(TASK, dataset.y[unseen], found[unseen]).mean() for found in (outputs, _of("dummy"))]
+    losses = [TASK.row_losses(dataset.y[unseen], found[unseen]).mean() for found in (outputs, _of("dummy"))]
     assert losses[0] < 0.75 * losses[1] or name == "dummy"
     assert np.isfinite(fitted.out_of_fold).all()
     graph = Graph()
@@ -121,7 +119,7 @@ def test_trees_sit_out_where_labels_are_many():
 def test_row_losses_add_up_over_labels():
     outputs = np.array([[0.5, 0.25], [0.9, 0.0]])
     y = np.array([[1, 0], [0, 0]])
-    np.testing.assert_allclose(row_losses(TASK, y, outputs), [-np.log(0.5) - np.log(0.75), -np.log(0.1)], atol=1e-12)
+    np.testing.assert_allclose(TASK.row_losses(y, outputs), [-np.log(0.5) - np.log(0.75), -np.log(0.1)], atol=1e-12)
 
 
 def test_every_label_finds_its_own_temperature():
@@ -129,13 +127,13 @@ def test_every_label_finds_its_own_temperature():
     logits = rng.normal(size=(4000, 3)) * 2
     y = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.int64)
     shown = 1 / (1 + np.exp(-logits * [3.0, 1.0, 0.5]))
-    found = fit_calibration(TASK, y, shown)
+    found = TASK.calibrate(y, shown)
     assert isinstance(found, LabelScaling)
     assert found.scale[0] == pytest.approx(1 / 3, rel=0.08)
     assert found.scale[1] == pytest.approx(1.0, rel=0.08)
     assert found.scale[2] == pytest.approx(2.0, rel=0.08)
-    true = row_losses(TASK, y, 1 / (1 + np.exp(-logits))).mean()
-    assert row_losses(TASK, y, found.apply(shown)).mean() == pytest.approx(true, abs=0.01)
+    true = TASK.row_losses(y, 1 / (1 + np.exp(-logits))).mean()
+    assert TASK.row_losses(y, found.apply(shown)).mean() == pytest.approx(true, abs=0.01)
     graph = Graph()
     p = graph.input("p", "float64", ["rows", 3])
     model = graph.finish({"q": (found.write(graph, p), "float64", ["rows", 3])})
@@ -156,8 +154,8 @@ def test_no_label_asks_for_a_correction():
     rng = np.random.default_rng(5)
     p = rng.random((500, 3))
     y = (rng.random(p.shape) < p).astype(np.int64)
-    assert fit_calibration(TASK, y, p) is None or fit_calibration(TASK, y, p).n_parameters <= 1
-    assert fit_calibration(TASK, np.zeros_like(y), p) is None
+    assert TASK.calibrate(y, p) is None or TASK.calibrate(y, p).n_parameters <= 1
+    assert TASK.calibrate(np.zeros_like(y), p) is None
 
 
 def test_categories_with_many_levels_become_a_mean_of_every_label():
@@ -165,11 +163,11 @@ def test_categories_with_many_levels_become_a_mean_of_every_label():
     city = rng.choice([f"city {i}" for i in range(12)], size=300)
     y = np.stack([city < "city 3", rng.random(300) < 0.3], axis=1).astype(np.int64)
     table = table_from_columns([("city", "category", city), ("x", "number", rng.normal(size=300))])
-    task = Task("multilabel", "labels", ("early", "chance"))
+    task = make_task("multilabel", "labels", ("early", "chance"))
     preparation, train = TreePreparation.fit_transform(table, y=y, task=task, seed=0)
     assert preparation.names[-2:] == ("city (share of early)", "city (share of chance)")
     for k in range(2):
-        alone = TreePreparation.fit_transform(table, y=y[:, k], task=Task("binary", "y", (0, 1)), seed=0)
+        alone = TreePreparation.fit_transform(table, y=y[:, k], task=make_task("binary", "y", (0, 1)), seed=0)
         np.testing.assert_array_equal(train.numbers[:, -2 + k], alone[1].numbers[:, -1])
         np.testing.assert_array_equal(
             preparation.transform(table).numbers[:, -2 + k], alone[0].transform(table).numbers[:, -1]
@@ -178,9 +176,9 @@ def test_categories_with_many_levels_become_a_mean_of_every_label():
 
 def test_importance_of_columns_for_labels():
     dataset, fitted = made(), fitted_on("linear")
-    metric = METRICS["average_precision"]
+    metric = TASK.metrics[0]
     found = importance(
-        fitted.predict, dataset.inputs, dataset.y, lambda y, outputs: metric.score(TASK, y, outputs), True, repeats=2
+        fitted.predict, dataset.inputs, dataset.y, lambda y, outputs: metric.score(y, outputs), True, repeats=2
     )
     assert [one.column for one in found] != []
     assert min(one.mean for one in found) > 0.05

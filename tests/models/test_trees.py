@@ -13,10 +13,9 @@ from threadpoolctl import threadpool_limits
 from annvil.data.table import Dataset, table_from_columns
 from annvil.models import trees_growth as growth_module
 from annvil.models.contract import Context, Effort, Job, Shape, Split
-from annvil.models.selection import row_losses
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, Growth, grow_trees
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 SMALL = Growth(0.1, 7, 5, 0.0, 0.5)
 
@@ -87,17 +86,20 @@ def test_the_bag_is_not_worse_than_the_defaults():
     table = table_from_columns([(f"x{i}", "number", column) for i, column in enumerate(x.T)])
     train, test = np.arange(300), np.arange(300, 400)
     inner = tuple(Split(train[train % 5 != k], train[train % 5 == k]) for k in range(5))
-    for task, y in [(Task("regression", "y"), score), (Task("binary", "y", (0, 1)), (score > 0).astype(np.int64))]:
+    for task, y in [
+        (make_task("regression", "y"), score),
+        (make_task("binary", "y", (0, 1)), (score > 0).astype(np.int64)),
+    ]:
         dataset = Dataset(table, y, task, np.arange(400))
         job = Job("j", train, inner, 0)
         (fitted,) = BoostedTrees().fit(dataset, [job], Effort(scale=0.3), Context(threads=1))
-        found = row_losses(task, y[test], fitted.predict(table.take(test))).mean()
+        found = task.row_losses(y[test], fitted.predict(table.take(test))).mean()
         if task.is_classification:
             model = HistGradientBoostingClassifier(random_state=0).fit(x[train], y[train])
-            default = row_losses(task, y[test], model.predict_proba(x[test])).mean()
+            default = task.row_losses(y[test], model.predict_proba(x[test])).mean()
         else:
             model = HistGradientBoostingRegressor(random_state=0).fit(x[train], y[train])
-            default = row_losses(task, y[test], model.predict(x[test])[:, None]).mean()
+            default = task.row_losses(y[test], model.predict(x[test])[:, None]).mean()
         assert found < default
         assert fitted.n_parameters == sum(member.n_parameters for member in fitted.members)
         assert fitted.summary.endswith("rounds")
@@ -140,6 +142,6 @@ def test_real_tables_are_not_worse_than_the_defaults_by_more_than_the_spread(nam
         else:
             model = HistGradientBoostingRegressor(random_state=0).fit(train.numbers, y)
             outputs = model.predict(prepared)[:, None]
-        default = row_losses(dataset.task, truth, outputs).mean()
-        gains.append(default - row_losses(dataset.task, truth, fitted.predict(rows)).mean())
+        default = dataset.task.row_losses(truth, outputs).mean()
+        gains.append(default - dataset.task.row_losses(truth, fitted.predict(rows)).mean())
     assert np.mean(gains) > -np.std(gains)

@@ -16,10 +16,10 @@ from annvil.kinds.pictures.images import images_in_memory
 from annvil.onnx import quantization as eight_bits
 from annvil.onnx.builder import Graph
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 FORM = ImageForm(6, 6, 1)
-SCHEMA, TASK = (Field("image", "image", form=FORM),), Task("regression", "edge")
+SCHEMA, TASK = (Field("image", "image", form=FORM),), make_task("regression", "edge")
 
 
 class Edges:

@@ -15,9 +15,10 @@ import pytest
 from annvil.data.table import Table, table_from_columns
 from annvil.onnx.builder import Graph
 from annvil.preparation import Preparation
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
+from annvil.tasks.union import make_task
 
-BINARY = Task("binary", "answer", ("no", "yes"))
+BINARY = make_task("binary", "answer", ("no", "yes"))
 
 
 def _training_rows(n_rows: int = 400, seed: int = 0) -> Table:

@@ -9,7 +9,7 @@ from sklearn.preprocessing import TargetEncoder
 
 from annvil.data.table import table_from_columns
 from annvil.preparation import TreePreparation
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 RNG = np.random.default_rng(0)
 CITIES = [f"city {int(k)}" for k in RNG.integers(0, 12, 300)]
@@ -33,7 +33,7 @@ def test_two_classes_are_scikit_learns_encoding(task):
 
 def test_several_classes_have_a_column_each():
     y = RNG.integers(0, 3, 300)
-    task = Task("multiclass", "t", ("a", "b", "c", "absent"))
+    task = make_task("multiclass", "t", ("a", "b", "c", "absent"))
     fitted, prepared = TreePreparation.fit_transform(cities(CITIES), y=y, task=task)
     X = np.array(CITIES, dtype=object)[:, None]
     encoder = TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=0))
@@ -44,7 +44,7 @@ def test_several_classes_have_a_column_each():
 
 def test_huge_targets_fit_into_float32():
     y = 1e200 * RNG.normal(size=300)
-    task = Task("regression", "t")
+    task = make_task("regression", "t")
     _, prepared = TreePreparation.fit_transform(cities(CITIES), y=y, task=task)
     _, same = TreePreparation.fit_transform(cities(CITIES), y=y / 1e200, task=task)
     np.testing.assert_allclose(prepared.numbers, same.numbers, rtol=1e-4, atol=1e-6)
@@ -61,11 +61,11 @@ def test_training_rows_do_not_know_their_own_answers(task):
 @pytest.mark.parametrize(
     ("y", "task"),
     [
-        (np.zeros(12, dtype=np.int64), Task("binary", "t", ("no", "yes"))),
-        (np.array([1] + [0] * 11), Task("binary", "t", ("no", "yes"))),
-        (np.array([2] * 6 + [0] * 6), Task("multiclass", "t", ("a", "b", "c"))),
-        (np.array([2, 1] + [0] * 10), Task("multiclass", "t", ("a", "b", "c"))),
-        (np.full(12, 3.5), Task("regression", "t")),
+        (np.zeros(12, dtype=np.int64), make_task("binary", "t", ("no", "yes"))),
+        (np.array([1] + [0] * 11), make_task("binary", "t", ("no", "yes"))),
+        (np.array([2] * 6 + [0] * 6), make_task("multiclass", "t", ("a", "b", "c"))),
+        (np.array([2, 1] + [0] * 10), make_task("multiclass", "t", ("a", "b", "c"))),
+        (np.full(12, 3.5), make_task("regression", "t")),
     ],
 )
 def test_rare_classes_and_constant_targets_are_survived(y, task, assert_graph_agrees):

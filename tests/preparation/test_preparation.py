@@ -64,9 +64,9 @@ def test_shapes_are_as_promised(kind, fit, training_rows):
 def test_the_order_of_training_rows_does_not_matter(kind, training_rows, hostile_rows):
     rows = training_rows().take(np.arange(200))
     y, order = np.arange(200) % 2, np.random.default_rng(0).permutation(200)
-    from annvil.tasks.task import Task
+    from annvil.tasks.union import make_task
 
-    task = Task("binary", "t", ("no", "yes"))
+    task = make_task("binary", "t", ("no", "yes"))
     one = kind.fit(rows, y=y, task=task)
     other = kind.fit(rows.take(order), y=y[order], task=task)
     assert one.names == other.names

@@ -17,7 +17,7 @@ import pytest
 
 from annvil.report import render, usage_snippets
 from annvil.report.glossary import TERMS, Glossary
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 from annvil.text.safe import clean
 from annvil.text.words import Words
 
@@ -137,7 +137,7 @@ def test_many_classes_become_a_list_of_confusions():
     classes = tuple(f"species {i}" for i in range(40))
     outputs = rng.dirichlet(np.ones(40), size=400)
     view = multiclass()
-    task = replace(view.task, classes=classes)
+    task = view.task.replace(classes=classes)
     y = rng.integers(40, size=400)
     text = Page(render(replace(view, task=task, held_out=replace(view.held_out, y=y, outputs=outputs)))).text
     assert "The most frequent confusions" in text
@@ -146,7 +146,7 @@ def test_many_classes_become_a_list_of_confusions():
 def test_several_labels_become_a_table_of_labels():
     rng = np.random.default_rng(0)
     view = multiclass()
-    task = Task("multilabel", "tags", ("cat", "dog", "<sea>"))
+    task = make_task("multilabel", "tags", ("cat", "dog", "<sea>"))
     outputs = rng.random((200, 3))
     y = (rng.random((200, 3)) < outputs * [1, 1, 0]).astype(np.int64)
     y[:7] = outputs[:7] >= (0.5, 0.3, 0.9)
@@ -325,14 +325,14 @@ def test_text_is_readable_in_every_theme(pages, theme):
 
 
 def test_usage_quotes_paths():
-    shell, python = usage_snippets("runs/my wine-1", "runs/my wine-1/model", Task("binary", "y", (0, 1)))
+    shell, python = usage_snippets("runs/my wine-1", "runs/my wine-1/model", make_task("binary", "y", (0, 1)))
     assert shell.code == "annvil predict 'runs/my wine-1' new.csv -o predictions.csv"
     assert "annvil.load('runs/my wine-1/model')" in python.code
     assert "predict_proba" in python.code
-    shell, python = usage_snippets("r", "m", Task("binary", "y", (0, 1)), of_pictures=True)
+    shell, python = usage_snippets("r", "m", make_task("binary", "y", (0, 1)), of_pictures=True)
     assert shell.code == "annvil predict r new-pictures -o predictions.csv"
     assert "new.csv" not in python.code
-    assert "predict_proba" not in usage_snippets("r", "m", Task("regression", "y"))[1].code
+    assert "predict_proba" not in usage_snippets("r", "m", make_task("regression", "y"))[1].code
 
 
 def test_importing_the_report_loads_no_training_library():

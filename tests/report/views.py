@@ -27,8 +27,7 @@ from annvil.data.findings import Finding
 from annvil.data.table import ColumnNote, Source
 from annvil.explanation.permutation import Importance
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, usage_snippets
-from annvil.tasks.metrics import METRICS, metrics_for
-from annvil.tasks.task import Task
+from annvil.tasks.union import METRICS, make_task
 
 CONTENDERS = {
     "boosted-trees": ("Boosted trees", "trees", 11.3, 48_210, 312_480, 0.21),
@@ -54,7 +53,7 @@ def standings(
         own -= own.mean()
         per_fold = tuple((mean + (shared + own) * (0.05 if family == "dummy" else 1)).tolist())
         spread = float(np.std(per_fold, ddof=1))
-        others = {m.name: 0.8 if m.greater_is_better else 0.3 * (1 + abs(mean)) for m in metrics_for(kind)}
+        others = {m.name: 0.8 if m.greater_is_better else 0.3 * (1 + abs(mean)) for m in make_task(kind, "").metrics}
         made.append(
             Standing(
                 contender=name,
@@ -237,7 +236,7 @@ def binary() -> ReportView:
             ("Nearest neighbours were tried on the first 8 numeric and category columns only.",),
             {"linear": 4.2, "trees": 23.9, "network": 24.0, "neighbours": 1.1},
         ),
-        task=Task("binary", "survived", ("no", "yes"), "“survived” has two values, so this is a question with two classes; “yes” is the positive one."),
+        task=make_task("binary", "survived", ("no", "yes"), "“survived” has two values, so this is a question with two classes; “yes” is the positive one."),
         source=Source("titanic.csv", "/home/ada/data/titanic.csv", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", 61_194, "comma, UTF-8, header in row 1"),
         columns=(
             ColumnNote("survived", "role", False, "the target", 0, 2, ("no", "yes")),
@@ -264,7 +263,7 @@ def binary() -> ReportView:
         held_out=HeldOut(y, np.column_stack([1 - p, p]), "every row was predicted in the fold that had not seen it", 0.5),
         shipped=ShippedModel("Boosted trees", "runs/titanic-1/model", 312_480, 48_210, 0.21, 0.36, 238_000.0, 2.4e-7, 179),
         reproduction=reproduction("annvil fit titanic.csv --target survived --budget 2m --seed 7"),
-        usage=usage_snippets("runs/titanic-1", "runs/titanic-1/model", Task("binary", "survived", ("no", "yes"))),
+        usage=usage_snippets("runs/titanic-1", "runs/titanic-1/model", make_task("binary", "survived", ("no", "yes"))),
     )  # fmt: skip
 
 
@@ -302,7 +301,7 @@ def multiclass() -> ReportView:
     outputs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     y = np.array([rng.choice(len(classes), p=p) for p in outputs])
     names = [f"absorbance at {410 + 17 * i} nm" for i in range(38)] + ["vineyard", "harvested on"]
-    task = Task(
+    task = make_task(
         "multiclass", "variety", classes, "“variety” has 6 different texts, so this is a question with 6 classes."
     )
     cut = replace(
@@ -366,7 +365,7 @@ def regression() -> ReportView:
     rng = np.random.default_rng(8)
     y = rng.lognormal(12.0, 0.4, size=1460)
     predicted = y * rng.lognormal(0, 0.13, size=1460)
-    task = Task(
+    task = make_task(
         "regression", "price", (), "“price” is a number with 663 different values, so this is a question for a number."
     )
     return ReportView(

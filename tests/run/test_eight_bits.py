@@ -16,7 +16,7 @@ from annvil.kinds.registry import contenders_for
 from annvil.models.contract import Context, Deadline, Effort, Job, Split
 from annvil.run import eight_bits
 from annvil.run.eight_bits import try_eight_bits
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 COMPARISON = SimpleNamespace(metric="accuracy", worth=0.01)
 NUMBERS = re.compile(
@@ -38,7 +38,7 @@ def trained():
     digits = load_digits()
     pixels, y = np.rint(digits.images[:400] * 255 / 16).astype(np.uint8), digits.target[:400].astype(np.int64)
     dataset = Dataset(
-        images_from_arrays(pixels), y, Task("multiclass", "digit", tuple("0123456789")), np.arange(len(y))
+        images_from_arrays(pixels), y, make_task("multiclass", "digit", tuple("0123456789")), np.arange(len(y))
     )
     contender = next(c for c in contenders_for(dataset) if c.name == "convolutional")
     rows = np.arange(400)

@@ -9,9 +9,9 @@ from annvil.data.table import Dataset
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Deadline
 from annvil.run import looking
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
-TASK = Task("multiclass", "pet", ("cat", "dog", "cow"))
+TASK = make_task("multiclass", "pet", ("cat", "dog", "cow"))
 
 
 def looked(y, outputs):
@@ -33,7 +33,7 @@ def test_the_most_certain_mistakes_come_first_then_one_of_each_class():
 def test_the_largest_errors_of_a_number_come_first():
     y, outputs = np.arange(12.0), np.arange(12.0)[:, None].copy()
     outputs[[3, 5], 0] += (-9, 4)
-    chosen = looking._chosen(subject(Task("regression", "y")), looked(y, outputs))
+    chosen = looking._chosen(subject(make_task("regression", "y")), looked(y, outputs))
     assert chosen.tolist()[:2] == [3, 5]
     assert len(chosen) == 8
 
@@ -43,8 +43,8 @@ def test_truths_in_words():
         return looking._truth(SimpleNamespace(task=task), y)
 
     assert truth(TASK, 2) == "cow"
-    assert truth(Task("regression", "y"), 1.23456) == "1.235"
-    tags = Task("multilabel", "tags", ("a", "b"))
+    assert truth(make_task("regression", "y"), 1.23456) == "1.235"
+    tags = make_task("multilabel", "tags", ("a", "b"))
     assert truth(tags, np.array([1, 1])) == "a, b"
     assert truth(tags, np.array([0, 0])) == "none"
 

@@ -13,7 +13,7 @@ from annvil.errors import DataError, RequestError
 from annvil.run.load import _Decoding
 from annvil.run.pictures import _of_classes, _of_labels, _shrunk
 from annvil.sections import read_exhibits
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 class Heard:
@@ -105,7 +105,7 @@ def test_a_run_of_pictures_is_found_again(run, photos, monkeypatch, tmp_path):
 def test_the_most_certain_mistake_is_first():
     outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
     order, captions, wrong, said = _of_classes(
-        Task("binary", "pet", ("cat", "dog")), np.array([0, 0, 0, 1]), outputs, None
+        make_task("binary", "pet", ("cat", "dog")), np.array([0, 0, 0, 1]), outputs, None
     )
     assert order.tolist()[:2] == [1, 2]
     assert sorted(order.tolist()[2:]) == [0, 3]
@@ -116,7 +116,7 @@ def test_the_most_certain_mistake_is_first():
 
 def test_without_a_mistake_none_is_spoken_of():
     outputs = np.array([[1.0, 0.0], [0.0004, 0.9996]])
-    _, captions, wrong, said = _of_classes(Task("binary", "pet", ("cat", "dog")), np.array([0, 1]), outputs, None)
+    _, captions, wrong, said = _of_classes(make_task("binary", "pet", ("cat", "dog")), np.array([0, 1]), outputs, None)
     assert sorted(captions) == ["cat (100%)", "dog (>99.9%)"]
     assert not wrong.any()
     assert said[0] == "All 2 held-out pictures of the first fold were told rightly; these are drawn at random."
@@ -228,7 +228,7 @@ def test_labels_of_held_out_pictures_are_shown(run_of_labels):
 
 
 def test_the_gravest_mistake_of_labels_is_first():
-    task = Task("multilabel", "pet", ("cat", "dog", "sea"))
+    task = make_task("multilabel", "pet", ("cat", "dog", "sea"))
     y = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1]])
     outputs = np.array([[0.9, 0.1, 0.1], [0.6, 0.45, 0.1], [0.2, 0.1, 0.05], [0.7, 0.05, 0.9]])
     order, captions, wrong, said = _of_labels(task, y, outputs, (0.5, 0.5, 0.5))

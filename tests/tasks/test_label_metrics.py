@@ -8,10 +8,9 @@ from sklearn import metrics as sk
 
 from annvil.errors import RequestError
 from annvil.tasks.label_metrics import FEWEST_WITH_LABEL, decide_labels, label_thresholds, scores_of_labels
-from annvil.tasks.metrics import METRICS, best_threshold, default_metric, metric_named, metrics_for, score_all
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
-TASK = Task("multilabel", "labels", ("cat", "dog", "sea"))
+TASK = make_task("multilabel", "labels", ("cat", "dog", "sea"))
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def told():
 
 def test_every_score_is_scikit_learns(told):
     y, outputs = told
-    scores = score_all(TASK, y, outputs)
+    scores = TASK.scores(y, outputs)
     said = outputs >= 0.5
     assert scores == pytest.approx(
         {
@@ -39,21 +38,20 @@ def test_every_score_is_scikit_learns(told):
         },
         rel=1e-9,
     )
-    assert [metric.name for metric in metrics_for("multilabel")] == list(scores)
+    assert [metric.name for metric in TASK.metrics] == list(scores)
 
 
 def test_labels_that_are_on_no_row_count_for_nobody(told):
     y, outputs = told
     y = y.copy()
     y[:, 2] = 0
-    two = Task("multilabel", "labels", ("cat", "dog"))
     for name in ("roc_auc", "average_precision", "f1"):
-        assert METRICS[name].score(TASK, y, outputs) == METRICS[name].score(two, y[:, :2], outputs[:, :2])
+        assert TASK.metric(name).score(y, outputs) == TASK.metric(name).score(y[:, :2], outputs[:, :2])
     nothing = np.zeros_like(y)
-    scores = score_all(TASK, nothing, outputs)
+    scores = TASK.scores(nothing, outputs)
     assert np.isfinite(list(scores.values())).all()
     assert (scores["roc_auc"], scores["average_precision"], scores["f1"]) == (0.5, 0.0, 0.0)
-    assert METRICS["roc_auc"].score(TASK, np.ones_like(y), outputs) == 0.5
+    assert TASK.metric("roc_auc").score(np.ones_like(y), outputs) == 0.5
 
 
 def test_thresholds_give_every_label_its_best_f1(told):
@@ -83,7 +81,7 @@ def test_a_label_on_few_rows_keeps_one_half(told):
 
 def test_metrics_of_decisions_at_one_half_choose_no_thresholds(told):
     y, outputs = told
-    chosen = {name: best_threshold(METRICS[name], TASK, y, outputs) for name in score_all(TASK, y, outputs)}
+    chosen = {name: TASK.choose(TASK.metric(name), y, outputs) for name in TASK.scores(y, outputs)}
     assert {name for name, threshold in chosen.items() if threshold is None} == {"subset_accuracy", "hamming_loss"}
     assert chosen["average_precision"] == chosen["f1"] == label_thresholds(y, outputs)
     assert len(set(chosen["micro_f1"])) == 1
@@ -107,8 +105,8 @@ def test_each_label_on_its_own(told):
 
 
 def test_the_default_and_what_is_refused():
-    assert default_metric(TASK).name == "average_precision"
+    assert TASK.metrics[0].name == "average_precision"
     with pytest.raises(RequestError, match="does not score several labels at once"):
-        metric_named("accuracy", TASK)
+        TASK.metric("accuracy")
     with pytest.raises(RequestError, match="micro F1 does not score classes"):
-        metric_named("micro_f1", Task("binary", "y", (0, 1)))
+        make_task("binary", "y", (0, 1)).metric("micro_f1")

@@ -7,21 +7,13 @@ import pytest
 import sklearn.metrics as truth
 
 from annvil.errors import RequestError
-from annvil.tasks.metrics import (
-    METRICS,
-    best_threshold,
-    decide,
-    default_metric,
-    metric_named,
-    metrics_for,
-    resolve_worth,
-    score_all,
-)
-from annvil.tasks.task import Task
+from annvil.tasks.class_metrics import decide
+from annvil.tasks.metrics import resolve_worth
+from annvil.tasks.union import METRICS, make_task
 
-BINARY = Task("binary", "sick", ("no", "yes"))
-THREE = Task("multiclass", "wine", ("a", "b", "c"))
-NUMBER = Task("regression", "price")
+BINARY = make_task("binary", "sick", ("no", "yes"))
+THREE = make_task("multiclass", "wine", ("a", "b", "c"))
+NUMBER = make_task("regression", "price")
 
 
 def made(n_classes: int, n_rows: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +26,7 @@ def made(n_classes: int, n_rows: int = 200, seed: int = 0) -> tuple[np.ndarray, 
 
 def test_binary_scores_agree_with_scikit_learn() -> None:
     y, outputs = made(2)
-    scores = score_all(BINARY, y, outputs)
+    scores = BINARY.scores(y, outputs)
     positive, decided = outputs[:, 1], outputs.argmax(axis=1)
     expected = {
         "roc_auc": truth.roc_auc_score(y, positive),
@@ -50,7 +42,7 @@ def test_binary_scores_agree_with_scikit_learn() -> None:
 
 def test_multiclass_scores_agree_with_scikit_learn() -> None:
     y, outputs = made(3)
-    scores = score_all(THREE, y, outputs)
+    scores = THREE.scores(y, outputs)
     decided = outputs.argmax(axis=1)
     expected = {
         "roc_auc": truth.roc_auc_score(y, outputs, multi_class="ovr", average="macro"),
@@ -73,14 +65,14 @@ def test_regression_scores_agree_with_scikit_learn() -> None:
         "rmse": truth.root_mean_squared_error(y, outputs),
         "mae": truth.mean_absolute_error(y, outputs),
     }
-    assert score_all(NUMBER, y, outputs) == pytest.approx(expected, abs=1e-12)
+    assert NUMBER.scores(y, outputs) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_hand_calculation() -> None:
     # Four rows, the positive class at .9 .8 (right) .7 (a false alarm) and .1: precision 2/3, recall 1, F1 .8.
     y = np.array([1, 1, 0, 0])
     positive = np.array([0.9, 0.8, 0.7, 0.1])
-    scores = score_all(BINARY, y, np.stack([1 - positive, positive], axis=1))
+    scores = BINARY.scores(y, np.stack([1 - positive, positive], axis=1))
     assert scores["roc_auc"] == 1.0
     assert scores["accuracy"] == 0.75
     assert scores["balanced_accuracy"] == 0.75
@@ -93,15 +85,15 @@ def test_a_hand_calculation() -> None:
 def test_absent_classes_never_crash_nor_give_nan(present: list[int]) -> None:
     _, outputs = made(3, 30)
     y = np.resize(np.array(present), 30)
-    assert all(np.isfinite(v) for v in score_all(THREE, y, outputs).values())
+    assert all(np.isfinite(v) for v in THREE.scores(y, outputs).values())
     if max(present) < 2:
-        assert all(np.isfinite(v) for v in score_all(BINARY, y, outputs[:, :2]).values())
+        assert all(np.isfinite(v) for v in BINARY.scores(y, outputs[:, :2]).values())
 
 
 def test_an_absent_class_is_left_out_of_averages() -> None:
     y, outputs = made(3)
     two = y != 2
-    kept = score_all(THREE, y[two], outputs[two])
+    kept = THREE.scores(y[two], outputs[two])
     decided = outputs[two].argmax(axis=1)
     aucs = [truth.roc_auc_score(y[two] == k, outputs[two, k]) for k in (0, 1)]
     assert kept["roc_auc"] == pytest.approx(np.mean(aucs))
@@ -113,25 +105,25 @@ def test_an_absent_class_is_left_out_of_averages() -> None:
 
 def test_degenerate_rows_follow_the_stated_rules() -> None:
     _, outputs = made(2, 10)
-    one_class = score_all(BINARY, np.zeros(10, dtype=np.int64), outputs)
+    one_class = BINARY.scores(np.zeros(10, dtype=np.int64), outputs)
     assert one_class["roc_auc"] == 0.5
     assert one_class["average_precision"] == 0.0
     assert one_class["f1"] == 0.0
-    constant = score_all(NUMBER, np.ones(3), np.ones((3, 1)))
+    constant = NUMBER.scores(np.ones(3), np.ones((3, 1)))
     assert constant == {"r2": 1.0, "rmse": 0.0, "mae": 0.0}
-    assert score_all(NUMBER, np.ones(3), np.zeros((3, 1)))["r2"] == 0.0
-    assert score_all(NUMBER, np.ones(1), np.zeros((1, 1)))["r2"] == 0.0
-    sure_and_wrong = score_all(BINARY, np.array([0]), np.array([[0.0, 1.0]]))
+    assert NUMBER.scores(np.ones(3), np.zeros((3, 1)))["r2"] == 0.0
+    assert NUMBER.scores(np.ones(1), np.zeros((1, 1)))["r2"] == 0.0
+    sure_and_wrong = BINARY.scores(np.array([0]), np.array([[0.0, 1.0]]))
     assert np.isfinite(sure_and_wrong["log_loss"])
     assert sure_and_wrong["log_loss"] > 30
 
 
 def test_a_threshold_moves_decisions_only() -> None:
     y, outputs = made(2)
-    low, usual = score_all(BINARY, y, outputs, threshold=0.01), score_all(BINARY, y, outputs)
+    low, usual = BINARY.scores(y, outputs, decision=0.01), BINARY.scores(y, outputs)
     assert low["accuracy"] == pytest.approx(np.mean(y == 1), abs=0.05)
     assert low["roc_auc"] == usual["roc_auc"]
-    assert decide(np.array([[0.5, 0.5]]), threshold=0.5).tolist() == [1]
+    assert decide(np.array([[0.5, 0.5]]), decision=0.5).tolist() == [1]
     assert decide(np.array([[0.5, 0.5]])).tolist() == [0]
 
 
@@ -141,30 +133,30 @@ def test_the_best_threshold_is_the_best_of_all(name: str) -> None:
     y = (rng.random(300) < 0.1).astype(np.int64)
     positive = np.clip(np.round(0.1 + 0.2 * y + 0.1 * rng.normal(size=300), 2), 0, 1)
     outputs = np.stack([1 - positive, positive], axis=1)
-    metric = METRICS[name]
-    threshold = best_threshold(metric, BINARY, y, outputs)
+    metric = BINARY.metric(name)
+    threshold = BINARY.choose(metric, y, outputs)
     assert threshold is not None
-    tried = [metric.score(BINARY, y, outputs, t) for t in np.linspace(0, 1, 1001)]
-    assert metric.score(BINARY, y, outputs, threshold) == pytest.approx(max(tried), abs=1e-12)
-    assert max(tried) > metric.score(BINARY, y, outputs) + 0.05
+    tried = [metric.score(y, outputs, t) for t in np.linspace(0, 1, 1001)]
+    assert metric.score(y, outputs, threshold) == pytest.approx(max(tried), abs=1e-12)
+    assert max(tried) > metric.score(y, outputs) + 0.05
 
 
 def test_no_threshold_where_none_is_to_be_chosen() -> None:
     y, outputs = made(3)
-    assert best_threshold(METRICS["f1"], THREE, y, outputs) is None
+    assert THREE.choose(THREE.metric("f1"), y, outputs) is None
     y, outputs = made(2)
-    assert best_threshold(METRICS["roc_auc"], BINARY, y, outputs) is None
-    assert best_threshold(METRICS["f1"], BINARY, np.zeros_like(y), outputs) is None
+    assert BINARY.choose(BINARY.metric("roc_auc"), y, outputs) is None
+    assert BINARY.choose(BINARY.metric("f1"), np.zeros_like(y), outputs) is None
 
 
 def test_names_defaults_and_hints() -> None:
-    assert [default_metric(task).name for task in (BINARY, THREE, NUMBER)] == ["roc_auc", "accuracy", "r2"]
-    assert metric_named("Log-Loss", BINARY).name == "log_loss"
+    assert [task.metrics[0].name for task in (BINARY, THREE, NUMBER)] == ["roc_auc", "accuracy", "r2"]
+    assert BINARY.metric("Log-Loss").name == "log_loss"
     with pytest.raises(RequestError, match=r"No metric is called 'roc_acu'. Did you mean 'roc_auc'\?"):
-        metric_named("roc_acu", BINARY)
-    with pytest.raises(RequestError, match=r"RMSE does not score classes; .* roc_auc, accuracy"):
-        metric_named("rmse", THREE)
-    assert {m.name for m in metrics_for("regression")} == {"r2", "rmse", "mae"}
+        BINARY.metric("roc_acu")
+    with pytest.raises(RequestError, match=r"RMSE does not score classes; .* accuracy, roc_auc"):
+        THREE.metric("rmse")
+    assert {m.name for m in NUMBER.metrics} == {"r2", "rmse", "mae"}
 
 
 def test_worth() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annvil.tasks.metrics import METRICS
+from annvil.tasks.union import METRICS
 from annvil.text import quantities as wording
 from annvil.text.phrases import listed
 from annvil.text.safe import clean

@@ -13,14 +13,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
 from annvil.data.table import Field, Kind
 from annvil.errors import BundleError
 from annvil.kinds.pictures.form import ImageForm
-from annvil.tasks.task import Label, Task, TaskKind
+from annvil.tasks.base import Task
+from annvil.tasks.union import AnyTask
 
 FORMAT = "annvil.bundle"
 FORMAT_VERSION = 1
@@ -111,15 +112,6 @@ class FormRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: float = 0.0
 
 
-class TaskRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`annvil.tasks.task.Task` as it is written."""
-
-    kind: TaskKind
-    target: str
-    classes: tuple[Label, ...] = ()
-    reason: str = ""
-
-
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything about a saved model but its numbers."""
 
@@ -127,7 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     format_version: int = FORMAT_VERSION
     created_by: str
     schema: tuple[FieldRecord, ...]
-    task: TaskRecord
+    task: AnyTask
     info: Info
     parts: dict[str, Part]
 
@@ -137,10 +129,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             Field(r.name, r.kind, r.style, None if r.form is None else ImageForm(**msgspec.structs.asdict(r.form)))
             for r in self.schema
         )
-
-    def to_task(self) -> Task:
-        """The question the model answers."""
-        return Task(self.task.kind, self.task.target, self.task.classes, self.task.reason)
 
 
 def describe_part(content: bytes) -> Part:
@@ -153,7 +141,7 @@ def describe(schema: Sequence[Field], task: Task, info: Info, parts: Mapping[str
     return Manifest(
         created_by=f"annvil {version('annvil')}",
         schema=tuple(_record(field) for field in schema),
-        task=TaskRecord(task.kind, task.target, task.classes, task.reason),
+        task=cast("AnyTask", task),
         info=info,
         parts=dict(parts),
     )
@@ -211,17 +199,11 @@ def read_manifest(content: bytes, where: str) -> Manifest:
 def _check_consistency(manifest: Manifest, where: str) -> None:
     """What types alone cannot say."""
     classes, names = manifest.task.classes, [record.name for record in manifest.schema]
-    threshold = manifest.info.threshold
-    expected = {
-        "binary": len(classes) == 2,
-        "multiclass": len(classes) >= 2,
-        "regression": not classes,
-        "multilabel": len(classes) >= 2,
-    }
+    task, decision = manifest.task.check(), manifest.task.check_decision(manifest.info.threshold)
     known = set(LARGEST_PART) - {MANIFEST}
     for holds, what in (
         (manifest.format_version >= 1, f"its format version is {manifest.format_version}"),
-        (expected[manifest.task.kind], f"a {manifest.task.kind} task cannot have {len(classes)} classes"),
+        (task is None, task),
         (len({(type(label), label) for label in classes}) == len(classes), "two of its classes are the same"),
         (len(set(names)) == len(names), "two of its columns have the same name"),
         (
@@ -229,14 +211,7 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
             and ("image" not in [record.kind for record in manifest.schema] or len(names) == 1),
             "a model of pictures has one input, which has a form",
         ),
-        (
-            not isinstance(threshold, float | int) or manifest.task.kind == "binary",
-            "only a binary task has a threshold",
-        ),
-        (
-            not isinstance(threshold, tuple) or (manifest.task.kind == "multilabel" and len(threshold) == len(classes)),
-            "only several labels have thresholds, one each",
-        ),
+        (decision is None, decision),
         (GRAPH in manifest.parts, f"it lists no {GRAPH}"),
         (set(manifest.parts) <= known, f"it lists parts other than {' and '.join(sorted(known))}"),
         (all(part.size <= LARGEST_PART.get(name, 0) for name, part in manifest.parts.items()), "a part is too large"),

@@ -21,7 +21,7 @@ from annvil.bundle.predictor import Predictor
 from annvil.bundle.storage import Storage, write_folder
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.onnx.validator import check_graph
-from annvil.tasks.task import Label
+from annvil.tasks.base import Label
 
 FORMAT = "annvil.network"
 FORMAT_VERSION = 1

@@ -22,9 +22,7 @@ from annvil.bundle.storage import Storage
 from annvil.data.table import Field, Inputs, graph_inputs
 from annvil.errors import BundleError, RequestError
 from annvil.onnx.validator import check_graph
-from annvil.tasks.label_metrics import decide_labels
-from annvil.tasks.metrics import decide
-from annvil.tasks.task import FloatArray, Label, Task
+from annvil.tasks.base import FloatArray, Task
 
 BLOCK_ROWS = 1024
 """Rows given to the graph at once. Measured: as quick as 4096 or 16384 with every contender, and nearest neighbours
@@ -54,9 +52,8 @@ class Predictor:
     def __init__(self, graph: bytes, manifest: Manifest) -> None:
         self.manifest = manifest
         self.schema: tuple[Field, ...] = manifest.to_fields()
-        self.task: Task = manifest.to_task()
+        self.task: Task = manifest.task
         self._session = _session(graph, self.schema, self.task)
-        self._classes = _as_array(self.task.classes)
         self._missing = frozenset(manifest.info.missing)
         forms = [field.form for field in self.schema if field.form is not None]
         values = forms[0].n_bytes if forms else len(self.schema)
@@ -95,7 +92,7 @@ class Predictor:
         RequestError
             When the model predicts a number.
         """
-        if not self.task.is_classification:
+        if not self.task.predicts_probabilities:
             raise RequestError(
                 f"The model predicts the number {self.task.target!r}, which has no probabilities: use predict."
             )
@@ -118,13 +115,7 @@ class Predictor:
     def decide(self, outputs: FloatArray) -> NDArray[Any]:
         """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on; 0 and 1
         for each of several labels."""
-        if not self.task.is_classification:
-            return outputs[:, 0]
-        threshold = self.manifest.info.threshold
-        if self.task.several:
-            return decide_labels(outputs, threshold)
-        labels: NDArray[Any] = self._classes[decide(outputs, threshold)]
-        return labels
+        return self.task.said(outputs, self.manifest.info.threshold)
 
     def _conform_aloud(self, rows: Any) -> Inputs:
         inputs, notices = self.conform(rows)
@@ -198,12 +189,6 @@ def _session(graph: bytes, schema: tuple[Field, ...], task: Task) -> Any:
 
 
 _ONNX_TYPES = {"float64": "tensor(double)", "string": "tensor(string)", "uint8": "tensor(uint8)"}
-
-
-def _as_array(classes: tuple[Label, ...]) -> NDArray[Any]:
-    """Labels as an array of their own type where they share one, of objects where they do not."""
-    types = {type(label) for label in classes}
-    return np.array(classes, dtype=None if len(types) == 1 else object)
 
 
 def _cores() -> int:

@@ -17,7 +17,7 @@ from annvil.data.table import Field, graph_inputs
 from annvil.kinds.pictures.graph_resize import write_in_form
 from annvil.onnx.builder import Graph, Value
 from annvil.onnx.validator import check_graph
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 

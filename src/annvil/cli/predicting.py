@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from annvil.bundle import Predictor
     from annvil.data.readers.raw import RawColumn
-    from annvil.tasks.task import FloatArray, Task
+    from annvil.tasks.base import FloatArray, Task
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

@@ -51,9 +51,8 @@ class Progress(AbstractContextManager["Progress"]):
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
         from annvil.kinds.registry import words_of
-        from annvil.tasks.metrics import default_metric
 
-        self.metric = self.metric or default_metric(dataset.task).name
+        self.metric = self.metric or dataset.task.metrics[0].name
         self.words = words_of(dataset.inputs.schema)
         self.console.print(data_described(dataset, findings))
 

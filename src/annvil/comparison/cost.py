@@ -14,7 +14,7 @@ from annvil.comparison.results import Cost
 from annvil.comparison.store import ShippedCost
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Fitted
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 MOST_CALLS, MOST_SECONDS = 200, 0.3
 """A latency is taken over so many calls or so long, whichever ends first (assumed: enough for a steady median)."""

@@ -25,8 +25,8 @@ from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
 from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError
 from annvil.models.contract import Contender, Context, Deadline, Fitted, as_outputs
-from annvil.tasks.metrics import Metric, best_threshold, score_all
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.metrics import Metric
 
 T = TypeVar("T")
 
@@ -232,7 +232,7 @@ def fold_result(
     task, rows = dataset.task, fold.job.rows
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
     inner_y, inner_outputs = dataset.y[rows[known]], fitted.out_of_fold[known]
-    threshold = best_threshold(metric, task, inner_y, inner_outputs)
+    threshold = task.choose(metric, inner_y, inner_outputs)
     return FoldResult(
         contender=contender.name,
         job=fold.job.key,
@@ -240,8 +240,8 @@ def fold_result(
         fold=fold.fold,
         n_train=len(rows),
         n_test=len(fold.test),
-        scores=score_all(task, dataset.y[fold.test], outputs, threshold),
-        inner_score=metric.score(task, inner_y, inner_outputs, threshold),
+        scores=task.scores(dataset.y[fold.test], outputs, threshold),
+        inner_score=metric.score(inner_y, inner_outputs, threshold),
         configuration=plain(fitted.configuration),
         summary=fitted.summary,
         tried=tuple(plain(entry) for entry in fitted.tried),

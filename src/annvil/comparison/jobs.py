@@ -14,7 +14,7 @@ from annvil.comparison.results import Plan
 from annvil.data.splits import inner_splits, nested_subset, outer_splits
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Job, Split
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 
 @dataclass(frozen=True)

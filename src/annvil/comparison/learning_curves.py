@@ -22,7 +22,7 @@ from annvil.comparison.statistics import round_up
 from annvil.data.splits import nested_subset
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, as_outputs
-from annvil.tasks.metrics import Metric, best_threshold
+from annvil.tasks.metrics import Metric
 from annvil.text.phrases import named
 from annvil.text.words import ROWS, Words
 
@@ -104,9 +104,9 @@ def error_on_fold(dataset: Dataset[Inputs], metric: Metric, fold: OuterFold, fit
     """Error on the fold's test rows, decided with the threshold that the fit's own out-of-fold predictions chose."""
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
     inner_y = dataset.y[fitted.job.rows[known]]
-    threshold = best_threshold(metric, dataset.task, inner_y, fitted.out_of_fold[known])
+    threshold = dataset.task.choose(metric, inner_y, fitted.out_of_fold[known])
     outputs = as_outputs(fitted.predict(dataset.inputs.take(fold.test)))
-    return metric.error(metric.score(dataset.task, dataset.y[fold.test], outputs, threshold))
+    return metric.error(metric.score(dataset.y[fold.test], outputs, threshold))
 
 
 def describe_curve(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.comparison.results import Anchor, PowerLaw
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.text.words import ROWS, Words
 
 FEWEST_ANCHORS = 5

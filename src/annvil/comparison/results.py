@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from annvil.tasks.task import Threshold
+from annvil.tasks.base import Decision
 
 Json = Any
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
@@ -38,7 +38,7 @@ class FoldResult:
     n_parameters: int
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    threshold: Threshold = None  # of a binary decision or of each label, chosen on out-of-fold predictions
+    threshold: Decision = None  # of a binary decision or of each label, chosen on out-of-fold predictions
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ import numpy as np
 from annvil.comparison.results import Ablation, Cost, FoldResult, LearningCurve, State
 from annvil.errors import DataError, RequestError
 from annvil.files import read_json, write_atomically, write_json
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from annvil.data.readers.convert import as_category, read_dates, read_numbers, r
 from annvil.data.readers.raw import RawColumn
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, name_rows
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 FEWEST_GROUPS = 20
 """With fewer distinct rows than this, repeats are what a coarse table looks like, not copies (assumed)."""

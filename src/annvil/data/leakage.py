@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from annvil.data.groups import number_groups
 from annvil.data.table import Column, Dataset, Inputs, Table
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 ALMOST_PERFECT = 0.05
 """A column is examined when its error alone is at most this: 1 - 2|AUC - ½| for classes, 1 - R² for numbers."""

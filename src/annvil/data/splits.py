@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.errors import DataError
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 HOLDOUT = 5
 """One holdout is the first of five folds: 20% of the rows."""
@@ -110,14 +110,7 @@ def strata(dataset: Divisible, rows: IntArray) -> IntArray:
     """A class for each of ``rows``, int64 from 0: the target's, one of ten bins with equal counts, or the rarest of
     several labels."""
     y = dataset.y[rows]
-    if dataset.task.kind == "multilabel":
-        rarest_first = np.argsort(y.sum(axis=0), kind="stable")
-        found = np.where(y.any(axis=1), rarest_first[y[:, rarest_first].argmax(axis=1)], y.shape[1])
-        return np.unique(found, return_inverse=True)[1]
-    if dataset.task.is_classification:
-        return np.unique(y, return_inverse=True)[1]
-    cuts = np.unique(np.quantile(y, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    return np.unique(np.searchsorted(cuts, y, side="right"), return_inverse=True)[1]
+    return dataset.task.strata(y)
 
 
 def _groups(dataset: Divisible, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -12,7 +12,7 @@ from annvil.data.table import Column, ColumnNote, Dataset, Field, Inputs, Source
 from annvil.errors import DataError
 from annvil.files import write_atomically
 from annvil.kinds.pictures.images import Images
-from annvil.tasks.task import Task
+from annvil.tasks.union import task_from_json
 
 
 def save_dataset(dataset: Dataset[Inputs], path: Path) -> None:
@@ -69,7 +69,7 @@ def load_dataset(path: Path) -> Dataset[Any]:
     return Dataset(
         inputs=_inputs_from_arrays(arrays, described),
         y=arrays["y"],
-        task=Task.from_json(described["task"]),
+        task=task_from_json(described["task"]),
         groups=arrays["groups"],
         grouped=described["grouped"],
         time=arrays.get("time"),

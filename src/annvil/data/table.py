@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.kinds.pictures.form import ImageForm
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 Kind = Literal["number", "category", "boolean", "datetime", "image"]
 """Kinds of columns a model may use; a column of pictures stands alone."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.table import Column, Table
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 Predict = Callable[[Table], FloatArray]
 Score = Callable[[NDArray[Any], FloatArray], float]

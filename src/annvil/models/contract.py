@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.form import ImageForm
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
 Json = Any

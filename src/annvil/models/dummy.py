@@ -14,7 +14,7 @@ from annvil.models.contract import BaseContender, BaseMember, Context, Effort, F
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray, Task
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from annvil.models.networks.dense_networks import DenseArchitecture, best_fitted
 from annvil.models.networks.recipe import Architecture, Settings
 from annvil.models.networks.search import search
 from annvil.models.networks.shared_ensemble import SharedArchitecture
+from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.label_metrics import decide_labels
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.union import make_task
 
 
 class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -162,7 +163,7 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
                 f"{type(self).__name__} needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
             )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
-        task = Task(kind, "y", tuple(self.classes_.tolist()))  # type: ignore[arg-type]
+        task = make_task(kind, "y", tuple(self.classes_.tolist()))
         return self._fit(table, encoder.transform(y).astype(np.int64), task)
 
     def predict_proba(self, X: Any) -> FloatArray:
@@ -182,7 +183,7 @@ class _NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Train on rows ``X (n_samples, n_features)`` with targets ``y (n_samples,)``; returns itself."""
         table, y = self._table(X, y, fitting=True, y_numeric=True)
-        return self._fit(table, np.asarray(y, dtype=np.float64), Task("regression", "y"))
+        return self._fit(table, np.asarray(y, dtype=np.float64), make_task("regression", "y"))
 
     def predict(self, X: Any) -> FloatArray:
         """The predicted value of each row ``(n_samples,)``."""
@@ -282,7 +283,7 @@ def label_matrix(y: Any) -> tuple[IntArray, Task]:
             "Of several columns y must hold 0 and 1 for each label (scikit-learn's MultiLabelBinarizer makes them)."
         )
     labels = values.astype(np.int64)
-    return labels, Task("multilabel", "y", tuple(range(labels.shape[1])))
+    return labels, make_task("multilabel", "y", tuple(range(labels.shape[1])))
 
 
 def inner_folds(codes: IntArray, n_folds: int, seed: int) -> tuple[Split, ...]:

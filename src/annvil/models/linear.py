@@ -32,11 +32,11 @@ from annvil.models.contract import (
 )
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
-from annvil.models.output_link import Link, link_of, linked, write_link
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.link import SOFTMAX, Link
 
 PENALTIES = (1.0, 10.0, 0.1, 100.0, 0.01, 1000.0, 0.001, 10_000.0)
 """Weights of the squared norm, in the order in which they are tried: the textbook value first, then outwards."""
@@ -52,7 +52,7 @@ class LinearMember(BaseMember):
     preparation: LinearPreparation
     fit: Coefficients
     target: TargetScaling | None  # for regression
-    link: Link = "softmax"
+    link: Link = SOFTMAX
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
@@ -63,7 +63,7 @@ class LinearMember(BaseMember):
         prepared, _ = self.preparation.write(graph, numbers, texts)
         product = graph.op("MatMul", graph.cast(prepared, "float64"), graph.constant(self.fit.slopes))
         scores = graph.op("Add", product, graph.constant(self.fit.intercepts))
-        return write_link(graph, self.link, scores) if self.target is None else self.target.write(graph, scores)
+        return self.link.write(graph, scores) if self.target is None else self.target.write(graph, scores)
 
     def describe_preparation(self) -> tuple[str, ...]:
         """What is done to columns."""
@@ -73,7 +73,7 @@ class LinearMember(BaseMember):
     def n_parameters(self) -> int:
         """Slopes and intercepts; two classes need one set, two labels two."""
         n_features, n_outputs = self.fit.slopes.shape
-        return int((n_features + 1) * (1 if n_outputs == 2 and self.link == "softmax" else n_outputs))
+        return int((n_features + 1) * (1 if n_outputs == 2 and self.link == SOFTMAX else n_outputs))
 
 
 class Linear(BaseContender):
@@ -164,7 +164,7 @@ class _InnerFits:
             fit = path.coefficients(candidate.configuration["penalty"])
         else:
             fit, _ = _logistic(task, train, y, candidate)
-        return None, _outputs(fit, target, link_of(task), test)
+        return None, _outputs(fit, target, task.link, test)
 
     def _prepare(self, number: int) -> tuple[Any, ...]:
         split, task = self._job.inner[number], self._dataset.task
@@ -192,7 +192,7 @@ def _fit_rows(
     train = preparation.transform(inputs).numbers
     if task.is_classification:
         fit, converged = _logistic(task, train, y, candidate)
-        return LinearMember(preparation, fit, None, link_of(task)), converged
+        return LinearMember(preparation, fit, None, task.link), converged
     target = TargetScaling.fit(y)
     path = RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
     return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
@@ -213,7 +213,7 @@ def _outputs(fit: Coefficients, target: TargetScaling | None, link: Link, featur
     scores = features.astype(np.float64) @ fit.slopes + fit.intercepts
     if target is not None:
         return as_outputs(target.inverse(scores))
-    return linked(link, scores)
+    return link.apply(scores)
 
 
 def _seconds_per_fit(shape: Shape, n_rows: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 NEWTON_PARAMETERS = 500
 """Up to so many coefficients Newton's method (one Cholesky factor a step) beats L-BFGS; measured on 2 cores."""

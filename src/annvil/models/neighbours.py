@@ -33,7 +33,7 @@ from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 MOST_ROWS = 20_000
 MOST_COLUMNS = 200

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Inputs
-from annvil.models.calibration import SMALLEST, Scaling, fit_calibration
 from annvil.models.contract import Job, Json, Running
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.calibration import Scaling
 
 M = TypeVar("M")
 
@@ -111,9 +110,9 @@ def judge(dataset: Dataset[Inputs], job: Job, predictions: Sequence[FloatArray],
     everything = np.unique(np.concatenate(tested))
     if not np.isfinite(raw[everything]).all():
         return Trial(candidate, raw, None, float("inf"), 0.0)
-    calibration = fit_calibration(dataset.task, y, raw, class_weighted=candidate.class_weighted)
+    calibration = dataset.task.calibrate(y, raw, class_weighted=candidate.class_weighted)
     out_of_fold = raw if calibration is None else calibration.apply(raw)
-    losses = row_losses(dataset.task, y, out_of_fold)
+    losses = dataset.task.row_losses(y, out_of_fold)
     charge = 0 if calibration is None else calibration.n_parameters
     score = float(losses[everything].mean()) + charge / len(everything)
     spread = float(np.std([losses[rows].mean() for rows in tested])) if len(tested) > 1 else 0.0
@@ -178,17 +177,3 @@ def assemble_out_of_fold(job: Job, predictions: Sequence[FloatArray]) -> FloatAr
         total[rows] += outputs
         times[rows] += 1
     return np.where(times > 0, total / np.maximum(times, 1), np.nan)
-
-
-def row_losses(task: Task, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
-    """The selection loss of each row ``(n_rows,)``: log-loss in nats, or squared error in squared target units.
-
-    Of several labels it is the sum of their log-losses: the nats of the row, as for classes.
-    """
-    if task.several:
-        chosen = np.where(y == 1, outputs, 1.0 - outputs)
-        return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)).sum(axis=1))
-    if task.is_classification:
-        chosen = outputs[np.arange(len(y)), np.asarray(y, dtype=np.int64)]
-        return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)))
-    return np.asarray((outputs[:, 0] - y) ** 2)

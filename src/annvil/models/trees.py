@@ -29,7 +29,6 @@ from annvil.models.contract import (
     Traits,
 )
 from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
-from annvil.models.output_link import linked
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees_growth import (
     GROWTHS,
@@ -43,7 +42,9 @@ from annvil.models.trees_growth import (
 from annvil.models.trees_onnx import forest_of, write_forest
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.link import Identity, Softmax
+from annvil.tasks.union import make_task
 
 MOST_LABELS = 40
 """Labels at once, each with trees of its own in every fold (assumed: beyond, model and training take minutes)."""
@@ -76,7 +77,7 @@ class TreesMember(BaseMember):
         if self.model is not None and len(features):
             raw = self.model.decision_function(features) if self.is_classification else self.model.predict(features)
             scores[:, self.columns] = raw.reshape(len(features), -1)
-        return linked("softmax" if self.is_classification else "identity", scores)
+        return (Softmax() if self.is_classification else Identity()).apply(scores)
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """One ensemble node; base scores and softmax in float64."""
@@ -236,7 +237,7 @@ class _SplitData:
             return self._grow_one(task, y, growth, scale, running)
         # As many trees for all labels together as many classes get.
         scale *= min(1.0, MOST_TREES / (ROUNDS * task.n_outputs))
-        one = Task("binary", task.target, (0, 1))
+        one = make_task("binary", task.target, (0, 1))
         labels = (self._grow_one(one, y[:, k], growth, scale, running)[0] for k in range(task.n_outputs))
         member = LabelTreesMember(preparation, tuple(labels))
         return member, member.outputs(test)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.models.contract import Running, Shape
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 Rows = tuple[NDArray[np.float32], NDArray[Any]]
 """Prepared columns ``(n_rows, n_features)`` and targets ``(n_rows,)``."""

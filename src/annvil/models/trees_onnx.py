@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.onnx.builder import ML, Graph, Value
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from annvil.data.table import Field, Table
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import IntArray, Task
+from annvil.tasks.base import IntArray, Task
 from annvil.text.phrases import listed
 
 CHUNK_VALUES = 2**19

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 CalendarPart = Literal["year", "month", "weekday", "hour"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from annvil.data.table import Column, Table
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.preparation.base import Feature, FloatMatrix, some
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 from annvil.text.quantities import plain_count
 
 MISSING = ""

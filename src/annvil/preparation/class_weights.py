@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 IMBALANCED = 0.25
 """The rarest class has fewer than a quarter of the rows of the commonest (assumed: the literature draws no line, and

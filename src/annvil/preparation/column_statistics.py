@@ -12,7 +12,7 @@ from annvil.data.table import Table
 from annvil.preparation.base import Feature, some
 from annvil.preparation.calendar import CYCLES, PARTS, CalendarPart, calendar_part
 from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import plain_count
 

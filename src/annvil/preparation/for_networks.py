@@ -20,7 +20,7 @@ from annvil.preparation.categories import (
     text_columns,
 )
 from annvil.preparation.column_statistics import cycles, robustly_scaled, summarise, unscaled
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 
 MOST_ONE_HOT = 8
 """Categories with more levels are embedded (RealMLP-TD, arXiv 2407.04491: at most 8, missing not counted)."""

@@ -21,7 +21,7 @@ from annvil.preparation.categories import (
 )
 from annvil.preparation.column_statistics import as_they_are, summarise
 from annvil.preparation.target_encoding import target_means
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 
 MOST_ONE_HOT = 8
 """Categories with more levels become target means (assumed, as in `NetworkPreparation`)."""

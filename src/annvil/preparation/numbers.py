@@ -13,7 +13,7 @@ from annvil.data.table import Table
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation.base import Feature, FloatMatrix, some
 from annvil.preparation.calendar import CYCLES, DAY, CalendarPart, calendar_part, write_calendar_part
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 
 HUGE = 1e150

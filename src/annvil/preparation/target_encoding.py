@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from annvil.preparation.base import Feature, FloatMatrix
 from annvil.preparation.categories import Lookup, TextColumn
 from annvil.preparation.target_scaling import TargetScaling
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
+from annvil.tasks.union import make_task
 
 FOLDS = 5
 """Folds of the cross-fitting (TargetEncoder's default)."""
@@ -54,7 +55,7 @@ def _of_labels(
 ) -> tuple[tuple[Lookup, ...], FloatMatrix]:
     """The means of every label, side by side for each column."""
     each = [
-        target_means(columns, y[:, k], Task("binary", task.target, (f"no {label}", label)), seed)
+        target_means(columns, y[:, k], make_task("binary", task.target, (f"no {label}", label)), seed)
         for k, label in enumerate(task.classes)
     ]
     lookups = []

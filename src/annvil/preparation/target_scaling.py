@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation.numbers import SMALLEST_SPREAD
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from annvil.plots.charts.residuals import residuals
 from annvil.plots.charts.training import History, training
 from annvil.report import summaries
 from annvil.report.view import HeldOut, ReportView
-from annvil.tasks.metrics import METRICS, Metric, decide
+from annvil.tasks.class_metrics import decide
+from annvil.tasks.metrics import Metric
+from annvil.tasks.union import METRICS
 from annvil.text.phrases import listed
 from annvil.text.quantities import count, minus, percent, probability, seconds, told, with_spread
 from annvil.text.words import ROWS, Words

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from annvil.tasks.metrics import METRICS
+from annvil.tasks.union import METRICS
 from annvil.text.safe import clean
 from annvil.text.words import ROWS, Words
 

@@ -19,8 +19,10 @@ from annvil.report.figures import Figure, score_text
 from annvil.report.glossary import Glossary
 from annvil.report.view import HeldOut, ReportView
 from annvil.sections import Exhibit
+from annvil.tasks.class_metrics import decide
 from annvil.tasks.label_metrics import decide_labels, scores_of_labels
-from annvil.tasks.metrics import METRICS, Metric, decide, metrics_for
+from annvil.tasks.metrics import Metric
+from annvil.tasks.union import METRICS
 from annvil.text import quantities as wording
 from annvil.text.safe import clean
 
@@ -202,7 +204,7 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> Cos
 
 def _all_metrics(view: ReportView) -> dict[str, Any]:
     """Head and rows of the table of every metric."""
-    shown = metrics_for(view.task.kind)
+    shown = view.task.metrics
     rows = []
     for standing in figures.scored(view.comparison):
         cells = [

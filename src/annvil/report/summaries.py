@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.plots.charts.reliability import Bin
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.words import ROWS, Words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from annvil.report.view import Snippet
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 
 _ROWS = "rows as a path, a data frame, or a list of dicts"
 

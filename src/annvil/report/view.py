@@ -11,7 +11,7 @@ from annvil.comparison.results import Comparison
 from annvil.data.table import ColumnNote, Source
 from annvil.explanation.permutation import Importance
 from annvil.sections import Exhibit
-from annvil.tasks.task import FloatArray, Task, Threshold
+from annvil.tasks.base import Decision, FloatArray, Task
 from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class HeldOut:
     y: NDArray[Any]
     outputs: FloatArray
     how: str
-    threshold: Threshold = None
+    threshold: Decision = None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from annvil.comparison.results import Comparison
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Deadline, Fitted
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
-from annvil.tasks.metrics import Metric, metric_named
-from annvil.tasks.task import FloatArray, IntArray, Threshold
+from annvil.tasks.base import Decision, FloatArray, IntArray
+from annvil.tasks.metrics import Metric
 from annvil.text.quantities import times
 
 CALIBRATED_ON = 128
@@ -64,7 +64,7 @@ def try_eight_bits(
     fitted: Fitted,
     graph: bytes,
     comparison: Comparison,
-    threshold: Threshold,
+    threshold: Decision,
     deadline: Deadline,
 ) -> EightBits | None:
     """The graph with convolutions in 8 bits, or why not; None for a model without convolutions."""
@@ -129,12 +129,12 @@ def _judged(
     rows: IntArray,
     before: FloatArray,
     after: FloatArray,
-    threshold: Threshold,
+    threshold: Decision,
 ) -> _Judged:
-    metric, y, task = metric_named(comparison.metric, dataset.task), dataset.y[rows], dataset.task
+    metric, y = dataset.task.metric(comparison.metric), dataset.y[rows]
 
     def scores(chosen: IntArray) -> tuple[float, float]:
-        plain, quick = (metric.score(task, y[chosen], outputs[chosen], threshold) for outputs in (before, after))
+        plain, quick = (metric.score(y[chosen], outputs[chosen], threshold) for outputs in (before, after))
         return plain, quick
 
     random, n = np.random.default_rng(0), len(rows)

@@ -251,14 +251,13 @@ def _compare_ship_report(work: _Work) -> Run:
     from annvil.run import augmented, looking, pictures, shipping, studying
     from annvil.run.reporting import assemble, write_report
     from annvil.sections import write_exhibits
-    from annvil.tasks.metrics import default_metric, metric_named
 
     request, dataset, task = work.request, work.dataset, work.dataset.task
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
 
     contenders = contenders_for(dataset, work.start, refusal_of(dataset, work.start))
     store, words = Store(work.folder.race), words_of(dataset.inputs.schema)
-    metric = metric_named(request.metric, task) if request.metric else default_metric(task)
+    metric = task.metric(request.metric or None)
     work.enter("Comparing")
     asked = Request(
         metric=metric,

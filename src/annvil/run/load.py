@@ -67,11 +67,10 @@ def check_request(request: FitRequest, dataset: Dataset[Inputs]) -> None:
     RequestError
         With what to change.
     """
-    from annvil.tasks.metrics import default_metric, metric_named
 
     if request.size is not None and not _holds_pictures(dataset):
         raise RequestError(f"size is the side of pictures, and {dataset.source.name} is a table; leave it out.")
-    metric = metric_named(request.metric, dataset.task) if request.metric else default_metric(dataset.task)
+    metric = dataset.task.metric(request.metric or None)
     worth = request.worth
     if worth is not None and not (isinstance(worth, int | float) and 0 < worth < float("inf")):
         raise RequestError(f"worth must be a positive number in units of the metric; got {worth!r}.")

@@ -21,8 +21,8 @@ from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
 from annvil.run.folder import RunFolder
 from annvil.sections import Exhibit
-from annvil.tasks.metrics import decide
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.class_metrics import decide
 from annvil.text.quantities import plain_count
 
 MOST_EXPLAINED, MOST_WRONG = 8, 3

@@ -13,13 +13,13 @@ from annvil.comparison.results import Comparison
 from annvil.data.table import Dataset, Inputs
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
-from annvil.models.selection import row_losses
 from annvil.report.summaries import wilson
 from annvil.run.folder import RunFolder
 from annvil.sections import Exhibit, Picture, enlargement, png
+from annvil.tasks.base import Decision, FloatArray, IntArray, Label, Task
+from annvil.tasks.class_metrics import decide
 from annvil.tasks.label_metrics import decide_labels
-from annvil.tasks.metrics import Metric, decide, metric_named
-from annvil.tasks.task import FloatArray, IntArray, Label, Task, Threshold
+from annvil.tasks.metrics import Metric
 from annvil.text.quantities import percent, plain_count
 
 MOST_SHOWN, MOST_MISTAKES = 24, 16
@@ -39,7 +39,7 @@ def official_test(
     dataset: Dataset[Inputs],
     comparison: Comparison,
     folder: RunFolder,
-    threshold: Threshold,
+    threshold: Decision,
     deadline: Deadline,
 ) -> tuple[str, ...]:
     """One sentence on the shipped model's score on the test set of the source; empty where it has none.
@@ -58,10 +58,10 @@ def official_test(
             return (f"The budget ended before the model was tried on {of_test}.",)
         parts.append(predictor.raw(test.inputs.take(slice(start, start + ROWS_AT_ONCE))))
     outputs = np.concatenate(parts)
-    metric = metric_named(comparison.metric, dataset.task)
+    metric = dataset.task.metric(comparison.metric)
     scores = []
     if metric.name != "accuracy":
-        score = metric.shows(metric.score(dataset.task, test.y, outputs, threshold))
+        score = metric.shows(metric.score(test.y, outputs, threshold))
         ends = _bootstrap(metric, dataset.task, test.y, outputs, threshold, deadline)
         scores.append(
             f"{metric.title} {score} ({_interval(*map(metric.shows, ends)) if ends else 'no time to say how sure'})"
@@ -82,7 +82,7 @@ def _interval(low: str, high: str) -> str:
 
 
 def _bootstrap(
-    metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold, deadline: Deadline
+    metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Decision, deadline: Deadline
 ) -> tuple[float, float] | None:
     """The 2.5% and 97.5% points of the score over rows drawn again; None when the deadline passed first."""
     random = np.random.default_rng(0)
@@ -91,7 +91,7 @@ def _bootstrap(
         if deadline.passed:
             return None
         rows = random.integers(0, len(y), len(y))
-        scores.append(metric.score(task, y[rows], outputs[rows], threshold))
+        scores.append(metric.score(y[rows], outputs[rows], threshold))
     low, high = np.quantile(scores, (0.025, 0.975))
     return float(low), float(high)
 
@@ -119,7 +119,7 @@ Chosen = tuple[IntArray, list[str], NDArray[np.bool_], tuple[str, ...]]
 """Positions among the held-out rows, a caption and a flag for each, and what is said above them."""
 
 
-def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold) -> Chosen:
+def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Decision) -> Chosen:
     decided = decide(outputs, threshold)
     sure = outputs[np.arange(len(y)), decided]
     mistakes = np.flatnonzero(decided != y)
@@ -143,12 +143,12 @@ def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Thr
     return order, captions, decided[order] != y[order], (said, brackets)
 
 
-def _of_labels(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold) -> Chosen:
+def _of_labels(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Decision) -> Chosen:
     """Those with the least likely truth first: the surer of what is wrong, and the more of it, the graver."""
     said = decide_labels(outputs, threshold)
     wrong = (said != y).any(axis=1)
     mistakes = np.flatnonzero(wrong)
-    mistakes = mistakes[np.argsort(-row_losses(task, y, outputs)[mistakes], kind="stable")][:MOST_MISTAKES]
+    mistakes = mistakes[np.argsort(-task.row_losses(y, outputs)[mistakes], kind="stable")][:MOST_MISTAKES]
     right = np.random.default_rng(0).permutation(np.flatnonzero(~wrong))[: MOST_SHOWN - len(mistakes)]
     order = np.concatenate([mistakes, right]).astype(np.int64)
     names = np.array([_short(label) for label in task.classes], dtype=object)
@@ -169,7 +169,7 @@ def _of_labels(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Thre
     return order, captions, wrong[order], (said_of, "The others are drawn at random from those told rightly.")
 
 
-def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Threshold) -> Chosen:
+def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Decision) -> Chosen:
     order = np.argsort(-np.abs(outputs[:, 0] - y), kind="stable")[:MOST_SHOWN].astype(np.int64)
     captions = [f"{y[i]:.4g}, said {outputs[i, 0]:.4g}" for i in order]
     said = f"The largest errors among {plain_count(len(y), 'held-out picture')} of the first fold."

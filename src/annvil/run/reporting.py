@@ -23,7 +23,7 @@ from annvil.run.request import FitRequest
 from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
 from annvil.sections import read_exhibits
-from annvil.tasks.task import Task, Threshold
+from annvil.tasks.base import Decision, Task
 from annvil.text.words import Words
 
 MOST_HELD_OUT = 20_000
@@ -151,7 +151,7 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
     write_atomically(folder.path / "held_out.safetensors", save(arrays))
 
 
-def _read_held_out(folder: RunFolder, threshold: Threshold, words: Words) -> HeldOut:
+def _read_held_out(folder: RunFolder, threshold: Decision, words: Words) -> HeldOut:
     from safetensors.numpy import load
 
     arrays = load((folder.path / "held_out.safetensors").read_bytes())

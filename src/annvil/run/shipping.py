@@ -23,8 +23,7 @@ from annvil.kinds.registry import words_of
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
-from annvil.tasks.metrics import best_threshold, metric_named
-from annvil.tasks.task import FloatArray, Threshold
+from annvil.tasks.base import Decision, FloatArray
 from annvil.text.words import Words
 
 FINAL_SHARE = 0.6
@@ -50,7 +49,7 @@ class Shipped:
     parity_rows: int
     n_rows: int  # rows it learnt from
     fit_seconds: float
-    threshold: Threshold
+    threshold: Decision
     notice: str = ""  # why it is not the model it should be
     in_eight_bits: bool = False  # whether convolutions compute so; ``parity`` is that of the graph before
     eight_bits: str = ""  # why they do or do not; empty without convolutions
@@ -195,11 +194,11 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs
     return parity, len(rows)
 
 
-def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> Threshold:
+def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> Decision:
     """From which probability on the shipped model says a label, or the positive class where the metric asks for it."""
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
-    metric = metric_named(comparison.metric, dataset.task)
-    return best_threshold(metric, dataset.task, dataset.y[fitted.job.rows[known]], fitted.out_of_fold[known])
+    metric = dataset.task.metric(comparison.metric)
+    return dataset.task.choose(metric, dataset.y[fitted.job.rows[known]], fitted.out_of_fold[known])
 
 
 def _info(
@@ -246,11 +245,11 @@ def explain(
         return (), 0
     rows, _ = store.predictions(contender, "repeat-0-fold-0")
     predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
-    metric = metric_named(comparison.metric, dataset.task)
+    metric = dataset.task.metric(comparison.metric)
     threshold = store.result(contender, "repeat-0-fold-0").threshold  # type: ignore[union-attr]
 
     def score(y: Any, outputs: FloatArray) -> float:
-        return metric.score(dataset.task, y, outputs, threshold)
+        return metric.score(y, outputs, threshold)
 
     found = importance(
         predictor.raw,

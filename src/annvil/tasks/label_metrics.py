@@ -1,35 +1,31 @@
 """Scores and decisions where any number of labels is right at once.
 
 Truth is int64 0 and 1 ``(n_rows, n_labels)``, outputs are a probability for each label, float64 of the same shape;
-every label is a question of its own. Averages over labels weigh labels equally ("macro"). As `annvil.tasks.metrics`
-leaves
-out absent classes, a label that no row has is left out of them, and from ROC AUC one that every row has; where none is
-left, ROC AUC is 0.5 and the others are 0.
+every label is a question of its own. Averages over labels weigh labels equally ("macro"). As absent classes are left
+out of averages over classes, a label that no row has is left out of them, and from ROC AUC one that every row has;
+where none is left, ROC AUC is 0.5 and the others are 0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.task import FloatArray, IntArray, Threshold
-
-SMALLEST_PROBABILITY = 1e-15
-"""As `annvil.tasks.metrics` has it."""
-
-EVEN = 0.5
-"""From this probability on a label is said unless another threshold was chosen for it."""
+from annvil.tasks.base import Decision, FloatArray, IntArray, Targets
+from annvil.tasks.class_metrics import SMALLEST_PROBABILITY, class_metrics, positive, rank_auc
+from annvil.tasks.cuts import EVEN, nearest_to_even, possible_cuts
+from annvil.tasks.metrics import Metric
 
 FEWEST_WITH_LABEL = 5
 """A label on fewer rows keeps the threshold of one half: a cut between so few would follow chance (assumed)."""
 
 
-def decide_labels(outputs: FloatArray, threshold: Threshold = None) -> IntArray:
+def decide_labels(outputs: FloatArray, decision: Decision = None) -> IntArray:
     """Said labels as 0 and 1 ``(n_rows, n_labels)``: those whose probability reaches their threshold."""
-    return np.asarray(outputs >= (EVEN if threshold is None else np.asarray(threshold)), dtype=np.int64)
+    return np.asarray(outputs >= (EVEN if decision is None else np.asarray(decision)), dtype=np.int64)
 
 
 def label_thresholds(y: IntArray, outputs: FloatArray, *, together: bool = False) -> tuple[float, ...]:
@@ -52,41 +48,19 @@ def _best_for_f1(y: NDArray[Any], probability: FloatArray) -> float:
     return nearest_to_even(2 * found / (alarms + n_positive), cuts)
 
 
-def possible_cuts(y: NDArray[Any], probability: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Of every cut between neighbouring probabilities: right alarms, alarms, and where it lies; the highest first."""
-    order = np.argsort(-probability, kind="stable")
-    ranked, positive = probability[order], (y[order] == 1).astype(np.float64)
-    last_of_ties = np.append(np.flatnonzero(np.diff(ranked) != 0), len(ranked) - 1)
-    below = np.append(ranked[last_of_ties[:-1] + 1], 0.0)
-    return np.cumsum(positive)[last_of_ties], last_of_ties + 1.0, (ranked[last_of_ties] + below) / 2
+# -- scores, each ``(targets, outputs, decision)`` → number ------------------------------------------------------------
 
 
-def nearest_to_even(value: FloatArray, cuts: FloatArray) -> float:
-    """The best cut; of equally good ones the nearest to one half."""
-    best = np.flatnonzero(value >= value.max() - 1e-12)
-    return float(cuts[best[np.argmin(np.abs(cuts[best] - EVEN))]])
-
-
-# -- scores, each ``(truth, outputs, said)`` → number ------------------------------------------------------------------
-
-
-def roc_auc(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def roc_auc(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """Macro ROC AUC; 0.5 where no label is both there and not there."""
-    areas = [ranked_above(y[:, k], outputs[:, k]) for k in range(y.shape[1]) if 0 < y[:, k].sum() < len(y)]
+    y = targets.y
+    areas = [rank_auc(y[:, k] == 1, outputs[:, k]) for k in range(y.shape[1]) if 0 < y[:, k].sum() < len(y)]
     return float(np.mean(areas)) if areas else 0.5
 
 
-def ranked_above(y: IntArray, scores: FloatArray) -> float:
-    """ROC AUC of one label as the Mann-Whitney statistic, ties counted half."""
-    from scipy.stats import rankdata
-
-    n_positive = int(y.sum())
-    surplus = rankdata(scores)[y == 1].sum() - n_positive * (n_positive + 1) / 2
-    return float(surplus / (n_positive * (len(y) - n_positive)))
-
-
-def mean_average_precision(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def mean_average_precision(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """Average precision averaged over the labels that some row has; 0 where none has one."""
+    y = targets.y
     there = np.flatnonzero(y.any(axis=0))
     return float(np.mean([average_precision(y[:, k], outputs[:, k]) for k in there])) if len(there) else 0.0
 
@@ -98,14 +72,16 @@ def average_precision(y: IntArray, scores: FloatArray) -> float:
     return float(np.sum(np.diff(found, prepend=0.0) * found / alarms) / found[-1])
 
 
-def macro_f1(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def macro_f1(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """F1 averaged over the labels that some row has; 0 where none has one."""
+    y, said = targets.y, decide_labels(outputs, decision)
     there = y.any(axis=0)
     return float(np.mean(_f1((y & said).sum(axis=0), y.sum(axis=0) + said.sum(axis=0))[there])) if there.any() else 0.0
 
 
-def micro_f1(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def micro_f1(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """F1 of all decisions together."""
+    y, said = targets.y, decide_labels(outputs, decision)
     return float(_f1((y & said).sum(), y.sum() + said.sum()))
 
 
@@ -113,25 +89,69 @@ def _f1(both: Any, sizes: Any) -> Any:
     return 2 * both / np.maximum(sizes, 1)
 
 
-def subset_accuracy(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
-    """The part of rows whose labels are all right."""
+def subset_accuracy(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
+    """The part of {rows} whose labels are all right."""
+    y, said = targets.y, decide_labels(outputs, decision)
     return float(np.mean((y == said).all(axis=1)))
 
 
-def hamming_loss(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def hamming_loss(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """The part of decisions that are wrong."""
+    y, said = targets.y, decide_labels(outputs, decision)
     return float(np.mean(y != said))
 
 
-def log_loss(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def log_loss(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """Binary log loss averaged over rows and labels, in nats."""
+    y = targets.y
     chosen = np.where(y == 1, outputs, 1.0 - outputs)
     return float(-np.mean(np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))))
 
 
-def brier(y: IntArray, outputs: FloatArray, said: IntArray) -> float:
+def brier(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """Squared distance of probability and truth averaged over rows and labels."""
+    y = targets.y
     return float(np.mean((outputs - y) ** 2))
+
+
+def label_metrics() -> tuple[Metric, ...]:
+    """Those of classes that ask for no class, label by label, and those of labels alone; the first is the default."""
+    of_classes = {metric.name: metric for metric in class_metrics(positive, 2)}
+    own = {
+        "average_precision": mean_average_precision,
+        "roc_auc": roc_auc,
+        "f1": macro_f1,
+        "log_loss": log_loss,
+        "brier": brier,
+    }
+    return (
+        *(replace(of_classes[name], compute=compute) for name, compute in own.items()),
+        Metric(
+            "micro_f1",
+            "micro F1",
+            True,
+            "F1 of all labels together, so that labels on many {rows} count more.",
+            micro_f1,
+            needs_decision=True,
+            tunes_threshold=True,
+        ),
+        Metric(
+            "subset_accuracy",
+            "subset accuracy",
+            True,
+            "The part of {rows} whose labels are all right, none missing and none too many.",
+            subset_accuracy,
+            needs_decision=True,
+        ),
+        Metric(
+            "hamming_loss",
+            "Hamming loss",
+            False,
+            "The part of all yes-or-no answers, one for each {row} and label, that are wrong.",
+            hamming_loss,
+            needs_decision=True,
+        ),
+    )
 
 
 # -- one label at a time -----------------------------------------------------------------------------------------------
@@ -161,10 +181,10 @@ class LabelScores:
         return float(_f1(self.n_right, self.n_with + self.n_said))
 
 
-def scores_of_labels(y: IntArray, outputs: FloatArray, threshold: Threshold = None) -> tuple[LabelScores, ...]:
+def scores_of_labels(y: IntArray, outputs: FloatArray, decision: Decision = None) -> tuple[LabelScores, ...]:
     """`LabelScores` of every label, in order."""
-    said = decide_labels(outputs, threshold)
-    cuts = np.broadcast_to(EVEN if threshold is None else np.asarray(threshold), (y.shape[1],))
+    said = decide_labels(outputs, decision)
+    cuts = np.broadcast_to(EVEN if decision is None else np.asarray(decision), (y.shape[1],))
     found = []
     for k in range(y.shape[1]):
         n_with, some = int(y[:, k].sum()), bool(y[:, k].any())
@@ -174,7 +194,7 @@ def scores_of_labels(y: IntArray, outputs: FloatArray, threshold: Threshold = No
                 n_said=int(said[:, k].sum()),
                 n_right=int((y[:, k] & said[:, k]).sum()),
                 threshold=float(cuts[k]),
-                roc_auc=ranked_above(y[:, k], outputs[:, k]) if some and n_with < len(y) else None,
+                roc_auc=rank_auc(y[:, k] == 1, outputs[:, k]) if some and n_with < len(y) else None,
                 average_precision=average_precision(y[:, k], outputs[:, k]) if some else None,
             )
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 from annvil.trainer.arguments.parse_arguments import held_out, read_request
 from annvil.trainer.arguments.sample_weights import class_codes
 from annvil.trainer.monitoring.callbacks import Callbacks

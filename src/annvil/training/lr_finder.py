@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.training.loop.engine import train_population
 from annvil.training.losses.resolve import CustomLoss
 from annvil.training.recipe import Member, Recipe

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.training.graph.recording import traceable
 from annvil.training.loop.job import Job
 from annvil.training.system.random_state import seeded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 
 from annvil.errors import RequestError, did_you_mean
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

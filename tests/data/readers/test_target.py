@@ -10,7 +10,7 @@ import pytest
 from annvil.data.readers.frames import column_from_any
 from annvil.data.readers.target import read_target
 from annvil.errors import DataError, RequestError
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 
 N = 300
 

@@ -12,7 +12,7 @@ from annvil.models.contract import Context, Effort, Job, PreparationOptions, Sha
 from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseArchitecture, DenseNetworks
 from annvil.models.networks.recipe import Settings, candidate_units, epochs_for, plan_search, settings_for
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 LITTLE = Effort(candidates=2, scale=0.05)
 
@@ -25,9 +25,9 @@ def waves(n_rows=200, seed=0, kind="binary", *, rare=False):
     score = x[:, 0] * x[:, 1] + 0.5 * (colour == "red")
     table = table_from_columns([*((f"x{i}", "number", x[:, i]) for i in range(3)), ("colour", "category", colour)])
     if kind == "regression":
-        return Dataset(table, score, Task(kind, "y"), np.arange(n_rows))
+        return Dataset(table, score, make_task(kind, "y"), np.arange(n_rows))
     y = (score > (1.5 if rare else 0.2)).astype(np.int64)
-    return Dataset(table, y, Task("binary", "y", ("no", "yes")), np.arange(n_rows))
+    return Dataset(table, y, make_task("binary", "y", ("no", "yes")), np.arange(n_rows))
 
 
 def job_of(rows, key="a", folds=3, seed=0):

@@ -13,7 +13,7 @@ from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseNetworks
 from annvil.models.networks.ensemble import MOST_DISTINCT, NetworkEnsemble, greedy_weights
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 LITTLE = Effort(candidates=3, scale=0.05)
 
@@ -22,7 +22,7 @@ def made(n_rows=120):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n_rows, 2))
     table = table_from_columns([("a", "number", x[:, 0]), ("b", "number", x[:, 1])])
-    dataset = Dataset(table, x[:, 0] * x[:, 1], Task("regression", "y"), np.arange(n_rows))
+    dataset = Dataset(table, x[:, 0] * x[:, 1], make_task("regression", "y"), np.arange(n_rows))
     rows = np.arange(90)
     inner = tuple(Split(rows[rows % 3 != k], rows[rows % 3 == k]) for k in range(3))
     return dataset, Job("a", rows, inner, 0)
@@ -31,7 +31,7 @@ def made(n_rows=120):
 def weights_of(*raw, folds=1):
     """Weights of candidates with these predictions of four validation rows, whose truth is 0."""
     y = np.zeros(8)
-    dataset = Dataset(table_from_columns([("x", "number", y)]), y, Task("regression", "y"), np.arange(8))
+    dataset = Dataset(table_from_columns([("x", "number", y)]), y, make_task("regression", "y"), np.arange(8))
     rows = np.arange(4) if folds > 1 else np.arange(8)
     holdout = (Split(np.arange(4, 8), np.arange(4)),)
     job = Job("a", rows, (Split(rows[:2], rows[2:]), Split(rows[2:], rows[:2])) if folds > 1 else holdout, 0)

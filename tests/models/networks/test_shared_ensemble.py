@@ -9,7 +9,7 @@ from annvil.data.table import Dataset, table_from_columns
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks.recipe import Sizes
 from annvil.models.networks.shared_ensemble import MEMBERS, SharedArchitecture, SharedEnsembles
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 def made(n_rows, columns, kind="regression", seed=0):
@@ -17,7 +17,7 @@ def made(n_rows, columns, kind="regression", seed=0):
     x = np.round(rng.normal(size=(n_rows, columns)), 1)
     table = table_from_columns([(f"x{i}", "number", x[:, i]) for i in range(columns)])
     y = np.abs(x[:, 0]) if kind == "regression" else (np.abs(x[:, 0]) > 0.7).astype(np.int64)
-    task = Task("regression", "y") if kind == "regression" else Task("binary", "y", ("no", "yes"))
+    task = make_task("regression", "y") if kind == "regression" else make_task("binary", "y", ("no", "yes"))
     return Dataset(table, y, task, np.arange(n_rows))
 
 

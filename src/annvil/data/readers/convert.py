@@ -12,7 +12,7 @@ from annvil.data.readers.raw import RawColumn, merge_levels
 from annvil.data.readers.values import NumberStyle, boolean_text, canonical_text, is_missing_number, parse_number
 from annvil.data.table import Column, Field
 from annvil.errors import DataError, name_rows
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import quoted
 
 _BOOLEANS = ("false", "true")

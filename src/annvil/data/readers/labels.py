@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from annvil.data.readers.target import MOST_CLASSES, read_target
 from annvil.data.readers.values import MISSING_TEXTS
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.reading.found import Certain, some
-from annvil.tasks.task import IntArray, Task
+from annvil.tasks.base import IntArray, Task
+from annvil.tasks.union import make_task
 
 MULTILABEL = "multilabel"
 _SURE = ("|", ";")  # nobody writes these into a single label
@@ -52,7 +52,7 @@ def read_answers(
         named = asked or ("binary" if len(column.levels) == 2 else "multiclass")
         task, y, gaps = read_target(column, named, usual=(), where=where)
         reason = task.reason if asked else task.reason.replace("as asked", "every folder is a class")
-        return replace(task, reason=reason), y, gaps
+        return task.replace(reason=reason), y, gaps
     separator = _separator(column, _SEPARATORS if asked == MULTILABEL else _SURE)
     if asked == MULTILABEL or (asked is None and separator):
         if column.storage != "text":
@@ -61,7 +61,7 @@ def read_answers(
     if asked is None and certain == "codes" and _are_codes(column):
         asked = "binary" if len(np.unique(column.values)) == 2 else "multiclass"
         task, y, gaps = read_target(column, asked, missing=missing, where=where)
-        return replace(task, reason=f"{column.name!r} holds the whole numbers 0 to {len(task.classes) - 1}"), y, gaps
+        return task.replace(reason=f"{column.name!r} holds the whole numbers 0 to {len(task.classes) - 1}"), y, gaps
     return read_target(column, asked, missing=missing, where=where)
 
 
@@ -92,7 +92,7 @@ def _from_lists(column: RawColumn, separator: str, missing: Collection[str], whe
     empty = np.array([*(not labels for labels in parts), True])
     y, gaps = rows[column.values], empty[column.values]
     reason = f"{column.name!r} lists several labels in some rows" if separator else "as asked"
-    return _checked(Task("multilabel", column.name, classes, reason), y, gaps, where)
+    return _checked(make_task("multilabel", column.name, classes, reason), y, gaps, where)
 
 
 def _split(level: str, separator: str) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def _from_columns(columns: Sequence[RawColumn], missing: Collection[str], where:
     gaps: NDArray[np.bool_] = np.any(np.isnan(values), axis=1)
     classes = tuple(column.name for column in columns)
     _check(classes, ", ".join(classes[:3]), where)
-    task = Task("multilabel", ", ".join(classes), classes, f"{len(classes)} columns of 0 and 1 were asked for")
+    task = make_task("multilabel", ", ".join(classes), classes, f"{len(classes)} columns of 0 and 1 were asked for")
     return _checked(task, np.nan_to_num(values).astype(np.int64), gaps, where)
 
 

@@ -12,7 +12,8 @@ from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinit
 from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
-from annvil.tasks.task import Label, Task
+from annvil.tasks.base import Label, Task
+from annvil.tasks.union import make_task
 from annvil.text.phrases import quoted
 
 FEW_CLASSES = 20
@@ -132,7 +133,7 @@ def _regression(
         raise DataError(
             f"The target {name!r} of {where} is {present[0]:.6g} in every row; there is nothing to predict."
         )
-    return Task("regression", name, (), reason), values.astype(np.float64), gaps
+    return make_task("regression", name, (), reason), values.astype(np.float64), gaps
 
 
 def _number_labels(
@@ -181,12 +182,12 @@ def _classes(
             f"The target {raw.name!r} has {len(labels)} classes, so the task cannot be binary; ask for multiclass."
         )
     if len(labels) > 2:
-        return Task("multiclass", raw.name, tuple(labels), reason), codes, codes < 0
+        return make_task("multiclass", raw.name, tuple(labels), reason), codes, codes < 0
     positive, why = _positive(labels, codes)
     if positive == 0:
         labels, codes = labels[::-1], np.where(codes < 0, -1, 1 - codes)
     said = f"{reason}; {labels[1]!r} counts as the positive class because {why}"
-    return Task("binary", raw.name, tuple(labels), said), codes, codes < 0
+    return make_task("binary", raw.name, tuple(labels), said), codes, codes < 0
 
 
 def _positive(labels: list[Label], codes: NDArray[np.int64]) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from annvil.data.table import Dataset
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.found import clean, counted, some
 from annvil.kinds.pictures.shortcut_audit import files_tell, frames_tell, looks_of
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import percent
 

@@ -31,8 +31,9 @@ from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Fitted, Job, Shape
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
+from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.label_metrics import decide_labels
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.union import make_task
 
 MARGIN, GRACE = 0.06, 1.25
 """Of a time budget, what is left for the time after training; and how many times of it training may take where the
@@ -198,7 +199,7 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
                 f"ImageClassifier needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
             )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
-        task = Task(kind, "y", tuple(self.classes_.tolist()))  # type: ignore[arg-type]
+        task = make_task(kind, "y", tuple(self.classes_.tolist()))
         return self._fit(images, encoder.transform(y).astype(np.int64), task)
 
     def predict_proba(self, X: Any) -> FloatArray:
@@ -221,7 +222,7 @@ class ImageRegressor(RegressorMixin, _ImageEstimator):  # type: ignore[misc]
         """Train on pictures ``X (n_samples, height, width[, channels])`` with targets ``y (n_samples,)``."""
         self._check_arguments()
         values = check_array(_answers(X, y), dtype=np.float64, ensure_2d=False, estimator=self, input_name="y")
-        return self._fit(self._images(X, fitting=True), values, Task("regression", "y"))
+        return self._fit(self._images(X, fitting=True), values, make_task("regression", "y"))
 
     def predict(self, X: Any) -> FloatArray:
         """The predicted value of each picture ``(n_samples,)``."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from annvil.data.table import Field
 from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels, digest
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 NAME = "image"
 """Name of the one field of a schema of pictures, and of the graph's input column in messages."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from annvil.data.groups import number_groups
 from annvil.kinds.pictures.images import Images
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 ALIKE = 0.995
 """Correlation of thumbnails from which pictures count as near-duplicates. Measured: in a set of brain scans collected

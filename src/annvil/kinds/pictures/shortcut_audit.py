@@ -13,7 +13,7 @@ from annvil.data.leakage import told_by
 from annvil.data.table import Column, Dataset, Field, Table
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.decoding import FORMATS, MODES
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 TELLING = 0.65
 """Area under the ROC curve from which something beside the picture's content is reported (assumed) …"""

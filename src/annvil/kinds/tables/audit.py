@@ -20,7 +20,8 @@ from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
 from annvil.data.table import Dataset, Inputs, Table
 from annvil.kinds.pictures.images import Images
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.union import make_task
 from annvil.text.quantities import percent
 
 IMBALANCED = 0.25
@@ -68,7 +69,7 @@ def _questions(dataset: Dataset) -> Iterator[Dataset]:
         yield dataset
         return
     for k, label in enumerate(dataset.task.classes):
-        yield replace(dataset, y=dataset.y[:, k], task=Task("binary", str(label), (0, 1)))
+        yield replace(dataset, y=dataset.y[:, k], task=make_task("binary", str(label), (0, 1)))
 
 
 def _leaks_of(dataset: Dataset, seed: int) -> Iterator[Finding]:

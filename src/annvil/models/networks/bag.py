@@ -10,10 +10,10 @@ import numpy as np
 
 from annvil.data.table import Table
 from annvil.models.contract import BaseMember
-from annvil.models.output_link import Link, linked_tensor, write_link
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import NetworkPreparation, Prepared, TargetScaling
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
+from annvil.tasks.link import SOFTMAX, Link
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ class NetworkBag(BaseMember):
     networks: tuple[nn.Module, ...]
     weights: tuple[float, ...]
     target: TargetScaling | None
-    link: Link = "softmax"
+    link: Link = SOFTMAX
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
@@ -67,7 +67,7 @@ class NetworkBag(BaseMember):
             examples = network.examples()  # type: ignore[operator]
             (output,) = export_module(graph, network, prepared, codes or "", examples=examples)
             if self.target is None:
-                output = write_link(graph, self.link, output)
+                output = self.link.write(graph, output)
             if hasattr(network, "k"):  # a shared ensemble: (rows, k, outputs)
                 output = graph.op("ReduceMean", output, graph.constant([1], "int64"), keepdims=0)
             if self.target is not None:
@@ -98,7 +98,7 @@ def network_outputs(
     numbers: torch.Tensor,
     codes: torch.Tensor,
     target: TargetScaling | None,
-    link: Link = "softmax",
+    link: Link = SOFTMAX,
 ) -> FloatArray:
     """What one network says of prepared rows: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)``."""
     import torch
@@ -111,6 +111,6 @@ def network_outputs(
             )
         ]
         raw = torch.cat(parts)
-        raw = raw if target is not None else linked_tensor(link, raw)
+        raw = raw if target is not None else link.tensor(raw)
         outputs: Any = (raw.mean(dim=1) if raw.dim() == 3 else raw).numpy()
     return np.asarray(outputs if target is None else target.inverse(outputs))

@@ -22,7 +22,6 @@ from annvil.models.networks.recipe import (
     settings_for,
 )
 from annvil.models.networks.search import Searched, TrainedCandidate, search
-from annvil.models.output_link import link_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -163,7 +162,7 @@ def best_fitted(name: str, dataset: Dataset, searched: Searched) -> Fitted:
     best = min(searched.candidates, key=lambda candidate: candidate.trial.score)
     share = 1 / len(best.networks)
     shares = (share,) * len(best.networks)
-    bag = NetworkBag(searched.preparation, best.networks, shares, searched.target, link_of(dataset.task))
+    bag = NetworkBag(searched.preparation, best.networks, shares, searched.target, dataset.task.link)
     return Fitted(
         contender=name,
         job=searched.job,

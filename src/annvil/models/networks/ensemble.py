@@ -17,9 +17,8 @@ from annvil.models.networks.bag import NetworkBag
 from annvil.models.networks.dense_networks import DenseArchitecture, mean_curves, notes_of, summary_of
 from annvil.models.networks.recipe import Settings, plan_search, settings_for
 from annvil.models.networks.search import Searched, TrainedCandidate, search
-from annvil.models.output_link import link_of
-from annvil.models.selection import Candidate, choose_greedily, inner_positions, judge, row_losses
-from annvil.tasks.task import FloatArray, Task
+from annvil.models.selection import Candidate, choose_greedily, inner_positions, judge
+from annvil.tasks.base import FloatArray, Task
 
 ROUNDS = 24
 """Most additions (assumed); with replacement, so that weights are multiples of a share."""
@@ -75,7 +74,7 @@ class NetworkEnsemble(BaseContender):
             tuple(n for n, _ in networks),
             tuple(weight for _, weight in networks),
             searched.target,
-            link_of(dataset.task),
+            dataset.task.link,
         )
         heaviest = max(chosen, key=lambda pair: pair[1])[0]
         return Fitted(
@@ -104,7 +103,7 @@ def greedy_weights(dataset: Dataset, searched: Searched) -> FloatArray:
     tested = np.unique(np.concatenate(inner_positions(searched.job)))
     y = dataset.y[searched.job.rows][tested]
     outputs = [candidate.raw[tested] for candidate in searched.candidates]
-    losses = [float(np.mean(row_losses(dataset.task, y, values))) for values in outputs]
+    losses = [float(np.mean(dataset.task.row_losses(y, values))) for values in outputs]
     finite = [k for k, loss in enumerate(losses) if np.isfinite(loss)] or [0]
     most = CLOSE * min(losses[k] for k in finite) if len(searched.job.inner) > 1 else np.inf
     return _greedy(dataset.task, y, outputs, [k for k in finite if losses[k] <= most] or finite[:1])
@@ -118,7 +117,7 @@ def _given_weights(given: Sequence[float], n_trained: int) -> FloatArray:
 
 def _greedy(task: Task, y: FloatArray, outputs: Sequence[FloatArray], usable: Sequence[int]) -> FloatArray:
     def loss(mean: FloatArray) -> float:
-        return float(row_losses(task, y, mean).mean())
+        return float(task.row_losses(y, mean).mean())
 
     return choose_greedily(outputs, loss, usable, rounds=ROUNDS, most_distinct=MOST_DISTINCT)
 

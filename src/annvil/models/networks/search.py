@@ -25,10 +25,9 @@ from annvil.models.contract import Context, Job, PreparationOptions, Running
 from annvil.models.measurement import Stopwatch
 from annvil.models.networks.bag import as_tensors, network_outputs
 from annvil.models.networks.recipe import Architecture, Settings, Sizes
-from annvil.models.output_link import link_of
 from annvil.models.selection import Candidate, Trial, assemble_out_of_fold, inner_positions, judge
 from annvil.preparation import NetworkPreparation, TargetScaling, class_weights
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +40,6 @@ STACK_BYTES = 1 << 28
 
 INITIAL_ROWS = 512
 """Training rows that initial weights are fitted to (assumed: enough for standard deviations)."""
-
-
-LOSSES = {"softmax": "cross-entropy", "sigmoid": "binary-cross-entropy", "identity": "squared-error"}
-"""The loss that belongs to each way from scores to outputs."""
 
 
 @dataclass
@@ -292,7 +287,7 @@ def _train_group(
         torch.cat([prepared[number].targets for number in used]),
         members,
         replace(first.recipe, threads=running.threads or "auto"),
-        LOSSES[link_of(dataset.task)],
+        dataset.task.link.loss,
         weights=weights,
         should_stop=lambda: running.deadline.passed,
         checkpoint=_checkpoint(running.folder, prepared, entries, first.recipe),
@@ -325,7 +320,7 @@ def _judge_job(
         pairs = [trained[entry] for entry in entries]
         networks = tuple(population.network(place) for population, place in pairs)
         outputs = [
-            network_outputs(network, ready.numbers[test], ready.codes[test], ready.target, link_of(dataset.task))
+            network_outputs(network, ready.numbers[test], ready.codes[test], ready.target, dataset.task.link)
             for network, (_, test) in zip(networks, ready.splits, strict=True)
         ]
         described = Candidate(settings.to_json(), settings.describe(), settings.class_weighted)

@@ -16,13 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from annvil.errors import RequestError, did_you_mean
-from annvil.tasks.metrics import METRICS, Metric
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray
+from annvil.tasks.classification import Binary, Multiclass
+from annvil.tasks.metrics import Metric
+from annvil.tasks.regression import Regression
+from annvil.tasks.union import METRICS
 from annvil.trainer.inputs.targets import IGNORED, Kind, Target
 
 _SHORT = {"auc": "roc_auc", "acc": "accuracy", "r_squared": "r2", "mean_absolute_error": "mae",
           "root_mean_squared_error": "rmse", "categorical_accuracy": "accuracy", "binary_accuracy": "accuracy",
           "sparse_categorical_accuracy": "accuracy"}  # fmt: skip
+
+_NUMBERS, _TWO, _MORE = Regression("y"), Binary("y", (0, 1)), Multiclass("y", (0, 1, 2))
 
 _FOR_KIND: Mapping[Kind, str] = {
     "classes": "classes", "binary": "classes", "multi-label": "classes", "positions": "classes", "numbers": "numbers",
@@ -90,14 +95,14 @@ def _score(metric: Any, name: str | None, target: Target) -> Score:
 
 
 def _metric(key: str, asked: str, target: Target) -> Metric:
-    known = [metric.name for metric in METRICS.values() if ("regression" in metric.kinds) == (target.kind == "numbers")]
+    known = {metric.name: metric for metric in (_NUMBERS if target.kind == "numbers" else _TWO).metrics}
     if target.kind == "as given":
         raise RequestError(f"Only the loss knows what y is here, so the metric {asked!r} cannot; pass a function.")
     if key not in known:
         fits = f"does not score {_FOR_KIND[target.kind]}" if key in METRICS else "is not known"
         hint = "" if key in METRICS else did_you_mean(key, known)
         raise RequestError(f"The metric {asked!r} {fits}.{hint} Choose from {', '.join(known)}, or pass a function.")
-    return METRICS[key]
+    return known[key]
 
 
 def by_name(metric: Metric, target: Target, outputs: Tensor, truth: Tensor) -> float:
@@ -108,23 +113,19 @@ def by_name(metric: Metric, target: Target, outputs: Tensor, truth: Tensor) -> f
         if values.ndim == y.ndim + 1:  # k sub-networks
             values = values.mean(1)
         columns = zip(values.reshape(len(values), -1).T, y.reshape(len(y), -1).T, strict=True)
-        return float(np.mean([metric.score(_NUMBERS, one, column[:, None]) for column, one in columns]))
+        return float(np.mean([metric.score(one, column[:, None]) for column, one in columns]))
     shares: FloatArray = target.probabilities(outputs).astype(np.float64)
     if target.kind == "multi-label":
         flat = zip(shares.reshape(len(shares), -1).T, y.reshape(len(y), -1).T, strict=True)
-        return float(np.mean([_classes(metric, 2, _two(column), one.astype(np.int64)) for column, one in flat]))
+        return float(np.mean([_classes(metric.name, _two(column), one.astype(np.int64)) for column, one in flat]))
     if target.kind == "positions":
         return float(np.mean((shares.argmax(-1) == y)[y != IGNORED]))
     codes = y.argmax(1) if target.kind == "classes" and y.ndim == 2 else y.reshape(len(y)).astype(np.int64)
-    return _classes(metric, shares.shape[1], shares, codes)
+    return _classes(metric.name, shares, codes)
 
 
-_NUMBERS = Task("regression", "y")
-
-
-def _classes(metric: Metric, classes: int, shares: FloatArray, codes: NDArray[np.int64]) -> float:
-    kind = "binary" if classes == 2 else "multiclass"
-    return metric.score(Task(kind, "y", tuple(range(classes))), codes, shares)  # type: ignore[arg-type]
+def _classes(name: str, shares: FloatArray, codes: NDArray[np.int64]) -> float:
+    return (_TWO if shares.shape[1] == 2 else _MORE).metric(name).score(codes, shares)
 
 
 def _two(yes: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 if TYPE_CHECKING:
     from torch import Tensor

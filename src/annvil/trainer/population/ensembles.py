@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.trainer.population.averaging import Blend
 from annvil.trainer.population.search_space import Candidate
 from annvil.trainer.results.predictions import Predictor

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from annvil.models.selection import choose_greedily
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.trainer.population.folds import Fold
 from annvil.trainer.population.members import Attempt
 from annvil.training.losses.resolve import make_loss

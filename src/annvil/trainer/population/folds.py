@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from annvil.data.splits import inner_splits
 from annvil.errors import DataError, RequestError, name_rows
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.union import make_task
 
 LEARN_ONLY = -1
 """Fold number of rows that every fold learns from and none is judged on, as in scikit-learn's `PredefinedSplit`."""
@@ -86,9 +87,9 @@ def _dealt(folds: int, y: NDArray[Any], is_classes: bool, groups: NDArray[Any] |
     target = plain[:, 0] if plain.shape[1] == 1 else np.zeros(len(y))
     codes = np.unique(target, return_inverse=True)[1] if is_classes else np.zeros(0, dtype=np.int64)
     if is_classes and plain.shape[1] == 1:
-        rows = codes, Task("multiclass", "y", tuple(range(int(codes.max()) + 1)))
+        rows = codes, make_task("multiclass", "y", tuple(range(int(codes.max()) + 1)))
     else:
-        rows = target.astype(np.float64), Task("regression", "y")
+        rows = target.astype(np.float64), make_task("regression", "y")
     number = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     made = inner_splits(_Rows(*rows, groups=number), np.arange(len(y)), folds, seed)
     return tuple(Fold(one.train, one.test) for one in made)

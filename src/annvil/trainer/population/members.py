@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.trainer.arguments.memory import available_bytes
 from annvil.trainer.inputs.module_signature import structure
 from annvil.trainer.monitoring.progress import ProgressLine

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from annvil.data.batch_transform import Moment
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.training.compat.eager import OwnNetwork
 from annvil.training.loop.batches import BatchShape, Layouts, mix
 from annvil.training.loop.job import BoundStep, Job, Workspace, bind_step

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.training.loop.checkpoint import Checkpoint, Saved, to_numbers, to_texts
 from annvil.training.loop.history import Record, halve
 from annvil.training.loop.job import Job, probe

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 from annvil.training.loop.history import Record
 from annvil.training.loop.job import Job
 from annvil.training.loop.workers import Crew

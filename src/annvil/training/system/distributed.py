@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import MachineError, RequestError
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 

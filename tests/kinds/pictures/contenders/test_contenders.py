@@ -18,7 +18,7 @@ from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.onnx.builder import Graph
 from annvil.onnx.validator import check_graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_pictures()}
 LITTLE = Effort(candidates=1, scale=0.05)
@@ -33,19 +33,19 @@ def made_dataset(kind):
     if kind == "digits":
         digits = load_digits()
         pixels, y = np.rint(digits.images[:200] * 255 / 16).astype(np.uint8), digits.target[:200].astype(np.int64)
-        task = Task("multiclass", "digit", tuple("0123456789"))
+        task = make_task("multiclass", "digit", tuple("0123456789"))
     else:
         rng = np.random.default_rng(0)
         pixels = rng.integers(0, 200, size=(60, 20, 24, 3), dtype=np.uint8)
         y = rng.integers(0, 2, size=60)
         pixels[y == 1, 5:15, 5:12, 0] += 55
-        task = Task("binary", "red", ("no", "yes"))
+        task = make_task("binary", "red", ("no", "yes"))
         if kind == "number":
-            y, task = pixels[:, 5:15, 5:12, 0].mean(axis=(1, 2)), Task("regression", "redness")
+            y, task = pixels[:, 5:15, 5:12, 0].mean(axis=(1, 2)), make_task("regression", "redness")
         if kind == "labels":
             blue = rng.integers(0, 2, size=60)
             pixels[blue == 1, :, 14:, 2] += 55
-            y, task = np.stack([y, blue], axis=1), Task("multilabel", "colours", ("red", "blue"))
+            y, task = np.stack([y, blue], axis=1), make_task("multilabel", "colours", ("red", "blue"))
     return Dataset(images_from_arrays(pixels), y, task, np.arange(len(y)))
 
 

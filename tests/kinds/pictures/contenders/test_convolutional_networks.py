@@ -26,7 +26,7 @@ from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.preparation.augmentation import Augmentation
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 SIDE = 16
 
@@ -41,7 +41,7 @@ def arrows() -> Dataset:
     wedge = np.abs(rows - SIDE / 2) < columns / 2
     pixels[y == 0] += (wedge * 150).astype(np.uint8)
     pixels[y == 1] += (wedge[:, ::-1] * 150).astype(np.uint8)
-    return Dataset(images_from_arrays(pixels), y, Task("binary", "side", ("left", "right")), np.arange(900))
+    return Dataset(images_from_arrays(pixels), y, make_task("binary", "side", ("left", "right")), np.arange(900))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def stripes() -> Dataset:
     for picture, kind, place in zip(pixels, y, random.integers(2, SIDE - 4, 900), strict=True):
         target = picture if kind else picture.T
         target[place : place + 3] += 150
-    return Dataset(images_from_arrays(pixels), y, Task("binary", "lies", ("no", "yes")), np.arange(900))
+    return Dataset(images_from_arrays(pixels), y, make_task("binary", "lies", ("no", "yes")), np.arange(900))
 
 
 def split_of(dataset: Dataset) -> Split:

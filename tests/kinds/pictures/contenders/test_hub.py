@@ -19,7 +19,7 @@ from annvil.networks.transfer import transfer_network
 from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
 from annvil.onnx.validator import check_graph
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 transformers = pytest.importorskip("transformers")
 
@@ -85,7 +85,7 @@ def test_it_competes(folders):
     digits = load_digits()
     pixels = np.rint(digits.images[:60] * 255 / 16).astype(np.uint8)
     y = (digits.target[:60] > 4).astype(np.int64)
-    dataset = Dataset(images_from_arrays(pixels), y, Task("binary", "large", ("no", "yes")), np.arange(60))
+    dataset = Dataset(images_from_arrays(pixels), y, make_task("binary", "large", ("no", "yes")), np.arange(60))
     start = load_backbone(str(folders["vit"]))
     assert operations_of(start, dataset.inputs.form) > 1e4
     rows = np.arange(50)

@@ -17,7 +17,7 @@ from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.networks.transfer import transfer_network
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 @cache
@@ -25,7 +25,7 @@ def digits(n_rows=120, seed=0):
     found = load_digits()
     rows = np.random.default_rng(seed).permutation(len(found.target))[:n_rows]
     pixels = np.rint(found.images[rows] * 255 / 16).astype(np.uint8)
-    task = Task("multiclass", "digit", tuple("0123456789"))
+    task = make_task("multiclass", "digit", tuple("0123456789"))
     return Dataset(images_from_arrays(pixels), found.target[rows].astype(np.int64), task, np.arange(n_rows))
 
 

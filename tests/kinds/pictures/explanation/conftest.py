@@ -10,7 +10,7 @@ from annvil.bundle import export, save
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 PATCH = slice(4, 12), slice(12, 20)
 """Where pictures of the class "cross" have their cross; rows and columns of 24 × 24 pixels."""
@@ -57,7 +57,7 @@ class WrittenByHand:
 def network_model(tmp_path_factory):
     """A model with a network inside that looks at bright crosses and at nothing else."""
     written = WrittenByHand()
-    schema, task = images_from_arrays(crosses(1)[0]).schema, Task("binary", "shape", ("none", "cross"))
+    schema, task = images_from_arrays(crosses(1)[0]).schema, make_task("binary", "shape", ("none", "cross"))
     info = {"architecture": written.network.architecture.to_json(), "title": "Convolutional network"}
     weights = {name: value.numpy() for name, value in written.network.state_dict().items()}
     path = tmp_path_factory.mktemp("explained") / "model"
@@ -82,7 +82,7 @@ class UpperLeft:
 def graph_model(tmp_path_factory):
     """A model without a network."""
     schema = images_from_arrays(np.zeros((1, 24, 24), dtype=np.uint8)).schema
-    task = Task("binary", "corner", ("dark", "light"))
+    task = make_task("binary", "corner", ("dark", "light"))
     path = tmp_path_factory.mktemp("explained") / "model"
     return save(path, export(UpperLeft(), schema, task), schema=schema, task=task, info={"title": "Boosted trees"})
 
@@ -91,6 +91,6 @@ def graph_model(tmp_path_factory):
 def number_model(tmp_path_factory):
     """A model that predicts a number."""
     schema = images_from_arrays(np.zeros((1, 24, 24), dtype=np.uint8)).schema
-    task = Task("regression", "light")
+    task = make_task("regression", "light")
     path = tmp_path_factory.mktemp("explained") / "model"
     return save(path, export(UpperLeft(number=True), schema, task), schema=schema, task=task, info={})

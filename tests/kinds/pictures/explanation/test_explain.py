@@ -14,7 +14,7 @@ from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.explanation.explain import explain_file, explain_picture, where_in_words
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_what_cannot_be_explained_is_refused(network_model, graph_model, number_
         explain_file(subject, np.zeros((3, 24, 24), np.uint8))
     with pytest.raises((DataError, RequestError), match=r"gone\.png"):
         explain_file(subject, tmp_path / "gone.png")
-    schema, task = (Field("age", "number"),), Task("regression", "y")
+    schema, task = (Field("age", "number"),), make_task("regression", "y")
 
     class Age:
         def write(self, graph, numbers, texts):

@@ -20,9 +20,9 @@ from annvil.kinds.pictures.explanation.galleries import (
 from annvil.kinds.pictures.explanation.render import overlaid, with_number
 from annvil.kinds.pictures.explanation.subject import open_subject
 from annvil.networks.restoring import restore
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
-PETS = Task("multiclass", "pet", ("cat", "dog", "cow"))
+PETS = make_task("multiclass", "pet", ("cat", "dog", "cow"))
 
 
 def opened(picture):
@@ -57,7 +57,7 @@ def test_without_a_mistake_there_is_no_matrix():
 
 
 def test_of_many_classes_the_most_mixed_up_are_shown():
-    task = Task("multiclass", "n", tuple(range(20)))
+    task = make_task("multiclass", "n", tuple(range(20)))
     y = np.repeat(np.arange(20), 2)
     decided = y.copy()
     decided[[38, 39]] = 0
@@ -78,13 +78,13 @@ def test_typical_pictures_are_near_the_mean_of_their_class():
     assert [picture.caption for picture in exhibit.pictures] == ["cat"]
     assert asked[0][-2:] == [5, 7]  # the odd ones, the oddest first
     assert "2 of 3 classes are not shown" in exhibit.sentences[-1]
-    assert typical_pictures(Task("regression", "y"), features, np.zeros(8), gather, "") is None
+    assert typical_pictures(make_task("regression", "y"), features, np.zeros(8), gather, "") is None
     assert typical_pictures(PETS, features[:3], np.zeros(3, np.int64), gather, "") is None
 
 
 def test_typical_pictures_of_several_labels():
     y = np.tile([[1, 1]], (6, 1))
-    task = Task("multilabel", "tags", ("a", "b"))
+    task = make_task("multilabel", "tags", ("a", "b"))
     exhibit = typical_pictures(task, np.arange(6.0)[:, None], y, shades, "6 pictures")
     assert [picture.caption for picture in exhibit.pictures] == ["a", "b"]
 

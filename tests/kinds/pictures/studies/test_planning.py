@@ -14,16 +14,16 @@ from annvil.kinds.pictures.studies.planning import (
     plan_study,
     transfer_sizes,
 )
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 TWO = {c.name: c for c in contenders_for_pictures() if c.name in (DENSE, CONVOLUTIONAL)}
 
 
 def pictures(n, classes=10, side=28, channels=1, kind="multiclass"):
     y = np.arange(n) % classes
-    task = Task(kind, "digit", tuple(str(k) for k in range(classes)))
+    task = make_task(kind, "digit", tuple(str(k) for k in range(classes)))
     if kind == "regression":
-        y, task = y.astype(float), Task(kind, "size")
+        y, task = y.astype(float), make_task(kind, "size")
     inputs = images_from_arrays(np.zeros((1, side, side, channels), np.uint8)).take(np.zeros(n, dtype=np.int64))
     return Dataset(inputs, y, task, np.arange(n))
 

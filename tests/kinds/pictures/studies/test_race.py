@@ -11,10 +11,10 @@ from annvil.comparison.store import ShippedCost
 from annvil.data.table import Dataset, table_from_columns
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.studies import measure_the_race
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 N = 200
-TASK = Task("multiclass", "digit", ("a", "b", "c"))
+TASK = make_task("multiclass", "digit", ("a", "b", "c"))
 
 
 def dataset():

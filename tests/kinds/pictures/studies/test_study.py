@@ -17,7 +17,7 @@ from annvil.kinds.pictures.studies.measuring import losses_of
 from annvil.kinds.pictures.studies.transfer import hidden_values, of_classes
 from annvil.models.contract import Effort
 from annvil.models.networks import recipe as network_recipe
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
 CONTENDERS = contenders_for_pictures()
 RACE = SimpleNamespace(plan=SimpleNamespace(seed=0), folds=())
@@ -27,7 +27,11 @@ def digits(n=120, classes=4):
     bunch = load_digits(n_class=classes)
     pixels, y = np.rint(bunch.images[:n] * 255 / 16).astype(np.uint8), bunch.target[:n].astype(np.int64)
     return Dataset(
-        images_from_arrays(pixels), y, Task("multiclass", "digit", tuple(range(classes))), np.arange(n), source=None
+        images_from_arrays(pixels),
+        y,
+        make_task("multiclass", "digit", tuple(range(classes))),
+        np.arange(n),
+        source=None,
     )
 
 
@@ -160,12 +164,12 @@ def test_classes_are_renumbered():
 
 
 def test_losses_are_one_minus_the_score():
-    classes = losses_of(Task("multiclass", "x", ("a", "b")), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+    classes = losses_of(make_task("multiclass", "x", ("a", "b")), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
     np.testing.assert_array_equal(classes, [0, 1])
     y, outputs = np.array([1.0, 2, 3, 4]), np.array([[1.5], [2], [3], [3.5]])
-    numbers = losses_of(Task("regression", "x"), y, outputs)
+    numbers = losses_of(make_task("regression", "x"), y, outputs)
     assert 1 - numbers.mean() == pytest.approx(1 - 0.5 / 5)
     labels = losses_of(
-        Task("multilabel", "x", ("a", "b")), np.array([[0, 1], [1, 1]]), np.array([[0.2, 0.7], [0.3, 0.9]])
+        make_task("multilabel", "x", ("a", "b")), np.array([[0, 1], [1, 1]]), np.array([[0.2, 0.7], [0.3, 0.9]])
     )
     np.testing.assert_array_equal(labels, [0, 0.5])

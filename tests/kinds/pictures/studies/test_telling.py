@@ -15,9 +15,9 @@ from annvil.kinds.pictures.studies.study_text import (
 )
 from annvil.kinds.pictures.studies.trials import Trial, as_bytes
 from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds
-from annvil.tasks.task import Task
+from annvil.tasks.union import make_task
 
-CLASSES, NUMBERS = Scale(Task("multiclass", "digit", ("0", "1", "2"))), Scale(Task("regression", "size"))
+CLASSES, NUMBERS = Scale(make_task("multiclass", "digit", ("0", "1", "2"))), Scale(make_task("regression", "size"))
 N = 400
 GROUPS = np.arange(N)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from annvil.kinds.pictures.form import ImageForm
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 MOST_BYTES = 10**9
 """Features of all pictures of a data set take no more memory than this (assumed: a quarter of a small machine)."""

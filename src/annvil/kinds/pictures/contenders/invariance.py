@@ -25,7 +25,6 @@ from annvil.kinds.pictures.contenders.sizes import work_of
 from annvil.kinds.pictures.contenders.training import part_of, train_on_pictures
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Context, Running, Split
-from annvil.models.selection import row_losses
 from annvil.preparation.augmentation import Augmentation, Padding
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ def _skill(dataset: Dataset[Images], member: PictureMember, pixels: Pixels, y: N
     outputs = member.predict(images_from_arrays(pixels, form=dataset.inputs.form))
     if _has_accuracy(dataset):
         return float((outputs.argmax(1) == y).mean())
-    return -float(row_losses(dataset.task, y, outputs).mean())
+    return -float(dataset.task.row_losses(y, outputs).mean())
 
 
 def _guessing(dataset: Dataset[Images], learnt: NDArray[Any], y: NDArray[Any]) -> float:
@@ -193,4 +192,4 @@ def _guessing(dataset: Dataset[Images], learnt: NDArray[Any], y: NDArray[Any]) -
     outputs = np.broadcast_to(
         learnt.reshape(len(learnt), -1).mean(0), (len(y), learnt.reshape(len(learnt), -1).shape[1])
     )
-    return -float(row_losses(dataset.task, y, np.array(outputs)).mean())
+    return -float(dataset.task.row_losses(y, np.array(outputs)).mean())

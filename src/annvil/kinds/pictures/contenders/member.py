@@ -9,10 +9,9 @@ import numpy as np
 
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import BaseMember, Origin
-from annvil.models.output_link import link_of, linked_tensor, write_link
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,7 +70,7 @@ class PictureMember(BaseMember):
         outputs: Tensor = self.network(pixels)
         if self.mirrored:
             outputs = (outputs + self.network(pixels.flip(2))) / 2
-        return linked_tensor(link_of(self.task), outputs)
+        return self.task.link.tensor(outputs)
 
     def write(self, graph: Graph, pixels: Value) -> Value:
         """Pixels → the same outputs."""
@@ -87,7 +86,7 @@ class PictureMember(BaseMember):
         if self.mirrored:
             twice = graph.op("Reshape", output, graph.constant([2, -1, self.task.n_outputs], "int64"))
             output = graph.op("ReduceMean", twice, graph.constant([0], "int64"), keepdims=0)
-        output = write_link(graph, link_of(self.task), output)
+        output = self.task.link.write(graph, output)
         return output if self.target is None else self.target.write(graph, output)
 
     def describe_preparation(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from annvil.models.contract import (
 )
 from annvil.models.measurement import Stopwatch
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 BLOCK_BYTES = 2**19
 """Pixels turned into features at a time: edges in eight directions in float64 are 64 times as many bytes."""

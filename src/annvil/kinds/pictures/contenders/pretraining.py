@@ -31,7 +31,7 @@ from annvil.kinds.pictures.images import Images
 from annvil.kinds.tables.reading import read
 from annvil.models.contract import Deadline, Shape
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 from annvil.text.durations import seconds_of
 from annvil.training import Member, train_population
 

@@ -16,7 +16,7 @@ from annvil.kinds.pictures.contenders.training import train_on_pictures
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Context, Split
 from annvil.preparation.augmentation import Augmentation
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 PILOT_WORK, PILOT_EPOCHS = 5e11, 4
 """Of each epoch of a short training: about half a second on two cores. The first one, which also records the program,

@@ -14,7 +14,7 @@ from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Running
 from annvil.models.linear_fits import RidgePath, fit_logistic
 from annvil.preparation import TargetScaling
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 VALUES_AT_ONCE = 1 << 18
 """Values of pictures in one pass of the body (assumed: 256 pictures of 32 × 32 fit into the cache with their maps)."""

@@ -44,8 +44,8 @@ from annvil.models.contract import (
     Split,
 )
 from annvil.models.measurement import Stopwatch
-from annvil.models.selection import Candidate, Trial, best_of, judge, row_losses
-from annvil.tasks.task import FloatArray
+from annvil.models.selection import Candidate, Trial, best_of, judge
+from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from annvil.networks.transfer import TransferNetwork
@@ -238,7 +238,7 @@ class _JobFit:
         for split, head in zip(splits, heads, strict=True):
             y = self.dataset.y[split.test]
             seen, plain = (head.predict(task, features[split.test]) for features in (mirrored, self.features))
-            rises.append(row_losses(task, y, seen) - row_losses(task, y, plain))
+            rises.append(task.row_losses(y, seen) - task.row_losses(y, plain))
         rise = np.concatenate(rises)
         return bool(rise.mean() <= rise.std() / len(rise) ** 0.5)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from annvil.kinds.pictures.explanation.render import coloured, enlarged, with_number
 from annvil.kinds.pictures.explanation.saliency import Pixels
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 GAP = 3
 EMPTY, RIGHT, WRONG = (240, 240, 240), (221, 240, 226), (252, 228, 226)

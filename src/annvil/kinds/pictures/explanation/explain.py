@@ -20,7 +20,7 @@ from annvil.kinds.pictures.explanation.saliency import (
 )
 from annvil.kinds.pictures.explanation.subject import Subject
 from annvil.kinds.pictures.images import Images
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray, Task
 from annvil.text.quantities import percent
 
 if TYPE_CHECKING:

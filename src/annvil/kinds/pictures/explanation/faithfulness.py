@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annvil.kinds.pictures.explanation.saliency import Pixels, Saliency, plain
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from torch import nn

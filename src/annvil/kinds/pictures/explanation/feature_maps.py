@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from annvil.kinds.pictures.explanation.render import enlarged, grid
 from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.sections import Exhibit, Picture, png
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -19,7 +19,7 @@ from annvil.kinds.pictures.explanation.render import beside, enlarged, strip
 from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject
 from annvil.sections import Exhibit, Picture, Rows, png
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.text.phrases import listed, shorten
 from annvil.text.quantities import percent
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.kinds.pictures.explanation.saliency import Pixels
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from annvil.kinds.pictures.explanation.explain import Explanation, TestedMap

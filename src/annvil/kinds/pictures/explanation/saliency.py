@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

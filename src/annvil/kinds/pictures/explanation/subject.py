@@ -14,7 +14,7 @@ from annvil.errors import BundleError, RequestError, did_you_mean
 from annvil.kinds.pictures.explanation.saliency import Choose, Pixels, Scores
 from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.images import images_in_memory
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -29,7 +29,7 @@ from annvil.kinds.pictures.form import ImageForm
 from annvil.kinds.pictures.images import Images, Temporary
 from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels
 from annvil.kinds.pictures.reading.listing import Listing
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 VERSION = 2
 """Raised whenever the same file would be decoded to other pixels, or the entries are laid out in another way."""

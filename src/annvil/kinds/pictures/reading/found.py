@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from annvil.data.readers.raw import RawColumn
 from annvil.data.table import ColumnNote
 from annvil.kinds.pictures.images import LeftOut, Store
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 TRAINING = ("train", "training", "trn")
 VALIDATION = ("val", "valid", "validation", "dev")

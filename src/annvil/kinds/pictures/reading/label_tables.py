@@ -19,7 +19,7 @@ from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.pictures.images import LeftOut
 from annvil.kinds.pictures.reading.found import clean, counted, some, split_of
 from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, archive_opened
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
 SPLIT_NAMES = ("split", "subset", "partition", "part", "set")

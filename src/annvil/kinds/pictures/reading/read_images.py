@@ -22,7 +22,7 @@ from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.found import Found, counted
 from annvil.kinds.pictures.reading.listing import TABLES
 from annvil.kinds.pictures.reading.locating import Asked, find_pictures, with_groups_file
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 from annvil.text.phrases import quoted
 
 FEWEST_PICTURES = 20

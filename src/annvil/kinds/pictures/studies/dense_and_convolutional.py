@@ -32,7 +32,7 @@ from annvil.kinds.pictures.studies.study_text import Pair
 from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
 from annvil.kinds.pictures.studies.wording import Scale
 from annvil.models.contract import Contender, Deadline
-from annvil.tasks.task import IntArray
+from annvil.tasks.base import IntArray
 
 FOLDER = "dense-and-convolutional"
 

@@ -14,7 +14,7 @@ from annvil.kinds.pictures.studies.findings import KEY, ORDER, Finding
 from annvil.kinds.pictures.studies.trials import Trial, losses_from
 from annvil.models.contract import Fitted
 from annvil.sections import Exhibit, Picture, png
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 MOST_UNITS = 32
 """Units of the dense network that are kept, the strongest first (assumed: more are not looked at)."""

@@ -29,8 +29,8 @@ from annvil.kinds.pictures.studies.planning import (
 )
 from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
 from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, Split, as_outputs
-from annvil.tasks.metrics import decide
-from annvil.tasks.task import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.class_metrics import decide
 
 DISTURBED_PICTURES = 1_000
 """Test pictures that are shifted and turned at most (assumed: a score of 90% is then known to within two points)."""

@@ -21,7 +21,7 @@ from annvil.kinds.pictures.studies.uncertainty import (
 )
 from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds
 from annvil.sections import Rows
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.quantities import times
 
 NEARLY = 1.25

@@ -23,7 +23,8 @@ from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.measuring import losses_of
 from annvil.kinds.pictures.studies.trials import Trial, as_bytes
 from annvil.models.contract import Context, Effort, Fitted, Split, as_outputs
-from annvil.tasks.task import FloatArray, IntArray, TaskKind
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.union import make_task
 
 if TYPE_CHECKING:
     from annvil.kinds.pictures.studies.measuring import Study
@@ -69,8 +70,8 @@ def of_classes(data: Dataset[Images], classes: IntArray) -> Dataset[Images]:
     task = data.task
     codes = np.zeros(len(task.classes), dtype=np.int64)
     codes[classes] = np.arange(len(classes))
-    kind: TaskKind = "binary" if len(classes) == 2 else "multiclass"
-    chosen = replace(task, kind=kind, classes=tuple(task.classes[code] for code in classes))
+    kind = "binary" if len(classes) == 2 else "multiclass"
+    chosen = make_task(kind, task.target, (task.classes[code] for code in classes), task.reason)
     return replace(data, y=codes[data.y], task=chosen)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from annvil.errors import DataError
 from annvil.files import write_atomically
-from annvil.tasks.task import FloatArray
+from annvil.tasks.base import FloatArray
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.tasks.task import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 
 RESAMPLES = 500
 """Bootstrap samples of an interval (assumed: a dozen lie beyond each end)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from annvil.kinds.pictures.studies.uncertainty import Estimate
-from annvil.tasks.task import Task
+from annvil.tasks.base import Task
 from annvil.text.quantities import digits
 
 

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.onnx.builder import Graph, Value
-from annvil.tasks.task import FloatArray, Task
+from annvil.tasks.base import FloatArray
+from annvil.tasks.link import Nodes
 
 SMALLEST = 1e-7
 """Probabilities are clipped to this before the logarithm: the resolution of float32 near one."""
@@ -65,7 +65,7 @@ class VectorScaling:
         powers = np.exp(logits)
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
-    def write(self, graph: Graph, outputs: Value) -> Value:
+    def write(self, graph: Nodes, outputs: str) -> str:
         """The same in the graph: float64 probabilities in, float64 probabilities out."""
         clipped = graph.op("Clip", outputs, graph.constant(SMALLEST), graph.constant(1.0))
         logits = graph.op("Mul", graph.op("Log", clipped), graph.constant(self.scale))
@@ -100,7 +100,7 @@ class LabelScaling:
 
         return np.asarray(expit(np.asarray(self.scale) * logit(np.clip(outputs, SMALLEST, 1 - SMALLEST))))
 
-    def write(self, graph: Graph, outputs: Value) -> Value:
+    def write(self, graph: Nodes, outputs: str) -> str:
         """The same in the graph: float64 probabilities in, float64 probabilities out."""
         clipped = graph.op("Clip", outputs, graph.constant(SMALLEST), graph.constant(1 - SMALLEST))
         rest = graph.op("Sub", graph.constant(1.0), clipped)
@@ -116,31 +116,36 @@ class LabelScaling:
 Scaling = VectorScaling | LabelScaling
 
 
-def fit_calibration(
-    task: Task, y: NDArray[Any], out_of_fold: FloatArray, *, class_weighted: bool = False
-) -> Scaling | None:
+def calibrate_classes(y: NDArray[Any], out_of_fold: FloatArray, class_weighted: bool) -> VectorScaling | None:
     """The correction that out-of-fold predictions ask for, or None when they ask for none.
 
     Parameters
     ----------
-    task : regression gets None
-    y : int64 class codes ``(n_rows,)``; several labels: 0 and 1 ``(n_rows, n_labels)``, each corrected as if alone
+    y : int64 class codes ``(n_rows,)``
     out_of_fold : probabilities ``(n_rows, n_classes)``; rows of NaN are left out
     class_weighted : whether the fit weighted its classes, so that a bias per class is to be expected
     """
-    if not task.is_classification:
+    rows = _rows(out_of_fold)
+    return None if rows is None else _fit_classes(y[rows], out_of_fold[rows], class_weighted)
+
+
+def calibrate_labels(y: NDArray[Any], out_of_fold: FloatArray) -> LabelScaling | None:
+    """The same for several labels, ``y`` 0 and 1 ``(n_rows, n_labels)``, each corrected as if alone."""
+    rows = _rows(out_of_fold)
+    if rows is None:
         return None
-    rows = np.flatnonzero(np.isfinite(out_of_fold).all(axis=1))
-    rows = rows[:: max(1, len(rows) // MOST_ROWS)]
-    if len(rows) < FEWEST_ROWS:
-        return None
-    if not task.several:
-        return _fit_classes(y[rows], out_of_fold[rows], class_weighted)
     each = [
         _fit_classes(y[rows, k], np.stack([1 - out_of_fold[rows, k], out_of_fold[rows, k]], axis=1), False)
-        for k in range(task.n_outputs)
+        for k in range(out_of_fold.shape[1])
     ]
     return LabelScaling(tuple(1.0 if one is None else one.scale for one in each)) if any(each) else None
+
+
+def _rows(out_of_fold: FloatArray) -> NDArray[Any] | None:
+    """The rows that are looked at; None where they are too few."""
+    rows = np.flatnonzero(np.isfinite(out_of_fold).all(axis=1))
+    rows = rows[:: max(1, len(rows) // MOST_ROWS)]
+    return None if len(rows) < FEWEST_ROWS else rows
 
 
 def _fit_classes(y: NDArray[Any], outputs: FloatArray, class_weighted: bool) -> VectorScaling | None:

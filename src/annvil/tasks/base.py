@@ -1,0 +1,195 @@
+"""What is asked of the data, and all that differs by it: one class for each kind of question.
+
+The rooms above ask a task, never what kind it is: how its answers are scored, learnt, corrected, decided and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from annvil.tasks.calibration import Scaling
+    from annvil.tasks.link import Link
+    from annvil.tasks.metrics import Metric
+
+Label = str | int | float | bool
+
+Decision = float | tuple[float, ...] | None
+"""From which probability on something is said: the positive one of two classes (a number), each of several labels (one
+number each), or None: the likelier class, and labels that are likelier there than not."""
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The truth about some rows.
+
+    Attributes
+    ----------
+    y : what was to be predicted, one entry a row; its type is the task's
+    context : what scoring needs beside it, arrays with one entry a row by name (the scale of a scaled error, who is
+        who); empty for most tasks
+    """
+
+    y: NDArray[Any]
+    context: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def take(self, rows: Any) -> Targets:
+        """Those of some rows."""
+        return Targets(self.y[rows], {name: values[rows] for name, values in self.context.items()})
+
+    @classmethod
+    def of(cls, y: Targets | NDArray[Any]) -> Targets:
+        """Targets as they are, and plain answers as targets without context."""
+        return y if isinstance(y, Targets) else cls(y)
+
+
+class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """A question to a target. The tasks there are derive from it; `annvil.tasks.union` has them all.
+
+    Attributes
+    ----------
+    target : name of the target column
+    classes : the labels in the order of the columns of predicted probabilities, as the user wrote them; empty where
+        numbers are predicted. Of two classes ``classes[1]`` is the positive one
+    reason : one sentence on why this kind was chosen
+    """
+
+    target: str
+    classes: tuple[Label, ...] = ()
+    reason: str = ""
+
+    kind: ClassVar[str]
+    """Its name in files."""
+
+    answers: ClassVar[str]
+    """What is predicted, in the plural: "classes"."""
+
+    predicts_probabilities: ClassVar[bool]
+    """Whether outputs are probabilities; they are numbers in the target's unit otherwise."""
+
+    one_class_a_row: ClassVar[bool]
+    """Whether ``y`` is int64 codes ``(n_rows,)``: exactly one of the classes is right."""
+
+    @property
+    def is_classification(self) -> bool:
+        return self.predicts_probabilities
+
+    @property
+    def several(self) -> bool:
+        return self.kind == "multilabel"
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of a prediction."""
+        return len(self.output_names)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each column of a prediction is about."""
+        raise NotImplementedError
+
+    def check(self) -> str | None:
+        """Why a task read from a file contradicts itself, or None."""
+        raise NotImplementedError
+
+    def check_decision(self, decision: Decision) -> str | None:
+        """Why a decision read from a file is not one of this task, or None."""
+        if decision is None:
+            return None
+        several = isinstance(decision, tuple)
+        return "only several labels have thresholds, one each" if several else "only a binary task has a threshold"
+
+    def to_json(self) -> dict[str, Any]:
+        """The task as JSON-able values; `annvil.tasks.union.task_from_json` reads them."""
+        return {"kind": self.kind, "target": self.target, "classes": list(self.classes), "reason": self.reason}
+
+    # -- scoring -------------------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What scores it; the first is the default."""
+        raise NotImplementedError
+
+    def metric(self, name: str | None = None) -> Metric:
+        """The metric of that name, the default one for None; hyphens, spaces and capitals do not matter.
+
+        Raises
+        ------
+        RequestError
+            When there is none of that name, or it is not defined for this task.
+        """
+        from annvil.tasks.metrics import metric_named
+
+        return self.metrics[0] if name is None else metric_named(name, self)
+
+    def scores(self, y: Targets | NDArray[Any], outputs: FloatArray, decision: Decision = None) -> dict[str, float]:
+        """Every metric by name; all finite."""
+        return {metric.name: metric.score(y, outputs, decision) for metric in self.metrics}
+
+    def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """A proper loss of each row ``(n_rows,)``, by which candidates of one contender are compared."""
+        raise NotImplementedError
+
+    # -- deciding ------------------------------------------------------------------------------------------------------
+
+    def choose(self, metric: Metric, y: NDArray[Any], outputs: FloatArray) -> Decision:
+        """The decision that serves ``metric`` best on these (out-of-fold) rows; None where there is none to choose."""
+        return None
+
+    def decide(self, outputs: FloatArray, decision: Decision = None) -> NDArray[Any]:
+        """What is said, in the form of ``y``."""
+        raise NotImplementedError
+
+    def said(self, outputs: FloatArray, decision: Decision = None) -> NDArray[Any]:
+        """The same as `decide`, as the user writes it: classes by their labels."""
+        return self.decide(outputs, decision)
+
+    def columns(self, outputs: FloatArray, decision: Decision = None) -> dict[str, list[Any]]:
+        """Predictions as columns of a table: what is said, then a probability of each class or label."""
+        return {f"predicted_{self.target}": self.said(outputs, decision).tolist()}
+
+    # -- learning ------------------------------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> Link:
+        """From scores to outputs, and the loss that belongs to it."""
+        raise NotImplementedError
+
+    def strata(self, y: NDArray[Any]) -> IntArray:
+        """A stratum of each row, int64 from 0, that folds hold in equal shares."""
+        raise NotImplementedError
+
+    def indicators(self, y: NDArray[Any]) -> FloatArray:
+        """Outputs of whoever knows the truth ``(n_rows, n_outputs)``: 0 and 1 for classes and labels, or values."""
+        raise NotImplementedError
+
+    constant_words: ClassVar[str]
+    """What `constant` is, in words."""
+
+    def constant(self, y: NDArray[Any]) -> FloatArray:
+        """The best outputs for a row of which nothing is known ``(n_outputs,)``; no probability is 0 or 1."""
+        raise NotImplementedError
+
+    def questions(self, y: NDArray[Any]) -> Sequence[tuple[Task, NDArray[Any]]]:
+        """The task and its answers, or where one row has several answers, one yes-or-no question for each output."""
+        return ((self, y),)
+
+    def calibrate(self, y: NDArray[Any], out_of_fold: FloatArray, *, class_weighted: bool = False) -> Scaling | None:
+        """The correction that out-of-fold outputs ask for, or None; see `annvil.tasks.calibration`.
+
+        ``class_weighted``: whether the fit weighted its classes, so that a bias per class is to be expected.
+        """
+        return None
+
+    def replace(self, **changes: Any) -> Self:
+        """The same task with some attributes changed."""
+        return msgspec.structs.replace(self, **changes)

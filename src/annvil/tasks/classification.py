@@ -1,0 +1,122 @@
+"""Tasks whose answer is exactly one class."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.tasks.base import Decision, FloatArray, IntArray, Task
+from annvil.tasks.calibration import SMALLEST, VectorScaling, calibrate_classes
+from annvil.tasks.class_metrics import class_metrics, decide, positive, present
+from annvil.tasks.cuts import nearest_to_even, possible_cuts
+from annvil.tasks.link import Softmax
+from annvil.tasks.metrics import Metric
+
+_OF_TWO = class_metrics(positive, 2)
+_OF_MORE = sorted(class_metrics(present, 1), key=lambda metric: metric.name != "accuracy")
+
+
+class Classification(Task, frozen=True):
+    """What tasks of two and of more classes share; ``y`` is int64 codes ``(n_rows,)`` into ``classes``."""
+
+    answers: ClassVar[str] = "classes"
+    predicts_probabilities: ClassVar[bool] = True
+    one_class_a_row: ClassVar[bool] = True
+    constant_words: ClassVar[str] = "class frequencies"
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.classes))
+
+    def check(self) -> str | None:
+        n = len(self.classes)
+        return None if n >= 2 else f"a {self.kind} task cannot have {n} classes"
+
+    def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """Log-loss in nats."""
+        chosen = outputs[np.arange(len(y)), np.asarray(y, dtype=np.int64)]
+        return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)))
+
+    def decide(self, outputs: FloatArray, decision: Decision = None) -> IntArray:
+        """Codes of the likeliest class; of two with a threshold, the positive one from there on."""
+        return decide(outputs, decision)
+
+    def said(self, outputs: FloatArray, decision: Decision = None) -> NDArray[Any]:
+        types = {type(label) for label in self.classes}
+        labels: NDArray[Any] = np.array(self.classes, dtype=None if len(types) == 1 else object)
+        return labels[self.decide(outputs, decision)]
+
+    def columns(self, outputs: FloatArray, decision: Decision = None) -> dict[str, list[Any]]:
+        return super().columns(outputs, decision) | probability_columns(self, outputs)
+
+    @property
+    def link(self) -> Softmax:
+        return Softmax()
+
+    def strata(self, y: NDArray[Any]) -> IntArray:
+        """The classes."""
+        return np.unique(y, return_inverse=True)[1]
+
+    def indicators(self, y: NDArray[Any]) -> FloatArray:
+        columns: FloatArray = np.eye(self.n_outputs)[y]
+        return columns
+
+    def constant(self, y: NDArray[Any]) -> FloatArray:
+        """Frequencies, with Laplace's +1."""
+        counts = np.bincount(y, minlength=self.n_outputs) + 1.0
+        return np.asarray(counts / counts.sum())
+
+    def calibrate(
+        self, y: NDArray[Any], out_of_fold: FloatArray, *, class_weighted: bool = False
+    ) -> VectorScaling | None:
+        return calibrate_classes(y, out_of_fold, class_weighted)
+
+
+class Binary(Classification, frozen=True, tag="binary"):
+    """Two classes, of which ``classes[1]`` is the positive one."""
+
+    kind: ClassVar[str] = "binary"
+
+    def check(self) -> str | None:
+        n = len(self.classes)
+        return None if n == 2 else f"a binary task cannot have {n} classes"
+
+    def check_decision(self, decision: Decision) -> str | None:
+        return super().check_decision(decision) if isinstance(decision, tuple) else None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return _OF_TWO
+
+    def choose(self, metric: Metric, y: NDArray[Any], outputs: FloatArray) -> float | None:
+        """The threshold on the positive class's probability, for metrics that it serves; None for rows of one class.
+
+        All cuts between neighbouring probabilities are tried; of equally good ones the nearest to 0.5 is taken.
+        """
+        if not metric.tunes_threshold or len(present(y)) < 2:
+            return None
+        found, alarms, cuts = possible_cuts(y, outputs[:, 1])
+        n_positive, n_rows = float((y == 1).sum()), float(len(y))
+        if metric.name == "f1":
+            value = 2 * found / (alarms + n_positive)
+        else:
+            rejected = (n_rows - n_positive) - (alarms - found)
+            value = (found / n_positive + rejected / (n_rows - n_positive)) / 2
+        return nearest_to_even(value, cuts)
+
+
+class Multiclass(Classification, frozen=True, tag="multiclass"):
+    """Any number of classes."""
+
+    kind: ClassVar[str] = "multiclass"
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return tuple(_OF_MORE)
+
+
+def probability_columns(task: Task, outputs: FloatArray) -> dict[str, list[Any]]:
+    """``probability_CLASS`` for each class or label."""
+    return {f"probability_{label}": outputs[:, number].tolist() for number, label in enumerate(task.classes)}

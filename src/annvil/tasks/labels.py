@@ -1,0 +1,93 @@
+"""The task whose answer is any number of labels at once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.tasks.base import Decision, FloatArray, IntArray, Task
+from annvil.tasks.calibration import SMALLEST, LabelScaling, calibrate_labels
+from annvil.tasks.classification import Binary, probability_columns
+from annvil.tasks.label_metrics import decide_labels, label_metrics, label_thresholds
+from annvil.tasks.link import Sigmoid
+from annvil.tasks.metrics import Metric
+
+_METRICS = label_metrics()
+
+
+class Labels(Task, frozen=True, tag="multilabel"):
+    """Several labels at once; ``y`` is int64 0 and 1 ``(n_rows, n_labels)``."""
+
+    kind: ClassVar[str] = "multilabel"
+    answers: ClassVar[str] = "several labels at once"
+    predicts_probabilities: ClassVar[bool] = True
+    one_class_a_row: ClassVar[bool] = False
+    constant_words: ClassVar[str] = "label frequencies"
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.classes))
+
+    def check(self) -> str | None:
+        n = len(self.classes)
+        return None if n >= 2 else f"a multilabel task cannot have {n} classes"
+
+    def check_decision(self, decision: Decision) -> str | None:
+        fits = isinstance(decision, tuple) and len(decision) == len(self.classes)
+        return None if fits else super().check_decision(decision)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return _METRICS
+
+    def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """The log-losses of all labels added up: the nats of the row, as for classes."""
+        chosen = np.where(y == 1, outputs, 1.0 - outputs)
+        return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)).sum(axis=1))
+
+    def choose(self, metric: Metric, y: NDArray[Any], outputs: FloatArray) -> Decision:
+        """A threshold for each label, chosen for the label's F1 (see `label_thresholds`), also where the metric judges
+        the ranking alone and so has no preference; None for metrics of decisions that probabilities of one half serve
+        best."""
+        if not len(y) or (metric.needs_decision and not metric.tunes_threshold):
+            return None
+        return label_thresholds(y, outputs, together=metric.name == "micro_f1")
+
+    def decide(self, outputs: FloatArray, decision: Decision = None) -> IntArray:
+        """0 and 1 for each label, in the order of ``classes``."""
+        return decide_labels(outputs, decision)
+
+    def columns(self, outputs: FloatArray, decision: Decision = None) -> dict[str, list[Any]]:
+        """Labels are written in one cell with a bar between, ``cat|dog``, as they are read; none leaves it empty."""
+        name = "labels" if self.target == ", ".join(map(str, self.classes)) else self.target  # of a column for each
+        said = self.decide(outputs, decision)
+        cells = ["|".join(str(self.classes[k]) for k in row.nonzero()[0]) for row in said]
+        return {f"predicted_{name}": cells} | probability_columns(self, outputs)
+
+    @property
+    def link(self) -> Sigmoid:
+        return Sigmoid()
+
+    def strata(self, y: NDArray[Any]) -> IntArray:
+        """The rarest of the labels that a row has."""
+        rarest_first = np.argsort(y.sum(axis=0), kind="stable")
+        found = np.where(y.any(axis=1), rarest_first[y[:, rarest_first].argmax(axis=1)], y.shape[1])
+        return np.unique(found, return_inverse=True)[1]
+
+    def indicators(self, y: NDArray[Any]) -> FloatArray:
+        return y.astype(np.float64)
+
+    def constant(self, y: NDArray[Any]) -> FloatArray:
+        """Frequencies, with Laplace's +1."""
+        return np.asarray((y.sum(axis=0) + 1.0) / (len(y) + 2.0))
+
+    def questions(self, y: NDArray[Any]) -> tuple[tuple[Binary, NDArray[Any]], ...]:
+        """Of each label, whether it is there."""
+        return tuple((Binary(str(label), (f"no {label}", label)), y[:, k]) for k, label in enumerate(self.classes))
+
+    def calibrate(
+        self, y: NDArray[Any], out_of_fold: FloatArray, *, class_weighted: bool = False
+    ) -> LabelScaling | None:
+        return calibrate_labels(y, out_of_fold)

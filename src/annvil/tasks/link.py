@@ -1,0 +1,97 @@
+"""From a model's scores to outputs: shares of one whole for classes, a probability for each label, numbers as they are.
+
+The same arithmetic in memory, on tensors and as a node of a graph, and the loss that a network learns with under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from annvil.tasks.base import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Nodes(Protocol):
+    """What is asked of a graph that is being written (`annvil.onnx.builder.Graph`): values go by their names."""
+
+    def constant(self, values: ArrayLike, dtype: str | None = None) -> str: ...
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str: ...
+
+
+class Link(Protocol):
+    """From scores to outputs along the last axis."""
+
+    loss: str  # the training engine's name of the loss on scores
+    dtype: str  # of the answers that this loss takes
+
+    def apply(self, scores: FloatArray) -> FloatArray:
+        """Outputs of scores, float64 ``(n_rows, n_outputs)``."""
+
+    def tensor(self, scores: Tensor) -> Tensor:
+        """The same of a tensor."""
+
+    def write(self, graph: Nodes, scores: str) -> str:
+        """The same in a graph."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Numbers are what they are."""
+
+    loss = "squared-error"
+    dtype = "float32"
+
+    def apply(self, scores: FloatArray) -> FloatArray:
+        return scores
+
+    def tensor(self, scores: Tensor) -> Tensor:
+        return scores
+
+    def write(self, graph: Nodes, scores: str) -> str:
+        return scores
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Shares that add up to 1."""
+
+    loss = "cross-entropy"
+    dtype = "int64"
+
+    def apply(self, scores: FloatArray) -> FloatArray:
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def tensor(self, scores: Tensor) -> Tensor:
+        return scores.softmax(-1)
+
+    def write(self, graph: Nodes, scores: str) -> str:
+        return graph.op("Softmax", scores, axis=-1)
+
+
+SOFTMAX = Softmax()
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """A probability for each output on its own."""
+
+    loss = "binary-cross-entropy"
+    dtype = "float32"
+
+    def apply(self, scores: FloatArray) -> FloatArray:
+        from scipy.special import expit
+
+        return np.asarray(expit(scores))
+
+    def tensor(self, scores: Tensor) -> Tensor:
+        return scores.sigmoid()
+
+    def write(self, graph: Nodes, scores: str) -> str:
+        return graph.op("Sigmoid", scores)

@@ -1,0 +1,96 @@
+"""The task whose answer is a number."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.tasks.base import Decision, FloatArray, IntArray, Targets, Task
+from annvil.tasks.link import Identity
+from annvil.tasks.metrics import Metric
+
+STRATA = 10
+"""Strata of a number, with equal counts."""
+
+
+def _r2(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
+    """On rows whose truth is constant 1 if every prediction is exact, else 0, as scikit-learn has it."""
+    y = targets.y
+    residual = float(np.sum((y - outputs[:, 0]) ** 2))
+    total = float(np.sum((y - np.mean(y)) ** 2))
+    if total == 0.0:
+        return 1.0 if residual == 0.0 else 0.0
+    return 1.0 - residual / total
+
+
+def _rmse(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
+    return float(np.sqrt(np.mean((targets.y - outputs[:, 0]) ** 2)))
+
+
+def _mae(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
+    return float(np.mean(np.abs(targets.y - outputs[:, 0])))
+
+
+_METRICS = (
+    Metric(
+        "r2",
+        "R²",
+        True,
+        "The part of the target's variance that is explained: 0 is predicting the mean, 1 is perfect.",
+        _r2,
+    ),
+    Metric(
+        "rmse",
+        "RMSE",
+        False,
+        "Root of the mean squared error, in the target's unit; large errors weigh most.",
+        _rmse,
+    ),
+    Metric("mae", "MAE", False, "Mean distance from the truth, in the target's unit.", _mae),
+)
+
+
+class Regression(Task, frozen=True, tag="regression"):
+    """A number; ``y`` is float64 ``(n_rows,)``, outputs are ``(n_rows, 1)``."""
+
+    kind: ClassVar[str] = "regression"
+    answers: ClassVar[str] = "numbers"
+    predicts_probabilities: ClassVar[bool] = False
+    one_class_a_row: ClassVar[bool] = False
+    constant_words: ClassVar[str] = "the mean of the target"
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return (self.target,)
+
+    def check(self) -> str | None:
+        return f"a regression task cannot have {len(self.classes)} classes" if self.classes else None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return _METRICS
+
+    def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """Squared error, in squared target units."""
+        return np.asarray((outputs[:, 0] - y) ** 2)
+
+    def decide(self, outputs: FloatArray, decision: Decision = None) -> FloatArray:
+        """The values ``(n_rows,)``."""
+        return outputs[:, 0]
+
+    @property
+    def link(self) -> Identity:
+        return Identity()
+
+    def strata(self, y: NDArray[Any]) -> IntArray:
+        """Intervals of the target with equal counts."""
+        cuts = np.unique(np.quantile(y, np.linspace(0, 1, STRATA + 1)[1:-1]))
+        return np.unique(np.searchsorted(cuts, y, side="right"), return_inverse=True)[1]
+
+    def indicators(self, y: NDArray[Any]) -> FloatArray:
+        return np.asarray(y, dtype=np.float64)[:, None]
+
+    def constant(self, y: NDArray[Any]) -> FloatArray:
+        return np.array([np.mean(y)], dtype=np.float64)
