@@ -23,6 +23,7 @@ from annvil.errors import AnnvilError
         (lambda x: torch.linalg.svd(x[:, :, None])[1], "cannot be exported: Annvil knows no ONNX for it"),
         (lambda x: x * 2 if len(x) % 2 else x + 1, "other operations for another number of rows"),
         (lambda x: x * (1 / x.shape[0]), "follows the number of rows in no simple way"),
+        (lambda x: x.repeat(len(x), 1), "follows the number of rows in no simple way"),
         (lambda x: None, "returns no tensor"),
         (lambda x: x.std(0), "over the rows of a batch"),
     ],

@@ -115,7 +115,7 @@ def test_a_diverging_network_keeps_its_weights_and_says_so():
 KILLED = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from annvil.training import checkpoint
+from annvil.training.loop import checkpoint
 from test_result import quick
 checkpoint.SECONDS_BETWEEN = 0.0
 quick(epochs=6, checkpoint=sys.argv[2], callbacks=lambda epoch, logs: os._exit(9) if epoch == 4 else None)
