@@ -110,7 +110,8 @@ def test_a_network_that_wins_by_a_margin() -> None:
 def test_how_sure_it_is_that_anything_was_learnt() -> None:
     sure = judge(evidence({"dummy": 0.5, "linear": 0.8, "net": 0.9}))
     expected = (
-        "Guessing without the inputs scores 0.500; the chance that the dense network beats that by more than 1 point"
+        "The baseline, which ignores the inputs, scores 0.500; the chance that the dense network beats that by "
+        "more than 1 point"
     )
     assert f"{expected} of ROC AUC is more than 99.9%." in sure.sentences
     unsure = judge(evidence({"dummy": 0.5, "linear": 0.53, "net": 0.5}, noise=0.08))

@@ -159,7 +159,7 @@ def test_several_labels_become_a_table_of_labels():
         f"dog {y[:, 1].sum()} {right[1] / y[:, 1].sum():.0%} {said[:, 1].sum()} {right[1] / said[:, 1].sum():.0%}"
         in text
     )
-    assert "Do the probabilities come true?" in text
+    assert "Calibration: can the probabilities be trusted?" in text
     assert "confusion" not in text.lower()
 
 
@@ -268,7 +268,7 @@ def test_a_browser_runs_nothing_of_them(tmp_path):
         done = subprocess.run(
             [browser, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
         )
-        assert "Everything needed to repeat it" in done.stdout
+        assert "Reproducibility" in done.stdout
         return 'data-pwned="1"' in done.stdout
 
     unguarded = policy.sub("", html)

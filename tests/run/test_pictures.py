@@ -83,7 +83,7 @@ def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
     rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0")
     n_wrong = int((outputs.argmax(axis=1) != heard.seen.y[rows]).sum())
     assert sum(picture.flagged for picture in exhibit.pictures) == min(n_wrong, 16)
-    assert (f"{n_wrong} were told wrongly" if n_wrong else "told rightly") in exhibit.sentences[0]
+    assert (f"{n_wrong} were misclassified" if n_wrong else "classified correctly") in exhibit.sentences[0]
     assert 'class="picture' in run.report_path.read_text()
 
 
@@ -111,7 +111,7 @@ def test_the_most_certain_mistake_is_first():
     assert sorted(order.tolist()[2:]) == [0, 3]
     assert captions[:2] == ["cat, said dog (80%)", "cat, said dog (60%)"]
     assert wrong.tolist() == [True, True, False, False]
-    assert "2 were told wrongly" in said[0]
+    assert "2 were misclassified" in said[0]
 
 
 def test_without_a_mistake_none_is_spoken_of():
@@ -119,7 +119,7 @@ def test_without_a_mistake_none_is_spoken_of():
     _, captions, wrong, said = _of_classes(make_task("binary", "pet", ("cat", "dog")), np.array([0, 1]), outputs, None)
     assert sorted(captions) == ["cat (100%)", "dog (>99.9%)"]
     assert not wrong.any()
-    assert said[0] == "All 2 held-out pictures of the first fold were told rightly; these are drawn at random."
+    assert said[0] == "All 2 held-out pictures of the first fold were classified correctly; these are drawn at random."
 
 
 def test_large_pictures_are_shrunk_to_be_shown():
@@ -214,7 +214,7 @@ def test_several_labels_become_a_verdict_and_a_model(run_of_labels, tagged):
     assert said.shape == (20, 2)
     page = run.report_path.read_text()
     assert "All labels are right for" in page
-    assert "Where the recommended model errs" in page
+    assert "Errors of the recommended model" in page
 
 
 def test_labels_of_held_out_pictures_are_shown(run_of_labels):

@@ -280,7 +280,7 @@ def pretrain(
 @app.command()
 @guarded
 def samples(as_json: a.Json = False) -> None:
-    """List real data sets at hand: annvil fit sample:NAME."""
+    """List built-in example data sets: annvil fit sample:NAME."""
     from annvil.cli.list_commands import samples
 
     samples(as_json=as_json)

@@ -194,7 +194,7 @@ class Race:
             self.show(running=contender.name)
         next(fits, None)  # lets the contender tidy up behind its last result
         if cut_short:
-            return Outcome("cut short", "its time ended before all it would have tried was tried")
+            return Outcome("cut short", "time limit reached before tuning finished")
         return Outcome("finished")
 
     def _keep(self, contender: Contender, fold: OuterFold, fitted: Fitted, grown_mb: float | None) -> None:

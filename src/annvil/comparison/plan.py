@@ -255,7 +255,7 @@ def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:
             f"Every contender is scored on the same {folds} test folds{times} ({plan.split}); settings are chosen "
             f"inside the training {words.rows} by {plan.inner}, so no test {words.row} chooses anything."
         ),
-        f"Each family ({families}) may use {level:.3g} s; one that needs less spends less.",
+        f"Time limit per model family ({families}): {level:.3g} s; one that needs less uses less.",
         _shares_in_words(plan),
     ]
     if plan.n_rows_used < plan.n_rows:

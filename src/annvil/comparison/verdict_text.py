@@ -77,7 +77,7 @@ class _Sentences:
             return f"Nothing but guessing could be scored{why}. More time, or fewer {self.words.features}, would help."
         if recommended.family == "dummy" and not self._network_may_know:
             return (
-                "The inputs do not predict the target: no contender beats guessing without them by more than "
+                "The inputs do not predict the target: no model beats a baseline that ignores them by more than "
                 f"{self.worth}."
             )
         if posterior is None:
@@ -212,7 +212,8 @@ class _Sentences:
         if self._seems_better(posterior):
             sure = probability(self.finding.beats_guessing or 0.0)
             return (
-                f"The chance that a network beats guessing without the inputs by more than {self.worth} is {sure}; "
+                f"The chance that a network beats the baseline, which ignores the inputs, by more than {self.worth} "
+                f"is {sure}; "
                 f"{probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone makes some "
                 "contender look good on data that hold nothing."
             )
@@ -260,7 +261,7 @@ class _Sentences:
         if not dummies:
             return ""
         dummy, chosen = dummies[0], self.finding.recommendation.contender
-        text = f"Guessing without the inputs scores {self.metric.shows(dummy.means[self.metric.name])}"
+        text = f"The baseline, which ignores the inputs, scores {self.metric.shows(dummy.means[self.metric.name])}"
         paired = self.finding.paired
         if chosen == dummy.contender or dummy.contender not in paired.results:
             return f"{text}."
@@ -293,7 +294,7 @@ class _Sentences:
     def fairness(self) -> str:
         """The allowance."""
         level = max(self.evidence.plan.allowance_seconds.values(), default=0.0)
-        return f"Every family of models could use the same time, up to {level:.3g} s." if level else ""
+        return f"Time limit per model family: {level:.3g} s." if level else ""
 
     def caveats(self) -> str:
         """What the numbers do not cover."""

@@ -154,7 +154,7 @@ def outlying_numbers(dataset: Dataset) -> Iterator[Finding]:
         "outliers",
         "info",
         tuple(found),
-        f"Numbers with values more than {FAR_OUT:.0f} interquartile ranges from the middle half: {listed(parts)}.",
+        f"Extreme outliers (more than {FAR_OUT:.0f} interquartile ranges beyond the quartiles): {listed(parts)}.",
         "Trees do not mind; networks get robustly scaled, smoothly clipped values, linear models also the ranks of "
         "skewed columns. If they are typing errors, mend them or declare them missing.",
     )

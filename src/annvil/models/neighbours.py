@@ -232,7 +232,7 @@ def _candidates(effort: Effort) -> list[Candidate]:
     chosen = KERNELS[: effort.candidates]
     if effort.configuration is not None:
         chosen = ((int(effort.configuration["k"]), int(effort.configuration["power"])),)
-    fall = {1: "weights falling gently", 3: "weights falling steeply"}
+    fall = {1: "distance-weighted", 3: "strongly distance-weighted"}
     return [Candidate({"k": k, "power": power}, f"{k} neighbours, {fall[power]}") for k, power in chosen]
 
 

@@ -311,7 +311,7 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
     if cut is not None and view.task.kind == "binary":
         caption += f" “{classes[1]}” is predicted from a probability of {cut:.2f} on."
     return _figure(
-        "confusion", "What each class was taken for", caption,
+        "confusion", "Confusion matrix", caption,
         lambda width, name: confusion(counts.tolist(), classes, width, name, view.words),
     )  # fmt: skip
 
@@ -337,7 +337,7 @@ def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
         f"Below, how many {_counted(view)} were given which probability."
     )
     return _figure(
-        "reliability", "Do the probabilities come true?", caption,
+        "reliability", "Calibration: can the probabilities be trusted?", caption,
         lambda width, name: reliability(
             bins, summaries.tenths(probability), predicted, observed, width, name, _counted(view)
         ),

@@ -77,9 +77,9 @@ def binary_rates(counts: IntArray, negative: str, positive: str, words: Words = 
     (tn, fp), (fn, tp) = counts.tolist()
     rates = [
         Rate("Sensitivity", f"{words.rows} that are “{positive}” and are found", tp, tp + fn),
-        Rate("Specificity", f"{words.rows} that are “{negative}” and are left alone", tn, tn + fp),
-        Rate("Positive predictive value", f"“{positive}” predicted, and it is so", tp, tp + fp),
-        Rate("Negative predictive value", f"“{negative}” predicted, and it is so", tn, tn + fn),
+        Rate("Specificity", f"{words.rows} that are “{negative}” and are ruled out", tn, tn + fp),
+        Rate("Positive predictive value", f"predictions of “{positive}” that are correct", tp, tp + fp),
+        Rate("Negative predictive value", f"predictions of “{negative}” that are correct", tn, tn + fn),
     ]
     return [rate for rate in rates if rate.rows]
 

@@ -136,10 +136,10 @@ def _of_classes(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Dec
     n_wrong, held_out = int((decided != y).sum()), plain_count(len(y), "held-out picture")
     brackets = "In brackets: the model's probability."
     if n_wrong:
-        said = f"Of {held_out} of the first fold, {n_wrong:,} were told wrongly; the most certain mistakes come first."
-        brackets = f"The others are drawn at random from those told rightly. {brackets}"
+        said = f"Of {held_out} of the first fold, {n_wrong:,} were misclassified; the most certain mistakes come first."
+        brackets = f"The others are drawn at random from those classified correctly. {brackets}"
     else:
-        said = f"All {held_out} of the first fold were told rightly; these are drawn at random."
+        said = f"All {held_out} of the first fold were classified correctly; these are drawn at random."
     return order, captions, decided[order] != y[order], (said, brackets)
 
 
@@ -161,12 +161,12 @@ def _of_labels(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Deci
         captions.append("; ".join(parts))
     n_wrong, held_out = int(wrong.sum()), plain_count(len(y), "held-out picture")
     if not n_wrong:
-        said_of = f"All labels of {held_out} of the first fold were told rightly; these are drawn at random."
+        said_of = f"All labels of {held_out} of the first fold were correct; these are drawn at random."
         return order, captions, wrong[order], (said_of,)
     said_of = (
         f"Of {held_out} of the first fold, {n_wrong:,} have a label missed or wrongly said; the gravest come first."
     )
-    return order, captions, wrong[order], (said_of, "The others are drawn at random from those told rightly.")
+    return order, captions, wrong[order], (said_of, "The others are drawn at random from those classified correctly.")
 
 
 def _of_numbers(task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Decision) -> Chosen:

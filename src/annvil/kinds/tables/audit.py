@@ -118,7 +118,7 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
             "warning" if conflicting > dataset.n_rows / 20 else "info",
             (dataset.task.target,),
             f"{conflicting} rows have the same inputs as another row but a different {dataset.task.target!r}.{bound}",
-            "Nothing is changed: this is the part of the answer that these columns do not hold.",
+            "Nothing is changed: this error is irreducible: these columns cannot tell those rows apart.",
         )
 
 

@@ -238,7 +238,7 @@ def mixed_up(
         ),
         (
             "Rows are what is right, columns what was said; each cell shows its most certain mistake and how many "
-            "there are, the diagonal a picture that was told rightly."
+            "there are, the diagonal a picture classified correctly."
         ),
     ]
     if n_classes > len(shown):

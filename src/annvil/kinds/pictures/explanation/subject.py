@@ -134,7 +134,7 @@ def open_subject(path: str | Path) -> Subject:
     weights = load_weights(path) if architecture else {}
     if not weights:
         title = predictor.manifest.info.title or "The model"
-        return Subject(predictor, why_none=f"{title} has no network whose inside could be looked into.")
+        return Subject(predictor, why_none=f"{title} has no gradients to look at.")
     from annvil.networks.restoring import restore
 
     try:
