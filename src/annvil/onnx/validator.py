@@ -212,7 +212,6 @@ def _check_nodes_and_constants(content: bytes, start: int, end: int) -> None:
 def _check_node(content: bytes, start: int, end: int) -> set[bytes]:
     """Returns the names of constants that say how much the node makes."""
     operator = domain = ""
-    inputs: list[bytes] = []
     attributes = []
     for number, _, first, last in _fields(content, start, end, _NODE):
         if number == 4:
@@ -221,15 +220,16 @@ def _check_node(content: bytes, start: int, end: int) -> set[bytes]:
             domain = content[first : min(last, first + LONGEST_NAME)].decode("utf-8", "replace")
         elif number == 5:
             attributes.append((first, last))
-        elif number == 1 and len(inputs) < 4:
-            inputs.append(content[first:last])
     if operator not in ALLOWED_OPERATORS.get(domain, ()):
         raise _refusal(f"its graph uses the operator {operator!r}, which Annvil does not write")
     for first, last in attributes:
         _check_attribute(content, first, last)
         if operator in SIZES:
             _check_strides(content, first, last)
-    return {inputs[place] for place in SIZES.get(operator, ()) if place < len(inputs) and inputs[place]}
+    if not SIZES.get(operator):
+        return set()
+    inputs = [content[first:last] for number, _, first, last in _fields(content, start, end, _NODE) if number == 1]
+    return {inputs[place] for place in SIZES[operator] if place < len(inputs) and inputs[place]}
 
 
 def _check_strides(content: bytes, start: int, end: int) -> None:
