@@ -15,7 +15,7 @@ from torch import Tensor
 
 from annvil.data.batch_transform import Augment, Mixing, Moment
 from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.networks.convolutional import ConvolutionalNetwork
 from annvil.preparation.augmentation import Augmentation
 from annvil.training import Member, train_population
@@ -60,7 +60,7 @@ def measure(side: int, channels: int, changes: str) -> str:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (PICTURES, side, side, channels), dtype=torch.uint8, generator=generator)
     classes = torch.randint(0, 10, (PICTURES,), generator=generator)
-    network = ConvolutionalNetwork(architecture_for(ImageForm(side, side, channels), 10, SIZES[1]))
+    network = ConvolutionalNetwork(architecture_for(PictureForm(side, side, channels), 10, SIZES[1]))
     network.initialise(generator)
     network.look_at(pixels[:500])
     rows = np.arange(PICTURES)

@@ -60,8 +60,8 @@ def measure(name: str, source: Path, epochs: int, n_pictures: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = save(
             Path(folder) / "model",
-            export(fitted, dataset.inputs.schema, dataset.task),
-            schema=dataset.inputs.schema,
+            export(fitted, dataset.inputs.form, dataset.task),
+            form=dataset.inputs.form,
             task=dataset.task,
             info={"architecture": dict(origin.architecture)},
             weights=origin.weights,

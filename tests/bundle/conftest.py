@@ -18,13 +18,15 @@ import numpy as np
 import pytest
 
 from annvil.bundle import export, load, save
-from annvil.data.table import Field, Table, table_from_columns
+from annvil.data.form import Form
+from annvil.data.table import Field, Table, table_form, table_from_columns
 from annvil.errors import BundleError
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.tasks.base import Task
 from annvil.tasks.union import make_task
 
-SCHEMA = (Field("age", "number"), Field("city", "category"), Field("income", "number"))
+FIELDS = (Field("age", "number"), Field("city", "category"), Field("income", "number"))
+FORM = table_form(FIELDS)
 TASK = make_task("binary", "buys", ("no", "yes"), "two labels")
 
 
@@ -93,12 +95,12 @@ class Example:
     rows: Table
     expected: np.ndarray
     model: ClassVar = Logistic()
-    schema: tuple[Field, ...] = SCHEMA
+    form: Form = FORM
     task: Task = TASK
 
     def save(self, path: Path, **changes: Any) -> Path:
         """Save it, with some arguments changed."""
-        described = {"schema": self.schema, "task": self.task, "info": INFO, "weights": self.weights, **changes}
+        described = {"form": self.form, "task": self.task, "info": INFO, "weights": self.weights, **changes}
         return save(path, described.pop("graph", self.graph), **described)
 
     def manifest(self, saved: Path) -> dict[str, Any]:
@@ -129,7 +131,7 @@ class Example:
 @pytest.fixture(scope="session")
 def example() -> Example:
     weights = {"members/0/weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(7)}
-    return Example(export(Logistic(), SCHEMA, TASK), weights, rows(), EXPECTED)
+    return Example(export(Logistic(), FORM, TASK), weights, rows(), EXPECTED)
 
 
 @pytest.fixture(params=["model", "model.zip"])

@@ -33,8 +33,9 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
 
 
 for where in (
-    ("format",), ("format_version",), ("created_by",), ("schema",), ("schema", 0), ("schema", 0, "name"),
-    ("schema", 0, "kind"), ("task",), ("task", "kind"), ("task", "target"), ("task", "classes"), ("task", "classes", 0),
+    ("format",), ("format_version",), ("created_by",), ("form",), ("form", "kind"), ("form", "fields"),
+    ("form", "fields", 0), ("form", "fields", 0, "name"), ("form", "fields", 0, "kind"), ("form", "missing"),
+    ("task",), ("task", "kind"), ("task", "target"), ("task", "classes"), ("task", "classes", 0),
     ("info",), ("info", "scores"), ("info", "threshold"), ("info", "preparation"), ("info", "data"), ("parts",),
     ("parts", "model.onnx"), ("parts", "model.onnx", "size"), ("parts", "model.onnx", "sha256"),
 ):  # fmt: skip
@@ -46,6 +47,7 @@ for where in (
             "threshold": wrong is None,
             "scores": wrong in ({}, {"x": 1}),
             "preparation": wrong == [],
+            "missing": wrong == [],
             "info": wrong == {},
             "data": wrong == {},
         }
@@ -57,7 +59,7 @@ _lies("with an unknown field", _set("run_on_load", to="import os"))
 _lies("with an unknown field in a part", _set("parts", "model.onnx", "url", to="http://localhost/x"))
 _lies("with an unknown field in its task", _set("task", "loader", to="pickle"))
 _lies("with an unknown field in its words", _set("info", "hook", to="os.system"))
-_lies("from the future", _set("format_version", to=2))
+_lies("from the future", _set("format_version", to=3))
 _lies(
     "from the far future with other fields",
     lambda m: {"format": "annvil.bundle", "format_version": 9, "created_by": "annvil 9"},
@@ -95,12 +97,12 @@ _lies("with one label", lambda m: m["task"].update(kind="multilabel", classes=["
 _lies("with one class", _set("task", "classes", to=["yes"]))
 _lies("with three classes for two", _set("task", "classes", to=["a", "b", "c"]))
 _lies("with a class twice", _set("task", "classes", to=["yes", "yes"]))
-_lies("with a column twice", lambda m: m["schema"][1].update(name="age"))
-_lies("with a column more than the graph", lambda m: m["schema"].append({"name": "extra", "kind": "number"}))
-_lies("with a column of another kind than the graph", _set("schema", 0, "kind", to="category"))
+_lies("with a column twice", lambda m: m["form"]["fields"][1].update(name="age"))
+_lies("with a column more than the graph", lambda m: m["form"]["fields"].append({"name": "extra", "kind": "number"}))
+_lies("with a column of another kind than the graph", _set("form", "fields", 0, "kind", to="category"))
 _lies("with more classes than the graph", lambda m: m["task"].update(kind="multiclass", classes=["a", "b", "c"]))
 _lies("that is a list", lambda m: b"[" + b"1," * 10 + b"1]")
-_lies("100 000 levels deep", lambda m: b'{"schema": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+_lies("100 000 levels deep", lambda m: b'{"form": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 _lies("with NaN as a number", lambda m: json.dumps({**m, "format_version": float("nan")}).encode())
 _lies("that is no UTF-8", lambda m: json.dumps(m).encode().replace(b"buys", b"\xff\xfe"))
 _lies("with a lone surrogate", lambda m: json.dumps(m).encode().replace(b"buys", b"\\ud800"))

@@ -14,7 +14,7 @@ import pytest
 
 from annvil.bundle import InputNotice, Predictor, export, load, save
 from annvil.bundle.predictor import BLOCK_ROWS
-from annvil.data.table import Field, table_from_columns
+from annvil.data.table import Field, table_form, table_from_columns
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.onnx.builder import Graph
 from annvil.tasks.union import make_task
@@ -33,8 +33,8 @@ class Twice:
 
 
 def regression() -> Predictor:
-    schema, task = (Field("x", "number"),), make_task("regression", "y")
-    return Predictor.from_graph(export(Twice(), schema, task), schema, task)
+    form, task = table_form([Field("x", "number")]), make_task("regression", "y")
+    return Predictor.from_graph(export(Twice(), form, task), form, task)
 
 
 def numbers(values):
@@ -77,19 +77,19 @@ def test_further_columns_are_ignored_aloud(model):
         labels = model.predict({**ROW, "shoe": 44})
     assert labels.tolist() == ["yes"]
     assert caught[0].filename == __file__  # the notice points at the caller, not into Annvil
-    table, notices = model.conform({**ROW, "shoe": 44})
-    assert (table.n_rows, len(notices)) == (1, 1)
+    conformed = model.conform({**ROW, "shoe": 44})
+    assert (conformed.inputs.n_rows, len(conformed.notices)) == (1, 1)
 
 
 def test_texts_declared_missing_are_missing_in_new_rows(tmp_path, example):
-    model = load(example.save(tmp_path / "model", info={"missing": ["n/k"]}))
+    model = load(example.save(tmp_path / "model", form=table_form(example.form.fields, ["n/k"])))
     np.testing.assert_array_equal(model.predict_proba({**ROW, "age": "n/k"}), model.predict_proba({**ROW, "age": None}))
 
 
 def test_the_style_of_numbers_comes_back(tmp_path, example):
-    schema = (Field("age", "number", "comma"), *example.schema[1:])
-    model = load(example.save(tmp_path / "model", schema=schema))
-    assert model.schema == schema
+    form = table_form([Field("age", "number", "comma"), *example.form.fields[1:]])
+    model = load(example.save(tmp_path / "model", form=form))
+    assert model.form == form
     np.testing.assert_array_equal(
         model.predict_proba({**ROW, "age": "50,5"}), model.predict_proba({**ROW, "age": 50.5})
     )
@@ -97,13 +97,14 @@ def test_the_style_of_numbers_comes_back(tmp_path, example):
 
 def test_one_row_takes_less_than_a_millisecond(example):
     """Fifteen columns through a small model, Python call included; 0.04 ms measured on a busy core."""
-    schema = (
-        *example.schema,
+    fields = (
+        *example.form.fields,
         *(Field(f"x{j}", "number") for j in range(8)),
         *(Field(f"c{j}", "category") for j in range(4)),
     )
-    model = Predictor.from_graph(export(example.model, schema, example.task), schema, example.task)
-    row = {field.name: "text" if field.is_text else 1.5 for field in schema}
+    form = table_form(fields)
+    model = Predictor.from_graph(export(example.model, form, example.task), form, example.task)
+    row = {field.name: "text" if field.is_text else 1.5 for field in fields}
     seconds = []
     for _ in range(300):
         started = time.perf_counter()
@@ -126,10 +127,10 @@ def test_the_threshold_of_the_manifest_decides(tmp_path, example):
 def test_several_labels_are_said_each_from_its_own_threshold(tmp_path, example):
     task = make_task("multilabel", "bought", ("bread", "milk"))
     info = {"threshold": (0.2, 0.6)}
-    model = load(save(tmp_path / "model", example.graph, schema=example.schema, task=task, info=info))
+    model = load(save(tmp_path / "model", example.graph, form=example.form, task=task, info=info))
     outputs = np.array([[0.2, 0.6], [0.19, 0.59], [0.9, 0.1]])
     assert model.decide(outputs).tolist() == [[1, 1], [0, 0], [1, 0]]
-    half = Predictor.from_graph(example.graph, example.schema, task)
+    half = Predictor.from_graph(example.graph, example.form, task)
     assert half.decide(outputs).tolist() == [[0, 1], [0, 1], [1, 0]]
     assert half.predict(example.rows).tolist() == (example.expected >= 0.5).astype(int).tolist()
 
@@ -145,7 +146,7 @@ def test_several_labels_are_said_each_from_its_own_threshold(tmp_path, example):
     ],
 )
 def test_labels_keep_their_type(example, classes, dtype):
-    model = Predictor.from_graph(example.graph, example.schema, make_task("binary", "buys", classes))
+    model = Predictor.from_graph(example.graph, example.form, make_task("binary", "buys", classes))
     labels = model.decide(np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert np.issubdtype(labels.dtype, dtype)
     assert tuple(labels.tolist()) == classes
@@ -203,9 +204,7 @@ def test_a_graph_that_fails_while_predicting_is_an_error_of_the_bundle(example):
             return graph.concat([total, total])
 
     with pytest.raises(BundleError, match="failed on 5 rows"):
-        Predictor.from_graph(export(Outer(), example.schema, example.task), example.schema, example.task).raw(
-            example.rows
-        )
+        Predictor.from_graph(export(Outer(), example.form, example.task), example.form, example.task).raw(example.rows)
 
 
 def test_predicting_imports_no_training_library_and_unpickles_nothing(tmp_path, example):

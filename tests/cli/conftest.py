@@ -16,12 +16,12 @@ from typer.testing import CliRunner, Result
 
 from annvil.bundle import export, load, save
 from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
-from annvil.data.table import ColumnNote, Dataset, Field, Source, table_from_columns
+from annvil.data.table import ColumnNote, Dataset, Field, Source, table_form, table_from_columns
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.run import RunSummary
 from annvil.tasks.union import make_task
 
-SCHEMA = (Field("age", "number"), Field("city", "category"))
+FORM = table_form([Field("age", "number"), Field("city", "category")])
 TASK = make_task("binary", "buys", ("no", "yes"), "it has two values")
 VERDICT = Verdict(
     kind="equal",
@@ -184,10 +184,10 @@ class FakeHouse:
 @pytest.fixture
 def saved_model(tmp_path: Path) -> Path:
     """A bundle in the place where a run keeps it."""
-    graph = export(AgeAndCity(), SCHEMA, TASK)
+    graph = export(AgeAndCity(), FORM, TASK)
     folder = tmp_path / "runs" / "buyers-1"
     info = {"preparation": ["'city' became one column for each city."]}
-    save(folder / "model", graph, schema=SCHEMA, task=TASK, info=info)
+    save(folder / "model", graph, form=FORM, task=TASK, info=info)
     return folder
 
 

@@ -25,10 +25,10 @@ class Corner:
 
 @pytest.fixture
 def run(tmp_path):
-    schema = images_from_arrays(np.zeros((1, 16, 16), dtype=np.uint8)).schema
+    form = images_from_arrays(np.zeros((1, 16, 16), dtype=np.uint8)).form
     task = make_task("binary", "label", ("dark", "light"))
     path = tmp_path / "runs" / "x" / "model"
-    save(path, export(Corner(), schema, task), schema=schema, task=task, info={"title": "Boosted trees"})
+    save(path, export(Corner(), form, task), form=form, task=task, info={"title": "Boosted trees"})
     return path.parent
 
 

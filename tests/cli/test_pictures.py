@@ -30,9 +30,9 @@ class Brightness:
 
 @pytest.fixture
 def model(tmp_path):
-    schema = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).schema
+    form = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).form
     task = make_task("binary", "label", ("dark", "light"))
-    save(tmp_path / "runs" / "x" / "model", export(Brightness(), schema, task), schema=schema, task=task, info={})
+    save(tmp_path / "runs" / "x" / "model", export(Brightness(), form, task), form=form, task=task, info={})
     return tmp_path / "runs" / "x"
 
 
@@ -59,11 +59,11 @@ def test_pictures_one_by_one(annvil, model, pictures):
 
 
 def test_several_labels_are_written_with_bars(annvil, pictures, tmp_path):
-    schema = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).schema
+    form = images_from_arrays(np.zeros((1, 8, 8), dtype=np.uint8)).form
     for target, header in (("what is there", "predicted_what is there"), ("dark, light", "predicted_labels")):
         task, path = make_task("multilabel", target, ("dark", "light")), tmp_path / header
         info = {"threshold": (0.19, 0.5)}
-        save(path, export(Brightness(), schema, task), schema=schema, task=task, info=info)
+        save(path, export(Brightness(), form, task), form=form, task=task, info=info)
         result = annvil("predict", path, pictures)
         assert result.exit_code == 0, result.output
         first, *rows = told(result.stdout)

@@ -9,7 +9,7 @@ import pytest
 
 from annvil.bundle import export, save
 from annvil.cli.predicting import harmless
-from annvil.data.table import Field
+from annvil.data.table import Field, table_form
 from annvil.onnx.builder import Graph
 from annvil.tasks.union import make_task
 
@@ -102,16 +102,16 @@ def test_numbers_have_no_probabilities_and_labels_are_disarmed(annvil, tmp_path)
             return numbers
 
     (tmp_path / "new.csv").write_text("x,y\n0.25,0.75\n-3.5,4.5\n")
-    one, two = (Field("x", "number"),), (Field("x", "number"), Field("y", "number"))
+    one, two = (table_form([Field(name, "number") for name in names]) for names in ("x", "xy"))
     save(
         tmp_path / "number.zip",
         export(Same(), one, make_task("regression", "=z")),
-        schema=one,
+        form=one,
         task=make_task("regression", "=z"),
     )
     assert table(annvil("predict", "number.zip", "new.csv").stdout) == [["predicted_=z"], ["0.25"], ["-3.5"]]
     task = make_task("binary", "z", ("=1+1", "@b"))
-    save(tmp_path / "class.zip", export(Same(), two, task), schema=two, task=task)
+    save(tmp_path / "class.zip", export(Same(), two, task), form=two, task=task)
     header, *rows = table(annvil("predict", "class.zip", "new.csv").stdout)
     assert header == ["predicted_z", "probability_=1+1", "probability_@b"]
     assert [row[0] for row in rows] == ["'@b", "'@b"]

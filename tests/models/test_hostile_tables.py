@@ -39,8 +39,8 @@ def fit_and_check(case: Case, name: str) -> None:
     assert outputs.shape == (dataset.n_rows, dataset.task.n_outputs)
     if dataset.task.is_classification:
         np.testing.assert_allclose(outputs.sum(axis=1), 1.0, atol=1e-6)
-    graph = export(fitted, dataset.inputs.schema, dataset.task)
-    shipped = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task).raw(dataset.inputs)
+    graph = export(fitted, dataset.inputs.form, dataset.task)
+    shipped = Predictor.from_graph(graph, dataset.inputs.form, dataset.task).raw(dataset.inputs)
     scale = 1.0 if dataset.task.is_classification else max(float(np.std(dataset.y)), 1e-300)
     np.testing.assert_allclose(shipped / scale, outputs / scale, atol=1e-4)
 

@@ -10,16 +10,15 @@ import pytest
 from onnx import numpy_helper
 
 from annvil.bundle import Predictor, export
-from annvil.data.table import Field
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import images_in_memory
 from annvil.onnx import quantization as eight_bits
 from annvil.onnx.builder import Graph
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
 from annvil.tasks.union import make_task
 
-FORM = ImageForm(6, 6, 1)
-SCHEMA, TASK = (Field("image", "image", form=FORM),), make_task("regression", "edge")
+FORM = PictureForm(6, 6, 1)
+TASK = make_task("regression", "edge")
 
 
 class Edges:
@@ -43,7 +42,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    return export(Edges(), SCHEMA, TASK)
+    return export(Edges(), FORM, TASK)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def quantised(graph, pictures) -> bytes:
 
 def test_outputs_are_close(graph, quantised, pictures):
     """Values from -255 to 255 in 256 steps: each is wrong by less than a step of 2, and two are added."""
-    expected, found = (Predictor.from_graph(g, SCHEMA, TASK).raw(pictures) for g in (graph, quantised))
+    expected, found = (Predictor.from_graph(g, FORM, TASK).raw(pictures) for g in (graph, quantised))
     assert 0 < np.abs(found - expected).max() < 4
     assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] > 0.999
 
@@ -72,12 +71,12 @@ class Means:
 
 
 def test_rounding_leaves_the_mean_where_it_was(pictures, monkeypatch):
-    graph = export(Means(), SCHEMA, TASK)
-    expected = Predictor.from_graph(graph, SCHEMA, TASK).raw(pictures)
+    graph = export(Means(), FORM, TASK)
+    expected = Predictor.from_graph(graph, FORM, TASK).raw(pictures)
 
     def shift() -> float:
         quantised = in_eight_bits(graph, [pictures.feeds()])
-        return abs(float((Predictor.from_graph(quantised, SCHEMA, TASK).raw(pictures) - expected).mean()))
+        return abs(float((Predictor.from_graph(quantised, FORM, TASK).raw(pictures) - expected).mean()))
 
     corrected = shift()
     monkeypatch.setattr(eight_bits, "_correct_biases", lambda *_: None)

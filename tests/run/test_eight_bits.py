@@ -45,7 +45,7 @@ def trained():
     job = Job("final", rows, (Split(rows[60:], rows[:60]),), 0)
     effort = Effort(configuration={"size": "small", "epochs": 6})
     (fitted,) = contender.fit(dataset, [job], effort, Context())
-    return dataset, fitted, export(fitted, dataset.inputs.schema, dataset.task)
+    return dataset, fitted, export(fitted, dataset.inputs.form, dataset.task)
 
 
 def trial(trained, seconds=1e9):
@@ -61,7 +61,7 @@ def test_faster_and_as_accurate_ships(trained, monkeypatch):
     assert found.said.startswith("Its convolutions compute in 8 bits: ")
     assert len(found.graph) < 0.6 * len(graph)
     held_out = dataset.inputs.take(np.arange(60))
-    outputs = Predictor.from_graph(found.graph, dataset.inputs.schema, dataset.task).raw(held_out)
+    outputs = Predictor.from_graph(found.graph, dataset.inputs.form, dataset.task).raw(held_out)
     assert np.mean(outputs.argmax(axis=1) == dataset.y[:60]) > 0.8
     assert not np.array_equal(outputs, fitted.predict(held_out))
 
@@ -123,5 +123,5 @@ def test_a_model_without_convolutions_is_left_alone(trained):
     dataset, fitted, _ = trained
     dummy = next(c for c in contenders_for(dataset) if c.name == "dummy")
     (simple,) = dummy.fit(dataset, [fitted.job], Effort(), Context())
-    graph = export(simple, dataset.inputs.schema, dataset.task)
+    graph = export(simple, dataset.inputs.form, dataset.task)
     assert try_eight_bits(dataset, simple, graph, COMPARISON, None, Deadline(1e9)) is None

@@ -45,11 +45,11 @@ def bundle(path, dataset, contender):
     rows = np.arange(60)
     job = Job("job", rows, (Split(rows[30:], rows[:30]), Split(rows[:30], rows[30:])), 0)
     (fitted,) = contender.fit(dataset, [job], Effort(configuration={"epochs": 0}), Context())
-    schema, origin = dataset.inputs.schema, fitted.origin()
+    form, origin = dataset.inputs.form, fitted.origin()
     save(
         path,
-        export(fitted, schema, dataset.task),
-        schema=schema,
+        export(fitted, form, dataset.task),
+        form=form,
         task=dataset.task,
         info={
             "title": contender.title,

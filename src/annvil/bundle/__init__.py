@@ -11,14 +11,15 @@ from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
     from annvil.bundle.manifest import Info, Manifest
-    from annvil.bundle.predictor import InputNotice, Predictor, load, load_weights
+    from annvil.bundle.predictor import Predictor, load, load_weights
     from annvil.bundle.saving import export, save
+    from annvil.data.form import InputNotice
 
 __all__ = ["Info", "InputNotice", "Manifest", "Predictor", "export", "load", "load_weights", "save"]
 
 _HOMES = {
     "Info": "annvil.bundle.manifest",
-    "InputNotice": "annvil.bundle.predictor",
+    "InputNotice": "annvil.data.form",
     "Manifest": "annvil.bundle.manifest",
     "Predictor": "annvil.bundle.predictor",
     "export": "annvil.bundle.saving",

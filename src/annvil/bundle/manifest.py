@@ -10,28 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
-from annvil.data.table import Field, Kind
-from annvil.errors import BundleError
-from annvil.kinds.pictures.form import ImageForm
+from annvil.bundle.migrations import FORMAT_VERSION, migrated
+from annvil.data.form import Form
+from annvil.data.plugins import read_form
+from annvil.errors import BundleError, MachineError
 from annvil.tasks.base import Task
 from annvil.tasks.union import AnyTask
 
 FORMAT = "annvil.bundle"
-FORMAT_VERSION = 1
 
 MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.onnx", "weights.safetensors"
 LARGEST_PART = {MANIFEST: 16 << 20, GRAPH: 2 << 30, WEIGHTS: 16 << 30}
 """Bytes a part may have. Assumed, but for the graph: Protocol Buffers end at 2 GiB."""
-
-MOST_SIDE = 1 << 14
-"""Pixels on a side of a picture (assumed): what is far beyond any network could take."""
 
 _SEALED = re.compile(rb'\{\n "seal": "([0-9a-f]{64})",(\n.*)', re.DOTALL)
 
@@ -63,7 +59,6 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ----------
     contender, title, summary : registry name, name for people, what the search chose in one line
     preparation : sentences on what is done to raw values inside the graph
-    missing : texts that stand for "no value" in raw rows, beside the usual ones (`annvil.data.table.Dataset.missing`)
     data : fingerprint of the training data
     metric, scores, spreads : the metric that chose; mean and standard deviation over the outer folds of every metric
     threshold : a binary model says ``classes[1]`` from this probability on; None: whichever class is likelier. Of
@@ -71,7 +66,7 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity, parity_rows : largest difference between this graph and the model in memory, over that many held-out rows
     versions : of the libraries that made the model; `save` fills them in
     architecture : of the network whose weights lie beside the graph, for whoever goes on training it; empty without
-    eight_bits : whether convolutions of the graph compute in 8 bits, and why or why not; empty without convolutions.
+    quantization : whether operations of the graph compute in fewer bits, and why or why not; empty where none could.
         ``parity`` is that of the graph before, and the weights are whole
     """
 
@@ -79,7 +74,6 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     title: str = ""
     summary: str = ""
     preparation: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
     data: Fingerprint = Fingerprint()
     metric: str = ""
     scores: dict[str, float | None] = {}
@@ -89,46 +83,19 @@ class Info(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity_rows: int = 0
     versions: dict[str, str] = {}
     architecture: dict[str, Any] = {}
-    eight_bits: str = ""
-
-
-class FieldRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`annvil.data.table.Field` as it is written."""
-
-    name: str
-    kind: Kind
-    style: str = ""
-    form: FormRecord | None = None
-
-
-class FormRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`annvil.kinds.pictures.ImageForm` as it is written."""
-
-    height: Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
-    width: Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
-    channels: Literal[1, 3]
-    fit: Literal["pad", "crop"] = "pad"
-    low: float = 0.0
-    high: float = 0.0
+    quantization: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything about a saved model but its numbers."""
+    """Everything about a saved model but its numbers: what it asks, what it answers, and what is told about it."""
 
     format: Literal["annvil.bundle"] = "annvil.bundle"
     format_version: int = FORMAT_VERSION
     created_by: str
-    schema: tuple[FieldRecord, ...]
+    form: Form
     task: AnyTask
     info: Info
     parts: dict[str, Part]
-
-    def to_fields(self) -> tuple[Field, ...]:
-        """The input columns, in the graph's order."""
-        return tuple(
-            Field(r.name, r.kind, r.style, None if r.form is None else ImageForm(**msgspec.structs.asdict(r.form)))
-            for r in self.schema
-        )
 
 
 def describe_part(content: bytes) -> Part:
@@ -136,20 +103,15 @@ def describe_part(content: bytes) -> Part:
     return Part(len(content), hashlib.sha256(content).hexdigest())
 
 
-def describe(schema: Sequence[Field], task: Task, info: Info, parts: Mapping[str, Part]) -> Manifest:
+def describe(form: Form, task: Task, info: Info, parts: Mapping[str, Part]) -> Manifest:
     """The manifest of a model made by this version."""
     return Manifest(
         created_by=f"annvil {version('annvil')}",
-        schema=tuple(_record(field) for field in schema),
+        form=form,
         task=cast("AnyTask", task),
         info=info,
         parts=dict(parts),
     )
-
-
-def _record(field: Field) -> FieldRecord:
-    form = None if field.form is None else FormRecord(**asdict(field.form))
-    return FieldRecord(field.name, field.kind, field.style, form)
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -183,34 +145,35 @@ def read_manifest(content: bytes, where: str) -> Manifest:
             f"{where} was changed or damaged after it was written. Copy the model again, or fit it again."
         )
     try:
-        header = msgspec.json.decode(b"{" + body, type=_Header)
+        plain = msgspec.json.decode(b"{" + body)
+        header = msgspec.convert(plain, _Header)
         if header.format == FORMAT and header.format_version > FORMAT_VERSION:
             raise BundleError(
                 f"{where} has format {header.format_version}, written by {header.created_by[:60]!r}; "
                 f"this version reads formats up to {FORMAT_VERSION}. Upgrade annvil to load it."
             )
-        manifest = msgspec.json.decode(b"{" + body, type=Manifest)
+        manifest = msgspec.convert(migrated(plain, header.format_version), Manifest, dec_hook=_form)
+    except MachineError as error:
+        raise BundleError(f"{where} cannot be read here. {error}") from None
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise BundleError(f"{where} is not a manifest this version can read: {str(error)[:200]}.") from None
     _check_consistency(manifest, where)
     return manifest
 
 
+def _form(kind: type, plain: Any) -> Form:
+    return read_form(plain)
+
+
 def _check_consistency(manifest: Manifest, where: str) -> None:
     """What types alone cannot say."""
-    classes, names = manifest.task.classes, [record.name for record in manifest.schema]
+    classes, form = manifest.task.classes, manifest.form.check()
     task, decision = manifest.task.check(), manifest.task.check_decision(manifest.info.threshold)
     known = set(LARGEST_PART) - {MANIFEST}
     for holds, what in (
-        (manifest.format_version >= 1, f"its format version is {manifest.format_version}"),
+        (form is None, form),
         (task is None, task),
         (len({(type(label), label) for label in classes}) == len(classes), "two of its classes are the same"),
-        (len(set(names)) == len(names), "two of its columns have the same name"),
-        (
-            all((record.kind == "image") == (record.form is not None) for record in manifest.schema)
-            and ("image" not in [record.kind for record in manifest.schema] or len(names) == 1),
-            "a model of pictures has one input, which has a form",
-        ),
         (decision is None, decision),
         (GRAPH in manifest.parts, f"it lists no {GRAPH}"),
         (set(manifest.parts) <= known, f"it lists parts other than {' and '.join(sorted(known))}"),

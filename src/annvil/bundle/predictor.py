@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
 from annvil.bundle.storage import Storage
-from annvil.data.table import Field, Inputs, graph_inputs
+from annvil.data.dataset import Inputs
+from annvil.data.form import Conformed, Form, InputNotice
 from annvil.errors import BundleError, RequestError
 from annvil.onnx.validator import check_graph
 from annvil.tasks.base import FloatArray, Task
@@ -35,34 +35,27 @@ BLOCK_VALUES = 1 << 20
 _OUTPUTS = ["prediction"]
 
 
-class InputNotice(UserWarning):
-    """Something about the rows given to a model that does not stop it, such as columns it does not use."""
-
-
 class Predictor:
     """A model loaded from a bundle. Safe to use from several threads at once, and after a fork.
 
     Attributes
     ----------
     manifest : everything told about the model
-    schema : the input columns
+    form : what it asks of raw input
     task : the question it answers; ``task.classes`` is the order of the columns of `predict_proba`
     """
 
     def __init__(self, graph: bytes, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.schema: tuple[Field, ...] = manifest.to_fields()
+        self.form: Form = manifest.form
         self.task: Task = manifest.task
-        self._session = _session(graph, self.schema, self.task)
-        self._missing = frozenset(manifest.info.missing)
-        forms = [field.form for field in self.schema if field.form is not None]
-        values = forms[0].n_bytes if forms else len(self.schema)
-        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(values, 1)))
+        self._session = _session(graph, self.form, self.task)
+        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(self.form.n_values, 1)))
 
     @classmethod
-    def from_graph(cls, graph: bytes, schema: Sequence[Field], task: Task) -> Predictor:
+    def from_graph(cls, graph: bytes, form: Form, task: Task) -> Predictor:
         """The model that a bundle of this graph would be, without saving it; the same checks are made."""
-        return cls(graph, describe(schema, task, Info(), {GRAPH: describe_part(graph)}))
+        return cls(graph, describe(form, task, Info(), {GRAPH: describe_part(graph)}))
 
     def predict(self, rows: Any) -> NDArray[Any]:
         """Labels as the user wrote them, or float64 values; shape ``(n_rows,)``.
@@ -71,9 +64,9 @@ class Predictor:
 
         Parameters
         ----------
-        rows : for a model of pictures: a path, a folder, an array, or a list of those. Else raw rows with the columns
-            of `schema` in any order: a frame, a dict of columns, a list of dicts, one dict for one row, an array with
-            exactly these columns, or a path. Columns the model does not use are ignored with an `InputNotice`.
+        rows : whatever the model's form takes: of a table a frame, a dict of columns, a list of dicts, one dict for one
+            row, an array with exactly these columns, or a path; of pictures a path, a folder, an array, or a list of
+            those. What is ignored, such as columns the model does not use, is said in an `InputNotice`.
 
         Raises
         ------
@@ -98,14 +91,12 @@ class Predictor:
             )
         return self.raw(self._conform_aloud(rows))
 
-    def conform(self, rows: Any, *, where: str = "the rows to predict") -> tuple[Inputs, tuple[str, ...]]:
-        """The rows as inputs of exactly this schema, and notices for people; ``where`` names the rows in errors."""
-        from annvil.kinds.tables.conform import conform
-
-        return conform(rows, self.schema, where=where, missing=self._missing)
+    def conform(self, rows: Any, *, where: str = "the rows to predict") -> Conformed:
+        """The rows as inputs of exactly this form, and notices for people; ``where`` names the rows in errors."""
+        return self.form.conform(rows, where)
 
     def raw(self, inputs: Inputs) -> FloatArray:
-        """Outputs of the graph for inputs of this schema, float64 ``(n_rows, n_outputs)``."""
+        """Outputs of the graph for inputs of this form, float64 ``(n_rows, n_outputs)``."""
         if inputs.n_rows <= self._block_rows:
             return self._run(inputs) if inputs.n_rows else np.empty((0, self.task.n_outputs))
         blocks = [slice(start, start + self._block_rows) for start in range(0, inputs.n_rows, self._block_rows)]
@@ -118,10 +109,10 @@ class Predictor:
         return self.task.said(outputs, self.manifest.info.threshold)
 
     def _conform_aloud(self, rows: Any) -> Inputs:
-        inputs, notices = self.conform(rows)
-        for notice in notices:
+        conformed = self.conform(rows)
+        for notice in conformed.notices:
             warnings.warn(notice, InputNotice, stacklevel=3)
-        return inputs
+        return conformed.inputs
 
     def _run(self, inputs: Inputs) -> FloatArray:
         try:
@@ -163,7 +154,7 @@ def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
             raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {_first_line(error)}.") from None
 
 
-def _session(graph: bytes, schema: tuple[Field, ...], task: Task) -> Any:
+def _session(graph: bytes, form: Form, task: Task) -> Any:
     """An onnxruntime session for a graph that passed `check_graph`, with the inputs and output that we write."""
     import onnxruntime
 
@@ -182,7 +173,7 @@ def _session(graph: bytes, schema: tuple[Field, ...], task: Task) -> Any:
             f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."
         ) from None
     found = [(value.name, value.type, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
-    expected = [(spec.name, _ONNX_TYPES[spec.dtype], list(spec.shape)) for spec in graph_inputs(schema)]
+    expected = [(spec.name, _ONNX_TYPES[spec.dtype], list(spec.shape)) for spec in form.graph_inputs()]
     if found != [*expected, ("prediction", "tensor(double)", [task.n_outputs])]:
         raise BundleError("The saved model is refused: its graph does not have the inputs and output of its manifest.")
     return session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, describe_part, write_manifest
 from annvil.bundle.storage import write_folder, write_zip
-from annvil.data.table import Field, graph_inputs
-from annvil.kinds.pictures.graph_resize import write_in_form
+from annvil.data.form import Form
 from annvil.onnx.builder import Graph, Value
 from annvil.onnx.validator import check_graph
 from annvil.tasks.base import Task
@@ -30,21 +29,14 @@ class Writable(Protocol):
         """Of a graph and its raw inputs: adds outputs ``(n_rows, n_outputs)``; returns their name."""
 
 
-def export(fitted: Writable, schema: Sequence[Field], task: Task) -> bytes:
+def export(fitted: Writable, form: Form, task: Task) -> bytes:
     """The model as an ONNX graph from raw values to predictions.
 
-    The inputs follow from the schema, whatever the model reads of them: ``numbers`` float64 ``(rows, n_numbers)`` and
-    ``texts`` string ``(rows, n_texts)`` of a table, either of which may have no columns; ``pixels`` uint8 ``(rows,
-    height, width, channels)`` of pictures, of any height and width: the graph brings them to the model's form
-    (`annvil.kinds.pictures.graph_resize`). The output is ``prediction``, float64 ``(rows, n_outputs)``:
-    probabilities in
-    the order of ``task.classes``, or values.
+    The inputs are those of the form, whatever the model reads of them (`Form.graph_inputs`, `Form.enter`). The output
+    is ``prediction``, float64 ``(rows, n_outputs)``: probabilities in the order of ``task.classes``, or values.
     """
     graph = Graph()
-    raw = [graph.input(spec.name, spec.dtype, ["rows", *spec.shape]) for spec in graph_inputs(schema)]
-    if schema and schema[0].form is not None:
-        raw = [write_in_form(graph, raw[0], schema[0].form)]
-    outputs = graph.cast(fitted.write(graph, *raw), "float64")
+    outputs = graph.cast(fitted.write(graph, *form.enter(graph)), "float64")
     return graph.finish({"prediction": (outputs, "float64", ["rows", task.n_outputs])})
 
 
@@ -52,7 +44,7 @@ def save(
     path: str | Path,
     graph: bytes,
     *,
-    schema: Sequence[Field],
+    form: Form,
     task: Task,
     info: Mapping[str, Any] | Info | None = None,
     weights: Mapping[str, NDArray[Any]] | None = None,
@@ -62,7 +54,7 @@ def save(
     Parameters
     ----------
     graph : what `export` returned
-    schema, task : of the data the model was fitted on
+    form, task : of the data the model was fitted on
     info : the fields of `Info`; unknown ones are refused. Scores that are not finite are kept as missing.
     weights : arrays by name, for going on training; not needed to predict
 
@@ -84,7 +76,7 @@ def save(
         parts[WEIGHTS] = to_safetensors({name: np.ascontiguousarray(array) for name, array in weights.items()})
     told = info if isinstance(info, Info) else msgspec.convert(dict(info or {}), Info)
     told = msgspec.structs.replace(told, versions=told.versions or _versions())
-    manifest = describe(schema, task, told, {name: describe_part(content) for name, content in parts.items()})
+    manifest = describe(form, task, told, {name: describe_part(content) for name, content in parts.items()})
     files = {MANIFEST: write_manifest(manifest), **parts}
     if path.suffix.lower() == ".zip":
         write_zip(path, files)

@@ -38,14 +38,15 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     if out != "-" and not Path(out).resolve().parent.is_dir():
         raise RequestError(f"There is no folder {Path(out).resolve().parent} to write {Path(out).name} to.")
     predictor = load(_bundle_in(model))
-    of_pictures = predictor.schema[0].form is not None
+    of_pictures = predictor.form.kind == "pictures"
     if len(data) > 1 and not of_pictures:
         raise RequestError(f"The model predicts the rows of one file at a time; got {len(data)} files.")
     if keep and of_pictures:
         raise RequestError("Pictures have no columns to keep; their names are written in any case. Leave out --keep.")
-    inputs, notices = predictor.conform(data[0] if len(data) == 1 else list(data), where=" ".join(data[:3]))
-    for notice in notices:
+    conformed = predictor.conform(data[0] if len(data) == 1 else list(data), where=" ".join(data[:3]))
+    for notice in conformed.notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
+    inputs = conformed.inputs
     outputs = predictor.raw(inputs)
     kept = _names(inputs) if of_pictures else _kept(data[0]) if keep else ()
     columns = [*kept, *_predicted(predictor, outputs)]

@@ -50,10 +50,10 @@ class Progress(AbstractContextManager["Progress"]):
 
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
-        from annvil.kinds.registry import words_of
+        from annvil.data.plugins import words_of
 
         self.metric = self.metric or dataset.task.metrics[0].name
-        self.words = words_of(dataset.inputs.schema)
+        self.words = words_of(dataset.inputs.form)
         self.console.print(data_described(dataset, findings))
 
     def stage(self, text: str) -> None:
@@ -196,7 +196,7 @@ def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
         ("boolean", "Booleans"),
         ("datetime", "Dates"),
     ):
-        names = [field.name for field in dataset.inputs.schema if field.kind == kind]
+        names = [name for name, found in dataset.inputs.form.columns if found == kind]
         if names:
             lines.append((plural, f"{len(names)}: {listed(names, _MOST_NAMES)}"))
     left_out = [f"{note.name} ({note.kind})" for note in dataset.notes if not note.used and note.kind != "role"]
@@ -209,8 +209,8 @@ def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
 
 def _pictures_described(dataset: Dataset[Inputs]) -> str:
     """How many pictures of which form, and what was made of the files; nothing where there are none."""
-    form = dataset.inputs.schema[0].form
-    if form is None:
+    form: Any = dataset.inputs.form
+    if form.kind != "pictures":
         return ""
     apart = dataset.official_test
     parts = [f"{wording.count(dataset.n_rows)} of {form.describe()}"]

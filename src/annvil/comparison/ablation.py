@@ -46,7 +46,7 @@ def steps_for(dataset: Dataset[Inputs], chosen: Sequence[tuple[Contender, dict[s
     """The steps worth measuring for contenders with their chosen settings."""
     for contender, configuration in chosen:
         effort = Effort(1, 1.0, configuration)
-        if any(field.kind in ("number", "datetime") for field in dataset.inputs.schema):
+        if any(kind in ("number", "datetime") for _, kind in dataset.inputs.form.columns):
             without = replace(effort, options=PreparationOptions(scaling="none"))
             yield Step(f"scaling-{contender.name}", "scaling the numbers", contender, effort, without)
         if classes_are_unequal(dataset):

@@ -35,9 +35,9 @@ def measure_shipped(
     """
     from annvil.bundle import Predictor, export
 
-    schema = dataset.inputs.schema
-    graph = export(fitted, schema, dataset.task)
-    predictor = Predictor.from_graph(graph, schema, dataset.task)
+    form = dataset.inputs.form
+    graph = export(fitted, form, dataset.task)
+    predictor = Predictor.from_graph(graph, form, dataset.task)
     n_rows = parity_rows(dataset.inputs)
     rows = dataset.inputs.take(test[:n_rows])
     parity = float(np.max(np.abs(predictor.raw(rows) - outputs[:n_rows]), initial=0.0))

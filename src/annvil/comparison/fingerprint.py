@@ -25,7 +25,7 @@ def fingerprint(
         "Annvil's version": version("annvil"),
         "the data": data_digest(dataset),
         "the task": dataset.task.to_json(),
-        "the columns": [[f.name, f.kind] for f in dataset.inputs.schema],
+        "the columns": [list(column) for column in dataset.inputs.form.columns],
         "the metric": request.metric.name,
         "worth": request.worth,
         "the budget": request.budget_seconds,

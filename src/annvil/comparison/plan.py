@@ -81,15 +81,14 @@ class Schedule:
 
 def shape_of(dataset: Dataset[Inputs], n_rows: int) -> Shape:
     """Sizes of a training part of ``n_rows`` rows of the data set."""
-    schema = dataset.inputs.schema
     return Shape(
         n_rows=n_rows,
         n_numbers=dataset.inputs.n_values,
-        n_texts=sum(field.is_text for field in schema),
+        n_texts=dataset.inputs.n_texts,
         n_levels=dataset.inputs.n_levels,
         n_outputs=dataset.task.n_outputs,
         is_classification=dataset.task.is_classification,
-        form=schema[0].form if schema else None,
+        form=dataset.inputs.form,
         several=dataset.task.several,
     )
 
@@ -153,7 +152,7 @@ def _who_competes(
         shape = shape_of(dataset, training_rows(n_rows, folds))
         return without_the_starved(willing, shape, folds, race_seconds)
 
-    if shape_of(dataset, dataset.n_rows).form is None:
+    if dataset.inputs.form.kind != "pictures":
         return folds, competing(dataset.n_rows, folds)
     n_rows = min(dataset.n_rows, FEWEST_CAPPED_ROWS)
     found = competing(n_rows, folds)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from annvil.data.table import Inputs
+    from annvil.data.dataset import Inputs
     from annvil.onnx.builder import Graph, Value
 
 Arrays = dict[str, NDArray[Any]]

@@ -19,6 +19,7 @@ import msgspec
 
 from annvil.data.form import Form
 from annvil.errors import MachineError
+from annvil.text.words import Words
 
 GROUP = "annvil.kinds"
 """Both the package of the kinds that come along, and the group of entry points of others."""
@@ -36,8 +37,8 @@ class Plugin(Protocol):
         """The class of its forms."""
 
     @property
-    def unit(self) -> str:
-        """What one of its rows is called: "row", "picture"."""
+    def words(self) -> Words:
+        """What its things are called."""
 
 
 def kind_named(name: str) -> Any:
@@ -85,10 +86,10 @@ def read_form(plain: Any) -> Form:
     return msgspec.convert(plain, form_class(name))
 
 
-def unit_of(form: Form) -> str:
-    """What one of the things is called that a model of this form predicts."""
+def words_of(form: Form) -> Words:
+    """What the things are called that a model of this form predicts."""
     plugin: Plugin = kind_named(form.kind)
-    return plugin.unit
+    return plugin.words
 
 
 @cache

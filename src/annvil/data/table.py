@@ -1,48 +1,56 @@
-"""A data set as the models see it: inputs, and the question put to them.
+"""A table: columns of names and kinds, with their values.
 
-Inputs of one kind of data are one class that satisfies `Inputs`: `Table` here, pictures in `annvil.kinds.pictures`. The
-rooms that do not care which it is ask for no more than `Inputs`; contenders are written for one of them.
-
-Values of a table are held column by column in two storages: float64 with NaN for missing (numbers; dates as seconds
-since 1970-01-01 UTC), and int32 codes into a tuple of texts with -1 for missing (categories and booleans). Codes only
-save memory: what a model knows of a category is learnt inside the training rows of a fold.
+Values are held column by column in two storages: float64 with NaN for missing (numbers; dates as seconds since
+1970-01-01 UTC), and int32 codes into a tuple of texts with -1 for missing (categories and booleans). Codes only save
+memory: what a model knows of a category is learnt inside the training rows of a fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.kinds.pictures.form import ImageForm
-from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.data.dataset import ColumnNote, Dataset, Inputs, LeftOut, Source
+from annvil.data.form import Arrays, Form
+from annvil.data.plugins import form_class
+from annvil.tasks.base import FloatArray, IntArray
 
-Kind = Literal["number", "category", "boolean", "datetime", "image"]
-"""Kinds of columns a model may use; a column of pictures stands alone."""
+__all__ = [
+    "Column",
+    "ColumnNote",
+    "Dataset",
+    "Field",
+    "Inputs",
+    "Kind",
+    "LeftOut",
+    "Source",
+    "Table",
+    "table_form",
+    "table_from_columns",
+]
 
-LeftOut = Literal["text", "identifier", "constant", "duplicate", "empty", "dropped", "role"]
-"""Reasons why a column of the file is not used (``role``: it is the target, the groups or the time)."""
+Kind = Literal["number", "category", "boolean", "datetime"]
+"""Kinds of columns a model may use."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name and kind of one input column: what a saved model asks of a raw row.
 
     ``style`` says how texts were written that stand for values, so that new rows are read as the training rows were:
     ``"comma"`` for numbers with a decimal comma, the name of a date format such as ``"day/month/year"``; usually empty.
-    ``form`` is the size, channels and resize policy of pictures, None for every other kind.
     """
 
     name: str
     kind: Kind
     style: str = ""
-    form: ImageForm | None = None
 
     @property
     def is_text(self) -> bool:
@@ -50,68 +58,11 @@ class Field:
         return self.kind in ("category", "boolean")
 
 
-class Inputs(Protocol):
-    """What every kind of inputs offers to rooms that need not know which kind it is."""
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-
-    @property
-    def schema(self) -> tuple[Field, ...]:
-        """What a saved model asks of a raw row."""
-
-    def take(self, rows: IntArray | slice) -> Self:
-        """The rows asked for, in the order asked for."""
-
-    def feeds(self) -> dict[str, NDArray[Any]]:
-        """The arrays that a saved graph takes for these rows, by the names that `graph_inputs` gives."""
-
-    def digest(self) -> str:
-        """Hexadecimal digits that change with any value, name or the order of rows."""
-
-    def raw_row(self, row: int) -> Any:
-        """One row as a user would hand it to a saved model."""
-
-    def with_holes(self, share: float, random: np.random.Generator) -> Self:
-        """A copy with about that share of its values missing: what a graph must survive as the model in memory does."""
-
-    @property
-    def n_values(self) -> int:
-        """Numbers (and dates) of a row, or values of a picture."""
-
-    @property
-    def n_levels(self) -> int:
-        """Categories in all columns of texts together."""
-
-
-@dataclass(frozen=True)
-class GraphInput:
-    """One input of a saved graph: its name, NumPy type, and sizes after the rows; a name is a size of any value."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-
-
-Unit = Literal["row", "picture"]
-
-
-def unit_of(schema: Sequence[Field]) -> Unit:
-    """What one of the things is called that a model of this schema predicts."""
-    return "picture" if any(field.kind == "image" for field in schema) else "row"
-
-
-def graph_inputs(schema: Sequence[Field]) -> tuple[GraphInput, ...]:
-    """What a graph for this schema takes: numbers and texts of a table, or pixels of pictures.
-
-    >>> [spec.shape for spec in graph_inputs((Field("age", "number"), Field("sex", "category")))]
-    [(1,), (1,)]
-    """
-    if len(schema) == 1 and schema[0].form is not None:
-        return (GraphInput("pixels", "uint8", ("height", "width", schema[0].form.channels)),)
-    n_texts = sum(spec.is_text for spec in schema)
-    return GraphInput("numbers", "float64", (len(schema) - n_texts,)), GraphInput("texts", "string", (n_texts,))
+def table_form(fields: Sequence[Field], missing: Sequence[str] = ()) -> Form:
+    """The form of rows of these columns: texts in ``missing`` mean "no value" in them, beside the usual ones."""
+    make: Any = form_class("tables")
+    form: Form = make(tuple(fields), tuple(missing))
+    return form
 
 
 @dataclass(frozen=True)
@@ -153,10 +104,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Input columns of equal length, in a fixed order."""
+    """Input columns of equal length, in a fixed order.
+
+    ``missing`` are texts that the user declared to mean "no value", beside the usual ones; new rows need the same.
+    """
 
     columns: tuple[Column, ...]
     n_rows: int
+    missing: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        """What a saved model asks of a raw row."""
+        return table_form(self.schema, self.missing)
 
     @property
     def schema(self) -> tuple[Field, ...]:
@@ -172,11 +132,11 @@ class Table:
         """The rows asked for, in the order asked for."""
         columns = tuple(replace(column, values=column.values[rows]) for column in self.columns)
         n_rows = len(range(*rows.indices(self.n_rows))) if isinstance(rows, slice) else len(rows)
-        return Table(columns, n_rows)
+        return Table(columns, n_rows, self.missing)
 
     def with_column(self, column: Column) -> Table:
         """The table with the column of that name replaced."""
-        return Table(tuple(column if c.name == column.name else c for c in self.columns), self.n_rows)
+        return replace(self, columns=tuple(column if c.name == column.name else c for c in self.columns))
 
     @cached_property
     def number_fields(self) -> tuple[Field, ...]:
@@ -208,6 +168,11 @@ class Table:
         return len(self.number_fields)
 
     @property
+    def n_texts(self) -> int:
+        """Columns of texts."""
+        return len(self.text_fields)
+
+    @property
     def n_levels(self) -> int:
         """Categories in all columns of texts together."""
         return sum(len(column.levels) for column in self.columns)
@@ -233,7 +198,7 @@ class Table:
             values = column.values.copy()
             values[random.random(self.n_rows) < share] = -1 if column.field.is_text else np.nan
             columns.append(replace(column, values=values))
-        return Table(tuple(columns), self.n_rows)
+        return Table(tuple(columns), self.n_rows, self.missing)
 
     def digest(self) -> str:
         """Hexadecimal digits that change with any value, name or the order of rows (BLAKE2b, about 1 GB/s)."""
@@ -244,84 +209,10 @@ class Table:
             key.update("\0".join((column.name, *column.levels)).encode())
         return key.hexdigest()
 
-
-@dataclass(frozen=True)
-class ColumnNote:
-    """What was made of one column of the file, for people: every column of the file has one, in file order."""
-
-    name: str
-    kind: Kind | LeftOut
-    used: bool
-    reason: str
-    n_missing: int
-    n_unique: int
-    examples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the data came from, and how to know it again."""
-
-    name: str
-    path: str | None
-    sha256: str
-    n_bytes: int
-    details: str = ""  # for people: delimiter, encoding, decimal sign, compression
-
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    In = TypeVar("In", bound=Inputs, covariant=True, default=Table)
-else:
-    from typing import TypeVar
-
-    In = TypeVar("In")
-
-
-@dataclass(frozen=True)
-class Dataset(Generic[In]):
-    """Inputs, target and roles of the rows: what every room above `data` receives.
-
-    ``Dataset`` alone means a table, ``Dataset[Images]`` pictures, ``Dataset[Inputs]`` either.
-
-    Attributes
-    ----------
-    inputs : what models learn from
-    y : int64 codes into ``task.classes`` ``(n_rows,)``, float64 values for regression, or int64 0 and 1
-        ``(n_rows, n_classes)`` where a row may have several labels
-    task : the question
-    groups : int64 ``(n_rows,)``: rows of one group stay on one side of every split. Always set: where the user named no
-        groups, identical input rows share a group, so that a duplicate never sits on both sides.
-    grouped : whether the user named the groups (then scores are for unseen groups)
-    time : float64 ``(n_rows,)`` or None; when set, training rows always precede test rows
-    notes : one per column of the file
-    source : where it came from
-    missing : texts that the user declared to mean "no value", beside the usual ones; new rows need the same
-    official_test : rows that the source itself keeps apart for testing (a folder ``test/``), as a data set of the same
-        classes. They are no rows of this one: nothing here trains, splits or chooses by them.
-    """
-
-    inputs: In
-    y: NDArray[Any]
-    task: Task
-    groups: IntArray
-    grouped: bool = False
-    time: FloatArray | None = None
-    notes: tuple[ColumnNote, ...] = ()
-    source: Source = field(default_factory=lambda: Source("data", None, "", 0))
-    missing: tuple[str, ...] = ()
-    official_test: Dataset[In] | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.inputs.n_rows
-
-    def take(self, rows: IntArray) -> Self:
-        """The rows asked for, in the order asked for; the official test stays whole."""
-        time = None if self.time is None else self.time[rows]
-        return replace(self, inputs=self.inputs.take(rows), y=self.y[rows], groups=self.groups[rows], time=time)
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """The values as arrays by name, and what describes them beside the form as JSON-able values."""
+        arrays = {f"column/{i}": np.ascontiguousarray(column.values) for i, column in enumerate(self.columns)}
+        return arrays, {"levels": [column.levels for column in self.columns], "n_rows": self.n_rows}
 
 
 def table_from_columns(columns: Iterable[tuple[str, Kind, Sequence[Any] | NDArray[Any]]]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from annvil.data.table import ColumnNote, Dataset, Field, Inputs
+from annvil.data.dataset import ColumnNote, Dataset, Inputs
 from annvil.models.contract import Contender
 from annvil.text.words import Words
 
@@ -21,11 +21,11 @@ def contenders_for(dataset: Dataset[Inputs], start: Start | None = None, refusal
     from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
     from annvil.kinds.tables.contenders import contenders_for_tables
 
-    kinds = {field.kind for field in dataset.inputs.schema}
-    return contenders_for_pictures(start, refusal) if "image" in kinds else contenders_for_tables()
+    of_pictures = dataset.inputs.form.kind == "pictures"
+    return contenders_for_pictures(start, refusal) if of_pictures else contenders_for_tables()
 
 
-def words_of(columns: Iterable[Field | ColumnNote]) -> Words:
+def words_of(columns: Iterable[ColumnNote]) -> Words:
     """What the rows of data with these columns are called."""
     from annvil.kinds.pictures.words import WORDS as OF_PICTURES
     from annvil.kinds.tables.words import WORDS as OF_TABLES

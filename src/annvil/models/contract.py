@@ -21,8 +21,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset
-from annvil.kinds.pictures.form import ImageForm
+from annvil.data.dataset import Dataset
+from annvil.data.form import Form
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
@@ -98,7 +98,7 @@ class Shape:
     n_levels: int  # categories in all text columns together
     n_outputs: int
     is_classification: bool
-    form: ImageForm | None = None  # of pictures; ``n_numbers`` is then the number of their values
+    form: Form | None = None  # of raw input; None where features were made of it
     several: bool = False  # labels: any number of the outputs is right at once
 
 
@@ -176,7 +176,7 @@ class Member(Protocol):
     """One trained model.
 
     A contender is written for one kind of inputs: its members take a `Table` and write themselves from ``numbers`` and
-    ``texts``, or take `Images` and write themselves from ``pixels`` (`annvil.data.table.graph_inputs`).
+    ``texts``, or take `Images` and write themselves from ``pixels`` (`annvil.data.form.Form.enter`).
     """
 
     def predict(self, inputs: Any, /) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,10 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
+from annvil.data.dataset import Dataset
+from annvil.data.form import Form
 from annvil.data.splits import strata
-from annvil.data.table import Column, Dataset, Field, Kind, Table
+from annvil.data.table import Column, Field, Kind, Table, table_form
 from annvil.errors import RequestError
 from annvil.models.contract import Context, Fitted, Job, PreparationOptions, Split
 from annvil.models.networks.dense_networks import DenseArchitecture, best_fitted
@@ -36,7 +38,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """What the four estimators share. Arguments are None where the number of rows, or the recipe, decides."""
 
     _architecture: Architecture
-    _schema: tuple[Field, ...] | None
+    _form: Form | None
 
     def __init__(
         self,
@@ -112,8 +114,8 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _table(self, X: Any, y: Any = None, *, fitting: bool = False, **checks: Any) -> tuple[Table, Any]:
         """The rows as a table, and ``y`` checked when fitting, which also remembers the columns."""
-        schema = _frame_schema(X) if fitting else self._schema
-        if schema is None:
+        form = _frame_form(X) if fitting else self._form
+        if form is None:
             checked = validate_data(
                 self,
                 X,
@@ -127,14 +129,12 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             columns = [Column(Field(f"x{i}", "number"), np.ascontiguousarray(X[:, i])) for i in range(X.shape[1])]
             table = Table(tuple(columns), len(X))
         else:
-            from annvil.kinds.tables.conform import conform
-
             validate_data(self, X, reset=fitting, skip_check_array=True)
-            table, _ = conform(X, schema, where="X")
+            table = cast(Table, form.conform(X, "X").inputs)
             if fitting:
                 _, y = check_X_y(np.zeros((table.n_rows, 1)), y, estimator=self, **checks)
         if fitting:
-            self._schema = schema
+            self._form = form
         return table, y
 
 
@@ -240,8 +240,8 @@ for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):
     _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_CLASSES if _has_classes else '')}"
 
 
-def _frame_schema(X: Any) -> tuple[Field, ...] | None:
-    """Names and kinds of a frame's columns; None for arrays, and for frames of numbers, which are as good as arrays."""
+def _frame_form(X: Any) -> Form | None:
+    """The form of a frame's rows; None for arrays, and for frames of numbers, which are as good as arrays."""
     import narwhals as nw
 
     frame = nw.from_native(X, eager_only=True, pass_through=True)
@@ -250,7 +250,7 @@ def _frame_schema(X: Any) -> tuple[Field, ...] | None:
     kinds = [_kind(dtype) for dtype in frame.schema.values()]
     if all(kind == "number" for kind in kinds):
         return None
-    return tuple(Field(str(name), kind) for name, kind in zip(frame.columns, kinds, strict=True))
+    return table_form([Field(str(name), kind) for name, kind in zip(frame.columns, kinds, strict=True)])
 
 
 def _kind(dtype: Any) -> Kind:

@@ -38,7 +38,7 @@ def threads_for(jobs: Sequence[Job], dataset: Dataset[Inputs], asked: int) -> in
     if asked:
         return asked
     n_rows = max((len(job.rows) for job in jobs), default=0)
-    n_values = dataset.inputs.n_values + sum(field.is_text for field in dataset.inputs.schema)
+    n_values = dataset.inputs.n_values + dataset.inputs.n_texts
     return 1 if n_rows * n_values <= SMALL_VALUES else 0
 
 

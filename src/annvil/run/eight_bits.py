@@ -77,7 +77,7 @@ def try_eight_bits(
             f"8 bits were not tried: {len(held_out)} pictures were held out, and fewer than {FEWEST_JUDGES} cannot "
             "tell whether a model is as accurate.",
         )
-    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
     one = dataset.inputs.take(held_out[:1])
     predictor.raw(one)
     started = time.monotonic()
@@ -87,7 +87,7 @@ def try_eight_bits(
     inputs = dataset.inputs.take(held_out)
     before = predictor.raw(inputs)
     quantised = in_eight_bits(graph, _batches(dataset, fitted.job.rows, held_out))
-    quick = Predictor.from_graph(quantised, dataset.inputs.schema, dataset.task)
+    quick = Predictor.from_graph(quantised, dataset.inputs.form, dataset.task)
     after = quick.raw(inputs)
     many = dataset.inputs.take(fitted.job.rows[: max(1, min(MANY, BLOCK_VALUES // max(inputs.n_values, 1)))])
     gains = [_speed_up(predictor, quick, rows) for rows in (one, many)]

@@ -13,8 +13,9 @@ import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.comparison.results import Comparison
+from annvil.data.dataset import Dataset, Inputs
+from annvil.data.plugins import words_of
 from annvil.data.storage import load_dataset, save_dataset
-from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
 from annvil.kinds.pictures.contenders.pretrained import Start
@@ -246,7 +247,7 @@ def _carry_through_alone(work: _Work) -> Run:
 
 def _compare_ship_report(work: _Work) -> Run:
     from annvil.comparison import Request, Store, compare
-    from annvil.kinds.registry import contenders_for, words_of
+    from annvil.kinds.registry import contenders_for
     from annvil.models.contract import Deadline
     from annvil.run import augmented, looking, pictures, shipping, studying
     from annvil.run.reporting import assemble, write_report
@@ -256,7 +257,7 @@ def _compare_ship_report(work: _Work) -> Run:
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
 
     contenders = contenders_for(dataset, work.start, refusal_of(dataset, work.start))
-    store, words = Store(work.folder.race), words_of(dataset.inputs.schema)
+    store, words = Store(work.folder.race), words_of(dataset.inputs.form)
     metric = task.metric(request.metric or None)
     work.enter("Comparing")
     asked = Request(

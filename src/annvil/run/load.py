@@ -84,7 +84,7 @@ def check_request(request: FitRequest, dataset: Dataset[Inputs]) -> None:
 
 
 def _holds_pictures(dataset: Dataset[Inputs]) -> bool:
-    return any(field.kind == "image" for field in dataset.inputs.schema)
+    return dataset.inputs.form.kind == "pictures"
 
 
 def lasting(data: str | Path) -> str:

@@ -16,10 +16,11 @@ from annvil.comparison.cost import parity_rows
 from annvil.comparison.jobs import final_job
 from annvil.comparison.plan import shape_of
 from annvil.comparison.results import Comparison, Standing
-from annvil.data.table import Dataset, Inputs, Table
+from annvil.data.dataset import Dataset, Inputs
+from annvil.data.plugins import words_of
+from annvil.data.table import Table
 from annvil.errors import OutOfTime
 from annvil.explanation.permutation import Importance, importance
-from annvil.kinds.registry import words_of
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
@@ -83,7 +84,7 @@ def ship(
     contender = next(c for c in contenders if c.name == standing.contender)
     fitted = fit_finally(dataset, contender, comparison, folder, deadline)
     if fitted is None:
-        shipped, graph = _first_fold(comparison, standing, store, folder, words_of(dataset.inputs.schema))
+        shipped, graph = _first_fold(comparison, standing, store, folder, words_of(dataset.inputs.form))
         origin = None
     else:
         shipped, graph = _exported(dataset, comparison, standing, fitted, deadline)
@@ -91,7 +92,7 @@ def ship(
     save(
         folder.model,
         graph,
-        schema=dataset.inputs.schema,
+        form=dataset.inputs.form,
         task=dataset.task,
         info=_info(dataset, comparison, standing, shipped, origin),
         weights=None if origin is None else origin.weights,
@@ -123,8 +124,8 @@ def fit_finally(
 def _exported(
     dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted, deadline: Deadline
 ) -> tuple[Shipped, bytes]:
-    graph = export(fitted, dataset.inputs.schema, dataset.task)
-    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    graph = export(fitted, dataset.inputs.form, dataset.task)
+    predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
     threshold = _threshold(dataset, fitted, comparison)
     trial = try_eight_bits(dataset, fitted, graph, comparison, threshold, deadline)
@@ -210,13 +211,12 @@ def _info(
         "title": shipped.title,
         "summary": shipped.summary,
         "preparation": shipped.preparation,
-        "missing": dataset.missing,
         "data": {
             "name": source.name,
             "sha256": source.sha256,
             "n_bytes": source.n_bytes,
             "n_rows": shipped.n_rows,
-            "n_columns": len(dataset.inputs.schema),
+            "n_columns": len(dataset.inputs.form.columns),
         },
         "metric": comparison.metric,
         "scores": standing.means,
@@ -225,7 +225,7 @@ def _info(
         "parity": shipped.parity,
         "parity_rows": shipped.parity_rows,
         "architecture": {} if origin is None else dict(origin.architecture),
-        "eight_bits": shipped.eight_bits,
+        "quantization": shipped.eight_bits,
     }
 
 
@@ -244,7 +244,7 @@ def explain(
     if graph is None or store.result(contender, "repeat-0-fold-0") is None:
         return (), 0
     rows, _ = store.predictions(contender, "repeat-0-fold-0")
-    predictor = Predictor.from_graph(graph, dataset.inputs.schema, dataset.task)
+    predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
     metric = dataset.task.metric(comparison.metric)
     threshold = store.result(contender, "repeat-0-fold-0").threshold  # type: ignore[union-attr]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # C0 and C1 controls, zero-width and directional marks, and lone surrogates: a name can neither hide nor turn the text
 # around it, and can always be written as UTF-8.
@@ -14,3 +15,16 @@ _INVISIBLE = re.compile(
 def clean(text: str) -> str:
     """The text with every invisible or direction-changing character shown as U+FFFD."""
     return _INVISIBLE.sub("\ufffd", text)
+
+
+def short_name(name: str, most: int = 60) -> str:
+    """A file name that can be printed anywhere, its middle left out where it is long."""
+    name = name.encode("utf-8", "replace").decode("utf-8")
+    name = "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}"
+
+
+def some_names(names: Sequence[str], most: int = 3) -> str:
+    """The first few names, quoted and shortened, and how many more."""
+    shown = ", ".join(repr(short_name(name)) for name in names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 from tests.pictures import drawn, encoded, folder_of, header_only
 
-from annvil.data.table import Field
 from annvil.errors import DataError, RequestError
-from annvil.kinds.pictures.form import ImageForm
-from annvil.kinds.tables.conform import conform
+from annvil.kinds.pictures.conform import conform_images
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.tables.reading import read
 
 
@@ -23,8 +22,8 @@ def trained(tmp_path_factory):
     return root, dataset
 
 
-def schema(height=12, width=12, channels=3, **more):
-    return (Field("image", "image", form=ImageForm(height, width, channels, **more)),)
+def form(height=12, width=12, channels=3, **more):
+    return PictureForm(height, width, channels, **more)
 
 
 def test_every_way_of_handing_over_a_picture_gives_the_training_pixels(trained, tmp_path):
@@ -50,11 +49,11 @@ def test_every_way_of_handing_over_a_picture_gives_the_training_pixels(trained, 
         tmp_path / "one.zip",
         dataset.inputs.take(np.array([dataset.inputs.names().index("cat/3.png")])),
     ):
-        images, notices = conform(source, dataset.inputs.schema)
+        images, notices = conform_images(source, dataset.inputs.form)
         assert np.array_equal(images.pixels(), expected), type(source)
         assert notices == ()
-        assert images.schema == dataset.inputs.schema
-    images, _ = conform(tmp_path / "paths.csv", dataset.inputs.schema)
+        assert images.form == dataset.inputs.form
+    images, _ = conform_images(tmp_path / "paths.csv", dataset.inputs.form)
     assert np.array_equal(images.pixels(), np.concatenate([expected, expected]))
 
 
@@ -65,7 +64,7 @@ def test_a_folder_in_the_order_of_its_names(trained, limit, monkeypatch):
     monkeypatch.setattr(conforming, "IN_MEMORY", limit)
     root, dataset = trained
     (root / "notes.txt").write_text("hello")
-    images, notices = conform(root, dataset.inputs.schema)
+    images, notices = conform_images(root, dataset.inputs.form)
     assert images.names() == dataset.inputs.names()
     assert np.array_equal(images.pixels(), dataset.inputs.pixels())
     assert notices == ("1 file of other kinds not looked at.",)
@@ -85,11 +84,11 @@ def test_a_broken_file_is_named(trained, tmp_path, content, message):
     path.write_bytes(content)
     for source in (path, [path], tmp_path, {"image": str(path)}):
         with pytest.raises(DataError, match=message) as caught:
-            conform(source, trained[1].inputs.schema)
+            conform_images(source, trained[1].inputs.form)
         assert "bad.png" in str(caught.value)
         assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="to predict: the content"):
-        conform(content, trained[1].inputs.schema)
+        conform_images(content, trained[1].inputs.form)
 
 
 SHAPES = {
@@ -108,7 +107,7 @@ SHAPES = {
 def test_arrays_of_all_shapes(shape, n):
     array = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     for channels in (1, 3):
-        images, _ = conform(array, schema(channels=channels))
+        images, _ = conform_images(array, form(channels=channels))
         assert images.pixels().shape == (n, 12, 12, channels)
 
 
@@ -121,28 +120,28 @@ def test_arrays_that_are_no_pictures():
         (object(), "must be paths, arrays"),
     ):
         with pytest.raises(DataError, match=message):
-            conform(array, schema())
+            conform_images(array, form())
 
 
 def test_values_are_scaled_as_in_training():
     X = np.random.default_rng(0).integers(0, 17, (30, 8, 8)).astype(float)
     dataset = read((X, np.arange(30) % 2))
     assert (dataset.inputs.form.low, dataset.inputs.form.high) == (0, 16)
-    images, _ = conform(X[:1] / 2, dataset.inputs.schema)
+    images, _ = conform_images(X[:1] / 2, dataset.inputs.form)
     assert np.array_equal(images.pixels()[0, :, :, 0], np.rint(X[0] / 2 * 255 / 16))
 
 
 def test_paths_that_do_not_exist(trained):
     with pytest.raises(RequestError, match="There is no file"):
-        conform("nowhere/cat.png", trained[1].inputs.schema)
+        conform_images("nowhere/cat.png", trained[1].inputs.form)
     with pytest.raises(RequestError, match="There is no file"):
-        conform([Path("nowhere/cat.png")], trained[1].inputs.schema)
+        conform_images([Path("nowhere/cat.png")], trained[1].inputs.form)
 
 
 def test_a_pil_image_is_turned_upright():
     exif = Image.Exif()
     exif[0x0112] = 6
     content = encoded(drawn(3, 10, 20), "JPEG", exif=exif)
-    by_image, _ = conform(Image.open(io.BytesIO(content)), schema(20, 10))
-    by_bytes, _ = conform(content, schema(20, 10))
+    by_image, _ = conform_images(Image.open(io.BytesIO(content)), form(20, 10))
+    by_bytes, _ = conform_images(content, form(20, 10))
     assert np.array_equal(by_image.pixels(), by_bytes.pixels())

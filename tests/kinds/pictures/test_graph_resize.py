@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.pictures import drawn
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.graph_resize import write_in_form
 from annvil.kinds.pictures.reading.decoding import placed
 from annvil.onnx.builder import Graph
@@ -34,7 +34,7 @@ def noise(*shape):
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (28, 28, 1), (32, 48, 3)])
 def test_pictures_of_the_forms_size_stay_as_they_are(fit, shape):
     pixels = noise(4, *shape)
-    np.testing.assert_array_equal(scaled_in_graph(pixels, ImageForm(*shape, fit)), pixels)
+    np.testing.assert_array_equal(scaled_in_graph(pixels, PictureForm(*shape, fit)), pixels)
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop"])
@@ -54,7 +54,7 @@ def test_pictures_of_the_forms_size_stay_as_they_are(fit, shape):
     ],
 )
 def test_other_sizes_become_what_pillow_makes_of_them(fit, channels, size, form):
-    form = ImageForm(*form, channels, fit)
+    form = PictureForm(*form, channels, fit)
     pixels = noise(3, *size, channels)
     found, expected = scaled_in_graph(pixels, form).astype(int), scaled_by_pillow(pixels, form)
     assert found.shape == expected.shape
@@ -65,7 +65,7 @@ def test_other_sizes_become_what_pillow_makes_of_them(fit, channels, size, form)
 @pytest.mark.parametrize("fit", ["pad", "crop"])
 def test_tall_pictures_differ_by_one_at_most(fit):
     """Pillow 13 scales them down before across."""
-    form = ImageForm(20, 20, 1, fit)
+    form = PictureForm(20, 20, 1, fit)
     pixels = noise(3, 165, 41, 1)
     found = scaled_in_graph(pixels, form).astype(int)
     assert np.abs(found - scaled_by_pillow(pixels, form)).max() <= 1
@@ -73,7 +73,7 @@ def test_tall_pictures_differ_by_one_at_most(fit):
 
 def test_a_smooth_picture_is_framed_in_the_colour_of_its_border():
     pixels = drawn(3, 30, 60)[None]
-    form = ImageForm(24, 24, 3)
+    form = PictureForm(24, 24, 3)
     found = scaled_in_graph(pixels, form)[0]
     assert (found[0] == found[-1, -1]).all()
     np.testing.assert_array_equal(found[0], scaled_by_pillow(pixels, form)[0, 0])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from tests.pictures import drawn, folder_of
 
-from annvil.data.table import Field, graph_inputs
 from annvil.kinds.pictures.images import images_in_memory
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.reading.read_images import read_images
@@ -50,10 +49,10 @@ def test_what_a_saved_graph_takes():
     images = images_in_memory(
         np.zeros((2, 4, 6, 3), dtype=np.uint8), images_from_arrays(np.zeros((1, 4, 6, 3), np.uint8)).form
     )
-    (spec,) = graph_inputs(images.schema)
+    (spec,) = images.form.graph_inputs()
     assert (spec.name, spec.dtype, spec.shape) == ("pixels", "uint8", ("height", "width", 3))
     assert images.feeds()["pixels"].shape == (2, 4, 6, 3)
-    assert images.schema == (Field("image", "image", form=images.form),)
+    assert images.form.columns == (("image", "image"),)
 
 
 def test_digests_tell_pixels_order_and_form_apart():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,13 @@ from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.target import MOST_CLASSES, read_target
 from annvil.data.readers.values import MISSING_TEXTS
 from annvil.errors import DataError, RequestError
-from annvil.kinds.pictures.reading.found import Certain, some
 from annvil.tasks.base import IntArray, Task
 from annvil.tasks.union import make_task
+from annvil.text.safe import some_names
+
+Certain = Literal["", "folders", "codes"]
+"""Why values are surely classes: names of folders are whatever they read like, whole numbers of an array from 0 on are.
+Empty where a column is to be judged."""
 
 MULTILABEL = "multilabel"
 _SURE = ("|", ";")  # nobody writes these into a single label
@@ -36,7 +40,7 @@ def read_answers(
     ``(n_rows, n_classes)``.
 
     Several columns of 0 and 1 are several labels; so is one column of lists such as ``"cat|dog"`` or ``"cat;dog"``, and
-    with the task "multilabel" also ``"cat, dog"`` and ``"cat dog"``. ``certain``: see `Found`.
+    with the task "multilabel" also ``"cat, dog"`` and ``"cat dog"``. ``certain``: see `Certain`.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def _zero_or_one(column: RawColumn, missing: Collection[str], where: str) -> NDA
 
 def _check(classes: Sequence[str], name: str, where: str) -> None:
     if not 2 <= len(classes) <= MOST_CLASSES:
-        found = some(classes) if len(classes) < 2 else f"{len(classes)}"
+        found = some_names(classes) if len(classes) < 2 else f"{len(classes)}"
         raise DataError(
             f"The target {name!r} of {where} has {found or 'no'} label{'s' * (len(classes) != 1)}; several "
             f"labels need 2 to {MOST_CLASSES}."

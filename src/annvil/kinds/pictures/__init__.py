@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from annvil._lazy import lazy_names
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
+from annvil.kinds.pictures.words import WORDS
 
-__all__ = ["KIND", "ImageForm", "Images", "conform_images", "images_from_arrays", "read_images"]
+__all__ = ["KIND", "Images", "PictureForm", "conform_images", "images_from_arrays", "read_images"]
 
 _HOMES = {
     "Images": "annvil.kinds.pictures.images",
@@ -24,7 +25,12 @@ class _Pictures:
     """The kind of data that is pictures of one form."""
 
     name = "pictures"
-    unit = "picture"
+    words = WORDS
+
+    @property
+    def form(self) -> type[PictureForm]:
+        """The class of forms of pictures."""
+        return PictureForm
 
 
 KIND: Any = _Pictures()

@@ -10,11 +10,12 @@ from annvil.data.findings import Finding
 from annvil.data.leakage import sample_rows
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.reading.found import clean, counted, some
+from annvil.kinds.pictures.reading.found import counted
 from annvil.kinds.pictures.shortcut_audit import files_tell, frames_tell, looks_of
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import percent
+from annvil.text.safe import short_name, some_names
 
 FEW_PER_CLASS = 10
 """As for tables: two pictures of a class in each of five folds."""
@@ -47,7 +48,7 @@ def _left_out(dataset: Dataset[Images]) -> Iterator[Finding]:
     if not left:
         return
     share = len(left) / (len(left) + dataset.n_rows)
-    shown = "; ".join(f"{clean(one.name)} {one.reason}" for one in left[:5])
+    shown = "; ".join(f"{short_name(one.name)} {one.reason}" for one in left[:5])
     more = f"; and {len(left) - 5:,} more" if len(left) > 5 else ""
     yield Finding(
         "files left out",
@@ -138,7 +139,7 @@ def _an_example(images: Images) -> str:
         return ""
     group = several[np.argmin(first[several])]
     names = images.take(np.flatnonzero(inverse == group)[:2]).names()
-    return f", such as {clean(names[1])!r} of {clean(names[0])!r}" if len(names) == 2 else ""
+    return f", such as {short_name(names[1])!r} of {short_name(names[0])!r}" if len(names) == 2 else ""
 
 
 def _contradictions(dataset: Dataset[Images]) -> Iterator[Finding]:
@@ -163,7 +164,7 @@ def _contradictions(dataset: Dataset[Images]) -> Iterator[Finding]:
         "warning" if len(wrong) > dataset.n_rows / 100 else "info",
         (dataset.task.target,),
         f"{len(wrong):,} pictures show the same as another under a different {dataset.task.target!r}: "
-        f"{clean(names[0])!r} is {labels[0]}, {clean(names[1])!r} is {labels[1]}.",
+        f"{short_name(names[0])!r} is {labels[0]}, {short_name(names[1])!r} is {labels[1]}.",
         "Nothing is changed; at most one of each pair can be labelled rightly, so look at them.",
     )
 
@@ -191,7 +192,7 @@ def _official_test(dataset: Dataset[Images]) -> Iterator[Finding]:
             (),
             f"{counted(int(seen.sum()), 'picture')} of the official test ({percent(float(seen.mean()))}; "
             f"{int(same.sum()):,} exact) {'are' if seen.sum() > 1 else 'is'} also among the training pictures, such as "
-            f"{clean(tested.take(np.flatnonzero(seen)[:1]).names()[0])!r}.",
+            f"{short_name(tested.take(np.flatnonzero(seen)[:1]).names()[0])!r}.",
             "Nothing is changed: published scores on this test share the flaw. Trust the folds, which keep copies "
             "together.",
         )
@@ -219,7 +220,7 @@ def _blank(dataset: Dataset[Images], rows: IntArray, looks: dict[str, FloatArray
         "blank pictures",
         "warning" if len(blank) > len(rows) / 100 else "info",
         (),
-        f"{counted(len(blank), 'picture')}{of} show one colour only: {some(names)}.",
+        f"{counted(len(blank), 'picture')}{of} show one colour only: {some_names(names)}.",
         "They are used as they are; a model can only learn how often each answer goes with nothing. Remove them if "
         "they are mistakes.",
     )

@@ -138,7 +138,7 @@ def augment(
     if chosen.does_nothing:
         raise RequestError("The augmentation changes nothing; its copies would be the pictures themselves.")
     writing = _Writing(dataset, chosen, times, seed, format)
-    _check_space(folder, writing.n_pictures * form.n_bytes)
+    _check_space(folder, writing.n_pictures * form.n_values)
     partial = folder.with_name(f".{folder.name}.{token_hex(4)}.part")
     try:
         writing.write(partial, progress or _nobody)

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from annvil.data.readers.files import read_file
-from annvil.data.table import Field
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.form import ImageForm
-from annvil.kinds.pictures.images import NAME, Images, images_in_memory
+from annvil.kinds.pictures.form import PictureForm
+from annvil.kinds.pictures.images import Images, images_in_memory
+from annvil.kinds.pictures.json_pictures import content_of, is_path, is_rows_of_pixels, pixels_of_rows
 from annvil.kinds.pictures.reading.arrays import images_from_arrays, in_form, picture_in_form, read_idx, read_numpy
 from annvil.kinds.pictures.reading.decoded import decoded, need_pillow
 from annvil.kinds.pictures.reading.decoding import Broken, Pixels, decode, decode_bytes
-from annvil.kinds.pictures.reading.found import clean, counted
+from annvil.kinds.pictures.reading.found import counted
 from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.pictures.reading.listing import TABLES, Listing, is_array, list_archive, list_folder
+from annvil.text.safe import short_name
 
 IN_MEMORY = 256 * 2**20
 """Pictures of a folder that need more than this are decoded into the cache instead of memory (assumed)."""
 
 
 def conform_images(
-    source: Any, schema: Sequence[Field], *, where: str = "the pictures to predict"
+    source: Any, form: PictureForm, where: str = "the pictures to predict"
 ) -> tuple[Images, tuple[str, ...]]:
-    """Pictures in the form of ``schema``, in the order given, and notices for people.
+    """Pictures in the form, in the order given, and notices for people.
 
     Parameters
     ----------
     source : a path of a picture, of a folder or zip archive (all pictures in it, in the order of their names), of a
         table whose texts name pictures, or of a NumPy or idx file; a file's content as bytes; a PIL image; an array
         ``(height, width)``, ``(height, width, channels)``, ``(n, height, width)`` or ``(n, height, width, channels)``;
-        `Images`; a dict ``{"image": …}``; or a list of any of these
+        `Images`; what JSON may hold (`annvil.kinds.pictures.json_pictures`); a dict ``{"image": …}``; or a list of any
+        of these
     where : what to call them in messages
 
     Raises
@@ -45,18 +46,16 @@ def conform_images(
     RequestError
         Where a path does not exist.
     """
-    form = schema[0].form
-    assert form is not None, "the schema is not that of pictures"
     if isinstance(source, Images):
         return _reformed(source, form), ()
-    if isinstance(source, (str, PathLike)):
+    if is_path(source):
         return _from_path(Path(source), form)
     if isinstance(source, (list, tuple)) and source:
         return _from_list(list(source), form, where), ()
-    return _in_memory(_one_or_more(source, form, where), form), ()
+    return images_in_memory(_one_or_more(source, form, where), form), ()
 
 
-def _reformed(images: Images, form: ImageForm) -> Images:
+def _reformed(images: Images, form: PictureForm) -> Images:
     if images.form.shape == form.shape:
         return images
     made = [in_form(pixels, form) for _, pixels in images.blocks()]
@@ -65,14 +64,10 @@ def _reformed(images: Images, form: ImageForm) -> Images:
     )
 
 
-def _in_memory(pixels: Pixels, form: ImageForm) -> Images:
-    return images_in_memory(pixels, form)
-
-
-def _from_list(sources: list[Any], form: ImageForm, where: str) -> Images:
+def _from_list(sources: list[Any], form: PictureForm, where: str) -> Images:
     made, names = [], []
     for i, source in enumerate(sources):
-        if isinstance(source, (str, PathLike)):
+        if is_path(source):
             made.append(_decoded_file(Path(source), form)[None])
             names.append(str(source))
         else:
@@ -87,12 +82,17 @@ def _from_list(sources: list[Any], form: ImageForm, where: str) -> Images:
     return images_in_memory(np.concatenate(made), form, names)
 
 
-def _one_or_more(source: Any, form: ImageForm, where: str) -> Pixels:
+def _one_or_more(source: Any, form: PictureForm, where: str) -> Pixels:
     """Pictures ``(n, height, width, channels)`` from something in memory."""
     if isinstance(source, Mapping):
-        if set(source) != {NAME}:
-            raise DataError(f"{where} must be given as {{{NAME!r}: …}}; got {sorted(map(str, source))[:5]}.")
-        return conform_images(source[NAME], (Field(NAME, "image", form=form),), where=where)[0].pixels()
+        name = form.column
+        if set(source) != {name}:
+            raise DataError(f"{where} must be given as {{{name!r}: …}}; got {sorted(map(str, source))[:5]}.")
+        if is_rows_of_pixels(source[name]):
+            return _one_or_more(pixels_of_rows(source[name], form, where), form, where)
+        return conform_images(source[name], form, where)[0].pixels()
+    if isinstance(source, str):
+        source = content_of(source, where)
     if isinstance(source, (bytes, bytearray, memoryview)):
         need_pillow()
         try:
@@ -110,7 +110,7 @@ def _one_or_more(source: Any, form: ImageForm, where: str) -> Pixels:
     return images_from_arrays(_stacked(array, form, where), form=form).pixels()
 
 
-def _stacked(array: Any, form: ImageForm, where: str) -> Any:
+def _stacked(array: Any, form: PictureForm, where: str) -> Any:
     """One picture or several → several."""
     if array.ndim == 2:
         return array[None]
@@ -124,7 +124,7 @@ def _stacked(array: Any, form: ImageForm, where: str) -> Any:
     )
 
 
-def _from_path(path: Path, form: ImageForm) -> tuple[Images, tuple[str, ...]]:
+def _from_path(path: Path, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     if not path.exists():
         near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise RequestError(f"There is no file or folder {str(path)!r}.{near}")
@@ -143,10 +143,10 @@ def _from_path(path: Path, form: ImageForm) -> tuple[Images, tuple[str, ...]]:
     return images_in_memory(_decoded_file(path, form)[None], form, [str(path)]), ()
 
 
-def _from_listing(listing: Listing, form: ImageForm) -> tuple[Images, tuple[str, ...]]:
+def _from_listing(listing: Listing, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     if not listing.pictures:
         raise DataError(f"{listing.shown} holds no pictures.")
-    if listing.archive is None and len(listing.pictures) * form.n_bytes <= IN_MEMORY:
+    if listing.archive is None and len(listing.pictures) * form.n_values <= IN_MEMORY:
         made = np.stack([_decoded_file(Path(entry.place), form, entry.name) for entry in listing.pictures])
         images = images_in_memory(made, form, [entry.name for entry in listing.pictures])
     else:
@@ -154,13 +154,13 @@ def _from_listing(listing: Listing, form: ImageForm) -> tuple[Images, tuple[str,
         wrong = np.flatnonzero(store.facts["height"] == 0)
         if len(wrong):
             left = store.left_out[0]
-            raise DataError(f"{clean(left.name)} {left.reason}; leave it out to predict the others.")
+            raise DataError(f"{short_name(left.name)} {left.reason}; leave it out to predict the others.")
         images = Images(store, np.arange(len(listing.pictures)))
     others = sum(listing.others.values())
     return images, (f"{counted(others, 'file')} of other kinds not looked at.",) if others else ()
 
 
-def _from_table(path: Path, form: ImageForm) -> Images:
+def _from_table(path: Path, form: PictureForm) -> Images:
     raw = read_file(path)
     column = names_pictures(raw, path.parent)
     if column is None:
@@ -172,10 +172,10 @@ def _from_table(path: Path, form: ImageForm) -> Images:
     return images_in_memory(made[chosen.values], form, [chosen.levels[code] for code in chosen.values.tolist()])
 
 
-def _decoded_file(path: Path, form: ImageForm, name: str = "") -> Pixels:
+def _decoded_file(path: Path, form: PictureForm, name: str = "") -> Pixels:
     """One file's pixels; errors name it."""
     need_pillow()
-    name = clean(name or str(path), 200)
+    name = short_name(name or str(path), 200)
     try:
         with path.open("rb") as stream:
             return decode(stream, path.stat().st_size, form)[0]

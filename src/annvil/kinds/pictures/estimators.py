@@ -26,7 +26,7 @@ from annvil.kinds.pictures.contenders.convolutional_networks import Convolutiona
 from annvil.kinds.pictures.contenders.sizes import SIZES, size_and_epochs, size_named
 from annvil.kinds.pictures.contenders.throughput import work_per_second
 from annvil.kinds.pictures.contenders.training import held_out_of
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Fitted, Job, Shape
@@ -51,7 +51,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
     """What both estimators share. Arguments are None where the pictures, or the plan, decide."""
 
     fitted_: Fitted
-    form_: ImageForm
+    form_: PictureForm
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         n = images.n_rows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         form = images.form
-        shape = Shape(n, form.n_bytes, 0, 0, task.n_outputs, task.is_classification, form, task.several)
+        shape = Shape(n, form.n_values, 0, 0, task.n_outputs, task.is_classification, form, task.several)
         contender = Convolutional()
         declined = contender.declines(shape)
         if declined:

@@ -1,17 +1,30 @@
 """The form in which pictures reach a model: one size, one number of channels, one rule for what does not fit.
 
-A form is chosen once from the training pictures, kept in the schema of the saved model, and applied to every picture
-that is predicted later. It knows no decoder and no data set.
+A form is chosen once from the training pictures, kept with the saved model, and applied to every picture that is
+predicted later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from annvil.data.form import Arrays, Conformed, GraphInput
+
+if TYPE_CHECKING:
+    from annvil.kinds.pictures.images import Images
+    from annvil.onnx.builder import Graph, Value
+
+NAME = "image"
+"""What the one column of a raw row of pictures is called."""
+
+MOST_SIDE = 1 << 14
+"""Pixels on a side of a picture (assumed): what is far beyond any network could take."""
 
 LONGEST_SIDE = 128
 """Pictures are made no larger than this unless a size is asked for. Assumed: a convolutional network on two cores
@@ -26,8 +39,10 @@ WHOLE_BY = 8
 Fit = Literal["pad", "crop"]
 
 
-@dataclass(frozen=True)
-class ImageForm:
+Side = Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
+
+
+class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pictures"):
     """Size, channels and resize policy: what a saved model asks of a picture.
 
     Attributes
@@ -38,14 +53,23 @@ class ImageForm:
         ("pad") or cut to the middle ("crop")
     low, high : values of pictures with more than 8 bits, and of arrays that are not uint8, that become 0 and 255; both
         0 where none were seen, then the full range of the type counts. Values of uint8 are never scaled.
+    column : what the picture is called in a row given as a dict
     """
 
-    height: int
-    width: int
+    kind: ClassVar[str] = "pictures"
+
+    height: Side
+    width: Side
     channels: int
     fit: Fit = "pad"
     low: float = 0.0
     high: float = 0.0
+    column: str = NAME
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The picture."""
+        return ((self.column, "image"),)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -53,8 +77,8 @@ class ImageForm:
         return self.height, self.width, self.channels
 
     @property
-    def n_bytes(self) -> int:
-        """Bytes of one picture."""
+    def n_values(self) -> int:
+        """Values of one picture, and its bytes: height × width × channels."""
         return self.height * self.width * self.channels
 
     @property
@@ -65,6 +89,39 @@ class ImageForm:
     def describe(self) -> str:
         """``"28 × 28 grey"``."""
         return f"{self.width} × {self.height} {'grey' if self.channels == 1 else 'colour'}"
+
+    def graph_inputs(self) -> tuple[GraphInput, ...]:
+        """``pixels`` uint8 ``(rows, height, width, channels)``, of any height and width."""
+        return (GraphInput("pixels", "uint8", ("height", "width", self.channels)),)
+
+    def enter(self, graph: Graph) -> tuple[Value, ...]:
+        """``pixels``, brought to the form by the graph (`annvil.kinds.pictures.graph_resize`)."""
+        from annvil.kinds.pictures.graph_resize import write_in_form
+
+        (spec,) = self.graph_inputs()
+        return (write_in_form(graph, graph.input(spec.name, spec.dtype, ["rows", *spec.shape]), self),)
+
+    def conform(self, raw: Any, where: str = "the pictures to predict") -> Conformed:
+        """`Images` of this form; see `annvil.kinds.pictures.conform.conform_images`."""
+        from annvil.kinds.pictures.conform import conform_images
+
+        return Conformed(*conform_images(raw, self, where))
+
+    def json_schema(self) -> dict[str, Any]:
+        """An object with the picture: a file's content as a data URL, or rows of pixels."""
+        from annvil.kinds.pictures.json_pictures import schema_of
+
+        return schema_of(self)
+
+    def check(self) -> str | None:
+        """Sizes are bounded by their types."""
+        return None if self.channels in (1, 3) else f"pictures have 1 or 3 channels, not {self.channels}"
+
+    def from_arrays(self, arrays: Arrays, described: dict[str, Any]) -> Images:
+        """What `Images.to_arrays` gave."""
+        from annvil.kinds.pictures.image_storage import from_arrays
+
+        return from_arrays(self, arrays, described)
 
 
 @dataclass(frozen=True)
@@ -78,7 +135,7 @@ class Survey:
     high: float = 0.0
 
 
-def choose_form(survey: Survey, size: int | Sequence[int] | None = None) -> tuple[ImageForm, str]:
+def choose_form(survey: Survey, size: int | Sequence[int] | None = None) -> tuple[PictureForm, str]:
     """The form for pictures like these, and one sentence that says what becomes of them.
 
     Parameters
@@ -97,7 +154,7 @@ def choose_form(survey: Survey, size: int | Sequence[int] | None = None) -> tupl
         height, width = _typical(heights, widths)
     lost = float(np.quantile(_lost_by_cropping(heights, widths, height, width), 0.95))
     fit: Fit = "crop" if 0 < lost <= LOST_BY_CROPPING else "pad"
-    form = ImageForm(height, width, 3 if survey.any_colour else 1, fit, survey.low, survey.high)
+    form = PictureForm(height, width, 3 if survey.any_colour else 1, fit, survey.low, survey.high)
     return form, _said(form, heights, widths, one_size, size is not None)
 
 
@@ -124,7 +181,7 @@ def _lost_by_cropping(
     return 1 - np.minimum(relative, 1 / relative)
 
 
-def _said(form: ImageForm, heights: NDArray[np.int64], widths: NDArray[np.int64], one_size: bool, asked: bool) -> str:
+def _said(form: PictureForm, heights: NDArray[np.int64], widths: NDArray[np.int64], one_size: bool, asked: bool) -> str:
     size = f"{form.width} × {form.height}"
     if one_size and (heights[0], widths[0]) == (form.height, form.width):
         return f"All pictures are {size} pixels and are used as they are."

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.onnx.builder import Graph, Value
 
 PRECISION = 2.0**22
@@ -39,7 +39,7 @@ class _Axis:
     extent: Value
 
 
-def write_in_form(graph: Graph, pixels: Value, form: ImageForm) -> Value:
+def write_in_form(graph: Graph, pixels: Value, form: PictureForm) -> Value:
     """Nodes from uint8 ``(n, any height, any width, channels)`` to uint8 ``(n, height, width, channels)`` of the form.
 
     The pictures of one call share one size.
@@ -55,14 +55,14 @@ def write_in_form(graph: Graph, pixels: Value, form: ImageForm) -> Value:
     return graph.op("Transpose", graph.cast(values, "uint8"), perm=[0, 3, 2, 1])
 
 
-def _sides(graph: Graph, pixels: Value, form: ImageForm) -> tuple[Value, Value]:
+def _sides(graph: Graph, pixels: Value, form: PictureForm) -> tuple[Value, Value]:
     """Height and width of the pictures, float64 ``(1,)``."""
     sizes = graph.cast(graph.op("Shape", pixels), "float64")
     height, width = (graph.op("Gather", sizes, graph.constant([place], "int64")) for place in (1, 2))
     return height, width
 
 
-def _padded(graph: Graph, form: ImageForm, height: Value, width: Value) -> tuple[_Axis, _Axis]:
+def _padded(graph: Graph, form: PictureForm, height: Value, width: Value) -> tuple[_Axis, _Axis]:
     """The whole picture, as large as fits, in the middle."""
     scale = graph.op("Min", _over(graph, form.height, height), _over(graph, form.width, width))
     found = []
@@ -76,7 +76,7 @@ def _padded(graph: Graph, form: ImageForm, height: Value, width: Value) -> tuple
     return found[0], found[1]
 
 
-def _cropped(graph: Graph, form: ImageForm, height: Value, width: Value) -> tuple[_Axis, _Axis]:
+def _cropped(graph: Graph, form: PictureForm, height: Value, width: Value) -> tuple[_Axis, _Axis]:
     """The middle of the picture, which fills the form; Pillow keeps the box in single precision."""
     scale = graph.op("Max", _over(graph, form.height, height), _over(graph, form.width, width))
     found = []

@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.data.form import Arrays
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images, LeftOut, Store
 from annvil.kinds.pictures.reading.decoding import FACTS
 
 
-def to_arrays(images: Images) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The pictures of these rows as arrays by name, and what describes them as JSON-able values."""
+def to_arrays(images: Images) -> tuple[Arrays, dict[str, Any]]:
+    """The pictures of these rows as arrays by name, and what describes them beside the form."""
     facts = np.ascontiguousarray(images.facts).view(np.uint8)
     alike = images.alike
-    arrays: dict[str, NDArray[Any]] = {
+    arrays: Arrays = {
         "pixels": images.pixels(),
         "facts": facts,
         "file_bytes": np.array(images.n_bytes),
@@ -25,7 +25,6 @@ def to_arrays(images: Images) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if alike is not None:
         arrays["alike"] = np.array(alike)
     described: dict[str, Any] = {
-        "form": images.form,
         "names": [name.encode("utf-8", "replace").decode() for name in images.names()],
         "said": images.store.said,
         "left_out": images.store.left_out,
@@ -33,11 +32,11 @@ def to_arrays(images: Images) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return arrays, described
 
 
-def from_arrays(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> Images:
-    """What `to_arrays` gave."""
+def from_arrays(form: PictureForm, arrays: Arrays, described: dict[str, Any]) -> Images:
+    """Pictures of that form from what `to_arrays` gave."""
     store = Store(
         arrays["pixels"],
-        msgspec.convert(described["form"], ImageForm),
+        form,
         described["names"],
         arrays["facts"].view(FACTS),
         arrays["file_bytes"],

@@ -22,13 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Field
-from annvil.kinds.pictures.form import ImageForm
+from annvil.data.form import Arrays
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels, digest
 from annvil.tasks.base import IntArray
-
-NAME = "image"
-"""Name of the one field of a schema of pictures, and of the graph's input column in messages."""
 
 BLOCK_BYTES = 8 * 2**20
 """Pictures looked through one after another are taken so many bytes at a time (assumed: small beside any memory)."""
@@ -69,7 +66,7 @@ class Store:
     """
 
     array: Pixels
-    form: ImageForm
+    form: PictureForm
     names: Sequence[str]
     facts: Facts
     n_bytes: IntArray
@@ -140,8 +137,8 @@ class Images:
 
     >>> from annvil.kinds.pictures import images_from_arrays
     >>> images = images_from_arrays(np.zeros((3, 8, 8), dtype=np.uint8))
-    >>> images.take(np.array([2, 0])).pixels().shape, images.schema[0].kind
-    ((2, 8, 8, 1), 'image')
+    >>> images.take(np.array([2, 0])).pixels().shape, images.form.describe()
+    ((2, 8, 8, 1), '8 × 8 grey')
     """
 
     store: Store
@@ -153,14 +150,9 @@ class Images:
         return len(self.index)
 
     @property
-    def form(self) -> ImageForm:
+    def form(self) -> PictureForm:
         """Size, channels and resize policy."""
         return self.store.form
-
-    @property
-    def schema(self) -> tuple[Field, ...]:
-        """One field of kind "image" that holds the form."""
-        return (Field(NAME, "image", form=self.form),)
 
     def take(self, rows: IntArray | slice) -> Images:
         """The rows asked for, in the order asked for; no pixel is copied or read."""
@@ -172,7 +164,7 @@ class Images:
 
     def blocks(self, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[slice, Pixels]]:
         """All pictures in order, a block at a time: rows of the block and their pixels."""
-        step = max(1, n_bytes // self.form.n_bytes)
+        step = max(1, n_bytes // self.form.n_values)
         for start in range(0, self.n_rows, step):
             rows = slice(start, min(start + step, self.n_rows))
             yield rows, self.pixels(rows)
@@ -200,7 +192,12 @@ class Images:
     @property
     def n_values(self) -> int:
         """Values of a picture: height × width × channels."""
-        return self.form.n_bytes
+        return self.form.n_values
+
+    @property
+    def n_texts(self) -> int:
+        """Pictures hold no texts."""
+        return 0
 
     @property
     def n_levels(self) -> int:
@@ -224,14 +221,25 @@ class Images:
 
     def digest(self) -> str:
         """Hexadecimal digits that change with any pixel, the form, or the order of rows."""
-        key = blake2b(repr(self.form).encode(), digest_size=20)
+        form = self.form  # in the words in which runs of earlier versions were begun, so that they can be resumed
+        words = (
+            f"ImageForm(height={form.height!r}, width={form.width!r}, channels={form.channels!r}, fit={form.fit!r}, "
+            f"low={form.low!r}, high={form.high!r})"
+        )
+        key = blake2b(words.encode(), digest_size=20)
         key.update(np.ascontiguousarray(self.store.digests[self.index]).data)
         return key.hexdigest()
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """These pictures as arrays by name, and what describes them beside the form as JSON-able values."""
+        from annvil.kinds.pictures.image_storage import to_arrays
+
+        return to_arrays(self)
 
 
 def images_in_memory(
     pixels: Pixels,
-    form: ImageForm,
+    form: PictureForm,
     names: Sequence[str] | None = None,
     facts: Facts | None = None,
     said: Sequence[str] = (),

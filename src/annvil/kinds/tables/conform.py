@@ -27,26 +27,21 @@ Schema = tuple[Field, ...]
 
 def conform(
     source: Any, schema: Schema, *, where: str = "the rows to predict", missing: Collection[str] = ()
-) -> tuple[Any, tuple[str, ...]]:
-    """A `Table` with the columns of ``schema`` in its order, or `Images` of its form, and notices for people.
+) -> tuple[Table, tuple[str, ...]]:
+    """A table with the columns of ``schema`` in its order, and notices for people.
 
     Parameters
     ----------
     source : a frame, a dict of columns, a list of dicts, one row as a dict, a 2-D array with exactly the columns of the
-        schema, a `Table` such as ``read(…).inputs``, or a path; for a schema of pictures what
-        `annvil.kinds.pictures.conform_images` takes
+        schema, a `Table` such as ``read(…).inputs``, or a path
     where : what to call the rows in messages
-    missing : what the user declared missing when training (`Dataset.missing`)
+    missing : what the user declared missing when training (`Table.missing`)
 
     Raises
     ------
     DataError
         Where columns lack, or a value is neither missing nor of its column's kind; rows and values are named.
     """
-    if len(schema) == 1 and schema[0].form is not None:
-        from annvil.kinds.pictures.conform import conform_images
-
-        return conform_images(source, schema, where=where)
     if isinstance(source, Mapping) and _is_one_row(source, schema):
         return _one_row(source, schema, where, missing)
     if isinstance(source, list) and len(source) == 1 and isinstance(source[0], Mapping):

@@ -111,7 +111,7 @@ def read(
     named = read_groups(raw[groups], missing, where) if groups else None
     moments = read_time(raw[time], missing, where)[0] if time else None
     keep = np.flatnonzero(~gaps)
-    inputs = Table(tuple(made), raw.n_rows)
+    inputs = Table(tuple(made), raw.n_rows, missing)
     if len(keep) < raw.n_rows:
         _refuse_few(len(keep), f"{where} without the rows that lack a target")
         inputs, y = inputs.take(keep), y[keep]
@@ -126,7 +126,6 @@ def read(
         time=moments,
         notes=tuple(notes),
         source=raw.source,
-        missing=missing,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import images_in_memory
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.onnx.builder import Graph
@@ -19,7 +19,7 @@ from annvil.tasks.union import make_task
 @pytest.mark.parametrize("n", [1, 5])
 @pytest.mark.parametrize("task", [make_task("multiclass", "y", ("a", "b", "c")), make_task("regression", "y")])
 def test_a_mirrored_graph_is_one_pass_over_pictures_and_mirror_images(task, n):
-    form = ImageForm(8, 12, 3)
+    form = PictureForm(8, 12, 3)
     network = ConvolutionalNetwork(ConvolutionalArchitecture(8, 12, 3, task.n_outputs, "small", 4, (Layer(6, True),)))
     network.initialise(torch.Generator().manual_seed(0))
     pixels = np.random.default_rng(0).integers(0, 256, (n, 8, 12, 3), dtype=np.uint8)

@@ -57,11 +57,11 @@ class WrittenByHand:
 def network_model(tmp_path_factory):
     """A model with a network inside that looks at bright crosses and at nothing else."""
     written = WrittenByHand()
-    schema, task = images_from_arrays(crosses(1)[0]).schema, make_task("binary", "shape", ("none", "cross"))
+    form, task = images_from_arrays(crosses(1)[0]).form, make_task("binary", "shape", ("none", "cross"))
     info = {"architecture": written.network.architecture.to_json(), "title": "Convolutional network"}
     weights = {name: value.numpy() for name, value in written.network.state_dict().items()}
     path = tmp_path_factory.mktemp("explained") / "model"
-    return save(path, export(written, schema, task), schema=schema, task=task, info=info, weights=weights)
+    return save(path, export(written, form, task), form=form, task=task, info=info, weights=weights)
 
 
 class UpperLeft:
@@ -81,16 +81,16 @@ class UpperLeft:
 @pytest.fixture(scope="session")
 def graph_model(tmp_path_factory):
     """A model without a network."""
-    schema = images_from_arrays(np.zeros((1, 24, 24), dtype=np.uint8)).schema
+    form = images_from_arrays(np.zeros((1, 24, 24), dtype=np.uint8)).form
     task = make_task("binary", "corner", ("dark", "light"))
     path = tmp_path_factory.mktemp("explained") / "model"
-    return save(path, export(UpperLeft(), schema, task), schema=schema, task=task, info={"title": "Boosted trees"})
+    return save(path, export(UpperLeft(), form, task), form=form, task=task, info={"title": "Boosted trees"})
 
 
 @pytest.fixture(scope="session")
 def number_model(tmp_path_factory):
     """A model that predicts a number."""
-    schema = images_from_arrays(np.zeros((1, 24, 24), dtype=np.uint8)).schema
+    form = images_from_arrays(np.zeros((1, 24, 24), dtype=np.uint8)).form
     task = make_task("regression", "light")
     path = tmp_path_factory.mktemp("explained") / "model"
-    return save(path, export(UpperLeft(number=True), schema, task), schema=schema, task=task, info={})
+    return save(path, export(UpperLeft(number=True), form, task), form=form, task=task, info={})

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.kinds.pictures.explanation.conftest import PATCH, UpperLeft, crosses
 
 from annvil.bundle import export, save
-from annvil.data.table import Field
+from annvil.data.table import Field, table_form
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.explanation.explain import explain_file, explain_picture, where_in_words
 from annvil.kinds.pictures.explanation.saliency import Saliency
@@ -112,13 +112,13 @@ def test_what_cannot_be_explained_is_refused(network_model, graph_model, number_
         explain_file(subject, np.zeros((3, 24, 24), np.uint8))
     with pytest.raises((DataError, RequestError), match=r"gone\.png"):
         explain_file(subject, tmp_path / "gone.png")
-    schema, task = (Field("age", "number"),), make_task("regression", "y")
+    form, task = table_form([Field("age", "number")]), make_task("regression", "y")
 
     class Age:
         def write(self, graph, numbers, texts):
             return graph.columns(numbers, [0])
 
-    table = save(tmp_path / "table", export(Age(), schema, task), schema=schema, task=task)
+    table = save(tmp_path / "table", export(Age(), form, task), form=form, task=task)
     with pytest.raises(RequestError, match="is a model of a table"):
         open_subject(table)
 
@@ -127,9 +127,9 @@ def test_weights_of_an_unknown_network_are_left_alone(tmp_path, graph_model):
     from annvil.bundle import load
 
     predictor = load(graph_model)
-    graph = export(UpperLeft(), predictor.schema, predictor.task)
+    graph = export(UpperLeft(), predictor.form, predictor.task)
     info, weights = {"architecture": {"kind": "spiking"}}, {"a": np.zeros(3, np.float32)}
-    path = save(tmp_path / "m", graph, schema=predictor.schema, task=predictor.task, info=info, weights=weights)
+    path = save(tmp_path / "m", graph, form=predictor.form, task=predictor.task, info=info, weights=weights)
     subject = open_subject(path)
     assert subject.network is None
     assert "'spiking' cannot be restored" in subject.why_none

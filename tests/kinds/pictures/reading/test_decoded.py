@@ -11,7 +11,7 @@ from PIL import Image
 from tests.pictures import drawn, encoded, folder_of
 
 from annvil.errors import DataError, MachineError
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading import cache, decoded, filling
 from annvil.kinds.pictures.reading.chunks import Decoder, Order
 from annvil.kinds.pictures.reading.listing import list_folder
@@ -187,7 +187,7 @@ def test_a_decoder_writes_each_row_at_its_place(tmp_path):
     target.write_bytes(bytes(7 + 4 * 12))
     for row in range(4):
         (tmp_path / f"{row}.png").write_bytes(encoded(np.full((2, 2, 3), 10 * row + 1, dtype=np.uint8)))
-    order = Order(str(target), 7, ImageForm(2, 2, 3), None)
+    order = Order(str(target), 7, PictureForm(2, 2, 3), None)
     decoder = Decoder(Order.from_json(order.to_json()))
     decoder.decode(2, [str(tmp_path / "2.png"), str(tmp_path / "3.png")])
     decoder.decode(0, [str(tmp_path / "0.png"), str(tmp_path / "gone.png")])

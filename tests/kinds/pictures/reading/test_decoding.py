@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from tests.pictures import drawn, encoded, header_only
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.decoding import FORMATS, MODES, Broken, decode_bytes, grey, scaled
 
-COLOUR = ImageForm(12, 12, 3)
-GREY = ImageForm(12, 12, 1)
+COLOUR = PictureForm(12, 12, 3)
+GREY = PictureForm(12, 12, 1)
 
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM"])
@@ -92,7 +92,7 @@ def test_orientation_is_undone(orientation):
     exif[0x0112] = orientation
     content = encoded(drawn(4, 16, 24), "PNG", exif=exif)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    form = ImageForm(upright.height, upright.width, 3)
+    form = PictureForm(upright.height, upright.width, 3)
     found, facts = decode_bytes(content, form)
     assert np.array_equal(found, np.asarray(upright))
     assert (facts["height"], facts["width"]) == (upright.height, upright.width)
@@ -102,7 +102,7 @@ def test_a_large_turned_jpeg_keeps_its_shape():
     exif = Image.Exif()
     exif[0x0112] = 6
     content = encoded(drawn(4, 300, 600), "JPEG", exif=exif)
-    found, facts = decode_bytes(content, ImageForm(60, 30, 3))
+    found, facts = decode_bytes(content, PictureForm(60, 30, 3))
     expected = Image.fromarray(drawn(4, 300, 600)).transpose(Image.Transpose.ROTATE_270).resize((30, 60))
     assert (facts["height"], facts["width"]) == (600, 300)
     assert np.abs(found.astype(int) - np.asarray(expected)).mean() < 4
@@ -111,10 +111,10 @@ def test_a_large_turned_jpeg_keeps_its_shape():
 def test_sixteen_bits_are_scaled_by_the_range_of_the_form():
     values = np.linspace(1000, 3000, 144).reshape(12, 12).astype(np.uint16)
     content = encoded(values)
-    found, facts = decode_bytes(content, ImageForm(12, 12, 1, low=1000, high=3000))
+    found, facts = decode_bytes(content, PictureForm(12, 12, 1, low=1000, high=3000))
     assert facts["deep"]
     assert np.array_equal(found[..., 0], np.rint((values - 1000.0) * 255 / 2000))
-    clipped, _ = decode_bytes(content, ImageForm(12, 12, 1, low=2000, high=2001))
+    clipped, _ = decode_bytes(content, PictureForm(12, 12, 1, low=2000, high=2001))
     assert set(np.unique(clipped)) <= {0, 255}
     full, _ = decode_bytes(content, GREY)
     assert full.max() == round(3000 / 65535 * 255)
@@ -136,7 +136,7 @@ def test_grey_is_what_pillow_calls_grey():
 def test_padding_keeps_the_aspect_and_takes_the_colour_of_the_border():
     pixels = np.full((10, 20, 3), 200, dtype=np.uint8)
     pixels[4:6, 8:12] = 0
-    found, _ = decode_bytes(encoded(pixels), ImageForm(20, 20, 3))
+    found, _ = decode_bytes(encoded(pixels), PictureForm(20, 20, 3))
     assert (found[:5] == 200).all()
     assert (found[15:] == 200).all()
     assert np.array_equal(found[5:15], pixels)
@@ -145,7 +145,7 @@ def test_padding_keeps_the_aspect_and_takes_the_colour_of_the_border():
 def test_cropping_takes_the_middle():
     pixels = np.zeros((10, 20, 3), dtype=np.uint8)
     pixels[:, 5:15] = 255
-    found, _ = decode_bytes(encoded(pixels), ImageForm(10, 10, 3, "crop"))
+    found, _ = decode_bytes(encoded(pixels), PictureForm(10, 10, 3, "crop"))
     assert (found == 255).all()
 
 
@@ -186,7 +186,7 @@ def test_pillow_prints_nothing(tmp_path):
     (tmp_path / "odd.tif").write_bytes(content)
     program = (
         "import sys\nfrom annvil.kinds.pictures import decoding, form\n"
-        "try: decoding.decode_bytes(open(sys.argv[1], 'rb').read(), form.ImageForm(9, 9, 3))\n"
+        "try: decoding.decode_bytes(open(sys.argv[1], 'rb').read(), form.PictureForm(9, 9, 3))\n"
         "except decoding.Broken: print('broken')"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "odd.tif")], capture_output=True, text=True)

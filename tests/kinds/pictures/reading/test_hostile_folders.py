@@ -18,8 +18,8 @@ from tests.pictures import drawn, encoded, folder_of, header_only
 
 from annvil.data.splits import outer_splits
 from annvil.errors import AnnvilError, DataError
+from annvil.kinds.pictures.conform import conform_images
 from annvil.kinds.tables.audit import audit
-from annvil.kinds.tables.conform import conform
 from annvil.kinds.tables.reading import read
 
 NAMES = [
@@ -153,12 +153,10 @@ def test_many_hostile_folders_and_archives(seed):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_hostile_files_to_predict(seed):
-    from annvil.data.table import Field
-    from annvil.kinds.pictures.form import ImageForm
+    from annvil.kinds.pictures.form import PictureForm
 
-    schema = (Field("image", "image", form=ImageForm(9, 7, 3)),)
     try:
-        images, _ = conform(_contents(random.Random(seed)), schema)
+        images, _ = conform_images(_contents(random.Random(seed)), PictureForm(9, 7, 3))
     except DataError as error:
         message = str(error)
     else:
@@ -202,7 +200,7 @@ def test_everything_at_once(pets, tmp_path):
     assert "1 picture has several frames or pages; the first one counts" in dataset.source.details
     for name, (_, reason) in broken.items():
         with pytest.raises(DataError) as refused:
-            conform(pets / name, dataset.inputs.schema)
+            conform_images(pets / name, dataset.inputs.form)
         assert reason in str(refused.value)
 
 

@@ -30,6 +30,7 @@ from annvil.kinds.pictures.contenders.sizes import (
     work_of,
 )
 from annvil.kinds.pictures.contenders.training import Trained, held_out, train_on_pictures
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import (
     BaseContender,
@@ -62,7 +63,7 @@ class Convolutional(BaseContender):
 
     def declines(self, shape: Shape) -> str | None:
         """Only pictures of a few pixels, which have no maps to speak of."""
-        if shape.form is None or min(shape.form.height, shape.form.width) < 4:
+        if not isinstance(shape.form, PictureForm) or min(shape.form.height, shape.form.width) < 4:
             return "The pictures are smaller than 4 × 4 pixels."
         return None
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 
@@ -46,7 +46,7 @@ class Features(Protocol):
         """Processor time for one value of a picture (measured on one core, erring slow)."""
 
 
-Choice = Callable[[ImageForm, int], Features]
+Choice = Callable[[PictureForm, int], Features]
 """Chooses the features for pictures of a form, for a data set of so many of them."""
 
 
@@ -151,7 +151,7 @@ class PixelFeatures:
     seconds_per_value = 2e-8  # 0.4 to 1.4e-8 measured
 
     @classmethod
-    def choose(cls, form: ImageForm, n_rows: int, most: int) -> PixelFeatures:
+    def choose(cls, form: PictureForm, n_rows: int, most: int) -> PixelFeatures:
         """Squares as small as ``most`` columns and `MOST_BYTES` allow."""
         return cls(Blocks.at_most(*form.shape, affordable(n_rows, most)))
 
@@ -200,7 +200,7 @@ class GradientFeatures:
     seconds_per_value = 1e-7  # 2 to 8e-8 measured
 
     @classmethod
-    def choose(cls, form: ImageForm, n_rows: int, most: int) -> GradientFeatures:
+    def choose(cls, form: PictureForm, n_rows: int, most: int) -> GradientFeatures:
         """Cells as small as ``most`` columns and `MOST_BYTES` allow."""
         inside = max(form.height - 2, 1), max(form.width - 2, 1)
         return cls(form.height, form.width, Blocks.at_most(*inside, DIRECTIONS, affordable(n_rows, most)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.contenders.training import Rates, train_network
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Running, Split
 from annvil.preparation.augmentation import Augmentation
@@ -67,7 +67,7 @@ class Settings:
     checkpoint: Path | None = None
 
 
-def varied(form: ImageForm, flips: bool) -> Augmentation:
+def varied(form: PictureForm, flips: bool) -> Augmentation:
     """What a training shows of pictures of that form: `VARIED`, small shifts, and flips where they change nothing."""
     shift = max(1, round(min(form.height, form.width) * SHIFT_SHARE))
     return replace(VARIED, shift=shift, flip="random" if flips else "none")

@@ -58,7 +58,7 @@ class PictureMember(BaseMember):
 
         self.network.eval()
         outputs = []
-        at_once = max(1, VALUES_AT_ONCE // inputs.form.n_bytes)
+        at_once = max(1, VALUES_AT_ONCE // inputs.form.n_values)
         with torch.inference_mode():
             for start in range(0, inputs.n_rows, at_once):
                 pixels = torch.from_numpy(inputs.pixels(slice(start, start + at_once)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from annvil.data.table import Column, Dataset, Field, Table
 from annvil.kinds.pictures.contenders.features import Choice, Features
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import (
     BaseContender,
@@ -93,15 +94,15 @@ class OnPixels(BaseContender):
 
     def declines(self, shape: Shape) -> str | None:
         """Pictures of less than 3 × 3 pixels, and whatever the inner contender declines."""
-        if shape.form is None or min(shape.form.height, shape.form.width) < 3:
+        if not isinstance(shape.form, PictureForm) or min(shape.form.height, shape.form.width) < 3:
             return "The pictures are smaller than 3 × 3 pixels."
         return self.inner.declines(self._inner_shape(shape, self._choose(shape.form, shape.n_rows)))
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """The inner contender's plan for what the features leave of the time: they are made to fit and to score."""
-        assert shape.form is not None
+        assert isinstance(shape.form, PictureForm)
         features = self._choose(shape.form, shape.n_rows)
-        spent = 2 * shape.n_rows * shape.form.n_bytes * features.seconds_per_value
+        spent = 2 * shape.n_rows * shape.form.n_values * features.seconds_per_value
         return self.inner.plan(self._inner_shape(shape, features), n_jobs, n_inner, max(0.0, seconds - spent))
 
     @staticmethod

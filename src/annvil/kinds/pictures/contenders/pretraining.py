@@ -26,7 +26,7 @@ from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.contenders.pretrained import Card, Start, Taught, is_start, read_start, write_start
 from annvil.kinds.pictures.contenders.sizes import Size, affordable_epochs, architecture_for, recipe_for
 from annvil.kinds.pictures.contenders.training import LABEL_SMOOTHING, LEARNING_RATE, WEIGHT_DECAY
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.tables.reading import read
 from annvil.models.contract import Deadline, Shape
@@ -185,7 +185,7 @@ def pretrain_on(
 ) -> Pretrained:
     """The network after ``epochs`` passes over the lesson; fewer where ``should_stop`` says so."""
     n, height, width, channels = lesson.pixels.shape
-    architecture = architecture_for(ImageForm(height, width, channels), lesson.n_classes, SIZE)
+    architecture = architecture_for(PictureForm(height, width, channels), lesson.n_classes, SIZE)
     network = ConvolutionalNetwork(architecture)
     network.initialise(torch.Generator().manual_seed(seed))
     order = np.random.default_rng(seed).permutation(n)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.models.contract import Json, Shape
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def batch_size(n_rows: int) -> int:
     return next((size for rows, size in BATCH_SIZES if n_rows <= rows), LARGEST_BATCH)
 
 
-def architecture_for(form: ImageForm, n_outputs: int, size: Size) -> ConvolutionalArchitecture:
+def architecture_for(form: PictureForm, n_outputs: int, size: Size) -> ConvolutionalArchitecture:
     """The network of that size for pictures of that form: maps are halved until their shorter side is below six."""
     from annvil.networks.convolutional import ConvolutionalArchitecture, Layer, Stem
 
@@ -141,13 +141,13 @@ def seconds_for(shape: Shape, size: Size, epochs: float, rate: float = WORK_PER_
 
 
 def _seconds_of_epoch(shape: Shape, size: Size, rate: float) -> float:
-    assert shape.form is not None
+    assert isinstance(shape.form, PictureForm)
     work = _work_of_a_picture(shape.form, shape.n_outputs, size) * max(shape.n_rows, 1)
     return work / rate + STEP_SECONDS * math.ceil(shape.n_rows / batch_size(shape.n_rows))
 
 
 @lru_cache(maxsize=256)  # a study asks for the same few some hundred thousand times while it plans
-def _work_of_a_picture(form: ImageForm, n_outputs: int, size: Size) -> float:
+def _work_of_a_picture(form: PictureForm, n_outputs: int, size: Size) -> float:
     return work_of(architecture_for(form, n_outputs, size))
 
 

@@ -34,7 +34,7 @@ def features_of(
     form = dataset.inputs.form
     body = transfer_network((start.architecture, start.weights), form.shape, 1).eval().body
     found = np.full((dataset.n_rows, body.n_features), np.nan, dtype=np.float32)
-    at_once = max(1, VALUES_AT_ONCE // form.n_bytes)
+    at_once = max(1, VALUES_AT_ONCE // form.n_values)
     with torch.inference_mode():
         for begin in range(0, len(rows), at_once):
             if running.is_over():

@@ -29,7 +29,7 @@ from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
 from annvil.kinds.pictures.contenders.training import held_out
 from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import (
     BaseContender,
@@ -99,7 +99,7 @@ class Transfer(BaseContender):
 
     def declines(self, shape: Shape) -> str | None:
         """Pictures of a few pixels; very many pictures, where nobody asked for it; data that the network has seen."""
-        if shape.form is None or min(shape.form.height, shape.form.width) < LEAST_SIDE:
+        if not isinstance(shape.form, PictureForm) or min(shape.form.height, shape.form.width) < LEAST_SIDE:
             return "The pictures are smaller than 4 × 4 pixels."
         if self._refusal is None and self.start.is_default and shape.n_rows >= MANY_ROWS:
             return (
@@ -110,7 +110,7 @@ class Transfer(BaseContender):
 
     def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
         """Passes over the pictures that fit after the features are made; 0 leaves the body as it came."""
-        assert shape.form is not None
+        assert isinstance(shape.form, PictureForm)
         operations = operations_of(self.start, shape.form)
         looking = 1.25 * shape.n_rows * operations / LOOKING_RATE
         trainings = 1 if shape.n_rows > FEW_ROWS else 1 + min(MOST_FOLDS, n_inner)
@@ -136,7 +136,7 @@ class Transfer(BaseContender):
             )
 
 
-def operations_of(start: Start, form: ImageForm) -> float:
+def operations_of(start: Start, form: PictureForm) -> float:
     """Multiplications and additions of one forward pass of the body over one picture of that form."""
     from annvil.networks.convolutional import ConvolutionalArchitecture
     from annvil.networks.transfer import working_size

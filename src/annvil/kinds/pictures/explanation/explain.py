@@ -256,7 +256,7 @@ def explain_file(subject: Subject, source: Any, *, label: str | None = None) -> 
     DataError, RequestError
         When it cannot be read, is more than one picture, or the class is unknown.
     """
-    images, _ = subject.predictor.conform(source, where="the picture to explain")
+    images = subject.predictor.conform(source, where="the picture to explain").inputs
     assert isinstance(images, Images)
     if images.n_rows != 1:
         raise RequestError(f"One picture is explained at a time; got {images.n_rows:,}.")

@@ -12,7 +12,7 @@ import numpy as np
 from annvil.bundle import Predictor, load, load_weights
 from annvil.errors import BundleError, RequestError, did_you_mean
 from annvil.kinds.pictures.explanation.saliency import Choose, Pixels, Scores
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import images_in_memory
 from annvil.tasks.base import FloatArray, Task
 
@@ -44,10 +44,10 @@ class Subject:
         return self.predictor.task
 
     @property
-    def form(self) -> ImageForm:
+    def form(self) -> PictureForm:
         """Size and channels of its pictures."""
-        form = self.predictor.schema[0].form
-        assert form is not None
+        form = self.predictor.form
+        assert isinstance(form, PictureForm)
         return form
 
     def outputs(self, pixels: Pixels) -> FloatArray:
@@ -125,7 +125,7 @@ def open_subject(path: str | Path) -> Subject:
         When it is not a model of pictures.
     """
     predictor = load(path)
-    if predictor.schema[0].form is None:
+    if not isinstance(predictor.form, PictureForm):
         raise RequestError(
             f"{path} is a model of a table: its report shows which columns it relies on. Only models of pictures can "
             "be asked about one picture."

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.errors import DataError
-from annvil.kinds.pictures.form import ImageForm, Survey, choose_form
+from annvil.kinds.pictures.form import PictureForm, Survey, choose_form
 from annvil.kinds.pictures.images import BLOCK_BYTES, Images, Store, Temporary
 from annvil.kinds.pictures.reading.decoding import FACTS, Pixels, fitted, placed, scaled
-from annvil.kinds.pictures.reading.found import clean, counted
+from annvil.kinds.pictures.reading.found import counted
+from annvil.text.safe import short_name
 
 MOST_BYTES = 32 * 2**30
 """Arrays in compressed files are unpacked up to this (assumed); larger ones are refused by their header."""
@@ -36,7 +37,7 @@ class Stack:
     y: NDArray[Any] | None
 
 
-def images_from_arrays(X: Any, *, form: ImageForm | None = None, size: int | Sequence[int] | None = None) -> Images:
+def images_from_arrays(X: Any, *, form: PictureForm | None = None, size: int | Sequence[int] | None = None) -> Images:
     """`Images` over an array ``(n, height, width)`` or ``(n, height, width, 1, 3 or 4)`` of any numeric type.
 
     uint8 of a fitting size is used as it is, without a copy (a memory-mapped array stays on disk). Other types are
@@ -120,13 +121,13 @@ def _range(array: NDArray[Any]) -> tuple[float, float]:
     return min(low, 0.0) if low <= 1 else low, high
 
 
-def _range_said(array: NDArray[Any], form: ImageForm) -> tuple[str, ...]:
+def _range_said(array: NDArray[Any], form: PictureForm) -> tuple[str, ...]:
     if array.dtype == np.uint8 or (form.low, form.high) == (0.0, 255.0):
         return ()
     return (f"Values from {form.low:.6g} to {form.high:.6g} become 0 to 255.",)
 
 
-def _converted(array: NDArray[Any], form: ImageForm) -> tuple[Pixels, Temporary | None]:
+def _converted(array: NDArray[Any], form: PictureForm) -> tuple[Pixels, Temporary | None]:
     """The array in the form, block by block: in memory, or in a temporary file where it is large."""
     shape: tuple[int, ...] = (len(array), *form.shape)
     keep: Temporary | None = None
@@ -141,7 +142,7 @@ def _converted(array: NDArray[Any], form: ImageForm) -> tuple[Pixels, Temporary 
     return out, keep
 
 
-def in_form(array: NDArray[Any], form: ImageForm) -> Pixels:
+def in_form(array: NDArray[Any], form: PictureForm) -> Pixels:
     """Pictures ``(n, height, width, channels)`` of any size and numeric type in the form."""
     pixels = scaled(array, form)
     if pixels.shape[3] == 4:
@@ -158,7 +159,7 @@ def in_form(array: NDArray[Any], form: ImageForm) -> Pixels:
     return _with_channels(np.stack(made), form)
 
 
-def _with_channels(pixels: Pixels, form: ImageForm) -> Pixels:
+def _with_channels(pixels: Pixels, form: PictureForm) -> Pixels:
     from annvil.kinds.pictures.reading.decoding import grey
 
     if pixels.shape[3] == form.channels:
@@ -166,7 +167,7 @@ def _with_channels(pixels: Pixels, form: ImageForm) -> Pixels:
     return grey(pixels) if form.channels == 1 else np.repeat(pixels, 3, axis=3)
 
 
-def picture_in_form(picture: Any, form: ImageForm) -> Pixels:
+def picture_in_form(picture: Any, form: PictureForm) -> Pixels:
     """A PIL image in the form, ``(1, height, width, channels)``."""
     facts = np.zeros((), FACTS)
     orientation = picture.getexif().get(0x0112, 1)
@@ -197,17 +198,19 @@ def read_idx(path: Path) -> NDArray[Any]:
             n_bytes = prod(shape) * dtype.itemsize
             if n_bytes > MOST_BYTES:
                 raise DataError(
-                    f"{clean(path.name)} says to hold {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
+                    f"{short_name(path.name)} says to hold {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
                 )
             if not packed and n_bytes and path.stat().st_size >= stream.tell() + n_bytes:
                 return np.memmap(path, dtype, "r", stream.tell(), shape)
             content = stream.read(n_bytes)
     except (EOFError, gzip.BadGzipFile, _zlib_error()) as error:
-        raise DataError(f"{clean(path.name)} is damaged and cannot be unpacked: {error}.") from None
+        raise DataError(f"{short_name(path.name)} is damaged and cannot be unpacked: {error}.") from None
     except OSError as error:
-        raise DataError(f"{clean(path.name)} cannot be read: {error.strerror or error}.") from None
+        raise DataError(f"{short_name(path.name)} cannot be read: {error.strerror or error}.") from None
     if len(content) < n_bytes:
-        raise DataError(f"{clean(path.name)} is truncated: {len(content):,} of {n_bytes:,} bytes of values are there.")
+        raise DataError(
+            f"{short_name(path.name)} is truncated: {len(content):,} of {n_bytes:,} bytes of values are there."
+        )
     return np.frombuffer(content, dtype).reshape(shape)
 
 
@@ -219,10 +222,10 @@ def _zlib_error() -> type[Exception]:
 
 def _idx_header(magic: bytes, stream: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 1 <= magic[3] <= 4:
-        raise DataError(f"{clean(path.name)} is not an idx file: it begins with {magic.hex(' ') or 'nothing'}.")
+        raise DataError(f"{short_name(path.name)} is not an idx file: it begins with {magic.hex(' ') or 'nothing'}.")
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise DataError(f"{clean(path.name)} is truncated inside its header.")
+        raise DataError(f"{short_name(path.name)} is truncated inside its header.")
     return np.dtype(_IDX_TYPES[magic[2]]), tuple(np.frombuffer(sizes, ">u4").astype(int).tolist())
 
 
@@ -241,15 +244,15 @@ def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
             expanded = sum(member.file_size for member in archive.infolist())
         if expanded > MOST_BYTES:
             raise DataError(
-                f"{clean(path.name)} would unpack to {expanded / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
+                f"{short_name(path.name)} would unpack to {expanded / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
             )
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, _zlib_error()) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{clean(path.name)} cannot be read as NumPy arrays: {reason.rstrip('.')}.") from None
+        raise DataError(f"{short_name(path.name)} cannot be read as NumPy arrays: {reason.rstrip('.')}.") from None
     except OSError as error:
-        raise DataError(f"{clean(path.name)} cannot be read: {error.strerror or error}.") from None
+        raise DataError(f"{short_name(path.name)} cannot be read: {error.strerror or error}.") from None
 
 
 def read_stacks(paths: Sequence[Path], where: str) -> tuple[Stack, Stack | None]:

@@ -16,16 +16,16 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from annvil.errors import MachineError
 from annvil.files import sync_folder, write_atomically
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images, Temporary
 from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels
 from annvil.kinds.pictures.reading.listing import Listing
@@ -107,10 +107,10 @@ def _place(key: str) -> tuple[Path, Temporary | None]:
     return folder, None
 
 
-def write_record(folder: Path, form: ImageForm, facts: Facts, wrong: dict[int, str], said: tuple[str, ...]) -> None:
+def write_record(folder: Path, form: PictureForm, facts: Facts, wrong: dict[int, str], said: tuple[str, ...]) -> None:
     """Everything of an entry but its pixels."""
     np.save(folder / "facts.npy", facts)
-    record = {"form": asdict(form), "wrong": wrong, "said": said, "n": len(facts)}
+    record = {"form": msgspec.structs.asdict(form), "wrong": wrong, "said": said, "n": len(facts)}
     (folder / "record.json").write_text(json.dumps(record), encoding="ascii")
 
 
@@ -146,7 +146,7 @@ def find(key: str) -> Path | None:
     return folder
 
 
-def load(folder: Path) -> tuple[Pixels, ImageForm, Facts, dict[int, str], tuple[str, ...]]:
+def load(folder: Path) -> tuple[Pixels, PictureForm, Facts, dict[int, str], tuple[str, ...]]:
     """Pixels (mapped), form, facts, what is wrong with which row, and what was said.
 
     Raises
@@ -155,7 +155,7 @@ def load(folder: Path) -> tuple[Pixels, ImageForm, Facts, dict[int, str], tuple[
         Where the entry is not there, or is damaged.
     """
     record = json.loads((folder / "record.json").read_text(encoding="ascii"))
-    form = ImageForm(**record["form"])
+    form = PictureForm(**record["form"])
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     facts = np.load(folder / "facts.npy")
     if pixels.shape != (record["n"], *form.shape) or pixels.dtype != np.uint8 or len(facts) != record["n"]:

@@ -13,33 +13,34 @@ import os
 import sys
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import IO, Any
 
+import msgspec
 import numpy as np
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.decoding import FACTS, MOST_BYTES, Broken, Facts, decode, decode_bytes
 
 
 @dataclass(frozen=True)
 class Order:
-    """Where pixels go (row ``r`` at ``offset + r × form.n_bytes`` of ``target``) and where files come from."""
+    """Where pixels go (row ``r`` at ``offset + r × form.n_values`` of ``target``) and where files come from."""
 
     target: str
     offset: int
-    form: ImageForm
+    form: PictureForm
     archive: str | None
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(asdict(self))
+        return json.dumps({**vars(self), "form": msgspec.structs.asdict(self.form)})
 
     @classmethod
     def from_json(cls, line: str) -> Order:
         """What `to_json` wrote."""
         values = json.loads(line)
-        return cls(values["target"], values["offset"], ImageForm(**values["form"]), values["archive"])
+        return cls(values["target"], values["offset"], PictureForm(**values["form"]), values["archive"])
 
 
 class Decoder:
@@ -73,7 +74,7 @@ class Decoder:
                 block[i], facts[i] = self._one(place)
             except Broken as broken:
                 wrong[first + i] = str(broken)
-        _write_all(self._target, block.tobytes(), self._order.offset + first * form.n_bytes)
+        _write_all(self._target, block.tobytes(), self._order.offset + first * form.n_values)
         return facts, wrong
 
     def _one(self, place: str) -> tuple[Any, Facts]:

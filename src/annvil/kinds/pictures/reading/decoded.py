@@ -6,21 +6,21 @@ import io
 import zipfile
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from msgspec import structs
 
 from annvil.errors import DataError, MachineError
-from annvil.kinds.pictures.form import ImageForm, Survey, choose_form
+from annvil.kinds.pictures.form import PictureForm, Survey, choose_form
 from annvil.kinds.pictures.images import BLOCK_BYTES, LeftOut, Store, Temporary
 from annvil.kinds.pictures.reading import cache
 from annvil.kinds.pictures.reading.chunks import member_bytes
 from annvil.kinds.pictures.reading.decoding import MODES, Broken, Facts, Pixels, grey, header_facts, opened
 from annvil.kinds.pictures.reading.filling import Progress, fill
-from annvil.kinds.pictures.reading.found import clean
 from annvil.kinds.pictures.reading.listing import Entry, Listing, archive_opened
+from annvil.text.safe import short_name
 
 LOOKED_OVER = 1000
 """Headers that are read to choose a form, spread evenly over the files (assumed: fixes medians to a few percent)."""
@@ -37,7 +37,7 @@ def decoded(
     listing: Listing,
     *,
     size: int | Sequence[int] | None = None,
-    form: ImageForm | None = None,
+    form: PictureForm | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Store:
@@ -58,7 +58,7 @@ def decoded(
     keep: Temporary | None = None
     if folder is None:
         chosen, said = (form, ()) if form is not None else _looked_over(listing, size)
-        with cache.new_entry(key, len(listing.pictures) * chosen.n_bytes * 4 // 3) as (making, keep):
+        with cache.new_entry(key, len(listing.pictures) * chosen.n_values * 4 // 3) as (making, keep):
             _make(listing, chosen, making, said, workers, progress)
             folder = making if keep is not None else cache.publish(making, key)
             if keep is not None:
@@ -81,7 +81,7 @@ def need_pillow() -> None:
 
 
 def _make(
-    listing: Listing, form: ImageForm, folder: Path, said: tuple[str, ...], workers: int, progress: Progress | None
+    listing: Listing, form: PictureForm, folder: Path, said: tuple[str, ...], workers: int, progress: Progress | None
 ) -> None:
     """Decode into ``folder``; again in colour, or squeezed to grey, where the look at the headers was mistaken."""
     target = folder / "pixels.npy"
@@ -92,23 +92,23 @@ def _make(
     if said:  # the form is ours to choose
         coloured = bool(facts["coloured"][usable].any())
         if form.channels == 1 and coloured:
-            form = replace(form, channels=3)
+            form = structs.replace(form, channels=3)
             facts, wrong = fill(listing, form, target, workers, progress)
         elif form.channels == 3 and not coloured:
-            form = replace(form, channels=1)
+            form = structs.replace(form, channels=1)
             _squeeze(target, form, facts)
         said = (*said, *_said(facts[usable], form))
     cache.write_record(folder, form, facts, wrong, said)
 
 
-def _squeeze(target: Path, form: ImageForm, facts: Facts) -> None:
+def _squeeze(target: Path, form: PictureForm, facts: Facts) -> None:
     """Colour that is grey everywhere → one channel, block by block."""
     from annvil.kinds.pictures.reading.decoding import digest
 
     wide = np.load(target, mmap_mode="r")
     beside = target.with_name("grey.npy")
     narrow: Pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=(len(wide), *form.shape))
-    step = max(1, BLOCK_BYTES // (3 * form.n_bytes))
+    step = max(1, BLOCK_BYTES // (3 * form.n_values))
     for start in range(0, len(wide), step):
         block = grey(wide[start : start + step])
         narrow[start : start + step] = block
@@ -124,10 +124,10 @@ def _nothing(listing: Listing, wrong: dict[int, str]) -> DataError:
     row, reason = next(iter(sorted(wrong.items())), (0, "cannot be read"))
     n = len(listing.pictures)
     files = f"None of the {n} picture files" if n > 1 else "The only picture file"
-    return DataError(f"{files} of {listing.shown} can be used: {clean(listing.pictures[row].name)} {reason}.")
+    return DataError(f"{files} of {listing.shown} can be used: {short_name(listing.pictures[row].name)} {reason}.")
 
 
-def _looked_over(listing: Listing, size: int | Sequence[int] | None) -> tuple[ImageForm, tuple[str, ...]]:
+def _looked_over(listing: Listing, size: int | Sequence[int] | None) -> tuple[PictureForm, tuple[str, ...]]:
     """A form for pictures like these, from a sample of their headers."""
     picked = np.unique(np.linspace(0, len(listing.pictures) - 1, LOOKED_OVER).astype(int))
     seen: list[Facts] = []
@@ -177,7 +177,7 @@ def _header(entry: Entry, archive: zipfile.ZipFile | None, look_deep: bool) -> t
         raise Broken(f"cannot be read: {error.strerror or error}") from None
 
 
-def _said(facts: Facts, form: ImageForm) -> tuple[str, ...]:
+def _said(facts: Facts, form: PictureForm) -> tuple[str, ...]:
     """What was made of unusual files, one sentence each."""
     n = len(facts)
     said = []

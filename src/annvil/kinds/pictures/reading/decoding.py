@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -160,7 +160,7 @@ def _in_words(error: Exception) -> str:
     return text[:120] if text and not isinstance(error, (KeyError, IndexError)) else type(error).__name__
 
 
-def decode(stream: BinaryIO, size: int, form: ImageForm) -> tuple[Pixels, Facts]:
+def decode(stream: BinaryIO, size: int, form: PictureForm) -> tuple[Pixels, Facts]:
     """Pixels ``(height, width, channels)`` of the form, and one record of `FACTS`. Raises `Broken`."""
     with opened(stream, size) as picture:
         facts = header_facts(picture)
@@ -173,7 +173,7 @@ def decode(stream: BinaryIO, size: int, form: ImageForm) -> tuple[Pixels, Facts]
     return pixels, facts
 
 
-def decode_bytes(content: bytes, form: ImageForm) -> tuple[Pixels, Facts]:
+def decode_bytes(content: bytes, form: PictureForm) -> tuple[Pixels, Facts]:
     """As `decode`, of a file's content."""
     return decode(io.BytesIO(content), len(content), form)
 
@@ -206,7 +206,7 @@ def _has_camera(picture: Image) -> bool:
     return any(tag in exif for tag in (0x010F, 0x0110, 0x0132))
 
 
-def fitted(picture: Image, form: ImageForm, facts: Facts | None = None) -> Pixels:
+def fitted(picture: Image, form: PictureForm, facts: Facts | None = None) -> Pixels:
     """A decoded picture of any mode in the form; the record in ``facts`` learns orientation, colour and digest."""
     facts = np.zeros((), FACTS) if facts is None else facts
     if int(facts["orientation"]) in _TURNS:
@@ -238,7 +238,7 @@ def grey(pixels: Pixels) -> Pixels:
     return luma
 
 
-def _eight_bits(picture: Image, form: ImageForm) -> Image:
+def _eight_bits(picture: Image, form: PictureForm) -> Image:
     """The picture as L or RGB; transparency on white, deep values by their range."""
     from PIL import Image
 
@@ -256,7 +256,7 @@ def _eight_bits(picture: Image, form: ImageForm) -> Image:
     return picture.convert("L" if picture.mode in _GREY else "RGB") if picture.mode not in ("L", "RGB") else picture
 
 
-def scaled(values: NDArray[Any], form: ImageForm) -> Pixels:
+def scaled(values: NDArray[Any], form: PictureForm) -> Pixels:
     """Deep values as uint8: ``form.low`` to ``form.high`` become 0 to 255, what lies outside is clipped.
 
     Where the form has no range, that of 16-bit integers is their type's, and any other values' is their own.
@@ -276,7 +276,7 @@ def scaled(values: NDArray[Any], form: ImageForm) -> Pixels:
     return result
 
 
-def placed(picture: Image, form: ImageForm) -> Pixels:
+def placed(picture: Image, form: PictureForm) -> Pixels:
     """An L or RGB picture scaled into the form: pixels ``(height, width, 1 or 3)``."""
     from PIL.Image import Resampling
 

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from annvil.kinds.pictures.form import ImageForm
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.chunks import Decoder, Order
 from annvil.kinds.pictures.reading.decoding import FACTS, Facts
 from annvil.kinds.pictures.reading.listing import Listing
@@ -29,7 +29,7 @@ Answer = tuple[Facts, dict[int, str]]
 
 
 def fill(
-    listing: Listing, form: ImageForm, target: Path, workers: int, progress: Progress | None
+    listing: Listing, form: PictureForm, target: Path, workers: int, progress: Progress | None
 ) -> tuple[Facts, dict[int, str]]:
     """Write the pixels of all pictures to ``target``, a ``.npy`` file; returns facts, and what is wrong with which row.
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from annvil.data.readers.raw import RawColumn, column_from_texts
 from annvil.errors import DataError
-from annvil.kinds.pictures.reading.found import clean, counted, some, split_of
+from annvil.kinds.pictures.reading.found import counted, split_of
 from annvil.kinds.pictures.reading.listing import Entry, Listing
+from annvil.text.safe import short_name, some_names
 
 CLASS = "class"
 """Name of the target where folders hold the classes."""
@@ -54,7 +55,7 @@ def by_folder(listing: Listing) -> ByFolder:
     said = []
     if len(kept) < len(pictures):
         beside = sorted(set(range(len(pictures))) - set(kept))
-        names = some([pictures[row].name for row in beside])
+        names = some_names([pictures[row].name for row in beside])
         said.append(f"{counted(len(beside), 'picture')} in no class folder left out: {names}.")
     if testing.all():
         testing = ~testing
@@ -63,14 +64,14 @@ def by_folder(listing: Listing) -> ByFolder:
         unknown = sorted({label for label in labels if label not in known})
         if unknown:
             fits = np.array([label in known for label in labels])
-            said.append(f"Test pictures of classes without training pictures left out: {some(unknown)}.")
+            said.append(f"Test pictures of classes without training pictures left out: {some_names(unknown)}.")
             kept = [row for row, fit in zip(kept, fits, strict=True) if fit]
             labels = [label for label in labels if label in known]
             testing = testing[fits]
         said.append(f"{counted(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
     if in_parts and any(split_of(f) == "train" and f.lower().startswith(("val", "dev")) for f in firsts):
         said.append("Pictures in the folder for validation are learnt from: folds choose here.")
-    answer = column_from_texts(CLASS, [clean(label, 200).strip() or repr(label) for label in labels])
+    answer = column_from_texts(CLASS, [short_name(label, 200).strip() or repr(label) for label in labels])
     return ByFolder([pictures[row] for row in kept], answer, testing, tuple(said))
 
 
@@ -86,9 +87,9 @@ def _shared(folders: list[tuple[str, ...]]) -> tuple[str, ...]:
 def _no_pictures(listing: Listing) -> str:
     if listing.left_out:
         left = listing.left_out[0]
-        return f"{listing.shown} holds no picture that can be read: {clean(left.name)} {left.reason}."
+        return f"{listing.shown} holds no picture that can be read: {short_name(left.name)} {left.reason}."
     if listing.tables:
-        names = some([entry.name for entry in listing.tables])
+        names = some_names([entry.name for entry in listing.tables])
         return f"{listing.shown} holds no pictures; to read a table in it, name the file: {names}."
     kinds = ", ".join(f"{n} {suffix}" for suffix, n in listing.others.most_common(3))
     what = f"only other files ({kinds})" if kinds else "no files"
@@ -100,8 +101,8 @@ def _no_pictures(listing: Listing) -> str:
 def _one_folder(where: str, shared: tuple[str, ...], n: int) -> str:
     if shared:
         return (
-            f"{where} holds one class only, the {counted(n, 'picture')} in {clean('/'.join(shared))!r}; a model needs "
-            "examples of at least two."
+            f"{where} holds one class only, the {counted(n, 'picture')} in {short_name('/'.join(shared))!r}; a model "
+            "needs examples of at least two."
         )
     return (
         f"{where} holds {counted(n, 'picture')} but nothing says what is on them; put them into a folder per class, or "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.readers.labels import Certain
 from annvil.data.readers.raw import RawColumn
 from annvil.data.table import ColumnNote
 from annvil.kinds.pictures.images import LeftOut, Store
@@ -18,9 +17,6 @@ from annvil.tasks.base import IntArray
 TRAINING = ("train", "training", "trn")
 VALIDATION = ("val", "valid", "validation", "dev")
 TESTING = ("test", "testing", "tst")
-
-
-Certain = Literal["", "folders", "codes"]
 
 
 @dataclass(frozen=True)
@@ -89,16 +85,3 @@ def split_of(name: str) -> str | None:
 def counted(n: int, one: str, many: str = "") -> str:
     """ "1 picture", "2 pictures"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first few names, quoted and shortened, and how many more."""
-    shown = ", ".join(repr(clean(name)) for name in names[:most])
-    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
-
-
-def clean(name: str, most: int = 60) -> str:
-    """A file name that can be printed anywhere, its middle left out where it is long."""
-    name = name.encode("utf-8", "replace").decode("utf-8")
-    name = "".join(sign if sign.isprintable() else "�" for sign in name)
-    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}"

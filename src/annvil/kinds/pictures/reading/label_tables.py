@@ -17,9 +17,10 @@ from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
 from annvil.data.table import ColumnNote
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.pictures.images import LeftOut
-from annvil.kinds.pictures.reading.found import clean, counted, some, split_of
+from annvil.kinds.pictures.reading.found import counted, split_of
 from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, archive_opened
 from annvil.tasks.base import IntArray
+from annvil.text.safe import short_name, some_names
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
 SPLIT_NAMES = ("split", "subset", "partition", "part", "set")
@@ -150,13 +151,13 @@ def by_table(
     for name in (*asked, *(name for name in (groups, time) if name)):
         if name not in raw.names:
             raise RequestError(
-                f"{where} has no column {clean(name)!r}.{did_you_mean(name, raw.names)} "
-                f"Its columns are {some(raw.names, 12)}."
+                f"{where} has no column {short_name(name)!r}.{did_you_mean(name, raw.names)} "
+                f"Its columns are {some_names(raw.names, 12)}."
             )
     asked = asked or [_target_column(raw, {path, groups, time, split.name if split else None}, where)]
     pictures, rows, left_out = _resolved(raw[path], resolve)
     if not pictures:
-        raise DataError(f"None of the files that {where} names in {path!r} is there: {some(raw[path].levels)}.")
+        raise DataError(f"None of the files that {where} names in {path!r} is there: {some_names(raw[path].levels)}.")
     kept = np.flatnonzero(rows >= 0)
     testing, said = _testing(split, raw.n_rows)
     roles = {path: "the pictures", **dict.fromkeys(asked, "the target")}
@@ -238,7 +239,9 @@ def _target_column(raw: RawTable, taken: set[str | None], where: str) -> str:
         return (usual or free)[0]
     if not free:
         raise DataError(f"{where} names pictures but has no column that says what is on them.")
-    raise RequestError(f"Name the column of {where} to predict as target (--target); its columns are {some(free, 12)}.")
+    raise RequestError(
+        f"Name the column of {where} to predict as target (--target); its columns are {some_names(free, 12)}."
+    )
 
 
 def _resolved(column: RawColumn, resolve: Resolve) -> tuple[list[Entry], IntArray, tuple[LeftOut, ...]]:

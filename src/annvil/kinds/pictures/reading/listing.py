@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.images import LeftOut
-from annvil.kinds.pictures.reading.found import clean
+from annvil.text.safe import short_name
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif")
 SUFFIXES = frozenset((*_SUFFIXES, ".ppm", ".pgm", ".pbm", ".pnm"))
@@ -65,7 +65,7 @@ class Listing:
     @property
     def shown(self) -> str:
         """The source's name for messages."""
-        return clean((self.archive or self.root).name or str(self.root))
+        return short_name((self.archive or self.root).name or str(self.root))
 
 
 def is_array(name: str) -> bool:
@@ -200,7 +200,7 @@ def archive_opened(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
         raise DataError(
-            f"{path.name} is damaged and cannot be read as a zip archive: {clean(str(error), 120)}."
+            f"{path.name} is damaged and cannot be read as a zip archive: {short_name(str(error), 120)}."
         ) from None
     except PermissionError:
         raise RequestError(f"{str(path)!r} may not be read: its permissions forbid it.") from None

@@ -19,7 +19,7 @@ from annvil.kinds.pictures.reading.decoded import decoded
 from annvil.kinds.pictures.reading.detection import DIGITS, are_paths
 from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.folders import by_folder
-from annvil.kinds.pictures.reading.found import Found, clean, counted, some
+from annvil.kinds.pictures.reading.found import Found, counted
 from annvil.kinds.pictures.reading.label_tables import (
     ORIGIN,
     ByTable,
@@ -32,6 +32,7 @@ from annvil.kinds.pictures.reading.label_tables import (
     read_table,
 )
 from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, is_array, list_archive, list_folder
+from annvil.text.safe import short_name, some_names
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _from_paths(paths: Sequence[str], y: Any, asked: Asked) -> Found:
     gone = [LeftOut(level, "is not there") for level, entry in zip(column.levels, entries, strict=True) if not entry]
     pictures = [entry for entry in entries if entry]
     if not pictures:
-        raise DataError(f"None of the {len(paths)} picture files is there: {some(column.levels)}.")
+        raise DataError(f"None of the {len(paths)} picture files is there: {some_names(column.levels)}.")
     at = iter(range(len(pictures)))
     lookup = np.array([*(next(at) if entry else -1 for entry in entries), -1])
     rows = lookup[column.values]
@@ -155,7 +156,7 @@ def _from_inner_table(listing: Listing, table: Entry, asked: Asked) -> Found | N
     wanted = Wanted(whole=set(raw.names), texts={asked.groups} - {None})  # type: ignore[arg-type]
     if any(column.about_unique for column in raw.columns) or asked.groups:
         raw = read_table(listing, table, wanted)
-    where = f"{clean(table.name)} in {listing.shown}"
+    where = f"{short_name(table.name)} in {listing.shown}"
     try:
         rows = by_table(
             raw, in_listing(listing, folder), where, target=asked.target, groups=asked.groups, time=asked.time
@@ -166,7 +167,7 @@ def _from_inner_table(listing: Listing, table: Entry, asked: Asked) -> Found | N
         raise
     path = listing.archive or listing.root
     unnamed = len(listing.pictures) - len(rows.pictures)
-    said = [f"{clean(table.name)} says what is on the pictures.", *kept_together]
+    said = [f"{short_name(table.name)} says what is on the pictures.", *kept_together]
     if unnamed:
         said.append(f"{counted(unnamed, 'picture')} that it does not name left out.")
     listing = replace(listing, pictures=rows.pictures)
@@ -248,7 +249,7 @@ def _from_packed_arrays(listing: Listing, asked: Asked) -> Found:
     with tempfile.TemporaryDirectory(prefix="annvil-") as folder, archive_opened(listing.archive) as archive:
         paths = []
         for i, entry in enumerate(listing.arrays):
-            plain = Path(folder) / f"{i}-{clean(entry.parts[-1])}"
+            plain = Path(folder) / f"{i}-{short_name(entry.parts[-1])}"
             with archive.open(entry.place) as member, plain.open("wb") as out:
                 while chunk := member.read(2**20):
                     out.write(chunk)
@@ -316,7 +317,7 @@ def with_groups_file(found: Found, path: Path | None) -> tuple[Found, tuple[str,
     for row, code in zip(table.rows.tolist(), column.values.tolist(), strict=True):
         picture = int(table.pictures[row].place)
         if of_picture.setdefault(picture, code) != code:
-            raise DataError(f"{path.name} puts {clean(names[picture])!r} into two groups.")
+            raise DataError(f"{path.name} puts {short_name(names[picture])!r} into two groups.")
     codes = np.array([of_picture.get(picture, -1) for picture in found.rows.tolist()], dtype=np.int32)
     alone = int((codes < 0).sum())
     said = (f"{counted(alone, 'picture')} that {path.name} does not name make a group each.",) if alone else ()
@@ -328,5 +329,5 @@ def _group_column(names: Sequence[str], resolve: Any, raw: Any) -> str:
     free = [name for name in names if name != path]
     usual = [name for name in free if name.strip().lower() in ("group", "groups", "patient", "patient_id", "subject")]
     if len(free) != 1 and len(usual) != 1:
-        raise RequestError(f"{raw.source.name} must have two columns, paths and groups; it has {some(names)}.")
+        raise RequestError(f"{raw.source.name} must have two columns, paths and groups; it has {some_names(names)}.")
     return (usual or free)[0]

@@ -16,7 +16,8 @@ from annvil.data.readers.labels import read_answers
 from annvil.data.readers.target import refuse_gaps
 from annvil.data.table import ColumnNote, Dataset, Source
 from annvil.errors import DataError, RequestError
-from annvil.kinds.pictures.images import NAME, Images, LeftOut
+from annvil.kinds.pictures.form import NAME
+from annvil.kinds.pictures.images import Images, LeftOut
 from annvil.kinds.pictures.reading.cache import remembered_groups
 from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.found import Found, counted
@@ -122,7 +123,6 @@ def _finished(
         time=moments,
         notes=(_note(images, left_out), *_answer_notes(found), *found.notes),
         source=_source(found, images, (y, groups if named is not None else None, moments), job),
-        missing=missing,
     )
     if not found.testing.any():
         return whole

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from annvil.comparison.cost import MemoryMeter, measure_shipped
@@ -122,7 +123,7 @@ class Study:
         return self._with_pixels(shuffled(small.inputs.pixels(), derived_seed(self.plan.seed, 3)))
 
     def _with_pixels(self, pixels: NDArray[np.uint8]) -> Dataset[Images]:
-        form = replace(self.data.inputs.form, height=pixels.shape[1], width=pixels.shape[2])
+        form = structs.replace(self.data.inputs.form, height=pixels.shape[1], width=pixels.shape[2])
         return replace(self.data, inputs=images_in_memory(pixels, form))
 
     # -- one fit ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""A data set as the models see it: inputs, and the question put to them.
+
+Inputs of one kind of data are one class that satisfies `Inputs`, such as `annvil.data.table.Table`. The rooms that do
+not care which it is ask for no more; contenders are written for one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.data.form import Arrays, Form
+from annvil.tasks.base import FloatArray, IntArray, Task
+
+LeftOut = Literal["text", "identifier", "constant", "duplicate", "empty", "dropped", "role"]
+"""Reasons why a column of the file is not used (``role``: it is the target, the groups or the time)."""
+
+
+class Inputs(Protocol):
+    """What every kind of inputs offers to rooms that need not know which kind it is."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def form(self) -> Form:
+        """What a saved model asks of a raw row."""
+
+    def take(self, rows: IntArray | slice) -> Self:
+        """The rows asked for, in the order asked for."""
+
+    def feeds(self) -> dict[str, NDArray[Any]]:
+        """The arrays that a saved graph takes for these rows, by the names that `Form.graph_inputs` gives."""
+
+    def digest(self) -> str:
+        """Hexadecimal digits that change with any value, name or the order of rows."""
+
+    def raw_row(self, row: int) -> Any:
+        """One row as a user would hand it to a saved model."""
+
+    def with_holes(self, share: float, random: np.random.Generator) -> Self:
+        """A copy with about that share of its values missing: what a graph must survive as the model in memory does."""
+
+    @property
+    def n_values(self) -> int:
+        """Numbers (and dates) of a row, or values of a picture."""
+
+    @property
+    def n_texts(self) -> int:
+        """Columns of texts."""
+
+    @property
+    def n_levels(self) -> int:
+        """Categories in all columns of texts together."""
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """Everything as arrays by name, and JSON-able values beside them; `Form.from_arrays` is its inverse."""
+
+
+@dataclass(frozen=True)
+class ColumnNote:
+    """What was made of one column of the file, for people: every column of the file has one, in file order."""
+
+    name: str
+    kind: str  # what its values are, or why it is left out (`LeftOut`)
+    used: bool
+    reason: str
+    n_missing: int
+    n_unique: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data came from, and how to know it again."""
+
+    name: str
+    path: str | None
+    sha256: str
+    n_bytes: int
+    details: str = ""  # for people: delimiter, encoding, decimal sign, compression
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from annvil.data.table import Table
+
+    In = TypeVar("In", bound=Inputs, covariant=True, default=Table)
+else:
+    from typing import TypeVar
+
+    In = TypeVar("In")
+
+
+@dataclass(frozen=True)
+class Dataset(Generic[In]):
+    """Inputs, target and roles of the rows: what every room above `data` receives.
+
+    ``Dataset`` alone means a table, ``Dataset[Inputs]`` any kind of inputs.
+
+    Attributes
+    ----------
+    inputs : what models learn from
+    y : int64 codes into ``task.classes`` ``(n_rows,)``, float64 values for regression, or int64 0 and 1
+        ``(n_rows, n_classes)`` where a row may have several labels
+    task : the question
+    groups : int64 ``(n_rows,)``: rows of one group stay on one side of every split. Always set: where the user named no
+        groups, identical input rows share a group, so that a duplicate never sits on both sides.
+    grouped : whether the user named the groups (then scores are for unseen groups)
+    time : float64 ``(n_rows,)`` or None; when set, training rows always precede test rows
+    notes : one per column of the file
+    source : where it came from
+    official_test : rows that the source itself keeps apart for testing (a folder ``test/``), as a data set of the same
+        classes. They are no rows of this one: nothing here trains, splits or chooses by them.
+    """
+
+    inputs: In
+    y: NDArray[Any]
+    task: Task
+    groups: IntArray
+    grouped: bool = False
+    time: FloatArray | None = None
+    notes: tuple[ColumnNote, ...] = ()
+    source: Source = field(default_factory=lambda: Source("data", None, "", 0))
+    official_test: Dataset[In] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.inputs.n_rows
+
+    def take(self, rows: IntArray) -> Self:
+        """The rows asked for, in the order asked for; the official test stays whole."""
+        time = None if self.time is None else self.time[rows]
+        return replace(self, inputs=self.inputs.take(rows), y=self.y[rows], groups=self.groups[rows], time=time)
