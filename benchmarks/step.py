@@ -24,8 +24,9 @@ from annvil.networks import SharedEnsemble
 from annvil.training import Member, Recipe
 from annvil.training.graph.nodes import CONVOLUTIONS, PRODUCTS, multiplications
 from annvil.training.loop import execution as roads
+from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check
-from annvil.training.loop.job import Job, Workspace
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Pack
 from annvil.training.system.allocator import freed_memory_kept
 
@@ -52,7 +53,7 @@ def shared() -> nn.Module:
 NETWORKS = {"cnn": (cnn, (1, 28, 28), 128), "mlp": (mlp, (784,), 256), "shared": (shared, (20,), 256)}
 
 
-def job_of(name: str, precision: str) -> Job:
+def job_of(name: str, precision: str) -> TrainingJob:
     make, shape, batch = NETWORKS[name]
     generator = torch.Generator().manual_seed(0)
     inputs: tuple[Tensor, ...] = (torch.randn(4 * batch, *shape, generator=generator),)
@@ -65,7 +66,7 @@ def job_of(name: str, precision: str) -> Job:
     return job.changed(bfloat16=precision == "bfloat16")
 
 
-def arithmetic(job: Job, batch: int) -> float:
+def arithmetic(job: TrainingJob, batch: int) -> float:
     """Floating-point operations of the recorded step's products and convolutions."""
     total = 0.0
     for node in job.recorded(1, batch, True, ()).trace.nodes:

@@ -26,8 +26,9 @@ from annvil.training import Member, Recipe
 from annvil.training.graph.nodes import Node, Trace, aten, nodes_in
 from annvil.training.graph.recording import step_function, traceable
 from annvil.training.loop import execution as roads
+from annvil.training.loop.bound_step import Workspace, bind_step
 from annvil.training.loop.engine import _check
-from annvil.training.loop.job import Job, Workspace, bind_step
+from annvil.training.loop.job import TrainingJob
 
 TARGET = Path(__file__).parents[1] / "docs" / "engine-step.svg"
 MEMBERS, BATCH = 64, 32
@@ -67,7 +68,7 @@ def small_network() -> nn.Module:
     return nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
 
 
-def recorded() -> tuple[Job, list[tuple[Any, int]], Trace, int]:
+def recorded() -> tuple[TrainingJob, list[tuple[Any, int]], Trace, int]:
     """The job, its step as autograd does it, the trace that is replayed, and the calls of the bound program."""
     inputs = torch.randn(4 * BATCH, 20, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(4 * BATCH) % 2
@@ -116,7 +117,7 @@ class Placed:
         return self.column * PITCH + BOX / 2
 
 
-def placed(job: Job, trace: Trace) -> list[Placed]:
+def placed(job: TrainingJob, trace: Trace) -> list[Placed]:
     """Forward from left to right; below each operation its way back, and below that the gradients it leads to."""
     n_parameters = len(job.layout.names)
     computed = [node for node in trace.nodes if node.op is not None]
@@ -136,7 +137,7 @@ def placed(job: Job, trace: Trace) -> list[Placed]:
     return found
 
 
-def names_of_inputs(job: Job) -> dict[int, str]:
+def names_of_inputs(job: TrainingJob) -> dict[int, str]:
     """W₁, b₁, … by the order of layers; x after them."""
     layers = sorted({name.rpartition(".")[0] for name in job.layout.names}, key=int)
     names = {}
@@ -211,7 +212,7 @@ def draw_arrows(drawing: Drawing, boxes: Sequence[Placed]) -> None:
                 arrow(drawing, [start, (source.middle, bend), (box.middle, bend), (box.middle, GRADIENTS)])
 
 
-def draw(job: Job, calls: Sequence[tuple[Any, int]], trace: Trace) -> str:
+def draw(job: TrainingJob, calls: Sequence[tuple[Any, int]], trace: Trace) -> str:
     """The whole picture."""
     drawing = Drawing(WIDTH, 386)
     drawing.add(element("style", STYLE))

@@ -20,8 +20,8 @@ from annvil.networks import (
 from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
 from annvil.training import Member, Recipe, train_population
+from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check
-from annvil.training.loop.job import Workspace
 from annvil.training.loop.pack import Pack
 
 N_NUMBERS, CARDINALITIES = 7, [3, 11]

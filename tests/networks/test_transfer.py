@@ -7,9 +7,10 @@ import torch
 from torch.nn import functional
 
 from annvil.errors import BundleError
+from annvil.networks.bodies import scaling
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.networks.restoring import restore
-from annvil.networks.transfer import LAYER_DECAY, scaling, transfer_network, working_size
+from annvil.networks.transfer import LAYER_DECAY, transfer_network, working_size
 from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
 from annvil.onnx.validator import check_graph

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from annvil.data.batch_transform import Mixing, Moment
 from annvil.errors import RequestError
-from annvil.preparation.augment_batches import alternates, interpolated, picked
+from annvil.preparation.augment_batches import PictureChanges, alternates, interpolated, picked
 from annvil.preparation.augmentation import Augmentation
 
 EVERYTHING = Augmentation(
@@ -30,7 +30,7 @@ def applied(
     """The batch of one member (or of several, where ``given`` has their axis), changed."""
     batch = given.clone() if len(seeds) > 1 else given.clone().unsqueeze(0)
     rows = torch.arange(batch.shape[1], dtype=torch.int32).expand(len(seeds), -1)
-    mixing = of.for_training(**layout)([batch], rows, Moment(seeds, epoch, step, 10))
+    mixing = PictureChanges(of, **layout)([batch], rows, Moment(seeds, epoch, step, 10))
     return (batch if len(seeds) > 1 else batch[0]), mixing
 
 
@@ -104,7 +104,7 @@ def test_cutout_paints_a_square_with_the_mean() -> None:
 
 def test_brightness_contrast_and_colour_by_hand() -> None:
     given = pictures().float()
-    changes = Augmentation(colour=0.5).for_training()
+    changes = PictureChanges(Augmentation(colour=0.5))
     drawn = {"colour": np.linspace(-0.5, 0.5, 6), "contrast": np.linspace(0.2, -0.2, 6), "brightness": np.full(6, 0.01)}
     changed = changes.changed(given, drawn)
     for k in range(6):
@@ -118,7 +118,7 @@ def test_brightness_contrast_and_colour_by_hand() -> None:
 
 def test_noise_has_the_deviation_asked_for() -> None:
     given = torch.full((1, 400, 400, 1), 128, dtype=torch.uint8)
-    changed = Augmentation(noise=0.1).for_training().changed(given, {"noise": np.random.default_rng(0).normal(
+    changed = PictureChanges(Augmentation(noise=0.1)).changed(given, {"noise": np.random.default_rng(0).normal(
         0, 0.1, given.shape).astype(np.float32)})  # fmt: skip
     assert abs(float(changed.float().std()) - 25.5) < 0.2
     deviations = [float(applied(Augmentation(noise=0.1), given, step=step)[0].float().std()) for step in range(20)]

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ActivationName = Literal["relu", "selu", "silu", "mish"]
-ACTIVATIONS: tuple[ActivationName, ...] = ("relu", "selu", "silu", "mish")
 
 
 class Activation(nn.Module):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import MachineError
-from annvil.networks.transfer import Body, scaling
+from annvil.networks.bodies import Body, scaling
 
 SMALLEST_SIDE = 64
 """Convolutional backbones see pictures in their own size, but for the shorter side never below this (assumed: they

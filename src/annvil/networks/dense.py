@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,6 @@ from annvil.networks.embeddings import (
 )
 
 NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
-InitialWeights = Literal["data", "normal", "uniform"]
 
 
 class DenseNetwork(nn.Module):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import BundleError
+from annvil.networks.bodies import Body, scaling
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
 
 LAYER_DECAY = 0.6
@@ -50,24 +51,6 @@ class TransferArchitecture:
         """The architecture that `to_json` wrote."""
         height, width, channels, n_outputs = (int(values[n]) for n in ("height", "width", "channels", "n_outputs"))
         return cls(height, width, channels, n_outputs, dict(values["body"]))
-
-
-class Body(nn.Module):
-    """What a head stands on. ``n_features`` numbers for every picture; ``size``: height and width as it sees them."""
-
-    n_features: int
-    size: tuple[int, int]
-
-    def features(self, pixels: Tensor) -> Tensor:
-        """Pixels, uint8 or float ``(batch, height, width, channels)`` → float ``(batch, n_features)``."""
-        raise NotImplementedError
-
-    def depths(self) -> dict[str, int]:
-        """Of its parameters by name: how many layers below the head each lies, from 1."""
-        raise NotImplementedError
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.features(pixels)
 
 
 class ConvolutionalBody(Body):
@@ -236,19 +219,6 @@ def working_size(height: int, width: int, own_height: int, own_width: int) -> tu
     if NEAR_ENOUGH <= factor <= 1 / NEAR_ENOUGH:
         return height, width
     return max(LEAST_SIDE, round(height * factor)), max(LEAST_SIDE, round(width * factor))
-
-
-def scaling(before: int, after: int) -> NDArray[np.float32]:
-    """A matrix ``(after, before)`` that scales by linear interpolation, with a wider triangle where it shrinks.
-
-    As `torch.nn.functional.interpolate` does with ``mode="bilinear", antialias=True``, and as Pillow does.
-    """
-    ratio = before / after
-    support = max(ratio, 1.0)
-    centres = (np.arange(after) + 0.5) * ratio
-    distances = np.abs(np.arange(before)[None, :] + 0.5 - centres[:, None]) / support
-    triangle = np.clip(1 - distances, 0, None)
-    return np.asarray(triangle / triangle.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 _OWN = ("rows", "columns", "mean", "deviation")

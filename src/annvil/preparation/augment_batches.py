@@ -33,7 +33,15 @@ _GREY = (0.299, 0.587, 0.114)  # luminance, ITU-R BT.601
 
 @dataclass(frozen=True)
 class PictureChanges:
-    """An `annvil.data.batch_transform.Augment`: changes the first input, and leaves others as they are."""
+    """What `annvil.training.train_population` takes as ``augment``; changes its first input, and leaves others.
+
+    Parameters
+    ----------
+    augmentation : what is done to pictures
+    layout : of a picture: "channels-last" ``(height, width, channels)``, "channels-first", or "grey"
+        ``(height, width)``
+    low, high : the range of values; brightness and noise are shares of it, and nothing leaves it
+    """
 
     augmentation: Augmentation
     layout: Layout = "channels-last"

@@ -8,12 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from annvil.errors import RequestError, did_you_mean
-
-if TYPE_CHECKING:
-    from annvil.preparation.augment_batches import Layout, PictureChanges
 
 Flip = Literal["none", "random", "alternate"]
 Padding = Literal["reflect", "edge"]
@@ -97,19 +94,6 @@ class Augmentation:
     def mixes(self) -> bool:
         """Whether pictures are mixed with others, and targets with theirs."""
         return self.mixup > 0 or self.cutmix > 0
-
-    def for_training(self, layout: Layout = "channels-last", low: float = 0.0, high: float = 255.0) -> PictureChanges:
-        """What `annvil.training.train_population` takes as ``augment``; changes its first input.
-
-        Parameters
-        ----------
-        layout : of a picture: "channels-last" ``(height, width, channels)``, "channels-first", or "grey"
-            ``(height, width)``
-        low, high : the range of values; brightness and noise are shares of it, and nothing leaves it
-        """
-        from annvil.preparation.augment_batches import PictureChanges
-
-        return PictureChanges(self, layout, low, high)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able: what differs from doing nothing; `from_json` reads it."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from annvil.text.durations import seconds_of
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.train_request import Request
-from annvil.trainer.inputs.arrays import widened
 from annvil.trainer.monitoring.callbacks import Callbacks
 from annvil.trainer.monitoring.events import EventLog
 from annvil.trainer.monitoring.health import PROBE_ROWS, Watch
 from annvil.trainer.monitoring.progress import Story, interruptible
 from annvil.trainer.monitoring.tensorboard import TensorBoard
 from annvil.trainer.results.result import Result
+from annvil.training.loop.step_spec import widened
 
 if TYPE_CHECKING:
     pass

@@ -15,7 +15,8 @@ from torch.func import functional_call, vmap
 
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.training.graph.recording import traceable
-from annvil.training.loop.job import Job
+from annvil.training.loop.job import TrainingJob
+from annvil.training.loop.step_spec import widened
 from annvil.training.system.random_state import seeded
 
 _ROWS_AT_ONCE = 4096  # rows × members in one pass of `predict` (assumed: tens of MB for wide networks)
@@ -42,7 +43,7 @@ class Population:
     validation_loss: FloatArray
     choices: Mapping[str, Any]
     cut_short: bool
-    _job: Job = field(repr=False)
+    _job: TrainingJob = field(repr=False)
     _parameters: list[Tensor] = field(repr=False)
     _buffers: list[Tensor] = field(repr=False)
     _computes: nn.Module | None = field(default=None, repr=False)  # predictions, in evaluation mode; None: a new copy
@@ -82,7 +83,7 @@ class Population:
         def one(parameters: Any, buffers: Any, rows: Any) -> Tensor:
             state = dict(zip(layout.names, parameters, strict=True))
             state |= dict(zip(layout.buffers, buffers, strict=True))
-            output: Tensor = functional_call(network, state, tuple(self._job.widened(rows)))
+            output: Tensor = functional_call(network, state, tuple(widened(rows, self._job.recipe.byte_inputs)))
             return output.float()
 
         parts = []

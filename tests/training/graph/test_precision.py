@@ -14,8 +14,8 @@ from annvil.training.graph.nodes import Trace
 from annvil.training.graph.precision import LEAST, in_bfloat16
 from annvil.training.graph.program import Arena, bind
 from annvil.training.graph.tracing import trace
+from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check
-from annvil.training.loop.job import Workspace
 from annvil.training.loop.pack import Pack
 
 

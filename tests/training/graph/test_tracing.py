@@ -13,8 +13,8 @@ from annvil.training import Member, Recipe
 from annvil.training.graph.builder import CannotRecord
 from annvil.training.graph.program import Arena, Program, bind
 from annvil.training.graph.tracing import trace
+from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check
-from annvil.training.loop.job import Workspace
 from annvil.training.loop.pack import Pack
 from annvil.training.system import random_state as chance
 

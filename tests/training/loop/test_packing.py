@@ -9,13 +9,14 @@ from tests.training.helpers import ROWS, small_network, table
 from annvil.training import Member, Recipe
 from annvil.training.loop import packing
 from annvil.training.loop.batches import BatchShape
+from annvil.training.loop.bound_step import probe
 from annvil.training.loop.engine import _check
-from annvil.training.loop.job import Job, probe
+from annvil.training.loop.job import TrainingJob
 
 NUMBERS, CLASSES = table()
 
 
-def job(members: list[Member]) -> Job:
+def job(members: list[Member]) -> TrainingJob:
     return _check(small_network, (NUMBERS,), CLASSES, members, Recipe(1, batch_size=32), "cross-entropy", None, None)
 
 

@@ -306,10 +306,12 @@ def changed_copies(pixels: Pixels, augmentation: Augmentation, times: int, seed:
     """``times`` changed copies of uint8 pictures ``(n, height, width, channels)``; flips that alternate are tossed."""
     import torch
 
+    from annvil.preparation.augment_batches import PictureChanges
+
     random = np.random.default_rng(seed)
     if augmentation.flip == "alternate":
         augmentation = replace(augmentation, flip="random")
-    changes = augmentation.for_training()
+    changes = PictureChanges(augmentation)
     given = torch.from_numpy(pixels)
     return [changes.changed(given, changes.draw(random, len(pixels), pixels.shape[1:])).numpy() for _ in range(times)]
 

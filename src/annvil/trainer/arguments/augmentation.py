@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +13,8 @@ from torch import Tensor
 
 from annvil.data.batch_transform import Augment, Moment
 from annvil.errors import RequestError
+from annvil.preparation.augment_batches import Layout, PictureChanges
 from annvil.preparation.augmentation import augmentation_of
-
-if TYPE_CHECKING:
-    from annvil.preparation.augment_batches import Layout
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,10 @@ def augment_for(asked: Any, inputs: Sequence[Tensor], targets: Tensor) -> Augmen
             "or augment beforehand."
         )
     if pictures.dtype == torch.uint8:
-        return augmentation.for_training(layout)
+        return PictureChanges(augmentation, layout)
     if not pictures.is_floating_point():
         raise RequestError(f"Pictures to augment are uint8 or floats; the first input is {pictures.dtype}.")
-    return augmentation.for_training(layout, float(pictures.min()), float(pictures.max()))
+    return PictureChanges(augmentation, layout, float(pictures.min()), float(pictures.max()))
 
 
 def layout_of(pictures: Tensor) -> Layout:

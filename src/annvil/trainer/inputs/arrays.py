@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
-from annvil.training.recipe import Bytes
 
 LARGE = 50.0
 """Inputs beyond this are worth a word: weights are initialised for numbers near -1 to 1 (assumed)."""
@@ -117,13 +116,6 @@ def _number_type(tensor: Tensor, name: str) -> Tensor:
 
 
 _IMAGE_AXES = 3  # rows, height, width
-
-
-def widened(tensors: Sequence[Tensor], byte_inputs: Bytes) -> list[Tensor]:
-    """Inputs as the network takes them, as the engine does it: bytes as fractions value / 255, or as they are."""
-    if byte_inputs == "integers":
-        return list(tensors)
-    return [tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor for tensor in tensors]
 
 
 def as_type(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:

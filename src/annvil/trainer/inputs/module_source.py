@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from annvil.errors import RequestError
-from annvil.trainer.inputs.arrays import input_tensors, widened
+from annvil.trainer.inputs.arrays import input_tensors
 from annvil.trainer.keras.model import from_keras, is_keras_model, write_back
+from annvil.training.loop.step_spec import widened
 from annvil.training.recipe import Bytes
 
 

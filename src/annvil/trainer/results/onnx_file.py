@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.onnx.builder import Graph
-from annvil.trainer.inputs.arrays import widened
+from annvil.training.loop.step_spec import widened
 
 if TYPE_CHECKING:
     from annvil.trainer.results.predictions import Predictor

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.trainer.inputs.arrays import as_type, input_tensors, widened
+from annvil.trainer.inputs.arrays import as_type, input_tensors
 from annvil.trainer.inputs.targets import Target
+from annvil.training.loop.step_spec import widened
 from annvil.training.recipe import Bytes
 
 if TYPE_CHECKING:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from annvil.training.compat.dropout_noise import begin
-
-if TYPE_CHECKING:
-    from annvil.training.loop.job import Job
+from annvil.training.loop.step_spec import StepSpec, widened
 
 
 class OwnNetwork:
@@ -32,7 +30,7 @@ class OwnNetwork:
     def on(self, windows: Windows) -> nn.Module:
         """The network computing with these windows."""
         if self._network is None:
-            self._network = copy.deepcopy(windows.job.network).float()
+            self._network = copy.deepcopy(windows.spec.network).float()
             self._buffers = _places_of_buffers(self._network)
         if self._windows is not windows:
             windows.attach(self._network, self._buffers)
@@ -65,18 +63,18 @@ class Windows:
     """Where a network's parameters, gradients and buffers lie while it computes a step."""
 
     def __init__(
-        self, job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor], gradients: Sequence[Tensor]
+        self, spec: StepSpec, parameters: Sequence[Tensor], buffers: Sequence[Tensor], gradients: Sequence[Tensor]
     ) -> None:
-        self.job = job
+        self.spec = spec
         self.trains = bool(gradients)
         self.gradients = list(gradients)
-        self.buffers = dict(zip(job.layout.buffers, buffers, strict=True))
+        self.buffers = dict(zip(spec.layout.buffers, buffers, strict=True))
         self._parameters = list(parameters)
 
     def attach(self, network: nn.Module, places: Sequence[tuple[nn.Module, str, str]]) -> None:
         """Let the network look through the windows."""
         own = dict(network.named_parameters())
-        for place, name in enumerate(self.job.layout.names):
+        for place, name in enumerate(self.spec.layout.names):
             own[name].data = self._parameters[place]
             own[name].grad = self.gradients[place] if self.trains else None
         for name, window in self.buffers.items():
@@ -102,11 +100,11 @@ class EagerStep:
 
     def run(self) -> None:
         """One pass; may be called under ``torch.no_grad()``."""
-        windows, job = self._windows, self._windows.job
+        windows, spec = self._windows, self._windows.spec
         network = self._own.on(windows)
         begin(network)
-        with torch.set_grad_enabled(windows.trains), torch.autocast("cpu", torch.bfloat16, enabled=job.bfloat16):
-            loss = job.loss.value(network(*job.widened(self._rows)), *self._prepared)
+        with torch.set_grad_enabled(windows.trains), torch.autocast("cpu", torch.bfloat16, enabled=spec.bfloat16):
+            loss = spec.loss.value(network(*widened(self._rows, spec.byte_inputs)), *self._prepared)
         if windows.trains:
             torch._foreach_zero_(windows.gradients)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -17,7 +17,8 @@ from torch.overrides import TorchFunctionMode
 from annvil.errors import RequestError
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
-from annvil.training.loop.job import Job
+from annvil.training.loop.job import TrainingJob
+from annvil.training.loop.step_spec import widened
 from annvil.training.system import random_state as chance
 
 
@@ -59,7 +60,7 @@ class Seen:
         return "convolutions of many members at once are slower than one after another" if self.convolves else ""
 
 
-def watch(job: Job, most_rows: int) -> Seen:
+def watch(job: TrainingJob, most_rows: int) -> Seen:
     """Let a copy of the network compute one training step on a few rows, and look.
 
     The rows are some of all rows, not of a member's: what is chosen for members may not hang on who else is there.
@@ -67,7 +68,7 @@ def watch(job: Job, most_rows: int) -> Seen:
     network = copy.deepcopy(job.network).train()
     n_rows = len(job.targets)
     rows = torch.linspace(0, n_rows - 1, min(most_rows, n_rows)).long()
-    inputs = job.widened([tensor[rows] for tensor in job.inputs])
+    inputs = widened([tensor[rows] for tensor in job.inputs], job.recipe.byte_inputs)
     prepared = job.loss.buffers(1, len(rows))
     weights = torch.full((1, len(rows)), 1 / len(rows))
     job.loss.fill(prepared, job.targets[rows].unsqueeze(0), weights, None)
@@ -92,7 +93,7 @@ def watch(job: Job, most_rows: int) -> Seen:
     )
 
 
-def _loss(job: Job, network: nn.Module, inputs: Sequence[Tensor], prepared: Sequence[Tensor]) -> Tensor:
+def _loss(job: TrainingJob, network: nn.Module, inputs: Sequence[Tensor], prepared: Sequence[Tensor]) -> Tensor:
     begin(network)
     try:
         return job.loss.value(network(*inputs), *prepared)
@@ -113,7 +114,7 @@ def _has_sparse_gradient(network: nn.Module, loss: Tensor) -> bool:
     return any(value.grad is not None and value.grad.layout != torch.strided for value in network.parameters())
 
 
-def _mixes_rows(job: Job, inputs: Sequence[Tensor]) -> bool:
+def _mixes_rows(job: TrainingJob, inputs: Sequence[Tensor]) -> bool:
     """Whether the outputs for the first row change when the other rows do."""
     network = copy.deepcopy(job.network).train()
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):

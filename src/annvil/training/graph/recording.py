@@ -1,11 +1,11 @@
-"""Recording the step of a job: what is traced, under which settings of PyTorch, and what becomes of buffers."""
+"""Recording the step of a population: what is traced, under which settings of PyTorch, and what becomes of buffers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,8 @@ from annvil.training.graph.builder import CannotRecord
 from annvil.training.graph.lowering import prepared as as_run
 from annvil.training.graph.nodes import Node, Trace, live_nodes
 from annvil.training.graph.tracing import trace
+from annvil.training.loop.step_spec import StepSpec, widened
 from annvil.training.system.random_state import seeded
-
-if TYPE_CHECKING:
-    from annvil.training.loop.job import Job
 
 
 @dataclass(frozen=True)
@@ -30,17 +28,17 @@ class Recorded:
     moved: tuple[int, ...]
 
 
-def record(job: Job, network: nn.Module, training: bool, example: Sequence[Tensor]) -> Recorded:
+def record(spec: StepSpec, network: nn.Module, training: bool, example: Sequence[Tensor]) -> Recorded:
     """Record the step of ``network``, and see which buffers it changes."""
-    n_parameters, n_buffers = len(job.layout.names), len(job.layout.buffers)
+    n_parameters, n_buffers = len(spec.layout.names), len(spec.layout.buffers)
     buffers = slice(n_parameters, n_parameters + n_buffers)
     own = list(example)
     own[buffers] = [buffer.clone() for buffer in own[buffers]]  # recording computes: what it changes is not the pack's
     stand_ins = [*network.parameters(), *network.buffers()]
-    with traceable(job.batched), seeded(0) if job.draws else nullcontext():
-        found = trace(step_function(job, network, training), own, may_draw=job.draws, stand_ins=stand_ins)
+    with traceable(spec.batched), seeded(0) if spec.draws else nullcontext():
+        found = trace(step_function(spec, network, training), own, may_draw=spec.draws, stand_ins=stand_ins)
     if not training:
-        return Recorded(as_run(found, buffers.stop, job.bfloat16), ())
+        return Recorded(as_run(found, buffers.stop, spec.bfloat16), ())
     n_results = n_parameters + 1
     results, after = found.outputs[:n_results], found.outputs[n_results:]
     unchanged = [_is_input(node, position) for position, node in enumerate(after)]
@@ -49,7 +47,7 @@ def record(job: Job, network: nn.Module, training: bool, example: Sequence[Tenso
     moved = tuple(place for place, same in enumerate(unchanged[n_parameters:]) if not same)
     outputs = [*results, *(after[n_parameters + place] for place in moved)]
     found = Trace(live_nodes(found.nodes, outputs), outputs)
-    return Recorded(as_run(found, buffers.stop, job.bfloat16), moved)
+    return Recorded(as_run(found, buffers.stop, spec.bfloat16), moved)
 
 
 def _is_input(node: Node, position: int) -> bool:
@@ -79,23 +77,23 @@ def traceable(batched: bool) -> Iterator[None]:
         vmaps._set_vmap_fallback_enabled(loops)
 
 
-def step_function(job: Job, network: nn.Module, training: bool) -> Callable[..., Sequence[Tensor]]:
+def step_function(spec: StepSpec, network: nn.Module, training: bool) -> Callable[..., Sequence[Tensor]]:
     """The function to record: stacked tensors in; losses out.
 
     When ``training``, out come gradients (in the layout's order), losses, and parameters and buffers as they are
     afterwards.
     """
-    layout = job.layout
-    counts = [len(layout.names), len(layout.buffers), len(job.inputs)]
+    layout = spec.layout
+    counts = [len(layout.names), len(layout.buffers), spec.n_inputs]
 
     def member_loss(*groups: Any) -> tuple[Tensor, list[Tensor]]:
         parameters, buffers, rows, prepared = groups
         own = dict(zip(layout.buffers, buffers, strict=True))
         state = dict(zip(layout.names, parameters, strict=True)) | own
         begin(network)
-        output = functional_call(network, state, tuple(job.widened(rows)))
+        output = functional_call(network, state, tuple(widened(rows, spec.byte_inputs)))
         # A buffer that was replaced instead of changed is left in the dictionary.
-        return job.loss.value(output, *prepared), [state[name] for name in layout.buffers]
+        return spec.loss.value(output, *prepared), [state[name] for name in layout.buffers]
 
     def step(*tensors: Tensor) -> Sequence[Tensor]:
         waiting = list(tensors)
@@ -105,10 +103,10 @@ def step_function(job: Job, network: nn.Module, training: bool) -> Callable[...,
             waiting = waiting[count:]
         with torch.set_grad_enabled(training):
             # One by one, each member's own weights ask for gradients, not a view of the stacked ones.
-            own = groups[0] if job.batched else [tensor[0] for tensor in groups[0]]
+            own = groups[0] if spec.batched else [tensor[0] for tensor in groups[0]]
             parameters = groups[0] = [tensor.detach().requires_grad_(training) for tensor in own]
             groups.append(waiting)
-            if job.batched:
+            if spec.batched:
                 losses, after = vmap(member_loss, randomness="different")(*groups)
             else:
                 loss, after = member_loss(parameters, *([tensor[0] for tensor in group] for group in groups[1:]))
@@ -117,7 +115,7 @@ def step_function(job: Job, network: nn.Module, training: bool) -> Callable[...,
                 return [losses]
             # Members share nothing, so the gradient of the sum holds each member's own gradient.
             gradients = torch.autograd.grad(losses.sum(), parameters, materialize_grads=True)
-            if not job.batched:
+            if not spec.batched:
                 gradients = tuple(gradient.unsqueeze(0) for gradient in gradients)
             return [*gradients, losses.detach(), *tensors[: counts[0]], *after]
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from annvil.errors import MachineError
 from annvil.files import write_atomically
-from annvil.training.loop.job import Job
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.prefetch import Source
 from annvil.training.losses.resolve import Custom
 from annvil.training.optimizers.schedules import rate_factor
@@ -103,7 +103,7 @@ class Checkpoint:
         return None, " ".join([*notices, "Starting anew."] if notices else [])
 
 
-def fingerprint(job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor], loss: object) -> str:
+def fingerprint(job: TrainingJob, parameters: Sequence[Tensor], buffers: Sequence[Tensor], loss: object) -> str:
     """A hash of everything that the result follows from: data, members, recipe, initial weights, PyTorch's version."""
     digest = hashlib.sha256(f"{_VERSION} {torch.__version__} {loss if isinstance(loss, str) else 'own'}".encode())
     if isinstance(job.loss, Custom):
@@ -131,7 +131,7 @@ def fingerprint(job: Job, parameters: Sequence[Tensor], buffers: Sequence[Tensor
     return digest.hexdigest()
 
 
-def _used(job: Job, source: Source) -> Iterator[Tensor]:
+def _used(job: TrainingJob, source: Source) -> Iterator[Tensor]:
     """The rows that members learn from or are validated on, some at a time: of a large file that may be few."""
     used = np.zeros(len(source.tensor), dtype=bool)
     for member in job.members:

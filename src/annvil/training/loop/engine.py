@@ -21,11 +21,13 @@ from annvil.training.graph.precision import rounds
 from annvil.training.graph.recording import traceable
 from annvil.training.loop import execution as roads
 from annvil.training.loop.batches import BatchShape
+from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, fingerprint
-from annvil.training.loop.job import Job, probe, widened
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut
 from annvil.training.loop.run import Run
 from annvil.training.loop.stack import Layout
+from annvil.training.loop.step_spec import widened
 from annvil.training.losses.resolve import CustomLoss, make_loss
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
@@ -126,7 +128,7 @@ def _check(
     loss: str | CustomLoss,
     weights: Tensor | None,
     augment: Augment | None = None,
-) -> Job:
+) -> TrainingJob:
     """Check everything that can be checked before the first step."""
     n_rows = len(targets)
     for number, tensor in enumerate(inputs):
@@ -141,14 +143,16 @@ def _check(
     layout = Layout.of(network)
     chosen = make_loss(loss)
     rows = torch.as_tensor(np.asarray(members[0].train)[:2].astype(np.int64))
-    output = _try(network, widened([tensor[rows] for tensor in inputs], recipe), type(given).__name__)
+    output = _try(network, widened([tensor[rows] for tensor in inputs], recipe.byte_inputs), type(given).__name__)
     checked = chosen.check(output, targets, weights)
     if augment is not None and augment.mixes and not chosen.takes_mixing:
         raise RequestError(
             "The augmentation mixes rows, and this loss takes class numbers, of which there is no half: choose "
             "loss='cross-entropy', give probabilities as targets, or leave mixup and cutmix out."
         )
-    return Job(network, given, layout, inputs, checked, weights, chosen, recipe, tuple(members), augment=augment)
+    return TrainingJob(
+        network, given, layout, inputs, checked, weights, chosen, recipe, tuple(members), augment=augment
+    )
 
 
 def _check_finite(tensor: Tensor, name: str) -> None:
@@ -204,13 +208,15 @@ def _try(network: nn.Module, rows: Sequence[Tensor], name: str) -> Tensor:
     return output
 
 
-def _initial(job: Job, make_network: Callable[[Member], nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
+def _initial(job: TrainingJob, make_network: Callable[[Member], nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
     """The initial weights and the buffers of all members, stacked."""
     others = (_trainable(make_network(member), job.members) for member in job.members[1:])
     return job.layout.stack([job.network, *others])
 
 
-def _choose(job: Job, facts: dict[str, Any] | None, together: Distributed) -> tuple[Job, int, int, dict[str, Any]]:
+def _choose(
+    job: TrainingJob, facts: dict[str, Any] | None, together: Distributed
+) -> tuple[TrainingJob, int, int, dict[str, Any]]:
     """The job as it will be run, workers, threads inside operations, and these choices in words.
 
     The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
@@ -236,7 +242,7 @@ def _choose(job: Job, facts: dict[str, Any] | None, together: Distributed) -> tu
     )
 
 
-def _choose_precision(job: Job, together: Distributed) -> tuple[bool, str]:
+def _choose_precision(job: TrainingJob, together: Distributed) -> tuple[bool, str]:
     if job.eager and job.recipe.precision == "auto":
         return False, "steps that are not recorded are left as PyTorch computes them"
     if job.recipe.precision != "auto":
@@ -251,7 +257,7 @@ def _choose_precision(job: Job, together: Distributed) -> tuple[bool, str]:
     ), f"products are {gain:.1f} times as fast in bfloat16 on this machine"
 
 
-def _choose_threads(job: Job) -> tuple[int, int, str]:
+def _choose_threads(job: TrainingJob) -> tuple[int, int, str]:
     """Workers, threads inside each operation, and why."""
     asked = job.recipe.threads
     most = machine.cores() if asked == "auto" else asked
@@ -280,7 +286,7 @@ def _choose_threads(job: Job) -> tuple[int, int, str]:
 
 
 @contextmanager
-def _memory(job: Job) -> Iterator[dict[str, str]]:
+def _memory(job: TrainingJob) -> Iterator[dict[str, str]]:
     """Memory kept between operations where steps are large; what was chosen, in words."""
     large = job.eager or probe(job, BatchShape.of(job.members[0], job.recipe)).scratch_bytes >= LARGE_STEP
     with freed_memory_kept() if large else nullcontext(False) as kept:

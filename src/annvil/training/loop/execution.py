@@ -18,13 +18,14 @@ from annvil.training.compat.module_inspection import Seen, watch
 from annvil.training.graph.builder import CannotRecord
 from annvil.training.graph.recording import step_function, traceable
 from annvil.training.loop.batches import BatchShape
-from annvil.training.loop.job import Job, Workspace, bind_step, probe
+from annvil.training.loop.bound_step import Workspace, bind_step, probe
+from annvil.training.loop.job import TrainingJob
 
 _ROWS = 4
 """Rows on which a network is watched (assumed: enough to see what it does)."""
 
 
-def choose(job: Job) -> tuple[Job, dict[str, str]]:
+def choose(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
     """The job as it is computed, and the choices in words: "road", "road_because", and "batches" where they changed.
 
     Raises
@@ -63,7 +64,7 @@ def _words(road: str, because: str) -> dict[str, str]:
     return {"road": road, "road_because": because}
 
 
-def _recorded(job: Job, seen: Seen) -> tuple[Job, str]:
+def _recorded(job: TrainingJob, seen: Seen) -> tuple[TrainingJob, str]:
     """The job recorded, vmapped where that pays, and why."""
     shape = BatchShape.of(job.members[0], job.recipe)
     because = seen.trains_alone
@@ -84,7 +85,7 @@ def _recorded(job: Job, seen: Seen) -> tuple[Job, str]:
     return _recording(job.changed(batched=False, draws=seen.draws), shape), because
 
 
-def _recording(job: Job, shape: BatchShape) -> Job:
+def _recording(job: TrainingJob, shape: BatchShape) -> TrainingJob:
     """The job that knows what its steps change; a validation step is recorded too, to see that it can be."""
     probe(job, shape)
     if shape.validation_steps:
@@ -94,7 +95,7 @@ def _recording(job: Job, shape: BatchShape) -> Job:
     return replace(job, moving=job.recorded(1, shape.batch, True, ()).moved)
 
 
-def _without_batched_form(job: Job, shape: BatchShape) -> str:
+def _without_batched_form(job: TrainingJob, shape: BatchShape) -> str:
     """Why the step cannot be vmapped, as the end of a sentence about the network, or "" where it can."""
     parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
     buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
@@ -104,20 +105,20 @@ def _without_batched_form(job: Job, shape: BatchShape) -> str:
         network = copy.deepcopy(job.network).train(training)
         with traceable(batched=True):
             try:
-                step_function(job, network, training)(*(tensor.clone() for tensor in arguments))
+                step_function(job.step, network, training)(*(tensor.clone() for tensor in arguments))
             except Exception as error:  # the caller's code under vmap may raise whatever it likes
                 return f"it cannot be vmapped: {(str(error) or type(error).__name__).splitlines()[0]}"
     return ""
 
 
-def _may_move(job: Job) -> tuple[int, ...]:
+def _may_move(job: TrainingJob) -> tuple[int, ...]:
     """The places of the buffers that an eager step may change: all but noise and parameters that are not trained."""
     fixed = {name for name, _ in job.network.named_parameters()}
     names = enumerate(job.layout.buffers)
     return tuple(i for i, name in names if name not in fixed and name.rpartition(".")[2] not in ("rate", "key"))
 
 
-def _batches(job: Job, seen: Seen) -> tuple[Job, dict[str, str]]:
+def _batches(job: TrainingJob, seen: Seen) -> tuple[TrainingJob, dict[str, str]]:
     """Batches without padding for those who must not see it."""
     if job.recipe.batches != "equal":
         return job, {}
@@ -130,14 +131,14 @@ def _batches(job: Job, seen: Seen) -> tuple[Job, dict[str, str]]:
     return _unpadded(job), {"batches": "unpadded", "batches_because": because}
 
 
-def _unpadded(job: Job) -> Job:
+def _unpadded(job: TrainingJob) -> TrainingJob:
     """Without padding, which only serves to share a recorded program."""
     if job.recipe.batches != "equal":
         return job
     return job.changed(recipe=replace(job.recipe, batches="unpadded"))
 
 
-def _check_smallest_batch(job: Job) -> None:
+def _check_smallest_batch(job: TrainingJob) -> None:
     """Batch norm cannot be trained on a single row; better said now than in the last step of an epoch."""
     for number, member in enumerate(job.members):
         shape = BatchShape.of(member, job.recipe)

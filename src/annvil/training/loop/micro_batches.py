@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from annvil.training.loop.job import BoundStep, Workspace
+from annvil.training.loop.bound_step import BoundStep, Workspace
 from annvil.training.optimizers.accumulation import Contributions, local
 
 Bind = Callable[["Part", int], BoundStep]

@@ -14,7 +14,8 @@ from annvil.data.batch_transform import Moment
 from annvil.tasks.base import FloatArray
 from annvil.training.compat.eager import OwnNetwork
 from annvil.training.loop.batches import BatchShape, Layouts, mix
-from annvil.training.loop.job import BoundStep, Job, Workspace, bind_step
+from annvil.training.loop.bound_step import BoundStep, Workspace, bind_step
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.micro_batches import Part, Parts
 from annvil.training.loop.prefetch import Fetcher
 from annvil.training.optimizers.accumulation import Contributions, Updates, local, shares_of
@@ -54,7 +55,7 @@ class Pack:
 
     def __init__(
         self,
-        job: Job,
+        job: TrainingJob,
         numbers: Sequence[int],
         parameters: Sequence[Tensor],
         buffers: Sequence[Tensor],

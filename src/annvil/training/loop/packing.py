@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from annvil.training.loop.batches import BatchShape
-from annvil.training.loop.job import Job, probe
+from annvil.training.loop.bound_step import probe
+from annvil.training.loop.job import TrainingJob
 
 MOST_SCRATCH = 8 << 20
 """Bytes for a pack's batch, activations and gradients. Measured on one core with 2 MiB of second-level cache: flat from
@@ -34,7 +35,7 @@ SIDE_BY_SIDE = 2
 now. Where settings differ, the cut can change last bits, so it may hang on nothing that is measured."""
 
 
-def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
+def cut(job: TrainingJob, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
     """Packs of members that share a `BatchShape`, equal settings side by side, each with at most `MOST_SCRATCH`.
 
     Smaller packs where that gives each of the ``workers`` one, or equally many (16 × 256-256 in bfloat16 on two
@@ -61,7 +62,7 @@ def cut(job: Job, numbers: Sequence[int], workers: int = 1) -> list[list[int]]:
     return packs
 
 
-def bytes_of(job: Job, numbers: Sequence[int]) -> int:
+def bytes_of(job: TrainingJob, numbers: Sequence[int]) -> int:
     """What a pack holds from its first step to its last: weights, best weights, moments, settings at every place."""
     recipe, members = job.recipe, [job.members[number] for number in numbers]
     arrays = 3 if recipe.optimizer == "sgd" else 4
@@ -71,7 +72,7 @@ def bytes_of(job: Job, numbers: Sequence[int]) -> int:
     return 4 * arrays * job.layout.size(len(numbers))
 
 
-def waves(job: Job, packs: Sequence[list[int]], room: float) -> list[list[list[int]]]:
+def waves(job: TrainingJob, packs: Sequence[list[int]], room: float) -> list[list[list[int]]]:
     """Packs that train at the same time: as many as fit `MOST_OF_ROOM` of ``room`` bytes, at least one.
 
     Packs are the same in any number of waves, so that memory, which is measured, changes no bits.

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.tasks.base import FloatArray
+from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, Saved, to_numbers, to_texts
 from annvil.training.loop.history import Record, halve
-from annvil.training.loop.job import Job, probe
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Manner, Pack
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut, waves
 from annvil.training.loop.snapshot import LookNow, Now, measure
@@ -45,7 +46,7 @@ class Run:
 
     def __init__(
         self,
-        job: Job,
+        job: TrainingJob,
         initial: tuple[list[Tensor], list[Tensor]],
         workers: int,
         listener: Listener | None = None,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from annvil.errors import RequestError
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.history import Record
-from annvil.training.loop.job import Job
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.workers import Crew
 from annvil.training.population import Population
 from annvil.training.recipe import Metric
@@ -21,7 +21,7 @@ from annvil.training.recipe import Metric
 class Now:
     """The weights of a population as they were last validated; of members that stopped, those of their best epoch."""
 
-    def __init__(self, job: Job, records: Sequence[Record], crew: Crew) -> None:
+    def __init__(self, job: TrainingJob, records: Sequence[Record], crew: Crew) -> None:
         self._job, self._records, self._crew = job, records, crew
         self._places = {number: (pack, place) for pack in crew.packs for place, number in enumerate(pack.numbers)}
 
@@ -95,7 +95,7 @@ class LookNow:
 
 
 def measure(
-    metric: Metric, now: Now, job: Job, numbers: Sequence[int], computes: nn.Module | None = None
+    metric: Metric, now: Now, job: TrainingJob, numbers: Sequence[int], computes: nn.Module | None = None
 ) -> FloatArray:
     """The caller's metric of the members ``numbers`` on their validation rows, NaN for those without any.
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from annvil.training.loop.batches import BatchShape
-from annvil.training.loop.job import Job, Workspace
+from annvil.training.loop.bound_step import Workspace
+from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Manner, Pack
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut, share
 
@@ -39,7 +40,9 @@ class Crew:
     `keep_best`, those of its best epoch. ``buffers`` are all members' buffers likewise.
     """
 
-    def __init__(self, job: Job, manner: Manner, kept: list[Tensor], buffers: Sequence[Tensor], workers: int) -> None:
+    def __init__(
+        self, job: TrainingJob, manner: Manner, kept: list[Tensor], buffers: Sequence[Tensor], workers: int
+    ) -> None:
         self._job, self._manner, self._workers = job, manner, workers
         self.kept, self.buffers = kept, list(buffers)
         for place in job.moving:

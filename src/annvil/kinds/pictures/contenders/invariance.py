@@ -162,11 +162,13 @@ def _changed(pixels: Pixels, change: Augmentation, seed: int) -> Pixels:
     """The pictures after the change; a flip that alternates flips all of them."""
     import torch
 
+    from annvil.preparation.augment_batches import PictureChanges
+
     if change.flip != "none":
         return np.ascontiguousarray(pixels[:, :, ::-1])
     batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
     rows = torch.arange(len(pixels)).unsqueeze(0)
-    change.for_training()([batch], rows, Moment((seed,), 0, 0, 1))
+    PictureChanges(change)([batch], rows, Moment((seed,), 0, 0, 1))
     changed: Pixels = batch[0].numpy()
     return changed
 

@@ -118,6 +118,7 @@ def train_network(
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
     """The network after learning from ``split.train``, from the weights it has; the deadline cuts it short."""
+    from annvil.preparation.augment_batches import PictureChanges
     from annvil.training import Member, train_population
 
     pixels = stored_pixels(dataset.inputs)
@@ -141,7 +142,7 @@ def train_network(
         should_stop=lambda: running.deadline.passed,
         checkpoint=checkpoint,
         tell=tell,
-        augment=None if augmentation is None or augmentation.does_nothing else augmentation.for_training(),
+        augment=None if augmentation is None or augmentation.does_nothing else PictureChanges(augmentation),
     )
     running.cut_short |= population.cut_short
     history = {name: values for name, values in population.histories[0].items() if np.isfinite(values).any()}

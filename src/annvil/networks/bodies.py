@@ -1,0 +1,38 @@
+"""What a transferred network stands on, and how pictures are brought to the size that it learnt from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+class Body(nn.Module):
+    """What a head stands on. ``n_features`` numbers for every picture; ``size``: height and width as it sees them."""
+
+    n_features: int
+    size: tuple[int, int]
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Pixels, uint8 or float ``(batch, height, width, channels)`` → float ``(batch, n_features)``."""
+        raise NotImplementedError
+
+    def depths(self) -> dict[str, int]:
+        """Of its parameters by name: how many layers below the head each lies, from 1."""
+        raise NotImplementedError
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.features(pixels)
+
+
+def scaling(before: int, after: int) -> NDArray[np.float32]:
+    """A matrix ``(after, before)`` that scales by linear interpolation, with a wider triangle where it shrinks.
+
+    As `torch.nn.functional.interpolate` does with ``mode="bilinear", antialias=True``, and as Pillow does.
+    """
+    ratio = before / after
+    support = max(ratio, 1.0)
+    centres = (np.arange(after) + 0.5) * ratio
+    distances = np.abs(np.arange(before)[None, :] + 0.5 - centres[:, None]) / support
+    triangle = np.clip(1 - distances, 0, None)
+    return np.asarray(triangle / triangle.sum(axis=1, keepdims=True), dtype=np.float32)
