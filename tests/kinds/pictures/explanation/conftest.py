@@ -10,6 +10,7 @@ from annvil.bundle import export, save
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.onnx.builder import Graph, Value
+from annvil.onnx.export import export_module
 from annvil.tasks.union import make_task
 
 PATCH = slice(4, 12), slice(12, 20)
@@ -50,7 +51,8 @@ class WrittenByHand:
             self.network.head.weight[0, 1] = 1
 
     def write(self, graph: Graph, pixels: Value) -> Value:
-        return graph.op("Softmax", self.network.write(graph, pixels), axis=1)
+        (scores,) = export_module(graph, self.network, pixels, examples=self.network.examples())
+        return graph.op("Softmax", scores, axis=1)
 
 
 @pytest.fixture(scope="session")
