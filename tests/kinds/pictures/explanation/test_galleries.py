@@ -19,6 +19,7 @@ from annvil.kinds.pictures.explanation.galleries import (
 )
 from annvil.kinds.pictures.explanation.render import overlaid, with_number
 from annvil.kinds.pictures.explanation.subject import open_subject
+from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.networks.restoring import restore
 from annvil.tasks.union import make_task
 
@@ -135,26 +136,36 @@ def test_sorts_of_filters():
     assert sorts(np.array([edge, -edge])) == (0, 0, 2)
 
 
-def test_filters_and_maps(network_model):
-    subject = open_subject(network_model)
+@pytest.fixture(scope="module")
+def network():
+    """As it is drawn, before any training: 16 filters, then 32; lifted so far that every map is above zero."""
+    torch.manual_seed(0)
+    layers = (Layer(32), Layer(32))
+    drawn = ConvolutionalNetwork(ConvolutionalArchitecture(24, 24, 1, 2, "small", 16, layers)).eval()
+    with torch.no_grad():
+        for block in (drawn.stem, *drawn.blocks):
+            block.norm.bias.fill_(100.0)
+    return drawn
+
+
+def test_filters_and_maps(network):
     pixels, _ = crosses(10, seed=1)
-    exhibit = filters_and_maps(subject.network, pixels[1], pixels)
-    n_layers = 1 + len(subject.network.blocks)
+    exhibit = filters_and_maps(network, pixels[1], pixels)
+    n_layers = 1 + len(network.blocks)
     assert len(exhibit.pictures) == 2 + n_layers
     assert exhibit.pictures[0].caption == "16 filters of the first layer"
-    np.testing.assert_array_equal(first_filters(subject.network), subject.network.stem.convolution.weight.detach())
+    np.testing.assert_array_equal(first_filters(network), network.stem.convolution.weight.detach())
     with torch.no_grad():
-        expected = subject.network.maps(torch.from_numpy(pixels))
-    for ours, theirs in zip(layer_maps(subject.network, pixels), expected, strict=True):
+        expected = network.maps(torch.from_numpy(pixels))
+    for ours, theirs in zip(layer_maps(network, pixels), expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6)
 
 
-def test_filters_that_do_nothing_are_told(network_model):
-    subject = open_subject(network_model)
+def test_filters_that_do_nothing_are_told(network):
     with torch.no_grad():
-        weights = {name: value.numpy().copy() for name, value in subject.network.state_dict().items()}
+        weights = {name: value.numpy().copy() for name, value in network.state_dict().items()}
     weights["blocks.0.norm.bias"][:3] = -1e6
-    broken = restore(subject.network.architecture.to_json(), weights)
+    broken = restore(network.architecture.to_json(), weights)
     exhibit = filters_and_maps(broken, crosses(2)[0][1], crosses(10)[0])
     assert any("3 of 32 in layer 2" in sentence for sentence in exhibit.sentences)
     assert filters_and_maps(torch.nn.Sequential(torch.nn.Flatten()), crosses(2)[0][1], crosses(2)[0]) is None
