@@ -14,7 +14,9 @@ from annvil.comparison.request import Request
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort, Shape, Traits
-from annvil.tasks.union import METRICS
+from annvil.tasks.union import METRICS, make_task
+
+BINARY = make_task("binary", "y", (0, 1))
 
 
 def request_of(seconds: float = 60.0) -> Request:
@@ -54,7 +56,7 @@ def test_shares_add_up_to_the_budget_and_keep_a_reserve() -> None:
 
 
 def test_most_useful_seconds_is_where_more_time_changes_nothing(toy: type) -> None:
-    shape = Shape(100, 4, 0, 0, 2, True)
+    shape = Shape(100, 4, 0, 0, BINARY)
     contender = toy("net", "network", (0,), seconds=0.1, most=5)
     seconds = most_useful_seconds(contender, shape, 10, 5)
     assert seconds == pytest.approx(10 * 5 * 0.1 * 5, rel=0.03)
@@ -140,10 +142,10 @@ def test_who_declines_is_not_planned_for(make_dataset: Callable[..., Dataset], t
 
 
 def test_curve_sizes_are_powers_of_root_two() -> None:
-    sizes = curve_sizes(Shape(800, 4, 0, 0, 2, True))
+    sizes = curve_sizes(Shape(800, 4, 0, 0, BINARY))
     assert sizes == (100, 141, 200, 283, 400, 566, 800)
-    assert curve_sizes(Shape(150, 4, 0, 0, 2, True)) == ()  # four sizes from 50 rows up are too few for a law
-    assert min(curve_sizes(Shape(800, 4, 0, 0, 20, True))) >= 200
+    assert curve_sizes(Shape(150, 4, 0, 0, BINARY)) == ()  # four sizes from 50 rows up are too few for a law
+    assert min(curve_sizes(Shape(800, 4, 0, 0, make_task("multiclass", "y", range(20))))) >= 200
 
 
 def test_ten_seconds_are_enough_for_a_plan(plan_for: Callable[..., Schedule]) -> None:

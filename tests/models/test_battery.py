@@ -81,7 +81,7 @@ def shape_of(dataset):
     inputs = dataset.inputs
     levels = sum(len(column.levels) for column in inputs.columns)
     sizes = dataset.n_rows, len(inputs.number_fields), len(inputs.text_fields), levels
-    return Shape(*sizes, dataset.task.n_outputs, dataset.task.is_classification)
+    return Shape(*sizes, dataset.task)
 
 
 def skip_if_declined(name, dataset):
@@ -375,7 +375,8 @@ def test_a_constant_target_number(name):
 @pytest.mark.parametrize("n_rows", [30, 1000, 100_000, 3_000_000])
 @pytest.mark.parametrize("n_outputs", [1, 2, 26])
 def test_plans_grow_with_time_and_never_ask_for_nothing(name, n_rows, n_outputs):
-    shape = Shape(n_rows, 20, 5, 60, n_outputs, n_outputs > 1)
+    task = make_task("multiclass", "y", range(n_outputs)) if n_outputs > 1 else make_task("regression", "y")
+    shape = Shape(n_rows, 20, 5, 60, task)
     contender = CONTENDERS[name]
     efforts = [contender.plan(shape, 5, 5, seconds) for seconds in (0.0, 1.0, 30.0, 1000.0, 1e6)]
     assert efforts == [contender.plan(shape, 5, 5, seconds) for seconds in (0.0, 1.0, 30.0, 1000.0, 1e6)]

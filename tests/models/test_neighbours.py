@@ -7,6 +7,9 @@ import pytest
 
 from annvil.models.contract import Shape
 from annvil.models.neighbours import MOST_COLUMNS, MOST_ROWS, REACH, Kernel, Memory, Neighbours
+from annvil.tasks.union import make_task
+
+BINARY = make_task("binary", "y", (0, 1))
 
 LINE = np.array([[0.0], [1.0], [2.0], [4.0]], dtype=np.float32)
 
@@ -56,6 +59,6 @@ def test_more_neighbours_than_rows_and_many_kernels_at_once(monkeypatch):
 
 
 def test_large_data_are_declined():
-    assert Neighbours().declines(Shape(MOST_ROWS, 5, 0, 0, 2, True)) is None
-    assert "20000 training rows" in Neighbours().declines(Shape(MOST_ROWS + 1, 5, 0, 0, 2, True))
-    assert "200 prepared columns" in Neighbours().declines(Shape(100, MOST_COLUMNS, 1, 1, 2, True))
+    assert Neighbours().declines(Shape(MOST_ROWS, 5, 0, 0, BINARY)) is None
+    assert "20000 training rows" in Neighbours().declines(Shape(MOST_ROWS + 1, 5, 0, 0, BINARY))
+    assert "200 prepared columns" in Neighbours().declines(Shape(100, MOST_COLUMNS, 1, 1, BINARY))

@@ -109,11 +109,12 @@ def test_neighbours_average_what_is_on_similar_rows():
 
 
 def test_trees_sit_out_where_labels_are_many():
-    shape = Shape(1000, 10, 0, 0, MOST_LABELS, True, None, True)
+    shape = Shape(1000, 10, 0, 0, make_task("multilabel", "y", range(MOST_LABELS)))
     assert BoostedTrees().declines(shape) is None
-    many = replace(shape, n_outputs=MOST_LABELS + 1)
-    assert f"above {MOST_LABELS} labels at once" in BoostedTrees().declines(many)
-    assert BoostedTrees().declines(replace(many, several=False)) is None
+    many = tuple(range(MOST_LABELS + 1))
+    declined = BoostedTrees().declines(replace(shape, task=shape.task.replace(classes=many)))
+    assert f"above {MOST_LABELS} labels at once" in declined
+    assert BoostedTrees().declines(replace(shape, task=make_task("multiclass", "y", many))) is None
 
 
 def test_row_losses_add_up_over_labels():

@@ -106,7 +106,7 @@ def test_the_bag_is_not_worse_than_the_defaults():
 
 
 def test_little_time_means_fewer_candidates_and_then_shorter_growth():
-    shape = Shape(100_000, 20, 5, 60, 2, True)
+    shape = Shape(100_000, 20, 5, 60, make_task("binary", "y", (0, 1)))
     plenty, some, little = (BoostedTrees().plan(shape, 5, 5, seconds) for seconds in (1e5, 1000.0, 10.0))
     assert plenty == Effort(candidates=len(GROWTHS), scale=1.0)
     assert 1 <= some.candidates < len(GROWTHS)

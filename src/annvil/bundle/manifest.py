@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -21,7 +21,7 @@ from annvil.data.form import Form
 from annvil.data.plugins import read_form
 from annvil.errors import BundleError, MachineError
 from annvil.tasks.base import Task
-from annvil.tasks.union import AnyTask
+from annvil.tasks.union import AnyTask, tagged
 
 FORMAT = "annvil.bundle"
 
@@ -108,7 +108,7 @@ def describe(form: Form, task: Task, info: Info, parts: Mapping[str, Part]) -> M
     return Manifest(
         created_by=f"annvil {version('annvil')}",
         form=form,
-        task=cast("AnyTask", task),
+        task=tagged(task),
         info=info,
         parts=dict(parts),
     )

@@ -73,7 +73,7 @@ class Predictor:
         DataError
             When columns are missing or values cannot be read.
         """
-        return self.decide(self.raw(self._conform_aloud(rows)))
+        return self.decide(self.outputs(rows))
 
     def predict_proba(self, rows: Any) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)``, columns in the order of ``task.classes``; ``rows`` as in `predict`.
@@ -89,6 +89,10 @@ class Predictor:
             raise RequestError(
                 f"The model predicts the number {self.task.target!r}, which has no probabilities: use predict."
             )
+        return self.outputs(rows)
+
+    def outputs(self, rows: Any) -> FloatArray:
+        """Probabilities or values ``(n_rows, n_outputs)``, whatever the task; ``rows`` as in `predict`."""
         return self.raw(self._conform_aloud(rows))
 
     def conform(self, rows: Any, *, where: str = "the rows to predict") -> Conformed:
@@ -111,7 +115,7 @@ class Predictor:
     def _conform_aloud(self, rows: Any) -> Inputs:
         conformed = self.conform(rows)
         for notice in conformed.notices:
-            warnings.warn(notice, InputNotice, stacklevel=3)
+            warnings.warn(notice, InputNotice, stacklevel=4)
         return conformed.inputs
 
     def _run(self, inputs: Inputs) -> FloatArray:

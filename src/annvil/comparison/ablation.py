@@ -55,7 +55,7 @@ def steps_for(dataset: Dataset[Inputs], chosen: Sequence[tuple[Contender, dict[s
 
 def classes_are_unequal(dataset: Dataset[Inputs]) -> bool:
     """Whether weighting classes can matter at all; labels have thresholds of their own instead."""
-    if not dataset.task.is_classification or dataset.task.several:
+    if not dataset.task.one_class_a_row:
         return False
     counts = np.bincount(dataset.y, minlength=dataset.task.n_outputs)
     return bool(counts.max() >= UNEQUAL * max(1, counts.min()))

@@ -42,8 +42,7 @@ def measure_shipped(
     rows = dataset.inputs.take(test[:n_rows])
     parity = float(np.max(np.abs(predictor.raw(rows) - outputs[:n_rows]), initial=0.0))
     row = rows.raw_row(0)
-    call = predictor.predict_proba if dataset.task.is_classification else predictor.predict
-    p50, p95 = latency_ms(lambda: call(row))
+    p50, p95 = latency_ms(lambda: predictor.outputs(row))
     batch = rows.take(slice(0, BATCH_ROWS))
     batch_ms, _ = latency_ms(lambda: predictor.raw(batch))
     cost = Cost(

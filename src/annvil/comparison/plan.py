@@ -86,10 +86,8 @@ def shape_of(dataset: Dataset[Inputs], n_rows: int) -> Shape:
         n_numbers=dataset.inputs.n_values,
         n_texts=dataset.inputs.n_texts,
         n_levels=dataset.inputs.n_levels,
-        n_outputs=dataset.task.n_outputs,
-        is_classification=dataset.task.is_classification,
+        task=dataset.task,
         form=dataset.inputs.form,
-        several=dataset.task.several,
     )
 
 
@@ -228,7 +226,7 @@ def curve_sizes(shape: Shape) -> tuple[int, ...]:
 
     None at all when there are too few rows for the sizes that a law needs.
     """
-    fewest = max(FEWEST_CURVE_ROWS, 10 * shape.n_outputs if shape.is_classification else 0)
+    fewest = max(FEWEST_CURVE_ROWS, 10 * len(shape.task.classes))
     sizes = [round(shape.n_rows / math.sqrt(2) ** k) for k in range(CURVE_ANCHORS)]
     sizes = sorted(size for size in sizes if size >= fewest)
     return tuple(sizes) if len(sizes) >= FEWEST_ANCHORS else ()
@@ -240,7 +238,7 @@ def describe_split(dataset: Dataset[Inputs], words: Words = ROWS) -> str:
         return f"by time: earlier {words.rows} train, later {words.rows} test"
     if dataset.grouped:
         return "by groups: no group on both sides"
-    return "random, classes in proportion" if dataset.task.is_classification else "random"
+    return dataset.task.dealing
 
 
 def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:

@@ -96,10 +96,13 @@ class Shape:
     n_numbers: int
     n_texts: int
     n_levels: int  # categories in all text columns together
-    n_outputs: int
-    is_classification: bool
+    task: Task
     form: Form | None = None  # of raw input; None where features were made of it
-    several: bool = False  # labels: any number of the outputs is right at once
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of a prediction."""
+        return self.task.n_outputs
 
 
 class Deadline:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.base import FloatArray, Task
+from annvil.tasks.base import FloatArray
 
 
 @dataclass(frozen=True)
@@ -52,17 +50,17 @@ class Dummy(BaseContender):
 
     def fit(self, dataset: Dataset[Inputs], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One constant per job. It costs nothing, so the deadline only ends it between jobs."""
-        words, running = _words(dataset.task), context.begin()
+        words, running = dataset.task.constant_words, context.begin()
         for job in jobs:
             if running.is_over():
                 return
             watch = Stopwatch()
             predictions = [
-                ConstantMember(_constant(dataset.task, dataset.y[split.train])).predict(dataset.inputs.take(split.test))
+                ConstantMember(dataset.task.constant(dataset.y[split.train])).predict(dataset.inputs.take(split.test))
                 for split in job.inner
             ]
             trial = judge(dataset, job, predictions, Candidate({}, words))
-            member = ConstantMember(_constant(dataset.task, dataset.y[job.rows]))
+            member = ConstantMember(dataset.task.constant(dataset.y[job.rows]))
             yield Fitted(
                 contender=self.name,
                 job=job,
@@ -76,18 +74,3 @@ class Dummy(BaseContender):
                 fit_seconds=watch.seconds,
                 core_seconds=watch.core_seconds,
             )
-
-
-def _words(task: Task) -> str:
-    if task.several:
-        return "label frequencies"
-    return "class frequencies" if task.is_classification else "the mean of the target"
-
-
-def _constant(task: Task, y: NDArray[Any]) -> FloatArray:
-    if not task.is_classification:
-        return np.array([np.mean(y)], dtype=np.float64)
-    if task.several:
-        return np.asarray((y.sum(axis=0) + 1.0) / (len(y) + 2.0))
-    counts = np.bincount(y, minlength=task.n_outputs) + 1.0
-    return np.asarray(counts / counts.sum())

@@ -30,7 +30,6 @@ from annvil.models.networks.recipe import Architecture, Settings
 from annvil.models.networks.search import search
 from annvil.models.networks.shared_ensemble import SharedArchitecture
 from annvil.tasks.base import FloatArray, IntArray, Task
-from annvil.tasks.label_metrics import decide_labels
 from annvil.tasks.union import make_task
 
 
@@ -76,7 +75,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         dataset = Dataset(table, y, task, np.arange(len(y), dtype=np.int64))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rows = np.arange(len(y), dtype=np.int64)
-        codes = strata(dataset, rows) if task.is_classification else np.zeros(len(y), dtype=np.int64)
+        codes = strata(dataset, rows) if task.predicts_probabilities else np.zeros(len(y), dtype=np.int64)
         inner = inner_folds(codes, self.n_folds, seed)
         job = Job("fit", rows, inner, seed)
         context = Context(float("inf") if self.time_budget is None else self.time_budget)
@@ -99,7 +98,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             "dropout": self.dropout,
         }
         known = {name: value for name, value in given.items() if value is not None}
-        portfolio = self._architecture.portfolio(task.is_classification, n_rows)
+        portfolio = self._architecture.portfolio(task.predicts_probabilities, n_rows)
         return [replace(settings, **known) for settings in portfolio[: self.n_candidates]]
 
     def _check_arguments(self, n_rows: int) -> None:
@@ -174,9 +173,8 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable label of each row ``(n_samples,)``; of several labels 0 and 1 ``(n_samples, n_labels)``."""
         probabilities = self.predict_proba(X)
-        if self.fitted_.task.several:
-            return decide_labels(probabilities)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+        said = self.fitted_.task.decide(probabilities)
+        return said if said.ndim > 1 else np.asarray(self.classes_[said])
 
 
 class _NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]

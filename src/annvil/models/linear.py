@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -133,15 +133,14 @@ def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
         return [_candidate(dataset.task, float(given["penalty"]), bool(given["class_weighted"]))]
     plain = [_candidate(dataset.task, penalty, False) for penalty in PENALTIES]
     task = dataset.task
-    may_weight = task.is_classification and not task.several and effort.options.imbalance == "auto"
-    if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
+    if effort.options.imbalance == "auto" and is_imbalanced(dataset.y[job.rows], task):
         plain[3:3] = [_candidate(task, 1.0, True)]
         plain[6:6] = [_candidate(task, 10.0, True)]
     return plain[: effort.candidates]
 
 
 def _candidate(task: Task, penalty: float, class_weighted: bool) -> Candidate:
-    words = ("logistic" if task.is_classification else "ridge") + f" regression, penalty {penalty:g}"
+    words = ("logistic" if task.predicts_probabilities else "ridge") + f" regression, penalty {penalty:g}"
     words += ", classes weighted" if class_weighted else ""
     return Candidate({"penalty": penalty, "class_weighted": class_weighted}, words, class_weighted)
 
@@ -177,9 +176,9 @@ class _InnerFits:
         preparation = _prepared(inputs, y, task, self._options)
         train = preparation.transform(inputs).numbers
         test = preparation.transform(self._dataset.inputs.take(split.test)).numbers
-        if task.is_classification:
+        target = TargetScaling.of(task, y)
+        if target is None:
             return train, test, y, None, None
-        target = TargetScaling.fit(y)
         return None, test, None, target, RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
 
 
@@ -190,10 +189,10 @@ def _fit_rows(
     inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
     preparation = _prepared(inputs, y, task, options)
     train = preparation.transform(inputs).numbers
-    if task.is_classification:
+    target = TargetScaling.of(task, y)
+    if target is None:
         fit, converged = _logistic(task, train, y, candidate)
         return LinearMember(preparation, fit, None, task.link), converged
-    target = TargetScaling.fit(y)
     path = RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
     return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
 
@@ -203,7 +202,7 @@ def _prepared(inputs: Table, y: NDArray[Any], task: Task, options: PreparationOp
 
 
 def _logistic(task: Task, train: NDArray[Any], y: NDArray[Any], candidate: Candidate) -> tuple[Coefficients, bool]:
-    if task.several:
+    if not task.one_class_a_row:
         return fit_labels(train, y, candidate.configuration["penalty"])
     weights = class_weights(y, task.n_outputs) if candidate.class_weighted else None
     return fit_logistic(train, y, task.n_outputs, candidate.configuration["penalty"], weights)
@@ -219,10 +218,10 @@ def _outputs(fit: Coefficients, target: TargetScaling | None, link: Link, featur
 def _seconds_per_fit(shape: Shape, n_rows: int) -> float:
     """Preparation and one fit, on the slow side (measured on one core)."""
     n_columns = 2 * shape.n_numbers + shape.n_levels + 1
-    if not shape.is_classification:
+    if not shape.task.predicts_probabilities:
         smaller = float(min(n_columns, n_rows))
         return 0.01 + 3e-5 * n_columns + 3e-9 * n_rows * n_columns * math.sqrt(smaller) + 2e-9 * smaller**3
-    if shape.several:
-        return shape.n_outputs * _seconds_per_fit(replace(shape, n_outputs=2, several=False), n_rows)
-    n_coefficients = n_columns * (1 if shape.n_outputs == 2 else shape.n_outputs)
-    return 0.02 + 3e-5 * n_columns + 1e-7 * n_rows * n_coefficients + 1e-9 * min(n_coefficients, 500) ** 3
+    n_fits = shape.task.n_questions
+    n_coefficients = n_columns * (1 if n_fits > 1 or shape.n_outputs == 2 else shape.n_outputs)
+    one = 0.02 + 3e-5 * n_columns + 1e-7 * n_rows * n_coefficients + 1e-9 * min(n_coefficients, 500) ** 3
+    return n_fits * one

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation
-from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray
 
 MOST_ROWS = 20_000
 MOST_COLUMNS = 200
@@ -244,14 +243,4 @@ def _remember(dataset: Dataset, rows: IntArray, options: PreparationOptions) -> 
     inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
     preparation = LinearPreparation.fit(inputs, scaling=options.scaling, y=y, task=task)
     points = np.asarray(preparation.transform(inputs).numbers, dtype=np.float32)
-    return preparation, Memory(points, *_answers(task, y))
-
-
-def _answers(task: Task, y: NDArray[Any]) -> tuple[FloatArray, FloatArray | None]:
-    if not task.is_classification:
-        return np.asarray(y, dtype=np.float64)[:, None], None
-    if task.several:
-        return y.astype(np.float64), (y.sum(axis=0) + 1.0) / (len(y) + 2.0)
-    columns = np.eye(task.n_outputs)[y]
-    counts = columns.sum(axis=0) + 1.0
-    return columns, counts / counts.sum()
+    return preparation, Memory(points, task.indicators(y), task.constant(y) if task.predicts_probabilities else None)

@@ -43,8 +43,7 @@ from annvil.models.trees_onnx import forest_of, write_forest
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
-from annvil.tasks.link import Identity, Softmax
-from annvil.tasks.union import make_task
+from annvil.tasks.link import Link
 
 MOST_LABELS = 40
 """Labels at once, each with trees of its own in every fold (assumed: beyond, model and training take minutes)."""
@@ -65,7 +64,7 @@ class TreesMember(BaseMember):
     model: Any | None
     columns: tuple[int, ...]
     base: FloatArray
-    is_classification: bool
+    link: Link
 
     def predict(self, inputs: Table) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
@@ -75,9 +74,8 @@ class TreesMember(BaseMember):
         """The same from prepared columns."""
         scores = np.tile(self.base, (len(features), 1))
         if self.model is not None and len(features):
-            raw = self.model.decision_function(features) if self.is_classification else self.model.predict(features)
-            scores[:, self.columns] = raw.reshape(len(features), -1)
-        return (Softmax() if self.is_classification else Identity()).apply(scores)
+            scores[:, self.columns] = self.model._raw_predict(features)  # of either kind of estimator
+        return self.link.apply(scores)
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """One ensemble node; base scores and softmax in float64."""
@@ -91,7 +89,7 @@ class TreesMember(BaseMember):
             forest = forest_of(self.model._predictors, self.columns)
             grown = graph.cast(write_forest(graph, features, forest, len(self.base)), "float64")
             scores = graph.op("Add", grown, graph.constant(base))
-        return graph.op("Softmax", scores, axis=1) if self.is_classification else scores
+        return self.link.write(graph, scores)
 
     def describe_preparation(self) -> tuple[str, ...]:
         """What is done to columns."""
@@ -152,7 +150,7 @@ class BoostedTrees(BaseContender):
 
     def declines(self, shape: Shape) -> str | None:
         """Many labels at once: each is a model of its own."""
-        if shape.several and shape.n_outputs > MOST_LABELS:
+        if shape.task.n_questions > MOST_LABELS:
             return (
                 f"Boosted trees sit out above {MOST_LABELS} labels at once: every label needs trees of its own, and "
                 f"there are {shape.n_outputs}."
@@ -210,8 +208,7 @@ def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
         return [_candidate(Growth(**effort.configuration))]
     task = dataset.task
     growths = list(GROWTHS)
-    may_weight = task.is_classification and not task.several and effort.options.imbalance == "auto"
-    if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
+    if effort.options.imbalance == "auto" and is_imbalanced(dataset.y[job.rows], task):
         growths[3:3] = [replace(growths[0], class_weighted=True)]
         growths[6:6] = [replace(growths[2], class_weighted=True)]
     return [_candidate(growth) for growth in growths[: effort.candidates]]
@@ -233,12 +230,11 @@ class _SplitData:
         """A member grown on the split's training rows, and its outputs for the test rows."""
         preparation, _, test = self._rows()
         task, y = self._dataset.task, self._dataset.y
-        if not task.several:
+        if task.n_questions == 1:
             return self._grow_one(task, y, growth, scale, running)
         # As many trees for all labels together as many classes get.
         scale *= min(1.0, MOST_TREES / (ROUNDS * task.n_outputs))
-        one = make_task("binary", task.target, (0, 1))
-        labels = (self._grow_one(one, y[:, k], growth, scale, running)[0] for k in range(task.n_outputs))
+        labels = (self._grow_one(one, own, growth, scale, running)[0] for one, own in task.questions(y))
         member = LabelTreesMember(preparation, tuple(labels))
         return member, member.outputs(test)
 
@@ -247,13 +243,14 @@ class _SplitData:
     ) -> tuple[TreesMember, FloatArray]:
         preparation, train, test = self._rows()
         y_train, y_test = y[self._split.train], y[self._split.test]
-        if not task.is_classification:
+        if not task.one_class_a_row:
             model = grow_trees(growth, scale, self._seed, (train, y_train), (test, y_test), None, running)
-            member = TreesMember(preparation, model, (0,), baseline_of(model), False)
+            member = TreesMember(preparation, model, (0,), baseline_of(model), task.link)
             return member, member.outputs(test)
         present = np.unique(y_train)
         if len(present) == 1:
-            member = TreesMember(preparation, None, (), _base_scores(task, present, len(y_train), np.zeros(1)), True)
+            base = _base_scores(task, present, len(y_train), np.zeros(1))
+            member = TreesMember(preparation, None, (), base, task.link)
             return member, member.outputs(test)
         known = np.isin(y_test, present)
         weights = class_weights(y_train, task.n_outputs) if growth.class_weighted else None
@@ -261,7 +258,7 @@ class _SplitData:
         model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, running)
         base = _base_scores(task, present, len(y_train), baseline_of(model))
         columns = present[1:] if len(present) == 2 else present
-        member = TreesMember(preparation, model, tuple(int(column) for column in columns), base, True)
+        member = TreesMember(preparation, model, tuple(int(column) for column in columns), base, task.link)
         return member, member.outputs(test)
 
     def _rows(self) -> tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]]:

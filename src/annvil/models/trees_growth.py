@@ -156,7 +156,7 @@ def seconds_per_fit(shape: Shape, n_inner: int) -> float:
     """
     n_train = shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8)
     n_columns = shape.n_numbers + min(shape.n_levels, 8 * shape.n_texts)
-    a_round = shape.n_outputs if shape.several else _trees_a_round(shape.n_outputs)
+    a_round = shape.n_outputs if shape.task.n_questions > 1 else _trees_a_round(shape.n_outputs)
     trees = min(TYPICAL_ROUNDS * a_round, MOST_TREES)
     leaves = min(1.0, 0.2 + n_train / 2500)  # few rows cannot fill the leaves allowed
     tree = leaves * (1e-3 + 6e-5 * n_columns) + 5e-9 * n_train * n_columns

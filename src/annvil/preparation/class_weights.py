@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 IMBALANCED = 0.25
 """The rarest class has fewer than a quarter of the rows of the commonest (assumed: the literature draws no line, and
@@ -24,8 +24,13 @@ def class_weights(y: IntArray, n_classes: int) -> FloatArray:
     return weights
 
 
-def is_imbalanced(y: IntArray, n_classes: int) -> bool:
-    """Whether the rarest class has fewer than a quarter of the commonest one's rows; absent classes do not count."""
-    counts = np.bincount(y, minlength=n_classes)
+def is_imbalanced(y: IntArray, task: Task) -> bool:
+    """Whether the rarest class has fewer than a quarter of the commonest one's rows; absent classes do not count.
+
+    Never where a row may have several classes or none: labels have thresholds of their own instead.
+    """
+    if not task.one_class_a_row:
+        return False
+    counts = np.bincount(y)
     present = counts[counts > 0]
     return len(present) > 1 and bool(present.min() < IMBALANCED * present.max())

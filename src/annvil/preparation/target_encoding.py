@@ -12,7 +12,6 @@ from annvil.preparation.base import Feature, FloatMatrix
 from annvil.preparation.categories import Lookup, TextColumn
 from annvil.preparation.target_scaling import TargetScaling
 from annvil.tasks.base import Task
-from annvil.tasks.union import make_task
 
 FOLDS = 5
 """Folds of the cross-fitting (TargetEncoder's default)."""
@@ -29,7 +28,7 @@ def target_means(
     """
     from sklearn.preprocessing import TargetEncoder
 
-    if task.several:
+    if task.n_questions > 1:
         return _of_labels(columns, y, task, seed)
     kind, target, endings = _target(y, task)
     codes = np.stack([column.codes for column in columns], axis=1)
@@ -54,10 +53,7 @@ def _of_labels(
     columns: Sequence[TextColumn], y: NDArray[Any], task: Task, seed: int
 ) -> tuple[tuple[Lookup, ...], FloatMatrix]:
     """The means of every label, side by side for each column."""
-    each = [
-        target_means(columns, y[:, k], make_task("binary", task.target, (f"no {label}", label)), seed)
-        for k, label in enumerate(task.classes)
-    ]
+    each = [target_means(columns, own, one, seed) for one, own in task.questions(y)]
     lookups = []
     for j, column in enumerate(columns):
         of_column = [found[j] for found, _ in each]
@@ -69,7 +65,7 @@ def _of_labels(
 
 def _target(y: NDArray[Any], task: Task) -> tuple[str, NDArray[Any], list[str]]:
     """TargetEncoder's name for the target, the target for it, and what each column is the mean of."""
-    if not task.is_classification:
+    if not task.predicts_probabilities:
         return "continuous", TargetScaling.fit(y).transform(y).astype(np.float64), ["mean target"]
     present = np.unique(y).tolist()
     if len(present) > 2:
@@ -82,6 +78,6 @@ def _folds(y: NDArray[Any], task: Task, seed: int) -> Any:
     """Folds with equal shares of the classes where every class has rows for it."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    if task.is_classification and np.unique(y, return_counts=True)[1].min() >= FOLDS:
+    if task.predicts_probabilities and np.unique(y, return_counts=True)[1].min() >= FOLDS:
         return StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     return KFold(min(FOLDS, len(y)), shuffle=True, random_state=seed)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation.numbers import SMALLEST_SPREAD
-from annvil.tasks.base import FloatArray
+from annvil.tasks.base import FloatArray, Task
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class TargetScaling:
         if low == high or scale <= SMALLEST_SPREAD:
             mean, scale = low, 1.0
         return cls(mean, scale, low, high)
+
+    @classmethod
+    def of(cls, task: Task, y: FloatArray) -> TargetScaling | None:
+        """`fit` of a number; None where probabilities are predicted, which need no scale."""
+        return None if task.predicts_probabilities else cls.fit(y)
 
     def transform(self, y: FloatArray) -> NDArray[np.float32]:
         """Scaled targets, float32 of the same shape."""

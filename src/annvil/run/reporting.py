@@ -23,7 +23,8 @@ from annvil.run.request import FitRequest
 from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
 from annvil.sections import read_exhibits
-from annvil.tasks.base import Decision, Task
+from annvil.tasks.base import Decision
+from annvil.tasks.union import AnyTask, tagged
 from annvil.text.words import Words
 
 MOST_HELD_OUT = 20_000
@@ -35,7 +36,7 @@ class RunRecord:
     """``run.json``: what the report shows beside ``comparison.json`` and the held-out predictions."""
 
     name: str
-    task: Task
+    task: AnyTask
     source: Source
     columns: tuple[ColumnNote, ...]
     n_rows: int
@@ -61,7 +62,7 @@ def assemble(
     """Gather and keep what the report needs: ``comparison.json``, ``run.json`` and ``held_out.safetensors``."""
     record = RunRecord(
         name=folder.path.name,
-        task=dataset.task,
+        task=tagged(dataset.task),
         source=dataset.source,
         columns=dataset.notes,
         n_rows=dataset.n_rows,

@@ -79,6 +79,9 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     one_class_a_row: ClassVar[bool]
     """Whether ``y`` is int64 codes ``(n_rows,)``: exactly one of the classes is right."""
 
+    dealing: ClassVar[str] = "random, classes in proportion"
+    """How rows without order or groups are dealt to folds, in words."""
+
     @property
     def is_classification(self) -> bool:
         return self.predicts_probabilities
@@ -178,6 +181,11 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     def constant(self, y: NDArray[Any]) -> FloatArray:
         """The best outputs for a row of which nothing is known ``(n_outputs,)``; no probability is 0 or 1."""
         raise NotImplementedError
+
+    @property
+    def n_questions(self) -> int:
+        """How many `questions` there are."""
+        return 1
 
     def questions(self, y: NDArray[Any]) -> Sequence[tuple[Task, NDArray[Any]]]:
         """The task and its answers, or where one row has several answers, one yes-or-no question for each output."""

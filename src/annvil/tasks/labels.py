@@ -83,6 +83,10 @@ class Labels(Task, frozen=True, tag="multilabel"):
         """Frequencies, with Laplace's +1."""
         return np.asarray((y.sum(axis=0) + 1.0) / (len(y) + 2.0))
 
+    @property
+    def n_questions(self) -> int:
+        return len(self.classes)
+
     def questions(self, y: NDArray[Any]) -> tuple[tuple[Binary, NDArray[Any]], ...]:
         """Of each label, whether it is there."""
         return tuple((Binary(str(label), (f"no {label}", label)), y[:, k]) for k, label in enumerate(self.classes))

@@ -59,6 +59,7 @@ class Regression(Task, frozen=True, tag="regression"):
     answers: ClassVar[str] = "numbers"
     predicts_probabilities: ClassVar[bool] = False
     one_class_a_row: ClassVar[bool] = False
+    dealing: ClassVar[str] = "random"
     constant_words: ClassVar[str] = "the mean of the target"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -27,6 +27,11 @@ METRICS: Mapping[str, Metric] = {
 def make_task(kind: str, target: str, classes: Iterable[Label] = (), reason: str = "") -> Task:
     """The task of that kind."""
     return _BY_KIND[kind](target, tuple(classes), reason)
+
+
+def tagged(task: Task) -> AnyTask:
+    """The same task, for structs that are read again: msgspec must know all that it may be."""
+    return cast("AnyTask", task)
 
 
 def task_from_json(values: Mapping[str, Any]) -> Task:

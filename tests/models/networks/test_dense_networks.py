@@ -192,7 +192,7 @@ def test_units_of_halving():
 
 
 def test_more_time_never_plans_less():
-    shape = Shape(5_000, 10, 2, 12, 2, True)
+    shape = Shape(5_000, 10, 2, 12, make_task("binary", "y", (0, 1)))
     efforts = [plan_search(DenseArchitecture(), shape, 5, 5, seconds) for seconds in np.geomspace(0.5, 5_000, 60)]
     work = [candidate_units(effort.candidates) * effort.scale for effort in efforts]
     assert all(later >= earlier - 0.02 for earlier, later in pairwise(work))

@@ -32,7 +32,6 @@ from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Fitted, Job, Shape
 from annvil.models.estimators import inner_folds, label_matrix, several_labels
 from annvil.tasks.base import FloatArray, Task
-from annvil.tasks.label_metrics import decide_labels
 from annvil.tasks.union import make_task
 
 MARGIN, GRACE = 0.06, 1.25
@@ -81,7 +80,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         n = images.n_rows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         form = images.form
-        shape = Shape(n, form.n_values, 0, 0, task.n_outputs, task.is_classification, form, task.several)
+        shape = Shape(n, form.n_values, 0, 0, task, form)
         contender = Convolutional()
         declined = contender.declines(shape)
         if declined:
@@ -90,7 +89,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         context = Context(float("inf") if self.time_budget is None else GRACE * self.time_budget)
         rows = np.arange(n, dtype=np.int64)
         dataset = Dataset(images, y, task, rows)
-        codes = strata(dataset, rows) if task.is_classification else np.zeros(n, dtype=np.int64)
+        codes = strata(dataset, rows) if task.predicts_probabilities else np.zeros(n, dtype=np.int64)
         job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
         found = contender.fit(dataset, [job], self._effort(contender, dataset, shape, seed, started), context)
         fitted = next(iter(found), None)
@@ -210,9 +209,8 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable label of each picture ``(n_samples,)``, or 0 and 1 of several ``(n_samples, n_labels)``."""
         probabilities = self.predict_proba(X)
-        if self.fitted_.task.several:
-            return decide_labels(probabilities)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+        said = self.fitted_.task.decide(probabilities)
+        return said if said.ndim > 1 else np.asarray(self.classes_[said])
 
 
 class ImageRegressor(RegressorMixin, _ImageEstimator):  # type: ignore[misc]

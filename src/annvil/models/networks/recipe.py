@@ -173,7 +173,7 @@ def plan_search(architecture: Architecture, shape: Shape, n_jobs: int, n_inner: 
     epochs = architecture.epochs(n_train, 1.0)
     one = n_jobs * epochs * rows * architecture.core_seconds_per_row(shape) / CORES_USED
     left = max(0.0, seconds - SETUP_SECONDS)
-    most = len(architecture.portfolio(shape.is_classification, n_train))
+    most = len(architecture.portfolio(shape.task.predicts_probabilities, n_train))
     in_full = [count for count in range(1, most + 1) if candidate_units(count) * one <= left]
     first = min(FIRST_CANDIDATES, most)
     if in_full and max(in_full) >= first:
@@ -216,8 +216,7 @@ def settings_for(architecture: Architecture, dataset: Dataset, job: Job, effort:
         return [Settings.from_json(effort.configuration)]
     task = dataset.task
     n_train = max(len(split.train) for split in job.inner)
-    chosen = list(architecture.portfolio(task.is_classification, n_train)[: effort.candidates])
-    may_weight = task.is_classification and not task.several and effort.options.imbalance == "auto"
-    if may_weight and is_imbalanced(dataset.y[job.rows], task.n_outputs):
+    chosen = list(architecture.portfolio(task.predicts_probabilities, n_train)[: effort.candidates])
+    if effort.options.imbalance == "auto" and is_imbalanced(dataset.y[job.rows], task):
         chosen = [replace(s, class_weighted=True) if s.number in WEIGHTED else s for s in chosen]
     return chosen

@@ -171,8 +171,8 @@ def _prepare(
     preparation, prepared = NetworkPreparation.fit_transform(
         inputs, scaling=options.scaling, y=y, task=task, seed=job.seed
     )
-    target = None if task.is_classification else TargetScaling.fit(y)
-    answers = np.asarray(y, dtype=np.float32 if task.several else np.int64) if target is None else target.transform(y)
+    target = TargetScaling.of(task, y)
+    answers = np.asarray(y, dtype=task.link.dtype) if target is None else target.transform(y)
     targets = torch.from_numpy(answers)
     numbers, codes = as_tensors(prepared)
     splits = _positions(job)
@@ -182,7 +182,7 @@ def _prepare(
         n_continuous=preparation.n_continuous,
         cardinalities=preparation.cardinalities,
         n_outputs=task.n_outputs,
-        is_classification=task.is_classification,
+        is_classification=task.predicts_probabilities,
     )
     n_bins = architecture.bins(sizes)
     if n_bins and sizes.n_continuous:

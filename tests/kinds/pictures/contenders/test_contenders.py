@@ -151,7 +151,7 @@ def test_plans_grow_with_time(name, kind):
     dataset = made_dataset(kind)
     form = dataset.inputs.form
     task = dataset.task
-    shape = Shape(50_000, form.n_values, 0, 0, task.n_outputs, task.is_classification, form, task.several)
+    shape = Shape(50_000, form.n_values, 0, 0, task, form)
     efforts = [CONTENDERS[name].plan(shape, 5, 3, seconds) for seconds in (0.0, 10.0, 1e3, 1e6)]
     work = [(effort.configuration or {}).get("epochs", effort.candidates * effort.scale) for effort in efforts]
     assert work == sorted(work)

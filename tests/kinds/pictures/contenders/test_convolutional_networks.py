@@ -123,7 +123,7 @@ def test_a_mirrored_member_is_the_mean_of_both_sides(stripes: Dataset) -> None:
 
 def test_the_final_fit_is_sized_for_its_own_time_and_keeps_what_most_folds_chose() -> None:
     form = PictureForm(28, 28, 1)
-    shape = Shape(60_000, form.n_values, 0, 0, 10, True, form)
+    shape = Shape(60_000, form.n_values, 0, 0, make_task("multiclass", "y", range(10)), form)
     chosen = [{"augmentation": {"shift": 1}}, {"augmentation": {}}, {"augmentation": {"shift": 1}}]
     short, long = (Convolutional().plan_final(shape, seconds, chosen).configuration for seconds in (20.0, 600.0))
     assert short is not None
@@ -136,7 +136,7 @@ def test_the_final_fit_is_sized_for_its_own_time_and_keeps_what_most_folds_chose
 
 def test_too_little_time_shows_in_the_scale_of_the_plan() -> None:
     form = PictureForm(28, 28, 1)
-    shape = Shape(48_000, form.n_values, 0, 0, 10, True, form)
+    shape = Shape(48_000, form.n_values, 0, 0, make_task("multiclass", "y", range(10)), form)
     short, enough = (Convolutional().plan(shape, 5, 1, seconds) for seconds in (5.0, 500.0))
     assert short.scale < 0.5 < enough.scale == 1.0
     assert short.configuration == {"size": "small", "epochs": EPOCHS[0]}
@@ -153,6 +153,6 @@ def test_the_stopwatch_tells_what_an_epoch_takes(stripes: Dataset) -> None:
     assert rate is not None
     assert 1e7 < rate < 1e14
     form = stripes.inputs.form
-    shape = Shape(900, form.n_values, 0, 0, 2, True, form)
+    shape = Shape(900, form.n_values, 0, 0, make_task("binary", "y", (0, 1)), form)
     slow, quick = (affordable_epochs(shape, SIZES[0], 60.0, factor * rate) for factor in (1, 2))
     assert slow < quick < 2 * slow  # steps cost something, however quick

@@ -124,14 +124,14 @@ def test_a_fitted_one_is_a_start_for_the_next():
 
 def test_the_plan_looks_first_and_trains_with_the_rest():
     form = digits().inputs.form
-    shape = Shape(1_000, 64, 0, 0, 10, True, form)
+    shape = Shape(1_000, 64, 0, 0, make_task("multiclass", "y", range(10)), form)
     efforts = [Transfer().plan(shape, 5, 5, seconds).configuration["epochs"] for seconds in (0.1, 100.0, 1e6)]
     assert efforts[0] == 0 < efforts[1] <= efforts[2] == wanted_epochs(1_000)
 
 
 def test_who_stays_out_says_why():
     form = digits().inputs.form
-    many = Shape(MANY_ROWS, 64, 0, 0, 10, True, form)
+    many = Shape(MANY_ROWS, 64, 0, 0, make_task("multiclass", "y", range(10)), form)
     assert "5,000 training pictures" in Transfer().declines(many)
     assert Transfer(tiny_start()).declines(many) is None
     assert Transfer(tiny_start()).declines(replace(many, form=replace(form, height=3))).endswith("4 × 4 pixels.")

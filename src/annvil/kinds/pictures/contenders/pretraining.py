@@ -32,6 +32,7 @@ from annvil.kinds.tables.reading import read
 from annvil.models.contract import Deadline, Shape
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
 from annvil.tasks.base import IntArray
+from annvil.tasks.union import make_task
 from annvil.text.durations import seconds_of
 from annvil.training import Member, train_population
 
@@ -94,7 +95,8 @@ def pretrain(
         read_all.append(_pictures(read(source, size=size)))
     lesson = lesson_of(read_all, turns, seed)
     if epochs is None:
-        shape = Shape(len(lesson.y), size * size, 0, 0, lesson.n_classes, True, read_all[0].inputs.form)
+        task = make_task("multiclass", "", range(lesson.n_classes))
+        shape = Shape(len(lesson.y), size * size, 0, 0, task, read_all[0].inputs.form)
         epochs = max(1, int(affordable_epochs(shape, SIZE, seconds - (time.monotonic() - started))))
         stop = Deadline(started + seconds - time.monotonic())
     else:
