@@ -270,9 +270,9 @@ def test_a_function_that_makes_models_gives_a_population_told_by_compile():
 
 
 @pytest.mark.parametrize(
-    ("make", "road"), [(lambda: layers.Dropout(0.3), "recorded"), (lambda: layers.GaussianNoise(0.3), "eager")]
+    ("make", "execution"), [(lambda: layers.Dropout(0.3), "recorded"), (lambda: layers.GaussianNoise(0.3), "eager")]
 )
-def test_noise_can_be_repeated_and_what_cannot_be_recorded_is_said(make, road):
+def test_noise_can_be_repeated_and_what_cannot_be_recorded_is_said(make, execution):
     ends = []
     for _ in range(2):
         keras.utils.set_random_seed(4)
@@ -280,6 +280,6 @@ def test_noise_can_be_repeated_and_what_cannot_be_recorded_is_said(make, road):
         model.compile(loss="mse", optimizer="adam")
         result = annvil.train(model, X, NUMBERS, epochs=3, batch_size=8, verbose=False)
         ends.append(model.get_weights()[:4])
-    assert result.road == road
-    assert result.road_because
+    assert result.execution == execution
+    assert result.execution_reason
     assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))

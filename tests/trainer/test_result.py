@@ -73,10 +73,10 @@ def test_notebooks_get_facts_notices_and_the_chart_with_every_text_escaped():
     assert "<svg" in html
 
 
-def test_health_and_road_come_with_the_result():
+def test_health_and_execution_come_with_the_result():
     result = quick()
-    assert result.road == "recorded"
-    assert result.road_because
+    assert result.execution == "recorded"
+    assert result.execution_reason
     assert result.health.is_well
     assert [layer.name for layer in result.health.layers] == ["0", "2"]
     assert "history" not in repr(result)
@@ -93,10 +93,10 @@ def test_a_network_that_cannot_be_recorded_is_trained_eagerly_and_that_is_said(c
             return self.layer(x)
 
     result = annvil.train(Talking(), X, CLASSES, epochs=2)
-    assert result.road == "eager"
+    assert result.execution == "eager"
     assert "because the network prints while it computes." in " ".join(result.notices)
-    plain = annvil.train(nn.Sequential(nn.Linear(6, 3)), X, CLASSES, epochs=2, road="eager")
-    assert plain.road == "eager"
+    plain = annvil.train(nn.Sequential(nn.Linear(6, 3)), X, CLASSES, epochs=2, execution="eager")
+    assert plain.execution == "eager"
     assert not any("eagerly" in sentence for sentence in plain.notices)
 
 

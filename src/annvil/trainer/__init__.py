@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from annvil.trainer.arguments.settings import (
+        Batches,
+        Execution,
+        Logging,
+        Optimizer,
+        Regularization,
+        Schedule,
+        Search,
+        Stop,
+    )
     from annvil.trainer.lr_finder import RateTest, find_learning_rate
     from annvil.trainer.monitoring.callbacks import Callback
     from annvil.trainer.population.search_space import log_uniform, uniform
@@ -16,10 +26,18 @@ if TYPE_CHECKING:
     from annvil.trainer.tuning import tune_batch
 
 __all__ = [
+    "Batches",
     "Callback",
+    "Execution",
+    "Logging",
+    "Optimizer",
     "RateTest",
+    "Regularization",
     "Result",
     "Results",
+    "Schedule",
+    "Search",
+    "Stop",
     "find_learning_rate",
     "log_uniform",
     "train",
@@ -30,10 +48,18 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Batches": "annvil.trainer.arguments.settings",
         "Callback": "annvil.trainer.monitoring.callbacks",
+        "Execution": "annvil.trainer.arguments.settings",
+        "Logging": "annvil.trainer.arguments.settings",
+        "Optimizer": "annvil.trainer.arguments.settings",
         "RateTest": "annvil.trainer.lr_finder",
+        "Regularization": "annvil.trainer.arguments.settings",
         "Result": "annvil.trainer.results.result",
         "Results": "annvil.trainer.results.population_results",
+        "Schedule": "annvil.trainer.arguments.settings",
+        "Search": "annvil.trainer.arguments.settings",
+        "Stop": "annvil.trainer.arguments.settings",
         "find_learning_rate": "annvil.trainer.lr_finder",
         "log_uniform": "annvil.trainer.population.search_space",
         "train": "annvil.trainer.training",

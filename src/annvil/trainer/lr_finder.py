@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from annvil.errors import RequestError
 from annvil.tasks.base import IntArray
 from annvil.trainer.arguments.parse_arguments import held_out, read_request
+from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
 from annvil.trainer.arguments.sample_weights import class_codes
-from annvil.trainer.monitoring.callbacks import Callbacks
 from annvil.trainer.results.rows import Table
 
 if TYPE_CHECKING:
@@ -76,6 +76,13 @@ class RateTest:
         return f"<RateTest of {len(self.learning_rates)} learning rates, best: {named}>"
 
 
+NOT_TAKEN = NOT_TUNED | {
+    "learning_rate", "average", "schedule", "warmup", "label_smoothing", "metrics", "epochs", "monitor",
+}  # fmt: skip
+"""Settings of `annvil.train` that have no place here."""
+
+
+@takes_settings(*NOT_TAKEN)
 def find_learning_rate(
     network: Any,
     X: Any,
@@ -84,19 +91,7 @@ def find_learning_rate(
     learning_rates: Sequence[float] | None = None,
     steps: int = 200,
     validation: Any = None,
-    sample_weight: Any = None,
-    class_weight: Any = None,
-    loss: str | Callable[..., Any] = "auto",
-    batch_size: int = 32,
-    optimizer: str | None = None,
-    weight_decay: float | None = None,
-    momentum: float | None = None,
-    clip_norm: float | None = None,
-    dropout: float | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
-    threads: int | Literal["auto"] = "auto",
-    road: Literal["auto", "recorded", "eager"] = "auto",
-    seed: int = 0,
+    **options: Unpack[SharedOptions],
 ) -> RateTest:
     """Train with many learning rates at once for some steps, from the same weights on the same batches, and compare.
 
@@ -105,7 +100,7 @@ def find_learning_rate(
 
     Parameters
     ----------
-    network, X, y, and all others not named here : as in `annvil.train`
+    network, X, y, **options : as in `annvil.train`, flat or in groups
     learning_rates : to try, rising, all above 0; default 19 from 1e-6 to 1, three to each factor of ten
     steps : updates with each rate
     validation : rows to judge by: ``(X, y)``, a share, or None for a fifth of the rows, at most 2 000
@@ -121,19 +116,8 @@ def find_learning_rate(
     """
     from annvil.training.lr_finder import range_test
 
-    recipe = {
-        "epochs": 1, "batch_size": batch_size, "optimizer": optimizer, "clip_norm": clip_norm,
-        "precision": precision, "threads": threads, "road": road,
-    }  # fmt: skip
-    request = read_request(
-        network, X, y, validation=validation, sample_weight=sample_weight, class_weight=class_weight, loss=loss,
-        metrics=(), monitor="loss", recipe={name: value for name, value in recipe.items() if value is not None},
-        settings={
-            "learning_rate": None, "weight_decay": weight_decay, "momentum": momentum, "label_smoothing": None,
-            "dropout": dropout,
-        },
-        seed=seed, budget=None, checkpoint=None, callbacks=Callbacks(), distributed=False, verbose=False,
-    )  # fmt: skip
+    settings = read_settings(options, "find_learning_rate", NOT_TAKEN, {"epochs": 1, "verbose": False})
+    request = read_request(network, X, y, validation, settings)
     train, judged = _divided(request)
     rates = range_test(
         lambda member: request.source.build({}, member.seed),

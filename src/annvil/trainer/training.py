@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Unpack
+
+import msgspec
 
 from annvil.text.durations import seconds_of
 from annvil.trainer.arguments.parse_arguments import read_request
+from annvil.trainer.arguments.read_settings import NOT_TUNED, TrainOptions, flat, read_settings, takes_settings
+from annvil.trainer.arguments.settings import Logging, Settings
 from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.monitoring.callbacks import Callbacks
 from annvil.trainer.monitoring.events import EventLog
@@ -19,60 +22,9 @@ from annvil.trainer.monitoring.tensorboard import TensorBoard
 from annvil.trainer.results.result import Result
 from annvil.training.loop.step_spec import widened
 
-if TYPE_CHECKING:
-    pass
 
-
-def train(
-    network: Any,
-    X: Any,
-    y: Any = None,
-    *,
-    validation: Any = None,
-    sample_weight: Any = None,
-    class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-    loss: str | Callable[..., Any] = "auto",
-    metrics: Any = (),
-    monitor: str = "loss",
-    epochs: int = 50,
-    batch_size: int | Literal["auto"] = 32,
-    optimizer: str | None = None,
-    learning_rate: float | None = None,
-    weight_decay: float | None = None,
-    momentum: float | None = None,
-    nesterov: bool | None = None,
-    betas: tuple[float, float] | None = None,
-    schedule: str | Callable[[float], float] | None = None,
-    warmup: float | None = None,
-    clip_norm: float | None = None,
-    accumulate: int | None = None,
-    average: float | None = None,
-    label_smoothing: float | None = None,
-    dropout: float | None = None,
-    augment: Any = None,
-    patience: int | None = None,
-    restore_best: bool = True,
-    shuffle: bool = True,
-    batches: Literal["equal", "exact"] | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
-    threads: int | Literal["auto"] = "auto",
-    road: Literal["auto", "recorded", "eager"] = "auto",
-    seed: int = 0,
-    members: int | None = None,
-    vary: Mapping[str, Any] | None = None,
-    folds: Any = None,
-    groups: Any = None,
-    search: Any = None,
-    halving: Any = None,
-    budget: str | float | None = None,
-    checkpoint: str | Path | None = None,
-    callbacks: Any = (),
-    events: str | Path | None = None,
-    tensorboard: str | Path | None = None,
-    distributed: bool = False,
-    health: bool = True,
-    verbose: bool | None = None,
-) -> Any:
+@takes_settings()
+def train(network: Any, X: Any, y: Any = None, *, validation: Any = None, **options: Unpack[TrainOptions]) -> Any:
     """Train a network on rows, and return what came of it.
 
     Returns a `Result` with the trained network, its history and what was noticed; with ``members``, ``vary``, ``folds``
@@ -91,104 +43,33 @@ def train(
         the network learns to give ``X`` back.
     validation : rows to choose the best epoch by: ``(X, y)``, ``(X, y, sample_weight)``, a share of the rows (drawn by
         ``seed``, classes in proportion), or None: then the last epoch is kept
-    sample_weight : ``(rows,)``, at least 0; batches and validation take the weighted mean
-    class_weight : a dict from class to weight (1 for those it does not name), or "balanced": rows / (classes × rows of
-        the class); multiplied into ``sample_weight``, in validation too
-    loss : "auto" (from what ``y`` is; said in `Result.notices`), "cross-entropy", "binary-cross-entropy",
-        "squared-error", "absolute-error", "huber", "poisson", one of PyTorch's losses, or a function ``(outputs,
-        targets) -> scalar``. With a third argument, ``weights`` (they sum to 1 over a batch), it can be weighted.
-    metrics : names of Annvil's metrics ("accuracy", "roc_auc", "f1", "log_loss", "r2", "mae", …) or functions
-        ``(y_true, outputs) -> number`` of NumPy arrays: the targets as the loss takes them, and raw outputs. A dict
-        names functions.
-    monitor : what chooses the best epoch and what ``patience`` waits for: "loss" (on validation rows), or a metric
-    epochs : passes over the training rows, at most
-    batch_size : rows in a step, at most; "auto" chooses by measuring (see `tune_batch`)
-    optimizer : "adamw" (default), "adam", "sgd" or "muon"; what Keras' ``compile`` said where a model was compiled
-    learning_rate : its peak (default 0.001)
-    weight_decay : 0 by default
-    momentum, nesterov, betas : of the optimiser; see `annvil.training.Recipe` for these and the schedules
-    schedule : of the learning rate: "constant" (default), "cosine", "one-cycle", "flat-cosine", "triangular", "coslog",
-        or a function from the share of all steps that is done to a factor
-    warmup : share of all steps over which the learning rate rises from 0
-    clip_norm : most that a gradient may measure
-    accumulate : steps whose gradients make one update
-    average : decay of an exponential moving average of the weights, which is what is validated and kept
-    label_smoothing : share of the target spread over all classes, with cross-entropy
-    dropout : rate of all of the network's dropout layers; None leaves them as they were built
-    augment : how training pictures are changed on their way to the network: an `annvil.Augmentation`, a dict of its
-        strengths or a text such as "shift=2,flip=random"; or a function ``(batch, random) -> batch`` that gets the rows
-        of a batch as a tensor and a NumPy generator, for any data; several threads may call it at once. Validation rows
-        stay as they are.
-    patience : epochs without a better ``monitor`` after which training stops
-    restore_best : whether the weights of the best epoch are kept (True) or those of the last
-    shuffle : whether rows come in a new order every epoch
-    batches : "equal" (default): as many steps as ``batch_size`` asks for, all of one size; "exact" (default of compiled
-        Keras models): ``batch_size`` rows each and a last smaller step, as the loops of PyTorch and Keras have it
-    precision, threads, road : what the engine may choose by measuring; it says what it chose in `Result.choices`
-    seed : of batches, noise and held-out rows, and of initial weights where a function makes the network
-    members, vary, folds, groups, search, halving : many networks at once; see `Results`
-    budget : time limit, in seconds or as "90s", "2m", "1h30m"; the best so far is returned when it is over
-    checkpoint : file to save to every few seconds; the same call goes on from it, to the same weights
-    callbacks : functions ``(epoch, logs)`` or objects derived from `Callback`; returning True ends training
-    events : file that gets one JSON line per event
-    tensorboard : folder for TensorBoard (extra ``tensorboard``)
-    distributed : train in several processes started by ``torchrun``, each taking a part of every batch
-    health : whether gradients and activations are watched, for `Result.health`: a few looks of about a millisecond each
-    verbose : a line of progress on the error stream; None: where that is a terminal
+    **options : how to train: keywords such as ``epochs=100, patience=10, learning_rate=1e-3``, or the groups that they
+        belong to, `annvil.Optimizer`, `annvil.Schedule`, `annvil.Stop`, `annvil.Batches`, `annvil.Regularization`,
+        `annvil.Execution`, `annvil.Search` and `annvil.Logging`. A setting of the group ``stop=Stop(epochs=100)`` may
+        be given flat, ``epochs=100``; given twice, it must be the same.
 
     Raises
     ------
     RequestError, DataError
         When the request or the data cannot be used; one sentence says why. The network is as it was then.
+    TypeError
+        For a keyword that there is not; the message names the nearest.
 
     Ctrl-C ends training and returns the best so far.
     """
-    told = {name: value for name, value in locals().items() if name not in ("network", "X", "y", "validation")}
-    rows = (network, X, y, validation)
-    return _carry_out(rows, *_with_tuned_batch(rows, told)) if batch_size == "auto" else _carry_out(rows, told)
-
-
-_OF_RECIPE = (
-    "epochs", "batch_size", "optimizer", "nesterov", "betas", "schedule", "warmup", "clip_norm", "accumulate",
-    "average", "patience", "shuffle", "batches", "precision", "threads", "road",
-)  # fmt: skip
-_OF_MEMBERS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
-_OF_MANY = ("members", "vary", "folds", "groups", "search", "halving")
-
-
-def _carry_out(rows: tuple[Any, Any, Any, Any], told: Mapping[str, Any], notices: tuple[str, ...] = ()) -> Any:
-    """What `train` does, with its arguments by name."""
-    network, X, y, validation = rows
-    recipe = {name: told[name] for name in _OF_RECIPE if told[name] is not None}
-    many = {name: told[name] for name in _OF_MANY}
-    is_many = any(value is not None for value in many.values())
-    request = read_request(
-        network,
-        X,
-        y,
-        validation=validation,
-        sample_weight=told["sample_weight"],
-        class_weight=told["class_weight"],
-        loss=told["loss"],
-        metrics=told["metrics"],
-        monitor=told["monitor"],
-        recipe=recipe if told["restore_best"] else recipe | {"keep": "last"},
-        settings={name: told[name] for name in _OF_MEMBERS},
-        seed=told["seed"],
-        budget=told["budget"],
-        checkpoint=told["checkpoint"],
-        callbacks=_callbacks(told["callbacks"], told["events"], told["tensorboard"]),
-        distributed=told["distributed"],
-        verbose=told["verbose"],
-        divides=is_many,
-        augment=told["augment"],
-    )
+    settings = read_settings(options, "train")
+    notices: tuple[str, ...] = ()
+    if settings.batches.size == "auto":
+        settings, notices = _with_tuned_batch(network, X, y, validation, settings)
+    many = any(value is not None for value in msgspec.structs.astuple(settings.search))
+    callbacks = _callbacks(settings.logging)
+    request = read_request(network, X, y, validation, settings, callbacks, divides=many)
     request = replace(request, notices=(*notices, *request.notices))
-    if is_many:
+    if many:
         from annvil.trainer.population.train_many import train_many
 
-        return train_many(request, **many)
-    return train_one(request, told)
+        return train_many(request, settings.search)
+    return train_one(request, settings)
 
 
 TUNING_SECONDS = 20.0
@@ -197,52 +78,52 @@ TUNING_SECONDS = 20.0
 TUNING_SHARE = 0.2
 """Of a budget, for choosing the batch size (assumed)."""
 
-_TUNED = (
-    "sample_weight", "class_weight", "loss", "metrics", "monitor", "learning_rate", "optimizer", "weight_decay",
-    "momentum", "schedule", "warmup", "clip_norm", "average", "label_smoothing", "dropout", "precision", "threads",
-    "road", "seed",
-)  # fmt: skip
-
 
 def _with_tuned_batch(
-    rows: tuple[Any, Any, Any, Any], told: Mapping[str, Any]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The arguments with the batch size that `tune_batch` finds best and the learning rate for it, and a word on it."""
+    network: Any, X: Any, y: Any, validation: Any, settings: Settings
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings with the batch size that `tune_batch` finds best and the learning rate for it, and a word on it."""
     from annvil.trainer.tuning import tune_batch
 
     start = time.monotonic()
-    network, X, y, validation = rows
-    budget = None if told["budget"] is None else seconds_of(told["budget"])
+    stop = settings.stop
+    budget = None if stop.budget is None else seconds_of(stop.budget)
     seconds = TUNING_SECONDS if budget is None else TUNING_SHARE * budget
-    trade = tune_batch(network, X, y, seconds, validation=validation, **{name: told[name] for name in _TUNED})
-    best = trade.best
-    found = {"batch_size": best.batch_size, "learning_rate": best.learning_rate}
+    own = {*NOT_TUNED, "batch_size", "epochs"}
+    options: Any = {name: value for name, value in flat(settings).items() if name not in own}
+    trade = tune_batch(network, X, y, seconds, validation=validation, **options)
     if budget is not None:
-        found["budget"] = max(budget - (time.monotonic() - start), 1e-3)
-    return {**told, **found}, (f"Batch size and learning rate were chosen by measuring. {trade.advice}",)
+        stop = msgspec.structs.replace(stop, budget=max(budget - (time.monotonic() - start), 1e-3))
+    tuned = msgspec.structs.replace(
+        settings,
+        stop=stop,
+        batches=msgspec.structs.replace(settings.batches, size=trade.best.batch_size),
+        optimizer=msgspec.structs.replace(settings.optimizer, learning_rate=trade.best.learning_rate),
+    )
+    return tuned, (f"Batch size and learning rate were chosen by measuring. {trade.advice}",)
 
 
-def _callbacks(callbacks: Any, events: str | Path | None, tensorboard: str | Path | None) -> Callbacks:
-    given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
-    if events is not None:
-        given.append(EventLog(events))
-    if tensorboard is not None:
-        given.append(TensorBoard(tensorboard))
+def _callbacks(logging: Logging) -> Callbacks:
+    given = list(logging.callbacks) if isinstance(logging.callbacks, Sequence) else [logging.callbacks]
+    if logging.events is not None:
+        given.append(EventLog(logging.events))
+    if logging.tensorboard is not None:
+        given.append(TensorBoard(logging.tensorboard))
     return Callbacks(given)
 
 
-def train_one(request: Request, told: Mapping[str, Any], health: bool = True) -> Result:
-    """One network of ``request``; ``told`` are the settings that callbacks hear of."""
+def train_one(request: Request, settings: Settings) -> Result:
+    """One network of ``request``; callbacks hear of the ``settings``."""
     from annvil.training import train_population
 
     start = time.monotonic()
     member = request.member()
     watch = None
-    if health:
+    if settings.logging.health:
         watch = Watch(tuple(widened([tensor[:PROBE_ROWS] for tensor in request.inputs], request.recipe.byte_inputs)))
     story = Story(request, member, () if watch is None else (watch,))
     stops = _Stops(request.deadline)
-    request.callbacks.begin({name: value for name, value in told.items() if _is_plain(value)})
+    request.callbacks.begin({name: value for name, value in flat(settings).items() if _is_plain(value)})
     try:
         with interruptible(stops.interrupt):
             population = train_population(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import torch
 from annvil.errors import RequestError
 from annvil.text.durations import seconds_of
 from annvil.trainer.arguments.parse_arguments import read_request
-from annvil.trainer.monitoring.callbacks import Callbacks
+from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
 from annvil.trainer.monitoring.progress import interruptible
 from annvil.trainer.population.train_many import divide
 from annvil.trainer.results.batch_sizes import LOSS, BatchRow, BatchTrade
@@ -37,6 +37,7 @@ MOST_EPOCHS = 1000
 """Of one training by default (assumed: beyond, small tables are only learnt by heart)."""
 
 
+@takes_settings(*NOT_TUNED)
 def tune_batch(
     network: Any,
     X: Any,
@@ -46,27 +47,7 @@ def tune_batch(
     *,
     validation: Any = None,
     rates: Sequence[float] = (1.0,),
-    batch_size: int = 32,
-    learning_rate: float | None = None,
-    epochs: int = MOST_EPOCHS,
-    sample_weight: Any = None,
-    class_weight: Any = None,
-    loss: str | Callable[..., Any] = "auto",
-    metrics: Any = (),
-    monitor: str = "loss",
-    optimizer: str | None = None,
-    weight_decay: float | None = None,
-    momentum: float | None = None,
-    schedule: str | Callable[[float], float] | None = None,
-    warmup: float | None = None,
-    clip_norm: float | None = None,
-    average: float | None = None,
-    label_smoothing: float | None = None,
-    dropout: float | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
-    threads: int | Literal["auto"] = "auto",
-    road: Literal["auto", "recorded", "eager"] = "auto",
-    seed: int = 0,
+    **options: Unpack[SharedOptions],
 ) -> BatchTrade:
     """Measure time per epoch, memory and the score reached in equal time for several batch sizes.
 
@@ -75,16 +56,17 @@ def tune_batch(
 
     Parameters
     ----------
-    network, X, y, and all others not named here : as in `annvil.train`
+    network, X, y, **options : as in `annvil.train`, flat or in groups
     budget : for everything, in seconds or as "90s", "2m"; every size (and rate) has an equal part of it
     batch_sizes : default: powers of two from 16 to 4096, as far as an epoch keeps `FEWEST_STEPS` steps, and fewer of
         them where the budget would give a size less than `LEAST_SECONDS`
-    batch_size, learning_rate : what is known to work, or the defaults of `annvil.train` (32 and 0.001): the learning
-        rate of other sizes follows from it. With SGD it grows as the batch does (Goyal et al. 2017, arXiv 1706.02677),
-        with the other optimisers with its square root (Malladi et al. 2022, arXiv 2205.10287).
-    rates : factors by which that rate is multiplied; each is tried, for as long, and the best one counts
-    epochs : most that are trained. The schedule is stretched over the epochs that fit into the time.
     validation : rows to score by: ``(X, y)``, a share, or None for a fifth of the rows
+    rates : factors by which the learning rate is multiplied; each is tried, for as long, and the best one counts
+
+    Of the options, ``batch_size`` and ``learning_rate`` are what is known to work, or the defaults of `annvil.train`
+    (32 and 0.001): the learning rate of other sizes follows from it. With SGD it grows as the batch does (Goyal et al.
+    2017, arXiv 1706.02677), with the other optimisers with its square root (Malladi et al. 2022, arXiv 2205.10287).
+    ``epochs`` are at most `MOST_EPOCHS`; the schedule is stretched over those that fit into the time.
 
     Raises
     ------
@@ -94,20 +76,8 @@ def tune_batch(
     How long an epoch takes is measured, so results hang on the machine and on what else it does.
     """
     seconds = seconds_of(budget)
-    recipe = {
-        "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "schedule": schedule, "warmup": warmup,
-        "clip_norm": clip_norm, "average": average, "precision": precision, "threads": threads, "road": road,
-    }  # fmt: skip
-    settings = {
-        "learning_rate": learning_rate, "weight_decay": weight_decay, "momentum": momentum,
-        "label_smoothing": label_smoothing, "dropout": dropout,
-    }  # fmt: skip
-    request = read_request(
-        network, X, y, validation=validation, sample_weight=sample_weight, class_weight=class_weight, loss=loss,
-        metrics=metrics, monitor=monitor, recipe={name: value for name, value in recipe.items() if value is not None},
-        settings=settings, seed=seed, budget=budget, checkpoint=None, callbacks=Callbacks(), distributed=False,
-        verbose=None, divides=True,
-    )  # fmt: skip
+    settings = read_settings(options, "tune_batch", NOT_TUNED, {"epochs": MOST_EPOCHS, "budget": seconds})
+    request = read_request(network, X, y, validation, settings, divides=True)
     (fold,), notices = divide(request, None, None)
     rates = _positive(rates, "rates")
     sizes = _sizes(batch_sizes, len(fold.train), seconds / len(rates))

@@ -20,7 +20,9 @@ from annvil.text.durations import seconds_of
 from annvil.trainer.arguments.augmentation import augment_for
 from annvil.trainer.arguments.losses import ChosenLoss, canonical, choose, ending_of, family_of
 from annvil.trainer.arguments.metrics import Score, read_scores
+from annvil.trainer.arguments.read_settings import flat
 from annvil.trainer.arguments.sample_weights import class_codes, joined_weights, weights_of, without_ignored
+from annvil.trainer.arguments.settings import Settings
 from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.inputs.arrays import LARGE, as_type, input_tensors, target_array
 from annvil.trainer.inputs.module_source import Source, source_of
@@ -38,23 +40,10 @@ def read_request(
     network: Any,
     X: Any,
     y: Any,
-    *,
     validation: Any,
-    sample_weight: Any,
-    class_weight: Any,
-    loss: Any,
-    metrics: Any,
-    monitor: str,
-    recipe: Mapping[str, Any],
-    settings: Mapping[str, float | None],
-    seed: int,
-    budget: str | float | None,
-    checkpoint: Any,
-    callbacks: Callbacks,
-    distributed: Any,
-    verbose: bool | None,
+    settings: Settings,
+    callbacks: Callbacks | None = None,
     divides: bool = False,
-    augment: Any = None,
 ) -> Request:
     """Check everything that can be checked before the first step.
 
@@ -66,9 +55,11 @@ def read_request(
         With one sentence each; nothing has been changed then.
     """
     now = time.monotonic()
+    seed, monitor, class_weight = settings.seed, settings.stop.monitor or "loss", settings.class_weight
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise RequestError(f"seed must be a whole number of at least 0; got {seed!r}.")
-    seconds = None if budget is None else seconds_of(budget)
+    seconds = None if settings.stop.budget is None else seconds_of(settings.stop.budget)
+    recipe, own = _engine_settings(settings)
     truth = None if y is None else target_array(y)
     source, inputs, output = source_of(network, int(seed), X, None if truth is None else len(truth))
     n_given = len(inputs[0])
@@ -78,18 +69,18 @@ def read_request(
     told = Compiled(None, {}, {})
     if isinstance(source.template, KerasNetwork):
         told = compiled(source.template.model, "optimizer" not in recipe)
-    target, chosen, notices = _learnt(loss, told, truth, output)
-    if settings["label_smoothing"] and not chosen.smooths:
+    target, chosen, notices = _learnt(settings.loss, told, truth, output)
+    if own["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
     targets = target.encode(truth, "training")
-    weights = weights_of(sample_weight, class_weight, target, targets, n_given)
+    weights = weights_of(settings.sample_weight, class_weight, target, targets, n_given)
     inputs, targets, weights, train, held = _divided(
         validation, source, inputs, target, targets, weights, class_weight, int(seed)
     )
     weights, left_out = without_ignored(weights, target, targets)
-    scores = (*_told_scores(told), *read_scores(metrics, target))
-    recipe, settings = _with_compiled(recipe, settings, told, len(train))
-    together = _group(distributed)
+    scores = (*_told_scores(told), *read_scores(settings.metrics, target))
+    recipe, own = _with_compiled(recipe, own, told, len(train))
+    together = _group(settings.execution.distributed)
     silent = together is not None and not together.is_first  # one process speaks for all
     request = Request(
         source=source,
@@ -103,20 +94,34 @@ def read_request(
         loss=chosen,
         scores=scores,
         recipe=_recipe(recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, divides or len(held) > 0),
-        settings=settings,
+        settings=own,
         seed=int(seed),
         monitor=monitor,
         seconds=seconds,
-        checkpoint=_checkpoint(checkpoint),
-        augment=augment_for(augment, inputs, targets),
-        callbacks=Callbacks() if silent else callbacks,
+        checkpoint=_checkpoint(settings.checkpoint),
+        augment=augment_for(settings.regularization.augment, inputs, targets),
+        callbacks=Callbacks() if silent or callbacks is None else callbacks,
         distributed=together,
-        verbose=False if silent else verbose,
+        verbose=False if silent else settings.logging.verbose,
         notices=(*notices, *left_out, *_about_device(network), *_about(inputs, source.byte_inputs)),
     )
     with _in_the_users_words():
         check_members([request.member()], len(targets))
     return request
+
+
+_OF_RECIPE = (
+    "epochs", "batch_size", "optimizer", "nesterov", "betas", "schedule", "warmup", "clip_norm", "accumulate",
+    "average", "patience", "shuffle", "batches", "precision", "threads",
+)  # fmt: skip
+
+
+def _engine_settings(settings: Settings) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """What was said of the recipe, and of each member."""
+    said = flat(settings)
+    recipe = {name: said[name] for name in _OF_RECIPE if said[name] is not None}
+    recipe |= {"road": settings.execution.mode, "keep": "best" if settings.stop.restore_best else "last"}
+    return recipe, {name: said[name] for name in MEMBER_SETTINGS}
 
 
 def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:

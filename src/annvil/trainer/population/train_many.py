@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from annvil.trainer.results.population_results import Results
 if TYPE_CHECKING:
     from torch import nn
 
+    from annvil.trainer.arguments.settings import Search
     from annvil.trainer.arguments.train_request import Request
 
 HALVING = (0.125, 0.25, 0.5)
@@ -31,17 +32,8 @@ HOLDOUT = 5
 """Without validation rows and folds, one of so many parts of the rows judges the candidates."""
 
 
-def train_many(
-    request: Request,
-    *,
-    members: int | None = None,
-    vary: Mapping[str, Any] | None = None,
-    folds: Any = None,
-    groups: Any = None,
-    search: Any = None,
-    halving: Any = None,
-) -> Results:
-    """The candidates of ``request``, trained as populations and compared; `annvil.train` explains the parameters.
+def train_many(request: Request, search: Search) -> Results:
+    """The candidates of ``request``, trained as populations and compared; `annvil.Search` explains how.
 
     Raises
     ------
@@ -49,25 +41,26 @@ def train_many(
         For settings, folds and searches that cannot be.
     """
     started = time.monotonic()
-    check_search(search)
+    check_search(search.method)
+    members, method = search.members, search.method
     if members is not None and (isinstance(members, bool) or not isinstance(members, int | np.integer) or members < 1):
         raise RequestError(f"members must be a whole number of at least 1; got {members!r}.")
     if request.distributed:
         raise RequestError("distributed=True trains one network on many machines; leave members, vary and folds out.")
-    space = Space.read(vary, request.source.takes)
+    space = Space.read(search.vary, request.source.takes)
     _check_dropout(space, request)
-    request = replace(request, recipe=replace(request.recipe, halving=_halving(halving)))
-    divided, notices = divide(request, folds, groups)
+    request = replace(request, recipe=replace(request.recipe, halving=_halving(search.halving)))
+    divided, notices = divide(request, search.folds, search.groups)
     notices += _said_of_weights(space, request, members)
     trainer = Trainer(request, space, divided)
     judge = Judge(request, divided)
-    request.callbacks.begin(_settings(request, members, vary, len(divided)))
+    request.callbacks.begin(_settings(request, search, len(divided)))
     study: Any = None
     with interruptible(trainer.interrupt):
-        if search in (None, "random"):
+        if method in (None, "random"):
             attempts = search_at_random(trainer, members, request.seed)
         else:
-            searching = StudySearch(space, search if is_study(search) else None, request.seed)
+            searching = StudySearch(space, method if is_study(method) else None, request.seed)
             attempts = searching.run(trainer, members, lambda found: [judge.merit(attempt) for attempt in found])
             study = searching.study
     seconds = time.monotonic() - started
@@ -161,11 +154,11 @@ def _said_of_time(trainer: Trainer, attempts: Sequence[Attempt]) -> list[str]:
     ]
 
 
-def _settings(request: Request, members: int | None, vary: Mapping[str, Any] | None, folds: int) -> dict[str, Any]:
+def _settings(request: Request, search: Search, folds: int) -> dict[str, Any]:
     recipe = request.recipe
     return {
-        "members": members,
-        "vary": {name: repr(values) for name, values in (vary or {}).items()},
+        "members": search.members,
+        "vary": {name: repr(values) for name, values in (search.vary or {}).items()},
         "folds": folds,
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,

@@ -40,7 +40,7 @@ class Result:
     score : at the best epoch, on validation rows (on training rows where there are none): the metric that was
         monitored, else the first one, else the loss
     seconds : wall clock
-    choices : what the engine chose and why: road, precision, threads
+    choices : what the engine chose and why: execution, precision, threads
     notices : sentences on what was chosen from the data, and what is worth knowing
     health : gradients and activations layer by layer, with sentences on what went wrong; None where nobody looked
     """
@@ -97,12 +97,12 @@ class Result:
         )
 
     @property
-    def road(self) -> str:
+    def execution(self) -> str:
         """How steps were computed: "recorded", "recorded, one by one" or "eager"."""
         return str(self.choices.get("road", "recorded"))
 
     @property
-    def road_because(self) -> str:
+    def execution_reason(self) -> str:
         """Why, in one sentence."""
         return str(self.choices.get("road_because", ""))
 
@@ -190,7 +190,7 @@ class Result:
     def facts(self) -> dict[str, str]:
         """A few facts in words, as notebooks show them."""
         facts = {"state": self.state, "best epoch": str(self.best_epoch), "score": f"{self.score:.4g}"}
-        facts |= {"seconds": f"{self.seconds:.1f}", "road": self.road}
+        facts |= {"seconds": f"{self.seconds:.1f}", "execution": self.execution}
         return facts
 
 
