@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from annvil.errors import RequestError
-from annvil.trainer.keras.losses import Rows, crossentropy_by_shape, ends_in_softmax
+from annvil.trainer.keras.losses import Rows, crossentropy_by_shape, ends_in_softmax, row_losses
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
     if not getattr(model, "compiled", False):
         return Compiled(None, {}, {})
     loss = _loss(model)
-    function = None if loss is None else partial(_batch_loss, loss.row_losses(ends_in_softmax(model)), _sums(loss))
+    function = None if loss is None else partial(_batch_loss, row_losses(loss, ends_in_softmax(model)), _sums(loss))
     if not with_optimizer or model.optimizer is None:
         return Compiled(function, _metrics(model), {})
     settings, schedule = _settings(model.optimizer)
