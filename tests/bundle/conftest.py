@@ -21,6 +21,7 @@ from annvil.bundle import export, load, save
 from annvil.data.form import Form
 from annvil.data.table import Field, Table, table_form, table_from_columns
 from annvil.errors import BundleError
+from annvil.kinds.pictures.form import PictureForm
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.tasks.base import Task
 from annvil.tasks.union import make_task
@@ -132,6 +133,23 @@ class Example:
 def example() -> Example:
     weights = {"members/0/weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(7)}
     return Example(export(Logistic(), FORM, TASK), weights, rows(), EXPECTED)
+
+
+class Brightness:
+    """The mean of all values of a picture."""
+
+    def write(self, graph: Graph, pixels: Value) -> Value:
+        axes = graph.constant([1, 2, 3], "int64")
+        mean = graph.op("ReduceMean", graph.cast(pixels, "float64"), axes, keepdims=0)
+        return graph.op("Unsqueeze", mean, graph.constant([1], "int64"))
+
+
+@pytest.fixture(scope="session")
+def of_pictures() -> Example:
+    """A model of pictures, which are all there is of it."""
+    form, task = PictureForm(12, 16, 3, "crop"), make_task("regression", "brightness")
+    nothing = np.empty(0)
+    return Example(export(Brightness(), form, task), {}, rows(), nothing, form=form, task=task)
 
 
 @pytest.fixture(params=["model", "model.zip"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,44 @@ def test_a_model_from_the_future_is_named(tmp_path, example):
 def test_the_seals_that_these_tests_make_are_accepted(tmp_path, example):
     """Or else every case above could be refused for its seal alone."""
     load(example.with_manifest(tmp_path, lambda m: None))
+
+
+def _other_kind(manifest: dict[str, Any]) -> None:
+    manifest["form"] = {"kind": "smells", "sniffs": 3}
+
+
+def test_a_kind_that_is_not_installed_is_named(tmp_path, example):
+    path = example.with_manifest(tmp_path, _other_kind)
+    with pytest.raises(
+        BundleError, match=r"kind of data 'smells' is not installed: there are pictures, tables\. Install"
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"height": 0}, "`int` >= 1"),
+        ({"width": (1 << 14) + 1}, "`int` <= 16384"),
+        ({"height": 10**30}, "form"),
+        ({"height": 6.5}, "of its form: Expected `int`, got `float` - at `$.height`"),
+        ({"channels": 2}, "1 or 3 channels"),
+        ({"channels": 1}, "inputs and output of its manifest"),
+        ({"fit": "stretch"}, "`$.fit`"),
+        ({"column": 3}, "`$.column`"),
+        ({"loader": "os"}, "loader"),
+        ({"kind": "tables"}, "form"),
+        ({"kind": None}, "names its kind"),
+        ({"kind": "../pictures"}, "not installed"),
+        ({"kind": "x" * 10_000}, "not installed"),
+    ],
+)
+def test_a_form_of_pictures_that_is_none_is_refused(changes, message, tmp_path, of_pictures):
+    path = of_pictures.with_manifest(tmp_path, lambda manifest: manifest["form"].update(changes))
+    with pytest.raises(BundleError, match=re.escape(message)) as refused:
+        load(path)
+    assert len(str(refused.value)) < 600 + len(str(tmp_path))
+
+
+def test_the_form_of_pictures_itself_is_accepted(tmp_path, of_pictures):
+    assert load(of_pictures.save(tmp_path / "model")).form == of_pictures.form

@@ -8,27 +8,17 @@ import pytest
 from PIL import Image
 from tests.pictures import drawn
 
-from annvil.bundle import Predictor, export, load, save
+from annvil.bundle import Predictor, load, save
 from annvil.kinds.pictures.form import PictureForm
-from annvil.onnx.builder import Graph
 from annvil.tasks.union import make_task
 
 FORM = PictureForm(12, 16, 3, "crop")
 TASK = make_task("regression", "brightness")
 
 
-class Brightness:
-    """The mean of all values."""
-
-    def write(self, graph: Graph, pixels: str) -> str:
-        axes = graph.constant([1, 2, 3], "int64")
-        mean = graph.op("ReduceMean", graph.cast(pixels, "float64"), axes, keepdims=0)
-        return graph.op("Unsqueeze", mean, graph.constant([1], "int64"))
-
-
 @pytest.fixture
-def graph() -> bytes:
-    return export(Brightness(), FORM, TASK)
+def graph(of_pictures) -> bytes:
+    return of_pictures.graph
 
 
 @pytest.mark.parametrize("size", [(12, 16), (45, 60), (40, 90), (6, 8)])

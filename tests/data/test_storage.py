@@ -1,11 +1,16 @@
 """A data set kept on disk comes back as it was."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from annvil.data.storage import load_dataset, save_dataset
 from annvil.data.table import ColumnNote, Dataset, Source, table_from_columns
 from annvil.errors import DataError
+from annvil.kinds.pictures import images_from_arrays
 from annvil.tasks.base import Task
 from annvil.tasks.union import make_task
 
@@ -38,6 +43,47 @@ def test_round_trip(tmp_path, dataset):
     assert back.y.dtype == dataset.y.dtype
     np.testing.assert_array_equal(back.groups, dataset.groups)
     assert (back.time is None) == (dataset.time is None)
+
+
+def test_pictures_come_back(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
+    images = images_from_arrays(pixels).take(np.array([4, 1, 2]))
+    dataset = Dataset(images, np.arange(3), make_task("regression", "size"), np.arange(3))
+    save_dataset(dataset, tmp_path / "data.safetensors")
+    back = load_dataset(tmp_path / "data.safetensors").inputs
+    assert (back.form, back.names(), back.digest()) == (images.form, images.names(), images.digest())
+    np.testing.assert_array_equal(back.pixels(), pixels[[4, 1, 2]])
+
+
+def test_what_means_no_value_comes_back(tmp_path):
+    dataset = made(make_task("regression", "price"), np.zeros(3), None)
+    dataset = replace(dataset, inputs=replace(dataset.inputs, missing=("n/k",)))
+    save_dataset(dataset, tmp_path / "data.safetensors")
+    assert load_dataset(tmp_path / "data.safetensors").inputs.form == dataset.inputs.form
+
+
+KEPT = Path(__file__).parent / "kept"
+
+
+def test_a_table_that_an_earlier_version_kept():
+    """Its digest is that of the version that kept it, or a run could not be resumed."""
+    said = json.loads((KEPT / "format-1.json").read_text(encoding="utf-8"))["table"]
+    dataset = load_dataset(KEPT / "format-1-table.safetensors")
+    assert dataset.inputs.digest() == said["digest"]
+    assert dataset.inputs.missing == ("n/k",)
+    assert [name for name, _ in dataset.inputs.form.columns] == ["weight", "city", "member", "joined"]
+    np.testing.assert_array_equal(dataset.inputs.numbers(), np.array(said["numbers"], dtype=float))
+    assert dataset.inputs.texts().tolist() == said["texts"]
+    assert dataset.y.tolist() == said["y"]
+
+
+def test_pictures_that_an_earlier_version_kept():
+    said = json.loads((KEPT / "format-1.json").read_text(encoding="utf-8"))["pictures"]
+    dataset = load_dataset(KEPT / "format-1-pictures.safetensors")
+    assert dataset.inputs.digest() == said["digest"]
+    assert dataset.inputs.names() == said["names"]
+    assert dataset.inputs.pixels().tolist() == said["pixels"]
+    assert dataset.y.tolist() == said["y"]
 
 
 def test_damage_is_refused(tmp_path):

@@ -162,7 +162,10 @@ def read_manifest(content: bytes, where: str) -> Manifest:
 
 
 def _form(kind: type, plain: Any) -> Form:
-    return read_form(plain)
+    try:
+        return read_form(plain)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"of its form: {error}") from None
 
 
 def _check_consistency(manifest: Manifest, where: str) -> None:

@@ -52,8 +52,8 @@ def kind_named(name: str) -> Any:
     homes = _homes()
     if name not in homes:
         raise MachineError(
-            f"The kind of data {name[:60]!r} is not installed: there {'is' if len(homes) == 1 else 'are'} "
-            f"{', '.join(sorted(homes))}. Install the package that brings it."
+            f"The kind of data {name[:60]!r} is not installed: there are {', '.join(sorted(homes))}. "
+            "Install the package that brings it."
         )
     return homes[name]()
 

@@ -74,6 +74,8 @@ def pixels_of_rows(rows: Any, form: PictureForm, where: str) -> NDArray[Any]:
     except ValueError:
         raise DataError(f"{where} must be rows of pixels, all of one length.") from None
     array = array[None, :, :, None] if array.ndim == 2 else array[None]
+    if array.shape[3] not in (1, 3, 4):
+        raise DataError(f"{where} has pixels of {array.shape[3]} values; pictures have 1, 3 or 4 channels.")
     if form.has_range or (array != np.rint(array)).any():
         return array
     if array.min() < 0 or array.max() > 255:
