@@ -66,6 +66,7 @@ class Metric:
     def tells(self, difference: float, *, sign: bool = False) -> str:
         """A difference in words: scores in points (hundredths), errors in their own unit.
 
+        >>> from annvil.tasks.union import METRICS
         >>> METRICS["roc_auc"].tells(0.0031, sign=True), METRICS["rmse"].tells(512.3)
         ('+0.31 points', '512.3')
         """

@@ -10,9 +10,10 @@ from tests.training.helpers import members, small_network, table
 from torch import Tensor, nn
 
 from annvil.training import Member, Recipe, train_population
+from annvil.training.graph.memory_plan import Arena
 from annvil.training.graph.nodes import Trace
 from annvil.training.graph.precision import LEAST, in_bfloat16
-from annvil.training.graph.program import Arena, bind
+from annvil.training.graph.program import bind
 from annvil.training.graph.tracing import trace
 from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check

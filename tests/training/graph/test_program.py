@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from annvil.training.graph.memory_plan import LARGE, Arena, Held
 from annvil.training.graph.nodes import Form
-from annvil.training.graph.program import LARGE, Arena, _Held, bind
+from annvil.training.graph.program import bind
 from annvil.training.graph.tracing import trace
 
 
@@ -33,12 +34,12 @@ def test_views_of_large_results_follow_them_and_memory_is_let_go() -> None:
         getattr(do, "__self__", None) for do, _, _ in program.instructions if getattr(do, "__name__", "") == "let_go"
     ]
     assert held
-    assert all(isinstance(one, _Held) and one.tensor.untyped_storage().nbytes() == 0 for one in held)
+    assert all(isinstance(one, Held) and one.tensor.untyped_storage().nbytes() == 0 for one in held)
 
 
 def test_a_result_that_lies_otherwise_than_recorded_is_laid_right() -> None:
     values = torch.arange(6.0).reshape(2, 3)
-    held = _Held(Form.dense((2, 3), torch.float32), torch.device("cpu"))
+    held = Held(Form.dense((2, 3), torch.float32), torch.device("cpu"))
     second = held.view(Form((2,), (3,), 1, torch.float32))
     held.take(values.T.contiguous().T)
     assert torch.equal(held.tensor, values)

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from annvil.training.graph.convolutions import channels_last, side_by_side, with_channels_last, with_wide_gradients
 from annvil.training.graph.lowering import in_whole_numbers, lowered, prepared, with_summands
+from annvil.training.graph.memory_plan import Arena
 from annvil.training.graph.nodes import Trace
 from annvil.training.graph.pooling import relu_pool, relu_pool_backward, with_fused_pools
 from annvil.training.graph.precision import in_bfloat16, rounds
-from annvil.training.graph.program import Arena, bind
+from annvil.training.graph.program import bind
 from annvil.training.graph.rewriting import improved, laid_alike, pooled_first
 from annvil.training.graph.tracing import trace
 

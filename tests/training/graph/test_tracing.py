@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from annvil.training import Member, Recipe
 from annvil.training.graph.builder import CannotRecord
-from annvil.training.graph.program import Arena, Program, bind
+from annvil.training.graph.memory_plan import Arena
+from annvil.training.graph.program import Program, bind
 from annvil.training.graph.tracing import trace
 from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from annvil.data.batch_transform import Moment
 from annvil.training.compat.eager import EagerStep, OwnNetwork, Windows
-from annvil.training.graph.program import Arena, bind
+from annvil.training.graph.memory_plan import Arena
+from annvil.training.graph.program import bind
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.job import Probe, TrainingJob
 from annvil.training.loop.prefetch import Fetcher
