@@ -29,7 +29,7 @@ from annvil.data.splits import inner_splits, outer_splits
 from annvil.data.table import Dataset
 from annvil.kinds.tables.reading import read
 from annvil.models.contract import Context, Effort, Job, Split
-from annvil.models.networks.dense_networks import DenseArchitecture, DenseNetworks
+from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks
 from annvil.models.networks.ensemble import NetworkEnsemble
 from annvil.models.networks.shared_ensemble import SharedEnsembles
 from annvil.preparation import LinearPreparation, TargetScaling, TreePreparation
@@ -88,7 +88,7 @@ def changed(change: dict[str, Any], scale: float) -> Way:
     """The first candidate of the dense networks with some settings changed."""
 
     def fit(dataset: Dataset, job: Job, test: Any) -> Outputs:
-        architecture, n_train = DenseArchitecture(), len(job.inner[0].train)
+        architecture, n_train = DenseFamily(), len(job.inner[0].train)
         settings = architecture.portfolio(dataset.task.is_classification, n_train)[0].to_json()
         new = settings | {"epochs": architecture.epochs(n_train, scale)} | change
         for name in ("learning_rate", "epochs"):

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from annvil.errors import RequestError
-from annvil.trainer.population.search_space import Space, derived_seed, log_uniform, uniform
+from annvil.trainer.population.search_space import Space, log_uniform, numbered_seed, uniform
 
 
 def drawn(vary, members, seed=0):
@@ -69,8 +69,8 @@ def test_the_same_seed_draws_the_same():
     assert drawn(vary, 9, 1) == drawn(vary, 9, 1) != drawn(vary, 9, 2)
 
 
-def test_derived_seeds_fit_into_31_bits_and_differ():
-    seeds = [derived_seed(123, k) for k in range(1000)]
+def test_numbered_seeds_fit_into_31_bits_and_differ():
+    seeds = [numbered_seed(123, k) for k in range(1000)]
     assert len(set(seeds)) == 1000
     assert max(seeds) < 2**31
     assert seeds[0] == 123

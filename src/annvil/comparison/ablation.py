@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.comparison.jobs import OuterFold, derived_seed, make_job
+from annvil.comparison.jobs import OuterFold, make_job
 from annvil.comparison.learning_curves import error_on_fold
 from annvil.comparison.plan import Schedule, shape_of
 from annvil.comparison.results import Ablation, Json
 from annvil.comparison.statistics import correlated_posterior
+from annvil.data.seeds import derived_seed
 from annvil.data.splits import nested_subset
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Context, Deadline, Effort, Job, PreparationOptions

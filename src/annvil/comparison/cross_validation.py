@@ -25,6 +25,7 @@ from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
 from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError
 from annvil.models.contract import Contender, Context, Deadline, Fitted, as_outputs
+from annvil.models.networks.searches import Searches
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.metrics import Metric
 
@@ -63,6 +64,7 @@ class Race:
     row_numbers : int64 ``(dataset.n_rows,)``: where each stands in the whole data set, for the stored predictions
     records : the store, the plan and the metric
     notices : what was said aloud, in order
+    searches : networks that several contenders look at, while they are in memory
     """
 
     dataset: Dataset[Inputs]
@@ -71,6 +73,7 @@ class Race:
     listener: Listener
     clock: Clock
     notices: list[str] = field(default_factory=list)
+    searches: Searches = field(default_factory=Searches)
 
     def run(self, deadline: Deadline) -> None:
         """Fill the store with results until all are there or the deadline has passed."""
@@ -180,7 +183,7 @@ class Race:
         # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
         # it again, then.
         asked = list(folds) if missing and contender.family == "network" else missing
-        context = Context(deadline.left, folder=store.checkpoint(contender.name, call))
+        context = Context(deadline.left, folder=store.checkpoint(contender.name, call), searches=self.searches)
         effort = self.records.schedule.efforts[contender.name]
         fits = iter(contender.fit(self.dataset, [fold.job for fold in asked], effort, context) if asked else ())
         cut_short = False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.comparison.results import Plan
+from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset, outer_splits
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Job, Split
@@ -25,11 +26,6 @@ class OuterFold:
     test: IntArray
     repeat: int
     fold: int
-
-
-def derived_seed(seed: int, *place: int) -> int:
-    """A seed of its own for each place in a run: independent streams, as `numpy.random.SeedSequence` has it."""
-    return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])
 
 
 def make_job(dataset: Dataset[Inputs], key: str, rows: IntArray, inner_folds: int, seed: int) -> Job:

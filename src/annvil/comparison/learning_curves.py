@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annvil.comparison.budget import most_useful_seconds, water_level
-from annvil.comparison.jobs import OuterFold, derived_seed, make_job
+from annvil.comparison.jobs import OuterFold, make_job
 from annvil.comparison.plan import Schedule, shape_of
 from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_power_law, fit_law, why_ill_behaved
 from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
 from annvil.comparison.statistics import round_up
+from annvil.data.seeds import derived_seed
 from annvil.data.splits import nested_subset
 from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, as_outputs

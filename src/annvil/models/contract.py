@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Form
+from annvil.models.networks.searches import Searches
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
@@ -136,12 +137,14 @@ class Context:
     folder : for checkpoints; None: none are written
     tell : told of progress; a function of a module where the context is to be pickled
     threads : 0: chosen by the contender
+    searches : networks that several contenders look at; owned by the race, and left behind where a context travels
     """
 
     seconds_left: float = float("inf")
     folder: Path | None = None
     tell: Callable[[str], None] = tell_nobody
     threads: int = 0
+    searches: Searches = field(default_factory=Searches, compare=False)
 
     def begin(self) -> Running:
         """The context at work: from here on the time runs."""

@@ -24,11 +24,13 @@ from annvil.data.form import Form
 from annvil.data.splits import strata
 from annvil.data.table import Column, Field, Kind, Table, table_form
 from annvil.errors import RequestError
-from annvil.models.contract import Context, Fitted, Job, PreparationOptions, Split
-from annvil.models.networks.dense_networks import DenseArchitecture, best_fitted
-from annvil.models.networks.recipe import Architecture, Settings
+from annvil.models.contract import Context, Effort, Fitted, Job, Split
+from annvil.models.networks.dense_networks import DenseFamily
+from annvil.models.networks.fitted import best_fitted
+from annvil.models.networks.recipe import Settings
 from annvil.models.networks.search import search
-from annvil.models.networks.shared_ensemble import SharedArchitecture
+from annvil.models.networks.shared_ensemble import SharedFamily
+from annvil.models.networks.table_family import TableFamily, summary_of
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.union import make_task
 
@@ -36,7 +38,7 @@ from annvil.tasks.union import make_task
 class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """What the four estimators share. Arguments are None where the number of rows, or the recipe, decides."""
 
-    _architecture: Architecture
+    _networks: TableFamily
     _form: Form | None
 
     def __init__(
@@ -80,11 +82,11 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         job = Job("fit", rows, inner, seed)
         context = Context(float("inf") if self.time_budget is None else self.time_budget)
         settings = self._settings(task, max(len(split.train) for split in inner))
-        found = search(dataset, [job], self._architecture, lambda job: settings, 1.0, PreparationOptions(), context)
+        found = search(dataset, [job], self._networks, lambda job: settings, Effort(), context)
         searched = next(iter(found), None)
         if searched is None:
             raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")
-        fitted = best_fitted(type(self).__name__, dataset, searched)
+        fitted = best_fitted(type(self).__name__, dataset, self._networks, searched, summary_of)
         self.fitted_: Fitted = replace(fitted, members=tuple(member.double() for member in fitted.members))  # type: ignore[attr-defined]
         return self
 
@@ -98,7 +100,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             "dropout": self.dropout,
         }
         known = {name: value for name, value in given.items() if value is not None}
-        portfolio = self._architecture.portfolio(task.predicts_probabilities, n_rows)
+        portfolio = self._networks.portfolio(task.predicts_probabilities, n_rows)
         return [replace(settings, **known) for settings in portfolio[: self.n_candidates]]
 
     def _check_arguments(self, n_rows: int) -> None:
@@ -212,25 +214,25 @@ _CLASSES = "\n    classes_ : the labels, in the order of the columns of `predict
 class MLPClassifier(_NetworkClassifier):
     """Dense networks for classes, with the parts of RealMLP (Holzmüller et al. 2024), averaged over inner folds."""
 
-    _architecture = DenseArchitecture()
+    _networks = DenseFamily()
 
 
 class MLPRegressor(_NetworkRegressor):
     """Dense networks for numbers, with the parts of RealMLP (Holzmüller et al. 2024), averaged over inner folds."""
 
-    _architecture = DenseArchitecture()
+    _networks = DenseFamily()
 
 
 class TabMClassifier(_NetworkClassifier):
     """Shared ensembles for classes, TabM (Gorishniy et al. 2024), averaged over inner folds."""
 
-    _architecture = SharedArchitecture()
+    _networks = SharedFamily()
 
 
 class TabMRegressor(_NetworkRegressor):
     """Shared ensembles for numbers, TabM (Gorishniy et al. 2024), averaged over inner folds."""
 
-    _architecture = SharedArchitecture()
+    _networks = SharedFamily()
 
 
 for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):

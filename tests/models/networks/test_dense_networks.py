@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from annvil.data.table import Dataset, table_from_columns
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.models.networks import search as searching
-from annvil.models.networks.dense_networks import DenseArchitecture, DenseNetworks
+from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks
 from annvil.models.networks.recipe import Settings, candidate_units, epochs_for, plan_search, settings_for
 from annvil.tasks.union import make_task
 
@@ -39,11 +40,6 @@ def two_jobs():
     return [job_of(np.arange(100), "a"), job_of(np.arange(80, 200), "b", seed=1)]
 
 
-@pytest.fixture(autouse=True)
-def nothing_remembered():
-    searching._LATEST.clear()
-
-
 def fit(dataset, jobs, effort=LITTLE, context=None):
     return list(DenseNetworks().fit(dataset, jobs, effort, context or Context()))
 
@@ -60,7 +56,6 @@ def test_jobs_trained_together_are_as_if_alone():
     together = fit(dataset, two_jobs())
     assert [fitted.job.key for fitted in together] == ["a", "b"]
     for fitted, job in zip(together, two_jobs(), strict=True):
-        searching._LATEST.clear()
         (alone,) = fit(dataset, [job])
         np.testing.assert_allclose(fitted.out_of_fold, alone.out_of_fold, atol=1e-5)
         np.testing.assert_allclose(fitted.predict(dataset.inputs), alone.predict(dataset.inputs), atol=1e-5)
@@ -69,7 +64,6 @@ def test_jobs_trained_together_are_as_if_alone():
 def test_jobs_are_trained_apart_where_memory_asks_for_it(monkeypatch):
     dataset = waves()
     together = fit(dataset, two_jobs())
-    searching._LATEST.clear()
     monkeypatch.setattr(searching, "STACK_BYTES", 1)
     apart = fit(dataset, two_jobs())
     for one, other in zip(together, apart, strict=True):
@@ -100,7 +94,7 @@ def test_nothing_comes_back_when_the_time_is_over_before_it_begins():
 
 def test_a_deadline_in_between_returns_the_best_so_far():
     dataset = waves(2000)
-    configuration = DenseArchitecture().portfolio(True, 2000)[0].to_json() | {"epochs": 10_000}
+    configuration = DenseFamily().portfolio(True, 2000)[0].to_json() | {"epochs": 10_000}
     (fitted,) = fit(dataset, [job_of(np.arange(2000))], Effort(configuration=configuration), Context(0.5))
     assert fitted.cut_short
     assert np.isfinite(fitted.predict(dataset.inputs)).all()
@@ -110,7 +104,6 @@ def test_an_interrupted_search_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("annvil.training.loop.checkpoint.SECONDS_BETWEEN", 0.0)
     dataset, effort = waves(), Effort(candidates=2, scale=0.2)
     whole = fit(dataset, two_jobs(), effort)
-    searching._LATEST.clear()
 
     def stop(message):
         if message.startswith("epoch 5 "):
@@ -128,20 +121,30 @@ def test_an_interrupted_search_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
 
 
 def test_the_same_search_of_the_same_data_is_not_trained_twice(monkeypatch):
-    dataset = waves()
-    fits = DenseNetworks().fit(dataset, two_jobs(), LITTLE, Context())
+    dataset, context = waves(), Context()
+    fits = DenseNetworks().fit(dataset, two_jobs(), LITTLE, context)
     first = [next(fits), next(fits)]  # the caller stops asking when it has what it wants
-    monkeypatch.setattr(searching, "_train_chunk", None)
-    second = fit(dataset, two_jobs())
+    monkeypatch.setattr(searching, "_search_chunk", None)
+    second = fit(dataset, two_jobs(), context=context)
     np.testing.assert_array_equal(first[1].out_of_fold, second[1].out_of_fold)
     with pytest.raises(TypeError):  # other data of the same shape
-        fit(waves(), two_jobs())
+        fit(waves(), two_jobs(), context=context)
     with pytest.raises(TypeError):  # prepared in another way
-        fit(dataset, two_jobs(), Effort(candidates=2, scale=0.05, options=PreparationOptions(scaling="none")))
+        fit(dataset, two_jobs(), Effort(candidates=2, scale=0.05, options=PreparationOptions(scaling="none")), context)
+    with pytest.raises(TypeError):  # another race
+        fit(dataset, two_jobs())
+
+
+def test_a_copy_of_what_was_searched_begins_empty():
+    """Trained networks do not travel to another process; it trains what it needs."""
+    dataset, context = waves(), Context()
+    fit(dataset, two_jobs(), context=context)
+    assert context.searches._latest
+    assert not pickle.loads(pickle.dumps(context.searches))._latest
 
 
 def test_rare_classes_get_a_weighted_candidate_unless_told_not_to():
-    job, architecture = job_of(np.arange(200)), DenseArchitecture()
+    job, architecture = job_of(np.arange(200)), DenseFamily()
     rare = waves(rare=True)
 
     def weighted(dataset, **options):
@@ -166,7 +169,7 @@ def test_people_are_told_what_was_chosen():
 
 
 def test_a_diverging_candidate_is_named_and_does_no_harm():
-    configuration = DenseArchitecture().portfolio(False, 200)[0].to_json() | {"learning_rate": 1e9, "epochs": 3}
+    configuration = DenseFamily().portfolio(False, 200)[0].to_json() | {"learning_rate": 1e9, "epochs": 3}
     dataset = waves(kind="regression")
     (fitted,) = fit(dataset, [job_of(np.arange(150))], Effort(configuration=configuration))
     assert any("diverged at epoch" in note for note in fitted.notes)
@@ -193,7 +196,7 @@ def test_units_of_halving():
 
 def test_more_time_never_plans_less():
     shape = Shape(5_000, 10, 2, 12, make_task("binary", "y", (0, 1)))
-    efforts = [plan_search(DenseArchitecture(), shape, 5, 5, seconds) for seconds in np.geomspace(0.5, 5_000, 60)]
+    efforts = [plan_search(DenseFamily(), shape, 5, 5, seconds) for seconds in np.geomspace(0.5, 5_000, 60)]
     work = [candidate_units(effort.candidates) * effort.scale for effort in efforts]
     assert all(later >= earlier - 0.02 for earlier, later in pairwise(work))
     assert efforts[0] == Effort(candidates=1, scale=0.1)

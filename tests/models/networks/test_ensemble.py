@@ -10,7 +10,6 @@ import pytest
 from annvil.data.table import Dataset, table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.models.contract import Context, Effort, Job, Split
-from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseNetworks
 from annvil.models.networks.ensemble import MOST_DISTINCT, NetworkEnsemble, greedy_weights
 from annvil.tasks.union import make_task
@@ -38,11 +37,6 @@ def weights_of(*raw, folds=1):
     raw = raw if folds > 1 else [[*values, *[np.nan] * 4] for values in raw]
     candidates = [SimpleNamespace(raw=np.array(values)[:, None]) for values in raw]
     return greedy_weights(dataset, SimpleNamespace(job=job, candidates=candidates))
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered():
-    searching._LATEST.clear()
 
 
 def test_opposite_errors_cancel():
@@ -84,9 +78,9 @@ def test_weights_are_no_worse_out_of_fold_than_the_best_candidate():
 
 def test_it_makes_no_difference_who_trained_the_population():
     dataset, job = made()
-    list(DenseNetworks().fit(dataset, [job], LITTLE, Context()))
-    (looked_at,) = NetworkEnsemble().fit(dataset, [job], LITTLE, Context())
-    searching._LATEST.clear()
+    context = Context()
+    list(DenseNetworks().fit(dataset, [job], LITTLE, context))
+    (looked_at,) = NetworkEnsemble().fit(dataset, [job], LITTLE, context)
     (trained,) = NetworkEnsemble().fit(dataset, [job], LITTLE, Context())
     assert looked_at.predict(dataset.inputs).tobytes() == trained.predict(dataset.inputs).tobytes()
     assert looked_at.configuration == trained.configuration
@@ -100,9 +94,9 @@ def test_the_average_is_what_its_networks_say():
     dataset, job = made()
     (fitted,) = NetworkEnsemble().fit(dataset, [job], LITTLE, Context())
     (bag,) = fitted.members
-    from annvil.models.networks.bag import as_tensors, network_outputs
+    from annvil.models.networks.bag import network_outputs
 
-    prepared = as_tensors(bag.preparation.transform(dataset.inputs))
-    each = [network_outputs(network, *prepared, bag.target)[:, 0] for network in bag.networks]
+    prepared = bag.preparation.transform(dataset.inputs)
+    each = [network_outputs(network, prepared, bag.target)[:, 0] for network in bag.networks]
     np.testing.assert_allclose(fitted.predict(dataset.inputs)[:, 0], np.average(each, axis=0, weights=bag.weights))
     assert len(bag.networks) == 3 * len(fitted.configuration["weights"])

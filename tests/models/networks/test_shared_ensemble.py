@@ -7,8 +7,8 @@ import torch
 
 from annvil.data.table import Dataset, table_from_columns
 from annvil.models.contract import Context, Effort, Job, Split
-from annvil.models.networks.recipe import Sizes
-from annvil.models.networks.shared_ensemble import MEMBERS, SharedArchitecture, SharedEnsembles
+from annvil.models.networks.shared_ensemble import MEMBERS, SharedEnsembles, SharedFamily
+from annvil.models.networks.table_family import Sizes
 from annvil.tasks.union import make_task
 
 
@@ -37,14 +37,14 @@ def test_probabilities_are_the_mean_of_the_members_probabilities():
     dataset = made(90, 2, "binary")
     (fitted,) = SharedEnsembles().fit(dataset, [job_of(90)], Effort(scale=0.05), Context())
     (bag,) = fitted.members
-    numbers = torch.from_numpy(bag.preparation.transform(dataset.inputs).numbers)
+    numbers, codes = bag.preparation.transform(dataset.inputs)
     with torch.no_grad():
-        logits = bag.networks[0](numbers, torch.empty(90, 0, dtype=torch.int64))
+        logits = bag.networks[0](numbers, codes)
     assert logits.shape == (90, MEMBERS, 2)
     by_hand = torch.softmax(logits.double(), -1).mean(1).numpy()
     from annvil.models.networks.bag import network_outputs
 
-    found = network_outputs(bag.networks[0], numbers, torch.empty(90, 0, dtype=torch.int64), None)
+    found = network_outputs(bag.networks[0], (numbers, codes), None)
     np.testing.assert_allclose(found, by_hand)
 
 
@@ -60,6 +60,6 @@ def test_jobs_whose_columns_have_other_quantiles_are_trained_in_populations_of_t
 
 def test_bins_grow_with_rows():
     def bins(n_rows):
-        return SharedArchitecture().bins(Sizes(n_rows, 3, 3, (), 2, True))
+        return SharedFamily().bins(Sizes(n_rows, 3, 3, (), 2, True))
 
     assert [bins(n) for n in (50, 1_280, 100_000)] == [8, 20, 48]

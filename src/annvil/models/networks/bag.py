@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.data.table import Table
 from annvil.models.contract import BaseMember
+from annvil.models.networks.family import Preparation
 from annvil.onnx.builder import Graph, Value
-from annvil.preparation import NetworkPreparation, Prepared, TargetScaling
+from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray
 from annvil.tasks.link import SOFTMAX, Link
 
@@ -35,20 +36,22 @@ class NetworkBag(BaseMember):
     weights : of the networks, adding up to 1
     target : brings regression outputs back to target units; None for classes
     link : from scores of classes or labels to probabilities
+    heads : sub-networks of each network (a shared ensemble's), whose outputs are averaged
     """
 
-    preparation: NetworkPreparation
+    preparation: Preparation
     networks: tuple[nn.Module, ...]
     weights: tuple[float, ...]
     target: TargetScaling | None
     link: Link = SOFTMAX
+    heads: int = 1
 
-    def predict(self, inputs: Table) -> FloatArray:
+    def predict(self, inputs: Any) -> FloatArray:
         """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
-        numbers, codes = as_tensors(self.preparation.transform(inputs))
-        numbers = numbers.to(next(self.networks[0].parameters()).dtype)
+        dtype = next(self.networks[0].parameters()).dtype
+        tensors = [t.to(dtype) if t.is_floating_point() else t for t in self.preparation.transform(inputs)]
         outputs = [
-            weight * network_outputs(network, numbers, codes, self.target, self.link)
+            weight * network_outputs(network, tensors, self.target, self.link)
             for network, weight in zip(self.networks, self.weights, strict=True)
         ]
         return np.asarray(np.sum(outputs, axis=0))
@@ -57,18 +60,18 @@ class NetworkBag(BaseMember):
         """The same networks computing in float64: slower, but a row's prediction does not hang on its neighbours."""
         return replace(self, networks=tuple(copy.deepcopy(network).double() for network in self.networks))
 
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
+    def write(self, graph: Graph, *raw: Value) -> Value:
         """The same as nodes: the preparation once, then every network."""
         from annvil.onnx.export import export_module
 
-        prepared, codes = self.preparation.write(graph, numbers, texts)
+        prepared = self.preparation.write(graph, *raw)
         parts = []
         for network, weight in zip(self.networks, self.weights, strict=True):
             examples = network.examples()  # type: ignore[operator]
-            (output,) = export_module(graph, network, prepared, codes or "", examples=examples)
+            (output,) = export_module(graph, network, *prepared, examples=examples)
             if self.target is None:
                 output = self.link.write(graph, output)
-            if hasattr(network, "k"):  # a shared ensemble: (rows, k, outputs)
+            if self.heads > 1:  # (rows, heads, outputs)
                 output = graph.op("ReduceMean", output, graph.constant([1], "int64"), keepdims=0)
             if self.target is not None:
                 output = self.target.write(graph, output)
@@ -77,8 +80,8 @@ class NetworkBag(BaseMember):
         return parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
 
     def describe_preparation(self) -> tuple[str, ...]:
-        """What is done to columns."""
-        return tuple(self.preparation.describe())
+        """What is done to columns, in sentences."""
+        return self.preparation.describe()
 
     @property
     def n_parameters(self) -> int:
@@ -86,31 +89,23 @@ class NetworkBag(BaseMember):
         return sum(parameter.numel() for network in self.networks for parameter in network.parameters())
 
 
-def as_tensors(prepared: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prepared rows as networks take them: float32 ``(n_rows, d)`` and int64 ``(n_rows, c)``."""
-    import torch
-
-    return torch.from_numpy(prepared.numbers), torch.from_numpy(prepared.codes)
-
-
 def network_outputs(
     network: nn.Module,
-    numbers: torch.Tensor,
-    codes: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
     target: TargetScaling | None,
     link: Link = SOFTMAX,
+    rows: torch.Tensor | None = None,
+    at_once: int = ROWS_AT_ONCE,
 ) -> FloatArray:
-    """What one network says of prepared rows: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)``."""
+    """What one network says of prepared rows: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)``.
+
+    ``rows`` chooses among the rows of ``inputs``, by default all; ``at_once`` go through the network in one pass.
+    """
     import torch
 
+    which = torch.arange(len(inputs[0])) if rows is None else rows
     with torch.inference_mode():
-        parts = [
-            network(some_numbers, some_codes).double()
-            for some_numbers, some_codes in zip(
-                torch.split(numbers, ROWS_AT_ONCE), torch.split(codes, ROWS_AT_ONCE), strict=True
-            )
-        ]
-        raw = torch.cat(parts)
+        raw = torch.cat([network(*(t[part] for t in inputs)).double() for part in torch.split(which, at_once)])
         raw = raw if target is not None else link.tensor(raw)
         outputs: Any = (raw.mean(dim=1) if raw.dim() == 3 else raw).numpy()
     return np.asarray(outputs if target is None else target.inverse(outputs))

@@ -7,16 +7,17 @@ out-of-fold predictions of one fold's network say nothing about the other folds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from annvil.data.table import Dataset
-from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Shape, Traits
-from annvil.models.networks.bag import NetworkBag
-from annvil.models.networks.dense_networks import DenseArchitecture, mean_curves, notes_of, summary_of
-from annvil.models.networks.recipe import Settings, plan_search, settings_for
-from annvil.models.networks.search import Searched, TrainedCandidate, search
+from annvil.data.dataset import Dataset
+from annvil.models.contract import Effort, Fitted, Job, Traits
+from annvil.models.networks.dense_networks import DenseFamily
+from annvil.models.networks.fitted import mean_curves, notes_of
+from annvil.models.networks.recipe import Settings
+from annvil.models.networks.search import Searched, TrainedCandidate
+from annvil.models.networks.table_family import TableNetworks, summary_of
 from annvil.models.selection import Candidate, choose_greedily, inner_positions, judge
 from annvil.tasks.base import FloatArray, Task
 
@@ -32,32 +33,23 @@ MOST_DISTINCT = 6
 """Most different candidates (assumed): the size and latency of the model grow with each."""
 
 
-class NetworkEnsemble(BaseContender):
+class NetworkEnsemble(TableNetworks):
     """Candidates of the dense population, averaged with weights that the inner splits chose."""
 
     name = "network-ensemble"
     title = "Network ensemble"
-    family: Family = "network"
-    architecture = DenseArchitecture()
+    networks = DenseFamily()
     traits = Traits(shares_fits_with="dense-network", scales=True, weights_classes=True)
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """The population that the dense networks would train in that time."""
-        return plan_search(self.architecture, shape, n_jobs, n_inner, seconds)
+    def settings(self, dataset: Dataset, job: Job, effort: Effort) -> Sequence[Settings]:
+        """Those that were averaged, or those of the dense networks."""
+        if effort.configuration is not None:
+            return [Settings.from_json(values) for values in effort.configuration["candidates"]]
+        return super().settings(dataset, job, effort)
 
-    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
-        """Train the population (or take the one in memory), choose weights for every job."""
-
-        def settings_of(job: Job) -> Sequence[Settings]:
-            if effort.configuration is not None:
-                return [Settings.from_json(values) for values in effort.configuration["candidates"]]
-            return settings_for(self.architecture, dataset, job, effort)
-
+    def chosen(self, dataset: Dataset, searched: Searched[Settings], effort: Effort) -> Fitted:
+        """The candidates with a weight, averaged."""
         given = None if effort.configuration is None else effort.configuration["weights"]
-        for searched in search(dataset, jobs, self.architecture, settings_of, effort.scale, effort.options, context):
-            yield self._fitted(dataset, searched, given)
-
-    def _fitted(self, dataset: Dataset, searched: Searched, given: Sequence[float] | None) -> Fitted:
         candidates = searched.candidates
         weights = greedy_weights(dataset, searched) if given is None else _given_weights(given, len(candidates))
         chosen = [(c, float(w)) for c, w in zip(candidates, weights, strict=True) if w > 0]
@@ -69,13 +61,8 @@ class NetworkEnsemble(BaseContender):
         raw = np.sum([weight * candidate.raw for candidate, weight in chosen], axis=0)
         trial = judge(dataset, searched.job, [raw[rows] for rows in inner_positions(searched.job)], described)
         networks = [(n, weight / len(c.networks)) for c, weight in chosen for n in c.networks]
-        bag = NetworkBag(
-            searched.preparation,
-            tuple(n for n, _ in networks),
-            tuple(weight for _, weight in networks),
-            searched.target,
-            dataset.task.link,
-        )
+        shares = [weight for _, weight in networks]
+        bag = self.networks.bag(searched.data, [network for network, _ in networks], shares, dataset.task)
         heaviest = max(chosen, key=lambda pair: pair[1])[0]
         return Fitted(
             contender=self.name,
@@ -95,7 +82,7 @@ class NetworkEnsemble(BaseContender):
         )
 
 
-def greedy_weights(dataset: Dataset, searched: Searched) -> FloatArray:
+def greedy_weights(dataset: Dataset, searched: Searched[Settings]) -> FloatArray:
     """Weights of the candidates ``(n_candidates,)``, adding up to 1, chosen on out-of-fold predictions.
 
     Candidates that failed somewhere get none; nor, with several inner splits, do those that are not `CLOSE`.
@@ -122,7 +109,7 @@ def _greedy(task: Task, y: FloatArray, outputs: Sequence[FloatArray], usable: Se
     return choose_greedily(outputs, loss, usable, rounds=ROUNDS, most_distinct=MOST_DISTINCT)
 
 
-def _summary(chosen: Sequence[tuple[TrainedCandidate, float]]) -> str:
+def _summary(chosen: Sequence[tuple[TrainedCandidate[Settings], float]]) -> str:
     if len(chosen) == 1:
         return summary_of(chosen[0][0])
     n_networks = sum(len(candidate.networks) for candidate, _ in chosen)

@@ -6,26 +6,24 @@ what was measured, and what did not help, is in docs/decisions/0030-network-reci
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.models.contract import Effort, Job, Json, Shape
+from annvil.models.networks.family import Hyperparameters
 from annvil.preparation import is_imbalanced
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from annvil.training import Recipe
 
 BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (250_000, 512))
 """(rows, batch size), TabM's table (Gorishniy et al. 2024, arXiv 2410.24210); 1024 above."""
 
 LARGEST_BATCH = 1024
+
+FEW_ROWS = 2_000
+"""Up to here two layers of 64 do as well as 128, in half the time (measured)."""
 
 FULL_ROWS = 6_400
 """Rows for which an architecture says how many epochs a training of scale 1 takes; more rows take fewer, by the square
@@ -47,26 +45,17 @@ was best at the end of the third cycle to see the end of the fourth."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Hyperparameters):
     """One candidate.
 
     Attributes
     ----------
-    number : its place in the portfolio; decides seeds, so that a candidate is the same wherever it is trained
-    learning_rate, weight_decay, dropout, label_smoothing : as `annvil.training.Member` has them
     frequency : standard deviation of the frequencies of the periodic embedding of numbers: small ones see a smooth
         function, large ones a ragged one; 0 where numbers are embedded in another way
-    class_weighted : whether rare classes count as much as frequent ones
     widths, epochs, batch_size : None where the number of rows decides
     """
 
-    number: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
     frequency: float = 0.0
-    label_smoothing: float = 0.0
-    class_weighted: bool = False
     widths: tuple[int, ...] | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -91,55 +80,6 @@ class Settings:
         return ", ".join(parts) + (", classes weighted" if self.class_weighted else "")
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What a network is built for: prepared inputs, outputs, and how many rows it learns from.
-
-    ``edges`` are quantiles of the continuous columns, for an architecture that asked for them (`Architecture.bins`).
-    """
-
-    n_rows: int
-    n_numbers: int
-    n_continuous: int
-    cardinalities: tuple[int, ...]
-    n_outputs: int
-    is_classification: bool
-    edges: Sequence[NDArray[Any]] = field(default=(), compare=False, repr=False)
-
-    @property
-    def shape(self) -> tuple[Any, ...]:
-        """What networks of one population must share."""
-        n_bins = max((len(edge) - 1 for edge in self.edges), default=0)
-        return self.n_numbers, self.n_continuous, self.cardinalities, self.n_outputs, n_bins
-
-
-class Architecture(Protocol):
-    """A kind of network: how it is built, how it is trained, which candidates it offers."""
-
-    name: str
-
-    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Settings, ...]:
-        """Candidates for so many training rows, the most promising first; each has its place as `Settings.number`."""
-
-    def bins(self, sizes: Sizes) -> int:
-        """Quantile bins of the continuous columns that its networks want to know; 0 for none."""
-
-    def shape(self, sizes: Sizes, settings: Settings) -> tuple[int, ...]:
-        """What else networks of one population must share: widths, depths."""
-
-    def network(self, sizes: Sizes, settings: Settings, numbers: Tensor, codes: Tensor, seed: int) -> nn.Module:
-        """A network with its initial weights; it may look at the training rows given (prepared, a sample of them)."""
-
-    def recipe(self, sizes: Sizes, settings: Settings, scale: float) -> Recipe:
-        """How long, in what batches, with which schedule."""
-
-    def epochs(self, n_rows: int, scale: float) -> int:
-        """Epochs for so many training rows."""
-
-    def core_seconds_per_row(self, shape: Shape) -> float:
-        """Processor time for one row of one network in one epoch, in a population (measured, erring slow)."""
-
-
 def batch_size(n_rows: int) -> int:
     """Rows of a batch for so many training rows."""
     return next((size for rows, size in BATCH_SIZES if n_rows < rows), LARGEST_BATCH)
@@ -162,7 +102,20 @@ def candidate_units(candidates: int) -> float:
     return units + racing * (1 - before)
 
 
-def plan_search(architecture: Architecture, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
+class Portfolio(Protocol):
+    """What a plan must know of a family of networks."""
+
+    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Settings, ...]:
+        """Candidates for so many training rows, the most promising first; each has its place as `Settings.number`."""
+
+    def epochs(self, n_rows: int, scale: float) -> int:
+        """Epochs for so many training rows."""
+
+    def core_seconds_per_row(self, shape: Shape) -> float:
+        """Processor time for one row of one network in one epoch, in a population (measured, erring slow)."""
+
+
+def plan_search(family: Portfolio, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
     """Candidates and length that fit: first up to four candidates at half length, then length, then more candidates.
 
     With halving a second candidate costs a fifth of the first, and on tables the right frequency is worth more than the
@@ -170,10 +123,10 @@ def plan_search(architecture: Architecture, shape: Shape, n_jobs: int, n_inner: 
     """
     n_train = int(shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8))
     rows = n_inner * n_train * (1 + VALIDATION_COST / max(n_inner - 1, 4))
-    epochs = architecture.epochs(n_train, 1.0)
-    one = n_jobs * epochs * rows * architecture.core_seconds_per_row(shape) / CORES_USED
+    epochs = family.epochs(n_train, 1.0)
+    one = n_jobs * epochs * rows * family.core_seconds_per_row(shape) / CORES_USED
     left = max(0.0, seconds - SETUP_SECONDS)
-    most = len(architecture.portfolio(shape.task.predicts_probabilities, n_train))
+    most = len(family.portfolio(shape.task.predicts_probabilities, n_train))
     in_full = [count for count in range(1, most + 1) if candidate_units(count) * one <= left]
     first = min(FIRST_CANDIDATES, most)
     if in_full and max(in_full) >= first:
@@ -207,7 +160,7 @@ WEIGHTED = (4,)
 """Places in the portfolio. They form a population of their own, since weights belong to rows; so not the first."""
 
 
-def settings_for(architecture: Architecture, dataset: Dataset, job: Job, effort: Effort) -> list[Settings]:
+def settings_for(family: Portfolio, dataset: Dataset, job: Job, effort: Effort) -> list[Settings]:
     """The candidates of a job: the configuration given, or the first of the portfolio.
 
     Where classes are unequal, `WEIGHTED` candidates weight the classes.
@@ -216,7 +169,7 @@ def settings_for(architecture: Architecture, dataset: Dataset, job: Job, effort:
         return [Settings.from_json(effort.configuration)]
     task = dataset.task
     n_train = max(len(split.train) for split in job.inner)
-    chosen = list(architecture.portfolio(task.predicts_probabilities, n_train)[: effort.candidates])
+    chosen = list(family.portfolio(task.predicts_probabilities, n_train)[: effort.candidates])
     if effort.options.imbalance == "auto" and is_imbalanced(dataset.y[job.rows], task):
         chosen = [replace(s, class_weighted=True) if s.number in WEIGHTED else s for s in chosen]
     return chosen

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from annvil.data.table import Dataset
-from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Shape, Traits
-from annvil.models.networks.dense_networks import FEW_ROWS, best_fitted
-from annvil.models.networks.recipe import (
-    HALVING,
-    PATIENCE,
-    Settings,
-    Sizes,
-    batch_size,
-    epochs_for,
-    plan_search,
-    settings_for,
-)
-from annvil.models.networks.search import search
+from annvil.models.contract import Shape
+from annvil.models.networks.family import TrainingData
+from annvil.models.networks.recipe import FEW_ROWS, HALVING, PATIENCE, Settings, batch_size, epochs_for
+from annvil.models.networks.table_family import Sizes, TableFamily, TableNetworks
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,10 +21,11 @@ MEMBERS = 4
 EMBEDDING_SIZE = 8
 
 
-class SharedArchitecture:
+class SharedFamily(TableFamily):
     """TabM with piecewise linear embeddings, in two small layers, for two cores."""
 
     name = "shared"
+    heads = MEMBERS
 
     def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Settings, ...]:
         """Learning rate and dropout; the embedding is the same for all."""
@@ -49,11 +39,7 @@ class SharedArchitecture:
         """More where there are rows to fill them; 48 is TabM's."""
         return min(48, max(8, sizes.n_rows // 64))
 
-    def shape(self, sizes: Sizes, settings: Settings) -> tuple[int, ...]:
-        """Widths of the hidden layers."""
-        return settings.widths or ((64, 64) if sizes.n_rows < FEW_ROWS else (128, 128))
-
-    def network(self, sizes: Sizes, settings: Settings, numbers: Tensor, codes: Tensor, seed: int) -> nn.Module:
+    def build(self, sizes: Sizes, settings: Settings, sample: tuple[Tensor, Tensor], seed: int) -> nn.Module:
         """Embedded numbers, shared layers, a head for each member."""
         import torch
 
@@ -68,18 +54,18 @@ class SharedArchitecture:
             generator,
             k=MEMBERS,
             mini=True,
-            widths=self.shape(sizes, settings),
+            widths=self.hidden(sizes, settings),
             embedding=embedding,
             embedded=sizes.n_continuous if embedding is not None else 0,
             dropout=settings.dropout,
         )
 
-    def recipe(self, sizes: Sizes, settings: Settings, scale: float) -> Recipe:
+    def recipe(self, data: TrainingData, settings: Settings, scale: float) -> Recipe:
         """One cosine instead of TabM's constant rate, so that few epochs suffice; its gradient clipping."""
         from annvil.training import Recipe
 
-        batch = settings.batch_size or batch_size(sizes.n_rows)
-        epochs = settings.epochs or self.epochs(sizes.n_rows, scale)
+        batch = settings.batch_size or batch_size(data.sizes.n_rows)
+        epochs = settings.epochs or self.epochs(data.sizes.n_rows, scale)
         return Recipe(
             epochs=epochs,
             batch_size=batch,
@@ -99,24 +85,9 @@ class SharedArchitecture:
         return micros * 1e-6 * (0.6 if shape.n_rows < FEW_ROWS else 1.0)
 
 
-class SharedEnsembles(BaseContender):
+class SharedEnsembles(TableNetworks):
     """The candidate that the inner splits prefer, averaged over its members and the inner splits."""
 
     name = "shared-ensemble"
     title = "Shared ensemble"
-    family: Family = "network"
-    architecture = SharedArchitecture()
-    traits = Traits(scales=True, weights_classes=True)
-
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """As many candidates as the time allows."""
-        return plan_search(self.architecture, shape, n_jobs, n_inner, seconds)
-
-    def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
-        """Train the population, choose for every job."""
-
-        def settings_of(job: Job) -> Sequence[Settings]:
-            return settings_for(self.architecture, dataset, job, effort)
-
-        for searched in search(dataset, jobs, self.architecture, settings_of, effort.scale, effort.options, context):
-            yield best_fitted(self.name, dataset, searched)
+    networks = SharedFamily()

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from annvil.data.seeds import derived_seed
 from annvil.errors import RequestError, did_you_mean
 from annvil.training.recipe import Member, Recipe
 
@@ -183,7 +184,7 @@ class Space:
     def candidates(self, drawn: Sequence[Mapping[str, Any]], seed: int, first: int = 0) -> list[Candidate]:
         """Candidates with these settings, numbered from ``first``; each with a seed of its own, unless seeds vary."""
         return [
-            Candidate(number, int(settings.get("seed", derived_seed(seed, number))), dict(settings))
+            Candidate(number, int(settings.get("seed", numbered_seed(seed, number))), dict(settings))
             for number, settings in enumerate(drawn, first)
         ]
 
@@ -192,7 +193,7 @@ class Space:
         return {name: value for name, value in candidate.settings.items() if self.home[name] == home}
 
 
-def derived_seed(seed: int, number: int, *kind: int) -> int:
+def numbered_seed(seed: int, number: int, *kind: int) -> int:
     """A seed for the ``number``-th of several things that follow from ``seed``; 31 bits, so that all libraries take it.
 
     The first is ``seed`` itself: a single candidate is what training alone with that seed gives. Things of another
@@ -200,12 +201,12 @@ def derived_seed(seed: int, number: int, *kind: int) -> int:
     """
     if number == 0:
         return seed
-    return int(np.random.SeedSequence([seed, number, *kind]).generate_state(1)[0]) >> 1
+    return derived_seed(seed, number, *kind) >> 1
 
 
 def fold_seed(seed: int, fold: int) -> int:
     """The seed of a candidate's network in a fold; in the first one it is the candidate's own."""
-    return derived_seed(seed, fold, 1)
+    return numbered_seed(seed, fold, 1)
 
 
 def _home(name: str, network_takes: Collection[str] | None) -> Home:

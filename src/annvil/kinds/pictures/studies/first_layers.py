@@ -42,14 +42,14 @@ def _units(member: OnPixelsMember, images: Images) -> FloatArray | None:
     import torch
 
     from annvil.kinds.pictures.contenders.features import PixelFeatures
-    from annvil.models.networks.bag import NetworkBag, as_tensors
+    from annvil.models.networks.bag import NetworkBag
 
     bag = member.inner
     if not isinstance(bag, NetworkBag) or not isinstance(member.features, PixelFeatures):
         return None
     rows, columns = member.features.blocks.rows_and_columns
     depth = member.features.blocks.depth
-    numbers, codes = as_tensors(bag.preparation.transform(table_of(images, member.features)))
+    numbers, codes = bag.preparation.transform(table_of(images, member.features))
     network: Any = bag.networks[0]
     sums: list[torch.Tensor] = []
     hook = network.layers[0].register_forward_hook(lambda module, inputs, output: sums.append(output))

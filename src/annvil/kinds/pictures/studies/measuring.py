@@ -12,7 +12,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from annvil.comparison.cost import MemoryMeter, measure_shipped
-from annvil.comparison.jobs import derived_seed
+from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.contenders.training import held_out

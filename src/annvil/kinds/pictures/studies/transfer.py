@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from annvil.comparison.jobs import derived_seed
+from annvil.data.seeds import derived_seed
 from annvil.data.table import Column, Dataset, Field, Table
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
@@ -150,11 +150,11 @@ def _seen_by_convolutional(member: Any, images: Images) -> FloatArray:
 def _seen_by_dense(member: OnPixelsMember, images: Images) -> FloatArray:
     import torch
 
-    from annvil.models.networks.bag import NetworkBag, as_tensors
+    from annvil.models.networks.bag import NetworkBag
 
     bag = member.inner
     assert isinstance(bag, NetworkBag)
-    numbers, codes = as_tensors(bag.preparation.transform(table_of(images, member.features)))
+    numbers, codes = bag.preparation.transform(table_of(images, member.features))
     seen: list[Any] = []
     for network in bag.networks:
         last: Any = network.layers[-1]  # type: ignore[index]
