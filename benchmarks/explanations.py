@@ -24,7 +24,7 @@ from annvil.kinds.pictures.explanation.faithfulness import deletions
 from annvil.kinds.pictures.explanation.galleries import results_of
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort
 
 SOURCES = {"fashion": ("fashion_mnist", 8), "mnist": ("mnist", 6), "clothing": ("clothing_small.zip", 4)}

@@ -36,7 +36,7 @@ BEGIN, END = "<!-- images: begin -->", "<!-- images: end -->"
 
 def pictures(name: str) -> tuple[Any, Any, Any, Any]:
     """Training and test pictures uint8 ``(n, height, width, channels)`` and classes, as the source parts them."""
-    from annvil.kinds.tables.reading import read
+    from annvil.kinds.registry import read
 
     dataset = read(path_of(name))
     test = dataset.official_test
@@ -203,7 +203,7 @@ def affinity(names: list[str]) -> Iterator[str]:
     """What a network that has seen no changed pictures still tells of them, by change."""
     from annvil.kinds.pictures.contenders.invariance import measure_affinities
     from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
-    from annvil.kinds.tables.reading import read
+    from annvil.kinds.registry import read
     from annvil.models.contract import Context, Split
 
     for name in names:
@@ -218,7 +218,7 @@ def speed(name: str) -> Iterator[str]:
     """Pictures and work a second of each size, as `annvil.kinds.pictures.contenders.throughput` measures them."""
     from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, work_of
     from annvil.kinds.pictures.contenders.throughput import work_per_second
-    from annvil.kinds.tables.reading import read
+    from annvil.kinds.registry import read
 
     dataset = read(path_of(name))
     for size in SIZES:

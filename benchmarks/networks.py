@@ -27,7 +27,7 @@ import numpy as np
 
 from annvil.data.splits import inner_splits, outer_splits
 from annvil.data.table import Dataset
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks
 from annvil.models.networks.ensemble import NetworkEnsemble

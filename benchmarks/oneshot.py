@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from annvil.run.starting import start_of
 from PIL import Image
 
 from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
 from annvil.networks.transfer import transfer_network
-from annvil.run.starting import start_of
 
 PUBLISHED = {
     "people (Lake et al. 2015)": 0.045,

@@ -24,7 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 
 from annvil.data.splits import inner_splits, outer_splits
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Split
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees import BoostedTrees

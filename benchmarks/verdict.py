@@ -192,7 +192,7 @@ def part_race(n_tables: int) -> None:
 
 def part_leaks(n_plants: int) -> None:
     """Columns that give the target away, among honest ones."""
-    from annvil.kinds.tables.audit import audit
+    from annvil.kinds.registry import audit
 
     found, alarms, missed = 0, 0, Counter[str]()
     for seed in range(n_plants):

@@ -1,4 +1,4 @@
-"""Exhibits: PNG files that a second library reads, and files that come back as they were written."""
+"""Sections: PNG files that a second library reads, and files that come back as they were written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from annvil.errors import DataError
-from annvil.sections import Exhibit, Picture, Rows, enlargement, png, read_exhibits, write_exhibits
+from annvil.sections import Picture, Rows, Section, enlargement, png, read_sections, write_sections
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (6, 4, 3)])
@@ -36,13 +36,13 @@ def test_other_arrays_are_refused() -> None:
 def test_they_come_back_in_order(tmp_path: Path) -> None:
     picture = Picture(png(np.zeros((1, 1), dtype=np.uint8)), "cat", flagged=True)
     table = Rows(("what", "dense"), (("accuracy", "0.9"),))
-    second, first = Exhibit("b", "Second", order=1), Exhibit("a", "First", ("Look.",), (picture,), (table,), order=0)
-    write_exhibits(tmp_path, [second, first])
-    assert read_exhibits(tmp_path) == (first, second)
-    assert read_exhibits(tmp_path / "nowhere") == ()
+    second, first = Section("b", "Second", order=1), Section("a", "First", ("Look.",), (picture,), (table,), order=0)
+    write_sections(tmp_path, [second, first])
+    assert read_sections(tmp_path) == (first, second)
+    assert read_sections(tmp_path / "nowhere") == ()
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(DataError, match=r"a\.json is damaged"):
-        read_exhibits(tmp_path)
+        read_sections(tmp_path)

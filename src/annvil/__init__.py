@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from annvil.kinds.pictures.augmented_sets import augment
     from annvil.kinds.pictures.contenders.pretraining import pretrain
     from annvil.kinds.pictures.estimators import ImageClassifier, ImageRegressor
-    from annvil.kinds.tables.reading import read
+    from annvil.kinds.registry import read
     from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
     from annvil.preparation import Augmentation
     from annvil.run import Run, fit, list_runs, open_run, resume
@@ -147,7 +147,7 @@ _HOMES = {
     "log_uniform": "annvil.trainer",
     "open_run": "annvil.run",
     "pretrain": "annvil.kinds.pictures.contenders.pretraining",
-    "read": "annvil.kinds.tables.reading",
+    "read": "annvil.kinds.registry",
     "resume": "annvil.run",
     "train": "annvil.trainer",
     "tune_batch": "annvil.trainer",

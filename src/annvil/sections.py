@@ -1,6 +1,6 @@
 """What can be looked at: pictures and small tables with the sentences that belong to them.
 
-Whoever knows what the data are (an explanation, a study) makes exhibits; the run keeps them; the report shows them
+Whoever knows what the data are (an explanation, a study) makes sections; the run keeps them; the report shows them
 without knowing what they are about.
 """
 
@@ -40,7 +40,7 @@ class Rows(msgspec.Struct, frozen=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-class Exhibit(msgspec.Struct, frozen=True):
+class Section(msgspec.Struct, frozen=True):
     """Something to look at.
 
     Attributes
@@ -50,7 +50,7 @@ class Exhibit(msgspec.Struct, frozen=True):
     sentences : what is to be seen, the conclusion first
     pictures : shown side by side in this order
     tables : shown below the pictures
-    order : exhibits are shown with the smallest first
+    order : sections are shown with the smallest first
     """
 
     key: str
@@ -95,14 +95,14 @@ def enlargement(height: int, width: int, least: int = 96) -> int:
     return max(1, round(least / max(height, width)))
 
 
-def write_exhibits(folder: Path, exhibits: Iterable[Exhibit]) -> None:
-    """One file per exhibit in ``folder``, pictures included; a file of the same key is replaced."""
-    for exhibit in exhibits:
-        write_atomically(folder / f"{exhibit.key}.json", msgspec.json.encode(exhibit))
+def write_sections(folder: Path, sections: Iterable[Section]) -> None:
+    """One file per section in ``folder``, pictures included; a file of the same key is replaced."""
+    for section in sections:
+        write_atomically(folder / f"{section.key}.json", msgspec.json.encode(section))
 
 
-def read_exhibits(folder: Path) -> tuple[Exhibit, ...]:
-    """The exhibits of ``folder`` in the order in which they are shown; none where there is no folder.
+def read_sections(folder: Path) -> tuple[Section, ...]:
+    """The sections of ``folder`` in the order in which they are shown; none where there is no folder.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read_exhibits(folder: Path) -> tuple[Exhibit, ...]:
     found: list[Any] = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=Exhibit))
+            found.append(msgspec.json.decode(path.read_bytes(), type=Section))
         except msgspec.MsgspecError as error:
             raise DataError(f"{path} is damaged ({error}). Delete it, or fit again.") from error
-    return tuple(sorted(found, key=lambda exhibit: (exhibit.order, exhibit.key)))
+    return tuple(sorted(found, key=lambda section: (section.order, section.key)))

@@ -170,10 +170,11 @@ def test_show_preparation(annvil, house):
 
 
 def test_resume(annvil, house, monkeypatch):
+    from annvil.options import FitOptions
     from annvil.run.folder import RunFolder
     from annvil.run.request import FitRequest
 
-    RunFolder(house.folder).write_request(FitRequest("buyers.csv", "buys"))
+    RunFolder(house.folder).write_request(FitRequest("buyers.csv", FitOptions(target="buys")))
     result = annvil("resume", house.folder)
     assert result.exit_code == 0, result.output
     assert house.calls == [("resume", house.folder, {})]

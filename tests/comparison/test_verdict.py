@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annvil.comparison.base_rates import base_rate
 from annvil.comparison.contrast import pair, side
 from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
@@ -289,13 +288,6 @@ def test_time_and_capped_rows_are_said() -> None:
     verdict = judge(replace(made, plan=replace(PLAN, n_rows=50_000)))
     assert "The folds follow time" in verdict.sentences[-1]
     assert "1,000 rows drawn from the 50,000" in verdict.sentences[-1]
-
-
-def test_base_rates_name_their_sources_by_size() -> None:
-    small, middle, large = (base_rate("table", n) for n in (500, 10_000, 1_000_000))
-    assert small.startswith("On tables as small as this")
-    assert "45 tables" in middle
-    assert "TabArena" in large
 
 
 def test_words() -> None:

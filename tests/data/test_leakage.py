@@ -13,7 +13,7 @@ import pytest
 
 from annvil.data.leakage import error_of, find_leaks
 from annvil.data.table import Dataset, Table, table_from_columns
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 from annvil.tasks.union import make_task
 
 Plant = Callable[[np.random.Generator, np.ndarray, bool], tuple[str, Any]]

@@ -11,8 +11,8 @@ from tests.strategies import Case, columns_of_values
 from annvil.bundle import Predictor, export
 from annvil.data.splits import inner_splits, outer_splits
 from annvil.errors import AnnvilError
+from annvil.kinds.registry import read
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.kinds.tables.reading import read
 from annvil.models.contract import Context, Effort, Job, Split
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}

@@ -122,7 +122,7 @@ def test_real_tables_are_not_worse_than_the_defaults_by_more_than_the_spread(nam
     if folder is None:
         pytest.skip("ANNVIL_DATA is not set")
     from annvil.data.splits import inner_splits, outer_splits
-    from annvil.kinds.tables.reading import read
+    from annvil.kinds.registry import read
     from annvil.preparation import TreePreparation
 
     dataset = read(Path(folder) / "tables" / f"{name}.csv", target=target)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 from annvil.preparation import LinearPreparation, NetworkPreparation, TreePreparation
 
 pytestmark = [

@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from annvil.data.plugins import kind_named
 from annvil.report import render, usage_snippets
 from annvil.report.glossary import TERMS, Glossary
 from annvil.tasks.union import make_task
@@ -329,7 +330,7 @@ def test_usage_quotes_paths():
     assert shell.code == "annvil predict 'runs/my wine-1' new.csv -o predictions.csv"
     assert "annvil.load('runs/my wine-1/model')" in python.code
     assert "predict_proba" in python.code
-    shell, python = usage_snippets("r", "m", make_task("binary", "y", (0, 1)), of_pictures=True)
+    shell, python = usage_snippets("r", "m", make_task("binary", "y", (0, 1)), kind_named("pictures").words)
     assert shell.code == "annvil predict r new-pictures -o predictions.csv"
     assert "new.csv" not in python.code
     assert "predict_proba" not in usage_snippets("r", "m", make_task("regression", "y"))[1].code

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from annvil.errors import DataError, MachineError, RequestError
+from annvil.options import FitOptions
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.request import FitRequest
 
@@ -26,7 +27,9 @@ def test_a_name_never_leaves_the_folder(tmp_path, stem):
 
 def test_request_and_state_come_back_as_they_were(tmp_path):
     folder = new_folder(tmp_path, "x")
-    request = FitRequest(data="x.csv", target="y", kinds={"a": "category"}, columns=("a", "b"))
+    request = FitRequest(
+        "x.csv", FitOptions(target="y", kinds={"a": "category"}, columns=("a", "b")), {"size": [8, 8]}, "pictures"
+    )
     folder.write_request(request)
     assert folder.read_request() == request
     clock = Clock(folder, spent_before=10.0)
@@ -51,7 +54,7 @@ def test_an_unusable_place_is_named(tmp_path):
     with pytest.raises(MachineError, match="Cannot make a run folder in"):
         new_folder(tmp_path / "file", "x")
     with pytest.raises(MachineError, match="Cannot write"):
-        RunFolder(tmp_path / "file").write_request(FitRequest(data=None, target=None))
+        RunFolder(tmp_path / "file").write_request(FitRequest(data=None))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such locks elsewhere")

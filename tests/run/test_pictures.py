@@ -10,9 +10,9 @@ from sklearn.datasets import load_digits
 import annvil
 from annvil.comparison import Store
 from annvil.errors import DataError, RequestError
-from annvil.run.load import _Decoding
-from annvil.run.pictures import _of_classes, _of_labels, _shrunk
-from annvil.sections import read_exhibits
+from annvil.kinds.pictures.sections.predictions import _of_classes, _of_labels, _shrunk
+from annvil.run.load import Decoding
+from annvil.sections import read_sections
 from annvil.tasks.union import make_task
 
 
@@ -61,7 +61,7 @@ def run(photos, heard, tmp_path_factory):
 
 def test_a_folder_becomes_a_verdict_and_a_model(run, photos):
     assert run.verdict.recommended != "dummy"
-    assert run.request.size == (8, 8)
+    assert run.request.given == {"size": (8, 8)}
     assert "--size 8x8" in run.request.command()
     sevens = sorted((photos / "test" / "digit 7").iterdir())
     assert np.mean(run.model.predict(sevens) == "digit 7") > 0.8
@@ -77,18 +77,18 @@ def test_the_test_pictures_of_the_source_are_scored_by_the_shipped_model(run, he
 
 
 def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
-    exhibit = next(one for one in read_exhibits(run.folder / "exhibits") if one.key == "pictures-and-predictions")
-    assert exhibit.title == "Pictures and predictions"
-    assert len(exhibit.pictures) == 24
+    section = next(one for one in read_sections(run.folder / "sections") if one.key == "pictures-and-predictions")
+    assert section.title == "Pictures and predictions"
+    assert len(section.pictures) == 24
     rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0")
     n_wrong = int((outputs.argmax(axis=1) != heard.seen.y[rows]).sum())
-    assert sum(picture.flagged for picture in exhibit.pictures) == min(n_wrong, 16)
-    assert (f"{n_wrong} were misclassified" if n_wrong else "classified correctly") in exhibit.sentences[0]
+    assert sum(picture.flagged for picture in section.pictures) == min(n_wrong, 16)
+    assert (f"{n_wrong} were misclassified" if n_wrong else "classified correctly") in section.sentences[0]
     assert 'class="picture' in run.report_path.read_text()
 
 
 def test_what_the_model_looks_at_is_shown_and_can_be_asked(run, photos):
-    keys = [one.key for one in read_exhibits(run.folder / "exhibits")]
+    keys = [one.key for one in read_sections(run.folder / "sections")]
     assert {"where-it-looks", "typical-pictures"} <= set(keys)
     assert "Where the model looks" in run.report_path.read_text()
     explanation = run.explain(next((photos / "test" / "digit 0").iterdir()), label="digit 7")
@@ -134,14 +134,14 @@ def test_decoding_is_told_by_tenths_and_not_too_often(monkeypatch):
     clock = iter(np.arange(0.0, 100.0, 0.5))
     monkeypatch.setattr("annvil.run.load.time.monotonic", lambda: float(next(clock)))
     listener = Heard()
-    progress = _Decoding(listener)
+    progress = Decoding("pictures", listener)
     for done in range(100, 1001, 100):
         progress(done, 1000)
     assert listener.stages == [f"Decoding pictures: {n:,} of 1,000" for n in (200, 400, 600, 800, 1000)]
 
 
 def test_groups_of_pictures_are_found_from_any_folder(photos, tmp_path, monkeypatch):
-    from annvil.run.load import lasting_groups
+    from annvil.options import lasting_groups
 
     monkeypatch.chdir(tmp_path)
     Path("groups.csv").write_text("path,group\n")
@@ -218,11 +218,11 @@ def test_several_labels_become_a_verdict_and_a_model(run_of_labels, tagged):
 
 
 def test_labels_of_held_out_pictures_are_shown(run_of_labels):
-    exhibits = read_exhibits(run_of_labels.folder / "exhibits")
-    (exhibit,) = [one for one in exhibits if one.key == "pictures-and-predictions"]
-    captions = [picture.caption for picture in exhibit.pictures]
+    sections = read_sections(run_of_labels.folder / "sections")
+    (section,) = [one for one in sections if one.key == "pictures-and-predictions"]
+    captions = [picture.caption for picture in section.pictures]
     assert all(
-        ("missed" in c or "wrongly said" in c) == p.flagged for c, p in zip(captions, exhibit.pictures, strict=True)
+        ("missed" in c or "wrongly said" in c) == p.flagged for c, p in zip(captions, section.pictures, strict=True)
     )
     assert any(caption.startswith("one, zero") for caption in captions) or len(captions) < 24
 

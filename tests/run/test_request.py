@@ -6,7 +6,9 @@ from itertools import pairwise
 import pytest
 
 from annvil.errors import RequestError
-from annvil.run.request import FitRequest, budget_in_seconds, size_in_pixels
+from annvil.kinds.pictures.options import size_in_pixels
+from annvil.options import FitOptions, budget_in_seconds
+from annvil.run.request import FitRequest, decode_request
 
 
 @pytest.mark.parametrize(
@@ -30,17 +32,16 @@ def test_budgets_too_short_to_do_anything_are_refused(written):
 
 
 def test_several_targets_are_repeated_one_by_one():
-    request = FitRequest(data="labels.csv", target=("cat", "big dog"))
+    request = FitRequest("labels.csv", FitOptions(target=("cat", "big dog")))
     assert request.command().startswith("annvil fit labels.csv --target cat --target 'big dog' --budget 120s")
-    memory = FitRequest(data=None, target=("cat", "dog"))
+    memory = FitRequest(None, FitOptions(target=("cat", "dog")))
     assert memory.command().startswith("annvil.fit(data, target=('cat', 'dog'), ")
 
 
 def test_the_command_repeats_the_request_word_for_word():
-    request = FitRequest(
-        data="my data.csv",
+    asked = FitOptions(
         target="it's",
-        budget_seconds=60,
+        budget=60.0,
         metric="rmse",
         worth=500,
         groups="patient",
@@ -49,9 +50,9 @@ def test_the_command_repeats_the_request_word_for_word():
         kinds={"zip": "category"},
         missing=("n/a",),
         drop_missing_target=True,
-        size=(48, 64),
         seed=3,
     )
+    request = FitRequest("my data.csv", asked, {"size": (48, 64)})
     words = shlex.split(request.command())
     assert words[:3] == ["annvil", "fit", "my data.csv"]
     following = dict(pairwise(words))
@@ -63,15 +64,15 @@ def test_the_command_repeats_the_request_word_for_word():
     assert following["--missing"] == "n/a"
     assert following["--size"] == "48x64"
     assert "--drop-missing-target" in words
-    assert words[-2:] == ["--seed", "3"]
+    assert following["--seed"] == "3"
 
 
 def test_data_from_memory_are_repeated_from_python():
-    assert FitRequest(data=None, target="y").command() == "annvil.fit(data, target='y', budget=\"120s\", seed=0)"
+    assert FitRequest(None, FitOptions(target="y")).command() == "annvil.fit(data, target='y', budget=120.0, seed=0)"
 
 
 def test_the_python_call_keeps_every_option():
-    request = FitRequest(data=None, target="y", groups="g", drop=("c",), kinds={"z": "category"})
+    request = FitRequest(None, FitOptions(target="y", groups="g", drop=("c",), kinds={"z": "category"}))
     command = request.command()
     assert "groups='g'" in command
     assert "drop=('c',)" in command
@@ -96,3 +97,14 @@ def test_sizes_are_a_side_or_height_and_width(written, size):
 def test_what_is_no_size_is_refused(written):
     with pytest.raises(RequestError, match="such as 64"):
         size_in_pixels(written)
+
+
+def test_requests_of_earlier_versions_are_read():
+    """As `annvil fit` wrote them before kinds had options of their own."""
+    kept = b"""{"data": "/photos", "target": null, "budget_seconds": 60.0, "metric": null, "columns": null, "drop": [],
+    "kinds": {}, "missing": ["n/a"], "drop_missing_target": false, "size": [8, 8], "seed": 3, "start": "/nets/tiny",
+    "backbone": null, "start_digest": "ab"}"""
+    request = decode_request(kept)
+    assert request.asked == FitOptions(budget=60.0, missing=("n/a",), seed=3)
+    assert request.given == {"size": [8, 8], "start": "/nets/tiny"}
+    assert (request.data, request.kind, request.start_digest) == ("/photos", "", "ab")

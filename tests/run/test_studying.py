@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import annvil
 from annvil.cli.app import app
 from annvil.errors import DataError, RequestError
+from annvil.kinds.pictures import studies
 from annvil.kinds.pictures.studies import DenseAndConvolutional, Finding
 from annvil.run import studying
 from annvil.run.folder import RunFolder, RunState
@@ -41,19 +42,19 @@ def asked(monkeypatch):
         written(FOUND)
         return FOUND
 
-    monkeypatch.setattr(studying, "study_dense_and_convolutional", study)
+    monkeypatch.setattr(studies, "study_dense_and_convolutional", study)
     return calls
 
 
 def test_the_report_shows_the_table_from_then_on(run, asked):
-    found = run.compare_dense_with_convolutional(budget="45s")
+    found = run.study("dense-vs-cnn", budget="45s")
     assert found is FOUND
-    assert asked == [(60, run.folder / "studies" / "dense-and-convolutional", 45.0)]
+    assert asked == [(60, run.folder / "studies" / "dense-vs-cnn", 45.0)]
     assert "As theory has it." in run.report_path.read_text()
 
 
 def test_the_command_prints_rows_or_json(run, asked):
-    shown = CliRunner().invoke(app, ["compare", str(run.folder), "--dense-vs-cnn", "--budget", "20s"])
+    shown = CliRunner().invoke(app, ["compare", str(run.folder), "--study", "dense-vs-cnn", "--budget", "20s"])
     assert shown.exit_code == 0
     assert "As theory has it." in shown.output
     assert "98% → 88%" in shown.output
@@ -64,7 +65,7 @@ def test_the_command_prints_rows_or_json(run, asked):
 def test_what_cannot_be_compared_is_refused(run, pictures, asked):
     refused = CliRunner().invoke(app, ["compare", str(run.folder)])
     assert refused.exit_code == 2
-    assert "--dense-vs-cnn" in refused.output
+    assert "--study dense-vs-cnn" in refused.output
     with pytest.raises(RequestError, match="at least 10 s"):
         run.compare_dense_with_convolutional(budget="3s")
     kept = pictures.read_bytes()
@@ -78,10 +79,10 @@ def test_what_cannot_be_compared_is_refused(run, pictures, asked):
 
 def test_a_run_of_a_table_and_one_that_is_not_finished_are_refused(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.write_request(FitRequest(data="sample:iris", target=None))
+    folder.write_request(FitRequest(data="sample:iris"))
     folder.write_state(RunState("finished", "finished", 1.0, 0.0))
     with pytest.raises(RequestError, match="is about a table"):
-        studying.compare_dense_with_convolutional(tmp_path, "20s")
+        studying.study(tmp_path, "dense-vs-cnn", "20s")
     folder.write_state(RunState("interrupted", "stopped", 1.0, 0.0))
     with pytest.raises(RequestError, match="annvil resume"):
-        studying.compare_dense_with_convolutional(tmp_path, "20s")
+        studying.study(tmp_path, "dense-vs-cnn", "20s")

@@ -62,7 +62,7 @@ def fit(
 ) -> None:
     """Compare networks and simpler models on a table or on pictures: a verdict, a report, a model."""
     from annvil.cli.fitting import Shown, fit
-    from annvil.run.request import size_in_pixels
+    from annvil.kinds.pictures.options import size_in_pixels
 
     options = {
         "target": a.target(target),
@@ -175,7 +175,7 @@ def augment(
 ) -> None:
     """Write the pictures of a data set with changed copies of each, and a sheet to look at."""
     from annvil.cli.augmenting import augment
-    from annvil.run.request import size_in_pixels
+    from annvil.kinds.pictures.options import size_in_pixels
 
     options = {
         "target": a.target(target),
@@ -227,22 +227,19 @@ def resume(
 @guarded
 def compare(
     run: a.RunFolder,
-    dense_vs_cnn: Annotated[
-        bool,
-        typer.Option(
-            "--dense-vs-cnn",
-            help="Measure what a convolutional network has that a dense one lacks: accuracy, cost, pictures needed, "
-            "use of structure, steadiness, transfer.",
-        ),
-    ] = False,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", metavar="NAME", help=a.studies(), show_default=False),
+    ] = None,
+    dense_vs_cnn: Annotated[bool, typer.Option("--dense-vs-cnn", hidden=True)] = False,
     budget: a.Budget = "2m",
     as_json: a.Json = False,
     quiet: a.Quiet = False,
 ) -> None:
-    """Compare two kinds of networks on the pictures of a run, claim by claim; its report shows the table."""
+    """Measure more on a finished run, such as what one kind of network has that another lacks; its report shows it."""
     from annvil.cli.studying import compare
 
-    compare(run, budget, dense_vs_cnn=dense_vs_cnn, as_json=as_json, quiet=quiet)
+    compare(run, "dense-vs-cnn" if dense_vs_cnn else study, budget, as_json=as_json, quiet=quiet)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from annvil.data.plugins import all_kinds
 from annvil.errors import RequestError
 
 _ROLES, _COLUMNS, _OUTPUT = "What is asked", "Columns and values", "Output"
@@ -246,3 +247,8 @@ def kinds(given: Iterable[str] | None) -> dict[str, str]:
             raise RequestError(f"--as takes COLUMN=KIND, such as --as zip=category; got {pair!r}.")
         found[name] = kind
     return found
+
+
+def studies() -> str:
+    """What `annvil compare` can measure, by name."""
+    return " ".join(f"{name}: {study.help}" for kind in all_kinds() for name, study in kind.studies.items())

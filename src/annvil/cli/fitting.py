@@ -25,7 +25,7 @@ class Shown:
 
 def fit(data: str, options: Mapping[str, Any], shown: Shown) -> None:
     """Fit and show the result; ``options`` are the arguments of `annvil.run.fit`."""
-    from annvil.run.request import budget_in_seconds
+    from annvil.options import budget_in_seconds
 
     budget_seconds = budget_in_seconds(options["budget"])  # refused before anything else happens
 
@@ -48,7 +48,7 @@ def resume(folder: Path, shown: Shown) -> None:
 
         return resume(folder, listener=listener)
 
-    _follow(work, request.metric, request.budget_seconds, shown)
+    _follow(work, request.asked.metric, request.asked.budget, shown)
 
 
 def _follow(work: Callable[[Listener | None], Run], metric: str | None, budget_seconds: float, shown: Shown) -> None:

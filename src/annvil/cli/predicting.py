@@ -111,7 +111,7 @@ def _names(inputs: Any) -> Iterator[tuple[str, Iterable[Any]]]:
 def _kept(data: str) -> Iterator[tuple[str, Iterable[Any]]]:
     """The columns of the file, as it writes them."""
     from annvil.data.readers.duckdb import Wanted
-    from annvil.kinds.tables.reading import read_raw
+    from annvil.data.readers.opened import read_raw
 
     raw = read_raw(data, Wanted(texts=read_raw(data).names))
     for column in raw.columns:

@@ -26,7 +26,7 @@ from annvil.text.words import ROWS
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Standing
-    from annvil.data.table import Dataset, Inputs
+    from annvil.data.dataset import Dataset, Inputs
 
 REFRESHES_PER_SECOND = 4
 _MOST_NAMES, _MOST_FINDINGS = 12, 12
@@ -50,10 +50,10 @@ class Progress(AbstractContextManager["Progress"]):
 
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
         """Tell what was made of the data."""
-        from annvil.data.plugins import words_of
+        from annvil.kinds.registry import holder
 
         self.metric = self.metric or dataset.task.metrics[0].name
-        self.words = words_of(dataset.inputs.form)
+        self.words = holder(dataset).words
         self.console.print(data_described(dataset, findings))
 
     def stage(self, text: str) -> None:

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from annvil.cli.console import safe
 from annvil.cli.tables import paragraphs, standings_table
-from annvil.data.plugins import words_of
 from annvil.text import quantities as wording
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
         lines += _labelled("Notice", comparison.notices)
     console.print(paragraphs(lines))
     console.print()
-    words = words_of(run.model.form)
+    words = run.kind.words
     console.print(
         standings_table(
             comparison.standings, comparison.metric, console.width, recommended=verdict.recommended, words=words

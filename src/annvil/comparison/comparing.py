@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from annvil.comparison.ablation import Step, measure_step, steps_for
-from annvil.comparison.base_rates import base_rate
 from annvil.comparison.budget import in_order, shared_with
 from annvil.comparison.cross_validation import SLACK, Clock, Race
 from annvil.comparison.fingerprint import fingerprint
@@ -99,7 +98,7 @@ class _Comparing:
             folds=race.records.all_folds(),
             curves=curves,
             crossing=crossing,
-            base_rate=base_rate(self.request.data_kind, self.schedule.plan.n_rows),
+            base_rate=self.request.base_rate(self.schedule.plan.n_rows),
             time_ordered=race.dataset.time is not None,
             words=self.request.words,
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from annvil.comparison.base_rates import DataKind
 from annvil.comparison.results import Standing
 from annvil.errors import RequestError
 from annvil.tasks.metrics import Metric
@@ -23,7 +23,7 @@ class Request:
     budget_seconds : of the whole run, from reading to report; the plan is made from this number
     seed : for everything random
     confidence : how sure the verdict must be before it names a side
-    data_kind : what the base rate is about
+    base_rate : a sentence on how often networks are worth it on so many rows of such data
     words : what the rows are called in sentences
     spent_seconds : what the run has used before this comparison began or goes on, all sittings together; it moves the
         deadline and nothing else, so that plans do not depend on the clock
@@ -34,7 +34,7 @@ class Request:
     budget_seconds: float = 120.0
     seed: int = 0
     confidence: float = 0.95
-    data_kind: DataKind = "table"
+    base_rate: Callable[[int], str] = lambda n_rows: ""
     words: Words = ROWS
     spent_seconds: float = 0.0
 

@@ -1,33 +1,114 @@
-"""Which kinds of data there are, and who competes on each."""
+"""Which kind of data a source is, and which options there are altogether."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from annvil.data.dataset import ColumnNote, Dataset, Inputs
-from annvil.models.contract import Contender
-from annvil.text.words import Words
+from annvil.data.dataset import Dataset, Inputs
+from annvil.data.findings import Finding
+from annvil.data.plugins import all_kinds, kind_named
+from annvil.data.readers.opened import Opened
+from annvil.errors import RequestError
+from annvil.kinds.base import Kind, Progress
+from annvil.options import Declared, ReadOptions, check_names, cleaned, declared
 
-if TYPE_CHECKING:
-    from annvil.kinds.pictures.contenders.pretrained import Start
+
+def kinds() -> tuple[Kind, ...]:
+    """All there are, in the order in which they are asked."""
+    return tuple(sorted(all_kinds(), key=lambda kind: (kind.rank, kind.name)))
 
 
-def contenders_for(dataset: Dataset[Inputs], start: Start | None = None, refusal: str | None = None) -> list[Contender]:
-    """Every contender for inputs of this kind, in the order in which they run and are shown; the dummy first.
+def kind_of(opened: Opened) -> Kind:
+    """The kind that claims a source.
 
-    ``start`` is the network for pictures to go on from (None: the one that ships), ``refusal`` why it must not compete.
+    Raises
+    ------
+    RequestError, DataError
+        When none does, or the source cannot be opened.
     """
-    from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
-    from annvil.kinds.tables.contenders import contenders_for_tables
+    for kind in kinds():
+        if kind.claims(opened) is not None:
+            return kind
+    raise RequestError(f"{type(opened.source).__name__} is nothing that can be read: {sources()}.")
 
-    of_pictures = dataset.inputs.form.kind == "pictures"
-    return contenders_for_pictures(start, refusal) if of_pictures else contenders_for_tables()
+
+def sources() -> str:
+    """What `fit` takes, for people."""
+    return ", or ".join(kind.words.sources for kind in reversed(kinds()))
 
 
-def words_of(columns: Iterable[ColumnNote]) -> Words:
-    """What the rows of data with these columns are called."""
-    from annvil.kinds.pictures.words import WORDS as OF_PICTURES
-    from annvil.kinds.tables.words import WORDS as OF_TABLES
+def options_of_kinds() -> Mapping[str, tuple[Declared, tuple[Kind, ...]]]:
+    """Every option that is not of every kind, by name, and the kinds that have it; two kinds mean the same by it."""
+    found: dict[str, tuple[Declared, tuple[Kind, ...]]] = {}
+    for kind in kinds():
+        for one in declared(kind.Options):
+            first, owners = found.get(one.name, (one, ()))
+            found[one.name] = first, (*owners, kind)
+    return found
 
-    return OF_PICTURES if any(column.kind == "image" for column in columns) else OF_TABLES
+
+def options_for(kind: Kind, given: Mapping[str, Any], where: str, caller: str = "fit()") -> Any:
+    """The kind's options from those given by name.
+
+    Raises
+    ------
+    RequestError
+        When one of them is for another kind and results would depend on it, or a value is refused.
+    """
+    known = options_of_kinds()
+    check_names(given, known, caller)
+    own = {one.name for one in declared(kind.Options)}
+    for name, value in given.items():
+        one, owners = known[name]
+        if name not in own and one.option.kept and value != one.default:
+            for_these = " and ".join(owner.words.data[0] for owner in owners)
+            raise RequestError(
+                f"{name} ({one.flag}) is for {for_these}, and {where} is {kind.words.data[1]}; leave it out."
+            )
+    return cleaned(kind.Options, {name: value for name, value in given.items() if name in own}, caller)
+
+
+def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Dataset[Any]:
+    """A data set ready to learn from.
+
+    Parameters
+    ----------
+    source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
+        ``"sample:NAME"`` (see `annvil.data.sample_names`); a pandas, Polars or PyArrow frame or anything narwhals
+        understands; a dict of columns; a list of dicts; or arrays ``(X, y)``; whatever else a kind of data claims
+    progress : told how many things are decoded, and of how many
+    options : those of `annvil.fit` that concern reading
+
+    Raises
+    ------
+    RequestError
+        Where an argument names something that does not exist.
+    DataError
+        Where the data cannot be used as it is; the message names column and rows.
+    """
+    generic = {one.name for one in declared(ReadOptions)}
+    check_names(options, (*generic, *options_of_kinds()), "read()")
+    ask = cleaned(ReadOptions, {name: value for name, value in options.items() if name in generic}, "read()")
+    opened = Opened(source, ask)
+    kind = kind_of(opened)
+    rest = {name: value for name, value in options.items() if name not in generic}
+    return kind.read(opened, options_for(kind, rest, name_of(source), "read()"), progress)
+
+
+def name_of(source: Any) -> str:
+    """A source in a message."""
+    return Path(source).name if isinstance(source, str | Path) else "what is given"
+
+
+def holder(dataset: Dataset[Inputs]) -> Kind:
+    """The kind of a data set that is at hand."""
+    found: Kind = kind_named(dataset.inputs.form.kind)
+    return found
+
+
+def audit(dataset: Dataset[Inputs], *, seed: int = 0) -> tuple[Finding, ...]:
+    """Everything found, the most serious first. Long data are sampled where every row is not needed."""
+    rank = {"serious": 0, "warning": 1, "info": 2}
+    return tuple(sorted(holder(dataset).audit(dataset, seed), key=lambda finding: rank[finding.severity]))

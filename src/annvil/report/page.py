@@ -18,7 +18,7 @@ from annvil.report import figures, summaries
 from annvil.report.figures import Figure, score_text
 from annvil.report.glossary import Glossary
 from annvil.report.view import HeldOut, ReportView
-from annvil.sections import Exhibit
+from annvil.sections import Section
 from annvil.tasks.class_metrics import decide
 from annvil.tasks.label_metrics import decide_labels, scores_of_labels
 from annvil.tasks.metrics import Metric
@@ -125,7 +125,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
         "errors": _errors(view),
-        "exhibits": [_shown(exhibit) for exhibit in view.exhibits],
+        "sections": [_shown(section) for section in view.sections],
         "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
@@ -136,13 +136,13 @@ def _context(view: ReportView) -> dict[str, Any]:
     }
 
 
-def _shown(exhibit: Exhibit) -> dict[str, Any]:
-    """An exhibit with its pictures as data URIs: the page loads nothing."""
+def _shown(section: Section) -> dict[str, Any]:
+    """A section with its pictures as data URIs: the page loads nothing."""
     return {
-        "key": exhibit.key,
-        "title": exhibit.title,
-        "sentences": exhibit.sentences,
-        "tables": exhibit.tables,
+        "key": section.key,
+        "title": section.title,
+        "sentences": section.sentences,
+        "tables": section.tables,
         "pictures": [
             {
                 "source": Markup("data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")),
@@ -150,7 +150,7 @@ def _shown(exhibit: Exhibit) -> dict[str, Any]:
                 "flagged": picture.flagged,
                 "sized": picture.sized,
             }
-            for picture in exhibit.pictures
+            for picture in section.pictures
         ],
     }
 

@@ -6,14 +6,12 @@ import shlex
 
 from annvil.report.view import Snippet
 from annvil.tasks.base import Task
+from annvil.text.words import ROWS, Words
 
-_ROWS = "rows as a path, a data frame, or a list of dicts"
 
-
-def usage_snippets(run_folder: str, model_folder: str, task: Task, *, of_pictures: bool = False) -> tuple[Snippet, ...]:
+def usage_snippets(run_folder: str, model_folder: str, task: Task, words: Words = ROWS) -> tuple[Snippet, ...]:
     """How to use the model of a run, from the shell and from Python; paths are quoted for each."""
-    new = "new-pictures" if of_pictures else "new.csv"
-    rows = "pictures as a path, a folder, an array, or a list of these" if of_pictures else _ROWS
+    new, rows = words.example, words.example_python
     shell = f"annvil predict {shlex.quote(run_folder)} {new} -o predictions.csv"
     lines = [
         "import annvil",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from annvil.comparison.results import Comparison
 from annvil.data.table import ColumnNote, Source
 from annvil.explanation.permutation import Importance
-from annvil.sections import Exhibit
+from annvil.sections import Section
 from annvil.tasks.base import Decision, FloatArray, Task
 from annvil.text.words import ROWS, Words
 
@@ -93,5 +93,5 @@ class ReportView:
     held_out: HeldOut | None = None
     shipped: ShippedModel | None = None
     usage: tuple[Snippet, ...] = ()
-    exhibits: tuple[Exhibit, ...] = ()  # whatever can be looked at
+    sections: tuple[Section, ...] = ()  # whatever can be looked at
     words: Words = ROWS  # what the rows are called

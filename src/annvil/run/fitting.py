@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import time as clock_module
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.comparison.results import Comparison
 from annvil.data.dataset import Dataset, Inputs
-from annvil.data.plugins import words_of
-from annvil.data.storage import load_dataset, save_dataset
+from annvil.data.readers.opened import Opened
+from annvil.data.storage import save_dataset
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
-from annvil.kinds.pictures.contenders.pretrained import Start
-from annvil.kinds.pictures.images import Images
-from annvil.kinds.tables.audit import audit
+from annvil.kinds.base import Found, Kind, Loaded, Stage
+from annvil.kinds.registry import audit, kind_of, name_of, options_for, options_of_kinds
+from annvil.options import FitOptions, check_names, chosen, cleaned, declared, lasting
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
-from annvil.run.load import check_request, lasting, lasting_groups, read_as_asked
-from annvil.run.request import FitRequest, budget_in_seconds, size_in_pixels
+from annvil.run.load import Decoding, check_request, read_again
+from annvil.run.request import FitRequest
 from annvil.run.result import Run
-from annvil.run.starting import check_start, lasting_backbone, refusal_of, start_of
+
+if TYPE_CHECKING:
+    from annvil.comparison import Store
+    from annvil.explanation.permutation import Importance
+    from annvil.models.contract import Contender, Deadline
 
 LEAST_FOR_REPORT = 2.0
 """Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
@@ -60,97 +64,48 @@ class Silent:
         """Show nothing."""
 
 
-def fit(
-    data: Any,
-    *,
-    target: str | Sequence[str] | None = None,
-    budget: str | float = "2m",
-    metric: str | None = None,
-    worth: float | None = None,
-    groups: str | Path | None = None,
-    time: str | None = None,
-    task: str | None = None,
-    columns: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
-    kinds: Mapping[str, str] | None = None,
-    missing: Sequence[str] = (),
-    drop_missing_target: bool = False,
-    size: int | Sequence[int] | None = None,
-    workers: int = 1,
-    start: str | Path | None = None,
-    backbone: str | Path | None = None,
-    seed: int = 0,
-    out: str | Path = "runs",
-    listener: Listener | None = None,
-) -> Run:
+def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
     """A `Run`: the verdict on whether a neural network is worth it here, the evidence, a report and a model.
 
     Parameters
     ----------
     data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow
-        frame, a dict of columns, or ``(X, y)`` NumPy arrays; of pictures: a folder, a zip archive, a table of paths and
-        labels, ``.npz``, ``.npy`` or idx files, or ``(X, y)`` with X ``(n, height, width[, channels])``
-    target : column to predict; samples and ``(X, y)`` have one of their own. Several columns of 0 and 1 are several
-        labels at once, as is a column of lists such as ``"cat|dog"``
-    budget : for everything from reading to report: ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds
-    metric : what decides; default ROC AUC (binary), accuracy (multiclass), R² (regression), average precision
-        (several labels)
-    worth : gain in the metric that would justify a network; default 0.01 of a score, 1% of the base rate's error
-    groups : column whose equal values stay on one side of every split; for pictures also a table (path → group)
-    time : column by which training rows come before test rows
-    task : "binary", "multiclass", "regression" or "multilabel"; default: inferred, with the reason in
-        ``run.model.task.reason``
-    columns, drop : the only columns to use; columns not to use
-    kinds : column → "number", "category", "boolean" or "datetime"; overrules what was inferred
-    missing : further texts that mean a missing value
-    drop_missing_target : leave out rows without a target instead of refusing them
-    size : of pictures: side of a square in pixels, or ``(height, width)``; default: chosen from the pictures
-    workers : processes that decode pictures side by side; the result does not depend on it
-    start : of pictures: a network to go on from, the model of an earlier run or a folder that `annvil.pretrain` wrote;
-        default: the small one that ships with Annvil, where pictures are few
-    backbone : of pictures: a pretrained network of Hugging Face's transformers instead, a folder or a name on their hub
-    seed : for everything random; the same seed gives the same bytes (same type of processor, threads,
-        versions and precision) unless the budget cuts something short
-    out : folder in which the run's folder is made
+        frame, a dict of columns, or ``(X, y)`` NumPy arrays; or whatever another kind of data takes, such as a folder
     listener : told how it goes; default: nobody
+    options : those of ``annvil fit --help``, by name:
 
     Raises
     ------
     DataError, RequestError
         Before anything is written, with what to change.
+    TypeError
+        For an unknown option, with the nearest that are known.
     Interrupted
         On Ctrl-C, a `KeyboardInterrupt` that names the folder to resume.
     """
     started = clock_module.monotonic()
     listener = listener or Silent()
+    generic = {one.name for one in declared(FitOptions)}
+    check_names(options, (*generic, *options_of_kinds()), "fit()")
+    asked = cleaned(FitOptions, {name: value for name, value in options.items() if name in generic}, "fit()")
+    listener.stage("Reading")
+    opened = Opened(data, asked)
+    kind = kind_of(opened)
+    rest = {name: value for name, value in options.items() if name not in generic}
+    own = options_for(kind, rest, name_of(data))
+    loaded = kind.load(own)
+    dataset = kind.read(opened, own, Decoding(kind.words.rows, listener))
+    check_request(asked, dataset)
+    findings = audit(dataset)
+    listener.read(dataset, findings)
     from_path = isinstance(data, str | Path)
     request = FitRequest(
         data=lasting(data) if from_path else None,
-        target=target if target is None or isinstance(target, str) else tuple(target),
-        budget_seconds=budget_in_seconds(budget),
-        metric=metric,
-        worth=worth,
-        groups=lasting_groups(groups),
-        time=time,
-        task=task,
-        columns=None if columns is None else tuple(columns),
-        drop=tuple(drop),
-        kinds=dict(kinds or {}),
-        missing=tuple(missing),
-        drop_missing_target=drop_missing_target,
-        size=size_in_pixels(size),
-        seed=seed,
-        start=None if start is None else lasting(start),
-        backbone=None if backbone is None else lasting_backbone(backbone),
+        asked=asked,
+        given=chosen(own),
+        kind=kind.name,
+        start_digest=None if loaded is None else loaded.digest,
     )
-    begun_from = start_of(request.start, request.backbone)
-    request = replace(request, start_digest=None if begun_from is None else begun_from.digest)
-    listener.stage("Reading")
-    dataset = read_as_asked(data, request, listener, workers)
-    check_request(request, dataset)
-    check_start(dataset, request.start, request.backbone)
-    findings = audit(dataset)
-    listener.read(dataset, findings)
 
     def fill(folder: RunFolder) -> None:
         folder.write_request(request)
@@ -160,9 +115,9 @@ def fit(
         clock.data_sha256 = dataset.source.sha256
         clock.mark("running", "Reading")
 
-    folder = new_folder(out, Path(dataset.source.name).stem, fill)
+    folder = new_folder(asked.out, Path(dataset.source.name).stem, fill)
     clock = Clock(folder, 0.0, started)
-    return _carry_through(_Work(folder, request, dataset, findings, clock, listener, begun_from))
+    return _carry_through(_Work(folder, request, kind, own, loaded, dataset, findings, clock, listener))
 
 
 def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
@@ -186,39 +141,49 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
         listener.finished(run)
         return run
     listener.stage("Reading")
-    dataset = load_dataset(run_folder.data) if request.data is None else read_as_asked(request.data, request, listener)
+    kind, dataset = read_again(run_folder, request, listener)
     if state.data_sha256 != dataset.source.sha256:
-        of_its_own = request.groups is not None and Path(request.groups).is_file()
-        what = f"{request.data}, or {request.groups}," if of_its_own else request.data
+        groups = request.asked.groups
+        of_its_own = groups is not None and Path(groups).is_file()
+        what = f"{request.data}, or {groups}," if of_its_own else request.data
         raise DataError(
             f"{what} has changed since this run began, so its results would not belong together. "
             f"Restore {'them' if of_its_own else 'it'}, or fit again."
         )
-    begun_from = start_of(request.start, request.backbone)
-    if begun_from is not None and begun_from.digest != request.start_digest:
+    own = options_for(kind, request.given, dataset.source.name)
+    loaded = kind.load(own)
+    if loaded is not None and loaded.digest != request.start_digest:
         raise DataError(
-            f"{begun_from.name} is another network than the one that this run began from, so its results would not "
-            "belong together. Restore it, or fit again."
+            f"{loaded.name} is not what it was when this run began from it, so its results would not belong together. "
+            "Restore it, or fit again."
         )
     findings = audit(dataset)
     listener.read(dataset, findings)
     clock = Clock(run_folder, state.spent_seconds, started, state.started)
-    return _carry_through(_Work(run_folder, request, dataset, findings, clock, listener, begun_from))
+    return _carry_through(_Work(run_folder, request, kind, own, loaded, dataset, findings, clock, listener))
 
 
 @dataclass(frozen=True)
 class _Work:
     folder: RunFolder
     request: FitRequest
+    kind: Kind
+    options: Any
+    loaded: Loaded | None
     dataset: Dataset[Inputs]
     findings: Sequence[Any]
     clock: Clock
     listener: Listener
-    start: Start | None = None
 
     def enter(self, stage: str) -> None:
         self.clock.mark("running", stage)
         self.listener.stage(stage)
+
+    def deadline(self, kept: float = LEAST_FOR_REPORT, least: float = float("-inf")) -> Deadline:
+        """What is left of the budget but for ``kept`` seconds, and no less than ``least``."""
+        from annvil.models.contract import Deadline
+
+        return Deadline(max(least, self.request.asked.budget - self.clock.spent - kept))
 
 
 def _carry_through(work: _Work) -> Run:
@@ -246,60 +211,55 @@ def _carry_through_alone(work: _Work) -> Run:
 
 
 def _compare_ship_report(work: _Work) -> Run:
-    from annvil.comparison import Request, Store, compare
-    from annvil.kinds.registry import contenders_for
-    from annvil.models.contract import Deadline
-    from annvil.run import augmented, looking, pictures, shipping, studying
-    from annvil.run.reporting import assemble, write_report
-    from annvil.sections import write_exhibits
-
-    request, dataset, task = work.request, work.dataset, work.dataset.task
     import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
 
-    contenders = contenders_for(dataset, work.start, refusal_of(dataset, work.start))
-    store, words = Store(work.folder.race), words_of(dataset.inputs.form)
-    metric = task.metric(request.metric or None)
-    work.enter("Comparing")
-    asked = Request(
-        metric=metric,
-        worth=request.worth,
-        budget_seconds=request.budget_seconds,
-        seed=request.seed,
-        data_kind="pictures" if isinstance(dataset.inputs, Images) else "table",
-        words=words,
-        spent_seconds=work.clock.spent,
-    )
-    comparison = compare(dataset, contenders, asked, store, _Keeping(work))
-    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
-    deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
-    work.enter(f"Fitting the recommended model on all {words.rows}")
-    shipped = shipping.ship(dataset, contenders, comparison, work.folder, store, deadline)
-    deadline = Deadline(request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT)
-    tested = pictures.official_test(dataset, comparison, work.folder, shipped.threshold, deadline)
+    from annvil.comparison import Store
+    from annvil.run.official_test import official_test
+    from annvil.run.reporting import assemble, write_report
+    from annvil.run.shipping import ship
+    from annvil.sections import write_sections
+
+    kind, dataset, folder = work.kind, work.dataset, work.folder
+    contenders, store = kind.contenders(dataset, work.options, work.loaded), Store(folder.race)
+    comparison = _compared(work, contenders, store)
+    work.enter(f"Fitting the recommended model on all {kind.words.rows}")
+    shipped = ship(dataset, contenders, comparison, folder, store, work.deadline(), kind)
+    tested = official_test(dataset, comparison, folder.model, shipped.threshold, work.deadline(), kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
-    write_exhibits(work.folder.exhibits, pictures.pictures_and_predictions(dataset, comparison, store))
-    write_exhibits(work.folder.exhibits, augmented.augmentation_samples(dataset, comparison, store))
-    write_exhibits(work.folder.exhibits, studying.exhibits_of_race(dataset, comparison, store, work.folder))
-    work.enter(words.explaining)
-    deadline = Deadline(max(1.0, request.budget_seconds - work.clock.spent - LEAST_FOR_REPORT / 2))
-    importance, importance_rows = shipping.explain(dataset, comparison, store, deadline)
-    write_exhibits(work.folder.exhibits, looking.explained(dataset, comparison, work.folder, store, deadline))
+    importance: tuple[tuple[Importance, ...], int] = ((), 0)
+    for stage in Stage:
+        if stage is Stage.EXPLAINED:
+            work.enter(kind.words.explaining)
+        found = Found(dataset, comparison, store, folder.path, folder.model, work.deadline(LEAST_FOR_REPORT / 2, 1.0))
+        if stage is Stage.EXPLAINED:
+            importance = kind.importance(found)
+        write_sections(folder.sections, kind.sections(stage, found))
     work.enter("Writing the report")
     assemble(
-        work.folder,
-        request,
-        dataset,
-        tuple(work.findings),
-        comparison,
-        shipped,
-        importance,
-        importance_rows,
-        store,
-        work.clock.spent,
+        folder, work.request, dataset, tuple(work.findings), comparison, shipped, importance, store, work.clock.spent
     )
-    write_report(work.folder.path)
+    write_report(folder.path)
     work.clock.mark("finished", "finished")
-    return Run(work.folder)
+    return Run(folder)
+
+
+def _compared(work: _Work, contenders: Sequence[Contender], store: Store) -> Comparison:
+    from annvil.comparison import Request, compare
+
+    asked, task = work.request.asked, work.dataset.task
+    work.enter("Comparing")
+    request = Request(
+        metric=task.metric(asked.metric or None),
+        worth=asked.worth,
+        budget_seconds=asked.budget,
+        seed=asked.seed,
+        base_rate=work.kind.base_rate,
+        words=work.kind.words,
+        spent_seconds=work.clock.spent,
+    )
+    comparison = compare(work.dataset, contenders, request, store, _Keeping(work))
+    write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
+    return comparison
 
 
 def _with_notices(work: _Work, comparison: Comparison, notices: tuple[str, ...]) -> Comparison:

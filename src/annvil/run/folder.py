@@ -27,7 +27,7 @@ import msgspec
 
 from annvil.errors import DataError, MachineError, RequestError, did_you_mean
 from annvil.files import write_atomically
-from annvil.run.request import FitRequest
+from annvil.run.request import FitRequest, decode_request
 
 State = Literal["running", "interrupted", "failed", "finished"]
 
@@ -66,9 +66,10 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
-    def exhibits(self) -> Path:
-        """Pictures and tables that the report shows beside the comparison."""
-        return self.path / "exhibits"
+    def sections(self) -> Path:
+        """What the report shows beside the comparison. Earlier versions called the folder otherwise."""
+        earlier = self.path / "exhibits"
+        return earlier if earlier.is_dir() else self.path / "sections"
 
     @property
     def data(self) -> Path:
@@ -82,11 +83,11 @@ class RunFolder:
 
     def write_request(self, request: FitRequest) -> None:
         """Keep what was asked for."""
-        write_atomically(self.path / "request.json", msgspec.json.format(msgspec.json.encode(request), indent=1))
+        write_atomically(self.path / "request.json", request.encoded())
 
     def read_request(self) -> FitRequest:
         """What was asked for."""
-        return msgspec.json.decode(self._read("request.json"), type=FitRequest)
+        return decode_request(self._read("request.json"))
 
     def write_state(self, state: RunState) -> None:
         """Keep where the run stands."""

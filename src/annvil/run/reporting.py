@@ -9,20 +9,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from annvil.bundle import load
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
+from annvil.data.dataset import ColumnNote, Dataset, Inputs, Source
 from annvil.data.findings import Finding
-from annvil.data.table import ColumnNote, Dataset, Inputs, Source
+from annvil.data.plugins import words_of
 from annvil.errors import RequestError
 from annvil.explanation.permutation import Importance
 from annvil.files import write_atomically
-from annvil.kinds.registry import words_of
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
 from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
-from annvil.sections import read_exhibits
+from annvil.sections import read_sections
 from annvil.tasks.base import Decision
 from annvil.tasks.union import AnyTask, tagged
 from annvil.text.words import Words
@@ -54,8 +55,7 @@ def assemble(
     findings: tuple[Finding, ...],
     comparison: Comparison,
     shipped: Shipped,
-    importance: tuple[Importance, ...],
-    importance_rows: int,
+    importance: tuple[tuple[Importance, ...], int],
     store: Store,
     spent_seconds: float,
 ) -> RunRecord:
@@ -67,8 +67,8 @@ def assemble(
         columns=dataset.notes,
         n_rows=dataset.n_rows,
         findings=findings,
-        importance=importance,
-        importance_rows=importance_rows,
+        importance=importance[0],
+        importance_rows=importance[1],
         shipped=shipped,
         reproduction=_reproduction(folder, request, spent_seconds),
     )
@@ -97,8 +97,7 @@ def write_report(folder: str | Path) -> Path:
 
 def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> ReportView:
     standing, shipped = standing_of(comparison, record.shipped.contender), record.shipped
-    of_pictures = any(note.kind == "image" for note in record.columns)
-    words = words_of(record.columns)
+    words = words_of(load(folder.model).form)
     cost = standing.cost
     return ReportView(
         name=record.name,
@@ -113,7 +112,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         importance=record.importance,
         importance_rows=record.importance_rows,
         words=words,
-        exhibits=read_exhibits(folder.exhibits),
+        sections=read_sections(folder.sections),
         held_out=_read_held_out(folder, shipped.threshold, words),
         shipped=ShippedModel(
             title=shipped.title,
@@ -132,7 +131,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             str(folder.path),
             str(folder.model),
             record.task,
-            of_pictures=of_pictures,
+            words,
         ),
     )
 
@@ -169,7 +168,7 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
     state, place = folder.read_state(), machine()
     return Reproduction(
         command=request.command(),
-        seed=request.seed,
+        seed=request.asked.seed,
         machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, Python {place['python']}",
         threads=torch.get_num_threads(),
         versions=tuple((name, version(name)) for name in names),

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from annvil.comparison.results import Comparison, Standing, Verdict
+from annvil.data.plugins import kind_named
 from annvil.errors import AnnvilError, RequestError
+from annvil.kinds.base import Explanation, Kind, StudyResult
 from annvil.run.folder import RunFolder, RunState, existing_folder
 from annvil.run.request import FitRequest
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
-    from annvil.kinds.pictures.explanation.explain import Explanation
-    from annvil.kinds.pictures.studies import DenseAndConvolutional
 
 
 class Run:
@@ -72,43 +72,48 @@ class Run:
 
         return load(self._folder.model)
 
-    def compare_dense_with_convolutional(self, budget: str | float = "2m") -> DenseAndConvolutional:
-        """What a convolutional network has that a dense one lacks, measured on the pictures of this run, claim by
-        claim; the report shows it from then on.
+    def study(self, name: str, budget: str | float = "2m") -> StudyResult:
+        """More that can be measured on this run, such as ``"dense-vs-cnn"`` of pictures: what a convolutional network
+        has that a dense one lacks; the report shows it from then on.
 
-        Returns an `annvil.kinds.pictures.studies.DenseAndConvolutional`: ``findings``, ``table()``, ``to_json()``.
-        What an interrupted
-        call has measured is not measured again by the next one of the same budget.
+        What an interrupted call has measured is not measured again by the next one of the same budget.
 
         Raises
         ------
         RequestError
-            When the run is about a table.
+            When this kind of data has no such study; the message names those it has.
         DataError
-            When the pictures have changed since.
+            When the data have changed since.
         """
-        from annvil.run.studying import compare_dense_with_convolutional
+        from annvil.run.studying import study
 
-        return compare_dense_with_convolutional(self.folder, budget)
+        return study(self.folder, name, budget)
 
-    def explain(self, picture: Any, label: str | None = None) -> Explanation:
-        """Where the model looks in a picture (a path, an array, a PIL image), with tests of whether that can be
-        trusted: ``sentences()``, ``png()``, ``maps``.
+    def compare_dense_with_convolutional(self, budget: str | float = "2m") -> StudyResult:
+        """``study("dense-vs-cnn", budget)``."""
+        return self.study("dense-vs-cnn", budget)
+
+    def explain(self, one: Any, label: str | None = None) -> Explanation:
+        """Why the model says what it says of one thing, with tests of whether that can be trusted: ``sentences()``,
+        ``png()``. What can be explained depends on the kind of data.
 
         Parameters
         ----------
-        picture : one picture, as `annvil.bundle.Predictor.predict` takes it
+        one : as `annvil.bundle.Predictor.predict` takes it
         label : the class to explain; default: the one the model decides for
 
         Raises
         ------
         RequestError
-            When the run is about a table, or the class is unknown.
+            When such data cannot be explained one by one, or the class is unknown.
         """
-        from annvil.kinds.pictures.explanation.explain import explain_file
-        from annvil.kinds.pictures.explanation.subject import open_subject
+        return self.kind.explain(self._folder.model, one, label)
 
-        return explain_file(open_subject(self._folder.model), picture, label=label)
+    @cached_property
+    def kind(self) -> Kind:
+        """The kind of data it is about."""
+        found: Kind = kind_named(self.model.form.kind)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The result for machines: verdict, scores and where things are; JSON-able."""
@@ -192,7 +197,7 @@ def read_comparison(folder: RunFolder) -> Comparison:
 
 
 def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSummary:
-    verdict = score = ""
+    verdict, score, target = "", "", request.asked.target
     if state.state == "finished":
         comparison = read_comparison(folder)
         verdict = verdict_word(comparison.verdict)
@@ -202,7 +207,7 @@ def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSumm
         name=folder.path.name,
         folder=folder.path,
         data=request.data or "from memory",
-        target=request.target if isinstance(request.target, str) else ", ".join(request.target or ()),
+        target=target if isinstance(target, str) else ", ".join(target or ()),
         state=_state_in_words(state),
         verdict=verdict,
         score=score,

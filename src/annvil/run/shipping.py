@@ -17,21 +17,17 @@ from annvil.comparison.jobs import final_job
 from annvil.comparison.plan import shape_of
 from annvil.comparison.results import Comparison, Standing
 from annvil.data.dataset import Dataset, Inputs
-from annvil.data.plugins import words_of
-from annvil.data.table import Table
 from annvil.errors import OutOfTime
-from annvil.explanation.permutation import Importance, importance
+from annvil.kinds.base import Kind
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
-from annvil.run.eight_bits import try_eight_bits
 from annvil.run.folder import RunFolder
-from annvil.tasks.base import Decision, FloatArray
+from annvil.tasks.base import Decision
 from annvil.text.words import Words
 
 FINAL_SHARE = 0.6
 """Of the time kept for what comes after the comparison, what a final fit that plans itself may use (assumed)."""
 
 PARITY_ROWS = 10_000
-IMPORTANCE_ROWS = 2000
 TOLERANCE = 1e-4
 """Largest difference between graph and memory that may ship (assumed): float32 in another order gives 1e-6."""
 
@@ -68,6 +64,7 @@ def ship(
     folder: RunFolder,
     store: Store,
     deadline: Deadline,
+    kind: Kind,
 ) -> Shipped:
     """Fit the recommended contender on all rows of the comparison, as in a fold, and write its bundle.
 
@@ -84,10 +81,10 @@ def ship(
     contender = next(c for c in contenders if c.name == standing.contender)
     fitted = fit_finally(dataset, contender, comparison, folder, deadline)
     if fitted is None:
-        shipped, graph = _first_fold(comparison, standing, store, folder, words_of(dataset.inputs.form))
+        shipped, graph = _first_fold(comparison, standing, store, folder, kind.words)
         origin = None
     else:
-        shipped, graph = _exported(dataset, comparison, standing, fitted, deadline)
+        shipped, graph = _exported(dataset, comparison, standing, fitted, deadline, kind)
         origin = fitted.origin()
     save(
         folder.model,
@@ -122,13 +119,18 @@ def fit_finally(
 
 
 def _exported(
-    dataset: Dataset[Inputs], comparison: Comparison, standing: Standing, fitted: Fitted, deadline: Deadline
+    dataset: Dataset[Inputs],
+    comparison: Comparison,
+    standing: Standing,
+    fitted: Fitted,
+    deadline: Deadline,
+    kind: Kind,
 ) -> tuple[Shipped, bytes]:
     graph = export(fitted, dataset.inputs.form, dataset.task)
     predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
     threshold = _threshold(dataset, fitted, comparison)
-    trial = try_eight_bits(dataset, fitted, graph, comparison, threshold, deadline)
+    trial = kind.improved(graph, dataset, fitted, comparison, threshold, deadline)
     in_eight_bits = trial is not None and trial.graph is not None
     if trial is not None and trial.graph is not None:
         graph = trial.graph
@@ -227,42 +229,6 @@ def _info(
         "architecture": {} if origin is None else dict(origin.architecture),
         "quantization": shipped.eight_bits,
     }
-
-
-def explain(
-    dataset: Dataset[Inputs], comparison: Comparison, store: Store, deadline: Deadline
-) -> tuple[tuple[Importance, ...], int]:
-    """Permutation importance of the recommended contender's first fold on that fold's test rows, and how many rows.
-
-    The model that is shipped has seen every row; the one of the first fold has not seen these. It is at hand as the
-    graph that the comparison measured. Empty when that fold or graph is missing.
-    """
-    contender = comparison.verdict.recommended
-    if not isinstance(dataset.inputs, Table):
-        return (), 0  # permuting a column asks what that column is worth; pictures have none
-    graph = store.graph(contender)
-    if graph is None or store.result(contender, "repeat-0-fold-0") is None:
-        return (), 0
-    rows, _ = store.predictions(contender, "repeat-0-fold-0")
-    predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
-    metric = dataset.task.metric(comparison.metric)
-    threshold = store.result(contender, "repeat-0-fold-0").threshold  # type: ignore[union-attr]
-
-    def score(y: Any, outputs: FloatArray) -> float:
-        return metric.score(y, outputs, threshold)
-
-    found = importance(
-        predictor.raw,
-        dataset.inputs.take(rows),
-        dataset.y[rows],
-        score,
-        metric.greater_is_better,
-        seed=comparison.plan.seed,
-        rows_cap=IMPORTANCE_ROWS,
-        groups=dataset.groups[rows],
-        should_stop=lambda: deadline.passed,
-    )
-    return found, min(len(rows), IMPORTANCE_ROWS)
 
 
 def machine() -> dict[str, str]:

@@ -4,117 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from annvil.comparison import Store
-from annvil.comparison.results import Comparison
-from annvil.data.storage import load_dataset
-from annvil.data.table import Dataset, Inputs
-from annvil.errors import DataError, RequestError
-from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.studies import DenseAndConvolutional, measure_the_race, study_dense_and_convolutional
-from annvil.run.folder import RunFolder, existing_folder
-from annvil.run.load import read_as_asked
+from annvil.comparison.request import Quiet
+from annvil.errors import DataError, RequestError, did_you_mean
+from annvil.kinds.base import Found, StudyResult
+from annvil.models.contract import Deadline
+from annvil.run.folder import existing_folder
+from annvil.run.load import read_again
 from annvil.run.result import read_comparison
-from annvil.sections import Exhibit, write_exhibits
+from annvil.sections import write_sections
 from annvil.text.durations import seconds_of
 
 STUDIES = "studies"
-SHORTEST_BUDGET = 10.0
-"""Seconds (assumed): loading, warming up and one training of each already take several."""
 
 
-def compare_dense_with_convolutional(
-    folder: str | Path, budget: str | float = "2m", tell: Callable[[str], None] | None = None
-) -> DenseAndConvolutional:
-    """The dense-versus-convolutional table of a finished run of pictures, which its report then shows.
+def study(
+    folder: str | Path, name: str, budget: str | float = "2m", tell: Callable[[str], None] | None = None
+) -> StudyResult:
+    """What a study of the run's kind of data finds on a finished run, which its report then shows.
 
     What an interrupted call has measured is not measured again by the next one of the same budget.
 
     Parameters
     ----------
     folder : of the run
-    budget : ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds; rows for which it is too short are left out and said
-    tell : hears what is trained; nobody by default
+    name : of the study, such as ``"dense-vs-cnn"``
+    budget : ``"60s"``, ``"2m"``, ``"1h30m"`` or seconds; what it is too short for is left out and said
+    tell : hears what is done; nobody by default
 
     Raises
     ------
     RequestError
-        When the run is not finished, is about a table, or the budget is too short.
+        When the run is not finished, its kind of data has no such study, or the budget is too short.
     DataError
-        When the pictures have changed since.
+        When the data have changed since.
     """
-    from annvil.kinds.registry import contenders_for
     from annvil.run.reporting import write_report
 
     seconds = seconds_of(budget)
-    if seconds < SHORTEST_BUDGET:
-        raise RequestError(f"The budget of {seconds:g} s is too short; it must be at least {SHORTEST_BUDGET:g} s.")
     run_folder = existing_folder(folder)
-    state = run_folder.read_state()
-    if state.state != "finished":
+    if run_folder.read_state().state != "finished":
         raise RequestError(f"{folder} is not finished. Go on with it first: annvil resume {folder}")
-    dataset = pictures_of(run_folder)
-    comparison, store = read_comparison(run_folder), Store(run_folder.race)
-
-    def written(found: DenseAndConvolutional) -> None:
-        write_exhibits(run_folder.exhibits, found.exhibits())
-
+    request = run_folder.read_request()
+    kind, dataset = read_again(run_folder, request, Quiet())
+    chosen = kind.studies.get(name)
+    if chosen is None:
+        there = f"it has {', '.join(kind.studies)}" if kind.studies else "it has none"
+        raise RequestError(
+            f"{folder} is about {kind.words.data[1]}, which has no study {name!r}: {there}."
+            f"{did_you_mean(name, kind.studies)}"
+        )
+    if seconds < chosen.least_seconds:
+        raise RequestError(f"The budget of {seconds:g} s is too short; it must be at least {chosen.least_seconds:g} s.")
+    if run_folder.read_state().data_sha256 != dataset.source.sha256:
+        raise DataError(f"{request.data} has changed since {folder} was made. Restore it, or fit again.")
+    found = Found(
+        dataset,
+        read_comparison(run_folder),
+        Store(run_folder.race),
+        run_folder.path,
+        run_folder.model,
+        Deadline(seconds),
+    )
     with run_folder.locked():
         try:
-            return study_dense_and_convolutional(
-                dataset,
-                contenders_for(dataset),
-                comparison,
-                store,
-                run_folder.path / STUDIES / "dense-and-convolutional",
+            return chosen.run(
+                found,
+                run_folder.path / STUDIES / name,
                 seconds,
                 tell or (lambda message: None),
-                written,
+                lambda sections: write_sections(run_folder.sections, sections),
             )
         finally:
             write_report(run_folder.path)
-
-
-def exhibits_of_race(
-    dataset: Dataset[Inputs], comparison: Comparison, store: Store, folder: RunFolder
-) -> tuple[Exhibit, ...]:
-    """The rows of the table that a fit has measured in any case; empty for tables."""
-    found = measure_the_race(dataset, comparison, store, f"annvil compare {folder.path} --dense-vs-cnn")
-    return () if found is None else found.exhibits()
-
-
-def pictures_of(folder: RunFolder) -> Dataset[Images]:
-    """The pictures of a run, as its fit read them.
-
-    Raises
-    ------
-    RequestError
-        When the run is about a table.
-    DataError
-        When they have changed since, or are gone.
-    """
-    request = folder.read_request()
-    dataset: Dataset[Any] = (
-        load_dataset(folder.data) if request.data is None else read_as_asked(request.data, request, _Nobody())
-    )
-    if not isinstance(dataset.inputs, Images):
-        raise RequestError(
-            f"{folder.path} is about a table; dense and convolutional networks are compared on pictures."
-        )
-    if folder.read_state().data_sha256 != dataset.source.sha256:
-        raise DataError(f"{request.data} has changed since {folder.path} was made. Restore it, or fit again.")
-    return dataset
-
-
-class _Nobody:
-    """A listener that shows nothing."""
-
-    def stage(self, text: str) -> None:
-        """Show nothing."""
-
-    def standings(self, standings: Any, spent_seconds: float) -> None:
-        """Show nothing."""
-
-    def notice(self, text: str) -> None:
-        """Show nothing."""

@@ -16,6 +16,10 @@ class Words(msgspec.Struct, frozen=True):
     holes : what is taken away where a graph is checked on incomplete rows
     explaining : the stage in which the model is explained
     example : what new data is called where a command is shown
+    example_python : what Python takes for it, in a comment
+    data : all of it together, after "for" and after "is"
+    has_columns : whether what is learnt from are columns with names, which a reader wants listed
+    sources, new : what `fit` and `predict` take of this kind, for the help
     """
 
     row: str = "row"
@@ -25,6 +29,11 @@ class Words(msgspec.Struct, frozen=True):
     holes: str = "values removed"
     explaining: str = "Measuring which columns matter"
     example: str = "new.csv"
+    example_python: str = "rows as a path, a data frame, or a list of dicts"
+    has_columns: bool = True
+    data: tuple[str, str] = ("tables", "a table")
+    sources: str = "a file (csv, tsv, parquet, feather, jsonl, xlsx)"
+    new: str = "a file with the columns that the model needs"
 
     def fill(self, template: str) -> str:
         """A sentence of our own with its places filled. Never give it a text of the user's.

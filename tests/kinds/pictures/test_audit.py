@@ -9,8 +9,7 @@ from PIL import Image
 from tests.pictures import drawn, encoded, folder_of
 
 from annvil.data.storage import load_dataset, save_dataset
-from annvil.kinds.tables.audit import audit
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import audit, read
 
 needs_data = pytest.mark.skipif("ANNVIL_DATA" not in os.environ, reason="ANNVIL_DATA is not set")
 

@@ -12,7 +12,7 @@ from tests.pictures import drawn, encoded, folder_of, header_only
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.conform import conform_images
 from annvil.kinds.pictures.form import PictureForm
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 
 
 @pytest.fixture(scope="module")

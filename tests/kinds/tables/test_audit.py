@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from annvil.data.findings import Finding
-from annvil.kinds.tables.audit import audit
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import audit, read
 
 N = 400
 

@@ -16,8 +16,8 @@ from tests.strategies import Case, columns_of_values
 
 from annvil.data.table import Field, Table, table_from_columns
 from annvil.errors import AnnvilError, DataError
+from annvil.kinds.registry import read
 from annvil.kinds.tables.conform import conform
-from annvil.kinds.tables.reading import read
 
 SCHEMA = (
     Field("age", "number"),

@@ -13,9 +13,8 @@ from tests.strategies import Case, TextFile, broken_files, columns_of_values, fi
 from annvil.data.splits import inner_splits, outer_splits
 from annvil.data.table import Dataset
 from annvil.errors import AnnvilError
-from annvil.kinds.tables.audit import audit
+from annvil.kinds.registry import audit, read
 from annvil.kinds.tables.conform import conform
-from annvil.kinds.tables.reading import read
 
 quick = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 quick_files = settings(quick, max_examples=60)  # DuckDB takes 40 ms to start

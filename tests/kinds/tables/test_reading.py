@@ -12,7 +12,7 @@ import pytest
 
 from annvil.data.readers.samples import sample_names
 from annvil.errors import DataError, RequestError
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 
 N = 60
 

@@ -8,8 +8,7 @@ import pytest
 
 from annvil.data.groups import number_groups
 from annvil.errors import DataError, RequestError
-from annvil.kinds.tables.audit import audit
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import audit, read
 
 
 @pytest.fixture

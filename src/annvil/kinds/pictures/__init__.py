@@ -5,34 +5,22 @@ Pillow decodes files and resizes; predicting from arrays of a fitting size does 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from annvil._lazy import lazy_names
 from annvil.kinds.pictures.form import PictureForm
-from annvil.kinds.pictures.words import WORDS
+
+if TYPE_CHECKING:
+    from annvil.kinds.pictures.kind import KIND
 
 __all__ = ["KIND", "Images", "PictureForm", "conform_images", "images_from_arrays", "read_images"]
 
 _HOMES = {
+    "KIND": "annvil.kinds.pictures.kind",
     "Images": "annvil.kinds.pictures.images",
     "conform_images": "annvil.kinds.pictures.conform",
     "images_from_arrays": "annvil.kinds.pictures.reading.arrays",
     "read_images": "annvil.kinds.pictures.reading.read_images",
 }
-
-
-class _Pictures:
-    """The kind of data that is pictures of one form."""
-
-    name = "pictures"
-    words = WORDS
-
-    @property
-    def form(self) -> type[PictureForm]:
-        """The class of forms of pictures."""
-        return PictureForm
-
-
-KIND: Any = _Pictures()
 
 __getattr__ = lazy_names(__name__, _HOMES)

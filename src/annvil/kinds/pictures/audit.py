@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
 from annvil.data.leakage import sample_rows
-from annvil.data.table import Dataset
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.found import counted
 from annvil.kinds.pictures.shortcut_audit import files_tell, frames_tell, looks_of

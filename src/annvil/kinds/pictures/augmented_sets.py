@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import MachineError, RequestError
 from annvil.files import write_atomically
 from annvil.kinds.pictures.images import Images

@@ -10,4 +10,9 @@ WORDS = Words(
     holes="pixels black",
     explaining="Explaining the model",
     example="new-pictures",
+    example_python="pictures as a path, a folder, an array, or a list of these",
+    data=("pictures", "a set of pictures"),
+    has_columns=False,
+    sources="pictures (a folder, zip, npz or idx files, a table of paths)",
+    new="pictures or a folder of them",
 )

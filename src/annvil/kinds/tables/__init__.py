@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from annvil.kinds.tables.words import WORDS
+from annvil._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from annvil.kinds.tables.form import TableForm
+    from annvil.kinds.tables.kind import KIND
 
+__all__ = ["KIND"]
 
-class _Tables:
-    """The kind of data that is rows of typed columns."""
-
-    name = "tables"
-    words = WORDS
-
-    @property
-    def form(self) -> type[TableForm]:
-        """The class of forms of tables."""
-        from annvil.kinds.tables.form import TableForm
-
-        return TableForm
-
-
-KIND: Any = _Tables()
+__getattr__ = lazy_names(__name__, {"KIND": "annvil.kinds.tables.kind"})

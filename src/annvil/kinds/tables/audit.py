@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 
+from annvil.data.dataset import Dataset
 from annvil.data.findings import (
     Finding,
     categories,
@@ -18,8 +18,6 @@ from annvil.data.findings import (
 )
 from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
-from annvil.data.table import Dataset, Inputs, Table
-from annvil.kinds.pictures.images import Images
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.union import make_task
 from annvil.text.quantities import percent
@@ -31,31 +29,17 @@ FEW_PER_CLASS = 10
 """Two rows of a class in each of five folds."""
 
 
-def audit(dataset: Dataset[Inputs], *, seed: int = 0) -> tuple[Finding, ...]:
-    """Everything found, the most serious first. Long data are sampled where every row is not needed."""
-    inputs = dataset.inputs
-    if isinstance(inputs, Images):
-        from annvil.kinds.pictures.audit import audit_images
-
-        found = list(audit_images(cast("Dataset[Images]", dataset), seed))
-    else:
-        found = _of_table(cast("Dataset[Table]", dataset), seed)
-    rank = {"serious": 0, "warning": 1, "info": 2}
-    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))
-
-
-def _of_table(dataset: Dataset, seed: int) -> list[Finding]:
-    return [
-        *_leaks(dataset, seed),
-        *_repeated_rows(dataset),
-        *_target(dataset),
-        *_order(dataset),
-        *_shape(dataset),
-        *missing_values(dataset),
-        *columns_left_out(dataset.notes),
-        *categories(dataset),
-        *outlying_numbers(dataset),
-    ]
+def audit_table(dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
+    """Everything found, in no order. Long data are sampled where every row is not needed."""
+    yield from _leaks(dataset, seed)
+    yield from _repeated_rows(dataset)
+    yield from _target(dataset)
+    yield from _order(dataset)
+    yield from _shape(dataset)
+    yield from missing_values(dataset)
+    yield from columns_left_out(dataset.notes)
+    yield from categories(dataset)
+    yield from outlying_numbers(dataset)
 
 
 def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:

@@ -81,7 +81,7 @@ def _raw(source: Any, schema: Schema) -> RawTable:
                 "pass one row per case, or a frame with column names."
             )
         return table_from_arrays(array, names=[spec.name for spec in schema])
-    from annvil.kinds.tables.reading import read_raw
+    from annvil.data.readers.opened import read_raw
 
     return read_raw(
         source, Wanted(whole={s.name for s in schema}, texts={s.name for s in schema if s.kind == "category"})

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from annvil.data.dataset import ColumnNote, Dataset, LeftOut
 from annvil.data.groups import make_groups, read_groups, read_time
-from annvil.data.readers.duckdb import Wanted
-from annvil.data.readers.files import NOTHING_SPECIAL, read_file
-from annvil.data.readers.frames import (
-    LABEL_COLUMN,
-    table_from_arrays,
-    table_from_frame,
-    table_from_mapping,
-    table_from_records,
-)
+from annvil.data.readers.frames import LABEL_COLUMN
 from annvil.data.readers.labels import MULTILABEL, read_answers
+from annvil.data.readers.opened import Opened
 from annvil.data.readers.raw import RawColumn, RawTable
-from annvil.data.readers.samples import DEFAULT_TARGET, PREFIX, sample_table
+from annvil.data.readers.samples import DEFAULT_TARGET
 from annvil.data.readers.target import read_target, refuse_gaps
-from annvil.data.table import Column, ColumnNote, Dataset, Kind, LeftOut, Table
+from annvil.data.table import Column, Kind, Table
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.reading.detection import is_pictures
-from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.tables.inference import check_kind, judge
 from annvil.text.phrases import listed, quoted
 
@@ -35,42 +25,8 @@ FEWEST_ROWS = 20
 """Fewer rows cannot be divided into folds inside folds (assumed: 5 outer folds of 4 rows)."""
 
 
-def read(
-    source: Any,
-    *,
-    target: str | Sequence[str] | None = None,
-    groups: str | None = None,
-    time: str | None = None,
-    columns: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
-    kinds: Mapping[str, str] | None = None,
-    task: str | None = None,
-    missing: Sequence[str] = (),
-    drop_missing_target: bool = False,
-    size: int | Sequence[int] | None = None,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> Dataset[Any]:
-    """A data set ready to learn from: a `Table`, or pictures (see `annvil.kinds.pictures.read_images`).
-
-    Parameters
-    ----------
-    source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
-        ``"sample:NAME"`` (see `sample_names`); a pandas, Polars or PyArrow frame or anything narwhals understands; a
-        dict of columns; a list of dicts; or arrays ``(X, y)``. Pictures: a folder, a zip archive, a table of paths and
-        labels, idx or NumPy files, or ``(X, y)`` with X ``(n, height, width[, channels])`` or a list of paths
-    target : column to predict; may be left out for ``(X, y)`` and samples. Several columns of 0 and 1 are several
-        labels at once, as is a matrix y
-    groups : column whose values say which rows belong together (a patient, a shop); see `Dataset.groups`
-    time : column of dates or numbers by which the rows follow each other
-    columns : the inputs to use; default: all
-    drop : inputs not to use
-    kinds : kind for a column instead of the inferred one: "number", "category", "boolean" or "datetime"
-    task : "binary", "multiclass" or "regression" instead of the inferred one; "multilabel" for a column of lists such
-        as ``"cat|dog"``
-    missing : further texts (or numbers, such as "-999") that mean "no value"
-    drop_missing_target : leave out rows whose target is missing instead of raising
-    size, workers, progress : of pictures only
+def read_table(opened: Opened) -> Dataset:
+    """A data set of a `Table`.
 
     Raises
     ------
@@ -79,19 +35,12 @@ def read(
     DataError
         Where the data cannot be used as it is; the message names column and rows.
     """
-    kinds = dict(kinds or {})
-    missing = tuple(str(text).strip() for text in missing)
-    pictures: dict[str, Any] = {"target": target, "groups": groups, "time": time, "task": task, "missing": missing}
-    pictures |= {"drop_missing_target": drop_missing_target, "size": size, "workers": workers, "progress": progress}
-    if is_pictures(source):
-        return _read_pictures(source, pictures, columns, drop, kinds)
-    wanted = [target] if isinstance(target, str) else list(target or ())
-    texts = {name for name, kind in kinds.items() if kind in ("category", "boolean")} | ({groups} if groups else set())
-    raw = read_raw(source, Wanted(whole={*kinds, *wanted, *([time] if time else [])}, texts=texts))
+    ask, raw = opened.ask, opened.table
+    target, groups, time, columns, drop, kinds = ask.target, ask.groups, ask.time, ask.columns, ask.drop, ask.kinds
+    task, missing, drop_missing_target = ask.task, ask.missing, ask.drop_missing_target
     where = raw.source.name
-    if _lists_pictures(source, raw, columns, drop):
-        return _read_pictures(source, pictures, columns, drop, kinds)
-    wanted = wanted or _target_names(source, raw)
+    wanted = [target] if isinstance(target, str) else list(target or ())
+    wanted = wanted or _target_names(opened, raw)
     _check_names(raw, target=wanted, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
     asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
     _refuse_few(raw.n_rows, where)
@@ -129,66 +78,12 @@ def read(
     )
 
 
-def _read_pictures(
-    source: Any,
-    arguments: Mapping[str, Any],
-    columns: Sequence[str] | None,
-    drop: Sequence[str],
-    kinds: Mapping[str, str],
-) -> Dataset[Any]:
-    for argument, value in (("columns", columns), ("drop", drop), ("kinds", kinds)):
-        if value:
-            raise RequestError(f"Pictures have no columns to choose from, so {argument} means nothing; leave it out.")
-    from annvil.kinds.pictures.reading.read_images import read_images
-
-    return read_images(source, **arguments)
-
-
-def _lists_pictures(source: Any, raw: RawTable, columns: Sequence[str] | None, drop: Sequence[str]) -> bool:
-    """Whether a table in a file names picture files that are there, and the user did not rule that column out."""
-    if not isinstance(source, (str, os.PathLike)) or str(source).startswith(PREFIX):
-        return False
-    named = names_pictures(raw, Path(source).parent)
-    return named is not None and named not in drop and (columns is None or named in columns)
-
-
-def read_raw(source: Any, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:
-    """The columns of any source, nothing decided about them yet; see `read` for what a source may be."""
-    if isinstance(source, (str, os.PathLike)):
-        if str(source).startswith(PREFIX):
-            return sample_table(str(source))
-        return read_file(Path(source), wanted)
-    if isinstance(source, Mapping):
-        return table_from_mapping(source)
-    if isinstance(source, tuple) and len(source) == 2:
-        return _from_pair(*source)
-    if isinstance(source, list) and source and all(isinstance(row, Mapping) for row in source):
-        return table_from_records(source)
-    if isinstance(source, np.ndarray):
-        return table_from_arrays(source)
-    return table_from_frame(source)
-
-
-def _from_pair(X: Any, y: Any) -> RawTable:
-    """``(X, y)``, where X may also be a frame."""
-    if isinstance(X, np.ndarray) or not (hasattr(X, "columns") or hasattr(X, "column_names")):
-        return table_from_arrays(X, y)
-    from annvil.data.readers.frames import column_from_any, finish
-
-    inputs = table_from_frame(X)
-    answer = column_from_any("target", y)
-    if len(y) != inputs.n_rows:
-        raise DataError(f"X has {inputs.n_rows} rows and y has {len(y)}; they must be equal.")
-    if "target" in inputs.names:
-        raise RequestError("X has a column named 'target' already, the name that y would get; rename that column.")
-    return finish([*inputs.columns, answer], inputs.n_rows, inputs.source.name)
-
-
-def _target_names(source: Any, raw: RawTable) -> list[str]:
+def _target_names(opened: Opened, raw: RawTable) -> list[str]:
     """Of data that have a target of their own: arrays, where a matrix y is a column for each label, and samples."""
-    if isinstance(source, tuple) and DEFAULT_TARGET not in raw.names:
+    in_memory = isinstance(opened.source, tuple)
+    if in_memory and DEFAULT_TARGET not in raw.names:
         return [name for name in raw.names if name.startswith(LABEL_COLUMN)]
-    if isinstance(source, tuple) or (isinstance(source, str) and source.startswith(PREFIX)):
+    if in_memory or opened.is_sample:
         return [DEFAULT_TARGET]
     raise RequestError(
         f"Name the column of {raw.source.name} to predict as target (--target); its columns are {_list(raw.names)}."

@@ -1,4 +1,4 @@
-"""Exhibits by hand: what is mixed up, what is typical, what filters look for, what tests say of a method."""
+"""Sections by hand: what is mixed up, what is typical, what filters look for, what tests say of a method."""
 
 import io
 
@@ -45,11 +45,11 @@ def test_the_matrix_shows_the_most_certain_mistake_of_each_cell():
         asked.extend(rows.tolist())
         return shades(rows)
 
-    exhibit = mixed_up(PETS, y, decided, sure, gather, "6 pictures")
-    assert exhibit.sentences[0] == "Most often cat was taken for dog: 2 of 3 among 6 pictures."
-    assert exhibit.tables[0].rows == (("cat", "dog", "2", "66.7%"), ("dog", "cat", "1", "50.0%"))
+    section = mixed_up(PETS, y, decided, sure, gather, "6 pictures")
+    assert section.sentences[0] == "Most often cat was taken for dog: 2 of 3 among 6 pictures."
+    assert section.tables[0].rows == (("cat", "dog", "2", "66.7%"), ("dog", "cat", "1", "50.0%"))
     assert sorted(asked) == [1, 2, 3, 4, 5]  # row 0 is the less certain one of its cell
-    assert opened(exhibit.pictures[0]).shape[2] == 3
+    assert opened(section.pictures[0]).shape[2] == 3
 
 
 def test_without_a_mistake_there_is_no_matrix():
@@ -62,9 +62,9 @@ def test_of_many_classes_the_most_mixed_up_are_shown():
     y = np.repeat(np.arange(20), 2)
     decided = y.copy()
     decided[[38, 39]] = 0
-    exhibit = mixed_up(task, y, decided, np.ones(40), shades, "40 pictures")
-    assert "12 of 20 classes" in exhibit.sentences[-1]
-    assert exhibit.tables[0].rows[0] == ("19", "0", "2", "100.0%")
+    section = mixed_up(task, y, decided, np.ones(40), shades, "40 pictures")
+    assert "12 of 20 classes" in section.sentences[-1]
+    assert section.tables[0].rows[0] == ("19", "0", "2", "100.0%")
 
 
 def test_typical_pictures_are_near_the_mean_of_their_class():
@@ -75,10 +75,10 @@ def test_typical_pictures_are_near_the_mean_of_their_class():
         asked.append(rows.tolist())
         return shades(rows)
 
-    exhibit = typical_pictures(PETS, features - 1.7, np.zeros(8, np.int64), gather, "8 pictures")
-    assert [picture.caption for picture in exhibit.pictures] == ["cat"]
+    section = typical_pictures(PETS, features - 1.7, np.zeros(8, np.int64), gather, "8 pictures")
+    assert [picture.caption for picture in section.pictures] == ["cat"]
     assert asked[0][-2:] == [5, 7]  # the odd ones, the oddest first
-    assert "2 of 3 classes are not shown" in exhibit.sentences[-1]
+    assert "2 of 3 classes are not shown" in section.sentences[-1]
     assert typical_pictures(make_task("regression", "y"), features, np.zeros(8), gather, "") is None
     assert typical_pictures(PETS, features[:3], np.zeros(3, np.int64), gather, "") is None
 
@@ -86,18 +86,18 @@ def test_typical_pictures_are_near_the_mean_of_their_class():
 def test_typical_pictures_of_several_labels():
     y = np.tile([[1, 1]], (6, 1))
     task = make_task("multilabel", "tags", ("a", "b"))
-    exhibit = typical_pictures(task, np.arange(6.0)[:, None], y, shades, "6 pictures")
-    assert [picture.caption for picture in exhibit.pictures] == ["a", "b"]
+    section = typical_pictures(task, np.arange(6.0)[:, None], y, shades, "6 pictures")
+    assert [picture.caption for picture in section.pictures] == ["a", "b"]
 
 
 def test_maps_are_shown_with_what_the_tests_found(network_model):
     pixels, y = crosses(6, seed=5)
     subject = open_subject(network_model)
-    exhibit = where_it_looks(subject, pixels[1:3], [subject.task.classes[k] for k in y[1:3]], seen=True)
-    assert len(exhibit.pictures) == 2
-    assert exhibit.pictures[0].caption.startswith("cross (")
-    assert "learnt from these pictures" in exhibit.sentences[-1]
-    assert [row[0] for row in exhibit.tables[0].rows] == ["Integrated gradients", "Grad-CAM", "Occlusion"]
+    section = where_it_looks(subject, pixels[1:3], [subject.task.classes[k] for k in y[1:3]], seen=True)
+    assert len(section.pictures) == 2
+    assert section.pictures[0].caption.startswith("cross (")
+    assert "learnt from these pictures" in section.sentences[-1]
+    assert [row[0] for row in section.tables[0].rows] == ["Integrated gradients", "Grad-CAM", "Occlusion"]
     short = where_it_looks(subject, pixels[1:4], ["a"] * 3, seen=False, should_stop=lambda: True)
     assert len(short.pictures) == 1
     assert short.sentences[-1] == "Time allowed 1 of 3 pictures."
@@ -150,10 +150,10 @@ def network():
 
 def test_filters_and_maps(network):
     pixels, _ = crosses(10, seed=1)
-    exhibit = filters_and_maps(network, pixels[1], pixels)
+    section = filters_and_maps(network, pixels[1], pixels)
     n_layers = 1 + len(network.blocks)
-    assert len(exhibit.pictures) == 2 + n_layers
-    assert exhibit.pictures[0].caption == "16 filters of the first layer"
+    assert len(section.pictures) == 2 + n_layers
+    assert section.pictures[0].caption == "16 filters of the first layer"
     np.testing.assert_array_equal(first_filters(network), network.stem.convolution.weight.detach())
     with torch.no_grad():
         expected = network.maps(torch.from_numpy(pixels))
@@ -166,8 +166,8 @@ def test_filters_that_do_nothing_are_told(network):
         weights = {name: value.numpy().copy() for name, value in network.state_dict().items()}
     weights["blocks.0.norm.bias"][:3] = -1e6
     broken = restore(network.architecture.to_json(), weights)
-    exhibit = filters_and_maps(broken, crosses(2)[0][1], crosses(10)[0])
-    assert any("3 of 32 in layer 2" in sentence for sentence in exhibit.sentences)
+    section = filters_and_maps(broken, crosses(2)[0][1], crosses(10)[0])
+    assert any("3 of 32 in layer 2" in sentence for sentence in section.sentences)
     assert filters_and_maps(torch.nn.Sequential(torch.nn.Flatten()), crosses(2)[0][1], crosses(2)[0]) is None
 
 

@@ -19,8 +19,7 @@ from tests.pictures import drawn, encoded, folder_of, header_only
 from annvil.data.splits import outer_splits
 from annvil.errors import AnnvilError, DataError
 from annvil.kinds.pictures.conform import conform_images
-from annvil.kinds.tables.audit import audit
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import audit, read
 
 NAMES = [
     "cat", "dog", "Cat ", " ", "train", "test", "val", "a" * 255, "猫" * 80, "caf\u00e9", "cafe\u0301", "\u202egnp.exe",

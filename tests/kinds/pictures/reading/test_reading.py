@@ -12,7 +12,7 @@ from tests.pictures import drawn, encoded, folder_of
 from annvil.data.splits import outer_splits
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.reading.read_images import read_images
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 
 
 def labels(dataset):

@@ -8,7 +8,7 @@ import pytest
 from annvil.comparison import Store
 from annvil.comparison.results import Cost, FoldResult
 from annvil.comparison.store import ShippedCost
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.table import Dataset
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.studies import measure_the_race
 from annvil.tasks.union import make_task
@@ -64,8 +64,8 @@ def test_held_out_pictures_of_all_folds_are_compared_one_by_one(race):
     assert found["training-time"].sentence == "The convolutional network takes 3.0 times as long to train."
     assert found["memory"].sentence.startswith("Coarse")
     assert found.remarks[-1].endswith("annvil compare here")
-    (exhibit,) = found.exhibits()
-    assert exhibit.tables[0].rows[0][0] == "Accuracy (95% interval)"
+    (section,) = found.sections()
+    assert section.tables[0].rows[0][0] == "Accuracy (95% interval)"
 
 
 def test_a_race_without_one_of_them_says_so(race):
@@ -74,14 +74,8 @@ def test_a_race_without_one_of_them_says_so(race):
         folds=tuple(fold for fold in comparison.folds if fold.contender == "convolutional"),
         standings=(SimpleNamespace(contender="pixels-dense", reason="The budget is too short."),),
     )
-    (exhibit,) = measure_the_race(dataset(), alone, store, "annvil compare here").exhibits()
-    why, how = exhibit.sentences
+    (section,) = measure_the_race(dataset(), alone, store, "annvil compare here").sections()
+    why, how = section.sentences
     assert why.startswith("The comparison has no results of the dense network (The budget is too short), so the two")
     assert how == "To measure it: annvil compare here"
-    assert exhibit.tables == ()
-
-
-def test_tables_have_no_such_rows(race):
-    comparison, store = race
-    table = table_from_columns([("x", "number", np.arange(N))])
-    assert measure_the_race(Dataset(table, dataset().y, TASK, np.arange(N)), comparison, store) is None
+    assert section.tables == ()

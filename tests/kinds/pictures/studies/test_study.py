@@ -108,16 +108,16 @@ def test_a_study_that_was_stopped_goes_on(study, folder, quick):
     assert again["structure"].numbers["dense"] == study.found["structure"].numbers["dense"]
 
 
-def test_the_exhibits_show_the_table_and_its_details(study):
-    exhibits = {exhibit.key: exhibit for exhibit in study.found.exhibits()}
-    table = exhibits["dense-and-convolutional"].tables[0]
+def test_the_sections_show_the_table_and_its_details(study):
+    sections = {section.key: section for section in study.found.sections()}
+    table = sections["dense-and-convolutional"].tables[0]
     assert [row[0] for row in table.rows] == [finding.what for finding in study.found.findings]
     assert {
         "dense-and-convolutional-curve",
         "dense-and-convolutional-transfer",
         "dense-and-convolutional-looks",
-    } <= set(exhibits)
-    assert [p.caption.split(":")[0] for p in exhibits["dense-and-convolutional-looks"].pictures] == [
+    } <= set(sections)
+    assert [p.caption.split(":")[0] for p in sections["dense-and-convolutional-looks"].pictures] == [
         "Dense network",
         "Convolutional network",
     ]

@@ -28,7 +28,7 @@ from annvil.kinds.pictures.contenders.sizes import Size, affordable_epochs, arch
 from annvil.kinds.pictures.contenders.training import LABEL_SMOOTHING, LEARNING_RATE, WEIGHT_DECAY
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.tables.reading import read
+from annvil.kinds.registry import read
 from annvil.models.contract import Deadline, Shape
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
 from annvil.tasks.base import IntArray

@@ -45,7 +45,7 @@ def matrix(names: Sequence[str], counts: IntArray, cells: Mapping[tuple[int, int
 def _named(made: Pixels, names: Sequence[str], size: int) -> Pixels:
     try:
         from PIL import Image, ImageDraw
-    except ImportError:  # the exhibit's table names the classes too
+    except ImportError:  # the section's table names the classes too
         return made
     from annvil.kinds.pictures.explanation.render import FAINT, INK, write
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from annvil.kinds.pictures.explanation.render import enlarged, grid
 from annvil.kinds.pictures.explanation.saliency import Pixels
-from annvil.sections import Exhibit, Picture, png
+from annvil.sections import Picture, Section, png
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LEVEL = 0.5
 """Share of a filter's squares that one sort must have to be called that sort (assumed)."""
 
 
-def filters_and_maps(network: nn.Module, pixels: Pixels, more: Pixels) -> Exhibit | None:
+def filters_and_maps(network: nn.Module, pixels: Pixels, more: Pixels) -> Section | None:
     """The first filters, and the strongest maps of each layer for one picture; None where there is no convolution.
 
     Parameters
@@ -62,7 +62,7 @@ def filters_and_maps(network: nn.Module, pixels: Pixels, more: Pixels) -> Exhibi
         "Grey in a filter is nothing, light adds, dark subtracts. In a map light is strong; each has its own scale. "
         "Early layers keep the shapes of the picture, later ones tell only whether something is there."
     )
-    return Exhibit("filters-and-maps", "Filters and feature maps", tuple(sentences), tuple(pictures), order=40)
+    return Section("filters-and-maps", "Filters and feature maps", tuple(sentences), tuple(pictures), order=40)
 
 
 def first_filters(network: nn.Module) -> FloatArray | None:

@@ -1,6 +1,6 @@
 """What a model of pictures has learnt, to look at: where it looks, what it finds typical, what it mixes up.
 
-Every function makes one `Exhibit` from pictures and what was said of them, or None where there is nothing to show.
+Every function makes one `Section` from pictures and what was said of them, or None where there is nothing to show.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from annvil.kinds.pictures.explanation.faithfulness import MOST_ALIKE
 from annvil.kinds.pictures.explanation.render import beside, enlarged, strip
 from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject
-from annvil.sections import Exhibit, Picture, Rows, png
+from annvil.sections import Picture, Rows, Section, png
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.text.phrases import listed, shorten
 from annvil.text.quantities import percent
@@ -101,7 +101,7 @@ def where_it_looks(
     *,
     seen: bool,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Exhibit | None:
+) -> Section | None:
     """Pictures beside the maps of what the model's answer rests on, and the tests of the maps.
 
     Parameters
@@ -133,7 +133,7 @@ def where_it_looks(
         Picture(png(strip(one)), _told(one, truth), bool(one.maps and not one.trusted), sized=True)
         for one, truth in zip(explanations, truths, strict=False)
     )
-    return Exhibit("where-it-looks", "Where the model looks", tuple(sentences), pictures, (_tests(results),), order=20)
+    return Section("where-it-looks", "Where the model looks", tuple(sentences), pictures, (_tests(results),), order=20)
 
 
 def _told(explanation: Explanation, truth: str) -> str:
@@ -165,7 +165,7 @@ def _tests(results: Sequence[MethodResult]) -> Rows:
 
 def typical_pictures(
     task: Task, features: FloatArray, y: NDArray[Any], gather: Callable[[IntArray], Pixels], what: str
-) -> Exhibit | None:
+) -> Section | None:
     """For each class the pictures nearest to the mean of its features, and those farthest from it.
 
     Parameters
@@ -199,12 +199,12 @@ def typical_pictures(
     ]
     if left_out:
         sentences.append(f"{left_out} of {len(task.classes)} classes are not shown (too few pictures, or too many).")
-    return Exhibit("typical-pictures", "Typical and odd pictures", tuple(sentences), tuple(pictures), order=30)
+    return Section("typical-pictures", "Typical and odd pictures", tuple(sentences), tuple(pictures), order=30)
 
 
 def mixed_up(
     task: Task, y: IntArray, decided: IntArray, sure: FloatArray, gather: Callable[[IntArray], Pixels], what: str
-) -> Exhibit | None:
+) -> Section | None:
     """The confusion matrix with the most certain mistake in each cell; None without a mistake.
 
     Parameters
@@ -248,7 +248,7 @@ def mixed_up(
         for a, b in often[:10]
     )
     table = Rows(("Right", "Said", "Pictures", "Share of the class"), rows)
-    return Exhibit("mixed-up", "What is mixed up with what", tuple(sentences), (picture,), (table,), order=10)
+    return Section("mixed-up", "What is mixed up with what", tuple(sentences), (picture,), (table,), order=10)
 
 
 def _surest(y: IntArray, decided: IntArray, sure: FloatArray, shown: IntArray) -> dict[tuple[int, int], int]:

@@ -1,4 +1,4 @@
-"""What is a source of pictures rather than a table: told by names and shapes, without opening more than a directory."""
+"""What is a source of pictures rather than a table: told by names and shapes; of files, only tables are opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from annvil.data.readers.opened import Opened
 from annvil.data.readers.samples import DIGIT_IMAGES, PREFIX
+from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.pictures.reading.listing import SUFFIXES, is_array
 
 DIGITS = PREFIX + DIGIT_IMAGES
@@ -23,6 +25,15 @@ def is_pictures(source: Any) -> bool:
     if isinstance(source, tuple) and len(source) == 2:
         return is_stack(source[0]) or are_paths(source[0])
     return False
+
+
+def lists_pictures(opened: Opened) -> bool:
+    """Whether a table in a file names picture files that are there, and the user did not rule that column out."""
+    if opened.path is None:
+        return False
+    named = names_pictures(opened.table, opened.path.parent)
+    columns = opened.ask.columns
+    return named is not None and named not in opened.ask.drop and (columns is None or named in columns)
 
 
 def _archive_of_pictures(path: Path) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.dataset import ColumnNote, Dataset, Source
 from annvil.data.groups import join, read_groups, read_time
 from annvil.data.readers.labels import read_answers
 from annvil.data.readers.target import refuse_gaps
-from annvil.data.table import ColumnNote, Dataset, Source
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.form import NAME
 from annvil.kinds.pictures.images import Images, LeftOut
@@ -23,6 +23,7 @@ from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.found import Found, counted
 from annvil.kinds.pictures.reading.listing import TABLES
 from annvil.kinds.pictures.reading.locating import Asked, find_pictures, with_groups_file
+from annvil.options import ReadOptions
 from annvil.tasks.base import Task
 from annvil.text.phrases import quoted
 
@@ -82,6 +83,19 @@ def read_images(
     found = find_pictures(source, asked)
     found, groups_said = with_groups_file(found, asked.groups_file)
     return _finished(found, task, tuple(str(text).strip() for text in missing), drop_missing_target, groups_said)
+
+
+def refuse_columns(ask: ReadOptions) -> None:
+    """Refuse what is about the columns of a table.
+
+    Raises
+    ------
+    RequestError
+        Where an argument says something of columns.
+    """
+    for argument, value in (("columns", ask.columns), ("drop", ask.drop), ("kinds", ask.kinds)):
+        if value:
+            raise RequestError(f"Pictures have no columns to choose from, so {argument} means nothing; leave it out.")
 
 
 def _check_size(size: int | Sequence[int] | None) -> None:

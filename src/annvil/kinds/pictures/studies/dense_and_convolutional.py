@@ -10,15 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from annvil.comparison.results import Comparison, FoldResult
 from annvil.comparison.store import Store
+from annvil.data.dataset import Dataset
 from annvil.data.splits import nested_subset, outer_splits
-from annvil.data.table import Dataset, Inputs
 from annvil.errors import OutOfTime, RequestError
 from annvil.files import write_atomically
 from annvil.kinds.pictures.images import Images
@@ -38,16 +38,14 @@ FOLDER = "dense-and-convolutional"
 
 
 def measure_the_race(
-    dataset: Dataset[Inputs], comparison: Comparison, store: Store, again: str = ""
-) -> DenseAndConvolutional | None:
-    """The rows that cost nothing, from what the race kept; None for tables. Where one of the two did not compete there
-    are no rows, and it is said why.
+    dataset: Dataset[Images], comparison: Comparison, store: Store, again: str = ""
+) -> DenseAndConvolutional:
+    """The rows that cost nothing, from what the race kept. Where one of the two did not compete there are no rows, and
+    it is said why.
 
     ``again`` is the command that measures the other rows.
     """
-    if not isinstance(dataset.inputs, Images):
-        return None
-    pair, rows = _from_race(cast("Dataset[Images]", dataset), comparison, store)
+    pair, rows = _from_race(dataset, comparison, store)
     if pair is None:
         return DenseAndConvolutional((), (_who_is_missing(comparison), *([f"To measure it: {again}"] if again else [])))
     findings = _of_pair(pair, dataset.groups[rows], Scale(dataset.task), f"all {len(rows):,} held-out pictures")

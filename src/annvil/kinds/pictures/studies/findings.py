@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from annvil.sections import Exhibit, Rows
+from annvil.sections import Rows, Section
 
 KEY, TITLE = "dense-and-convolutional", "Dense or convolutional, measured on these pictures"
 
 ORDER = -10
-"""Before the other exhibits: a table first, pictures after it."""
+"""Before the other sections: a table first, pictures after it."""
 
 HEADER = ("What", "Dense network", "Convolutional network", "What it means here")
 
@@ -45,7 +45,7 @@ class DenseAndConvolutional(msgspec.Struct, frozen=True):
     remarks : how it was measured, in sentences
     left_out : rows that are missing, and why, in sentences
     details : further tables
-    looks : what the first layers look for, as an exhibit; None where that was not looked at
+    looks : what the first layers look for, as a section; None where that was not looked at
     spent_seconds : wall clock of this study, all sittings together; 0 for the table that every fit gets
     """
 
@@ -53,7 +53,7 @@ class DenseAndConvolutional(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     details: tuple[Detail, ...] = ()
-    looks: Exhibit | None = None
+    looks: Section | None = None
     spent_seconds: float = 0.0
 
     def __getitem__(self, key: str) -> Finding:
@@ -76,13 +76,13 @@ class DenseAndConvolutional(msgspec.Struct, frozen=True):
         del values["looks"]
         return values
 
-    def exhibits(self) -> tuple[Exhibit, ...]:
+    def sections(self) -> tuple[Section, ...]:
         """For the report: the table with its remarks, and below it what belongs to single rows."""
         rows = tuple((f.what, f.dense, f.convolutional, f.sentence) for f in self.findings)
         tables = (Rows(HEADER, rows),) if rows else ()
-        main = Exhibit(KEY, TITLE, (*self.remarks, *self.left_out), tables=tables, order=ORDER)
+        main = Section(KEY, TITLE, (*self.remarks, *self.left_out), tables=tables, order=ORDER)
         more = tuple(
-            Exhibit(f"{KEY}-{detail.key}", detail.title, (detail.sentence,), tables=(detail.rows,), order=ORDER + place)
+            Section(f"{KEY}-{detail.key}", detail.title, (detail.sentence,), tables=(detail.rows,), order=ORDER + place)
             for place, detail in enumerate(self.details, 1)
         )
         return (main, *more, *([self.looks] if self.looks is not None else []))

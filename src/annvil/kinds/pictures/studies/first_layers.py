@@ -13,7 +13,7 @@ from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.findings import KEY, ORDER, Finding
 from annvil.kinds.pictures.studies.trials import Trial, losses_from
 from annvil.models.contract import Fitted
-from annvil.sections import Exhibit, Picture, png
+from annvil.sections import Picture, Section, png
 from annvil.tasks.base import FloatArray
 
 MOST_UNITS = 32
@@ -90,7 +90,7 @@ def kept_looks(trial: Trial) -> FloatArray | None:
     return None if not trial.look else losses_from(trial.look).reshape(trial.look_shape)
 
 
-def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, Exhibit]:
+def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, Section]:
     """The row on first layers, and both as pictures."""
     bright, coloured, edges = sorts(convolutional)
     colours = f", {coloured} for colour" if convolutional.shape[1] > 1 else ""
@@ -116,4 +116,4 @@ def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, E
     )
     legend = "Grey is nothing, light adds, dark subtracts; each has its own contrast."
     title = "What the first layers look for"
-    return finding, Exhibit(f"{KEY}-looks", title, (sentence, legend), pictures, order=ORDER + 5)
+    return finding, Section(f"{KEY}-looks", title, (sentence, legend), pictures, order=ORDER + 5)

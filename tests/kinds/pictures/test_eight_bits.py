@@ -11,11 +11,11 @@ from sklearn.datasets import load_digits
 
 from annvil.bundle import Predictor, export
 from annvil.data.table import Dataset
+from annvil.kinds.pictures import eight_bits
+from annvil.kinds.pictures.eight_bits import try_eight_bits
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.kinds.registry import contenders_for
+from annvil.kinds.registry import holder
 from annvil.models.contract import Context, Deadline, Effort, Job, Split
-from annvil.run import eight_bits
-from annvil.run.eight_bits import try_eight_bits
 from annvil.tasks.union import make_task
 
 COMPARISON = SimpleNamespace(metric="accuracy", worth=0.01)
@@ -40,7 +40,7 @@ def trained():
     dataset = Dataset(
         images_from_arrays(pixels), y, make_task("multiclass", "digit", tuple("0123456789")), np.arange(len(y))
     )
-    contender = next(c for c in contenders_for(dataset) if c.name == "convolutional")
+    contender = next(c for c in holder(dataset).contenders(dataset) if c.name == "convolutional")
     rows = np.arange(400)
     job = Job("final", rows, (Split(rows[60:], rows[:60]),), 0)
     effort = Effort(configuration={"size": "small", "epochs": 6})
@@ -50,7 +50,7 @@ def trained():
 
 def trial(trained, seconds=1e9):
     dataset, fitted, graph = trained
-    return try_eight_bits(dataset, fitted, graph, COMPARISON, None, Deadline(seconds))
+    return try_eight_bits(graph, dataset, fitted, COMPARISON, None, Deadline(seconds))
 
 
 def test_faster_and_as_accurate_ships(trained, monkeypatch):
@@ -121,7 +121,7 @@ def test_no_time_is_said(trained):
 
 def test_a_model_without_convolutions_is_left_alone(trained):
     dataset, fitted, _ = trained
-    dummy = next(c for c in contenders_for(dataset) if c.name == "dummy")
+    dummy = next(c for c in holder(dataset).contenders(dataset) if c.name == "dummy")
     (simple,) = dummy.fit(dataset, [fitted.job], Effort(), Context())
     graph = export(simple, dataset.inputs.form, dataset.task)
-    assert try_eight_bits(dataset, simple, graph, COMPARISON, None, Deadline(1e9)) is None
+    assert try_eight_bits(graph, dataset, simple, COMPARISON, None, Deadline(1e9)) is None

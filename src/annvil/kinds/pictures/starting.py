@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset
 from annvil.errors import BundleError, RequestError
 from annvil.kinds.pictures.contenders.pretrained import Start, Taught, is_start, read_start
 from annvil.kinds.pictures.images import Images
@@ -58,15 +57,8 @@ def _from_bundle(path: Path) -> Start:
     return Start(str(path), architecture, weights, (Taught(data.name, data.sha256, data.n_rows),))
 
 
-def lasting_backbone(backbone: str | Path) -> str:
-    """The path so that it is found from any folder; a name on the hub stays as it is."""
-    return str(Path(backbone).absolute()) if Path(backbone).is_dir() else str(backbone)
-
-
-def refusal_of(dataset: Dataset[Inputs], start: Start | None) -> str | None:
+def refusal_of(dataset: Dataset[Images], start: Start | None) -> str | None:
     """Why the network must not be judged on this data: it learnt from them, test folds included; or None."""
-    if not isinstance(dataset.inputs, Images):
-        return None
     from annvil.kinds.pictures.contenders.pretrained import shipped_start
 
     chosen = shipped_start() if start is None else start
@@ -76,18 +68,3 @@ def refusal_of(dataset: Dataset[Inputs], start: Start | None) -> str | None:
         f"{chosen.name[:1].upper()}{chosen.name[1:]} learnt from these very pictures, so what it scored on them would "
         "say nothing about new ones."
     )
-
-
-def check_start(dataset: Dataset[Inputs], start: str | None, backbone: str | None) -> None:
-    """Refuse a start for data that are no pictures.
-
-    Raises
-    ------
-    RequestError
-        When the data are a table.
-    """
-    asked: Any = start or backbone
-    if asked is not None and not isinstance(dataset.inputs, Images):
-        raise RequestError(
-            f"{asked} is a network for pictures, and {dataset.source.name} is a table; leave --from and --backbone out."
-        )

@@ -1,11 +1,9 @@
-"""What is known before looking at the data: how often networks are worth it on data of this kind and size.
+"""What is known before looking at a table: how often networks are worth it on tables of its size.
 
 The verdict has to move from here by evidence. Only published comparisons are cited, each for the size it studied.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 SMALL, MIDDLE = 3_000, 50_000
 """Rows that part the published comparisons: about 10 000 rows were studied by Grinsztajn et al. (2022)."""
@@ -25,26 +23,14 @@ _TABLES_LARGE = (
     "much computing time (TabArena, 51 tables, 2025); without that, trees usually keep a small lead."
 )
 
-_PICTURES = (
-    "On pictures convolutional networks are usually ahead of models that see pixels as columns: of the classifiers "
-    "published with Fashion-MNIST the best without convolutions is right on 89.7% of the test pictures, while simple "
-    "convolutional networks reach 91 to 93% (Xiao et al. 2017 and the list kept with the data). The fewer the "
-    "pictures, the smaller that lead."
-)
 
-DataKind = Literal["table", "pictures"]
-
-
-def base_rate(kind: DataKind, n_rows: int) -> str:
-    """One sentence with its sources for data of that kind and size.
+def base_rate(n_rows: int) -> str:
+    """One sentence with its sources for tables of that size.
 
     Sources: Grinsztajn, Oyallon, Varoquaux, "Why do tree-based models still outperform deep learning on typical tabular
     data?" (NeurIPS 2022); McElfresh et al., "When do neural nets outperform boosted trees on tabular data?" (NeurIPS
-    2023); Kruschel et al. (2024, arXiv 2409.14429); Erickson et al., "TabArena" (NeurIPS 2025); Xiao, Rasul, Vollgraf,
-    "Fashion-MNIST" (2017, arXiv 1708.07747).
+    2023); Kruschel et al. (2024, arXiv 2409.14429); Erickson et al., "TabArena" (NeurIPS 2025).
     """
-    if kind == "pictures":
-        return _PICTURES
     if n_rows < SMALL:
         return _TABLES_SMALL
     return _TABLES_MIDDLE if n_rows < MIDDLE else _TABLES_LARGE

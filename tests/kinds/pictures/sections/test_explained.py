@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from annvil.data.table import Dataset
+from annvil.kinds.base import Found
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.kinds.pictures.sections import explained
 from annvil.models.contract import Deadline
-from annvil.run import looking
 from annvil.tasks.union import make_task
 
 TASK = make_task("multiclass", "pet", ("cat", "dog", "cow"))
 
 
 def looked(y, outputs):
-    return looking._Looked(np.zeros((len(y), 2, 2, 1), np.uint8), y, outputs, "", True, 0.0)
+    return explained._Looked(np.zeros((len(y), 2, 2, 1), np.uint8), y, outputs, "", True, 0.0)
 
 
 def subject(task):
@@ -26,21 +27,21 @@ def test_the_most_certain_mistakes_come_first_then_one_of_each_class():
     y = np.array([0] * 6 + [1] * 6 + [2] * 6)
     outputs = np.eye(3)[y] * 0.8 + 0.1
     outputs[0], outputs[1], outputs[2], outputs[3] = [0.3, 0.7, 0], [0.1, 0.9, 0], [0.2, 0, 0.8], [0.4, 0.6, 0]
-    chosen = looking._chosen(subject(TASK), looked(y, outputs))
+    chosen = explained._chosen(subject(TASK), looked(y, outputs))
     assert chosen.tolist() == [1, 2, 0, 4, 6, 12, 5, 7]
 
 
 def test_the_largest_errors_of_a_number_come_first():
     y, outputs = np.arange(12.0), np.arange(12.0)[:, None].copy()
     outputs[[3, 5], 0] += (-9, 4)
-    chosen = looking._chosen(subject(make_task("regression", "y")), looked(y, outputs))
+    chosen = explained._chosen(subject(make_task("regression", "y")), looked(y, outputs))
     assert chosen.tolist()[:2] == [3, 5]
     assert len(chosen) == 8
 
 
 def test_truths_in_words():
     def truth(task, y):
-        return looking._truth(SimpleNamespace(task=task), y)
+        return explained._truth(SimpleNamespace(task=task), y)
 
     assert truth(TASK, 2) == "cow"
     assert truth(make_task("regression", "y"), 1.23456) == "1.235"
@@ -66,10 +67,13 @@ def test_without_time_only_what_costs_nothing_is_shown(monkeypatch):
     def opened(path):
         raise Opened
 
-    monkeypatch.setattr(looking, "open_subject", opened)
+    monkeypatch.setattr(explained, "open_subject", opened)
     comparison = SimpleNamespace(verdict=SimpleNamespace(recommended="pixels-linear"))
-    folder = SimpleNamespace(model="model", path="run")
-    found = list(looking.explained(dataset, comparison, folder, store, Deadline(-1.0)))
-    assert [exhibit.key for exhibit in found] == ["mixed-up"]
+
+    def shown(seconds):
+        return list(explained.explained(Found(dataset, comparison, store, "run", "model", Deadline(seconds))))
+
+    found = shown(-1.0)
+    assert [section.key for section in found] == ["mixed-up"]
     with pytest.raises(Opened):
-        list(looking.explained(dataset, comparison, folder, store, Deadline(60.0)))
+        shown(60.0)

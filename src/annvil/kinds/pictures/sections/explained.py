@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from annvil.comparison import Store
-from annvil.comparison.results import Comparison
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.kinds.base import Found
 from annvil.kinds.pictures.explanation.explain import PASSES
 from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps
 from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
@@ -19,8 +18,7 @@ from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.kinds.pictures.explanation.subject import Subject, open_subject
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
-from annvil.run.folder import RunFolder
-from annvil.sections import Exhibit
+from annvil.sections import Section
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.class_metrics import decide
 from annvil.text.quantities import plain_count
@@ -47,67 +45,65 @@ class _Looked:
     seconds_each: float
 
 
-def explained(
-    dataset: Dataset[Inputs], comparison: Comparison, folder: RunFolder, store: Store, deadline: Deadline
-) -> Iterator[Exhibit]:
-    """Exhibits as they are made, the cheap ones first; none for tables, and none after the deadline.
+def explained(found: Found) -> Iterator[Section]:
+    """Sections as they are made, the cheap ones first, and none after the deadline.
 
     What is mixed up is told of the held-out pictures of the first fold and of its model. The rest is about the model
     that ships, on the test pictures of the source where there are some: it has learnt from all others, which is said.
     """
-    if not isinstance(dataset.inputs, Images):
-        return
-    contender, task = comparison.verdict.recommended, dataset.task
-    result = store.result(contender, "repeat-0-fold-0")
+    dataset: Dataset[Images] = found.dataset
+    contender, task, deadline = found.comparison.verdict.recommended, dataset.task, found.deadline
+    result = found.store.result(contender, "repeat-0-fold-0")
     if result is None:
         return
-    rows, outputs = store.predictions(contender, "repeat-0-fold-0")
+    rows, outputs = found.store.predictions(contender, "repeat-0-fold-0")
     if task.kind in ("binary", "multiclass"):
-        yield from _mixed_up(dataset, dataset.inputs, rows, outputs, result.threshold)
+        yield from _mixed_up(dataset, rows, outputs, result.threshold)
     if deadline.passed or contender == "dummy":
         return
-    subject = open_subject(folder.model)
-    looked = _look(subject, dataset, dataset.inputs, rows, deadline)
+    subject = open_subject(found.model)
+    looked = _look(subject, dataset, rows, deadline)
     features = _features(subject, looked)
-    exhibit = typical_pictures(task, features, looked.y, lambda chosen: looked.pixels[chosen], looked.what)
-    if exhibit is not None:
-        yield exhibit
+    section = typical_pictures(task, features, looked.y, lambda chosen: looked.pixels[chosen], looked.what)
+    if section is not None:
+        yield section
     chosen = _chosen(subject, looked)
     if subject.network is not None and not deadline.passed:
-        exhibit = filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64])
-        if exhibit is not None:
-            yield exhibit
+        section = filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64])
+        if section is not None:
+            yield section
     if deadline.left < looked.seconds_each * PASSES:
-        said = f"The budget ended before maps were made. For those of one picture: annvil explain {folder.path} PICTURE"
-        yield Exhibit("where-it-looks", "Where the model looks", (said,), order=20)
+        said = (
+            f"The budget ended before maps were made. For those of one picture: annvil explain {found.folder} PICTURE"
+        )
+        yield Section("where-it-looks", "Where the model looks", (said,), order=20)
         return
     truths = [_truth(dataset, looked.y[row]) for row in chosen]
-    exhibit = where_it_looks(
+    section = where_it_looks(
         subject, looked.pixels[chosen], truths, seen=looked.seen, should_stop=lambda: deadline.passed
     )
-    if exhibit is not None:
-        yield exhibit
+    if section is not None:
+        yield section
 
 
-def _mixed_up(
-    dataset: Dataset[Inputs], images: Images, rows: IntArray, outputs: FloatArray, threshold: Any
-) -> Iterator[Exhibit]:
+def _mixed_up(dataset: Dataset[Images], rows: IntArray, outputs: FloatArray, threshold: Any) -> Iterator[Section]:
     decided = decide(outputs, threshold)
     what = f"{plain_count(len(rows), 'held-out picture')} of the first fold"
     sure = outputs[np.arange(len(rows)), decided]
-    exhibit = mixed_up(dataset.task, dataset.y[rows], decided, sure, lambda some: images.pixels(rows[some]), what)
-    if exhibit is not None:
-        yield exhibit
+    section = mixed_up(
+        dataset.task, dataset.y[rows], decided, sure, lambda some: dataset.inputs.pixels(rows[some]), what
+    )
+    if section is not None:
+        yield section
 
 
-def _look(subject: Subject, dataset: Dataset[Inputs], images: Images, rows: IntArray, deadline: Deadline) -> _Looked:
+def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: Deadline) -> _Looked:
     """Up to `MOST_LOOKED_AT` test pictures of the source, or held-out ones, and what the shipped model says."""
     test = dataset.official_test
     seen = test is None or not test.n_rows
-    if test is not None and not seen and isinstance(test.inputs, Images):
-        images, rows, y = test.inputs, np.arange(test.n_rows), test.y
-    else:
-        y = dataset.y
+    shown = dataset if test is None or seen else test
+    images, y = shown.inputs, shown.y
+    rows = rows if seen else np.arange(shown.n_rows)
     drawn = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_LOOKED_AT]]
     first = images.pixels(drawn[:FEWEST_LOOKED_AT])
     began = time.monotonic()
@@ -151,7 +147,7 @@ def _chosen(subject: Subject, looked: _Looked) -> IntArray:
     return np.concatenate([wrong, rightly]).astype(np.int64)
 
 
-def _truth(dataset: Dataset[Inputs], y: Any) -> str:
+def _truth(dataset: Dataset[Images], y: Any) -> str:
     if not dataset.task.is_classification:
         return f"{float(y):.4g}"
     if np.ndim(y):

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from annvil.comparison import Store
-from annvil.comparison.results import Comparison
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.kinds.base import Found
 from annvil.kinds.pictures.augmented_sets import changed_copies, contact_sheet, spread_rows
 from annvil.kinds.pictures.images import Images
 from annvil.preparation.augmentation import Augmentation
-from annvil.sections import Exhibit, Picture, Rows, png
+from annvil.sections import Picture, Rows, Section, png
 
 ORIGINALS, COPIES = 6, 6
-"""Pictures of the exhibit, and changed copies of each (assumed: what fits on a line)."""
+"""Pictures of the section, and changed copies of each (assumed: what fits on a line)."""
 
 _KEY = "augmentation"
 
 
-def augmentation_samples(dataset: Dataset[Inputs], comparison: Comparison, store: Store) -> Iterator[Exhibit]:
-    """An exhibit of what the best network that augments was shown in training; none where no network does.
+def augmentation_samples(found: Found) -> Iterator[Section]:
+    """A section of what the best network that augments was shown in training; none where no network does.
 
     A contender that augments says so in its configuration, under "augmentation", as `Augmentation.to_json` writes it;
     if it tried several, in the configurations of what it tried too.
     """
-    if not isinstance(dataset.inputs, Images):
-        return
+    comparison = found.comparison
     for contender in (comparison.verdict.recommended, *(standing.contender for standing in comparison.standings)):
-        result = store.result(contender, "repeat-0-fold-0")
+        result = found.store.result(contender, "repeat-0-fold-0")
         if result is not None and _KEY in result.configuration:
             notes = [note for note in result.notes if note]
-            yield exhibit(
-                cast("Dataset[Images]", dataset),
+            yield section(
+                found.dataset,
                 Augmentation.from_json(result.configuration[_KEY]),
                 tried_in(result.tried),
                 notes,
@@ -50,12 +48,12 @@ def tried_in(trials: Sequence[Mapping[str, Any]]) -> list[tuple[Augmentation, fl
     return sorted(found, key=lambda pair: pair[1])
 
 
-def exhibit(
+def section(
     dataset: Dataset[Images],
     augmentation: Augmentation,
     tried: Sequence[tuple[Augmentation, float]] = (),
     notes: Sequence[str] = (),
-) -> Exhibit:
+) -> Section:
     """Some pictures beside changed copies of them, what was done and why in sentences, and what else was tried."""
     sentences = [*augmentation.describe(), *notes]
     pictures: tuple[Picture, ...] = ()
@@ -76,7 +74,7 @@ def exhibit(
         sentences.append("Of those tried, it had the least loss on training pictures that the networks did not see.")
         lines = tuple((of.short(), f"{score:.4f}") for of, score in tried)
         tables = (Rows(("What was tried", "Loss"), lines),)
-    return Exhibit("augmentation-samples", "Augmentation samples", tuple(sentences), pictures, tables, order=30)
+    return Section("augmentation-samples", "Augmentation samples", tuple(sentences), pictures, tables, order=30)
 
 
 def _captions(dataset: Dataset[Images], rows: Sequence[int]) -> list[str]:

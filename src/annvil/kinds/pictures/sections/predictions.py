@@ -1,4 +1,4 @@
-"""What a run of pictures adds: the score on the test pictures of the source, and pictures to look at."""
+"""Held-out pictures beside what the recommended contender says of them."""
 
 from __future__ import annotations
 
@@ -7,102 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.bundle import load
-from annvil.comparison import Store
-from annvil.comparison.results import Comparison
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.kinds.base import Found
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Deadline
-from annvil.report.summaries import wilson
-from annvil.run.folder import RunFolder
-from annvil.sections import Exhibit, Picture, enlargement, png
+from annvil.sections import Picture, Section, enlargement, png
 from annvil.tasks.base import Decision, FloatArray, IntArray, Label, Task
 from annvil.tasks.class_metrics import decide
 from annvil.tasks.label_metrics import decide_labels
-from annvil.tasks.metrics import Metric
 from annvil.text.quantities import percent, plain_count
 
 MOST_SHOWN, MOST_MISTAKES = 24, 16
-"""Pictures of the exhibit, and how many of them may be mistakes, so that what goes well is seen too (assumed)."""
+"""Pictures of the section, and how many of them may be mistakes, so that what goes well is seen too (assumed)."""
 
 LARGEST_SHOWN = 128
 """Longer sides are shrunk for the report (assumed: twenty-four pictures stay below a megabyte)."""
 
-RESAMPLES = 400
-"""Bootstrap samples of an interval (assumed: the ends of a 95% interval rest on ten of them each)."""
-
-ROWS_AT_ONCE = 1024
 _LONGEST_LABEL = 24
 
 
-def official_test(
-    dataset: Dataset[Inputs],
-    comparison: Comparison,
-    folder: RunFolder,
-    threshold: Decision,
-    deadline: Deadline,
-) -> tuple[str, ...]:
-    """One sentence on the shipped model's score on the test set of the source; empty where it has none.
-
-    The verdict never rests on it. Accuracy has Wilson's interval; any other metric the percentiles of a bootstrap over
-    the rows (Efron, Annals of Statistics 7, 1979). Copies of training pictures among the test pictures count as they
-    are: the audit tells of them.
-    """
-    test = dataset.official_test
-    if test is None or not test.n_rows:
+def pictures_and_predictions(found: Found) -> tuple[Section, ...]:
+    """Held-out pictures of the first fold with truth and prediction, the gravest mistakes first."""
+    dataset: Dataset[Images] = found.dataset
+    contender = found.comparison.verdict.recommended
+    result = found.store.result(contender, "repeat-0-fold-0")
+    if result is None:
         return ()
-    of_test = f"the {plain_count(test.n_rows, 'test picture')} kept apart by the source"
-    predictor, parts = load(folder.model), []
-    for start in range(0, test.n_rows, ROWS_AT_ONCE):
-        if deadline.passed:
-            return (f"The budget ended before the model was tried on {of_test}.",)
-        parts.append(predictor.raw(test.inputs.take(slice(start, start + ROWS_AT_ONCE))))
-    outputs = np.concatenate(parts)
-    metric = dataset.task.metric(comparison.metric)
-    scores = []
-    if metric.name != "accuracy":
-        score = metric.shows(metric.score(test.y, outputs, threshold))
-        ends = _bootstrap(metric, dataset.task, test.y, outputs, threshold, deadline)
-        scores.append(
-            f"{metric.title} {score} ({_interval(*map(metric.shows, ends)) if ends else 'no time to say how sure'})"
-        )
-    if dataset.task.is_classification:
-        if dataset.task.several:
-            what, right = "all labels right for", (decide_labels(outputs, threshold) == test.y).all(axis=1)
-        else:
-            what, right = "accuracy", decide(outputs, threshold) == test.y
-        hits = int(right.sum())
-        ends = wilson(hits, test.n_rows)
-        scores.append(f"{what} {hits / test.n_rows:.1%} ({_interval(*(f'{end:.1%}' for end in ends))})")
-    return (f"On {of_test}: {', '.join(scores)}.",)
-
-
-def _interval(low: str, high: str) -> str:
-    return f"95% interval {low} to {high}"
-
-
-def _bootstrap(
-    metric: Metric, task: Task, y: NDArray[Any], outputs: FloatArray, threshold: Decision, deadline: Deadline
-) -> tuple[float, float] | None:
-    """The 2.5% and 97.5% points of the score over rows drawn again; None when the deadline passed first."""
-    random = np.random.default_rng(0)
-    scores = []
-    for _ in range(RESAMPLES):
-        if deadline.passed:
-            return None
-        rows = random.integers(0, len(y), len(y))
-        scores.append(metric.score(y[rows], outputs[rows], threshold))
-    low, high = np.quantile(scores, (0.025, 0.975))
-    return float(low), float(high)
-
-
-def pictures_and_predictions(dataset: Dataset[Inputs], comparison: Comparison, store: Store) -> tuple[Exhibit, ...]:
-    """Held-out pictures of the first fold with truth and prediction, the gravest mistakes first; empty for tables."""
-    contender = comparison.verdict.recommended
-    result = store.result(contender, "repeat-0-fold-0")
-    if not isinstance(dataset.inputs, Images) or result is None:
-        return ()
-    rows, outputs = store.predictions(contender, "repeat-0-fold-0")
+    rows, outputs = found.store.predictions(contender, "repeat-0-fold-0")
     y = dataset.y[rows]
     make = _of_labels if dataset.task.several else _of_classes if dataset.task.is_classification else _of_numbers
     order, captions, wrong, sentences = make(dataset.task, y, outputs, result.threshold)
@@ -112,7 +42,7 @@ def pictures_and_predictions(dataset: Dataset[Inputs], comparison: Comparison, s
         Picture(png(_shrunk(one), enlarge), caption, bool(flagged))
         for one, caption, flagged in zip(pixels, captions, wrong, strict=True)
     )
-    return (Exhibit("pictures-and-predictions", "Pictures and predictions", sentences, pictures),)
+    return (Section("pictures-and-predictions", "Pictures and predictions", sentences, pictures),)
 
 
 Chosen = tuple[IntArray, list[str], NDArray[np.bool_], tuple[str, ...]]

@@ -12,12 +12,14 @@ from annvil.bundle import export, save
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.kinds.pictures.contenders.pretrained import Card, Start, Taught, write_start
 from annvil.kinds.pictures.contenders.transfer_learning import Transfer
-from annvil.kinds.tables.reading import read
+from annvil.kinds.pictures.options import PictureOptions
+from annvil.kinds.pictures.starting import refusal_of, start_of
+from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
+from annvil.options import cleaned
 from annvil.run.request import FitRequest
-from annvil.run.starting import check_start, lasting_backbone, refusal_of, start_of
 
 TINY = ConvolutionalArchitecture(8, 8, 1, 4, stem="small", stem_channels=8, layers=(Layer(16, True),))
 
@@ -78,10 +80,10 @@ def test_what_is_no_start_is_refused(tmp_path, digits, pretrained):
     model = bundle(tmp_path / "model", digits, Dummy())
     with pytest.raises(BundleError, match="holds no network for pictures to start from: it is Dummy"):
         start_of(str(model), None)
-    with pytest.raises(RequestError, match="is a table; leave --from"):
-        check_start(read("sample:breast-cancer"), str(pretrained), None)
-    check_start(digits, str(pretrained), None)
-    check_start(read("sample:breast-cancer"), None, None)
+    with pytest.raises(RequestError, match=r"start \(--from\) is for pictures, and .* is a table; leave it out"):
+        read("sample:breast-cancer", start=str(pretrained))
+    with pytest.raises(RequestError, match=r"backbone \(--backbone\) is for pictures"):
+        read("sample:breast-cancer", backbone="google/vit")
 
 
 def test_a_network_that_learnt_from_these_pictures_stays_out(tmp_path, digits, pretrained):
@@ -93,7 +95,6 @@ def test_a_network_that_learnt_from_these_pictures_stays_out(tmp_path, digits, p
     assert refusal_of(others, None) is None
     shipped = replace(digits, source=replace(digits.source, sha256=_fashion()))
     assert refusal_of(shipped, None).startswith("The small network that ships with Annvil learnt from these")
-    assert refusal_of(read("sample:breast-cancer"), None) is None
 
 
 def _fashion():
@@ -103,13 +104,13 @@ def _fashion():
 
 
 def test_the_command_repeats_the_start(tmp_path):
-    request = FitRequest("photos", None, start="/nets/my net", start_digest="ab")
-    assert request.command().endswith("--from '/nets/my net' --seed 0")
-    assert "--backbone google/vit" in replace(request, start=None, backbone="google/vit").command()
+    request = FitRequest("photos", given={"start": "/nets/my net"}, start_digest="ab")
+    assert request.command().endswith("--seed 0 --from '/nets/my net'")
+    assert "--backbone google/vit" in replace(request, given={"backbone": "google/vit"}).command()
     assert "start='/nets/my net'" in replace(request, data=None).command()
-    assert lasting_backbone("google/vit") == "google/vit"
     (tmp_path / "vit").mkdir()
-    assert lasting_backbone(tmp_path / "vit") == str(tmp_path / "vit")
+    kept = [cleaned(PictureOptions, {"backbone": given}, "").backbone for given in ("google/vit", tmp_path / "vit")]
+    assert kept == ["google/vit", str(tmp_path / "vit")]
 
 
 def test_a_run_starts_from_it_and_notices_another_when_it_goes_on(tmp_path, pretrained, monkeypatch):
@@ -130,7 +131,7 @@ def test_a_run_starts_from_it_and_notices_another_when_it_goes_on(tmp_path, pret
     state = run.folder / "state.json"
     state.write_text(state.read_text().replace("finished", "interrupted"))
     write_start(pretrained, Card(architecture=TINY.to_json()), weights(seed=1))
-    with pytest.raises(DataError, match="is another network than the one that this run began from"):
+    with pytest.raises(DataError, match="is not what it was when this run began from it"):
         annvil.resume(run.folder)
 
 

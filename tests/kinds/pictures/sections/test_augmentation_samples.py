@@ -1,4 +1,4 @@
-"""The exhibit of changed training pictures."""
+"""The section of changed training pictures."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from annvil.kinds.pictures.reading.read_images import read_images
+from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples, section, tried_in
 from annvil.preparation.augmentation import Augmentation
-from annvil.run.augmented import augmentation_samples, exhibit, tried_in
 
 RANDOM = np.random.default_rng(0)
 DATASET = read_images((RANDOM.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.repeat(["ant", "bee"], 20)))
 
 
-def run(results: dict[str, Any]) -> tuple[Any, Any]:
+def run(results: dict[str, Any]) -> Any:
     """A comparison whose verdict and standings are these contenders, and a store of their results."""
     standings = [SimpleNamespace(contender=name) for name in results]
     comparison = SimpleNamespace(verdict=SimpleNamespace(recommended=next(iter(results))), standings=standings)
     store = SimpleNamespace(result=lambda contender, job: results[contender])
-    return comparison, store
+    return SimpleNamespace(dataset=DATASET, comparison=comparison, store=store)
 
 
 def result(configuration: dict[str, Any], tried: tuple[Any, ...] = (), notes: tuple[str, ...] = ()) -> Any:
@@ -37,7 +37,7 @@ def test_the_best_contender_that_augments_is_shown() -> None:
         "trees": result({"depth": 3}),
         "convolutional": result({"augmentation": {"shift": 1, "mixup": 0.2}}, tried, ("Seen: 90%.",)),
     }
-    (found,) = augmentation_samples(DATASET, *run(results))
+    (found,) = augmentation_samples(run(results))
     assert found.sentences[0] == "Training pictures are shifted by up to 1 pixel in both directions."
     assert "Seen: 90%." in found.sentences
     assert any("mixing" in sentence.lower() for sentence in found.sentences)
@@ -46,11 +46,11 @@ def test_the_best_contender_that_augments_is_shown() -> None:
 
 
 def test_nothing_is_shown_where_nobody_augments() -> None:
-    assert not list(augmentation_samples(DATASET, *run({"trees": result({}), "gone": None})))
+    assert not list(augmentation_samples(run({"trees": result({}), "gone": None})))
 
 
 def test_pictures_that_stay_as_they_are_are_said_to() -> None:
-    found = exhibit(DATASET, Augmentation())
+    found = section(DATASET, Augmentation())
     assert found.sentences == ("Training pictures are used as they are.",)
     assert not found.pictures
     assert not found.tables

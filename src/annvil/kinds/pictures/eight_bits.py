@@ -14,7 +14,8 @@ import numpy as np
 from annvil.bundle import Predictor
 from annvil.bundle.predictor import BLOCK_VALUES
 from annvil.comparison.results import Comparison
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset, Inputs
+from annvil.kinds.base import Graph
 from annvil.models.contract import Deadline, Fitted
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
 from annvil.tasks.base import Decision, FloatArray, IntArray
@@ -51,28 +52,20 @@ PAIRS = 15
 """Timings of both graphs in turn, of which the median ratio counts."""
 
 
-@dataclass(frozen=True)
-class EightBits:
-    """The trial: a graph where it is to ship, and what to say."""
-
-    graph: bytes | None
-    said: str
-
-
 def try_eight_bits(
+    graph: bytes,
     dataset: Dataset[Inputs],
     fitted: Fitted,
-    graph: bytes,
     comparison: Comparison,
     threshold: Decision,
     deadline: Deadline,
-) -> EightBits | None:
+) -> Graph | None:
     """The graph with convolutions in 8 bits, or why not; None for a model without convolutions."""
     if not has_convolutions(graph):
         return None
     held_out = _held_out(fitted)
     if len(held_out) < FEWEST_JUDGES:
-        return EightBits(
+        return Graph(
             None,
             f"8 bits were not tried: {len(held_out)} pictures were held out, and fewer than {FEWEST_JUDGES} cannot "
             "tell whether a model is as accurate.",
@@ -83,7 +76,7 @@ def try_eight_bits(
     started = time.monotonic()
     predictor.raw(one)
     if PASSES * (len(held_out) + CALIBRATED_ON) * (time.monotonic() - started) > deadline.left:
-        return EightBits(None, "There was no time to try whether numbers of 8 bits are faster and as accurate.")
+        return Graph(None, "There was no time to try whether numbers of 8 bits are faster and as accurate.")
     inputs = dataset.inputs.take(held_out)
     before = predictor.raw(inputs)
     quantised = in_eight_bits(graph, _batches(dataset, fitted.job.rows, held_out))
@@ -99,9 +92,9 @@ def try_eight_bits(
         f"{verdict.said}"
     )
     if taken:
-        return EightBits(quantised, f"Its convolutions compute in 8 bits: {numbers}.")
+        return Graph(quantised, f"Its convolutions compute in 8 bits: {numbers}.")
     reason = "not as accurate" if not verdict.accurate else "not faster on this machine"
-    return EightBits(None, f"8 bits were tried and left, being {reason}: {numbers}.")
+    return Graph(None, f"8 bits were tried and left, being {reason}: {numbers}.")
 
 
 def _held_out(fitted: Fitted) -> IntArray:

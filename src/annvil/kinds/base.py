@@ -1,0 +1,217 @@
+"""What a kind of data is to the rest of the house: one object that reads, checks, names contenders and shows.
+
+A kind is a folder below `annvil.kinds`, or a package of somebody else's that registers its object by an entry point
+(`annvil.data.plugins`). `Kind` has an answer for everything that a kind may leave out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import msgspec
+
+from annvil.errors import RequestError
+from annvil.text.words import ROWS, Words
+
+if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no library for training
+    from annvil.comparison.results import Comparison
+    from annvil.comparison.store import Store
+    from annvil.data.dataset import Dataset
+    from annvil.data.findings import Finding
+    from annvil.data.form import Form
+    from annvil.data.readers.opened import Opened
+    from annvil.explanation.permutation import Importance
+    from annvil.models.contract import Contender, Deadline, Fitted
+    from annvil.sections import Section
+    from annvil.tasks.base import Decision
+
+Progress = Callable[[int, int], None]
+"""Told how many things are read, and of how many."""
+
+
+class Stage(Enum):
+    """Where a run stands when it asks a kind for sections."""
+
+    SHIPPED = "shipped"  # the comparison is over, and the model lies in the run folder
+    EXPLAINED = "explained"  # the rest of the budget, but for the report
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a fit rests on beside the data, such as a network to go on from; ``digest`` knows it again."""
+
+    name: str
+    digest: str
+    what: Any
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has found so far, for whoever makes sections of it.
+
+    ``folder`` is that of the run, ``model`` that of the bundle. The deadline is of this stage.
+    """
+
+    dataset: Dataset[Any]
+    comparison: Comparison
+    store: Store
+    folder: Path
+    model: Path
+    deadline: Deadline
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph that may ship in place of the one exported: None where it does not pay; and a sentence with numbers."""
+
+    graph: bytes | None
+    said: str
+
+
+class Explanation(Protocol):
+    """Of one thing that a model predicted."""
+
+    def sentences(self) -> Sequence[str]:
+        """What there is to say."""
+
+    def png(self) -> bytes:
+        """To look at, a PNG file."""
+
+    def to_json(self) -> Any:
+        """JSON-able."""
+
+
+class StudyResult(Protocol):
+    """What a study found."""
+
+    def sections(self) -> Sequence[Section]:
+        """For the report."""
+
+    def to_json(self) -> Any:
+        """JSON-able."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """More that can be measured on a finished run: ``annvil compare RUN --study NAME``.
+
+    ``run`` is given what the run found, a folder to keep what it measures, seconds, whom to tell, and whom to hand
+    sections as they are made. What it has measured is not measured again when it is called with the same budget.
+    """
+
+    help: str
+    run: Callable[[Found, Path, float, Callable[[str], None], Callable[[Sequence[Section]], None]], StudyResult]
+    least_seconds: float = 10.0  # loading, warming up and one training already take several (assumed)
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a command of a kind ended: sentences for people, and the same for machines."""
+
+    sentences: Sequence[str]
+    json: Any = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A further command, ``annvil NAME …``: its options are declared as those of a fit, arguments first."""
+
+    help: str
+    Options: type[msgspec.Struct]
+    run: Callable[[Any, Callable[[str], None]], Told]
+
+
+class NoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """For kinds without options of their own."""
+
+
+class Kind:
+    """One kind of data. Whatever is not said otherwise holds for kinds that have no more to offer.
+
+    Attributes
+    ----------
+    name : of its folder; the tag of its forms
+    words : what things are called
+    Options : options beside those of every kind
+    form : the class of its forms
+    rank : kinds are asked in this order, small numbers first, whether a source is theirs
+    """
+
+    name: ClassVar[str]
+    words: ClassVar[Words] = ROWS
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    form: ClassVar[type[Form]]
+    rank: ClassVar[int] = 0
+
+    @property
+    def unit(self) -> str:
+        """What one of its rows is called."""
+        return self.words.row
+
+    def claims(self, opened: Opened) -> str | None:
+        """Why this source is of this kind, completing "it is …", or None where it is not."""
+        raise NotImplementedError
+
+    def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset[Any]:
+        """The data set. Raises `DataError` or `RequestError` with what to change."""
+        raise NotImplementedError
+
+    def contenders(self, dataset: Dataset[Any], options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
+        """Who competes, in the order in which they run and are shown; the dummy first."""
+        raise NotImplementedError
+
+    def load(self, options: Any) -> Loaded | None:
+        """What the fit rests on beside the data, if anything."""
+        return None
+
+    def audit(self, dataset: Dataset[Any], seed: int = 0) -> Iterator[Finding]:
+        """What is wrong or strange, in no order."""
+        return iter(())
+
+    def base_rate(self, n_rows: int) -> str:
+        """A sentence with its sources on how often networks are worth it on such data; empty where nothing is known."""
+        return ""
+
+    def improved(
+        self,
+        graph: bytes,
+        dataset: Dataset[Any],
+        fitted: Fitted,
+        comparison: Comparison,
+        threshold: Decision,
+        deadline: Deadline,
+    ) -> Graph | None:
+        """A quicker or smaller graph of the model that ships, with what it costs; None where nothing was tried."""
+        return None
+
+    def importance(self, found: Found) -> tuple[tuple[Importance, ...], int]:
+        """What each feature is worth to the recommended contender, and on how many rows that was measured."""
+        return (), 0
+
+    def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        """What can be looked at, as it is made."""
+        return iter(())
+
+    def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
+        """Why the model in this folder says what it says of one thing.
+
+        Raises
+        ------
+        RequestError
+            Where that cannot be explained.
+        """
+        raise RequestError(f"{model} is about {self.words.data[1]}, and single {self.words.rows} are not explained.")
+
+    @property
+    def studies(self) -> Mapping[str, Study]:
+        """By name."""
+        return {}
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """By name."""
+        return {}

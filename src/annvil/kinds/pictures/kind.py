@@ -1,0 +1,139 @@
+"""Pictures as a kind of data: what each question of the rest of the house is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annvil.kinds.base import Explanation, Found, Graph, Kind, Loaded, Progress, Stage, Study, StudyResult
+from annvil.kinds.pictures.base_rates import BASE_RATE
+from annvil.kinds.pictures.form import PictureForm
+from annvil.kinds.pictures.options import PictureOptions
+from annvil.kinds.pictures.words import WORDS
+
+if TYPE_CHECKING:
+    from annvil.data.dataset import Dataset
+    from annvil.data.findings import Finding
+    from annvil.data.readers.opened import Opened
+    from annvil.kinds.pictures.images import Images
+    from annvil.models.contract import Contender
+    from annvil.sections import Section
+
+
+class Pictures(Kind):
+    """Images of one form, each with an answer."""
+
+    name = "pictures"
+    words = WORDS
+    Options = PictureOptions
+    form = PictureForm
+    rank = 50
+
+    def claims(self, opened: Opened) -> str | None:
+        from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures
+
+        if is_pictures(opened.source):
+            return "pictures"
+        return "a table that names pictures" if lists_pictures(opened) else None
+
+    def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset[Images]:
+        from annvil.kinds.pictures.reading.read_images import read_images, refuse_columns
+
+        ask = opened.ask
+        refuse_columns(ask)
+        return read_images(
+            opened.source,
+            target=ask.target,
+            groups=ask.groups,
+            time=ask.time,
+            task=ask.task,
+            missing=ask.missing,
+            drop_missing_target=ask.drop_missing_target,
+            size=options.size,
+            workers=options.workers,
+            progress=progress,
+        )
+
+    def load(self, options: PictureOptions) -> Loaded | None:
+        from annvil.kinds.pictures.starting import start_of
+
+        start = start_of(options.start, options.backbone)
+        return None if start is None else Loaded(start.name, start.digest, start)
+
+    def audit(self, dataset: Dataset[Images], seed: int = 0) -> Iterator[Finding]:
+        from annvil.kinds.pictures.audit import audit_images
+
+        return audit_images(dataset, seed)
+
+    def base_rate(self, n_rows: int) -> str:
+        return BASE_RATE
+
+    def contenders(
+        self, dataset: Dataset[Images], options: Any = None, loaded: Loaded | None = None
+    ) -> list[Contender]:
+        from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
+        from annvil.kinds.pictures.starting import refusal_of
+
+        start = None if loaded is None else loaded.what
+        return contenders_for_pictures(start, refusal_of(dataset, start))
+
+    def improved(self, *given: Any) -> Graph | None:
+        from annvil.kinds.pictures.eight_bits import try_eight_bits
+
+        return try_eight_bits(*given)
+
+    def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples
+        from annvil.kinds.pictures.sections.explained import explained
+        from annvil.kinds.pictures.sections.predictions import pictures_and_predictions
+        from annvil.kinds.pictures.studies import measure_the_race
+
+        if stage is Stage.EXPLAINED:
+            yield from explained(found)
+            return
+        yield from pictures_and_predictions(found)
+        yield from augmentation_samples(found)
+        again = f"annvil compare {found.folder} --study dense-vs-cnn"
+        yield from measure_the_race(found.dataset, found.comparison, found.store, again).sections()
+
+    def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
+        from annvil.kinds.pictures.explanation.explain import explain_file
+        from annvil.kinds.pictures.explanation.subject import open_subject
+
+        return explain_file(open_subject(model), one, label=label)
+
+    @cached_property
+    def studies(self) -> Mapping[str, Study]:
+        return {
+            "dense-vs-cnn": Study(
+                "Measure what a convolutional network has that a dense one lacks: accuracy, cost, pictures needed, use "
+                "of structure, steadiness, transfer.",
+                self._dense_and_convolutional,
+            )
+        }
+
+    def _dense_and_convolutional(
+        self,
+        found: Found,
+        folder: Path,
+        budget_seconds: float,
+        tell: Callable[[str], None],
+        written: Callable[[Sequence[Section]], None],
+    ) -> StudyResult:
+        from annvil.kinds.pictures.studies import study_dense_and_convolutional
+
+        return study_dense_and_convolutional(
+            found.dataset,
+            self.contenders(found.dataset),
+            found.comparison,
+            found.store,
+            folder,
+            budget_seconds,
+            tell,
+            lambda result: written(result.sections()),
+        )
+
+
+KIND = Pictures()

@@ -1,0 +1,57 @@
+"""Tables as a kind of data: what each question of the rest of the house is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from annvil.kinds.base import Found, Kind, Loaded, Progress
+from annvil.kinds.tables.form import TableForm
+from annvil.kinds.tables.words import WORDS
+
+if TYPE_CHECKING:
+    from annvil.data.dataset import Dataset
+    from annvil.data.findings import Finding
+    from annvil.data.readers.opened import Opened
+    from annvil.explanation.permutation import Importance
+    from annvil.models.contract import Contender
+
+
+class Tables(Kind):
+    """Rows of typed columns, one of which is to be predicted."""
+
+    name = "tables"
+    words = WORDS
+    form = TableForm
+    rank = 100  # the last to be asked: whatever nobody else claims is read as a table, or refused as one
+
+    def claims(self, opened: Opened) -> str | None:
+        return "a table"
+
+    def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset:
+        from annvil.kinds.tables.reading import read_table
+
+        return read_table(opened)
+
+    def audit(self, dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
+        from annvil.kinds.tables.audit import audit_table
+
+        return audit_table(dataset, seed)
+
+    def contenders(self, dataset: Dataset, options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
+        from annvil.kinds.tables.contenders import contenders_for_tables
+
+        return contenders_for_tables()
+
+    def base_rate(self, n_rows: int) -> str:
+        from annvil.kinds.tables.base_rates import base_rate
+
+        return base_rate(n_rows)
+
+    def importance(self, found: Found) -> tuple[tuple[Importance, ...], int]:
+        from annvil.kinds.tables.importance import importance_of_columns
+
+        return importance_of_columns(found)
+
+
+KIND = Tables()
