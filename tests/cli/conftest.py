@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 
 from annvil.bundle import export, load, save
 from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
-from annvil.data.table import ColumnNote, Dataset, Field, Source, table_form, table_from_columns
+from annvil.data.dataset import ColumnNote, Dataset, Source
+from annvil.data.table import Field, table_form, table_from_columns
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.run import RunSummary
 from annvil.tasks.union import make_task

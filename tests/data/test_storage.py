@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annvil.data.dataset import ColumnNote, Dataset, Source
 from annvil.data.storage import load_dataset, save_dataset
-from annvil.data.table import ColumnNote, Dataset, Source, table_from_columns
+from annvil.data.table import table_from_columns
 from annvil.errors import DataError
 from annvil.kinds.pictures import images_from_arrays
 from annvil.tasks.base import Task

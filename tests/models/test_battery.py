@@ -11,7 +11,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.onnx.builder import Graph

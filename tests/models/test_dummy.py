@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
 from annvil.tasks.union import make_task

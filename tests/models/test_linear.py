@@ -9,7 +9,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.models import linear as linear_module
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.linear import PENALTIES, Linear

@@ -11,7 +11,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.explanation.permutation import importance
 from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.models.contract import Context, Effort, Job, Shape, Split

@@ -23,8 +23,8 @@ from annvil.comparison.results import (
     Standing,
     Verdict,
 )
+from annvil.data.dataset import ColumnNote, Source
 from annvil.data.findings import Finding
-from annvil.data.table import ColumnNote, Source
 from annvil.explanation.permutation import Importance
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, usage_snippets
 from annvil.tasks.union import METRICS, make_task

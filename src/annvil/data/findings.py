@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from annvil.data.table import ColumnNote, Dataset
+from annvil.data.dataset import ColumnNote, Dataset
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import percent

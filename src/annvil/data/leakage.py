@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.dataset import Dataset, Inputs
 from annvil.data.groups import number_groups
-from annvil.data.table import Column, Dataset, Inputs, Table
+from annvil.data.table import Column, Table
 from annvil.tasks.base import FloatArray, IntArray
 
 ALMOST_PERFECT = 0.05

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset, Inputs
 from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge

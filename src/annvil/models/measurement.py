@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset, Inputs
 from annvil.models.contract import Job
 
 

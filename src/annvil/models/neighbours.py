@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset, Table
+from annvil.data.dataset import Dataset
+from annvil.data.table import Table
 from annvil.models.contract import (
     BaseContender,
     BaseMember,

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from annvil.data.table import Dataset, Inputs
+from annvil.data.dataset import Dataset, Inputs
 from annvil.models.contract import Job, Json, Running
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.calibration import Scaling

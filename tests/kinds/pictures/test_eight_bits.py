@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from annvil.bundle import Predictor, export
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures import eight_bits
 from annvil.kinds.pictures.eight_bits import try_eight_bits
 from annvil.kinds.pictures.reading.arrays import images_from_arrays

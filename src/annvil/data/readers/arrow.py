@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from annvil.data.dataset import Source
 from annvil.data.readers.delimited import MOST_COLUMNS
 from annvil.data.readers.duckdb import Wanted, columns_of, reader
 from annvil.data.readers.raw import RawColumn, RawTable, column_from_values, merge_levels, refuse_repeated_names
-from annvil.data.table import Source
 from annvil.errors import DataError
 
 _MAGIC = b"ARROW1"

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from annvil.data.dataset import Source
 from annvil.data.readers.delimited import MOST_COLUMNS
 from annvil.data.readers.duckdb import Wanted, columns_of, reader, sql
 from annvil.data.readers.frames import table_from_records
 from annvil.data.readers.raw import RawTable, refuse_repeated_names
-from annvil.data.table import Source
 from annvil.errors import DataError
 from annvil.text.phrases import quoted
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from annvil.data.dataset import Source
 from annvil.data.readers.delimited import MOST_COLUMNS
 from annvil.data.readers.raw import RawTable, column_from_values, refuse_repeated_names
-from annvil.data.table import Source
 from annvil.errors import DataError, MachineError
 
 

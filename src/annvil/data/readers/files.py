@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from annvil.data.dataset import Source
 from annvil.data.readers.delimited import guess_dialect, guess_encoding, read_delimited, transcode
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.raw import RawTable
-from annvil.data.table import Source
 from annvil.errors import DataError, RequestError, did_you_mean
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data")

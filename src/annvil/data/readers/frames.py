@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from annvil.data.dataset import Source
 from annvil.data.readers.raw import (
     RawColumn,
     RawTable,
@@ -16,7 +17,6 @@ from annvil.data.readers.raw import (
     fingerprint,
     refuse_repeated_names,
 )
-from annvil.data.table import Source
 from annvil.errors import DataError, RequestError
 
 

@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.dataset import Source
 from annvil.data.readers.dates import date_seconds
 from annvil.data.readers.values import canonical_text
-from annvil.data.table import Source
 from annvil.errors import DataError
 
 Storage = Literal["number", "date", "boolean", "text", "nested"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from annvil.data.dataset import Source
 from annvil.data.readers.raw import RawColumn, RawTable, column_from_array
-from annvil.data.table import Source
 from annvil.errors import RequestError, did_you_mean
 
 PREFIX = "sample:"

@@ -19,8 +19,8 @@ from sklearn.utils import Tags, check_array, check_consistent_length, check_rand
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from annvil.data.dataset import Dataset
 from annvil.data.splits import strata
-from annvil.data.table import Dataset
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
 from annvil.kinds.pictures.contenders.sizes import SIZES, size_and_epochs, size_named

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
 from annvil.data.leakage import told_by
-from annvil.data.table import Column, Dataset, Field, Table
+from annvil.data.table import Column, Field, Table
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.decoding import FORMATS, MODES
 from annvil.tasks.base import FloatArray

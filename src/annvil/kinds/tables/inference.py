@@ -24,6 +24,7 @@ from typing import cast
 
 import numpy as np
 
+from annvil.data.dataset import ColumnNote, LeftOut
 from annvil.data.readers.convert import (
     Parsed,
     as_category,
@@ -36,7 +37,7 @@ from annvil.data.readers.convert import (
 from annvil.data.readers.dates import date_text
 from annvil.data.readers.raw import EXACT, RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, canonical_text, means_yes
-from annvil.data.table import Column, ColumnNote, Field, Kind, LeftOut
+from annvil.data.table import Column, Field, Kind
 
 NUMERIC_SHARE = 0.95
 """With at least this share of numbers the rest is taken for typing errors, and asked about rather than guessed."""

@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 from sklearn.datasets import load_digits
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.features import Blocks, GradientFeatures, PixelFeatures
 from annvil.kinds.pictures.contenders.on_pixels import table_of
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures

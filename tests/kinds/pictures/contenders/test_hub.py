@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import MachineError, RequestError
 from annvil.kinds.pictures.contenders.hub import load_backbone
 from annvil.kinds.pictures.contenders.transfer_learning import Transfer, operations_of

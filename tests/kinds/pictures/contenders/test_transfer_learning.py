@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.fine_tuning import Settings, recipe_for, train_from, wanted_epochs
 from annvil.kinds.pictures.contenders.pretrained import SHIPPED, Start, Taught, read_start, shipped_start
 from annvil.kinds.pictures.contenders.transfer_heads import features_of, fit_head

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.sections import explained

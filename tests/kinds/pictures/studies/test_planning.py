@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.studies.planning import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.invariance import WORK, Affinities, measure_affinities, policies
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.sizes import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.training import Rates, train_network
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.batch_transform import Moment
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.sizes import work_of
 from annvil.kinds.pictures.contenders.training import part_of, train_on_pictures

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.data.table import Column, Dataset, Field, Table
+from annvil.data.dataset import Dataset
+from annvil.data.table import Column, Field, Table
 from annvil.kinds.pictures.contenders.features import Choice, Features
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images

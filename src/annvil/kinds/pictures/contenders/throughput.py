@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.sizes import Size, architecture_for, recipe_for, work_of
 from annvil.kinds.pictures.contenders.training import train_on_pictures
 from annvil.kinds.pictures.images import Images

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Job, Running, Split
 from annvil.preparation import TargetScaling

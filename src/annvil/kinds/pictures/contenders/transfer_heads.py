@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.pretrained import Start
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Running

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.dataset import ColumnNote
 from annvil.data.readers.labels import Certain
 from annvil.data.readers.raw import RawColumn
-from annvil.data.table import ColumnNote
 from annvil.kinds.pictures.images import LeftOut, Store
 from annvil.tasks.base import IntArray
 

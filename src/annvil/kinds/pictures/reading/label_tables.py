@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.dataset import ColumnNote
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
 from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
-from annvil.data.table import ColumnNote
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.pictures.images import LeftOut
 from annvil.kinds.pictures.reading.found import counted, split_of
