@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
+from annvil.models.sklearn_private import baseline_of, rounds_of
 from annvil.models.trees_onnx import forest_of, round_down, write_forest
 from annvil.onnx.builder import Graph
 
@@ -54,7 +55,7 @@ def test_ten_thousand_rows_with_holes_agree(make):
     model = fitted(make)
     features = features_with_holes(10_000, seed=1)
     n_outputs = model.n_trees_per_iteration_
-    raw = run(forest_of(model._predictors, range(n_outputs)), n_outputs, features) + model._baseline_prediction
+    raw = run(forest_of(rounds_of(model), range(n_outputs)), n_outputs, features) + baseline_of(model)
     with threadpool_limits(1):
         if make is number:
             np.testing.assert_allclose(raw[:, 0], model.predict(features), atol=2e-6)
@@ -69,13 +70,11 @@ def test_ten_thousand_rows_with_holes_agree(make):
 def test_trees_can_add_to_chosen_outputs():
     model = fitted(binary)
     features = features_with_holes(200, seed=2)
-    forest = forest_of(model._predictors, [2])
+    forest = forest_of(rounds_of(model), [2])
     outputs = run(forest, 3, features)
     assert not outputs[:, :2].any()
-    np.testing.assert_allclose(
-        outputs[:, 2] + model._baseline_prediction[0, 0], model.decision_function(features), atol=1e-5
-    )
-    nodes = np.concatenate([predictor.nodes for (predictor,) in model._predictors])
+    np.testing.assert_allclose(outputs[:, 2] + baseline_of(model)[0], model.decision_function(features), atol=1e-5)
+    nodes = np.concatenate([nodes for (nodes,) in rounds_of(model)])
     assert forest.n_parameters == 2 * (nodes["is_leaf"] == 0).sum() + (nodes["is_leaf"] == 1).sum()
 
 
@@ -94,4 +93,4 @@ def test_categorical_splits_are_refused():
     with threadpool_limits(1):
         model = HistGradientBoostingRegressor(max_iter=3, categorical_features=[0]).fit(x, (x[:, 0] % 2).astype(float))
     with pytest.raises(ValueError, match="categorical"):
-        forest_of(model._predictors, [0])
+        forest_of(rounds_of(model), [0])

@@ -30,12 +30,12 @@ from annvil.models.contract import (
 )
 from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
 from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
 from annvil.models.trees_growth import (
     GROWTHS,
     MOST_TREES,
     ROUNDS,
     Growth,
-    baseline_of,
     grow_trees,
     seconds_per_fit,
 )
@@ -74,7 +74,7 @@ class TreesMember(BaseMember):
         """The same from prepared columns."""
         scores = np.tile(self.base, (len(features), 1))
         if self.model is not None and len(features):
-            scores[:, self.columns] = self.model._raw_predict(features)  # of either kind of estimator
+            scores[:, self.columns] = raw_scores(self.model, features)
         return self.link.apply(scores)
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
@@ -86,7 +86,7 @@ class TreesMember(BaseMember):
             zero = graph.op("Mul", graph.cast(graph.op("IsNaN", none), "float64"), graph.constant(0.0))
             scores = graph.op("Add", zero, graph.constant(base))
         else:
-            forest = forest_of(self.model._predictors, self.columns)
+            forest = forest_of(rounds_of(self.model), self.columns)
             grown = graph.cast(write_forest(graph, features, forest, len(self.base)), "float64")
             scores = graph.op("Add", grown, graph.constant(base))
         return self.link.write(graph, scores)
@@ -98,7 +98,7 @@ class TreesMember(BaseMember):
     @property
     def n_parameters(self) -> int:
         """A column and a threshold for each inner node, a value for each leaf."""
-        return len(self.base) if self.model is None else forest_of(self.model._predictors, self.columns).n_parameters
+        return len(self.base) if self.model is None else forest_of(rounds_of(self.model), self.columns).n_parameters
 
     @property
     def rounds(self) -> tuple[int, ...]:

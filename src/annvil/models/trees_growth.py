@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.models.contract import Running, Shape
+from annvil.models.sklearn_private import keep_rounds, stopping_when
 from annvil.tasks.base import FloatArray
 
 Rows = tuple[NDArray[np.float32], NDArray[Any]]
@@ -110,11 +109,11 @@ def grow_trees(
     if can_stop:
         more |= {"X_val": stopping[0], "y_val": stopping[1]}
         more |= {} if weights is None else {"sample_weight_val": weights[stopping[1]]}
-    with _clock_watched(model, running):
+    with stopping_when(model, running.is_over):
         model.fit(features, y, **more)
     if can_stop:
         best = int(np.argmax(model.validation_score_))  # entry 0 is before the first round
-        model._predictors = model._predictors[: max(1, best)]
+        keep_rounds(model, max(1, best))
     return model
 
 
@@ -122,31 +121,6 @@ def _without_empty_columns(features: NDArray[np.float32]) -> NDArray[np.float32]
     """Columns without any value as zeros: scikit-learn cannot bin them, and no tree will split on a constant."""
     empty = np.isnan(features).all(axis=0)
     return np.where(empty, np.float32(0), features) if empty.any() else features
-
-
-@contextmanager
-def _clock_watched(model: Any, running: Running) -> Iterator[None]:
-    """Inside, the model also stops growing when the deadline passes.
-
-    scikit-learn has no callback per round; the method that decides on early stopping is called once in each and is
-    stood in for. Growing in pieces with ``warm_start`` would bin the rows and predict with all trees anew for each.
-    """
-    decide = model._check_early_stopping_loss
-
-    def decide_by_the_clock_too(*arguments: Any, **named: Any) -> bool:
-        stop = bool(decide(*arguments, **named))
-        return running.is_over() or stop
-
-    model._check_early_stopping_loss = decide_by_the_clock_too
-    try:
-        yield
-    finally:
-        del model._check_early_stopping_loss
-
-
-def baseline_of(model: Any) -> FloatArray:
-    """Raw scores before the first tree ``(n_raw_scores,)``."""
-    return np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1)
 
 
 def seconds_per_fit(shape: Shape, n_inner: int) -> float:

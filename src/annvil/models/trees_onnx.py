@@ -52,15 +52,15 @@ class Forest:
         return int(np.sum(~self.is_leaf) * 2 + np.sum(self.is_leaf))
 
 
-def forest_of(rounds: Sequence[Sequence[Any]], outputs: Sequence[int]) -> Forest:
+def forest_of(rounds: Sequence[Sequence[NDArray[Any]]], outputs: Sequence[int]) -> Forest:
     """The trees of scikit-learn's histogram gradient boosting.
 
     Parameters
     ----------
-    rounds : its ``_predictors``: per boosting round, one tree per raw score
+    rounds : per boosting round, the nodes of one tree per raw score (`sklearn_private.rounds_of`)
     outputs : for each raw score, the output column it stands for
     """
-    trees = [(predictor.nodes, output) for trees in rounds for predictor, output in zip(trees, outputs, strict=True)]
+    trees = [(nodes, output) for trees in rounds for nodes, output in zip(trees, outputs, strict=True)]
     nodes = np.concatenate([nodes for nodes, _ in trees])
     if nodes["is_categorical"].any():
         raise ValueError("categorical splits are not written: encode categories as numbers first")

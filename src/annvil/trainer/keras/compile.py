@@ -18,6 +18,7 @@ from torch import Tensor
 
 from annvil.errors import RequestError
 from annvil.trainer.keras.losses import Rows, crossentropy_by_shape, ends_in_softmax, row_losses
+from annvil.trainer.keras.private import asked_metrics, learning_rate, mask_of
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _batch_loss(rows: Rows, sums: bool, output: Tensor, target: Tensor, weight: 
     ``weight``, ``(batch,)`` or ``(batch, positions)``, sums to 1 over a training batch, and over all batches of a
     validation; what Keras adds or averages once a batch counts as much as the batch does.
     """
-    mask, penalty = getattr(output, "_keras_mask", None), getattr(output, "penalty", None)
+    mask, penalty = mask_of(output), getattr(output, "penalty", None)
     values = rows(output if output.dtype is torch.float32 else output.float(), target)
     share = weight.sum()
     if values.dim() == 0:
@@ -113,11 +114,7 @@ def _batch_loss(rows: Rows, sums: bool, output: Tensor, target: Tensor, weight: 
 
 
 def _metrics(model: Any) -> dict[str, Callable[[Tensor, Tensor], float]]:
-    asked = model._compile_metrics
-    if asked is None:
-        return {}
-    wanted = [*_flat(asked._user_metrics), *_flat(asked._user_weighted_metrics)]
-    return {_metric_name(metric): partial(_score, metric) for metric in wanted}
+    return {_metric_name(metric): partial(_score, metric) for metric in _flat(asked_metrics(model))}
 
 
 def _flat(metrics: Any) -> list[Any]:
@@ -164,7 +161,7 @@ def _settings(optimizer: Any) -> tuple[dict[str, Any], Callable[[int], Steps] | 
             f"The engine's {kind} adds weight decay to the gradient, Keras' to the weights; compile with AdamW, or "
             "without weight_decay."
         )
-    rate = optimizer._learning_rate
+    rate = learning_rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         first = _number(rate(0)) or 1.0  # factors are of the first step's rate, unless it is 0
         return settings | {"learning_rate": first}, partial(_steps, rate, first)

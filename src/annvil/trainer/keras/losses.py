@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from annvil.trainer.keras.private import last_layer, logits_of
+
 Rows = Callable[[Tensor, Tensor], Tensor]
 """``function(output, target) -> losses (batch, …)``."""
 
@@ -77,7 +79,7 @@ class _CrossEntropy:
     smoothing: float = 0.0
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        logits = getattr(output, "_keras_logits", None) if self.clipped else output
+        logits = logits_of(output) if self.clipped else output
         if logits is None or logits.shape != output.shape:
             return self.in_keras(output, target)
         logs = torch.log_softmax(logits.float(), -1)
@@ -117,10 +119,7 @@ def _short(loss: Any, ends_in_softmax: bool) -> _CrossEntropy | None:
 def ends_in_softmax(model: Any) -> bool:
     """Whether the outputs of a Sequential or functional model are made by a softmax over their last axis."""
     keras = sys.modules["keras"]
-    try:
-        layer = model.outputs[0]._keras_history.operation
-    except (AttributeError, IndexError, TypeError, ValueError):  # subclassed: nobody knows what it ends in
-        return False
+    layer = last_layer(model)
     if isinstance(layer, keras.layers.Softmax):
         return bool(layer.axis == -1)
     return getattr(layer, "activation", None) is keras.activations.softmax

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.networks import Dropout
+from annvil.trainer.keras.private import decays, inner_layers, noise_shape, takes_training
 
 
 def is_keras_model(thing: object) -> bool:
@@ -88,7 +89,7 @@ class KerasNetwork(nn.Module):
             self.register_parameter(name, nn.Parameter(variable.value.detach().clone()))
         for name, variable in zip(self._kept, model.non_trainable_variables, strict=True):
             self.register_buffer(name, variable.value.detach().clone())
-        dropouts = [layer for layer in _layers(model) if _is_dropout(layer)]
+        dropouts = [layer for layer in inner_layers(model) if _is_dropout(layer)]
         self.__dict__["_dropouts"] = dropouts
         self.noise = nn.ModuleList([Dropout(layer.rate) for layer in dropouts])
 
@@ -108,12 +109,12 @@ class KerasNetwork(nn.Module):
         if getattr(optimizer, "weight_decay", None) is None:
             return {}
         pairs = zip(self._trained, self.model.trainable_variables, strict=True)
-        return {name: (1.0, float(optimizer._use_weight_decay(variable))) for name, variable in pairs}
+        return {name: (1.0, float(decays(optimizer, variable))) for name, variable in pairs}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         arguments = inputs[0] if len(inputs) == 1 else list(inputs)
         before = self.kept
-        mode = {"training": self.training} if self.model._call_has_training_arg else {}
+        mode = {"training": self.training} if takes_training(self.model) else {}
         with self._own_noise(), _plain_errors():
             output, after, penalties = self.model.stateless_call(
                 self.trained, before, arguments, return_losses=True, **mode
@@ -147,8 +148,8 @@ class KerasNetwork(nn.Module):
         recurrent = sys.modules["keras"].layers.RNN
         names = dict(zip(map(id, self.model.trainable_variables), self._trained, strict=True))
         found = []
-        for layer in _layers(self.model):
-            inner = [] if isinstance(layer, recurrent) else _layers(layer)
+        for layer in inner_layers(self.model):
+            inner = [] if isinstance(layer, recurrent) else inner_layers(layer)
             held = {id(variable) for other in inner for variable in other.trainable_variables}
             own = [id(variable) for variable in layer.trainable_variables if id(variable) not in held]
             found.append((layer, [names.pop(variable) for variable in own if variable in names]))
@@ -235,12 +236,12 @@ def replaced_calls(calls: dict[int, Callable[..., Any]], layers: list[Any]) -> I
 
 def _drop(layer: Any, noise: nn.Module) -> Callable[..., Tensor]:
     """What a dropout layer computes, with noise of ``noise``."""
-    noise_shape: Callable[[Tensor], Any] = getattr(layer, "_get_noise_shape", lambda inputs: layer.noise_shape)
+    drawn = noise_shape(layer)
 
     def call(inputs: Tensor, training: bool = False) -> Tensor:
         if not training:
             return inputs
-        shape = noise_shape(inputs)
+        shape = drawn(inputs)
         if shape is None:
             return noise(inputs)  # type: ignore[no-any-return]
         whole = [size if asked is None else int(asked) for asked, size in zip(shape, inputs.shape, strict=True)]
@@ -255,10 +256,6 @@ def _is_dropout(layer: Any) -> bool:
     return isinstance(layer, kind) and _written_by_keras(type(layer), "call") and 0 < layer.rate < 1
 
 
-def _layers(model: Any) -> list[Any]:
-    return list(model._flatten_layers(include_self=False))
-
-
 def _check_backend(model: Any) -> None:
     backend = sys.modules["keras"].config.backend()
     if backend != "torch":
@@ -270,7 +267,7 @@ def _check_backend(model: Any) -> None:
 
 def _build(model: Any, inputs: tuple[Tensor, ...]) -> None:
     """Give a model without weights its weights, by showing it two rows."""
-    if model.built and all(layer.built for layer in _layers(model)):
+    if model.built and all(layer.built for layer in inner_layers(model)):
         return
     if not inputs:
         raise RequestError(

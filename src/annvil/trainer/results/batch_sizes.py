@@ -157,7 +157,9 @@ class BatchTrade:
         from annvil.trainer.results.population_charts import batch_chart
         from annvil.trainer.results.result import Plot
 
-        plot = Plot(batch_chart(self.rows, self.best, self.score_name, self._greater))
+        sizes, scores = [row.batch_size for row in self.rows], [row.score for row in self.rows]
+        seconds = [row.seconds_per_epoch for row in self.rows]
+        plot = Plot(batch_chart(sizes, scores, seconds, self.best.batch_size, self.score_name, self._greater))
         if path is not None:
             plot.save(path)
         return plot

@@ -6,16 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.labels import shorten, text_width
 from annvil.plots.scale import Scale, fit_scale
 from annvil.plots.standalone import alone
 from annvil.plots.svg import Drawing
-
-if TYPE_CHECKING:
-    from annvil.trainer.results.batch_sizes import BatchRow
 
 WIDE = 700.0
 """CSS pixels: a readable column."""
@@ -166,16 +163,22 @@ def _as_number(word: str) -> tuple[float, str]:
         return math.inf, word
 
 
-def batch_chart(rows: Sequence[BatchRow], best: BatchRow, score: str, greater_is_better: bool) -> str:
-    """Score, and seconds an epoch, over the batch size, as stand-alone SVG."""
+def batch_chart(
+    sizes: Sequence[int],
+    scores: Sequence[float],
+    seconds: Sequence[float | None],
+    best: int,
+    score: str,
+    greater_is_better: bool,
+) -> str:
+    """Score, and seconds an epoch, over the batch size, as stand-alone SVG; ``best`` is the size to ring."""
     drawing = Drawing(WIDE, 2 * (_HEAD + _HEIGHT) + _FOOT + 12)
     better = "higher is better" if greater_is_better else "lower is better"
-    scores = [(row.batch_size, row.score) for row in rows if math.isfinite(row.score)]
-    times = [(row.batch_size, row.seconds_per_epoch) for row in rows if row.seconds_per_epoch is not None]
+    reached = [(size, value) for size, value in zip(sizes, scores, strict=True) if math.isfinite(value)]
+    times = [(size, value) for size, value in zip(sizes, seconds, strict=True) if value is not None]
     top = _HEAD
-    sizes = [row.batch_size for row in rows]
     for points, title, log, cls in (
-        (scores, f"{score} in the given time, {better}", False, "network"),
+        (reached, f"{score} in the given time, {better}", False, "network"),
         (times, "seconds an epoch, logarithmic", True, "simple"),
     ):
         y = fit_scale((value for _, value in points), top + _HEIGHT, top, log=log, margin=0.12)
@@ -189,12 +192,13 @@ def batch_chart(rows: Sequence[BatchRow], best: BatchRow, score: str, greater_is
         for a, b in pairwise(points):
             drawing.path([frame.point(*a), frame.point(*b)], f"line thin {cls}")
         for size, value in points:
-            chosen = size == best.batch_size
+            chosen = size == best
             drawing.mark(*frame.point(size, value), cls, "open" if chosen else "", f"{size} rows: {value:.4g}")
         top += _HEAD + _HEIGHT
     _sizes_below(drawing, x, sizes, frame.bottom)
-    told = "; ".join(f"{row.batch_size} rows: {score} {row.score:.4g}, {_seconds(row)}" for row in rows)
-    return alone(drawing.svg("annvil-batches", f"{score} and time by batch size", f"{told}. Best: {best.batch_size}."))
+    each = zip(sizes, scores, seconds, strict=True)
+    told = "; ".join(f"{size} rows: {score} {value:.4g}, {_seconds(lasted)}" for size, value, lasted in each)
+    return alone(drawing.svg("annvil-batches", f"{score} and time by batch size", f"{told}. Best: {best}."))
 
 
 def _sizes_below(drawing: Drawing, x: Scale, sizes: Sequence[int], bottom: float) -> None:
@@ -207,5 +211,5 @@ def _sizes_below(drawing: Drawing, x: Scale, sizes: Sequence[int], bottom: float
     drawing.text((x.start + x.end) / 2, bottom + 36, "rows in a batch; the ring marks the best score", "note", "middle")
 
 
-def _seconds(row: BatchRow) -> str:
-    return "not one epoch" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.3g} s an epoch"
+def _seconds(seconds: float | None) -> str:
+    return "not one epoch" if seconds is None else f"{seconds:.3g} s an epoch"
