@@ -25,8 +25,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
+from annvil.data.dataset import Dataset
 from annvil.data.splits import inner_splits, outer_splits
-from annvil.data.table import Dataset
 from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks

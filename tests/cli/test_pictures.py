@@ -102,7 +102,7 @@ def test_what_was_read_is_told(several):
     out.print(data_described(dataset, ()))
     text = out.file.getvalue()
     assert "40 of 8 × 8 colour" in text
-    assert ("3 labels: label 1 (20)" if several else "2 classes: 0 (20), 1 (20)") in text
+    assert ("3 labels: label 1 (20)" if several else "2 classes: 0 (20) and 1 (20)") in text
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from annvil.data.dataset import Dataset
 from annvil.data.leakage import error_of, find_leaks
-from annvil.data.table import Dataset, Table, table_from_columns
+from annvil.data.table import Table, table_from_columns
 from annvil.kinds.registry import read
 from annvil.tasks.union import make_task
 

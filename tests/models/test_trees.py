@@ -10,7 +10,8 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.models import trees_growth as growth_module
 from annvil.models.contract import Context, Effort, Job, Shape, Split
 from annvil.models.trees import BoostedTrees

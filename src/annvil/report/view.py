@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from annvil.comparison.results import Comparison
-from annvil.data.table import ColumnNote, Source
+from annvil.data.dataset import ColumnNote, Source
 from annvil.explanation.permutation import Importance
 from annvil.sections import Section
 from annvil.tasks.base import Decision, FloatArray, Task

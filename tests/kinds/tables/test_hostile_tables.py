@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.strategies import Case, TextFile, broken_files, columns_of_values, files
 
+from annvil.data.dataset import Dataset
 from annvil.data.splits import inner_splits, outer_splits
-from annvil.data.table import Dataset
 from annvil.errors import AnnvilError
 from annvil.kinds.registry import audit, read
 from annvil.kinds.tables.conform import conform

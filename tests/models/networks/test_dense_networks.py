@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks.dense_networks import DenseNetworks

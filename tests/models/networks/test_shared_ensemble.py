@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import table_from_columns
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.networks.shared_ensemble import MEMBERS, SharedEnsembles, SharedFamily
 from annvil.models.networks.table_family import Sizes

@@ -8,7 +8,7 @@ import pytest
 from annvil.comparison import Store
 from annvil.comparison.results import Cost, FoldResult
 from annvil.comparison.store import ShippedCost
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.studies import measure_the_race
 from annvil.tasks.union import make_task

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from annvil.comparison import Store
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
 from annvil.kinds.pictures.contenders import sizes as convolutional_sizes
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
