@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from annvil.bundle import export, save
-from annvil.comparison.jobs import make_job
+from annvil.data.splits import inner_splits
 from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
 from annvil.kinds.pictures.explanation.explain import explain_picture
 from annvil.kinds.pictures.explanation.faithfulness import deletions
@@ -25,7 +25,7 @@ from annvil.kinds.pictures.explanation.galleries import results_of
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
 from annvil.kinds.registry import read
-from annvil.models.contract import Context, Effort
+from annvil.models.contract import Context, Effort, Job
 
 SOURCES = {"fashion": ("fashion_mnist", 8), "mnist": ("mnist", 6), "clothing": ("clothing_small.zip", 4)}
 """Name → source and epochs."""
@@ -52,7 +52,7 @@ def measure(name: str, source: Path, epochs: int, n_pictures: int) -> None:
     rows = random.permutation(dataset.n_rows)
     n_pictures = min(n_pictures, dataset.n_rows // 4)
     learns = np.sort(rows[n_pictures:][:TRAINED_ON])
-    job = make_job(dataset, "final", learns, 5, 0)
+    job = Job("final", learns, inner_splits(dataset, learns, 5, 0), 0)
     effort = Effort(configuration={"size": "small", "epochs": epochs})
     (fitted,) = Convolutional().fit(dataset, [job], effort, Context(300.0))
     origin = fitted.origin()

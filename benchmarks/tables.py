@@ -49,14 +49,15 @@ def fit_in_child(path: Path, target: str, budget: str, out: Path) -> dict[str, A
 def reference_scores(path: Path, target: str, run_folder: Path) -> dict[str, list[float]]:
     """Scores of the references on the outer folds of the first repeat of that run."""
     import annvil
-    from annvil.comparison.jobs import outer_jobs, rows_used
+    from annvil.comparison import DataProblem
 
     dataset = annvil.read(path, target=target)
     comparison = annvil.open_run(run_folder).comparison
-    used = dataset.take(rows_used(dataset, comparison.plan))
+    problem = DataProblem(dataset).drawn(comparison.plan.n_rows_used, comparison.plan.seed)
+    used = problem.data
     metric = dataset.task.metric(comparison.metric)
     scores: dict[str, list[float]] = {"sklearn_mlp": [], "sklearn_hgb": []}
-    folds = outer_jobs(used, comparison.plan)[0]
+    folds = problem.replicates(comparison.plan.design)[0]
     for fold in folds if used.n_rows <= 10_000 else folds[:2]:
         train, test = used.take(fold.job.rows), used.take(fold.test)
         for name, outputs in references(train, test):

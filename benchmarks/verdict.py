@@ -30,8 +30,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from annvil.comparison.jobs import OuterFold, outer_jobs
 from annvil.comparison.plan import REPEATS_UP_TO
+from annvil.comparison.problem import DataProblem, Replicate
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import Evidence, find
@@ -88,7 +88,7 @@ def plan_of(n_rows: int, repeats: int, seed: int) -> Plan:
 
 
 def results_of(
-    learner: Learner, dataset: Dataset, X: Array, folds: Sequence[Sequence[OuterFold]], metric: Metric
+    learner: Learner, dataset: Dataset, X: Array, folds: Sequence[Sequence[Replicate]], metric: Metric
 ) -> list[FoldResult]:
     """What the race would have kept, without disk and export."""
     made, y = [], dataset.y
@@ -108,7 +108,7 @@ def results_of(
 def verdict_of(dataset: Dataset, X: Array, learners: Sequence[Learner], repeats: int, metric: Metric, seed: int) -> Any:
     """The product's finding for these learners."""
     plan = plan_of(dataset.n_rows, repeats, seed)
-    folds = outer_jobs(dataset, plan)
+    folds = DataProblem(dataset).replicates(plan.design)
     results, standings = [], []
     for learner in learners:
         found = results_of(learner, dataset, X, folds, metric)
@@ -184,7 +184,7 @@ def part_race(n_tables: int) -> None:
         dataset = make_dataset(rng.normal(size=(160, 6)), rng.integers(2, size=160))
         with tempfile.TemporaryDirectory() as folder:
             request = Request(METRICS["roc_auc"], budget_seconds=15.0, seed=seed)
-            verdict = compare(dataset, contenders_for_tables(), request, Store(Path(folder))).verdict
+            verdict = compare(DataProblem(dataset), contenders_for_tables(), request, Store(Path(folder))).verdict
         kinds[verdict.kind] += 1
         recommended[verdict.recommended] += 1
     print(f"\nshuffled targets through the race, {n_tables} tables: {dict(kinds)}, recommended {dict(recommended)}")
@@ -287,7 +287,7 @@ def part_baycomp() -> None:
         if len(second) < 2:
             continue
         worth = float(rng.choice([0.001, 0.01, 0.05]))
-        ours = correlated_posterior((first - second).tolist(), n_train=folds - 1, n_test=1, worth=worth)
+        ours = correlated_posterior((first - second).tolist(), overlap=1 / folds, worth=worth)
         assert ours is not None
         theirs = baycomp.two_on_single(second, first, rope=worth, runs=repeats)
         worst = max(worst, float(np.max(np.abs(np.subtract((ours.p_second, ours.p_equal, ours.p_first), theirs)))))

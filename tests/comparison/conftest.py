@@ -68,7 +68,7 @@ class Toy(BaseContender):
     most: int = 2
     before: Callable[[Job], None] = lambda job: None
     declined: str | None = None
-    traits: Traits = field(default_factory=Traits)
+    traits: Traits = field(default_factory=lambda: Traits(scales=True, weights_classes=True))
     asked: list[tuple[str, Effort]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from annvil.comparison import Request, Store
 from annvil.comparison.cross_validation import RAISE_BUGS, Clock, Race
-from annvil.comparison.jobs import final_job, outer_jobs, rows_used
 from annvil.comparison.leaderboard import Records
 from annvil.comparison.plan import make_schedule
+from annvil.comparison.problem import DataProblem
 from annvil.comparison.request import Quiet
 from annvil.data.table import Dataset
 from annvil.errors import DataError
@@ -29,11 +29,11 @@ def run(dataset: Dataset, store_folder: Path) -> Run:
     def race(contenders: list[Any], seconds: float = 600.0, limit: float = 600.0, **changes: Any) -> Race:
         data = changes.pop("dataset", dataset)
         request = Request(METRICS[changes.pop("metric", "roc_auc")], budget_seconds=seconds)
-        schedule = make_schedule(data, contenders, request)
+        schedule = make_schedule(DataProblem(data), contenders, request)
         if changes:
             schedule = replace(schedule, plan=replace(schedule.plan, **changes))
         records = Records(contenders, schedule, request.metric, Store(store_folder))
-        made = Race(data, np.arange(data.n_rows), records, Quiet(), Clock())
+        made = Race(DataProblem(data), records, Quiet(), Clock())
         made.run(Deadline(limit))
         return made
 
@@ -80,7 +80,9 @@ def test_scores_can_be_recomputed_from_kept_predictions(run: Run, dataset: Datas
 def test_preparation_and_choices_see_training_rows_only(run: Run, dataset: Dataset, guess: Any, toy: Any) -> None:
     jobs: list[Job] = []
     run([guess, toy("net", "network", (0,), before=jobs.append)], repeats=1)
-    folds = outer_jobs(dataset, make_schedule(dataset, [guess], Request(METRICS["roc_auc"])).plan)[0]
+    folds = DataProblem(dataset).replicates(
+        make_schedule(DataProblem(dataset), [guess], Request(METRICS["roc_auc"])).plan.design
+    )[0]
     for job, fold in zip(jobs, folds, strict=True):
         assert set(job.rows).isdisjoint(fold.test)
         for split in job.inner:
@@ -135,7 +137,7 @@ def test_our_own_bugs_are_recorded_with_their_traceback(
 def test_predictions_that_are_not_finite_are_a_failure(run: Run, guess: Any, toy: Any, dataset: Dataset) -> None:
     broken = toy("net", "network", (0,))
     broken._learn = lambda data, rows, effort: Broken()
-    with pytest.raises(FloatingPointError, match="Net predicted values that are not finite"):
+    with pytest.raises(FloatingPointError, match="it predicted values that are not finite"):
         run([guess, broken], repeats=1)
 
 
@@ -213,23 +215,25 @@ def test_regression_groups_and_time(run: Run, make_dataset: Any, guess: Any, toy
     data = replace(make_dataset(regression=True), groups=np.arange(120) // 10, grouped=True)
     race = run([guess, toy("net", "network", (0, 1, 2, 3))], dataset=data, metric="rmse", repeats=1)
     assert race.records.standings(over=True)[0].means["r2"] > 0.5
-    for repeat in outer_jobs(data, race.records.schedule.plan):
+    for repeat in DataProblem(data).replicates(race.records.schedule.plan.design):
         for fold in repeat:
             assert set(data.groups[fold.job.rows]).isdisjoint(data.groups[fold.test])
     timed = replace(make_dataset(regression=True), time=np.arange(120.0)[::-1].copy())
-    plan = make_schedule(timed, [guess], Request(METRICS["rmse"])).plan
-    for fold in outer_jobs(timed, plan)[0]:
+    plan = make_schedule(DataProblem(timed), [guess], Request(METRICS["rmse"])).plan
+    for fold in DataProblem(timed).replicates(plan.design)[0]:
         assert timed.time[fold.job.rows].max() < timed.time[fold.test].min()
         for split in fold.job.inner:
             assert timed.time[split.train].max() < timed.time[split.test].min()
 
 
 def test_the_final_job_uses_all_rows_of_the_plan(dataset: Dataset, guess: Any) -> None:
-    plan = make_schedule(dataset, [guess], Request(METRICS["roc_auc"])).plan
-    job = final_job(dataset, plan)
+    plan = make_schedule(DataProblem(dataset), [guess], Request(METRICS["roc_auc"])).plan
+    job = DataProblem(dataset).final(plan.n_rows_used, plan.inner_folds, plan.seed)
     assert job.key == "final"
     assert job.rows.tolist() == list(range(dataset.n_rows))
     assert len(job.inner) == plan.inner_folds
     few = replace(plan, n_rows_used=50)
-    assert len(rows_used(dataset, few)) == 50
-    assert set(final_job(dataset, few).rows) == set(rows_used(dataset, few))
+    assert len(DataProblem(dataset).drawn(few.n_rows_used, few.seed).numbers) == 50
+    assert set(DataProblem(dataset).final(few.n_rows_used, few.inner_folds, few.seed).rows) == set(
+        DataProblem(dataset).drawn(few.n_rows_used, few.seed).numbers
+    )

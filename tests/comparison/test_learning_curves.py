@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from annvil.comparison import Request
-from annvil.comparison.jobs import outer_jobs
 from annvil.comparison.learning_curves import (
     describe_curve,
     find_crossing,
@@ -19,6 +18,7 @@ from annvil.comparison.learning_curves import (
     plan_curve,
 )
 from annvil.comparison.plan import make_schedule
+from annvil.comparison.problem import DataProblem
 from annvil.comparison.results import Anchor, LearningCurve
 from annvil.models.contract import Deadline, Effort, Job
 from annvil.tasks.union import METRICS
@@ -38,12 +38,12 @@ def curve(name: str, a: float, b: float, c: float, toy: Any) -> LearningCurve:
 def test_subsets_are_nested_and_asked_for_in_one_call(make_dataset: Any, guess: Any, toy: Any) -> None:
     dataset, jobs = make_dataset(400), list[Job]()
     net = toy("net", "network", (0, 1, 2, 3), before=jobs.append)
-    schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
-    made = plan_curve(net, dataset, schedule, 60.0, {"penalty": 1.0})
+    schedule = make_schedule(DataProblem(dataset), [guess, net], Request(AUC, budget_seconds=600))
+    made = plan_curve(net, DataProblem(dataset), schedule, 60.0, {"penalty": 1.0})
     assert made.sizes == schedule.plan.curve_sizes
     assert made.effort == Effort(1, 1.0, {"penalty": 1.0})
-    folds = outer_jobs(dataset, schedule.plan)[0]
-    anchors = measure_curve(net, dataset, folds, AUC, made, Deadline(60.0))
+    folds = DataProblem(dataset).replicates(schedule.plan.design)[0]
+    anchors = measure_curve(net, DataProblem(dataset), folds, AUC, made, Deadline(60.0))
     assert [anchor.n_train for anchor in anchors] == list(made.sizes)
     assert all(len(anchor.errors) == 3 for anchor in anchors)
     assert anchors[0].mean > anchors[-1].mean
@@ -57,8 +57,8 @@ def test_subsets_are_nested_and_asked_for_in_one_call(make_dataset: Any, guess: 
 def test_little_time_makes_a_shorter_curve(make_dataset: Any, guess: Any, toy: Any) -> None:
     dataset = make_dataset(400)
     net = toy("net", "network", (0,), seconds=0.01)
-    schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
-    rich, poor = (plan_curve(net, dataset, schedule, seconds, {}) for seconds in (60.0, 0.3))
+    schedule = make_schedule(DataProblem(dataset), [guess, net], Request(AUC, budget_seconds=600))
+    rich, poor = (plan_curve(net, DataProblem(dataset), schedule, seconds, {}) for seconds in (60.0, 0.3))
     assert len(poor.sizes) * poor.repeats < len(rich.sizes) * rich.repeats
     assert poor.sizes == rich.sizes[: len(poor.sizes)]
 
@@ -74,10 +74,10 @@ def test_a_deadline_leaves_the_small_sizes(
             monkeypatch.setattr(Deadline, "left", -1.0)
 
     net = toy("net", "network", (0,), before=stop)
-    schedule = make_schedule(dataset, [guess, net], Request(AUC, budget_seconds=600))
-    folds = outer_jobs(dataset, schedule.plan)[0]
-    planned = plan_curve(net, dataset, schedule, 60.0, {})
-    anchors = measure_curve(net, dataset, folds, AUC, planned, Deadline(60.0))
+    schedule = make_schedule(DataProblem(dataset), [guess, net], Request(AUC, budget_seconds=600))
+    folds = DataProblem(dataset).replicates(schedule.plan.design)[0]
+    planned = plan_curve(net, DataProblem(dataset), schedule, 60.0, {})
+    anchors = measure_curve(net, DataProblem(dataset), folds, AUC, planned, Deadline(60.0))
     assert [anchor.n_train for anchor in anchors] == list(schedule.plan.curve_sizes[:3])
     assert describe_curve(net, anchors, AUC, 0).remark == "Not extrapolated: 3 sizes were measured, 5 are needed."
 

@@ -10,6 +10,7 @@ import pytest
 
 from annvil.comparison.budget import most_useful_seconds, water_level
 from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, share_out
+from annvil.comparison.problem import DataProblem
 from annvil.comparison.request import Request
 from annvil.data.table import Dataset
 from annvil.errors import RequestError
@@ -28,7 +29,7 @@ def plan_for(make_dataset: Callable[..., Dataset], toy: type, guess: object) -> 
     def plan(n_rows: int = 200, seconds: float = 60.0, network: float = 1e-3, **changes: object) -> Schedule:
         dataset = replace(make_dataset(n_rows), **changes)
         contenders = [guess, toy("linear", "linear", (0,)), toy("net", "network", (0, 1), seconds=network, most=6)]
-        return make_schedule(dataset, contenders, request_of(seconds))
+        return make_schedule(DataProblem(dataset), contenders, request_of(seconds))
 
     return plan
 
@@ -114,7 +115,7 @@ def test_families_get_equal_allowances_however_many_contenders_they_have(
         toy("one", "network", (0,), seconds=0.4, most=500),
         toy("two", "network", (0,), seconds=0.4, most=500),
     ]
-    schedule = make_schedule(make_dataset(200), contenders, request_of())
+    schedule = make_schedule(DataProblem(make_dataset(200)), contenders, request_of())
     trees, network = schedule.plan.allowance_seconds["trees"], schedule.plan.allowance_seconds["network"]
     assert trees == network
     assert schedule.seconds["trees"] == pytest.approx(trees, abs=0.01)
@@ -135,7 +136,7 @@ def test_time_is_not_repeated_and_few_groups_make_few_folds(plan_for: Callable[.
 def test_who_declines_is_not_planned_for(make_dataset: Callable[..., Dataset], toy: type, guess: object) -> None:
     reason = "Too many rows to remember them all."
     contenders = [guess, toy("near", "neighbours", (0,), declined=reason), toy("net", "network", (0,))]
-    schedule = make_schedule(make_dataset(), contenders, request_of())
+    schedule = make_schedule(DataProblem(make_dataset()), contenders, request_of())
     assert schedule.declined == {"near": reason}
     assert set(schedule.efforts) == {"dummy", "net"}
     assert "neighbours" not in schedule.plan.allowance_seconds
@@ -166,19 +167,19 @@ def test_whoever_cannot_be_trained_properly_leaves_its_time_to_its_mates(
 ) -> None:
     quick, slow = toy("quick", "network", (0,), seconds=0.3), toy("slow", "network", (0,), seconds=9.0)
     twin = toy("twin", "network", (0,), seconds=0.5, traits=Traits(shares_fits_with="slow"))
-    schedule = make_schedule(make_dataset(200), [guess, quick, slow, twin], request_of(30.0))
+    schedule = make_schedule(DataProblem(make_dataset(200)), [guess, quick, slow, twin], request_of(30.0))
     assert set(schedule.efforts) == {"dummy", "quick"}
     assert set(schedule.declined) == {"slow", "twin"}
     assert "too short to train it properly" in schedule.declined["slow"]
     assert schedule.efforts["quick"].scale == 1.0
-    alone = make_schedule(make_dataset(200), [guess, slow], request_of(30.0))
+    alone = make_schedule(DataProblem(make_dataset(200)), [guess, slow], request_of(30.0))
     assert alone.efforts["slow"].scale < 0.5
 
 
 def test_shared_fits_cost_their_owner_only(make_dataset: Callable[..., Dataset], toy: type, guess: object) -> None:
     owner = toy("owner", "network", (0,), seconds=1.0, most=50)
     other = toy("other", "network", (0,), seconds=7.0, traits=Traits(shares_fits_with="owner"))
-    schedule = make_schedule(make_dataset(200), [guess, owner, other], request_of(60.0))
+    schedule = make_schedule(DataProblem(make_dataset(200)), [guess, owner, other], request_of(60.0))
     assert schedule.efforts["other"] == schedule.efforts["owner"]
     assert schedule.seconds["other"] == 0.0
     assert schedule.seconds["owner"] == pytest.approx(schedule.plan.allowance_seconds["network"], abs=0.01)

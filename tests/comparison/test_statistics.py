@@ -24,7 +24,7 @@ def test_agrees_with_baycomp(folds: int, repeats: int, worth: float) -> None:
     for _ in range(20):
         second = rng.uniform(0.6, 0.9, size=folds * repeats)
         first = second + rng.normal(rng.normal() * 0.02, 0.02, size=second.size)
-        ours = correlated_posterior((first - second).tolist(), n_train=folds - 1, n_test=1, worth=worth)
+        ours = correlated_posterior((first - second).tolist(), overlap=1 / folds, worth=worth)
         theirs = baycomp.two_on_single(second, first, rope=worth, runs=repeats)  # left: `second` is better
         assert ours is not None
         assert (ours.p_second, ours.p_equal, ours.p_first) == pytest.approx(theirs, abs=1e-9)
@@ -32,7 +32,7 @@ def test_agrees_with_baycomp(folds: int, repeats: int, worth: float) -> None:
 
 def test_a_hand_calculation() -> None:
     # d = 1, 2, 3: mean 2, s2 1; n_test/n_train = 1/2, so scale = sqrt(1/3 + 1/2) and t = 2 / 0.91287 = 2.19089.
-    posterior = correlated_posterior([1.0, 2.0, 3.0], n_train=20, n_test=10, worth=0.5)
+    posterior = correlated_posterior([1.0, 2.0, 3.0], overlap=10 / 30, worth=0.5)
     assert posterior is not None
     assert posterior.scale == pytest.approx(math.sqrt(5 / 6))
     assert posterior.df == 2
@@ -45,7 +45,7 @@ def test_a_hand_calculation() -> None:
 
 def test_interval_and_p_value_agree_with_scipy() -> None:
     d = np.random.default_rng(0).normal(0.01, 0.02, size=25)
-    posterior = correlated_posterior(d.tolist(), n_train=160, n_test=40, worth=0.01)
+    posterior = correlated_posterior(d.tolist(), overlap=0.2, worth=0.01)
     assert posterior is not None
     scale = math.sqrt((1 / 25 + 0.25) * d.var(ddof=1))
     assert (posterior.low, posterior.high) == pytest.approx(stats.t.interval(0.95, 24, d.mean(), scale), abs=1e-12)
@@ -57,7 +57,7 @@ def test_interval_and_p_value_agree_with_scipy() -> None:
     [(0.0, (0, 1, 0), 1.0), (0.01, (0, 1, 0), 0.0), (0.02, (1, 0, 0), 0.0), (-0.02, (0, 0, 1), 0.0)],
 )
 def test_no_variance_leaves_a_point(difference: float, expected: tuple[int, int, int], p_value: float) -> None:
-    posterior = correlated_posterior([difference] * 5, n_train=80, n_test=20, worth=0.01)
+    posterior = correlated_posterior([difference] * 5, overlap=0.2, worth=0.01)
     assert posterior is not None
     assert (posterior.p_first, posterior.p_equal, posterior.p_second) == expected
     assert posterior.low == posterior.high == pytest.approx(difference)
@@ -65,14 +65,14 @@ def test_no_variance_leaves_a_point(difference: float, expected: tuple[int, int,
 
 
 def test_too_few_folds_say_nothing() -> None:
-    assert correlated_posterior([], n_train=80, n_test=20, worth=0.01) is None
-    assert correlated_posterior([0.3], n_train=80, n_test=20, worth=0.01) is None
+    assert correlated_posterior([], overlap=0.2, worth=0.01) is None
+    assert correlated_posterior([0.3], overlap=0.2, worth=0.01) is None
 
 
 def test_swapping_the_sides_swaps_the_answer() -> None:
     d = [0.01, 0.03, -0.01, 0.02, 0.02]
-    one = correlated_posterior(d, n_train=80, n_test=20, worth=0.01)
-    two = correlated_posterior([-x for x in d], n_train=80, n_test=20, worth=0.01)
+    one = correlated_posterior(d, overlap=0.2, worth=0.01)
+    two = correlated_posterior([-x for x in d], overlap=0.2, worth=0.01)
     assert one is not None
     assert two is not None
     assert (one.p_first, one.p_equal) == pytest.approx((two.p_second, two.p_equal))
@@ -80,7 +80,7 @@ def test_swapping_the_sides_swaps_the_answer() -> None:
 
 
 def test_rows_that_would_tell_reach_the_confidence_and_fewer_do_not() -> None:
-    posterior = correlated_posterior([0.05, -0.01, 0.04, 0.02, 0.02], n_train=80, n_test=20, worth=0.01)
+    posterior = correlated_posterior([0.05, -0.01, 0.04, 0.02, 0.02], overlap=0.2, worth=0.01)
     assert posterior is not None
     rows = rows_that_would_tell(posterior, 100)
     assert rows is not None
@@ -93,7 +93,7 @@ def test_rows_that_would_tell_reach_the_confidence_and_fewer_do_not() -> None:
 
 
 def test_a_difference_on_the_border_is_never_told() -> None:
-    posterior = correlated_posterior([0.03, -0.01, 0.02, 0.0], n_train=80, n_test=20, worth=0.01)
+    posterior = correlated_posterior([0.03, -0.01, 0.02, 0.0], overlap=0.2, worth=0.01)
     assert posterior is not None
     assert posterior.mean == pytest.approx(posterior.worth)
     assert rows_that_would_tell(posterior, 100) is None
@@ -102,7 +102,7 @@ def test_a_difference_on_the_border_is_never_told() -> None:
 
 
 def test_nothing_more_is_needed_when_it_is_told() -> None:
-    posterior = correlated_posterior([0.05, 0.051, 0.049], n_train=80, n_test=20, worth=0.01)
+    posterior = correlated_posterior([0.05, 0.051, 0.049], overlap=0.2, worth=0.01)
     assert posterior is not None
     assert rows_that_would_tell(posterior, 100) == 100
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annvil.data.splits import Rows, inner_splits, nested_subset, outer_splits
+from annvil.data.splits import Split, inner_splits, nested_subset, outer_splits
 from annvil.data.table import Dataset, table_from_columns
 from annvil.errors import DataError
 from annvil.tasks.union import make_task
@@ -44,7 +44,7 @@ def datasets(draw: st.DrawFn, *, with_time: bool = False) -> Dataset:
     return dataset(y, groups=groups, moments=moments, regression=regression)
 
 
-def check(rows: Rows, data: Dataset) -> None:
+def check(rows: Split, data: Dataset) -> None:
     assert len(rows.train)
     assert len(rows.test)
     assert not set(rows.train.tolist()) & set(rows.test.tolist())

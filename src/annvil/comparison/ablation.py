@@ -11,22 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.comparison.jobs import OuterFold, make_job
-from annvil.comparison.learning_curves import error_on_fold
-from annvil.comparison.plan import Schedule, shape_of
+from annvil.comparison.plan import Schedule
+from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Ablation, Json
 from annvil.comparison.statistics import correlated_posterior
 from annvil.data.seeds import derived_seed
-from annvil.data.splits import nested_subset
-from annvil.data.table import Dataset, Inputs
-from annvil.models.contract import Contender, Context, Deadline, Effort, Job, PreparationOptions
+from annvil.models.contract import Contender, Context, Deadline, Effort, PreparationOptions
 from annvil.tasks.metrics import Metric
 
 MOST_ROWS = 5_000
 """Training rows of an ablation's fits (assumed: by then the effect of a step of preparation shows)."""
-
-UNEQUAL = 1.5
-"""Classes are called unequal when the largest has this many times the rows of the smallest (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +37,16 @@ class Step:
     without: Effort
 
 
-def steps_for(dataset: Dataset[Inputs], chosen: Sequence[tuple[Contender, dict[str, Json]]]) -> Iterator[Step]:
-    """The steps worth measuring for contenders with their chosen settings."""
+def steps_for(problem: Problem, chosen: Sequence[tuple[Contender, dict[str, Json]]]) -> Iterator[Step]:
+    """The steps worth measuring for contenders with their chosen settings: those they take, and that matter here."""
+    numbers, unequal = problem.has_numbers(), problem.has_unequal_classes()
     for contender, configuration in chosen:
         effort = Effort(1, 1.0, configuration)
-        if any(kind in ("number", "datetime") for _, kind in dataset.inputs.form.columns):
+        if numbers and contender.traits.scales:
             without = replace(effort, options=PreparationOptions(scaling="none"))
             yield Step(f"scaling-{contender.name}", "scaling the numbers", contender, effort, without)
-        if classes_are_unequal(dataset):
+        if unequal and contender.traits.weights_classes:
             yield _weighting(contender, configuration)
-
-
-def classes_are_unequal(dataset: Dataset[Inputs]) -> bool:
-    """Whether weighting classes can matter at all; labels have thresholds of their own instead."""
-    if not dataset.task.one_class_a_row:
-        return False
-    counts = np.bincount(dataset.y, minlength=dataset.task.n_outputs)
-    return bool(counts.max() >= UNEQUAL * max(1, counts.min()))
 
 
 def _weighting(contender: Contender, configuration: dict[str, Json]) -> Step:
@@ -74,27 +61,31 @@ def _weighting(contender: Contender, configuration: dict[str, Json]) -> Step:
 
 def measure_step(
     step: Step,
-    dataset: Dataset[Inputs],
-    folds: Sequence[OuterFold],
+    problem: Problem,
+    folds: Sequence[Replicate],
     metric: Metric,
     schedule: Schedule,
     seconds: float,
     deadline: Deadline,
 ) -> Ablation | None:
     """The step's effect, or None when the deadline left fewer than two folds for either side."""
-    jobs = [_light_job(dataset, fold) for fold in folds]
+    seeds = [derived_seed(fold.job.seed, 3) for fold in folds]
+    jobs = [
+        problem.smaller(fold.job, f"ablation-{fold.fold}", MOST_ROWS, 1, seed)
+        for fold, seed in zip(folds, seeds, strict=True)
+    ]
     n_rows = max(len(job.rows) for job in jobs)
-    planned = step.contender.plan(shape_of(dataset, n_rows), 2 * len(jobs), 1, seconds)
+    planned = step.contender.plan(problem.shape(n_rows), 2 * len(jobs), 1, seconds)
     scale = min(schedule.efforts[step.contender.name].scale, planned.scale)
     errors = []
     for effort in (step.with_it, step.without):
-        fits = step.contender.fit(dataset, jobs, replace(effort, scale=scale), Context(deadline.left))
-        errors.append([error_on_fold(dataset, metric, fold, fit) for fold, fit in zip(folds, fits, strict=False)])
+        fits = step.contender.fit(problem.data, jobs, replace(effort, scale=scale), Context(deadline.left))
+        errors.append([problem.score(fit, fold.test, metric).error for fold, fit in zip(folds, fits, strict=False)])
     n_common = min(len(side) for side in errors)
     with_it, without = (side[:n_common] for side in errors)
     gains = [b - a for a, b in zip(with_it, without, strict=True)]
     n_test = float(np.mean([len(fold.test) for fold in folds]))
-    posterior = correlated_posterior(gains, n_train=n_rows, n_test=n_test, worth=1.0)
+    posterior = correlated_posterior(gains, overlap=n_test / (n_test + n_rows), worth=1.0)
     if posterior is None:
         return None
     return Ablation(
@@ -107,14 +98,6 @@ def measure_step(
         high=posterior.high,
         sentence=_sentence(step, metric, posterior.mean, posterior.low, posterior.high),
     )
-
-
-def _light_job(dataset: Dataset[Inputs], fold: OuterFold) -> Job:
-    seed = derived_seed(fold.job.seed, 3)
-    rows = fold.job.rows
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(nested_subset(dataset, rows, MOST_ROWS, seed))
-    return make_job(dataset, f"ablation-{fold.fold}", rows, 1, seed)
 
 
 def _score(metric: Metric, error: float) -> float:

@@ -9,7 +9,6 @@ from annvil.comparison.ablation import Step, measure_step, steps_for
 from annvil.comparison.budget import in_order, shared_with
 from annvil.comparison.cross_validation import SLACK, Clock, Race
 from annvil.comparison.fingerprint import fingerprint
-from annvil.comparison.jobs import OuterFold, outer_jobs, rows_used
 from annvil.comparison.leaderboard import Records
 from annvil.comparison.learning_curves import (
     describe_curve,
@@ -19,6 +18,7 @@ from annvil.comparison.learning_curves import (
     share_curve_seconds,
 )
 from annvil.comparison.plan import Schedule, make_schedule
+from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.request import Listener, Quiet, Request
 from annvil.comparison.results import (
     Ablation,
@@ -30,13 +30,12 @@ from annvil.comparison.results import (
 )
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import Evidence, judge
-from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Deadline
 from annvil.tasks.metrics import resolve_worth
 
 
 def compare(
-    dataset: Dataset[Inputs],
+    problem: Problem,
     contenders: Sequence[Contender],
     request: Request,
     store: Store,
@@ -46,7 +45,7 @@ def compare(
 
     Parameters
     ----------
-    dataset : all rows
+    problem : what is compared on
     contenders : who competes, the dummy first
     request : metric, worth, budget, seed
     store : where results are kept; what it holds of the same comparison is not done again
@@ -59,12 +58,15 @@ def compare(
     OutOfTime
         When the budget ended before any contender was scored.
     """
-    schedule = make_schedule(dataset, contenders, request)
-    store.open(fingerprint(dataset, contenders, request, schedule))
-    rows = rows_used(dataset, schedule.plan)
-    used = dataset if len(rows) == dataset.n_rows else dataset.take(rows)
+    schedule = make_schedule(problem, contenders, request)
+    store.open(fingerprint(problem, contenders, request, schedule))
     records = Records(contenders, schedule, request.metric, store)
-    race = Race(used, rows, records, listener or Quiet(), Clock(request.spent_seconds))
+    race = Race(
+        problem.drawn(schedule.plan.n_rows_used, schedule.plan.seed),
+        records,
+        listener or Quiet(),
+        Clock(request.spent_seconds),
+    )
     for sentence in schedule.plan.sentences[3:]:
         race.tell(sentence)
     return _Comparing(request, race).run()
@@ -98,9 +100,9 @@ class _Comparing:
             folds=race.records.all_folds(),
             curves=curves,
             crossing=crossing,
-            base_rate=self.request.base_rate(self.schedule.plan.n_rows),
-            time_ordered=race.dataset.time is not None,
-            words=self.request.words,
+            base_rate=race.problem.economics.base_rate(self.schedule.plan.n_rows),
+            time_ordered=race.problem.ordered,
+            words=race.problem.words,
         )
         verdict = judge(evidence)
         return Comparison(
@@ -152,15 +154,15 @@ class _Comparing:
         """What the search chose on the first fold."""
         return dict(self.race.records.folds(contender.name)[0].configuration)
 
-    def _first_folds(self) -> list[OuterFold]:
-        return outer_jobs(self.race.dataset, self.schedule.plan)[0]
+    def _first_folds(self) -> list[Replicate]:
+        return self.race.problem.replicates(self.schedule.plan.design)[0]
 
     # -- learning curves -------------------------------------------------------------------------------------------
 
     def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
         """Of the best contender of each side, and of the linear model; the cheap ones first."""
         if not self.schedule.plan.curve_sizes:
-            too_few = f"there is too little time, or there are too few {self.request.words.rows}."
+            too_few = f"there is too little time, or there are too few {self.race.problem.words.rows}."
             self.race.tell(f"There are no learning curves: {too_few}")
             return ()
         best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
@@ -172,7 +174,7 @@ class _Comparing:
         elif missing:
             self.race.listener.stage("Learning curves")
             share = self.schedule.plan.share_seconds["curves"]
-            seconds = share_curve_seconds(chosen, self.race.dataset, self.schedule, share)
+            seconds = share_curve_seconds(chosen, self.schedule, share)
             for place, contender in enumerate(missing):
                 waiting = sum(seconds[c.name] for c in missing[place:])
                 part = min(1.0, SLACK * seconds[contender.name] / waiting)
@@ -183,14 +185,14 @@ class _Comparing:
 
     def _measure_curve(self, contender: Contender, seconds: float, deadline: Deadline) -> None:
         configuration = self._configuration(contender)
-        planned = plan_curve(contender, self.race.dataset, self.schedule, seconds, configuration)
-        metric, data, folds = self.request.metric, self.race.dataset, self._first_folds()
+        planned = plan_curve(contender, self.race.problem, self.schedule, seconds, configuration)
+        metric, problem, folds = self.request.metric, self.race.problem, self._first_folds()
         anchors = self.race.attempt(
             f"{contender.title} has no learning curve",
-            lambda: measure_curve(contender, data, folds, metric, planned, deadline),
+            lambda: measure_curve(contender, problem, folds, metric, planned, deadline),
         )
         if anchors is not None:
-            curve = describe_curve(contender, anchors, metric, self.request.seed, self.request.words)
+            curve = describe_curve(contender, anchors, metric, self.request.seed, self.race.problem.words)
             self.race.records.store.keep_curve(curve)
 
     def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
@@ -200,7 +202,7 @@ class _Comparing:
             return None
         titles = {s.contender: s.title for s in standings}
         pair = by_name[network.name], by_name[simple.name]
-        return find_crossing(*pair, self.request.metric, self.request.seed, titles, self.request.words)
+        return find_crossing(*pair, self.request.metric, self.request.seed, titles, self.race.problem.words)
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 
@@ -209,7 +211,7 @@ class _Comparing:
         if not self.schedule.plan.share_seconds["ablation"]:
             return ()
         best = [self._linear(standings), self._best(standings, network=True)]
-        steps = list(steps_for(self.race.dataset, [(c, self._configuration(c)) for c in best if c is not None]))
+        steps = list(steps_for(self.race.problem, [(c, self._configuration(c)) for c in best if c is not None]))
         store = self.race.records.store
         missing = [step for step in steps if store.ablation(step.name) is None]
         if missing and deadline.passed:
@@ -222,10 +224,10 @@ class _Comparing:
         return tuple(ablation for ablation in found if ablation is not None)
 
     def _measure_step(self, step: Step, seconds: float, deadline: Deadline) -> None:
-        metric, data, folds = self.request.metric, self.race.dataset, self._first_folds()
+        metric, problem, folds = self.request.metric, self.race.problem, self._first_folds()
         found = self.race.attempt(
             f"What {step.what} does for {step.contender.title} was not measured",
-            lambda: measure_step(step, data, folds, metric, self.schedule, seconds, deadline),
+            lambda: measure_step(step, problem, folds, metric, self.schedule, seconds, deadline),
         )
         if found is not None:
             self.race.records.store.keep_ablation(step.name, found)

@@ -23,13 +23,12 @@ class Paired:
     ----------
     results : contender → place → record, in the order in which contenders run (cheap families first)
     places : the common folds in order
-    n_train, n_test : mean rows of a training and of a test fold
+    overlap : rho of the common folds' scores (`annvil.comparison.statistics`)
     """
 
     results: Mapping[str, Mapping[Place, FoldResult]]
     places: tuple[Place, ...]
-    n_train: float
-    n_test: float
+    overlap: float
     metric: Metric
 
     def scores(self, contender: str) -> tuple[float, ...]:
@@ -43,7 +42,7 @@ class Paired:
     def posterior(self, first: Sequence[float], second: Sequence[float], worth: float) -> Posterior | None:
         """Belief about how much better the first is than the second, or None with fewer than two common folds."""
         gains = [self.metric.gain(a, b) for a, b in zip(first, second, strict=True)]
-        return correlated_posterior(gains, n_train=self.n_train, n_test=self.n_test, worth=worth)
+        return correlated_posterior(gains, overlap=self.overlap, worth=worth)
 
 
 FEWEST_FOLDS = 2
@@ -69,9 +68,16 @@ def pair(folds: Sequence[FoldResult], standings: Sequence[Standing], metric: Met
     common = set.intersection(*(set(r) for r in results.values())) if results else set()
     places = tuple(sorted(common))
     records = [next(iter(results.values()))[place] for place in places]
-    n_train = float(np.mean([r.n_train for r in records])) if records else 1.0
-    n_test = float(np.mean([r.n_test for r in records])) if records else 1.0
-    return Paired(results, places, n_train, n_test, metric)
+    return Paired(results, places, _pooled_overlap(records), metric)
+
+
+def _pooled_overlap(records: Sequence[FoldResult]) -> float:
+    """Of folds of different sizes, by how many rows they see: tested rows as a part of all."""
+    if not records:
+        return 0.0
+    seen = [r.n_train + r.n_test for r in records]
+    each = [r.n_test / n if r.overlap is None else r.overlap for r, n in zip(records, seen, strict=True)]
+    return float(np.average(each, weights=seen))
 
 
 def side(name: str, contenders: Sequence[str], paired: Paired) -> Side | None:

@@ -11,56 +11,41 @@ from types import TracebackType
 import numpy as np
 
 from annvil.comparison.results import Cost
-from annvil.comparison.store import ShippedCost
-from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Fitted
-from annvil.tasks.base import FloatArray, IntArray
 
 MOST_CALLS, MOST_SECONDS = 200, 0.3
 """A latency is taken over so many calls or so long, whichever ends first (assumed: enough for a steady median)."""
 
-BATCH_ROWS = 1000
 PARITY_ROWS = 2000
 PARITY_VALUES = 20_000_000
 """Values (rows × numbers of a row) looked at at most, so that large pictures do not take minutes (assumed)."""
 
 
-def measure_shipped(
-    fitted: Fitted, dataset: Dataset[Inputs], test: IntArray, outputs: FloatArray
-) -> tuple[bytes, ShippedCost]:
-    """The exported graph; and size, latency, throughput and parity of the model as a bundle would hold it.
+def measure_cost(
+    fitted: Fitted, size_bytes: int, one: Callable[[], object], many: Callable[[], object], n_many: int
+) -> Cost:
+    """Size, latency and throughput of a model as a bundle would hold it.
 
-    ``outputs`` are the in-memory predictions for the rows ``test``; parity is the largest absolute difference on the
-    first 2000 of them. Fit times are left at zero: they belong to the folds.
+    ``one`` predicts for one raw row, ``many`` for a batch of ``n_many``. Fit times are left at zero: they belong to the
+    folds.
     """
-    from annvil.bundle import Predictor, export
-
-    form = dataset.inputs.form
-    graph = export(fitted, form, dataset.task)
-    predictor = Predictor.from_graph(graph, form, dataset.task)
-    n_rows = parity_rows(dataset.inputs)
-    rows = dataset.inputs.take(test[:n_rows])
-    parity = float(np.max(np.abs(predictor.raw(rows) - outputs[:n_rows]), initial=0.0))
-    row = rows.raw_row(0)
-    p50, p95 = latency_ms(lambda: predictor.outputs(row))
-    batch = rows.take(slice(0, BATCH_ROWS))
-    batch_ms, _ = latency_ms(lambda: predictor.raw(batch))
-    cost = Cost(
+    p50, p95 = latency_ms(one)
+    batch_ms, _ = latency_ms(many)
+    return Cost(
         fit_seconds=0.0,
         core_seconds=0.0,
         fits=len(fitted.tried),
         n_parameters=fitted.n_parameters,
-        size_bytes=len(graph),
+        size_bytes=size_bytes,
         latency_ms_p50=p50,
         latency_ms_p95=p95,
-        rows_per_second=batch.n_rows / (batch_ms / 1000),
+        rows_per_second=n_many / (batch_ms / 1000),
     )
-    return graph, ShippedCost(cost, parity)
 
 
-def parity_rows(inputs: Inputs, most: int = PARITY_ROWS) -> int:
-    """How many rows are predicted twice, by the graph and in memory."""
-    return max(1, min(most, PARITY_VALUES // max(inputs.n_values, 1)))
+def parity_rows(n_values: int, most: int = PARITY_ROWS) -> int:
+    """How many rows of so many values are predicted twice, by the graph and in memory."""
+    return max(1, min(most, PARITY_VALUES // max(n_values, 1)))
 
 
 def latency_ms(call: Callable[[], object]) -> tuple[float, float]:

@@ -13,21 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import numpy as np
-
 from annvil.comparison.budget import in_order
-from annvil.comparison.cost import MemoryMeter, measure_shipped
-from annvil.comparison.jobs import OuterFold, outer_jobs
+from annvil.comparison.cost import MemoryMeter
 from annvil.comparison.leaderboard import Records
+from annvil.comparison.problem import Problem, Replicate, Scored
 from annvil.comparison.request import Listener
-from annvil.comparison.results import FoldResult
+from annvil.comparison.results import FoldResult, call_key, fold_key
 from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
-from annvil.data.table import Dataset, Inputs
 from annvil.errors import AnnvilError
-from annvil.models.contract import Contender, Context, Deadline, Fitted, as_outputs
+from annvil.models.contract import Contender, Context, Deadline, Fitted
 from annvil.models.networks.searches import Searches
-from annvil.tasks.base import FloatArray, IntArray
-from annvil.tasks.metrics import Metric
 
 T = TypeVar("T")
 
@@ -56,19 +51,17 @@ class Clock:
 
 @dataclass
 class Race:
-    """All contenders over all outer folds of one data set.
+    """All contenders over all replicates of one problem.
 
     Attributes
     ----------
-    dataset : the rows drawn for the comparison
-    row_numbers : int64 ``(dataset.n_rows,)``: where each stands in the whole data set, for the stored predictions
+    problem : what was drawn for the comparison
     records : the store, the plan and the metric
     notices : what was said aloud, in order
     searches : networks that several contenders look at, while they are in memory
     """
 
-    dataset: Dataset[Inputs]
-    row_numbers: IntArray
+    problem: Problem
     records: Records
     listener: Listener
     clock: Clock
@@ -79,14 +72,14 @@ class Race:
         """Fill the store with results until all are there or the deadline has passed."""
         schedule = self.records.schedule
         entrants = in_order(c for c in self.records.contenders if c.name in schedule.efforts)
-        for repeat, folds in enumerate(outer_jobs(self.dataset, schedule.plan)):
+        for repeat, folds in enumerate(self.problem.replicates(schedule.plan.design)):
             if repeat and not self._worth_beginning(repeat, deadline):
                 self.tell(f"There was time for {repeat} of the {schedule.plan.repeats} planned repeats.")
                 return
             self.listener.stage(f"Comparing, repeat {repeat + 1} of {schedule.plan.repeats}")
             for place, contender in enumerate(entrants):
                 limit = self._limit(entrants[place:], deadline)
-                self._call(contender, f"repeat-{repeat}", folds, Deadline(limit))
+                self._call(contender, call_key(repeat), folds, Deadline(limit))
                 self._say_if_not_shippable(contender)
         self.show()
 
@@ -140,7 +133,7 @@ class Race:
         plan = self.records.schedule.plan
 
         def results(of: int) -> list[FoldResult]:
-            keys = [f"repeat-{of}-fold-{fold}" for fold in range(plan.outer_folds)]
+            keys = [fold_key(of, fold) for fold in range(plan.outer_folds)]
             found = (store.result(name, key) for name in names for key in keys)
             return [result for result in found if result is not None]
 
@@ -148,11 +141,11 @@ class Race:
 
     # -- one contender, one repeat ---------------------------------------------------------------------------------
 
-    def _call(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> None:
+    def _call(self, contender: Contender, call: str, folds: Sequence[Replicate], deadline: Deadline) -> None:
         store = self.records.store
         outcome = store.outcome(contender.name, call)
         if outcome is None:
-            first = store.outcome(contender.name, "repeat-0")
+            first = store.outcome(contender.name, call_key(0))
             if first is not None and first.state == "failed":
                 return
             self.show(running=contender.name)
@@ -165,7 +158,7 @@ class Race:
         elif outcome.state == "cut short":
             self.tell(f"{contender.title} was cut short: {outcome.reason}.")
 
-    def _attempt(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> Outcome:
+    def _attempt(self, contender: Contender, call: str, folds: Sequence[Replicate], deadline: Deadline) -> Outcome:
         """Fit and score; what goes wrong becomes the outcome. A KeyboardInterrupt passes: the store is always whole."""
         try:
             return self._fit_and_keep(contender, call, folds, deadline)
@@ -177,7 +170,7 @@ class Race:
             self.records.store.log_problem(f"{contender.name}, {call}\n{traceback.format_exc()}")
             return Outcome("failed", f"{type(error).__name__}: {error}", bug=True)
 
-    def _fit_and_keep(self, contender: Contender, call: str, folds: Sequence[OuterFold], deadline: Deadline) -> Outcome:
+    def _fit_and_keep(self, contender: Contender, call: str, folds: Sequence[Replicate], deadline: Deadline) -> Outcome:
         store = self.records.store
         missing = [fold for fold in folds if store.result(contender.name, fold.job.key) is None]
         # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
@@ -185,7 +178,7 @@ class Race:
         asked = list(folds) if missing and contender.family == "network" else missing
         context = Context(deadline.left, folder=store.checkpoint(contender.name, call), searches=self.searches)
         effort = self.records.schedule.efforts[contender.name]
-        fits = iter(contender.fit(self.dataset, [fold.job for fold in asked], effort, context) if asked else ())
+        fits = iter(contender.fit(self.problem.data, [fold.job for fold in asked], effort, context) if asked else ())
         cut_short = False
         for done, fold in enumerate(asked):
             with MemoryMeter() as memory:
@@ -200,24 +193,22 @@ class Race:
             return Outcome("cut short", "time limit reached before tuning finished")
         return Outcome("finished")
 
-    def _keep(self, contender: Contender, fold: OuterFold, fitted: Fitted, grown_mb: float | None) -> None:
-        outputs = as_outputs(fitted.predict(self.dataset.inputs.take(fold.test)))
-        if not np.isfinite(outputs).all():
-            raise FloatingPointError(f"{contender.title} predicted values that are not finite")
+    def _keep(self, contender: Contender, fold: Replicate, fitted: Fitted, grown_mb: float | None) -> None:
+        scored = self.problem.score(fitted, fold.test, self.records.metric)
         if fold.repeat == fold.fold == 0:
-            self._keep_cost(contender, fold, fitted, outputs, grown_mb)
-        result = fold_result(self.dataset, self.records.metric, contender, fold, fitted, outputs)
-        self.records.store.keep_result(result, self.row_numbers[fold.test], outputs)
+            self._keep_cost(contender, fold, fitted, scored, grown_mb)
+        result = fold_result(contender, fold, fitted, scored)
+        self.records.store.keep_result(result, self.problem.numbers[fold.test], scored.outputs)
 
     def _keep_cost(
-        self, contender: Contender, fold: OuterFold, fitted: Fitted, outputs: FloatArray, grown_mb: float | None
+        self, contender: Contender, fold: Replicate, fitted: Fitted, scored: Scored, grown_mb: float | None
     ) -> None:
         """Measure the model as it would be shipped; one that cannot be exported stays in the race, and it is said."""
         store = self.records.store
         if store.cost(contender.name) is not None:
             return
         try:
-            graph, shipped = measure_shipped(fitted, self.dataset, fold.test, outputs)
+            graph, shipped = self.problem.ship(fitted, fold.test, scored.outputs)
         except Exception as error:
             if os.environ.get(RAISE_BUGS):
                 raise
@@ -228,23 +219,17 @@ class Race:
         store.keep_cost(contender.name, shipped, graph)
 
 
-def fold_result(
-    dataset: Dataset[Inputs], metric: Metric, contender: Contender, fold: OuterFold, fitted: Fitted, outputs: FloatArray
-) -> FoldResult:
-    """The record of one fit: scored on its test rows, with the threshold that its out-of-fold predictions chose."""
-    task, rows = dataset.task, fold.job.rows
-    known = np.isfinite(fitted.out_of_fold).all(axis=1)
-    inner_y, inner_outputs = dataset.y[rows[known]], fitted.out_of_fold[known]
-    threshold = task.choose(metric, inner_y, inner_outputs)
+def fold_result(contender: Contender, fold: Replicate, fitted: Fitted, scored: Scored) -> FoldResult:
+    """The record of one fit."""
     return FoldResult(
         contender=contender.name,
         job=fold.job.key,
         repeat=fold.repeat,
         fold=fold.fold,
-        n_train=len(rows),
+        n_train=len(fold.job.rows),
         n_test=len(fold.test),
-        scores=task.scores(dataset.y[fold.test], outputs, threshold),
-        inner_score=metric.score(inner_y, inner_outputs, threshold),
+        scores=scored.scores,
+        inner_score=scored.inner_score,
         configuration=plain(fitted.configuration),
         summary=fitted.summary,
         tried=tuple(plain(entry) for entry in fitted.tried),
@@ -253,5 +238,6 @@ def fold_result(
         n_parameters=fitted.n_parameters,
         history={name: finite_prefix(values) for name, values in fitted.history.items()},
         notes=fitted.notes,
-        threshold=threshold,
+        threshold=scored.threshold,
+        overlap=fold.overlap,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annvil.comparison.plan import Schedule
-from annvil.comparison.results import Cost, FoldResult, Standing, State
+from annvil.comparison.results import Cost, FoldResult, Standing, State, call_key, fold_key
 from annvil.comparison.store import Store
 from annvil.models.contract import Contender
 from annvil.tasks.metrics import Metric
@@ -26,7 +26,7 @@ class Records:
     def folds(self, contender: str) -> list[FoldResult]:
         """The contender's results in order of repeat and fold."""
         plan = self.schedule.plan
-        keys = [f"repeat-{r}-fold-{f}" for r in range(plan.repeats) for f in range(plan.outer_folds)]
+        keys = [fold_key(r, f) for r in range(plan.repeats) for f in range(plan.outer_folds)]
         found = (self.store.result(contender, key) for key in keys)
         return [result for result in found if result is not None]
 
@@ -74,7 +74,7 @@ class Records:
         if name in self.schedule.declined:
             return "declined", self.schedule.declined[name]
         plan = self.schedule.plan
-        outcomes = [self.store.outcome(name, f"repeat-{repeat}") for repeat in range(plan.repeats)]
+        outcomes = [self.store.outcome(name, call_key(repeat)) for repeat in range(plan.repeats)]
         for state in ("failed", "cut short"):
             for outcome in outcomes:
                 if outcome is not None and outcome.state == state:

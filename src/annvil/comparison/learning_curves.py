@@ -14,15 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annvil.comparison.budget import most_useful_seconds, water_level
-from annvil.comparison.jobs import OuterFold, make_job
-from annvil.comparison.plan import Schedule, shape_of
+from annvil.comparison.plan import Schedule
 from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_power_law, fit_law, why_ill_behaved
+from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
 from annvil.comparison.statistics import round_up
 from annvil.data.seeds import derived_seed
-from annvil.data.splits import nested_subset
-from annvil.data.table import Dataset, Inputs
-from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, as_outputs
+from annvil.models.contract import Contender, Context, Deadline, Effort
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import named
 from annvil.text.words import ROWS, Words
@@ -45,7 +43,7 @@ class CurvePlan:
 
 
 def plan_curve(
-    contender: Contender, dataset: Dataset[Inputs], schedule: Schedule, seconds: float, configuration: dict[str, Json]
+    contender: Contender, problem: Problem, schedule: Schedule, seconds: float, configuration: dict[str, Json]
 ) -> CurvePlan:
     """The longest curve that fits: fewer folds first, then without the largest sizes, then with shorter training."""
     plan = schedule.plan
@@ -57,7 +55,7 @@ def plan_curve(
     for chosen, repeats in choices:
         # As many fits of the largest size as all fits together are worth; the race's scale, or less.
         n_jobs = math.ceil(repeats * sum(chosen) / max(chosen, default=1))
-        planned = contender.plan(shape_of(dataset, max(chosen, default=1)), n_jobs, inner, seconds)
+        planned = contender.plan(problem.shape(max(chosen, default=1)), n_jobs, inner, seconds)
         scale = min(schedule.efforts[contender.name].scale, planned.scale)
         made = CurvePlan(chosen, repeats, inner, Effort(1, scale, configuration))
         if scale >= min(0.5, schedule.efforts[contender.name].scale):
@@ -67,8 +65,8 @@ def plan_curve(
 
 def measure_curve(
     contender: Contender,
-    dataset: Dataset[Inputs],
-    folds: Sequence[OuterFold],
+    problem: Problem,
+    folds: Sequence[Replicate],
     metric: Metric,
     curve_plan: CurvePlan,
     deadline: Deadline,
@@ -79,16 +77,14 @@ def measure_curve(
     """
     places, jobs = [], []
     for size in curve_plan.sizes:
-        for fold in curve_folds(dataset, folds, curve_plan.repeats):
+        for fold in curve_folds(problem, folds, curve_plan.repeats):
             seed = derived_seed(fold.job.seed, 2)
-            whole = size >= len(fold.job.rows)
-            rows = fold.job.rows if whole else np.sort(nested_subset(dataset, fold.job.rows, size, seed))
-            jobs.append(make_job(dataset, f"curve-{fold.fold}-n{size}", rows, curve_plan.inner_folds, seed))
+            jobs.append(problem.smaller(fold.job, f"curve-{fold.fold}-n{size}", size, curve_plan.inner_folds, seed))
             places.append((size, fold))
     errors: dict[int, list[float]] = {}
-    fits = contender.fit(dataset, jobs, curve_plan.effort, Context(deadline.left))
+    fits = contender.fit(problem.data, jobs, curve_plan.effort, Context(deadline.left))
     for (size, fold), fitted in zip(places, fits, strict=False):
-        errors.setdefault(size, []).append(error_on_fold(dataset, metric, fold, fitted))
+        errors.setdefault(size, []).append(problem.score(fitted, fold.test, metric).error)
     return tuple(
         Anchor(size, tuple(found), float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else 0.0)
         for size, found in errors.items()
@@ -96,18 +92,9 @@ def measure_curve(
     )
 
 
-def curve_folds(dataset: Dataset[Inputs], folds: Sequence[OuterFold], repeats: int) -> Sequence[OuterFold]:
+def curve_folds(problem: Problem, folds: Sequence[Replicate], repeats: int) -> Sequence[Replicate]:
     """The first folds; by time the last two, which alone have enough rows before them."""
-    return folds[:repeats] if dataset.time is None else folds[-2:]
-
-
-def error_on_fold(dataset: Dataset[Inputs], metric: Metric, fold: OuterFold, fitted: Fitted) -> float:
-    """Error on the fold's test rows, decided with the threshold that the fit's own out-of-fold predictions chose."""
-    known = np.isfinite(fitted.out_of_fold).all(axis=1)
-    inner_y = dataset.y[fitted.job.rows[known]]
-    threshold = dataset.task.choose(metric, inner_y, fitted.out_of_fold[known])
-    outputs = as_outputs(fitted.predict(dataset.inputs.take(fold.test)))
-    return metric.error(metric.score(dataset.y[fold.test], outputs, threshold))
+    return folds[-2:] if problem.ordered else folds[:repeats]
 
 
 def describe_curve(
@@ -137,9 +124,7 @@ def _law_seed(contender: str, seed: int) -> int:
     return derived_seed(seed, *contender.encode())
 
 
-def share_curve_seconds(
-    contenders: Sequence[Contender], dataset: Dataset[Inputs], schedule: Schedule, seconds: float
-) -> dict[str, float]:
+def share_curve_seconds(contenders: Sequence[Contender], schedule: Schedule, seconds: float) -> dict[str, float]:
     """Seconds per contender: an equal limit for each; one that needs less leaves the rest to the others."""
     total = sum(schedule.plan.curve_sizes) / max(1, max(schedule.plan.curve_sizes, default=1))
     n_jobs = max(1, math.ceil(REPEATS * total))

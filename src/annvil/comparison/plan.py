@@ -10,21 +10,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from annvil.comparison.budget import PLENTY, SHORTEST_SCALE, Shared, in_order, share_out_race, without_the_starved
 from annvil.comparison.power_law import FEWEST_ANCHORS
+from annvil.comparison.problem import OUTER_FOLDS, Problem
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
-from annvil.data.table import Dataset, Inputs
 from annvil.models.contract import Contender, Effort, Shape
 from annvil.text.words import ROWS, Words
-
-OUTER_FOLDS = 5
-"""Test folds per repeat."""
-
-FEWER_FOLDS = 3
-"""Of pictures, whose fits are dear, where more contenders can be trained properly with fewer folds (assumed)."""
 
 REPEATS_UP_TO = ((500, 3), (3_000, 5), (10_000, 3), (20_000, 2))
 """(rows, most repeats); above the last, one.
@@ -79,57 +71,46 @@ class Schedule:
     declined: Mapping[str, str]
 
 
-def shape_of(dataset: Dataset[Inputs], n_rows: int) -> Shape:
-    """Sizes of a training part of ``n_rows`` rows of the data set."""
-    return Shape(
-        n_rows=n_rows,
-        n_numbers=dataset.inputs.n_values,
-        n_texts=dataset.inputs.n_texts,
-        n_levels=dataset.inputs.n_levels,
-        task=dataset.task,
-        form=dataset.inputs.form,
-    )
-
-
-def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], request: Request) -> Schedule:
+def make_schedule(problem: Problem, contenders: Sequence[Contender], request: Request) -> Schedule:
     """The largest comparison that fits: repeats and inner folds shrink first, then rows, then the training's length."""
-    shares = share_out(request.budget_seconds, dataset.n_rows)
-    folds = outer_folds(dataset)
-    whole = shape_of(dataset, training_rows(dataset.n_rows, folds))
+    n_rows, words = problem.size.n, problem.words
+    shares = share_out(request.budget_seconds, n_rows)
+    folds = problem.most_folds(OUTER_FOLDS)
+    whole = problem.shape(training_rows(n_rows, folds))
     declined = {c.name: reason for c in contenders if (reason := c.declines(whole)) is not None}
     willing = in_order(c for c in contenders if c.name not in declined)
-    folds, (entrants, left_out) = _who_competes(dataset, willing, folds, shares["race"])
+    folds, (entrants, left_out) = _who_competes(problem, willing, folds, shares["race"])
 
     def shared(n_rows: int, repeats: int, inner: int) -> Shared:
-        shape = shape_of(dataset, training_rows(n_rows, folds))
+        shape = problem.shape(training_rows(n_rows, folds))
         return share_out_race(entrants, shape, folds * repeats, inner, shares["race"])
 
-    n_used = _rows_that_fit(dataset.n_rows, lambda n: shared(n, 1, 1))
-    shape = shape_of(dataset, training_rows(n_used, folds))
+    n_used = _rows_that_fit(n_rows, lambda n: shared(n, 1, 1))
+    shape = problem.shape(training_rows(n_used, folds))
     most = {c.name: c.plan(shape, folds, 1, PLENTY).candidates for c in entrants}
-    choices = _choices(n_used, repeatable=dataset.time is None)
+    choices = _choices(n_used, repeatable=not problem.ordered)
     repeats, inner = _first_that_fits(choices, lambda repeats, inner: shared(n_used, repeats, inner), most)
     race = shared(n_used, repeats, inner)
     plan = Plan(
         budget_seconds=request.budget_seconds,
-        n_rows=dataset.n_rows,
+        n_rows=n_rows,
         n_rows_used=n_used,
         outer_folds=folds,
         repeats=repeats,
         inner="one holdout of 20%" if inner == 1 else f"{inner} folds",
-        split=describe_split(dataset, request.words),
+        split=problem.describe_split(),
         allowance_seconds=race.allowances,
         efforts={
             name: {"candidates": e.candidates, "scale": e.scale, "configuration": e.configuration}
             for name, e in race.efforts.items()
         },
-        curve_sizes=curve_sizes(shape_of(dataset, curve_rows(dataset, n_used, folds))) if shares["curves"] else (),
+        curve_sizes=curve_sizes(problem.shape(curve_rows(problem, n_used, folds))) if shares["curves"] else (),
         seed=request.seed,
         inner_folds=inner,
         share_seconds=shares,
     )
     return Schedule(
-        replace(plan, sentences=describe_plan(plan, request.words)),
+        replace(plan, sentences=describe_plan(plan, words)),
         shape,
         race.efforts,
         race.seconds,
@@ -138,26 +119,27 @@ def make_schedule(dataset: Dataset[Inputs], contenders: Sequence[Contender], req
 
 
 def _who_competes(
-    dataset: Dataset[Inputs], willing: Sequence[Contender], folds: int, race_seconds: float
+    problem: Problem, willing: Sequence[Contender], folds: int, race_seconds: float
 ) -> tuple[int, tuple[list[Contender], dict[str, str]]]:
     """Test folds, entrants, and why the others stay out (`without_the_starved`).
 
-    Pictures are many and their fits dear: rather than a contender, rows are left out (down to `FEWEST_CAPPED_ROWS`) and
-    folds (`FEWER_FOLDS`).
+    Where fits are dear, rows are left out rather than a contender (down to `FEWEST_CAPPED_ROWS`), and folds
+    (`Economics.fewest_folds`).
     """
 
     def competing(n_rows: int, folds: int) -> tuple[list[Contender], dict[str, str]]:
-        shape = shape_of(dataset, training_rows(n_rows, folds))
+        shape = problem.shape(training_rows(n_rows, folds))
         return without_the_starved(willing, shape, folds, race_seconds)
 
-    if dataset.inputs.form.kind != "pictures":
-        return folds, competing(dataset.n_rows, folds)
-    n_rows = min(dataset.n_rows, FEWEST_CAPPED_ROWS)
+    fewest = problem.economics.fewest_folds
+    if fewest is None:
+        return folds, competing(problem.size.n, folds)
+    n_rows = min(problem.size.n, FEWEST_CAPPED_ROWS)
     found = competing(n_rows, folds)
-    if not found[1] or folds <= FEWER_FOLDS:
+    if not found[1] or folds <= fewest:
         return folds, found
-    fewer = competing(n_rows, FEWER_FOLDS)
-    return (FEWER_FOLDS, fewer) if len(fewer[1]) < len(found[1]) else (folds, found)
+    fewer = competing(n_rows, fewest)
+    return (fewest, fewer) if len(fewer[1]) < len(found[1]) else (folds, found)
 
 
 def share_out(budget_seconds: float, n_rows: int) -> dict[str, float]:
@@ -171,21 +153,14 @@ def share_out(budget_seconds: float, n_rows: int) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in shares.items()}
 
 
-def outer_folds(dataset: Dataset[Inputs]) -> int:
-    """Test folds: five, or one per group when the user's groups are fewer."""
-    if not dataset.grouped:
-        return OUTER_FOLDS
-    return max(2, min(OUTER_FOLDS, len(np.unique(dataset.groups))))
-
-
 def training_rows(n_rows: int, folds: int) -> int:
     """Rows of one outer training part."""
     return max(1, n_rows - math.ceil(n_rows / folds))
 
 
-def curve_rows(dataset: Dataset[Inputs], n_rows: int, folds: int) -> int:
+def curve_rows(problem: Problem, n_rows: int, folds: int) -> int:
     """Training rows that the folds of a learning curve have: by time, those of the last fold but one."""
-    return training_rows(n_rows, folds) if dataset.time is None else n_rows * (folds - 1) // (folds + 1)
+    return n_rows * (folds - 1) // (folds + 1) if problem.ordered else training_rows(n_rows, folds)
 
 
 def _rows_that_fit(n_rows: int, shared: Callable[[int], Shared]) -> int:
@@ -230,15 +205,6 @@ def curve_sizes(shape: Shape) -> tuple[int, ...]:
     sizes = [round(shape.n_rows / math.sqrt(2) ** k) for k in range(CURVE_ANCHORS)]
     sizes = sorted(size for size in sizes if size >= fewest)
     return tuple(sizes) if len(sizes) >= FEWEST_ANCHORS else ()
-
-
-def describe_split(dataset: Dataset[Inputs], words: Words = ROWS) -> str:
-    """How test rows are set apart, for people."""
-    if dataset.time is not None:
-        return f"by time: earlier {words.rows} train, later {words.rows} test"
-    if dataset.grouped:
-        return "by groups: no group on both sides"
-    return dataset.task.dealing
 
 
 def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:

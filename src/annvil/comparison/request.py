@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from annvil.comparison.results import Standing
 from annvil.errors import RequestError
 from annvil.tasks.metrics import Metric
-from annvil.text.words import ROWS, Words
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,6 @@ class Request:
     budget_seconds : of the whole run, from reading to report; the plan is made from this number
     seed : for everything random
     confidence : how sure the verdict must be before it names a side
-    base_rate : a sentence on how often networks are worth it on so many rows of such data
-    words : what the rows are called in sentences
     spent_seconds : what the run has used before this comparison began or goes on, all sittings together; it moves the
         deadline and nothing else, so that plans do not depend on the clock
     """
@@ -34,8 +30,6 @@ class Request:
     budget_seconds: float = 120.0
     seed: int = 0
     confidence: float = 0.95
-    base_rate: Callable[[int], str] = lambda n_rows: ""
-    words: Words = ROWS
     spent_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -18,6 +18,30 @@ State = Literal["waiting", "running", "finished", "cut short", "declined", "fail
 VerdictKind = Literal["network", "simple", "equal", "cannot tell"]
 
 
+def call_key(repeat: int) -> str:
+    """All fits of a contender in one repeat."""
+    return f"repeat-{repeat}"
+
+
+def fold_key(repeat: int, fold: int) -> str:
+    """One fit of the race: the key of its job and of its result."""
+    return f"{call_key(repeat)}-fold-{fold}"
+
+
+FIRST_FOLD = fold_key(0, 0)
+"""The fit whose model is measured as it would be shipped."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a comparison is laid out: ``inner_folds`` of 1 mean one holdout."""
+
+    folds: int
+    repeats: int
+    inner_folds: int
+    seed: int
+
+
 @dataclass(frozen=True)
 class FoldResult:
     """One contender on one outer fold. Its predictions lie beside it in the run folder, by `job`."""
@@ -39,6 +63,7 @@ class FoldResult:
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     threshold: Decision = None  # of a binary decision or of each label, chosen on out-of-fold predictions
+    overlap: float | None = None  # `Replicate.overlap`; None in runs that did not keep it: the part that is tested
 
 
 @dataclass(frozen=True)
@@ -205,6 +230,11 @@ class Plan:
     sentences: tuple[str, ...] = ()
     inner_folds: int = 5  # 1: a holdout
     share_seconds: dict[str, float] = field(default_factory=dict)  # race, curves, ablation, reserve
+
+    @property
+    def design(self) -> Design:
+        """What replicates are made from."""
+        return Design(self.outer_folds, self.repeats, self.inner_folds, self.seed)
 
 
 @dataclass(frozen=True)

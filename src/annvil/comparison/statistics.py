@@ -30,15 +30,13 @@ LARGEST_FACTOR = 100.0
 """More than this many times the rows at hand is no reasonable answer to "how many rows would tell" (assumed)."""
 
 
-def correlated_posterior(
-    differences: Sequence[float], *, n_train: float, n_test: float, worth: float
-) -> Posterior | None:
+def correlated_posterior(differences: Sequence[float], *, overlap: float, worth: float) -> Posterior | None:
     """Belief about the mean difference given one difference per test fold, or None with fewer than two folds.
 
     Parameters
     ----------
     differences : first side minus second, signed so that positive favours the first
-    n_train, n_test : (mean) rows of a training and of a test fold
+    overlap : rho above, of folds of one data set; 0 where the differences are independent
     worth : half width of the region of practical equivalence, in the same unit, > 0
 
     Notes
@@ -49,7 +47,7 @@ def correlated_posterior(
         return None
     d = np.asarray(differences, dtype=np.float64)
     mean, df = float(d.mean()), float(len(d) - 1)
-    scale = math.sqrt((1.0 / len(d) + n_test / n_train) * float(d.var(ddof=1)))
+    scale = math.sqrt((1.0 / len(d) + overlap / (1.0 - overlap)) * float(d.var(ddof=1)))
     p_first, p_equal, p_second = region_probabilities(mean, scale, df, worth)
     reach = scale * student_quantile(0.975, df)
     return Posterior(

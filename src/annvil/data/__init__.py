@@ -11,8 +11,8 @@ __all__ = [
     "Dataset",
     "Field",
     "Finding",
-    "Rows",
     "Source",
+    "Split",
     "Table",
     "canonical_text",
     "inner_splits",
@@ -24,7 +24,7 @@ __all__ = [
 
 _HOMES = {
     "Finding": "annvil.data.findings",
-    "Rows": "annvil.data.splits",
+    "Split": "annvil.data.splits",
     "canonical_text": "annvil.data.readers.values",
     "inner_splits": "annvil.data.splits",
     "nested_subset": "annvil.data.splits",

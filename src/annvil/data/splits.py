@@ -43,14 +43,14 @@ class Divisible(Protocol):
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Row numbers into the whole data set, int64, ascending: learn from ``train``, judge on ``test``."""
+class Split:
+    """Row numbers of one division, into the whole data set, int64: learn from ``train``, judge on ``test``."""
 
     train: IntArray
     test: IntArray
 
 
-def outer_splits(dataset: Divisible, folds: int, repeats: int, seed: int) -> list[list[Rows]]:
+def outer_splits(dataset: Divisible, folds: int, repeats: int, seed: int) -> list[list[Split]]:
     """``[repeat][fold]``: the divisions that score contenders.
 
     Every row is tested once per repeat; by time only the rows after the first block are, and there is one repeat
@@ -68,7 +68,7 @@ def outer_splits(dataset: Divisible, folds: int, repeats: int, seed: int) -> lis
     return [list(_by_folds(dataset, rows, folds, generator)) for generator in generators]
 
 
-def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> tuple[Rows, ...]:
+def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> tuple[Split, ...]:
     """Divisions of ``rows`` that choose candidates and epochs; one fold means one holdout of 20% (by time: the last
     20%).
 
@@ -135,7 +135,7 @@ def _place_in_class(labels: IntArray, generator: np.random.Generator) -> IntArra
     return place
 
 
-def _by_folds(dataset: Divisible, rows: IntArray, folds: int, generator: np.random.Generator) -> tuple[Rows, ...]:
+def _by_folds(dataset: Divisible, rows: IntArray, folds: int, generator: np.random.Generator) -> tuple[Split, ...]:
     groups, sizes, labels = _groups(dataset, rows)
     if len(sizes) < folds:
         what = f"{len(sizes)} groups" if len(sizes) < len(rows) else f"{len(rows)} rows"
@@ -145,7 +145,7 @@ def _by_folds(dataset: Divisible, rows: IntArray, folds: int, generator: np.rand
     else:
         fold = _balance(groups, sizes, labels, strata(dataset, rows), folds, generator)
     of_row = fold[groups]
-    return tuple(Rows(rows[of_row != k], rows[of_row == k]) for k in range(folds))
+    return tuple(Split(rows[of_row != k], rows[of_row == k]) for k in range(folds))
 
 
 def _deal(labels: IntArray, folds: int, generator: np.random.Generator) -> IntArray:
@@ -203,7 +203,7 @@ def _by_size(sizes: IntArray, folds: int, generator: np.random.Generator) -> Int
     return fold
 
 
-def _by_time(dataset: Divisible, rows: IntArray, folds: int) -> tuple[Rows, ...]:
+def _by_time(dataset: Divisible, rows: IntArray, folds: int) -> tuple[Split, ...]:
     """Expanding windows. Training rows whose group returns in the test block are left out of training."""
     assert dataset.time is not None
     time = dataset.time[rows]
@@ -218,7 +218,7 @@ def _by_time(dataset: Divisible, rows: IntArray, folds: int) -> tuple[Rows, ...]
                 "Cutting the rows by time leaves nothing to learn from, because the same groups occur in every period; "
                 "choose either groups or time."
             )
-        splits.append(Rows(train, test))
+        splits.append(Split(train, test))
     return tuple(splits)
 
 

@@ -18,6 +18,7 @@ from annvil.errors import RequestError
 from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no library for training
+    from annvil.comparison.problem import Problem
     from annvil.comparison.results import Comparison
     from annvil.comparison.store import Store
     from annvil.data.dataset import Dataset
@@ -138,6 +139,7 @@ class Kind:
     words : what things are called
     Options : options beside those of every kind
     form : the class of its forms
+    fewest_folds : test folds with which a comparison can do where fits are dear (`Economics.fewest_folds`)
     rank : kinds are asked in this order, small numbers first, whether a source is theirs
     """
 
@@ -146,6 +148,7 @@ class Kind:
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     form: ClassVar[type[Form]]
     rank: ClassVar[int] = 0
+    fewest_folds: ClassVar[int | None] = None
 
     @property
     def unit(self) -> str:
@@ -175,6 +178,12 @@ class Kind:
     def base_rate(self, n_rows: int) -> str:
         """A sentence with its sources on how often networks are worth it on such data; empty where nothing is known."""
         return ""
+
+    def problem(self, dataset: Dataset[Any]) -> Problem:
+        """The data set as a comparison sees it."""
+        from annvil.comparison.problem import DataProblem, Economics
+
+        return DataProblem(dataset, self.words, Economics(self.base_rate, self.fewest_folds))
 
     def improved(
         self,

@@ -23,20 +23,13 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Form
+from annvil.data.splits import Split as Split  # part of the contract
 from annvil.models.networks.searches import Searches
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
 Json = Any
-
-
-@dataclass(frozen=True)
-class Split:
-    """Row numbers of one division, into the whole data set: learn from ``train``, judge on ``test``."""
-
-    train: IntArray
-    test: IntArray
 
 
 @dataclass(frozen=True)

@@ -253,11 +253,9 @@ def _compared(work: _Work, contenders: Sequence[Contender], store: Store) -> Com
         worth=asked.worth,
         budget_seconds=asked.budget,
         seed=asked.seed,
-        base_rate=work.kind.base_rate,
-        words=work.kind.words,
         spent_seconds=work.clock.spent,
     )
-    comparison = compare(work.dataset, contenders, request, store, _Keeping(work))
+    comparison = compare(work.kind.problem(work.dataset), contenders, request, store, _Keeping(work))
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     return comparison
 

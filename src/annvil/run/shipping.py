@@ -13,9 +13,8 @@ import numpy as np
 from annvil.bundle import Predictor, export, save
 from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
-from annvil.comparison.jobs import final_job
-from annvil.comparison.plan import shape_of
-from annvil.comparison.results import Comparison, Standing
+from annvil.comparison.problem import Problem
+from annvil.comparison.results import FIRST_FOLD, Comparison, Standing
 from annvil.data.dataset import Dataset, Inputs
 from annvil.errors import OutOfTime
 from annvil.kinds.base import Kind
@@ -79,7 +78,7 @@ def ship(
     """
     standing = standing_of(comparison, comparison.verdict.recommended)
     contender = next(c for c in contenders if c.name == standing.contender)
-    fitted = fit_finally(dataset, contender, comparison, folder, deadline)
+    fitted = fit_finally(kind.problem(dataset), contender, comparison, folder, deadline)
     if fitted is None:
         shipped, graph = _first_fold(comparison, standing, store, folder, kind.words)
         origin = None
@@ -99,23 +98,24 @@ def ship(
 
 
 def fit_finally(
-    dataset: Dataset[Inputs], contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
+    problem: Problem, contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
 ) -> Fitted | None:
     """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it.
 
     One that plans its final fit itself (`Contender`) gets every row there is and the time kept for it. None when the
     deadline passed first.
     """
-    plan = comparison.plan
+    plan, n_rows = comparison.plan, comparison.plan.n_rows_used
     planned = plan.efforts[contender.name]
     effort = Effort(planned["candidates"], planned["scale"], planned.get("configuration"))
     context = Context(deadline.left, folder=folder.path / "final")
     if contender.traits.plans_final:
         chosen = [fold.configuration for fold in comparison.folds if fold.contender == contender.name]
         seconds = FINAL_SHARE * plan.share_seconds["reserve"]
-        effort = contender.plan_final(shape_of(dataset, dataset.n_rows), seconds, chosen)
-    job = final_job(dataset, plan, everything=contender.traits.plans_final)
-    return next(iter(contender.fit(dataset, [job], effort, context)), None)
+        n_rows = problem.size.n
+        effort = contender.plan_final(problem.shape(n_rows), seconds, chosen)
+    job = problem.final(n_rows, plan.inner_folds, plan.seed)
+    return next(iter(contender.fit(problem.data, [job], effort, context)), None)
 
 
 def _exported(
@@ -157,7 +157,7 @@ def _first_fold(
 ) -> tuple[Shipped, bytes]:
     """The best there is when time is over: the model of the first fold, already exported and checked."""
     graph, cost = store.graph(standing.contender), store.cost(standing.contender)
-    result = store.result(standing.contender, "repeat-0-fold-0")
+    result = store.result(standing.contender, FIRST_FOLD)
     if graph is None or cost is None or cost.parity is None or result is None:
         raise OutOfTime(
             f"The budget ended before {standing.title} could be fitted on all {words.rows}. The comparison is kept in "
@@ -187,7 +187,7 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs
     Relative to the spread of the target for regression, absolute for probabilities.
     """
     random = np.random.default_rng(0)
-    rows = np.sort(random.permutation(dataset.n_rows)[: parity_rows(dataset.inputs, PARITY_ROWS)])
+    rows = np.sort(random.permutation(dataset.n_rows)[: parity_rows(dataset.inputs.n_values, PARITY_ROWS)])
     inputs = dataset.inputs.take(rows).with_holes(0.1, random)
     difference = np.abs(predictor.raw(inputs) - fitted.predict(inputs))
     scale = 1.0 if dataset.task.is_classification else float(np.std(dataset.y)) or 1.0

@@ -19,7 +19,7 @@ AnyTask = Binary | Multiclass | Regression | Labels
 _BY_KIND: Mapping[str, type[AnyTask]] = {one.kind: one for one in (Binary, Multiclass, Regression, Labels)}
 
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for task in (Binary, Labels, Regression) for metric in task("").metrics
+    metric.name: metric for task in (Labels, Binary, Regression) for metric in task("").metrics
 }
 """One metric of each name, for its words: what computes it is the task's (`Task.metric`)."""
 

@@ -30,6 +30,7 @@ class Pictures(Kind):
     Options = PictureOptions
     form = PictureForm
     rank = 50
+    fewest_folds = 3  # their fits are dear; more contenders can then be trained properly (assumed)
 
     def claims(self, opened: Opened) -> str | None:
         from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from annvil.bundle import Predictor
+from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.explanation.permutation import Importance, importance
 from annvil.kinds.base import Found
@@ -23,10 +24,10 @@ def importance_of_columns(found: Found) -> tuple[tuple[Importance, ...], int]:
     dataset: Dataset = found.dataset
     comparison, store = found.comparison, found.store
     contender = comparison.verdict.recommended
-    graph, result = store.graph(contender), store.result(contender, "repeat-0-fold-0")
+    graph, result = store.graph(contender), store.result(contender, FIRST_FOLD)
     if graph is None or result is None:
         return (), 0
-    rows, _ = store.predictions(contender, "repeat-0-fold-0")
+    rows, _ = store.predictions(contender, FIRST_FOLD)
     predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
     metric = dataset.task.metric(comparison.metric)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.augmented_sets import changed_copies, contact_sheet, spread_rows
@@ -26,7 +27,7 @@ def augmentation_samples(found: Found) -> Iterator[Section]:
     """
     comparison = found.comparison
     for contender in (comparison.verdict.recommended, *(standing.contender for standing in comparison.standings)):
-        result = found.store.result(contender, "repeat-0-fold-0")
+        result = found.store.result(contender, FIRST_FOLD)
         if result is not None and _KEY in result.configuration:
             notes = [note for note in result.notes if note]
             yield section(

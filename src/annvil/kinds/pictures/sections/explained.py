@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.explanation.explain import PASSES
@@ -53,10 +54,10 @@ def explained(found: Found) -> Iterator[Section]:
     """
     dataset: Dataset[Images] = found.dataset
     contender, task, deadline = found.comparison.verdict.recommended, dataset.task, found.deadline
-    result = found.store.result(contender, "repeat-0-fold-0")
+    result = found.store.result(contender, FIRST_FOLD)
     if result is None:
         return
-    rows, outputs = found.store.predictions(contender, "repeat-0-fold-0")
+    rows, outputs = found.store.predictions(contender, FIRST_FOLD)
     if task.kind in ("binary", "multiclass"):
         yield from _mixed_up(dataset, rows, outputs, result.threshold)
     if deadline.passed or contender == "dummy":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.images import Images
@@ -29,10 +30,10 @@ def pictures_and_predictions(found: Found) -> tuple[Section, ...]:
     """Held-out pictures of the first fold with truth and prediction, the gravest mistakes first."""
     dataset: Dataset[Images] = found.dataset
     contender = found.comparison.verdict.recommended
-    result = found.store.result(contender, "repeat-0-fold-0")
+    result = found.store.result(contender, FIRST_FOLD)
     if result is None:
         return ()
-    rows, outputs = found.store.predictions(contender, "repeat-0-fold-0")
+    rows, outputs = found.store.predictions(contender, FIRST_FOLD)
     y = dataset.y[rows]
     make = _of_labels if dataset.task.several else _of_classes if dataset.task.is_classification else _of_numbers
     order, captions, wrong, sentences = make(dataset.task, y, outputs, result.threshold)

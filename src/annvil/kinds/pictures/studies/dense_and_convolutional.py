@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from annvil.comparison.results import Comparison, FoldResult
+from annvil.comparison.results import FIRST_FOLD, Comparison, FoldResult
 from annvil.comparison.store import Store
 from annvil.data.dataset import Dataset
 from annvil.data.splits import nested_subset, outer_splits
@@ -99,10 +99,8 @@ def study_dense_and_convolutional(
     """
     started = time.monotonic()
     two = _two(contenders, dataset)
-    chosen = {
-        name: result.configuration for name in two if (result := store.result(name, "repeat-0-fold-0")) is not None
-    }
-    from annvil.comparison.fingerprint import data_digest
+    chosen = {name: result.configuration for name in two if (result := store.result(name, FIRST_FOLD)) is not None}
+    from annvil.comparison.problem import data_digest
 
     plan = plan_study(dataset, two, chosen, budget_seconds, comparison.plan.seed, data_digest(dataset))
     shelf = Shelf(folder)
@@ -122,12 +120,12 @@ def study_dense_and_convolutional(
 
 def _two(contenders: Sequence[Contender], dataset: Dataset[Images]) -> dict[str, Contender]:
     """Both networks, the dense one first."""
-    from annvil.comparison.plan import shape_of
+    from annvil.comparison.problem import DataProblem
 
     by_name = {contender.name: contender for contender in contenders}
     two = {name: by_name[name] for name in (DENSE, CONVOLUTIONAL)}
     for contender in two.values():
-        if reason := contender.declines(shape_of(dataset, dataset.n_rows)):
+        if reason := contender.declines(DataProblem(dataset).shape(dataset.n_rows)):
             raise RequestError(f"{contender.title} cannot be compared on these pictures: {reason}")
     return two
 

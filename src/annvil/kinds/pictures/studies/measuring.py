@@ -11,7 +11,8 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from annvil.comparison.cost import MemoryMeter, measure_shipped
+from annvil.comparison.cost import MemoryMeter
+from annvil.comparison.problem import DataProblem
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset
 from annvil.data.table import Dataset
@@ -29,7 +30,7 @@ from annvil.kinds.pictures.studies.planning import (
     seconds_of_fit,
 )
 from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
-from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, Split, as_outputs
+from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, as_outputs
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.class_metrics import decide
 
@@ -223,8 +224,7 @@ class Study:
         """The same for both networks: rows, seed, and the holdout that chooses and calibrates."""
         seed = derived_seed(self.plan.seed, 4, again)
         (split,) = inner_splits(data, rows, 1, seed)
-        job = Job(key, rows, (Split(split.train, split.test),), seed)
-        return replace(job, inner=(held_out(data, job),))
+        return replace(job := Job(key, rows, (split,), seed), inner=(held_out(data, job),))
 
     def _leave_out(self, name: str, words: str) -> None:
         self.left_out.setdefault(words, []).append(PLAIN[name].lower())
@@ -234,7 +234,7 @@ class Study:
     def _as_shipped(
         self, trial: Trial, fitted: Fitted, data: Dataset[Images], test: IntArray, outputs: FloatArray
     ) -> Trial:
-        graph, shipped = measure_shipped(fitted, data, test, outputs)
+        graph, shipped = DataProblem(data).ship(fitted, test, outputs)
         look = first_looks(fitted, data.inputs.take(test[:DISTURBED_PICTURES]))
         cost, counted = shipped.cost, count_graph(graph)
         return msgspec.structs.replace(

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from annvil.comparison.budget import SHORTEST_SCALE
-from annvil.comparison.plan import shape_of
+from annvil.comparison.problem import DataProblem
 from annvil.data.table import Dataset
 from annvil.kinds.pictures.contenders.sizes import (
     EPOCHS,
@@ -195,7 +195,7 @@ def seconds_of_fit(plan: StudyPlan, dataset: Dataset[Images], contender: Contend
         configuration = effort_for(plan, dataset, contender, n_rows).configuration or {}
         size = next((size for size in convolutional.SIZES if size.name == configuration.get("size")), None)
         if size is not None:
-            return convolutional.seconds_for(shape_of(dataset, n_rows), size, float(configuration["epochs"]))
+            return convolutional.seconds_for(DataProblem(dataset).shape(n_rows), size, float(configuration["epochs"]))
     return plan.training_seconds * share_of(n_rows, plan.n_train)
 
 
@@ -227,12 +227,12 @@ def effort_for(
     """
     chosen = plan.configurations.get(contender.name) if configuration is None else configuration
     if contender.name == CONVOLUTIONAL:
-        shape = shape_of(dataset, n_rows)
+        shape = DataProblem(dataset).shape(n_rows)
         seconds = plan.training_seconds * share_of(n_rows, plan.n_train)
         planned = dict(contender.plan(shape, 1, 1, seconds).configuration or {})
         return Effort(configuration=_epochs_that_fit(planned, chosen, shape, seconds))
     # What a contender sets aside for loading has been spent by then (`Study._warm_up`).
-    effort = contender.plan(shape_of(dataset, plan.n_train), 1, 1, plan.training_seconds + SETUP_SECONDS)
+    effort = contender.plan(DataProblem(dataset).shape(plan.n_train), 1, 1, plan.training_seconds + SETUP_SECONDS)
     scale = max(effort.scale, SHORTEST_SCALE)
     return replace(effort, scale=scale) if chosen is None else Effort(scale=scale, configuration=chosen)
 
