@@ -98,7 +98,7 @@ def main() -> None:
     with torch.no_grad(), freed_memory_kept():
         pack.begin_epoch(0)
         pack.run_steps(0, 2)
-        (bound,) = pack._steps.values()
+        (bound,) = pack.gradients.runners[0].bound.values()
         calls = bound.program.instructions  # type: ignore[attr-defined]
         seconds: list[list[float]] = [[] for _ in calls]
         for _ in range(PASSES):

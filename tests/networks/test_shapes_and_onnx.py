@@ -138,13 +138,13 @@ def test_the_traced_gradient_is_autograds(name: str) -> None:
         noise = dict(zip(job.layout.buffers, pack.buffers, strict=True))
         for path, buffer in network.named_buffers():
             buffer.copy_(noise[path][k])
-        rows = pack._batches[0][0][k].long()
+        rows = pack.batches[0][0][k].long()
         outputs = network(NUMBERS[rows], CODES[rows])
         heads = outputs.unsqueeze(1) if outputs.dim() == 2 else outputs
         losses = [torch.nn.functional.cross_entropy(heads[:, i], CLASSES[rows]) for i in range(heads.shape[1])]
         parameters = dict(network.named_parameters())
         gradients = torch.autograd.grad(sum(losses) / len(losses), [parameters[path] for path in job.layout.names])  # type: ignore[arg-type]
-        for path, expected, view in zip(job.layout.names, gradients, pack.views(pack.gradients), strict=True):
+        for path, expected, view in zip(job.layout.names, gradients, pack.views(pack.gradients.flat), strict=True):
             torch.testing.assert_close(view[k], expected, rtol=1e-4, atol=1e-6, msg=f"{name}: {path}")
 
 

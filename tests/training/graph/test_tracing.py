@@ -110,7 +110,7 @@ def first_step(make: MakeNetwork, count: int, batched: bool = True) -> tuple[Pac
 def autograd(pack: Pack, network: nn.Module, member: int) -> tuple[float, dict[str, Tensor]]:
     """Loss and gradients of the member's first batch, by PyTorch."""
     numbers, classes = table()
-    order, weights = pack._batches[0]
+    order, weights = pack.batches[0]
     rows = order[member][weights[member] > 0].long()
     loss = nn.functional.cross_entropy(network(numbers[rows]), classes[rows])
     named = dict(network.named_parameters())
@@ -124,16 +124,16 @@ def test_the_traced_gradient_is_autograds(name: str, count: int) -> None:
     pack, networks = first_step(lambda member: seeded(NETWORKS[name](), member.seed), count)
     for k, network in enumerate(networks):
         loss, gradients = autograd(pack, network, k)
-        assert pack._losses[k].item() == pytest.approx(loss, rel=1e-5)
-        for path, view in zip(pack.job.layout.names, pack.views(pack.gradients), strict=True):
+        assert pack.gradients.losses[k].item() == pytest.approx(loss, rel=1e-5)
+        for path, view in zip(pack.job.layout.names, pack.views(pack.gradients.flat), strict=True):
             torch.testing.assert_close(view[k], gradients[path], rtol=1e-4, atol=1e-6, msg=f"{name}: {path}")
 
 
 def test_without_vmap_the_gradient_is_the_same() -> None:
     alone, networks = first_step(small_network, 1, batched=False)
     loss, gradients = autograd(alone, networks[0], 0)
-    assert alone._losses.item() == pytest.approx(loss, rel=1e-5)
-    for path, view in zip(alone.job.layout.names, alone.views(alone.gradients), strict=True):
+    assert alone.gradients.losses.item() == pytest.approx(loss, rel=1e-5)
+    for path, view in zip(alone.job.layout.names, alone.views(alone.gradients.flat), strict=True):
         torch.testing.assert_close(view[0], gradients[path], rtol=1e-4, atol=1e-6)
 
 
@@ -141,7 +141,7 @@ def test_the_step_of_a_dense_network_is_short() -> None:
     # Per layer: product and bias; activation, gradient of activation, weight, bias and input where there is one; the
     # loss: 4.
     pack, _ = first_step(lambda member: seeded(NETWORKS["dense"](), member.seed), 3)
-    (bound,) = pack._steps.values()
+    (bound,) = pack.gradients.runners[0].bound.values()
     assert isinstance(bound.program, Program)
     assert len(bound.program.instructions) == 4 + 1 + 4 + 1 + 4 + 1
 

@@ -8,66 +8,52 @@ part, as they do in data-parallel training; their running statistics become the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from annvil.training.loop.bound_step import BoundStep, Workspace
-from annvil.training.optimizers.accumulation import Contributions, local
-
-Bind = Callable[["Part", int], BoundStep]
-Load = Callable[[BoundStep, int, Tensor, Tensor], None]
-
-
-@dataclass
-class Part:
-    """What one part of every batch is computed with: memory of its own, and buffers where it changes or draws."""
-
-    workspace: Workspace
-    gradients: Tensor
-    losses: Tensor
-    buffers: list[Tensor]
-    steps: dict[int, BoundStep] = field(default_factory=dict)  # by rows
+from annvil.training.loop.gradients import AccumulatedStep
+from annvil.training.loop.job import TrainingJob
+from annvil.training.loop.step_runner import StepRunner
+from annvil.training.optimizers.accumulation import Updates, local
+from annvil.training.system.distributed import Distributed
 
 
-class Parts:
-    """The parts of a pack's batches.
+class MicroBatchStep(AccumulatedStep):
+    """A step is the weighted sum of its parts.
 
     Parameters
     ----------
-    parts : at least two; the first may share the pack's own memory. ``pool`` has a thread for each of the others.
-    moving : places of the buffers that a step changes
-    side_by_side : whether each has a thread of its own, or one computes them one after another
+    runners : at least two, one for each part. All but the first have moving buffers and keys of their own.
+    side_by_side : whether each has a thread of its own (``pool`` has those of all but the first), or one computes them
+        one after another
     """
 
-    def __init__(self, parts: Sequence[Part], moving: Sequence[int], side_by_side: bool) -> None:
-        self.parts, self._moving = list(parts), list(moving)
-        self.pool = ThreadPoolExecutor(len(parts) - 1, initializer=_prepare) if side_by_side else None
-
-    def compute(
-        self, rows: Tensor, weights: Tensor, shares: Tensor, total: Contributions, bind: Bind, load: Load
+    def __init__(
+        self,
+        job: TrainingJob,
+        runners: list[StepRunner],
+        updates: Updates,
+        distributed: Distributed,
+        side_by_side: bool,
     ) -> None:
-        """Add to ``total`` the gradients and losses of a batch ``(members, rows)`` that is ``shares`` of its update."""
-        n_rows, count = rows.shape[1], len(self.parts)
+        super().__init__(job, runners, updates, distributed)
+        self.pool = ThreadPoolExecutor(len(runners) - 1, initializer=_prepare) if side_by_side else None
+
+    def _add(self, epoch: int, step: int, rows: Tensor, weights: Tensor, shares: Tensor) -> None:
+        n_rows, count = rows.shape[1], len(self.runners)
         ends = [-(-n_rows * number // count) for number in range(count + 1)]  # of few rows, the first parts have them
         cuts = [slice(start, stop) for start, stop in pairwise(ends)]
-        told = [local(weights[:, cut], shares) for cut in cuts]
+        parts = [local(weights[:, cut], shares) for cut in cuts]
         self._spread()
 
         def one(number: int) -> None:
-            part, own = self.parts[number], rows[:, cuts[number]]
-            if not own.shape[1]:
-                return
-            with torch.no_grad():
-                if own.shape[1] not in part.steps:
-                    part.steps[own.shape[1]] = bind(part, own.shape[1])
-                step = part.steps[own.shape[1]]
-                load(step, number, own, told[number][0])
-                step.run()
+            own = rows[:, cuts[number]]
+            if own.shape[1]:
+                with torch.no_grad():
+                    self.runners[number].compute(epoch, step, own, parts[number][0])
 
         if self.pool is None:
             for number in range(count):
@@ -79,21 +65,21 @@ class Parts:
                 future.result()
         working = [number for number in range(count) if cuts[number].start < cuts[number].stop]
         for number in working:
-            total.add(self.parts[number].gradients, self.parts[number].losses, told[number][1])
+            self.sum.add(self.runners[number].gradients, self.runners[number].losses, parts[number][1])
         self._gather(len(working))
 
     def _spread(self) -> None:
         """Every part starts from the first one's buffers."""
-        for part in self.parts[1:]:
-            for place in self._moving:
-                part.buffers[place].copy_(self.parts[0].buffers[place])
+        for runner in self.runners[1:]:
+            for place in self._job.moving:
+                runner.buffers[place].copy_(self.runners[0].buffers[place])
 
     def _gather(self, working: int) -> None:
         """The first part's buffers become the mean of those that had rows; counts stay those of the first."""
-        for place in self._moving:
-            first = self.parts[0].buffers[place]
+        for place in self._job.moving:
+            first = self.runners[0].buffers[place]
             if first.is_floating_point() and working > 1:
-                first.copy_(torch.stack([part.buffers[place] for part in self.parts[:working]]).mean(0))
+                first.copy_(torch.stack([runner.buffers[place] for runner in self.runners[:working]]).mean(0))
 
 
 def _prepare() -> None:

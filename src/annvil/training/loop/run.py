@@ -19,7 +19,7 @@ from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, Saved, to_numbers, to_texts
 from annvil.training.loop.history import Record, halve
 from annvil.training.loop.job import TrainingJob
-from annvil.training.loop.pack import Manner, Pack
+from annvil.training.loop.pack import Pack, PackSettings
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut, waves
 from annvil.training.loop.snapshot import LookNow, Now, measure
 from annvil.training.loop.workers import Crew, Pool, at_work
@@ -71,14 +71,14 @@ class Run:
         self.cut_short = False
         halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
         self._halvings = halvings - {job.recipe.epochs}  # after the last epoch nobody is spared any work
-        self._manner = self._choose_manner(None if saved is None else saved.facts)
-        self.crew = Crew(job, self._manner, *initial, self.workers)
+        self._settings = self._choose_settings(None if saved is None else saved.facts)
+        self.crew = Crew(job, self._settings, *initial, self.workers)
         if saved is None:
             self._start()
         else:
             self._go_on_from(saved)
 
-    def _choose_manner(self, facts: dict[str, Any] | None) -> Manner:
+    def _choose_settings(self, facts: dict[str, Any] | None) -> PackSettings:
         job = self.job
         matrices = matrices_of(job.network, job.layout) if job.recipe.optimizer == "muon" else ()
         bfloat16_muon = job.recipe.precision == "bfloat16"
@@ -87,7 +87,7 @@ class Run:
         elif job.recipe.precision == "auto" and is_wide(job.layout, matrices):
             bfloat16_muon = self._together.ask_first(machine.bfloat16_pays)
         side_by_side = self.workers > 1 and len(job.members) == 1
-        return Manner(matrices, bfloat16_muon, self._listener is not None, self._together, side_by_side)
+        return PackSettings(matrices, bfloat16_muon, self._listener is not None, self._together, side_by_side)
 
     def _start(self) -> None:
         """Put all members into packs, and the packs into waves."""
@@ -252,7 +252,7 @@ class Run:
             "records": [to_texts(asdict(record)) for record in self.records],
             "packs": [pack.numbers for pack in self.crew.packs],
             "bfloat16": self.job.bfloat16,
-            "bfloat16_muon": self._manner.bfloat16_muon,
+            "bfloat16_muon": self._settings.bfloat16_muon,
             "workers": self.workers,
             "waiting": self._waiting,
             "waves": self._waves,
@@ -289,7 +289,7 @@ class Run:
             if self._halvings:
                 choices["waves_because"] += ", and candidates competed within their wave"
         if self.job.recipe.optimizer == "muon":
-            names = ", ".join(self._manner.matrices) or "no parameter"
+            names = ", ".join(self._settings.matrices) or "no parameter"
             others = {"adamw": "AdamW", "sgd": "SGD"}[self.job.recipe.muon.others]
             choices["muon"] = f"Muon for {names}; {others} for the others"
         files = sorted({source.path for source in self.job.sources if source is not None})

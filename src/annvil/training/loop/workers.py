@@ -13,7 +13,7 @@ from torch import Tensor
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.job import TrainingJob
-from annvil.training.loop.pack import Manner, Pack
+from annvil.training.loop.pack import Pack, PackSettings
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut, share
 
 Pool = ThreadPoolExecutor | None
@@ -41,9 +41,9 @@ class Crew:
     """
 
     def __init__(
-        self, job: TrainingJob, manner: Manner, kept: list[Tensor], buffers: Sequence[Tensor], workers: int
+        self, job: TrainingJob, settings: PackSettings, kept: list[Tensor], buffers: Sequence[Tensor], workers: int
     ) -> None:
-        self._job, self._manner, self._workers = job, manner, workers
+        self._job, self._settings, self._workers = job, settings, workers
         self.kept, self.buffers = kept, list(buffers)
         for place in job.moving:
             self.buffers[place] = buffers[place].clone()
@@ -87,7 +87,7 @@ class Crew:
 
     def _new_pack(self, numbers: list[int], workspace: Workspace) -> Pack:
         parameters, buffers = ([value[numbers] for value in values] for values in (self.kept, self.buffers))
-        return Pack(self._job, numbers, parameters, buffers, workspace, self._manner)
+        return Pack(self._job, numbers, parameters, buffers, workspace, self._settings)
 
     def let_go(self, trains: Callable[[int], bool]) -> None:
         """Remove members that stopped, once half of a kind's members have: then the others are packed anew.

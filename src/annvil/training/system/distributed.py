@@ -120,6 +120,15 @@ class Distributed:
         """Which of a step's ``rows`` this process takes: a contiguous share, give or take a row (maybe none)."""
         return slice(self.rank * rows // self.world, (self.rank + 1) * rows // self.world)
 
+    def own_parts(self, order: Tensor, weights: Tensor, rows_of: Callable[[int], int]) -> list[tuple[Tensor, Tensor]]:
+        """Rows and weights ``(members, rows, ...)`` of every step that are this process' part of it."""
+        batches = []
+        for step, (rows, own) in enumerate(zip(order.unbind(), weights.unbind(), strict=True)):
+            part = self.part(rows_of(step))
+            whole = part == slice(0, rows.shape[1])
+            batches.append((rows, own) if whole else (rows[:, part], own[:, part]))
+        return batches
+
 
 ALONE = Distributed()
 """One process that trains alone."""
