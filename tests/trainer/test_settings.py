@@ -124,12 +124,12 @@ def refused_by(function):
 
 @pytest.mark.parametrize("name", ["epoch", "learning_rates", "optimiser", "patients"])
 def test_an_unknown_keyword_is_refused_with_the_nearest(name):
-    with pytest.raises(TypeError, match=f"train.. got an unexpected keyword argument '{name}'. Did you mean"):
+    with pytest.raises(TypeError, match=f"train.. got an unexpected argument '{name}'. Did you mean"):
         annvil.train(network(), X, CLASSES, **{name: 1})
 
 
 def test_an_unknown_name_in_a_group_is_refused():
-    with pytest.raises(TypeError, match=r"train.stop=….* unexpected keyword argument 'epoch'. Did you mean 'epochs'"):
+    with pytest.raises(TypeError, match=r"train.stop=….* unexpected argument 'epoch'. Did you mean 'epochs'"):
         annvil.train(network(), X, CLASSES, stop={"epoch": 3})
 
 
@@ -148,7 +148,7 @@ def test_settings_that_cannot_be_are_refused(words, given):
 
 
 def test_what_a_function_has_no_place_for_is_refused():
-    with pytest.raises(TypeError, match=r"tune_batch.. got an unexpected keyword argument 'patience'"):
+    with pytest.raises(TypeError, match=r"tune_batch.. got an unexpected argument 'patience'"):
         annvil.tune_batch(network(), X, CLASSES, 1, patience=3)
     with pytest.raises(RequestError, match="tune_batch takes no patience; leave it out of stop="):
         annvil.tune_batch(network(), X, CLASSES, 1, stop=annvil.Stop(patience=3))
@@ -159,3 +159,11 @@ def test_what_a_function_has_no_place_for_is_refused():
 def test_the_documentation_has_the_table():
     page = Path(__file__, "../../../docs/own-networks.md").resolve().read_text(encoding="utf-8")
     assert page.split(MARKS[0])[1].split(MARKS[1])[0].strip() == table()
+
+
+@pytest.mark.parametrize("kind", groups().values())
+def test_help_of_a_group_says_its_settings(kind):
+    lines = inspect.getdoc(kind).splitlines()
+    ours = [one for one in declared().values() if one.group and groups()[one.group] is kind]
+    assert ours
+    assert {f"{one.field} : {one.line()}" for one in ours} <= set(lines)

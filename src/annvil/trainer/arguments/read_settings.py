@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypedDict, TypeVar, get_type_hints
 
 import msgspec
 
-from annvil.errors import RequestError, did_you_mean
+from annvil.errors import RequestError
+from annvil.options import check_names
 from annvil.trainer.arguments import settings as kinds
-from annvil.trainer.arguments.settings import Setting, Settings
+from annvil.trainer.arguments.declaration import Declared, declared_in
+from annvil.trainer.arguments.settings import Settings
 from annvil.training.recipe import Optimizer, Precision, Road
 
 COMMON = ("loss", "metrics", "epochs", "batch_size", "learning_rate", "patience", "seed")
@@ -82,39 +83,6 @@ NOT_TUNED = TrainOptions.__optional_keys__ - SharedOptions.__optional_keys__
 """What `annvil.train` alone has a place for."""
 
 
-@dataclass(frozen=True)
-class Declared:
-    """A setting where it is declared: ``field`` of the group ``group``, which is "" for one that stands alone."""
-
-    name: str
-    group: str
-    field: str
-    type: Any
-    setting: Setting
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The texts that it may be; empty where it may be something else as well."""
-        others = [kind for kind in get_args(self.type) if kind is not type(None)]
-        return self.setting.choices or (get_args(others[0]) if len(others) == 1 and _is_choice(others[0]) else ())
-
-    @property
-    def default(self) -> str:
-        """As texts say it; empty where there is none."""
-        said = self.setting.default
-        return self.setting.shown or ("" if said is None or said == () else str(said))
-
-    def line(self) -> str:
-        """Help, choices, unit and default."""
-        unit = f" [{self.setting.unit}]" if self.setting.unit else ""
-        choices = f": {', '.join(self.choices)}" if self.choices else ""
-        return f"{self.setting.help}{choices}{unit}" + (f" (default: {self.default})" if self.default else "")
-
-
-def _is_choice(kind: Any) -> bool:
-    return get_origin(kind) is Literal
-
-
 @cache
 def groups() -> dict[str, type[msgspec.Struct]]:
     """The groups by their keywords."""
@@ -125,21 +93,10 @@ def groups() -> dict[str, type[msgspec.Struct]]:
 @cache
 def declared() -> dict[str, Declared]:
     """Every setting by its flat keyword, those that stand alone first."""
-    found = _declared_in(Settings, "")
+    found = declared_in(Settings)
     for name, kind in groups().items():
-        found += _declared_in(kind, name)
+        found += declared_in(kind, name)
     return {one.name: one for one in found}
-
-
-def _declared_in(kind: type[msgspec.Struct], group: str) -> list[Declared]:
-    hints = get_type_hints(kind, include_extras=True)
-    found = []
-    for field in msgspec.structs.fields(kind):
-        notes = get_args(hints[field.name])
-        setting = next((note for note in notes if isinstance(note, Setting)), None)
-        if setting is not None:
-            found.append(Declared(setting.flat or field.name, group, field.name, notes[0], setting))
-    return found
 
 
 def read_settings(
@@ -163,7 +120,7 @@ def read_settings(
     """
     taken = {name: one for name, one in declared().items() if name not in refused}
     kept = {name for name in groups() if any(one.group == name for one in taken.values())}
-    _check_names(given, {*taken, *kept}, f"{caller}()")
+    check_names(given, {*taken, *kept}, f"{caller}()")
     said: dict[str, Any] = {}
     for name in kept:
         for flat, value in _in_group(name, given.get(name), caller).items():
@@ -203,7 +160,7 @@ def _in_group(name: str, given: Any, caller: str) -> dict[str, Any]:
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        _check_names(given, ours, f"{caller}({name}=…)")
+        check_names(given, ours, f"{caller}({name}=…)")
         values: dict[str, Any] = dict(given)
     elif isinstance(given, kind):
         values = {field: getattr(given, field) for field in ours}
@@ -212,12 +169,6 @@ def _in_group(name: str, given: Any, caller: str) -> dict[str, Any]:
     else:
         raise RequestError(f"{name} must be an annvil.{kind.__name__} or a dict; got {given!r}.")
     return {ours[field]: value for field, value in values.items() if value is not None}
-
-
-def _check_names(given: Collection[str], known: Collection[str], where: str) -> None:
-    for name in given:
-        if name not in known:
-            raise TypeError(f"{where} got an unexpected keyword argument {name!r}.{did_you_mean(name, sorted(known))}")
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -10,37 +10,16 @@ function, an object": `TrainOptions` says it to type checkers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from annvil.trainer.arguments.declaration import Setting, documented
 from annvil.training.recipe import Optimizer as OptimizerName
 from annvil.training.recipe import Precision, Road, ScheduleName
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What there is to know of a setting beside its name and type.
-
-    Attributes
-    ----------
-    help : what it does
-    default : what it is where nobody says
-    shown : stands for the default in texts where that is decided later
-    unit : of the number, such as "rows"
-    choices : texts that it may be, where its type does not name them
-    flat : its keyword outside of its group; default: its name
-    """
-
-    help: str
-    default: Any = None
-    shown: str = ""
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    flat: str = ""
-
-
+@documented
 class Optimizer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How gradients become updates."""
 
@@ -73,6 +52,7 @@ class Optimizer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     ] = None
 
 
+@documented
 class Schedule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How the learning rate changes over all steps."""
 
@@ -88,21 +68,23 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     warmup: Annotated[float | None, Setting("share of all steps over which the rate rises from 0", shown="0")] = None
 
 
+@documented
 class Stop(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """When training ends, and which epoch's weights are kept."""
 
-    epochs: Annotated[int | None, Setting("passes over the training rows, at most", 50, unit="epochs")] = None
+    epochs: Annotated[int | None, Setting("passes over the training rows, at most", default=50, unit="epochs")] = None
     patience: Annotated[
         int | None, Setting("without a better monitor, after which training stops", shown="all epochs", unit="epochs")
     ] = None
     monitor: Annotated[
         str | None,
         Setting(
-            "what chooses the best epoch and is waited for: 'loss' (on validation rows), or one of the metrics", "loss"
+            "what chooses the best epoch and is waited for: 'loss' (on validation rows), or one of the metrics",
+            default="loss",
         ),
     ] = None
     restore_best: Annotated[
-        bool | None, Setting("whether the weights of the best epoch are kept, or those of the last", True)
+        bool | None, Setting("whether the weights of the best epoch are kept, or those of the last", default=True)
     ] = None
     budget: Annotated[
         float | str | None,
@@ -114,12 +96,13 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     ] = None
 
 
+@documented
 class Batches(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a step is made of."""
 
     size: Annotated[
         int | Literal["auto"] | None,
-        Setting("in a step, at most; 'auto' measures, see `tune_batch`", 32, unit="rows", flat="batch_size"),
+        Setting("in a step, at most; 'auto' measures, see `tune_batch`", default=32, unit="rows", flat="batch_size"),
     ] = None
     mode: Annotated[
         Literal["equal", "exact"] | None,
@@ -130,10 +113,11 @@ class Batches(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
             flat="batches",
         ),
     ] = None
-    shuffle: Annotated[bool | None, Setting("whether rows come in a new order every epoch", True)] = None
+    shuffle: Annotated[bool | None, Setting("whether rows come in a new order every epoch", default=True)] = None
     accumulate: Annotated[int | None, Setting("whose gradients make one update", shown="1", unit="steps")] = None
 
 
+@documented
 class Regularization(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What keeps a network from learning rows by heart, beside weight decay and patience."""
 
@@ -153,21 +137,27 @@ class Regularization(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     ] = None
 
 
+@documented
 class Execution(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How steps are computed; `Result.choices` says what was chosen."""
 
     mode: Annotated[
         Road | None,
-        Setting("steps recorded once and replayed, or computed by PyTorch's autograd", "auto", flat="execution"),
+        Setting(
+            "steps recorded once and replayed, or computed by PyTorch's autograd", default="auto", flat="execution"
+        ),
     ] = None
-    precision: Annotated[Precision | None, Setting("of products and convolutions; weights are float32", "auto")] = None
-    threads: Annotated[int | Literal["auto"] | None, Setting("to use, or 'auto'", "auto", unit="cores")] = None
+    precision: Annotated[
+        Precision | None, Setting("of products and convolutions; weights are float32", default="auto")
+    ] = None
+    threads: Annotated[int | Literal["auto"] | None, Setting("to use, or 'auto'", default="auto", unit="cores")] = None
     distributed: Annotated[
         Any,
-        Setting("train in several processes started by torchrun, each taking a part of every batch", False),
+        Setting("train in several processes started by torchrun, each taking a part of every batch", default=False),
     ] = None
 
 
+@documented
 class Search(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Many networks at once; any of these makes `annvil.train` return `Results`."""
 
@@ -194,18 +184,21 @@ class Search(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     ] = None
 
 
+@documented
 class Logging(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Who is told what happens."""
 
     callbacks: Annotated[
-        Any, Setting("functions (epoch, logs) or objects derived from `Callback`; returning True ends training", ())
+        Any,
+        Setting("functions (epoch, logs) or objects derived from `Callback`; returning True ends training", default=()),
     ] = None
     events: Annotated[Any, Setting("file that gets one JSON line per event")] = None
     tensorboard: Annotated[Any, Setting("folder for TensorBoard (extra tensorboard)")] = None
     health: Annotated[
         bool | None,
         Setting(
-            "whether gradients and activations are watched, for `Result.health`: looks of about a millisecond", True
+            "whether gradients and activations are watched, for `Result.health`: looks of about a millisecond",
+            default=True,
         ),
     ] = None
     verbose: Annotated[
@@ -230,7 +223,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "'auto' (from what y is; said in `Result.notices`), cross-entropy, binary-cross-entropy, squared-error, "
             "absolute-error, huber, poisson, one of PyTorch's losses, or a function (outputs, targets) → scalar; with "
             "a third argument, weights (they sum to 1 over a batch), it can be weighted",
-            "auto",
+            default="auto",
         ),
     ] = "auto"
     metrics: Annotated[
@@ -238,12 +231,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Setting(
             "names of Annvil's metrics (accuracy, roc_auc, f1, log_loss, r2, mae, …) or functions (y_true, outputs) → "
             "number of NumPy arrays: the targets as the loss takes them, and raw outputs; a dict names functions",
-            (),
+            default=(),
         ),
     ] = ()
     seed: Annotated[
         int,
-        Setting("of batches, noise and held-out rows, and of initial weights where a function makes the network", 0),
+        Setting(
+            "of batches, noise and held-out rows, and of initial weights where a function makes the network", default=0
+        ),
     ] = 0
     checkpoint: Annotated[
         Any,
