@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 # Idle OpenMP threads that spin take up to ten times a step's time on busy cores; libgomp reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -50,108 +50,41 @@ def _let_keras_use_torch() -> None:
 
 _let_keras_use_torch()
 
-if TYPE_CHECKING:
-    from annvil.bundle.network import load
-    from annvil.errors import AnnvilError
-    from annvil.kinds.pictures.augmented_sets import augment
-    from annvil.kinds.pictures.contenders.pretraining import pretrain
-    from annvil.kinds.pictures.estimators import ImageClassifier, ImageRegressor
-    from annvil.kinds.registry import read
-    from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
-    from annvil.preparation import Augmentation
-    from annvil.run import Run, fit, list_runs, open_run, resume
-    from annvil.trainer import (
-        Batches,
-        Callback,
-        Execution,
-        Logging,
-        Optimizer,
-        Regularization,
-        Result,
-        Results,
-        Schedule,
-        Search,
-        Stop,
-        find_learning_rate,
-        log_uniform,
-        train,
-        tune_batch,
-        uniform,
-    )
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AnnvilError",
-    "Augmentation",
-    "Batches",
-    "Callback",
-    "Execution",
-    "ImageClassifier",
-    "ImageRegressor",
-    "Logging",
-    "MLPClassifier",
-    "MLPRegressor",
-    "Optimizer",
-    "Regularization",
-    "Result",
-    "Results",
-    "Run",
-    "Schedule",
-    "Search",
-    "Stop",
-    "TabMClassifier",
-    "TabMRegressor",
-    "__version__",
-    "augment",
-    "find_learning_rate",
-    "fit",
-    "list_runs",
-    "load",
-    "log_uniform",
-    "open_run",
-    "pretrain",
-    "read",
-    "resume",
-    "train",
-    "tune_batch",
-    "uniform",
-]
+if TYPE_CHECKING:
+    from annvil.bundle.network import load as load
+    from annvil.errors import AnnvilError as AnnvilError
+    from annvil.kinds.pictures.augmented_sets import augment as augment
+    from annvil.kinds.pictures.contenders.pretraining import pretrain as pretrain
+    from annvil.kinds.pictures.estimators import ImageClassifier as ImageClassifier, ImageRegressor as ImageRegressor
+    from annvil.kinds.registry import read as read
+    from annvil.models.estimators import (
+        MLPClassifier as MLPClassifier,
+        MLPRegressor as MLPRegressor,
+        TabMClassifier as TabMClassifier,
+        TabMRegressor as TabMRegressor,
+    )
+    from annvil.preparation.augmentation import Augmentation as Augmentation
+    from annvil.run import Run as Run, fit as fit, list_runs as list_runs, open_run as open_run, resume as resume
+    from annvil.trainer import (
+        Batches as Batches,
+        Callback as Callback,
+        Execution as Execution,
+        Logging as Logging,
+        Optimizer as Optimizer,
+        Regularization as Regularization,
+        Result as Result,
+        Results as Results,
+        Schedule as Schedule,
+        Search as Search,
+        Stop as Stop,
+        find_learning_rate as find_learning_rate,
+        log_uniform as log_uniform,
+        train as train,
+        tune_batch as tune_batch,
+        uniform as uniform,
+    )
 
-_HOMES = {
-    "AnnvilError": "annvil.errors",
-    "Augmentation": "annvil.preparation.augmentation",
-    "Batches": "annvil.trainer",
-    "Callback": "annvil.trainer",
-    "Execution": "annvil.trainer",
-    "ImageClassifier": "annvil.kinds.pictures.estimators",
-    "ImageRegressor": "annvil.kinds.pictures.estimators",
-    "Logging": "annvil.trainer",
-    "MLPClassifier": "annvil.models.estimators",
-    "MLPRegressor": "annvil.models.estimators",
-    "Optimizer": "annvil.trainer",
-    "Regularization": "annvil.trainer",
-    "Result": "annvil.trainer",
-    "Results": "annvil.trainer",
-    "Run": "annvil.run",
-    "Schedule": "annvil.trainer",
-    "Search": "annvil.trainer",
-    "Stop": "annvil.trainer",
-    "TabMClassifier": "annvil.models.estimators",
-    "TabMRegressor": "annvil.models.estimators",
-    "augment": "annvil.kinds.pictures.augmented_sets",
-    "find_learning_rate": "annvil.trainer",
-    "fit": "annvil.run",
-    "list_runs": "annvil.run",
-    "load": "annvil.bundle.network",
-    "log_uniform": "annvil.trainer",
-    "open_run": "annvil.run",
-    "pretrain": "annvil.kinds.pictures.contenders.pretraining",
-    "read": "annvil.kinds.registry",
-    "resume": "annvil.run",
-    "train": "annvil.trainer",
-    "tune_batch": "annvil.trainer",
-    "uniform": "annvil.trainer",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__, "__version__")

@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from annvil.data.splits import Split, inner_splits, nested_subset, outer_splits
 from annvil.data.table import Dataset, table_from_columns

@@ -12,9 +12,7 @@ import pytest
 
 import annvil
 from annvil.errors import BundleError
-from annvil.onnx import protobuf as wire
-from annvil.onnx import quantization as eight_bits
-from annvil.onnx import validator as inspection
+from annvil.onnx import protobuf as wire, quantization as eight_bits, validator as inspection
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.onnx.protobuf import BYTES, VARINT, WireError, integers, parts, varint
 from annvil.onnx.validator import ALLOWED_OPERATORS, check_graph

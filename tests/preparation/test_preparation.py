@@ -6,8 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from annvil.data.table import Column, Field, Table, table_from_columns
 from annvil.preparation import LinearPreparation, NetworkPreparation, TreePreparation

@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.bundle.manifest import Info, Manifest
-    from annvil.bundle.predictor import Predictor, load, load_weights
-    from annvil.bundle.saving import export, save
-    from annvil.data.form import InputNotice
+    from annvil.bundle.manifest import Info as Info, Manifest as Manifest
+    from annvil.bundle.predictor import Predictor as Predictor, load as load, load_weights as load_weights
+    from annvil.bundle.saving import export as export, save as save
+    from annvil.data.form import InputNotice as InputNotice
 
-__all__ = ["Info", "InputNotice", "Manifest", "Predictor", "export", "load", "load_weights", "save"]
-
-_HOMES = {
-    "Info": "annvil.bundle.manifest",
-    "InputNotice": "annvil.data.form",
-    "Manifest": "annvil.bundle.manifest",
-    "Predictor": "annvil.bundle.predictor",
-    "export": "annvil.bundle.saving",
-    "load": "annvil.bundle.predictor",
-    "load_weights": "annvil.bundle.predictor",
-    "save": "annvil.bundle.saving",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__)

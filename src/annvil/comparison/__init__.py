@@ -7,26 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.comparison.comparing import compare
-    from annvil.comparison.problem import DataProblem, Problem
-    from annvil.comparison.request import Listener, Quiet, Request
-    from annvil.comparison.results import Comparison
-    from annvil.comparison.store import Store
+    from annvil.comparison.comparing import compare as compare
+    from annvil.comparison.problem import DataProblem as DataProblem, Problem as Problem
+    from annvil.comparison.request import Listener as Listener, Quiet as Quiet, Request as Request
+    from annvil.comparison.results import Comparison as Comparison
+    from annvil.comparison.store import Store as Store
 
-__all__ = ["Comparison", "DataProblem", "Listener", "Problem", "Quiet", "Request", "Store", "compare"]
-
-_HOMES = {
-    "Comparison": "annvil.comparison.results",
-    "DataProblem": "annvil.comparison.problem",
-    "Listener": "annvil.comparison.request",
-    "Problem": "annvil.comparison.problem",
-    "Quiet": "annvil.comparison.request",
-    "Request": "annvil.comparison.request",
-    "Store": "annvil.comparison.store",
-    "compare": "annvil.comparison.comparing",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__)

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from annvil._lazy import lazy_names
+from typing import TYPE_CHECKING
+
+from annvil._lazy import lazily
 from annvil.data.table import Column, ColumnNote, Dataset, Field, Source, Table, table_from_columns
 
-__all__ = [
-    "Column",
-    "ColumnNote",
-    "Dataset",
-    "Field",
-    "Finding",
-    "Source",
-    "Split",
-    "Table",
-    "canonical_text",
-    "inner_splits",
-    "nested_subset",
-    "outer_splits",
-    "sample_names",
-    "table_from_columns",
-]
+if TYPE_CHECKING:
+    from annvil.data.findings import Finding as Finding
+    from annvil.data.readers.samples import sample_names as sample_names
+    from annvil.data.readers.values import canonical_text as canonical_text
+    from annvil.data.splits import (
+        Split as Split,
+        inner_splits as inner_splits,
+        nested_subset as nested_subset,
+        outer_splits as outer_splits,
+    )
 
-_HOMES = {
-    "Finding": "annvil.data.findings",
-    "Split": "annvil.data.splits",
-    "canonical_text": "annvil.data.readers.values",
-    "inner_splits": "annvil.data.splits",
-    "nested_subset": "annvil.data.splits",
-    "outer_splits": "annvil.data.splits",
-    "sample_names": "annvil.data.readers.samples",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(
+    __name__, "Column", "ColumnNote", "Dataset", "Field", "Source", "Table", "table_from_columns"
+)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.explanation.permutation import Importance, importance
+    from annvil.explanation.permutation import Importance as Importance, importance as importance
 
-__all__ = ["Importance", "importance"]
-
-_HOMES = dict.fromkeys(__all__, "annvil.explanation.permutation")
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.report.page import render
-    from annvil.report.usage import usage_snippets
-    from annvil.report.view import HeldOut, ReportView, Reproduction, ShippedModel, Snippet
+    from annvil.report.page import render as render
+    from annvil.report.usage import usage_snippets as usage_snippets
+    from annvil.report.view import (
+        HeldOut as HeldOut,
+        ReportView as ReportView,
+        Reproduction as Reproduction,
+        ShippedModel as ShippedModel,
+        Snippet as Snippet,
+    )
 
-__all__ = ["HeldOut", "ReportView", "Reproduction", "ShippedModel", "Snippet", "render", "usage_snippets"]
-
-_HOMES = {
-    **dict.fromkeys(("HeldOut", "ReportView", "Reproduction", "ShippedModel", "Snippet"), "annvil.report.view"),
-    "render": "annvil.report.page",
-    "usage_snippets": "annvil.report.usage",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__)

@@ -1,7 +1,6 @@
 """The old name of `annvil.tasks.base`."""
 
-from annvil.tasks.base import Decision as Threshold
-from annvil.tasks.base import FloatArray, IntArray, Label, Task
+from annvil.tasks.base import Decision as Threshold, FloatArray, IntArray, Label, Task
 from annvil.tasks.union import make_task
 
 TaskKind = str

@@ -9,8 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from annvil.data.readers import values as text
 from annvil.data.readers.values import boolean_text, canonical_text, parse_number

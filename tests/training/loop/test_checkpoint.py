@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from annvil.errors import MachineError
 from annvil.training import Population, Progress, Recipe, train_population
-from annvil.training.loop import checkpoint
-from annvil.training.loop import prefetch as fetching
+from annvil.training.loop import checkpoint, prefetch as fetching
 
 NUMBERS, CLASSES = table()
 ROOT = Path(__file__).parents[3]

@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
-from annvil.kinds.pictures.form import PictureForm
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.kinds.pictures.kind import KIND
+    from annvil.kinds.pictures.conform import conform_images as conform_images
+    from annvil.kinds.pictures.form import PictureForm as PictureForm
+    from annvil.kinds.pictures.images import Images as Images
+    from annvil.kinds.pictures.kind import KIND as KIND
+    from annvil.kinds.pictures.reading.arrays import images_from_arrays as images_from_arrays
+    from annvil.kinds.pictures.reading.read_images import read_images as read_images
 
-__all__ = ["KIND", "Images", "PictureForm", "conform_images", "images_from_arrays", "read_images"]
-
-_HOMES = {
-    "KIND": "annvil.kinds.pictures.kind",
-    "Images": "annvil.kinds.pictures.images",
-    "conform_images": "annvil.kinds.pictures.conform",
-    "images_from_arrays": "annvil.kinds.pictures.reading.arrays",
-    "read_images": "annvil.kinds.pictures.reading.read_images",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.kinds.tables.kind import KIND
+    from annvil.kinds.tables.kind import KIND as KIND
 
-__all__ = ["KIND"]
-
-__getattr__ = lazy_names(__name__, {"KIND": "annvil.kinds.tables.kind"})
+__getattr__, __all__ = lazily(__name__)

@@ -15,8 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from annvil.trainer.arguments.declaration import Setting, documented
-from annvil.training.recipe import Optimizer as OptimizerName
-from annvil.training.recipe import Precision, Road, ScheduleName
+from annvil.training.recipe import Optimizer as OptimizerName, Precision, Road, ScheduleName
 
 
 @documented

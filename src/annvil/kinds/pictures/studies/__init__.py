@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annvil._lazy import lazy_names
+from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.kinds.pictures.studies.dense_and_convolutional import measure_the_race, study_dense_and_convolutional
-    from annvil.kinds.pictures.studies.findings import DenseAndConvolutional, Finding
+    from annvil.kinds.pictures.studies.dense_and_convolutional import (
+        measure_the_race as measure_the_race,
+        study_dense_and_convolutional as study_dense_and_convolutional,
+    )
+    from annvil.kinds.pictures.studies.findings import (
+        DenseAndConvolutional as DenseAndConvolutional,
+        Finding as Finding,
+    )
 
-__all__ = ["DenseAndConvolutional", "Finding", "measure_the_race", "study_dense_and_convolutional"]
-
-_HOMES = {
-    "DenseAndConvolutional": "annvil.kinds.pictures.studies.findings",
-    "Finding": "annvil.kinds.pictures.studies.findings",
-    "measure_the_race": "annvil.kinds.pictures.studies.dense_and_convolutional",
-    "study_dense_and_convolutional": "annvil.kinds.pictures.studies.dense_and_convolutional",
-}
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __all__ = lazily(__name__)
