@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -58,58 +55,3 @@ def latency_ms(call: Callable[[], object]) -> tuple[float, float]:
         call()
         taken.append((time.perf_counter() - start) * 1000)
     return float(np.median(taken)), float(np.quantile(taken, 0.95))
-
-
-class MemoryMeter:
-    """Growth of resident memory between entering and leaving, in MB (10^6 bytes); None where it cannot be told.
-
-    On Linux the kernel's high-water mark is reset at the start. Elsewhere the process's own mark is read, so that only
-    growth beyond any earlier peak is seen, which understates.
-    """
-
-    grown_mb: float | None = None
-
-    def __enter__(self) -> MemoryMeter:
-        self._resettable = _reset_peak()
-        self._before = _resident_bytes() if self._resettable else _peak_bytes()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        peak = _peak_bytes()
-        if peak is not None and self._before is not None:
-            self.grown_mb = max(0.0, (peak - self._before) / 1e6)
-
-
-def _reset_peak() -> bool:
-    """Whether the high-water mark could be set back to the present (Linux, proc(5) on clear_refs)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _status_bytes(name: str) -> float | None:
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(name):
-                return float(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
-
-
-def _resident_bytes() -> float | None:
-    return _status_bytes("VmRSS:")
-
-
-def _peak_bytes() -> float | None:
-    peak = _status_bytes("VmHWM:")
-    if peak is not None or sys.platform == "win32":
-        return peak
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit

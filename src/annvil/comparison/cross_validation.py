@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from annvil.comparison.budget import in_order
-from annvil.comparison.cost import MemoryMeter
 from annvil.comparison.leaderboard import Records
 from annvil.comparison.problem import Problem, Replicate, Scored
 from annvil.comparison.request import Listener
@@ -23,6 +22,7 @@ from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
 from annvil.errors import AnnvilError
 from annvil.models.contract import Contender, Context, Deadline, Fitted
 from annvil.models.networks.searches import Searches
+from annvil.system.memory import PeakMemory
 
 T = TypeVar("T")
 
@@ -181,12 +181,12 @@ class Race:
         fits = iter(contender.fit(self.problem.data, [fold.job for fold in asked], effort, context) if asked else ())
         cut_short = False
         for done, fold in enumerate(asked):
-            with MemoryMeter() as memory:
+            with PeakMemory() as memory:
                 fitted = next(fits, None)
             if fitted is None:
                 return Outcome("cut short", f"{done} of {len(asked)} folds were fitted in its time")
             cut_short |= fitted.cut_short
-            self._keep(contender, fold, fitted, memory.grown_mb)
+            self._keep(contender, fold, fitted, memory.grown / 1e6)
             self.show(running=contender.name)
         next(fits, None)  # lets the contender tidy up behind its last result
         if cut_short:

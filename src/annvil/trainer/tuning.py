@@ -117,7 +117,7 @@ def scaled_rate(learning_rate: float, of: int, to: int, optimizer: str) -> float
 def _measure(
     request: Request, fold: Fold, sizes: Sequence[int], rates: Sequence[float], seconds: float, notices: list[str]
 ) -> BatchTrade:
-    from annvil.training.time_budget import resident_bytes
+    from annvil.system.memory import resident_bytes
 
     stop: list[bool] = []
     _warm_up(request, fold, sizes[0])

@@ -6,18 +6,16 @@ outcome hangs on the machine and on what else it does. It serves to compare reci
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from statistics import mean, median
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor, nn
 
+from annvil.system.memory import PeakMemory
 from annvil.training.loop.engine import train_population
 from annvil.training.losses.resolve import CustomLoss
 from annvil.training.population import Population
@@ -34,8 +32,6 @@ PILOT_MOST = 0.4
 RESERVE = 0.05
 """Of the time that is left for training, since no two epochs take equally long (assumed)."""
 
-_SAMPLE_SECONDS = 0.01
-
 
 @dataclass(frozen=True)
 class InTime:
@@ -48,7 +44,7 @@ class InTime:
     epochs : finished; fewer than expected where the machine became slower
     seconds_per_epoch : the median, validation included; None where not even one epoch was finished
     samples_per_second : training rows in that time; None likewise
-    peak_bytes : most memory in use beyond what was in use before; None where the system does not tell
+    peak_bytes : most memory in use beyond what was in use before
     """
 
     recipe: Recipe
@@ -57,7 +53,7 @@ class InTime:
     epochs: int
     seconds_per_epoch: float | None
     samples_per_second: float | None
-    peak_bytes: int | None
+    peak_bytes: int
 
 
 def train_in_time(
@@ -79,14 +75,13 @@ def train_in_time(
     Parameters
     ----------
     recipe : its epochs are the most that are trained
-    base_bytes : memory in use before, as `resident_bytes` said; now, by default
+    base_bytes : memory in use before, as `annvil.system.memory.resident_bytes` said; now, by default
     interrupted : asked like ``should_stop``; when it says yes, what there is is returned
     more : further arguments of `train_population`
 
     The first part of the time (`PILOT_SHARE`) finds out how long an epoch takes; that network is thrown away.
     """
     deadline = time.perf_counter() + seconds
-    base_bytes = resident_bytes() if base_bytes is None else base_bytes
     train = _Timed(make_network, inputs, targets, member, loss, {"weights": weights, **more})
     with PeakMemory() as memory:
         start = time.perf_counter()
@@ -110,7 +105,7 @@ def train_in_time(
         epochs=len(train.ends),
         seconds_per_epoch=per_epoch,
         samples_per_second=None if per_epoch is None else len(member.train) / per_epoch,
-        peak_bytes=None if memory.peak is None or base_bytes is None else max(0, memory.peak - base_bytes),
+        peak_bytes=max(0, memory.peak - (memory.before if base_bytes is None else base_bytes)),
     )
 
 
@@ -160,39 +155,3 @@ class _Timed:
     @property
     def _times(self) -> list[float]:
         return [end - start for start, end in pairwise([self.start, *self.ends])]
-
-
-class PeakMemory:
-    """Watches, while it is entered, how much memory the process uses; ``peak`` in bytes, None where nobody tells.
-
-    It looks every hundredth of a second: what training holds it holds for longer than that.
-    """
-
-    def __init__(self) -> None:
-        self.peak = resident_bytes()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> PeakMemory:
-        if self.peak is not None:
-            self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._done.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(_SAMPLE_SECONDS):
-            self.peak = max(self.peak or 0, resident_bytes() or 0)
-
-
-def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int | None:
-    """Memory that the process has in use now; None where the system does not tell in this way."""
-    try:
-        import resource
-
-        return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
-    except (OSError, ImportError, ValueError, IndexError):
-        return None

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annvil.system.memory import available_bytes
 from annvil.tasks.base import FloatArray
-from annvil.trainer.arguments.memory import available_bytes
 from annvil.trainer.inputs.module_signature import structure
 from annvil.trainer.monitoring.progress import ProgressLine
 from annvil.trainer.population.folds import Fold

@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
+from annvil.system.memory import available_bytes
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, Saved, to_numbers, to_texts
@@ -28,7 +29,6 @@ from annvil.training.population import Population
 from annvil.training.recipe import Listener, Metric, Progress
 from annvil.training.system import hardware as machine
 from annvil.training.system.distributed import ALONE, Distributed
-from annvil.training.system.memory import available_bytes
 
 ROUND_WORK = 3e10
 """Work (`Trace.work`) between two questions whether to stop: about half a second on one core (measured)."""

@@ -11,7 +11,6 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from annvil.comparison.cost import MemoryMeter
 from annvil.comparison.problem import DataProblem
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset
@@ -31,6 +30,7 @@ from annvil.kinds.pictures.studies.planning import (
 )
 from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
 from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, as_outputs
+from annvil.system.memory import PeakMemory
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.class_metrics import decide
 
@@ -198,12 +198,12 @@ class Study:
         effort = effort_for(self.plan, data, contender, len(rows), self.configuration(name))
         context = Context(max(self.deadline.left, LEAST_SECONDS if is_first else 0.0))
         return_free_memory()
-        with MemoryMeter() as memory:
+        with PeakMemory() as memory:
             fitted = next(iter(contender.fit(data, [self.job(data, key, rows, again)], effort, context)), None)
         if fitted is None or (fitted.cut_short and not is_first):
             self._leave_out(name, words)
             return None, None, False
-        return fitted, memory.grown_mb, fitted.cut_short
+        return fitted, memory.grown / 1e6, fitted.cut_short
 
     def _expected(self, name: str, n_rows: int) -> float:
         """Seconds of a fit: as planned, corrected by how long the first one took on this machine today."""
