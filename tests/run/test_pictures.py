@@ -10,10 +10,9 @@ from sklearn.datasets import load_digits
 import annvil
 from annvil.comparison import Store
 from annvil.errors import DataError, RequestError
-from annvil.kinds.pictures.sections.predictions import _of_classes, _of_labels, _shrunk
+from annvil.kinds.pictures.sections.predictions import _shrunk
 from annvil.run.load import Decoding
 from annvil.sections import read_sections
-from annvil.tasks.union import make_task
 
 
 class Heard:
@@ -100,26 +99,6 @@ def test_a_run_of_pictures_is_found_again(run, photos, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert annvil.open_run(run.folder).request.data == str(photos)
     assert annvil.resume(run.folder).verdict == run.verdict
-
-
-def test_the_most_certain_mistake_is_first():
-    outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
-    order, captions, wrong, said = _of_classes(
-        make_task("binary", "pet", ("cat", "dog")), np.array([0, 0, 0, 1]), outputs, None
-    )
-    assert order.tolist()[:2] == [1, 2]
-    assert sorted(order.tolist()[2:]) == [0, 3]
-    assert captions[:2] == ["cat, said dog (80%)", "cat, said dog (60%)"]
-    assert wrong.tolist() == [True, True, False, False]
-    assert "2 were misclassified" in said[0]
-
-
-def test_without_a_mistake_none_is_spoken_of():
-    outputs = np.array([[1.0, 0.0], [0.0004, 0.9996]])
-    _, captions, wrong, said = _of_classes(make_task("binary", "pet", ("cat", "dog")), np.array([0, 1]), outputs, None)
-    assert sorted(captions) == ["cat (100%)", "dog (>99.9%)"]
-    assert not wrong.any()
-    assert said[0] == "All 2 held-out pictures of the first fold were classified correctly; these are drawn at random."
 
 
 def test_large_pictures_are_shrunk_to_be_shown():
@@ -225,16 +204,3 @@ def test_labels_of_held_out_pictures_are_shown(run_of_labels):
         ("missed" in c or "wrongly said" in c) == p.flagged for c, p in zip(captions, section.pictures, strict=True)
     )
     assert any(caption.startswith("one, zero") for caption in captions) or len(captions) < 24
-
-
-def test_the_gravest_mistake_of_labels_is_first():
-    task = make_task("multilabel", "pet", ("cat", "dog", "sea"))
-    y = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1]])
-    outputs = np.array([[0.9, 0.1, 0.1], [0.6, 0.45, 0.1], [0.2, 0.1, 0.05], [0.7, 0.05, 0.9]])
-    order, captions, wrong, said = _of_labels(task, y, outputs, (0.5, 0.5, 0.5))
-    assert order.tolist()[:2] == [3, 1]
-    assert captions[:2] == ["dog, sea; missed dog; wrongly said cat", "cat, dog; missed dog"]
-    assert sorted(captions[2:]) == ["cat", "no label"]
-    assert wrong.tolist() == [True, True, False, False]
-    assert "2 have a label missed or wrongly said" in said[0]
-    assert "All labels of 1 held-out picture" in _of_labels(task, y[:1], outputs[:1], None)[3][0]

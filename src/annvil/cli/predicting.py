@@ -14,11 +14,7 @@ from annvil.cli.console import print_exactly, safe
 from annvil.files import write_atomically
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from annvil.bundle import Predictor
     from annvil.data.readers.raw import RawColumn
-    from annvil.tasks.base import FloatArray, Task
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -49,7 +45,8 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     inputs = conformed.inputs
     outputs = predictor.raw(inputs)
     kept = _names(inputs) if of_pictures else _kept(data[0]) if keep else ()
-    columns = [*kept, *_predicted(predictor, outputs)]
+    predicted = predictor.task.columns(outputs, predictor.manifest.info.threshold)
+    columns = [*kept, *((name, map(harmless, values)) for name, values in predicted)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name, _ in columns])
@@ -76,31 +73,6 @@ def _bundle_in(path: Path) -> Path:
     """The model of a run, or the path itself."""
     inside = path / "model"
     return inside if inside.is_dir() and not (path / "manifest.json").exists() else path
-
-
-def _predicted(predictor: Predictor, outputs: FloatArray) -> Iterator[tuple[str, Iterable[Any]]]:
-    """``predicted_TARGET``, and for classes ``probability_CLASS`` for each.
-
-    Several labels are written in one cell with a bar between, ``cat|dog``, as `annvil fit` reads them; none leaves it
-    empty.
-    """
-    task = predictor.task
-    if task.several:
-        yield _labels_column(task), map(harmless, joined(task, predictor.decide(outputs)))
-    else:
-        yield f"predicted_{task.target}", map(harmless, predictor.decide(outputs).tolist())
-    for number, label in enumerate(task.classes):
-        yield f"probability_{label}", outputs[:, number].tolist()
-
-
-def _labels_column(task: Task) -> str:
-    """A target of several columns is named after them all, which is no name for one column."""
-    return "predicted_labels" if task.target == ", ".join(map(str, task.classes)) else f"predicted_{task.target}"
-
-
-def joined(task: Task, said: NDArray[Any]) -> list[str]:
-    """The labels of each row of 0 and 1 ``(n_rows, n_labels)`` with bars between."""
-    return ["|".join(str(task.classes[k]) for k in row.nonzero()[0]) for row in said]
 
 
 def _names(inputs: Any) -> Iterator[tuple[str, Iterable[Any]]]:

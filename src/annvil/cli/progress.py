@@ -186,7 +186,7 @@ def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
     )
     lines: list[tuple[str, Any]] = [
         ("Data", f"{source.name}: {about}{'; ' + source.details if source.details and not pictures else ''}"),
-        ("Target", f"{task.target}: {_task_described(dataset)}{'; ' + task.reason if task.reason else ''}"),
+        ("Target", f"{task.target}: {dataset.task.describe(dataset.y)}{'; ' + task.reason if task.reason else ''}"),
     ]
     if pictures:
         lines.append(("Pictures", pictures))
@@ -216,18 +216,6 @@ def _pictures_described(dataset: Dataset[Inputs]) -> str:
     parts = [f"{wording.count(dataset.n_rows)} of {form.describe()}"]
     parts += [f"{wording.count(apart.n_rows)} more of the source's own test kept apart"] if apart is not None else []
     return "; ".join([*parts, *([dataset.source.details] if dataset.source.details else [])])
-
-
-def _task_described(dataset: Dataset[Inputs]) -> str:
-    if not dataset.task.is_classification:
-        return "a number"
-    import numpy as np
-
-    classes = dataset.task.classes
-    several = dataset.y.ndim == 2  # a column of 0 and 1 for each label
-    counts = dataset.y.sum(axis=0) if several else np.bincount(dataset.y, minlength=len(classes))
-    shown = [f"{label} ({wording.count(count)})" for label, count in zip(classes, counts, strict=True)]
-    return f"{len(classes)} {'labels' if several else 'classes'}: {listed(shown, 6)}"
 
 
 def _findings_described(findings: Sequence[Any]) -> Table:

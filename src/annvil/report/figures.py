@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import cast
@@ -23,7 +23,6 @@ from annvil.plots.charts.residuals import residuals
 from annvil.plots.charts.training import History, training
 from annvil.report import summaries
 from annvil.report.view import HeldOut, ReportView
-from annvil.tasks.class_metrics import decide
 from annvil.tasks.metrics import Metric
 from annvil.tasks.union import METRICS
 from annvil.text.phrases import listed
@@ -301,14 +300,16 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
     classes = [str(c) for c in view.task.classes]
     if len(classes) > confusion_chart.MOST_CLASSES:
         return None
-    counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
+    counts = summaries.confusion_counts(
+        held_out.y, view.task.decide(held_out.outputs, held_out.threshold), len(classes)
+    )
     right, everything = int(np.trace(counts)), int(counts.sum())
     caption = (
         f"{count(right)} of {count(everything)} held-out {view.words.rows} were put into the right class "
         f"({percent(right / everything)}); {held_out.how}."
     )
     cut = held_out.threshold
-    if cut is not None and view.task.kind == "binary":
+    if cut is not None:
         caption += f" “{classes[1]}” is predicted from a probability of {cut:.2f} on."
     return _figure(
         "confusion", "Confusion matrix", caption,
@@ -318,35 +319,21 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
 
 def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
     """Whether predicted probabilities come true."""
-    if view.task.several:
-        probability, happened = held_out.outputs.ravel(), held_out.y.ravel() == 1
-        predicted, observed = "predicted probability of a label", "how often the label was there"
-    elif view.task.kind == "binary":
-        positive = str(view.task.classes[1])
-        probability, happened = held_out.outputs[:, 1], held_out.y == 1
-        predicted, observed = f"predicted probability of “{positive}”", f"how often it was “{positive}”"
-    else:
-        probability = held_out.outputs.max(axis=1)
-        happened = held_out.outputs.argmax(axis=1) == held_out.y
-        predicted, observed = "probability of the class predicted", "how often it was right"
-    bins = summaries.reliability_bins(probability, happened)
+    of = view.task.certainty(held_out.y, held_out.outputs)
+    answers = of.answers or view.words.rows
+    bins = summaries.reliability_bins(of.probability, of.happened)
     off = sum(not one.low <= one.predicted <= one.high for one in bins)
     caption = (
         "Marks on the dashed line mean that predicted probabilities can be taken at their word; upright bars are 95% "
         f"intervals, and {len(bins) - off} of {len(bins)} of them contain the line. "
-        f"Below, how many {_counted(view)} were given which probability."
+        f"Below, how many {answers} were given which probability."
     )
     return _figure(
         "reliability", "Calibration: can the probabilities be trusted?", caption,
         lambda width, name: reliability(
-            bins, summaries.tenths(probability), predicted, observed, width, name, _counted(view)
+            bins, summaries.tenths(of.probability), of.predicted, of.observed, width, name, answers
         ),
     )  # fmt: skip
-
-
-def _counted(view: ReportView) -> str:
-    """What a reliability diagram counts: of several labels, every answer to every label."""
-    return "answers" if view.task.several else f"{view.words.rows}"
 
 
 def residual_figure(view: ReportView, held_out: HeldOut) -> Figure:
@@ -362,3 +349,11 @@ def residual_figure(view: ReportView, held_out: HeldOut) -> Figure:
         "residuals", "Predicted and observed", caption,
         lambda width, name: residuals(predicted, observed, view.task.target, width, name, view.words),
     )  # fmt: skip
+
+
+ERRORS: Mapping[str, Callable[[ReportView, HeldOut], Figure | None]] = {
+    "confusion": confusion_figure,
+    "reliability": reliability_figure,
+    "residuals": residual_figure,
+}
+"""Figures that show how a model errs, by the names that tasks use (`annvil.tasks.base.Task.errors`)."""

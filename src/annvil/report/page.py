@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing, Verdict
 from annvil.plots.charts.confusion import MOST_CLASSES
 from annvil.report import figures, summaries
-from annvil.report.figures import Figure, score_text
+from annvil.report.figures import score_text
 from annvil.report.glossary import Glossary
 from annvil.report.view import HeldOut, ReportView
 from annvil.sections import Section
-from annvil.tasks.class_metrics import decide
-from annvil.tasks.label_metrics import decide_labels, scores_of_labels
+from annvil.tasks.base import IntArray
+from annvil.tasks.label_metrics import scores_of_labels
 from annvil.tasks.metrics import Metric
 from annvil.tasks.union import METRICS
 from annvil.text import quantities as wording
@@ -216,45 +215,47 @@ def _all_metrics(view: ReportView) -> dict[str, Any]:
 
 
 def _errors(view: ReportView) -> dict[str, Any] | None:
-    """Figures, rates and sentences on how the recommended model errs on held-out rows."""
-    held_out = view.held_out
+    """Figures, tables and a sentence on how the recommended model errs on held-out rows."""
+    held_out, task = view.held_out, view.task
     if held_out is None or len(held_out.y) == 0:
         return None
-    shown: list[Figure | None]
-    if not view.task.is_classification:
-        off = np.abs(held_out.y - held_out.outputs[:, 0])
-        half, most = (wording.digits(float(np.quantile(off, q)), 3) for q in (0.5, 0.9))
-        sentence = f"Half of the predictions are off by {half} or less, nine in ten by {most} or less."
-        shown = [figures.residual_figure(view, held_out)]
-        return {"figures": shown, "rates": [], "often": [], "labels": [], "sentence": sentence}
-    classes = [str(c) for c in view.task.classes]
-    if view.task.several:
-        return _errors_of_labels(view, held_out)
-    binary = view.task.kind == "binary"
-    counts = summaries.confusion_counts(held_out.y, decide(held_out.outputs, held_out.threshold), len(classes))
-    shown = [figures.confusion_figure(view, held_out), figures.reliability_figure(view, held_out)]
-    return {
-        "figures": [figure for figure in shown if figure is not None],
-        "rates": summaries.binary_rates(counts, classes[0], classes[1], view.words) if binary else [],
-        "often": summaries.frequent_confusions(counts, classes) if len(classes) > MOST_CLASSES else [],
-        "labels": [],
-        "sentence": "",
-    }
-
-
-def _errors_of_labels(view: ReportView, held_out: HeldOut) -> dict[str, Any]:
-    """Several labels at once have no confusion matrix: a table of every label, the worst told first."""
-    each = scores_of_labels(held_out.y, held_out.outputs, held_out.threshold)
-    order = sorted(range(len(each)), key=lambda k: (each[k].f1, each[k].n_with))
-    whole = int((decide_labels(held_out.outputs, held_out.threshold) == held_out.y).all(axis=1).sum())
+    shown = [draw(view, held_out) for name, draw in figures.ERRORS.items() if name in task.errors]
     rows = view.words.count(len(held_out.y))
     return {
-        "figures": [figures.reliability_figure(view, held_out)],
-        "rates": [],
-        "often": [],
-        "labels": [(str(view.task.classes[k]), each[k]) for k in order],
-        "sentence": f"All labels are right for {wording.count(whole)} of {rows}; {held_out.how}.",
+        "figures": [figure for figure in shown if figure is not None],
+        **{name: fill(view, held_out) if name in task.errors else [] for name, fill in _ERROR_TABLES.items()},
+        "sentence": task.error_sentence(held_out.y, held_out.outputs, held_out.threshold, rows, held_out.how),
     }
+
+
+def _rates(view: ReportView, held_out: HeldOut) -> list[Any]:
+    """Sensitivity, specificity and predictive values of two classes."""
+    negative, positive = map(str, view.task.classes)
+    return summaries.binary_rates(_confusion_counts(view, held_out), negative, positive, view.words)
+
+
+def _often(view: ReportView, held_out: HeldOut) -> list[Any]:
+    """The most frequent confusions, where the classes are too many for a matrix."""
+    classes = [str(c) for c in view.task.classes]
+    if len(classes) <= MOST_CLASSES:
+        return []
+    return summaries.frequent_confusions(_confusion_counts(view, held_out), classes)
+
+
+def _confusion_counts(view: ReportView, held_out: HeldOut) -> IntArray:
+    decided = view.task.decide(held_out.outputs, held_out.threshold)
+    return summaries.confusion_counts(held_out.y, decided, len(view.task.classes))
+
+
+def _labels(view: ReportView, held_out: HeldOut) -> list[Any]:
+    """Every label, the worst told first: several at once have no confusion matrix."""
+    each = scores_of_labels(held_out.y, held_out.outputs, held_out.threshold)
+    order = sorted(range(len(each)), key=lambda k: (each[k].f1, each[k].n_with))
+    return [(str(view.task.classes[k]), each[k]) for k in order]
+
+
+_ERROR_TABLES = {"rates": _rates, "often": _often, "labels": _labels}
+"""Tables that show how a model errs, by the names that tasks use."""
 
 
 def _tried(standing: Standing, comparison: Comparison) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def usage_snippets(run_folder: str, model_folder: str, task: Task, words: Words 
         f"# new {rows}",
         f'model.predict("{new}")',
     ]
-    if task.is_classification:
+    if task.predicts_probabilities:
         lines += ["# one column per class", f'model.predict_proba("{new}")']
     return (
         Snippet("From the command line", "shell", shell),

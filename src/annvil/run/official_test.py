@@ -55,14 +55,11 @@ def official_test(
         scores.append(
             f"{metric.title} {score} ({_interval(*map(metric.shows, ends)) if ends else 'no time to say how sure'})"
         )
-    if dataset.task.is_classification:
-        right = dataset.task.decide(outputs, threshold) == test.y
-        what = "accuracy"
-        if right.ndim > 1:
-            what, right = "all labels right for", right.all(axis=1)
+    right = dataset.task.right(test.y, outputs, threshold)
+    if right is not None:
         hits = int(right.sum())
-        ends = wilson(hits, test.n_rows)
-        scores.append(f"{what} {hits / test.n_rows:.1%} ({_interval(*(f'{end:.1%}' for end in ends))})")
+        interval = _interval(*(f"{end:.1%}" for end in wilson(hits, test.n_rows)))
+        scores.append(f"{dataset.task.right_words} {hits / test.n_rows:.1%} ({interval})")
     return (f"On {of_test}: {', '.join(scores)}.",)
 
 

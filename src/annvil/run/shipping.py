@@ -190,7 +190,7 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs
     rows = np.sort(random.permutation(dataset.n_rows)[: parity_rows(dataset.inputs.n_values, PARITY_ROWS)])
     inputs = dataset.inputs.take(rows).with_holes(0.1, random)
     difference = np.abs(predictor.raw(inputs) - fitted.predict(inputs))
-    scale = 1.0 if dataset.task.is_classification else float(np.std(dataset.y)) or 1.0
+    scale = dataset.task.scale(dataset.y)
     parity = float(difference.max(initial=0.0)) / scale
     if not parity <= TOLERANCE:
         raise RuntimeError(f"The exported graph differs from the model in memory by {parity:.2g}; it was not shipped.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annvil.tasks.calibration import Scaling
     from annvil.tasks.link import Link
     from annvil.tasks.metrics import Metric
+    from annvil.tasks.telling import Certainty, Examples
 
 Label = str | int | float | bool
 
@@ -156,9 +157,46 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
         """The same as `decide`, as the user writes it: classes by their labels."""
         return self.decide(outputs, decision)
 
-    def columns(self, outputs: FloatArray, decision: Decision = None) -> dict[str, list[Any]]:
-        """Predictions as columns of a table: what is said, then a probability of each class or label."""
-        return {f"predicted_{self.target}": self.said(outputs, decision).tolist()}
+    def columns(self, outputs: FloatArray, decision: Decision = None) -> list[tuple[str, list[Any]]]:
+        """Predictions as columns of a table with their names: what is said, then a probability of each class or label.
+
+        Names may repeat, since classes may: 1 and "1".
+        """
+        return [(f"predicted_{self.target}", self.said(outputs, decision).tolist())]
+
+    # -- telling -------------------------------------------------------------------------------------------------------
+
+    errors: ClassVar[tuple[str, ...]]
+    """What shows how a model errs, by the report's names: "confusion", "reliability", "residuals", "rates" …"""
+
+    right_words: ClassVar[str] = "accuracy"
+    """What the share of rows that are `right` is called."""
+
+    def describe(self, y: NDArray[Any]) -> str:
+        """What there is to answer, such as "2 classes: yes (400), no (100)"."""
+        raise NotImplementedError
+
+    def answer(self, y: Any) -> str:
+        """The truth about one row, for people."""
+        raise NotImplementedError
+
+    def right(self, y: NDArray[Any], outputs: FloatArray, decision: Decision = None) -> NDArray[np.bool_] | None:
+        """Which rows are answered rightly; None where being near is all that can be asked."""
+        return None
+
+    def error_sentence(self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, how: str) -> str:
+        """How far predictions of held-out rows are off, or nothing; ``rows`` counts them, ``how`` says their origin."""
+        return ""
+
+    def certainty(self, y: NDArray[Any], outputs: FloatArray) -> Certainty:
+        """What a reliability diagram is drawn from, for tasks that have one."""
+        raise NotImplementedError
+
+    def examples(
+        self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, most_mistakes: int, most: int
+    ) -> Examples:
+        """Rows to look at, the gravest errors first; ``rows`` says how many there are and which."""
+        raise NotImplementedError
 
     # -- learning ------------------------------------------------------------------------------------------------------
 
@@ -181,6 +219,10 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     def constant(self, y: NDArray[Any]) -> FloatArray:
         """The best outputs for a row of which nothing is known ``(n_outputs,)``; no probability is 0 or 1."""
         raise NotImplementedError
+
+    def scale(self, y: NDArray[Any]) -> float:
+        """What differences between outputs are measured in: 1 for probabilities, the target's spread for numbers."""
+        return 1.0
 
     @property
     def n_questions(self) -> int:

@@ -13,6 +13,9 @@ from annvil.tasks.class_metrics import class_metrics, decide, positive, present
 from annvil.tasks.cuts import nearest_to_even, possible_cuts
 from annvil.tasks.link import Softmax
 from annvil.tasks.metrics import Metric
+from annvil.tasks.telling import Certainty, Examples, mistakes_first
+from annvil.text.phrases import listed, shorten
+from annvil.text.quantities import count, percent
 
 _OF_TWO = class_metrics(positive, 2)
 _OF_MORE = sorted(class_metrics(present, 1), key=lambda metric: metric.name != "accuracy")
@@ -48,8 +51,42 @@ class Classification(Task, frozen=True):
         labels: NDArray[Any] = np.array(self.classes, dtype=None if len(types) == 1 else object)
         return labels[self.decide(outputs, decision)]
 
-    def columns(self, outputs: FloatArray, decision: Decision = None) -> dict[str, list[Any]]:
-        return super().columns(outputs, decision) | probability_columns(self, outputs)
+    def columns(self, outputs: FloatArray, decision: Decision = None) -> list[tuple[str, list[Any]]]:
+        return super().columns(outputs, decision) + probability_columns(self, outputs)
+
+    def describe(self, y: NDArray[Any]) -> str:
+        return f"{len(self.classes)} classes: {counted_classes(self, np.bincount(y, minlength=len(self.classes)))}"
+
+    def answer(self, y: Any) -> str:
+        return str(self.classes[int(y)])
+
+    def right(self, y: NDArray[Any], outputs: FloatArray, decision: Decision = None) -> NDArray[np.bool_]:
+        return np.asarray(self.decide(outputs, decision) == y)
+
+    def certainty(self, y: NDArray[Any], outputs: FloatArray) -> Certainty:
+        """Of the class predicted, whether it was right."""
+        happened = outputs.argmax(axis=1) == y
+        return Certainty(outputs.max(axis=1), happened, "probability of the class predicted", "how often it was right")
+
+    def examples(
+        self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, most_mistakes: int, most: int
+    ) -> Examples:
+        """The surer of what is wrong, the graver."""
+        decided = self.decide(outputs, decision)
+        sure, wrong = outputs[np.arange(len(y)), decided], decided != y
+        order = mistakes_first(wrong, sure, most_mistakes, most)
+        names = [shorten(label) for label in self.classes]
+        captions = tuple(
+            f"{names[y[i]]}{f', said {names[decided[i]]}' if wrong[i] else ''} ({percent(sure[i], brief=True)})"
+            for i in order
+        )
+        brackets = "In brackets: the model's probability."
+        if n_wrong := int(wrong.sum()):
+            said = f"Of {rows}, {n_wrong:,} were misclassified; the most certain mistakes come first."
+            brackets = f"The others are drawn at random from those classified correctly. {brackets}"
+        else:
+            said = f"All {rows} were classified correctly; these are drawn at random."
+        return Examples(order, captions, wrong[order], (said, brackets))
 
     @property
     def link(self) -> Softmax:
@@ -78,6 +115,7 @@ class Binary(Classification, frozen=True, tag="binary"):
     """Two classes, of which ``classes[1]`` is the positive one."""
 
     kind: ClassVar[str] = "binary"
+    errors: ClassVar[tuple[str, ...]] = ("confusion", "rates", "reliability")
 
     def check(self) -> str | None:
         n = len(self.classes)
@@ -106,17 +144,30 @@ class Binary(Classification, frozen=True, tag="binary"):
             value = (found / n_positive + rejected / (n_rows - n_positive)) / 2
         return nearest_to_even(value, cuts)
 
+    def certainty(self, y: NDArray[Any], outputs: FloatArray) -> Certainty:
+        """Of the positive class, whether it was there."""
+        positive = self.classes[1]
+        return Certainty(
+            outputs[:, 1], y == 1, f"predicted probability of “{positive}”", f"how often it was “{positive}”"
+        )
+
 
 class Multiclass(Classification, frozen=True, tag="multiclass"):
     """Any number of classes."""
 
     kind: ClassVar[str] = "multiclass"
+    errors: ClassVar[tuple[str, ...]] = ("confusion", "often", "reliability")
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         return tuple(_OF_MORE)
 
 
-def probability_columns(task: Task, outputs: FloatArray) -> dict[str, list[Any]]:
+def probability_columns(task: Task, outputs: FloatArray) -> list[tuple[str, list[Any]]]:
     """``probability_CLASS`` for each class or label."""
-    return {f"probability_{label}": outputs[:, number].tolist() for number, label in enumerate(task.classes)}
+    return [(f"probability_{label}", outputs[:, number].tolist()) for number, label in enumerate(task.classes)]
+
+
+def counted_classes(task: Task, counts: IntArray) -> str:
+    """Classes or labels with their numbers of rows, some of many."""
+    return listed([f"{label} ({count(n)})" for label, n in zip(task.classes, counts, strict=True)], 6)

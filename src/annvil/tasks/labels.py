@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.calibration import SMALLEST, LabelScaling, calibrate_labels
-from annvil.tasks.classification import Binary, probability_columns
+from annvil.tasks.classification import Binary, counted_classes, probability_columns
 from annvil.tasks.label_metrics import decide_labels, label_metrics, label_thresholds
 from annvil.tasks.link import Sigmoid
 from annvil.tasks.metrics import Metric
+from annvil.tasks.telling import Certainty, Examples, mistakes_first
+from annvil.text.phrases import shorten
+from annvil.text.quantities import count
 
 _METRICS = label_metrics()
 
@@ -24,6 +27,8 @@ class Labels(Task, frozen=True, tag="multilabel"):
     answers: ClassVar[str] = "several labels at once"
     predicts_probabilities: ClassVar[bool] = True
     one_class_a_row: ClassVar[bool] = False
+    errors: ClassVar[tuple[str, ...]] = ("labels", "reliability")
+    right_words: ClassVar[str] = "all labels right for"
     constant_words: ClassVar[str] = "label frequencies"
 
     @property
@@ -59,12 +64,52 @@ class Labels(Task, frozen=True, tag="multilabel"):
         """0 and 1 for each label, in the order of ``classes``."""
         return decide_labels(outputs, decision)
 
-    def columns(self, outputs: FloatArray, decision: Decision = None) -> dict[str, list[Any]]:
+    def columns(self, outputs: FloatArray, decision: Decision = None) -> list[tuple[str, list[Any]]]:
         """Labels are written in one cell with a bar between, ``cat|dog``, as they are read; none leaves it empty."""
         name = "labels" if self.target == ", ".join(map(str, self.classes)) else self.target  # of a column for each
         said = self.decide(outputs, decision)
         cells = ["|".join(str(self.classes[k]) for k in row.nonzero()[0]) for row in said]
-        return {f"predicted_{name}": cells} | probability_columns(self, outputs)
+        return [(f"predicted_{name}", cells), *probability_columns(self, outputs)]
+
+    def describe(self, y: NDArray[Any]) -> str:
+        return f"{len(self.classes)} labels: {counted_classes(self, y.sum(axis=0))}"
+
+    def answer(self, y: Any) -> str:
+        return ", ".join(str(self.classes[k]) for k in np.flatnonzero(y)) or "none"
+
+    def right(self, y: NDArray[Any], outputs: FloatArray, decision: Decision = None) -> NDArray[np.bool_]:
+        """Those whose labels are all right."""
+        return np.asarray((self.decide(outputs, decision) == y).all(axis=1))
+
+    def error_sentence(self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, how: str) -> str:
+        return f"All labels are right for {count(self.right(y, outputs, decision).sum())} of {rows}; {how}."
+
+    def certainty(self, y: NDArray[Any], outputs: FloatArray) -> Certainty:
+        """Of every label of every row."""
+        predicted, observed = "predicted probability of a label", "how often the label was there"
+        return Certainty(outputs.ravel(), y.ravel() == 1, predicted, observed, "answers")
+
+    def examples(
+        self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, most_mistakes: int, most: int
+    ) -> Examples:
+        """Those with the least likely truth first: the surer of what is wrong, and the more of it, the graver."""
+        said, wrong = self.decide(outputs, decision), ~self.right(y, outputs, decision)
+        order = mistakes_first(wrong, self.row_losses(y, outputs), most_mistakes, most)
+        names = np.array([shorten(label) for label in self.classes], dtype=object)
+        captions = []
+        for i in order:
+            missed, surplus = names[(y[i] == 1) & (said[i] == 0)], names[(y[i] == 0) & (said[i] == 1)]
+            parts = [", ".join(names[y[i] == 1]) or "no label"]
+            parts += [f"missed {', '.join(missed)}"] if len(missed) else []
+            parts += [f"wrongly said {', '.join(surplus)}"] if len(surplus) else []
+            captions.append("; ".join(parts))
+        told: tuple[str, ...] = (f"All labels of {rows} were correct; these are drawn at random.",)
+        if n_wrong := int(wrong.sum()):
+            told = (
+                f"Of {rows}, {n_wrong:,} have a label missed or wrongly said; the gravest come first.",
+                "The others are drawn at random from those classified correctly.",
+            )
+        return Examples(order, tuple(captions), wrong[order], told)
 
     @property
     def link(self) -> Sigmoid:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from annvil.tasks.base import Decision, FloatArray, IntArray, Targets, Task
 from annvil.tasks.link import Identity
 from annvil.tasks.metrics import Metric
+from annvil.tasks.telling import Examples
+from annvil.text.quantities import digits
 
 STRATA = 10
 """Strata of a number, with equal counts."""
@@ -59,6 +61,7 @@ class Regression(Task, frozen=True, tag="regression"):
     answers: ClassVar[str] = "numbers"
     predicts_probabilities: ClassVar[bool] = False
     one_class_a_row: ClassVar[bool] = False
+    errors: ClassVar[tuple[str, ...]] = ("residuals",)
     dealing: ClassVar[str] = "random"
     constant_words: ClassVar[str] = "the mean of the target"
 
@@ -81,6 +84,24 @@ class Regression(Task, frozen=True, tag="regression"):
         """The values ``(n_rows,)``."""
         return outputs[:, 0]
 
+    def describe(self, y: NDArray[Any]) -> str:
+        return "a number"
+
+    def answer(self, y: Any) -> str:
+        return f"{float(y):.4g}"
+
+    def error_sentence(self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, how: str) -> str:
+        half, most = (digits(float(np.quantile(np.abs(y - outputs[:, 0]), q)), 3) for q in (0.5, 0.9))
+        return f"Half of the predictions are off by {half} or less, nine in ten by {most} or less."
+
+    def examples(
+        self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, most_mistakes: int, most: int
+    ) -> Examples:
+        """The largest errors; none is wrong or right."""
+        order = np.argsort(-np.abs(outputs[:, 0] - y), kind="stable")[:most].astype(np.int64)
+        captions = tuple(f"{y[i]:.4g}, said {outputs[i, 0]:.4g}" for i in order)
+        return Examples(order, captions, np.zeros(len(order), dtype=bool), (f"The largest errors among {rows}.",))
+
     @property
     def link(self) -> Identity:
         return Identity()
@@ -89,6 +110,9 @@ class Regression(Task, frozen=True, tag="regression"):
         """Intervals of the target with equal counts."""
         cuts = np.unique(np.quantile(y, np.linspace(0, 1, STRATA + 1)[1:-1]))
         return np.unique(np.searchsorted(cuts, y, side="right"), return_inverse=True)[1]
+
+    def scale(self, y: NDArray[Any]) -> float:
+        return float(np.std(y)) or 1.0
 
     def indicators(self, y: NDArray[Any]) -> FloatArray:
         return np.asarray(y, dtype=np.float64)[:, None]

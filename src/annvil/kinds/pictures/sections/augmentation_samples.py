@@ -59,7 +59,7 @@ def section(
     sentences = [*augmentation.describe(), *notes]
     pictures: tuple[Picture, ...] = ()
     if not augmentation.does_nothing:
-        labels = dataset.y.tolist() if dataset.y.ndim == 1 and dataset.task.is_classification else [0] * dataset.n_rows
+        labels = dataset.y.tolist() if dataset.task.one_class_a_row else [0] * dataset.n_rows
         rows = spread_rows(labels, ORIGINALS)
         pixels = dataset.inputs.pixels(rows)
         copies = changed_copies(pixels, augmentation, COPIES, 0)
@@ -79,6 +79,6 @@ def section(
 
 
 def _captions(dataset: Dataset[Images], rows: Sequence[int]) -> list[str]:
-    if not dataset.task.is_classification or dataset.y.ndim > 1:
+    if not dataset.task.one_class_a_row:
         return [""] * len(rows)
     return [str(dataset.task.classes[dataset.y[row]]) for row in rows]

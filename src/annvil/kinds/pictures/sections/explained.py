@@ -21,7 +21,6 @@ from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
 from annvil.sections import Section
 from annvil.tasks.base import FloatArray, IntArray
-from annvil.tasks.class_metrics import decide
 from annvil.text.quantities import plain_count
 
 MOST_EXPLAINED, MOST_WRONG = 8, 3
@@ -58,7 +57,7 @@ def explained(found: Found) -> Iterator[Section]:
     if result is None:
         return
     rows, outputs = found.store.predictions(contender, FIRST_FOLD)
-    if task.kind in ("binary", "multiclass"):
+    if task.one_class_a_row:
         yield from _mixed_up(dataset, rows, outputs, result.threshold)
     if deadline.passed or contender == "dummy":
         return
@@ -88,7 +87,7 @@ def explained(found: Found) -> Iterator[Section]:
 
 
 def _mixed_up(dataset: Dataset[Images], rows: IntArray, outputs: FloatArray, threshold: Any) -> Iterator[Section]:
-    decided = decide(outputs, threshold)
+    decided = dataset.task.decide(outputs, threshold)
     what = f"{plain_count(len(rows), 'held-out picture')} of the first fold"
     sure = outputs[np.arange(len(rows)), decided]
     section = mixed_up(
@@ -121,7 +120,7 @@ def _features(subject: Subject, looked: _Looked) -> FloatArray:
     """What the last layer of the network is told, or where there is none, logarithms of the model's outputs."""
     find = getattr(subject.network, "features", None)
     if find is None:
-        return np.log(np.maximum(looked.outputs, 1e-6)) if subject.task.is_classification else looked.outputs
+        return np.log(np.maximum(looked.outputs, 1e-6)) if subject.task.predicts_probabilities else looked.outputs
     import torch
 
     with torch.inference_mode():
@@ -132,7 +131,7 @@ def _features(subject: Subject, looked: _Looked) -> FloatArray:
 def _chosen(subject: Subject, looked: _Looked) -> IntArray:
     """Positions of the gravest mistakes, then of pictures told rightly, one class after another."""
     n = len(looked.y)
-    if not subject.task.is_classification:
+    if not subject.task.predicts_probabilities:
         return np.argsort(-np.abs(looked.outputs[:, 0] - looked.y), kind="stable")[:MOST_EXPLAINED].astype(np.int64)
     decided = np.array([subject.decided(outputs) for outputs in looked.outputs])
     sure = looked.outputs[np.arange(n), decided]
@@ -149,8 +148,4 @@ def _chosen(subject: Subject, looked: _Looked) -> IntArray:
 
 
 def _truth(dataset: Dataset[Images], y: Any) -> str:
-    if not dataset.task.is_classification:
-        return f"{float(y):.4g}"
-    if np.ndim(y):
-        return short(", ".join(str(dataset.task.classes[k]) for k in np.flatnonzero(y)) or "none")
-    return short(dataset.task.classes[int(y)])
+    return short(dataset.task.answer(y))
