@@ -5,6 +5,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from annvil.preparation import class_weights, is_imbalanced
+from annvil.tasks.union import make_task
 
 
 def test_weights_are_scikit_learns_balanced_ones():
@@ -25,4 +26,4 @@ def test_an_absent_class_weighs_one_and_changes_nothing_for_the_others():
 )
 def test_imbalanced_means_fewer_than_one_to_four(counts, imbalanced):
     y = np.repeat(np.arange(len(counts)), counts)
-    assert is_imbalanced(y, len(counts)) is imbalanced
+    assert is_imbalanced(y, make_task("multiclass", "y", range(len(counts)))) is imbalanced
