@@ -1,4 +1,4 @@
-"""What a contender may know of data (`annvil.data.table`), how rows are split, and how files are read."""
+"""What a contender may know of data, how rows are split, and how files are read."""
 
 from __future__ import annotations
 
