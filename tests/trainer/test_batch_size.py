@@ -12,18 +12,18 @@ from tests.trainer.small import JUDGE, LEARN, NUMBERS, X, Y, make, make_one
 
 from annvil.errors import RequestError
 from annvil.trainer import tuning as batch_size
-from annvil.trainer.results.batch_sizes import BatchRow, BatchTrade
+from annvil.trainer.results.batch_sizes import BatchSizeComparison, BatchSizeRow
 from annvil.trainer.training import train
 from annvil.trainer.tuning import scaled_rate, tune_batch
 
-ROW = BatchRow(
+ROW = BatchSizeRow(
     batch_size=32, learning_rate=0.001, seconds_per_epoch=0.1, samples_per_second=1000.0, peak_memory_bytes=1 << 20,
     epochs_reached=40, val_loss=0.5, best_epoch=20, score=0.5,
 )  # fmt: skip
 
 
 def trade(*rows, greater=False, name="validation loss", constant=True):
-    return BatchTrade(rows, 4.0, name, greater, (), constant)
+    return BatchSizeComparison(rows, 4.0, name, greater, (), constant)
 
 
 @pytest.fixture(scope="module")

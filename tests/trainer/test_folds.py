@@ -15,37 +15,37 @@ Y = np.arange(60) % 3 == 0
 def test_every_row_is_judged_once_and_never_learnt_from_there():
     folds = make_folds(5, Y.astype(int), True, seed=1)
     assert len(folds) == 5
-    np.testing.assert_array_equal(np.sort(np.concatenate([f.validation for f in folds])), np.arange(60))
+    np.testing.assert_array_equal(np.sort(np.concatenate([f.test for f in folds])), np.arange(60))
     for fold in folds:
-        np.testing.assert_array_equal(np.sort(np.concatenate([fold.train, fold.validation])), np.arange(60))
+        np.testing.assert_array_equal(np.sort(np.concatenate([fold.train, fold.test])), np.arange(60))
 
 
 def test_classes_keep_their_proportion():
     for fold in make_folds(5, Y.astype(int), True):
-        assert Y[fold.validation].sum() == 4
+        assert Y[fold.test].sum() == 4
 
 
 def test_numbers_are_spread_evenly():
     y = np.arange(100.0) ** 2
     for fold in make_folds(5, y, False):
-        deciles = np.sort(fold.validation) // 10
+        deciles = np.sort(fold.test) // 10
         np.testing.assert_array_equal(np.bincount(deciles, minlength=10), 2)
 
 
 def test_groups_stay_together():
     groups = np.array([f"patient {k // 4}" for k in range(60)])
     for fold in make_folds(4, Y.astype(int), True, groups):
-        assert not set(groups[fold.train]) & set(groups[fold.validation])
+        assert not set(groups[fold.train]) & set(groups[fold.test])
 
 
 def test_several_targets_a_row_are_dealt_plainly():
     folds = make_folds(3, np.zeros((30, 2)), False)
-    assert [len(f.validation) for f in folds] == [10, 10, 10]
-    assert [len(f.validation) for f in make_folds(3, np.zeros((30, 7), dtype=int), True)] == [10, 10, 10]
+    assert [len(f.test) for f in folds] == [10, 10, 10]
+    assert [len(f.test) for f in make_folds(3, np.zeros((30, 7), dtype=int), True)] == [10, 10, 10]
 
 
 def test_the_same_seed_makes_the_same_folds():
-    one, same, other = (make_folds(3, Y.astype(int), True, seed=seed)[0].validation for seed in (0, 0, 1))
+    one, same, other = (make_folds(3, Y.astype(int), True, seed=seed)[0].test for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -53,7 +53,7 @@ def test_the_same_seed_makes_the_same_folds():
 def test_fold_numbers_of_the_rows():
     numbers = np.array([7, 7, 2, 2, -1])
     folds = make_folds(numbers, np.zeros(5), False)
-    assert [f.validation.tolist() for f in folds] == [[2, 3], [0, 1]]
+    assert [f.test.tolist() for f in folds] == [[2, 3], [0, 1]]
     assert [f.train.tolist() for f in folds] == [[0, 1, 4], [2, 3, 4]]
 
 
@@ -62,19 +62,19 @@ def test_a_splitter_of_scikit_learn(splitter):
     folds = make_folds(splitter, Y.astype(int), True)
     for fold, (train, test) in zip(folds, splitter.split(np.zeros(60), Y), strict=True):
         np.testing.assert_array_equal(fold.train, train)
-        np.testing.assert_array_equal(fold.validation, test)
+        np.testing.assert_array_equal(fold.test, test)
 
 
 def test_a_splitter_gets_the_groups():
     groups = np.repeat(np.arange(12), 5)
     for fold in make_folds(GroupKFold(3), Y, True, groups):
-        assert not set(groups[fold.train]) & set(groups[fold.validation])
+        assert not set(groups[fold.train]) & set(groups[fold.test])
 
 
 def test_pairs_of_rows():
     (fold,) = make_folds([(range(8), [8, 9])], np.zeros(10), False)
     assert fold.train.tolist() == list(range(8))
-    assert fold.validation.tolist() == [8, 9]
+    assert fold.test.tolist() == [8, 9]
 
 
 def test_a_fold_judged_on_what_it_learnt_is_refused():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from annvil.trainer.monitoring.health import LayerHealth, Watch, judge
+from annvil.trainer.monitoring.health import HealthMonitor, LayerHealth, judge
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def trained(network, X, y, rate=0.05, epochs=12):
     """Trained by PyTorch, watched as the engine lets it be watched."""
     optimizer = torch.optim.SGD(network.parameters(), rate, momentum=0.9)
     generator = torch.Generator().manual_seed(0)
-    watch = Watch((X,))
+    watch = HealthMonitor((X,))
     for epoch in range(1, epochs + 1):
         losses = []
         for rows in torch.randperm(len(X), generator=generator).split(50):
@@ -109,7 +109,7 @@ def test_what_a_layer_gives_is_measured_after_its_activation_and_by_unit():
         network[0].weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]))
         network[0].bias.zero_()
     rows = torch.tensor([[1.0, 3.0], [2.0, 4.0]])  # the third unit gives -4 and -6
-    watch = Watch((rows,))
+    watch = HealthMonitor((rows,))
     gradients = {"0.weight": torch.full((3, 2), 0.5), "0.bias": torch.ones(3)}
     look = SimpleNamespace(training=(0,), network=lambda k: network, gradients=lambda k: gradients)
     watch.on_epoch(SimpleNamespace(epoch=1, train_loss=np.array([1.0])), look)
@@ -133,7 +133,7 @@ def test_activations_written_as_functions_are_seen_and_channels_are_units():
         def forward(self, x):
             return self.head(torch.relu(self.filters(x)).amax((2, 3)))
 
-    watch = Watch((torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)),))
+    watch = HealthMonitor((torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)),))
     network = Functional().train()
     watch._look(network, 1)
     assert (watch.health().layers[0].dead, watch.health().layers[0].units) == (4, 4)
@@ -151,7 +151,7 @@ def test_a_unit_of_a_layer_used_twice_is_dead_if_it_is_silent_both_times():
         def forward(self, x):
             return self.head(torch.relu(self.first(x)) + torch.relu(self.first(-x)))
 
-    watch = Watch((torch.tensor([[1.0, 0.0], [2.0, 0.0]]),))
+    watch = HealthMonitor((torch.tensor([[1.0, 0.0], [2.0, 0.0]]),))
     watch._look(Twice(), 1)
     assert watch.health().layers[0].dead == 1
 
@@ -185,7 +185,7 @@ def test_inputs_in_large_numbers_are_no_explosion():
 
 
 def test_looks_are_few():
-    watch = Watch((torch.zeros(2, 3),))
+    watch = HealthMonitor((torch.zeros(2, 3),))
     looked = []
     watch._look = lambda network, epoch: looked.append(epoch)
     look = SimpleNamespace(training=(0,), network=lambda k: None, gradients=lambda k: {})

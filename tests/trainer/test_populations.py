@@ -38,7 +38,7 @@ def test_every_fold_is_what_training_alone_on_its_rows_gives():
     attempt = results.attempts[0]
     for fold, seed, network in zip(attempt.folds, attempt.seeds, attempt.networks(), strict=True):
         settings = dict(attempt.candidate.settings)
-        assert close(alone(learn=fold.train, judge=fold.validation, **settings, seed=seed).network, network)
+        assert close(alone(learn=fold.train, judge=fold.test, **settings, seed=seed).network, network)
 
 
 def test_folds_differ_in_seed_and_candidates_do_too():
@@ -108,9 +108,9 @@ def test_losses_and_scores_are_those_of_rows_that_were_not_learnt_from():
     for attempt, row in zip(results.attempts, results.table(), strict=True):
         losses, right = [], []
         for fold, network in zip(attempt.folds, attempt.networks(), strict=True):
-            assert not set(fold.train) & set(fold.validation)
-            outputs = network(torch.from_numpy(X[fold.validation])).detach()
-            truth = torch.from_numpy(Y[fold.validation])
+            assert not set(fold.train) & set(fold.test)
+            outputs = network(torch.from_numpy(X[fold.test])).detach()
+            truth = torch.from_numpy(Y[fold.test])
             losses.append(float(nn.functional.cross_entropy(outputs, truth)))
             right.append(float((outputs.argmax(1) == truth).double().mean()))
         assert row["val_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
@@ -127,14 +127,14 @@ def test_folds_without_members_train_one_candidate():
 def test_without_validation_rows_some_are_held_out_and_that_is_said():
     results = many(members=2, validation=None)
     (fold,) = results.attempts[0].folds
-    assert len(fold.validation) == 32
+    assert len(fold.test) == 32
     assert any(sentence.startswith("20% of the rows, chosen at random, judge") for sentence in results.notices)
 
 
 def test_groups_stay_whole_where_rows_are_held_out():
     groups = np.arange(160) // 4
     (fold,) = many(members=2, validation=None, groups=groups).attempts[0].folds
-    assert not set(groups[fold.train]) & set(groups[fold.validation])
+    assert not set(groups[fold.train]) & set(groups[fold.test])
 
 
 def test_a_population_that_does_not_fit_is_cut_and_is_the_same(monkeypatch):

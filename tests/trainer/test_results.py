@@ -65,8 +65,8 @@ def test_without_folds_best_is_a_single_network():
 def test_an_ensemble_is_never_worse_than_the_best_on_the_rows_that_chose_it(results):
     out_of_fold = np.zeros((160, 3))
     for fold, network in zip(results.attempts[0].folds, results.attempts[0].networks(), strict=True):
-        rows = torch.from_numpy(X[fold.validation])
-        out_of_fold[fold.validation] = network(rows).softmax(1).detach().numpy()
+        rows = torch.from_numpy(X[fold.test])
+        out_of_fold[fold.test] = network(rows).softmax(1).detach().numpy()
     best_alone = -np.log(out_of_fold[np.arange(160), Y]).mean()
     for size in (1, 2, 5):
         ensemble = results.ensemble(size)
@@ -110,7 +110,7 @@ def test_weights_of_rows_count_when_an_ensemble_is_chosen():
     attempt = next(a for a in results.attempts if a.candidate == ensemble.members[0])
     total = 0.0
     for fold, network in zip(attempt.folds, attempt.networks(), strict=True):
-        rows = fold.validation[fold.validation % 2 == 1]
+        rows = fold.test[fold.test % 2 == 1]
         shares = network(torch.from_numpy(X[rows])).softmax(1).detach().numpy()
         total -= np.log(shares[np.arange(len(rows)), Y[rows]]).sum()
     assert ensemble.loss == pytest.approx(total / 80, rel=1e-5)
@@ -121,8 +121,8 @@ def test_rows_that_several_folds_judge_get_the_mean():
     folds = [(rows[:100], rows[100:]), (rows[20:80], rows[80:120])]
     results = many(members=1, folds=folds)
     first, second = (network(torch.from_numpy(X)).softmax(1).detach() for network in results.attempts[0].networks())
-    voted = results._judge.votes(results.attempts[0])
-    np.testing.assert_array_equal(results._judge.rows, rows[80:])
+    voted = results._evaluator.votes(results.attempts[0])
+    np.testing.assert_array_equal(results._evaluator.rows, rows[80:])
     torch.testing.assert_close(voted[:20], second[80:100])
     torch.testing.assert_close(voted[20:40], (first[100:120] + second[100:120]) / 2)
     torch.testing.assert_close(voted[40:], first[120:])
@@ -131,8 +131,8 @@ def test_rows_that_several_folds_judge_get_the_mean():
 def test_the_metric_that_is_monitored_chooses_the_ensemble():
     results = many(members=6, vary=VARY, folds=3, metrics=["accuracy"], monitor="accuracy")
     ensemble = results.ensemble(4)
-    pooled = results._judge.votes(results.attempts[0]).numpy().argmax(1)
-    assert ensemble.score >= np.mean(pooled == Y[results._judge.rows]) - 1e-9
+    pooled = results._evaluator.votes(results.attempts[0]).numpy().argmax(1)
+    assert ensemble.score >= np.mean(pooled == Y[results._evaluator.rows]) - 1e-9
 
 
 def test_an_ensemble_needs_a_member(results):

@@ -16,8 +16,8 @@ from annvil.trainer.arguments.settings import Logging, Settings
 from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.monitoring.callbacks import Callbacks
 from annvil.trainer.monitoring.events import EventLog
-from annvil.trainer.monitoring.health import PROBE_ROWS, Watch
-from annvil.trainer.monitoring.progress import Story, interruptible
+from annvil.trainer.monitoring.health import PROBE_ROWS, HealthMonitor
+from annvil.trainer.monitoring.progress import HistoryRecorder, interruptible
 from annvil.trainer.monitoring.tensorboard import TensorBoard
 from annvil.trainer.results.result import Result
 from annvil.training.loop.step_spec import widened
@@ -120,9 +120,11 @@ def train_one(request: Request, settings: Settings) -> Result:
     member = request.member()
     watch = None
     if settings.logging.health:
-        watch = Watch(tuple(widened([tensor[:PROBE_ROWS] for tensor in request.inputs], request.recipe.byte_inputs)))
-    story = Story(request, member, () if watch is None else (watch,))
-    stops = _Stops(request.deadline)
+        watch = HealthMonitor(
+            tuple(widened([tensor[:PROBE_ROWS] for tensor in request.inputs], request.recipe.byte_inputs))
+        )
+    recorder = HistoryRecorder(request, member, () if watch is None else (watch,))
+    stops = _StopCondition(request.deadline)
     request.callbacks.begin({name: value for name, value in flat(settings).items() if _is_plain(value)})
     try:
         with interruptible(stops.interrupt):
@@ -136,23 +138,23 @@ def train_one(request: Request, settings: Settings) -> Result:
                 weights=request.weights,
                 should_stop=stops,
                 checkpoint=request.checkpoint,
-                tell=story.hear,
-                listener=story,
+                tell=recorder.on_notice,
+                listener=recorder,
                 metric=request.metric if request.monitored else None,
                 distributed=request.distributed,
                 augment=request.augment,
             )
     finally:
-        story.close()
-    story.finish(population)
-    result = Result.of(request, population, 0, story.history, watch, time.monotonic() - start, stops.because)
+        recorder.close()
+    recorder.finish(population)
+    result = Result.of(request, population, 0, recorder.history, watch, time.monotonic() - start, stops.because)
     request.source.give_back(result.network)
     request.callbacks.end({"best_epoch": result.best_epoch, "state": result.state, "seconds": result.seconds})
     request.callbacks.raise_failure(result)
     return result
 
 
-class _Stops:
+class _StopCondition:
     """Whether to stop, asked by the engine: the budget, or Ctrl-C; ``because`` says which."""
 
     def __init__(self, deadline: float) -> None:

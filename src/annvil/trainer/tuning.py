@@ -17,11 +17,11 @@ from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
 from annvil.trainer.monitoring.progress import interruptible
 from annvil.trainer.population.train_many import divide
-from annvil.trainer.results.batch_sizes import LOSS, BatchRow, BatchTrade
+from annvil.trainer.results.batch_sizes import LOSS, BatchSizeComparison, BatchSizeRow
 
 if TYPE_CHECKING:
+    from annvil.data.splits import Split
     from annvil.trainer.arguments.train_request import Request
-    from annvil.trainer.population.folds import Fold
     from annvil.training.time_budget import InTime
 
 SIZES = tuple(2**power for power in range(4, 13))
@@ -48,11 +48,11 @@ def tune_batch(
     validation: Any = None,
     rates: Sequence[float] = (1.0,),
     **options: Unpack[SharedOptions],
-) -> BatchTrade:
+) -> BatchSizeComparison:
     """Measure time per epoch, memory and the score reached in equal time for several batch sizes.
 
-    Returns a `BatchTrade`: print it for the table and a sentence of advice, ``.plot()`` it, or hand its ``.settings``
-    to `annvil.train`. Networks are thrown away, and the user's own stays as it was.
+    Returns a `BatchSizeComparison`: print it for the table and a sentence of advice, ``.plot()`` it, or hand its
+    ``.settings`` to `annvil.train`. Networks are thrown away, and the user's own stays as it was.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ def scaled_rate(learning_rate: float, of: int, to: int, optimizer: str) -> float
 
 
 def _measure(
-    request: Request, fold: Fold, sizes: Sequence[int], rates: Sequence[float], seconds: float, notices: list[str]
-) -> BatchTrade:
+    request: Request, fold: Split, sizes: Sequence[int], rates: Sequence[float], seconds: float, notices: list[str]
+) -> BatchSizeComparison:
     from annvil.system.memory import resident_bytes
 
     stop: list[bool] = []
@@ -124,7 +124,7 @@ def _measure(
     base_bytes = resident_bytes()
     end = request.asked_seconds + seconds
     each = max(0.0, end - time.monotonic()) / (len(sizes) * len(rates))
-    rows: list[BatchRow] = []
+    rows: list[BatchSizeRow] = []
     with interruptible(lambda: stop.append(True)):
         for size in sizes:  # ascending: what memory a smaller one leaves behind, a larger one needs as well
             if stop:
@@ -135,23 +135,23 @@ def _measure(
     score = request.monitored or next(iter(request.scores), None)
     name, greater = (LOSS, False) if score is None else (score.name, score.greater_is_better)
     constant = request.recipe.schedule == "constant"
-    return BatchTrade(rows, each, name, greater, (*request.notices, *notices), constant)
+    return BatchSizeComparison(rows, each, name, greater, (*request.notices, *notices), constant)
 
 
-def _warm_up(request: Request, fold: Fold, size: int) -> None:
+def _warm_up(request: Request, fold: Split, size: int) -> None:
     """Libraries are loaded and threads are started, so that the first size is not charged for them."""
     _row(request, fold, _train(request, fold, size, 1.0, 0.0, None, [True]))
 
 
 def _train(
-    request: Request, fold: Fold, size: int, rate: float, seconds: float, base_bytes: int | None, stop: list[bool]
+    request: Request, fold: Split, size: int, rate: float, seconds: float, base_bytes: int | None, stop: list[bool]
 ) -> InTime:
     from annvil.training.time_budget import train_in_time
 
     recipe = replace(request.recipe, batch_size=size)
     known = float(request.settings["learning_rate"] or 1e-3)
     learning_rate = rate * scaled_rate(known, request.recipe.batch_size, size, recipe.optimizer)
-    member = request.member(train=fold.train, validation=fold.validation, learning_rate=float(f"{learning_rate:.4g}"))
+    member = request.member(train=fold.train, validation=fold.test, learning_rate=float(f"{learning_rate:.4g}"))
     return train_in_time(
         lambda member: request.source.build({}, member.seed),
         request.inputs,
@@ -167,15 +167,15 @@ def _train(
     )
 
 
-def _row(request: Request, fold: Fold, found: InTime) -> BatchRow:
+def _row(request: Request, fold: Split, found: InTime) -> BatchSizeRow:
     population = found.population
     loss = float(population.validation_loss[0])
     score = request.monitored or next(iter(request.scores), None)
     value = loss
     if score is not None and math.isfinite(loss):
-        outputs = population.predict(request.inputs, fold.validation)[0]
-        value = score.compute(outputs, request.targets[torch.from_numpy(fold.validation)])
-    return BatchRow(
+        outputs = population.predict(request.inputs, fold.test)[0]
+        value = score.compute(outputs, request.targets[torch.from_numpy(fold.test)])
+    return BatchSizeRow(
         batch_size=found.recipe.batch_size,
         learning_rate=found.member.learning_rate,
         seconds_per_epoch=found.seconds_per_epoch,
@@ -188,7 +188,7 @@ def _row(request: Request, fold: Fold, found: InTime) -> BatchRow:
     )
 
 
-def _best_of(tried: Sequence[BatchRow], request: Request) -> BatchRow:
+def _best_of(tried: Sequence[BatchSizeRow], request: Request) -> BatchSizeRow:
     """The rate that counts; speed and memory hang on no rate, so theirs are those of all trainings together."""
     score = request.monitored or next(iter(request.scores), None)
     sign = 1.0 if score is not None and score.greater_is_better else -1.0

@@ -66,10 +66,10 @@ def read_request(
     truth = _autoencoded(inputs) if truth is None else truth
     if len(truth) != n_given:
         raise DataError(f"X has {n_given} rows and y has {len(truth)}; they must have equally many.")
-    told = Compiled(None, {}, {})
+    compiled_model = Compiled(None, {}, {})
     if isinstance(source.template, KerasNetwork):
-        told = compiled(source.template.model, "optimizer" not in recipe)
-    target, chosen, notices = _learnt(settings.loss, told, truth, output)
+        compiled_model = compiled(source.template.model, "optimizer" not in recipe)
+    target, chosen, notices = _learnt(settings.loss, compiled_model, truth, output)
     if own["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
     targets = target.encode(truth, "training")
@@ -78,8 +78,8 @@ def read_request(
         validation, source, inputs, target, targets, weights, class_weight, int(seed)
     )
     weights, left_out = without_ignored(weights, target, targets)
-    scores = (*_told_scores(told), *read_scores(settings.metrics, target))
-    recipe, own = _with_compiled(recipe, own, told, len(train))
+    scores = (*_compiled_scores(compiled_model), *read_scores(settings.metrics, target))
+    recipe, own = _with_compiled(recipe, own, compiled_model, len(train))
     together = _group(settings.execution.distributed)
     silent = together is not None and not together.is_first  # one process speaks for all
     request = Request(
@@ -131,11 +131,13 @@ def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:
     return inputs[0].float().numpy()
 
 
-def _learnt(loss: Any, told: Compiled, y: NDArray[Any], output: Tensor) -> tuple[Target, ChosenLoss, list[str]]:
+def _learnt(
+    loss: Any, compiled_model: Compiled, y: NDArray[Any], output: Tensor
+) -> tuple[Target, ChosenLoss, list[str]]:
     """What ``y`` is, the loss for it, and what is to be said of them."""
     asked = canonical(loss)
-    if asked == "auto" and told.loss is not None:
-        asked = told.loss
+    if asked == "auto" and compiled_model.loss is not None:
+        asked = compiled_model.loss
     family: Family = family_of(asked)
     target = decide(y, tuple(output.shape[1:]), ending_of(output), family)
     chosen, notices = choose(asked, target)
@@ -202,8 +204,8 @@ def held_out(codes: NDArray[np.int64], share: float, seed: int) -> IntArray:
     return np.sort(chosen).astype(np.int64)
 
 
-def _told_scores(told: Compiled) -> tuple[Score, ...]:
-    return tuple(Score(name, compute, not _is_error(name)) for name, compute in told.metrics.items())
+def _compiled_scores(compiled_model: Compiled) -> tuple[Score, ...]:
+    return tuple(Score(name, compute, not _is_error(name)) for name, compute in compiled_model.metrics.items())
 
 
 def _is_error(name: str) -> bool:
@@ -211,12 +213,12 @@ def _is_error(name: str) -> bool:
 
 
 def _with_compiled(
-    recipe: Mapping[str, Any], settings: Mapping[str, float | None], told: Compiled, n_train: int
+    recipe: Mapping[str, Any], settings: Mapping[str, float | None], compiled_model: Compiled, n_train: int
 ) -> tuple[dict[str, Any], dict[str, float | None]]:
     """The recipe and the settings, with what ``compile`` said of the optimiser where the caller named none."""
-    said: dict[str, Any] = {} if "optimizer" in recipe else dict(told.settings)
-    if told.schedule is not None and "optimizer" not in recipe:
-        said["schedule"] = told.schedule(math.ceil(n_train / recipe["batch_size"]) * recipe["epochs"])
+    said: dict[str, Any] = {} if "optimizer" in recipe else dict(compiled_model.settings)
+    if compiled_model.schedule is not None and "optimizer" not in recipe:
+        said["schedule"] = compiled_model.schedule(math.ceil(n_train / recipe["batch_size"]) * recipe["epochs"])
     mine = {name: value for name, value in settings.items() if value is not None}
     of_members = {name: said.pop(name) for name in MEMBER_SETTINGS if name in said}
     return said | dict(recipe), dict.fromkeys(settings) | _DEFAULTS | of_members | mine

@@ -1,11 +1,11 @@
 """Whether a network learns as it should: gradients and activations, layer by layer, judged in plain words.
 
-`Watch` listens to a training. After some of its epochs it shows the network a few rows and notes, for every layer with
-weights, how large the gradient is beside the weights, what comes out of the layer, and which units never speak. `judge`
-turns the notes into sentences, each with what to try.
+`HealthMonitor` listens to a training. After some of its epochs it shows the network a few rows and notes, for every
+layer with weights, how large the gradient is beside the weights, what comes out of the layer, and which units never
+speak. `judge` turns the notes into sentences, each with what to try.
 
 What goes wrong, and the thresholds it is called so from. They are assumed, and set so that the sick networks of
-tests/workshop/test_health.py are named and the healthy ones are not:
+tests/trainer/test_health.py are named and the healthy ones are not:
 
 - vanishing gradients (Hochreiter 1991; Glorot and Bengio 2010): the first layer's gradient, beside its weights, is less
   than 1/1000 of the last one's;
@@ -93,7 +93,7 @@ class Health:
 
 
 @dataclass
-class Watch:
+class HealthMonitor:
     """A listener of `train_population` that notes how one member fares.
 
     Looks are taken after epochs 1, 2, 3, 4, 6, 8, 12, 16, 24, … and by `health`: they are few, whatever the number of

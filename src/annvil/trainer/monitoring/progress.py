@@ -31,7 +31,7 @@ JUDGED_ROWS = 4096
 _BETWEEN_LINES = 0.1  # seconds
 
 
-class Story:
+class HistoryRecorder:
     """Listens to the training of one network and keeps its history, one value an epoch.
 
     ``history`` has "loss" (mean over the epoch's steps, as the weights changed), "val_loss" with validation rows, each
@@ -65,7 +65,7 @@ class Story:
         stop = self.request.callbacks.epoch(progress.epoch, logs, look) if self.request.callbacks else False
         return stop or any(answers)
 
-    def hear(self, progress: Progress) -> None:
+    def on_notice(self, progress: Progress) -> None:
         """Pass the engine's notices on; epochs come through `on_epoch`."""
         if progress.notice:
             self._line.say(progress.notice)
@@ -86,8 +86,8 @@ class Story:
             self.history["val_loss"] = list(known["validation_loss"])
         together = self.request.distributed
         if together is not None:  # only the first process heard of the epochs
-            told = together.bytes_from_first(json.dumps(self.history).encode() if together.is_first else None)
-            self.history = json.loads(told or b"{}")
+            history = together.bytes_from_first(json.dumps(self.history).encode() if together.is_first else None)
+            self.history = json.loads(history or b"{}")
 
     def _logs(self, progress: Progress, look: Look) -> dict[str, float]:
         train, validation = self._scores(look)

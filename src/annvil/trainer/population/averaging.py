@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from annvil.trainer.inputs.targets import Target
 
 
-class Blend(nn.Module):
+class AveragedNetwork(nn.Module):
     """A network that says what the weighted mean of ``networks`` says: mean probabilities as logits, or mean numbers.
 
     Inputs and outputs are those of one of the networks; where these end in softmax or sigmoid, so does the mean.

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from annvil.tasks.base import FloatArray
-from annvil.trainer.population.averaging import Blend
+from annvil.trainer.population.averaging import AveragedNetwork
 from annvil.trainer.population.search_space import Candidate
 from annvil.trainer.results.predictions import Predictor
 from annvil.trainer.results.rows import Table
 
 if TYPE_CHECKING:
-    from annvil.trainer.population.evaluation import Judge
+    from annvil.trainer.population.evaluation import Evaluator
     from annvil.trainer.population.members import Attempt
 
 
@@ -35,7 +35,7 @@ class Ensemble:
     score : the first metric there, or the loss where there is none
     """
 
-    def __init__(self, attempts: Sequence[Attempt], weights: FloatArray, judge: Judge) -> None:
+    def __init__(self, attempts: Sequence[Attempt], weights: FloatArray, evaluator: Evaluator) -> None:
         order = sorted((k for k in range(len(attempts)) if weights[k] > 0), key=lambda k: (-weights[k], k))
         chosen = [attempts[k] for k in order]
         self.members: tuple[Candidate, ...] = tuple(attempt.candidate for attempt in chosen)
@@ -46,12 +46,12 @@ class Ensemble:
             for attempt, weight in zip(chosen, self.weights, strict=True)
             for network in attempt.networks()
         ]
-        request = judge.request
-        self.network = Blend([n for n, _ in networks], [w for _, w in networks], request.target)
+        request = evaluator.request
+        self.network = AveragedNetwork([n for n, _ in networks], [w for _, w in networks], request.target)
         self.predictor = Predictor.of(request, self.network)
-        voted = torch.stack([float(w) * judge.votes(a) for a, w in zip(chosen, self.weights, strict=True)]).sum(0)
-        self.loss = judge.loss(voted)
-        self.scores = judge.scores_of(voted)
+        voted = torch.stack([float(w) * evaluator.votes(a) for a, w in zip(chosen, self.weights, strict=True)]).sum(0)
+        self.loss = evaluator.loss(voted)
+        self.scores = evaluator.scores_of(voted)
         self.score = next(iter(self.scores.values()), self.loss)
 
     def outputs(self, X: Any) -> Tensor:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from annvil.data.splits import Split
 from annvil.models.selection import choose_greedily
 from annvil.tasks.base import FloatArray
-from annvil.trainer.population.folds import Fold
 from annvil.trainer.population.members import Attempt
 from annvil.training.losses.resolve import make_loss
 
@@ -55,12 +55,12 @@ def as_outputs(target: Target, voted: Tensor) -> Tensor:
     return voted
 
 
-class Judge:
+class Evaluator:
     """Judges candidates on the validation rows of their folds. What it saw once it remembers."""
 
-    def __init__(self, request: Request, folds: Sequence[Fold]) -> None:
+    def __init__(self, request: Request, folds: Sequence[Split]) -> None:
         self.request, self.folds = request, folds
-        self.rows = np.unique(np.concatenate([fold.validation for fold in folds]))
+        self.rows = np.unique(np.concatenate([fold.test for fold in folds]))
         self._seen: dict[int, list[Tensor]] = {}
 
     def look(self, attempts: Sequence[Attempt]) -> None:
@@ -72,7 +72,7 @@ class Judge:
         for group in groups.values():
             for number, fold in enumerate(self.folds):
                 places = [attempt.places[number] for attempt in group]
-                outputs = group[0].population.predict(self.request.inputs, fold.validation, places)
+                outputs = group[0].population.predict(self.request.inputs, fold.test, places)
                 for attempt, mine in zip(group, outputs, strict=True):
                     self._seen.setdefault(attempt.candidate.number, []).append(mine)
 
@@ -86,7 +86,7 @@ class Judge:
         found = {}
         for score in self.request.scores:
             values = [
-                score.compute(outputs, self.request.targets[torch.from_numpy(fold.validation)])
+                score.compute(outputs, self.request.targets[torch.from_numpy(fold.test)])
                 for outputs, fold in zip(self.outputs(attempt), self.folds, strict=True)
             ]
             found[score.name] = float(np.mean(values)), float(np.std(values))
@@ -98,7 +98,7 @@ class Judge:
         total = torch.zeros(len(self.rows), *parts[0].shape[1:])
         times = torch.zeros(len(self.rows), *[1] * (parts[0].dim() - 1))
         for part, fold in zip(parts, self.folds, strict=True):
-            at = torch.from_numpy(np.searchsorted(self.rows, fold.validation))
+            at = torch.from_numpy(np.searchsorted(self.rows, fold.test))
             total[at] += part
             times[at] += 1
         return total / times
@@ -122,7 +122,7 @@ class Judge:
         truth = self.request.targets[torch.from_numpy(self.rows)]
         return {score.name: score.compute(outputs, truth) for score in self.request.scores}
 
-    def misfit(self, voted: Tensor) -> float:
+    def error(self, voted: Tensor) -> float:
         """What decides between averages, lower is better: the loss, or the score monitored."""
         monitored = self.request.monitored
         if monitored is None:
@@ -130,7 +130,7 @@ class Judge:
         truth = self.request.targets[torch.from_numpy(self.rows)]
         return -monitored.gain(as_outputs(self.request.target, voted.float()), truth)
 
-    def merit(self, attempt: Attempt) -> float:
+    def objective(self, attempt: Attempt) -> float:
         """What ranks candidates, lower is better; infinite for one that diverged."""
         if attempt.diverged or not np.isfinite(attempt.loss):
             return float("inf")
@@ -145,9 +145,9 @@ class Judge:
         self.look(attempts)
         voted = [self.votes(attempt).numpy() for attempt in attempts]
 
-        def misfit(mean: FloatArray) -> float:
-            return self.misfit(torch.from_numpy(mean))
+        def error(mean: FloatArray) -> float:
+            return self.error(torch.from_numpy(mean))
 
         usable = [k for k, values in enumerate(voted) if np.isfinite(values).all()]
         rounds = max(LEAST_ROUNDS, ROUNDS * size)
-        return choose_greedily(voted, misfit, usable, rounds=rounds, most_distinct=size)
+        return choose_greedily(voted, error, usable, rounds=rounds, most_distinct=size)

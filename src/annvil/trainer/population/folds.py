@@ -9,21 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.splits import inner_splits
+from annvil.data.splits import Split, inner_splits
 from annvil.errors import DataError, RequestError, name_rows
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.union import make_task
 
 LEARN_ONLY = -1
 """Fold number of rows that every fold learns from and none is judged on, as in scikit-learn's `PredefinedSplit`."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Row numbers, int64: learn from ``train``, judge on ``validation``; no row is in both."""
-
-    train: IntArray
-    validation: IntArray
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,7 @@ class _Rows:
         return len(self.y)
 
 
-def make_folds(asked: Any, y: NDArray[Any], is_classes: bool, groups: Any = None, seed: int = 0) -> tuple[Fold, ...]:
+def make_folds(asked: Any, y: NDArray[Any], is_classes: bool, groups: Any = None, seed: int = 0) -> tuple[Split, ...]:
     """The folds asked for, in order.
 
     Parameters
@@ -80,7 +72,7 @@ def make_folds(asked: Any, y: NDArray[Any], is_classes: bool, groups: Any = None
     )
 
 
-def _dealt(folds: int, y: NDArray[Any], is_classes: bool, groups: NDArray[Any] | None, seed: int) -> tuple[Fold, ...]:
+def _dealt(folds: int, y: NDArray[Any], is_classes: bool, groups: NDArray[Any] | None, seed: int) -> tuple[Split, ...]:
     if not 2 <= folds <= len(y):
         raise RequestError(f"folds must be at least 2 and at most the number of rows ({len(y)}); got {folds}.")
     plain = np.asarray(y).reshape(len(y), -1)
@@ -91,8 +83,7 @@ def _dealt(folds: int, y: NDArray[Any], is_classes: bool, groups: NDArray[Any] |
     else:
         rows = target.astype(np.float64), make_task("regression", "y")
     number = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    made = inner_splits(_Rows(*rows, groups=number), np.arange(len(y)), folds, seed)
-    return tuple(Fold(one.train, one.test) for one in made)
+    return inner_splits(_Rows(*rows, groups=number), np.arange(len(y)), folds, seed)
 
 
 def _by_number(numbers: IntArray) -> Iterable[tuple[IntArray, IntArray]]:
@@ -114,7 +105,7 @@ def _are_pairs(asked: Any) -> bool:
     return isinstance(asked, Sequence) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in asked)
 
 
-def _checked(pairs: Iterable[Any], n_rows: int, groups: NDArray[Any] | None) -> tuple[Fold, ...]:
+def _checked(pairs: Iterable[Any], n_rows: int, groups: NDArray[Any] | None) -> tuple[Split, ...]:
     folds = []
     for number, pair in enumerate(pairs):
         train, validation = (np.unique(np.asarray(rows, dtype=np.int64)) for rows in pair)
@@ -132,7 +123,7 @@ def _checked(pairs: Iterable[Any], n_rows: int, groups: NDArray[Any] | None) -> 
             raise DataError(
                 f"Fold {number}: group {torn[0]} is on both sides; a number of folds instead would keep it whole."
             )
-        folds.append(Fold(train, validation))
+        folds.append(Split(train, validation))
     if not folds:
         raise RequestError("folds: there is not a single one.")
     return tuple(folds)

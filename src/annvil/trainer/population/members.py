@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annvil.data.splits import Split
 from annvil.system.memory import available_bytes
 from annvil.tasks.base import FloatArray
 from annvil.trainer.inputs.module_signature import structure
 from annvil.trainer.monitoring.progress import ProgressLine
-from annvil.trainer.population.folds import Fold
 from annvil.trainer.population.search_space import Candidate, Space, fold_seed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Attempt:
     candidate: Candidate
     population: Population
     places: tuple[int, ...]
-    folds: tuple[Fold, ...]
+    folds: tuple[Split, ...]
     seeds: tuple[int, ...]
     seconds: float
     build: Callable[[int], nn.Module] | None = None
@@ -122,13 +122,13 @@ class Attempt:
         return own.eval()
 
 
-class _Teller:
+class _ProgramListener:
     """Tells the callbacks of every epoch of a program: losses of all its networks, NaN for those that have stopped."""
 
     def __init__(self, callbacks: Callbacks, program: int, notices: list[str], line: ProgressLine) -> None:
         self._callbacks, self._program, self._notices, self._line = callbacks, program, notices, line
 
-    def hear(self, progress: Progress) -> None:
+    def on_notice(self, progress: Progress) -> None:
         """Pass notices on."""
         if progress.notice:
             self._notices.append(progress.notice)
@@ -160,7 +160,7 @@ class Program:
 class Trainer:
     """Trains candidates of one request, as many calls of `train` as a search needs, until ``deadline``."""
 
-    def __init__(self, request: Request, space: Space, folds: tuple[Fold, ...]) -> None:
+    def __init__(self, request: Request, space: Space, folds: tuple[Split, ...]) -> None:
         self.request, self.space, self.folds = request, space, folds
         self.deadline = request.deadline
         self.cut_short = False
@@ -227,7 +227,7 @@ class Trainer:
 
     def _fitting(self, program: Program) -> list[Program]:
         """The program, cut into several where its networks would not fit into memory together."""
-        rows = sum(len(fold.train) + len(fold.validation) for fold in self.folds)
+        rows = sum(len(fold.train) + len(fold.test) for fold in self.folds)
         one = len(self.folds) * program.weights * BYTES_PER_WEIGHT + rows * BYTES_PER_ROW
         most = max(1, int(SHARE_OF_MEMORY * available_bytes() / one))
         count = len(program.candidates)
@@ -254,7 +254,7 @@ class Trainer:
             return self._network(by_number[member.candidate], member.seed)
 
         checkpoint = self._checkpoint()
-        teller = _Teller(self.request.callbacks, self._programs, self.notices, self._line)
+        listener = _ProgramListener(self.request.callbacks, self._programs, self.notices, self._line)
         self._programs += 1
         start = time.monotonic()
         population = train_population(
@@ -267,8 +267,8 @@ class Trainer:
             weights=request.weights,
             should_stop=lambda: self.interrupted or time.monotonic() >= until,
             checkpoint=checkpoint,
-            tell=teller.hear,
-            listener=teller,
+            tell=listener.on_notice,
+            listener=listener,
             metric=request.metric if program.recipe.monitor == "metric" else None,
             augment=request.augment,
         )
@@ -292,7 +292,7 @@ class Trainer:
     def _member(self, candidate: Candidate, fold: int) -> Member:
         settings = self.space.part(candidate, "member") | {"seed": fold_seed(candidate.seed, fold)}
         rows = self.folds[fold]
-        return self.request.member(train=rows.train, validation=rows.validation, candidate=candidate.number, **settings)
+        return self.request.member(train=rows.train, validation=rows.test, candidate=candidate.number, **settings)
 
     def _checkpoint(self) -> Path | None:
         """A file of its own for every program, beside the one asked for; they come in the same order in every run."""

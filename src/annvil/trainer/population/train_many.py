@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annvil.data.splits import Split
 from annvil.errors import RequestError
 from annvil.trainer.monitoring.progress import interruptible
-from annvil.trainer.population.evaluation import Judge
-from annvil.trainer.population.folds import Fold, make_folds
+from annvil.trainer.population.evaluation import Evaluator
+from annvil.trainer.population.folds import make_folds
 from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search import StudySearch, check_search, is_study, search_at_random
 from annvil.trainer.population.search_space import Space
@@ -53,7 +54,7 @@ def train_many(request: Request, search: Search) -> Results:
     divided, notices = divide(request, search.folds, search.groups)
     notices += _said_of_weights(space, request, members)
     trainer = Trainer(request, space, divided)
-    judge = Judge(request, divided)
+    evaluator = Evaluator(request, divided)
     request.callbacks.begin(_settings(request, search, len(divided)))
     study: Any = None
     with interruptible(trainer.interrupt):
@@ -61,11 +62,13 @@ def train_many(request: Request, search: Search) -> Results:
             attempts = search_at_random(trainer, members, request.seed)
         else:
             searching = StudySearch(space, method if is_study(method) else None, request.seed)
-            attempts = searching.run(trainer, members, lambda found: [judge.merit(attempt) for attempt in found])
+            attempts = searching.run(
+                trainer, members, lambda found: [evaluator.objective(attempt) for attempt in found]
+            )
             study = searching.study
     seconds = time.monotonic() - started
     said = (*request.notices, *notices, *trainer.notices, *_said_of_time(trainer, attempts))
-    results = Results(trainer, attempts, judge, seconds, said, study)
+    results = Results(trainer, attempts, evaluator, seconds, said, study)
     if len(divided) == 1 and not request.source.is_factory and not results.attempts[0].diverged:
         request.source.give_back(results.attempts[0].networks()[0])
     for sentence in results.notices:
@@ -75,17 +78,17 @@ def train_many(request: Request, search: Search) -> Results:
     return results
 
 
-def divide(request: Request, folds: Any, groups: Any) -> tuple[tuple[Fold, ...], list[str]]:
+def divide(request: Request, folds: Any, groups: Any) -> tuple[tuple[Split, ...], list[str]]:
     """What the networks of a candidate learn from and are judged on, and what is to be said about it."""
     if folds is None and len(request.validation):
         if groups is not None:
             raise RequestError(
                 "groups tell which rows to keep together when rows are divided; validation= divides them."
             )
-        return (Fold(request.train, request.validation),), []
+        return (Split(request.train, request.validation),), []
     if folds is None:
         fold = _folds_of(request, HOLDOUT, groups)[0]
-        share = len(fold.validation) / len(request.train)
+        share = len(fold.test) / len(request.train)
         said = f"{share:.0%} of the rows, chosen at random, judge the candidates; see validation and folds."
         return (fold,), [said]
     if len(request.validation):
@@ -93,7 +96,7 @@ def divide(request: Request, folds: Any, groups: Any) -> tuple[tuple[Fold, ...],
     return _folds_of(request, folds, groups), []
 
 
-def _folds_of(request: Request, folds: Any, groups: Any) -> tuple[Fold, ...]:
+def _folds_of(request: Request, folds: Any, groups: Any) -> tuple[Split, ...]:
     targets = request.targets.numpy()
     codes = targets.argmax(1) if request.target.kind == "classes" and targets.ndim == 2 else targets
     is_classes = request.target.kind in ("classes", "binary")

@@ -23,7 +23,7 @@ LOSS = "validation loss"
 
 
 @dataclass(frozen=True)
-class BatchRow:
+class BatchSizeRow:
     """One batch size, at the learning rate that served it best.
 
     Attributes
@@ -55,8 +55,8 @@ class BatchRow:
         return None if self.seconds_per_epoch is None else self.best_epoch * self.seconds_per_epoch
 
 
-class BatchTrade:
-    """What `tune_batch` found: one `BatchRow` for every batch size, in ascending order.
+class BatchSizeComparison:
+    """What `tune_batch` found: one `BatchSizeRow` for every batch size, in ascending order.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class BatchTrade:
 
     def __init__(
         self,
-        rows: Sequence[BatchRow],
+        rows: Sequence[BatchSizeRow],
         seconds: float,
         score_name: str,
         greater: bool,
@@ -81,7 +81,7 @@ class BatchTrade:
         self._greater = greater
 
     @property
-    def best(self) -> BatchRow:
+    def best(self) -> BatchSizeRow:
         """The size with the best score in the given time; the larger one of equals, since its epochs are faster."""
         sign = 1.0 if self._greater else -1.0
         finite = [row for row in self.rows if math.isfinite(row.score)]
@@ -121,7 +121,7 @@ class BatchTrade:
             said.append("Its loss was still falling: more time will help.")
         return " ".join(said)
 
-    def _of_faster(self, best: BatchRow) -> list[str]:
+    def _of_faster(self, best: BatchSizeRow) -> list[str]:
         """The fastest size that is practically as good."""
         close = [
             row

@@ -39,7 +39,7 @@ def history_chart(history: Mapping[str, Sequence[float]], best_epoch: int, monit
     for place, name in enumerate(names):
         one = _Panel(history[name], history.get(f"val_{name}", ()), name, 14 + panel * place + _HEAD)
         one.draw(drawing, best_epoch, watched=name == monitor, last=place == len(names) - 1)
-    return alone(drawing.svg("annvil-history", "Training, epoch by epoch", _told(history, names, best_epoch)))
+    return alone(drawing.svg("annvil-history", "Training, epoch by epoch", _summary(history, names, best_epoch)))
 
 
 class _Panel:
@@ -100,15 +100,15 @@ def _legend(drawing: Drawing, validates: bool, best_epoch: int) -> None:
         drawing.text(x + 17, 14, f"epoch {best_epoch}, whose weights were kept", "label")
 
 
-def _told(history: Mapping[str, Sequence[float]], names: Sequence[str], best_epoch: int) -> str:
+def _summary(history: Mapping[str, Sequence[float]], names: Sequence[str], best_epoch: int) -> str:
     """The chart in words, for those who cannot see it."""
-    told = []
+    summary = []
     for name in names:
         for key, rows in ((name, "training rows"), (f"val_{name}", "validation rows")):
             finite = [value for value in history.get(key, ()) if math.isfinite(value)]
             if finite:
-                told.append(f"{name} on {rows} from {finite[0]:.4g} to {finite[-1]:.4g}")
-    return f"{'; '.join(told)}. Weights kept: epoch {best_epoch}."
+                summary.append(f"{name} on {rows} from {finite[0]:.4g} to {finite[-1]:.4g}")
+    return f"{'; '.join(summary)}. Weights kept: epoch {best_epoch}."
 
 
 def rates_chart(rates: Sequence[float], losses: Sequence[float], start: float, best: float | None) -> str:
@@ -126,12 +126,14 @@ def rates_chart(rates: Sequence[float], losses: Sequence[float], start: float, b
     drawing.path(points, "line thin network")
     for (rate, loss), (at_x, at_y) in zip(known, points, strict=True):
         drawing.mark(at_x, at_y, "network", "", f"learning rate {rate:.2g}: loss {loss:.4g}", radius=3.2)
-    told = "No rate lowered the loss."
+    summary = "No rate lowered the loss."
     if best is not None:
         drawing.line(frame.x(best), frame.bottom, frame.x(best), frame.top, "guide")
         drawing.text(frame.x(best), frame.top - 6, f"{best:.2g}", "strong halo", "middle")
-        told = f"Lowest loss {min(loss for _, loss in known):.4g}; suggested learning rate {best:.2g}."
-    return alone(drawing.svg("annvil-rates", "Loss over learning rates", f"Loss before training {start:.4g}. {told}"))
+        summary = f"Lowest loss {min(loss for _, loss in known):.4g}; suggested learning rate {best:.2g}."
+    return alone(
+        drawing.svg("annvil-rates", "Loss over learning rates", f"Loss before training {start:.4g}. {summary}")
+    )
 
 
 def summary(facts: Mapping[str, str], notices: Sequence[str], chart: str) -> str:

@@ -35,7 +35,7 @@ class Dot:
     settings: Mapping[str, Any]
     value: float
     spread: float
-    told: str
+    summary: str
 
 
 def candidates_chart(dots: Sequence[Dot], varied: Mapping[str, bool], axis: str, greater_is_better: bool) -> str:
@@ -59,8 +59,8 @@ def candidates_chart(dots: Sequence[Dot], varied: Mapping[str, bool], axis: str,
     for place, (name, logarithmic) in enumerate(panels):
         left, top = (place % across) * (width + _GAP), 22 + (place // across) * panel + _HEAD
         _panel(drawing, finite, name, logarithmic, left, left + width, top, axis, sign)
-    told = f"{len(finite)} candidates; the best: {finite[0].told}." if finite else "Every candidate diverged."
-    return alone(drawing.svg("annvil-candidates", f"{axis} against each setting", told))
+    summary = f"{len(finite)} candidates; the best: {finite[0].summary}." if finite else "Every candidate diverged."
+    return alone(drawing.svg("annvil-candidates", f"{axis} against each setting", summary))
 
 
 def _legend(drawing: Drawing, diverged: int) -> None:
@@ -97,7 +97,7 @@ def _panel(
         if dot.spread:
             low, high = (y(y.clamp(dot.value + d)) for d in (-dot.spread, dot.spread))
             drawing.line(x, low, x, high, "guide")
-        drawing.mark(x, at, "network", "open" if best else "faint", dot.told, radius=5 if best else 4)
+        drawing.mark(x, at, "network", "open" if best else "faint", dot.summary, radius=5 if best else 4)
 
 
 def _y_labels(frame: Frame) -> list[str]:
@@ -197,8 +197,8 @@ def batch_chart(
         top += _HEAD + _HEIGHT
     _sizes_below(drawing, x, sizes, frame.bottom)
     each = zip(sizes, scores, seconds, strict=True)
-    told = "; ".join(f"{size} rows: {score} {value:.4g}, {_seconds(lasted)}" for size, value, lasted in each)
-    return alone(drawing.svg("annvil-batches", f"{score} and time by batch size", f"{told}. Best: {best}."))
+    summary = "; ".join(f"{size} rows: {score} {value:.4g}, {_seconds(lasted)}" for size, value, lasted in each)
+    return alone(drawing.svg("annvil-batches", f"{score} and time by batch size", f"{summary}. Best: {best}."))
 
 
 def _sizes_below(drawing: Drawing, x: Scale, sizes: Sequence[int], bottom: float) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.trainer.population.averaging import Blend
+from annvil.trainer.population.averaging import AveragedNetwork
 from annvil.trainer.population.ensembles import Ensemble
-from annvil.trainer.population.evaluation import Judge
+from annvil.trainer.population.evaluation import Evaluator
 from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search_space import LogUniform
 from annvil.trainer.results.predictions import Predictor
@@ -61,13 +61,13 @@ class Results(Sequence["Result"]):
         self,
         trainer: Trainer,
         attempts: Sequence[Attempt],
-        judge: Judge,
+        evaluator: Evaluator,
         seconds: float,
         notices: Sequence[str],
         study: Any = None,
     ) -> None:
-        merits = {attempt.candidate.number: judge.merit(attempt) for attempt in attempts}
-        self._judge = judge
+        merits = {attempt.candidate.number: evaluator.objective(attempt) for attempt in attempts}
+        self._evaluator = evaluator
         self._varied = {name: isinstance(variation, LogUniform) for name, variation in trainer.space.of.items()}
         self.attempts: tuple[Attempt, ...] = tuple(
             sorted(attempts, key=lambda a: (merits[a.candidate.number], a.candidate.number))
@@ -112,10 +112,10 @@ class Results(Sequence["Result"]):
         return (self[rank] for rank in range(len(self)))
 
     def _result(self, attempt: Attempt) -> Result:
-        request, networks = self._judge.request, attempt.networks()
+        request, networks = self._evaluator.request, attempt.networks()
         bagged = len(networks) > 1
-        network = Blend(networks, [1.0] * len(networks), request.target) if bagged else networks[0]
-        scores = self._judge.scores(attempt)
+        network = AveragedNetwork(networks, [1.0] * len(networks), request.target) if bagged else networks[0]
+        scores = self._evaluator.scores(attempt)
         first = scores.get(request.monitor, next(iter(scores.values()), None))
         return Result(
             network=network,
@@ -142,7 +142,7 @@ class Results(Sequence["Result"]):
             raise RequestError(f"An ensemble needs at least one member; got size={size!r}.")
         self._refuse_if_none()
         considered = self._usable[:MOST_CONSIDERED]
-        return Ensemble(considered, self._judge.weights(considered, size), self._judge)
+        return Ensemble(considered, self._evaluator.weights(considered, size), self._evaluator)
 
     def _refuse_if_none(self) -> None:
         if not self._usable:
@@ -160,7 +160,7 @@ class Results(Sequence["Result"]):
 
     @cached_property
     def _table(self) -> Table:
-        self._judge.look(self.attempts)
+        self._evaluator.look(self.attempts)
         return Table([self._row(attempt) for attempt in self.attempts])
 
     def _row(self, attempt: Attempt) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Results(Sequence["Result"]):
         row["val_loss"] = attempt.loss
         if len(attempt.folds) > 1:
             row["spread"] = attempt.spread
-        for name, (mean, spread) in self._judge.scores(attempt).items():
+        for name, (mean, spread) in self._evaluator.scores(attempt).items():
             row[f"val_{name}"] = mean
             if len(attempt.folds) > 1:
                 row[f"spread of {name}"] = spread
@@ -185,15 +185,15 @@ class Results(Sequence["Result"]):
         """
         from annvil.trainer.results.population_charts import Dot, candidates_chart
 
-        monitored = self._judge.request.monitored
+        monitored = self._evaluator.request.monitored
         dots = []
         for attempt in self.attempts:
-            told = ", ".join(f"{name} {value}" for name, value in attempt.candidate.settings.items())
+            settings = ", ".join(f"{name} {value}" for name, value in attempt.candidate.settings.items())
             value, spread = attempt.loss, attempt.spread
             if monitored is not None:
-                value, spread = self._judge.scores(attempt)[monitored.name]
+                value, spread = self._evaluator.scores(attempt)[monitored.name]
             value = math.nan if attempt.diverged else value
-            named = f"candidate {attempt.candidate.number} ({told or 'as asked'}): {value:.4g}"
+            named = f"candidate {attempt.candidate.number} ({settings or 'as asked'}): {value:.4g}"
             dots.append(Dot(attempt.candidate.settings, value, spread if len(attempt.places) > 1 else 0.0, named))
         axis = "validation loss" if monitored is None else f"validation {monitored.name}"
         greater = monitored is not None and monitored.greater_is_better

@@ -19,7 +19,7 @@ from annvil.trainer.results.predictions import Predictor
 if TYPE_CHECKING:
     from annvil.trainer.arguments.metrics import Score
     from annvil.trainer.arguments.train_request import Request
-    from annvil.trainer.monitoring.health import Watch
+    from annvil.trainer.monitoring.health import HealthMonitor
     from annvil.training import Population
 
 
@@ -64,7 +64,7 @@ class Result:
         population: Population,
         place: int,
         history: Mapping[str, list[float]],
-        watch: Watch | None,
+        watch: HealthMonitor | None,
         seconds: float,
         because: str = "",
     ) -> Result:
