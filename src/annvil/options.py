@@ -7,6 +7,7 @@ and the table in the documentation. `FitOptions` are those of every kind of data
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ _TABLES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".f
 """Endings of files that may hold a table of groups."""
 
 S = TypeVar("S", bound=msgspec.Struct)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _same(value: Any) -> Any:
@@ -59,6 +61,7 @@ class Option:
     write : the value that is kept → texts after the flag, from which `read` and `clean` make it again
     least : the smallest number
     kept : whether results depend on it, so that it is part of the request
+    argument : whether it is given by its place, without a flag
     always : whether the line that repeats a run names it even at its default
     shown : the default in the help, where it is not the obvious one
     """
@@ -74,6 +77,7 @@ class Option:
     write: Callable[[Any], tuple[str, ...]] = _one
     least: int | None = None
     kept: bool = True
+    argument: bool = False
     always: bool = False
     shown: str = ""
 
@@ -274,30 +278,35 @@ def _stripped(texts: Sequence[str]) -> tuple[str, ...]:
 # -- the options of every kind -----------------------------------------------------------------------------------------
 
 
+Target = Annotated[
+    str | tuple[str, ...] | None,
+    Option(
+        "The column to predict; may be repeated for columns of 0 and 1, several labels at once.",
+        short="-t",
+        metavar="COLUMN",
+        repeated=True,
+        clean=_target,
+        read=_one_or_all,
+        write=_texts,
+    ),
+]
+Groups = Annotated[
+    str | None,
+    Option(
+        "Column whose rows belong together, such as patient: never on both sides of a split. Where the data are "
+        "files, also a table of paths and groups.",
+        metavar="COLUMN",
+        clean=lasting_groups,
+    ),
+]
+Seed = Annotated[int, Option("Repeats a run with the same splits and weights.", metavar="NUMBER", least=0, always=True)]
+
+
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the reading of any data needs to know."""
 
-    target: Annotated[
-        str | tuple[str, ...] | None,
-        Option(
-            "The column to predict; may be repeated for columns of 0 and 1, several labels at once.",
-            short="-t",
-            metavar="COLUMN",
-            repeated=True,
-            clean=_target,
-            read=_one_or_all,
-            write=_texts,
-        ),
-    ] = None
-    groups: Annotated[
-        str | None,
-        Option(
-            "Column whose rows belong together, such as patient: never on both sides of a split. Where the data are "
-            "files, also a table of paths and groups.",
-            metavar="COLUMN",
-            clean=lasting_groups,
-        ),
-    ] = None
+    target: Target = None
+    groups: Groups = None
     time: Annotated[
         str | None,
         Option("Column with the time: the past predicts the future, never the reverse.", metavar="COLUMN"),
@@ -395,9 +404,28 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
             metavar="NUMBER",
         ),
     ] = None
-    seed: Annotated[
-        int, Option("Repeats a run with the same splits and weights.", metavar="NUMBER", least=0, always=True)
-    ] = 0
+    seed: Seed = 0
     out: Annotated[
         str, Option("Folder of runs.", short="-o", metavar="FOLDER", panel=OUTPUT, clean=str, kept=False)
     ] = "runs"
+
+
+# -- how functions show the options they take --------------------------------------------------------------------------
+
+
+def listed_in(function: F, options: Iterable[Declared]) -> F:
+    """The function, whose ``**options`` are these by name: in its signature, and where its docstring says so.
+
+    The docstring ends its parameters with a line ``options : …``; the options are listed below it.
+    """
+    chosen = list(options)
+    plain = list(inspect.signature(function).parameters.values())
+    made = [
+        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type)
+        for one in chosen
+    ]
+    kept = [parameter for parameter in plain if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+    function.__signature__ = inspect.signature(function).replace(parameters=[*kept, *made])  # type: ignore[attr-defined]
+    before, line, after = re.split(r"(\n    options : [^\n]*\n)", function.__doc__ or "")
+    function.__doc__ = before + line + "".join(f"    {one.name} : {one.option.help}\n" for one in chosen) + after
+    return function

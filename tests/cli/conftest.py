@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from annvil.bundle import export, load, save
 from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
 from annvil.data.dataset import ColumnNote, Dataset, Source
+from annvil.data.plugins import kind_named
 from annvil.data.table import Field, table_form, table_from_columns
 from annvil.onnx.builder import ML, Graph, Value
 from annvil.run import RunSummary
@@ -131,6 +132,10 @@ class FakeRun:
     @property
     def model(self) -> Any:
         return load(self.folder / "model")
+
+    @property
+    def kind(self) -> Any:
+        return kind_named("tables")
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.folder.name, "verdict": {"kind": self.verdict.kind}}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import annvil as package
-from annvil.cli.arguments import kinds, names
 from annvil.errors import DataError, Interrupted, RequestError
+from annvil.options import split_kinds, split_names
 
 
 def test_help_names_every_command(annvil):
@@ -82,7 +82,7 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
                 "kinds": {"zip": "category", "a=b": "number"},
                 "missing": ("n/a", "-999"),
                 "drop_missing_target": True,
-                "size": (48, 64),
+                "size": "48x64",
                 "workers": 2,
                 "start": "runs/flowers-1",
                 "backbone": "hub/resnet",
@@ -95,14 +95,14 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
 
 def test_fit_has_the_defaults_of_the_library(annvil, house):
     """What is not said on the command line is what `annvil.run.fit` does by itself."""
-    import inspect
-
-    from annvil.run.fitting import fit
+    from annvil.kinds.registry import fit_options
 
     annvil("fit", "buyers.csv")
     ((_, _, options),) = house.calls
-    defaults = {name: p.default for name, p in inspect.signature(fit).parameters.items() if name in options}
-    assert {**options, "kinds": options["kinds"] or None} == defaults
+    known = {one.name: one for one in fit_options()}
+    assert {name: known[name].option.clean(value) for name, value in options.items()} == {
+        name: known[name].default for name in options
+    }
 
 
 def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
@@ -140,7 +140,7 @@ def test_progress_goes_to_standard_error_in_lines(annvil, house):
     result = annvil("fit", "buyers.csv", "--target", "buys")
     for text in (
         "buyers.csv: 4 rows, 4 columns; comma, UTF-8",
-        "buys: 2 classes: no (2), yes (2); it has two values",
+        "buys: 2 classes: no (2) and yes (2); it has two values",
         "Left out    id (identifier)",
         "! 'age' alone predicts 'buys' almost perfectly.",
         "Comparing",
@@ -314,15 +314,14 @@ def test_samples(annvil):
 
 
 def test_names():
-    assert names(None) is None
-    assert names([]) == ()
-    assert names(["a,b", " c ", 'd, "e,f"', "a"]) == ("a", "b", "c", "d", "e,f")
+    assert split_names([]) == ()
+    assert split_names(["a,b", " c ", 'd, "e,f"', "a"]) == ("a", "b", "c", "d", "e,f")
 
 
 @pytest.mark.parametrize("pair", ["zip", "=number", ""])
 def test_a_kind_without_a_column_is_refused(pair):
     with pytest.raises(RequestError, match="COLUMN=KIND"):
-        kinds([pair])
+        split_kinds([pair])
 
 
 def test_the_help_names_every_metric(annvil):

@@ -1,254 +1,146 @@
-"""The options, declared once: the help, the documentation and the call are made from these."""
+"""What commands take: arguments of every command here, options of a fit made from their one declaration."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from annvil.data.plugins import all_kinds
-from annvil.errors import RequestError
-
-_ROLES, _COLUMNS, _OUTPUT = "What is asked", "Columns and values", "Output"
+from annvil.kinds.registry import kinds, sources
+from annvil.options import OUTPUT, Declared, declared
 
 Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A file (csv, tsv, parquet, feather, jsonl, xlsx), pictures (a folder, zip, npz or idx files, a table of "
-        "paths), or a sample, such as sample:breast-cancer.",
+        help=f"{sources().capitalize()}, or a sample, such as sample:breast-cancer.",
         show_default=False,
     ),
 ]
-Target = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        "-t",
-        metavar="COLUMN",
-        help="The column to predict; may be repeated for columns of 0 and 1, several labels at once.",
-        rich_help_panel=_ROLES,
-        show_default=False,
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN_OR_MODEL", help="Folder of a run, or a saved model (folder or zip).", show_default=False
     ),
 ]
-Budget = Annotated[
-    str,
-    typer.Option(
-        "--budget",
-        "-b",
-        metavar="TIME",
-        help="Time from reading to report: 60s, 2m, 1h30m, or seconds.",
-        rich_help_panel=_ROLES,
-    ),
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a run, such as runs/titanic-1.", show_default=False)
 ]
-MetricName = Annotated[
-    str | None,
-    typer.Option(
-        "--metric",
-        metavar="NAME",
-        help="What decides: roc_auc, accuracy, balanced_accuracy, f1, average_precision, log_loss or brier for "
-        "classes; r2, rmse or mae for numbers; micro_f1, subset_accuracy or hamming_loss for several labels at once, "
-        "which also have all but the accuracies of classes. Default: roc_auc for two classes, accuracy for more, r2 "
-        "for numbers, average_precision for several labels.",
-        rich_help_panel=_ROLES,
-        show_default=False,
-    ),
-]
-Worth = Annotated[
-    float | None,
-    typer.Option(
-        "--worth",
-        metavar="NUMBER",
-        help="The gain in the metric that would justify a network. Default: 0.01 of a score, 1% of the dummy's error.",
-        rich_help_panel=_ROLES,
-        show_default=False,
-    ),
-]
-Groups = Annotated[
-    str | None,
-    typer.Option(
-        "--groups",
-        metavar="COLUMN",
-        help="Column whose rows belong together, such as patient: never on both sides of a split. For pictures also a "
-        "table of paths and groups.",
-        rich_help_panel=_ROLES,
-        show_default=False,
-    ),
-]
-Time = Annotated[
-    str | None,
-    typer.Option(
-        "--time",
-        metavar="COLUMN",
-        help="Column with the time: the past predicts the future, never the reverse.",
-        rich_help_panel=_ROLES,
-        show_default=False,
-    ),
-]
-TaskName = Annotated[
-    str | None,
-    typer.Option(
-        "--task",
-        metavar="KIND",
-        help="binary, multiclass or regression, or multilabel for lists of labels, where the guess is wrong.",
-        rich_help_panel=_ROLES,
-        show_default=False,
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        metavar="NUMBER",
-        min=0,
-        help="Repeats a run with the same splits and weights.",
-        rich_help_panel=_ROLES,
-    ),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--columns",
-        metavar="NAMES",
-        help="Use only these columns (a,b,c; may be repeated).",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-Drop = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--drop",
-        metavar="NAMES",
-        help="Leave these columns out (a,b,c; may be repeated).",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-As = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--as",
-        metavar="COLUMN=KIND",
-        help="Read a column as number, category, boolean or datetime (may be repeated).",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-Missing = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--missing",
-        metavar="TEXT",
-        help="A text that means 'no value', such as n/a or -999 (may be repeated).",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-DropMissingTarget = Annotated[
-    bool,
-    typer.Option(
-        "--drop-missing-target",
-        help="Leave out rows whose target is missing, instead of refusing them.",
-        rich_help_panel=_COLUMNS,
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        "--size",
-        metavar="PIXELS",
-        help="Side of the pictures to learn from, such as 64, or height and width, such as 48x64. Default: chosen from "
-        "the pictures.",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-Workers = Annotated[
-    int,
-    typer.Option(
-        "--workers",
-        metavar="NUMBER",
-        min=1,
-        help="Processes that decode pictures side by side.",
-        rich_help_panel=_COLUMNS,
-    ),
-]
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="MODEL",
-        help="For pictures: a network to go on from, the model of an earlier run or a folder of annvil pretrain. "
-        "Default: the small one that ships, where pictures are few.",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-Backbone = Annotated[
-    str | None,
-    typer.Option(
-        "--backbone",
-        metavar="PATH_OR_NAME",
-        help="For pictures: a pretrained network of Hugging Face's transformers instead, a folder or a name.",
-        rich_help_panel=_COLUMNS,
-        show_default=False,
-    ),
-]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of runs.", rich_help_panel=_OUTPUT)]
 ShowPreparation = Annotated[
-    bool,
-    typer.Option("--show-preparation", help="Say how raw values were prepared.", rich_help_panel=_OUTPUT),
+    bool, typer.Option("--show-preparation", help="Say how raw values were prepared.", rich_help_panel=OUTPUT)
 ]
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", help="Print the result as JSON on standard output, and nothing else.", rich_help_panel=_OUTPUT
+        "--json", help="Print the result as JSON on standard output, and nothing else.", rich_help_panel=OUTPUT
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=_OUTPUT)]
-RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Folder of a run, such as runs/titanic-1.", show_default=False)
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=OUTPUT)]
 
 
-def target(given: list[str] | None) -> str | list[str] | None:
-    """The one column given, or all of them."""
-    return given[0] if given and len(given) == 1 else given or None
+def declare(options: type[msgspec.Struct], name: str) -> Declared:
+    """One option of a struct."""
+    return next(one for one in declared(options) if one.name == name)
 
 
-def names(given: Iterable[str] | None) -> tuple[str, ...] | None:
-    """Column names given as ``a,b,c`` or one by one; names with commas go in double quotes: ``'"a,b",c'``.
+def taking(options: Iterable[Declared]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turns ``**options`` of a command into these options; it is called with those that were given, as Python would be.
 
-    >>> names(["a, b", '"c,d"']), names(None)
-    (('a', 'b', 'c,d'), None)
+    What was not given stays away, so that defaults are declared once.
     """
-    if given is None:
-        return None
-    split = (name.strip() for line in csv.reader(given, skipinitialspace=True) for name in line)
-    return tuple(dict.fromkeys(name for name in split if name))
+    chosen = list(options)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            named = {one.name: given.pop(one.name) for one in chosen}
+            command(**given, **as_python(chosen, named))
+
+        plain = [
+            parameter
+            for parameter in inspect.signature(command, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        made = [*(one for one in plain if one.default is one.empty), *map(_parameter, chosen)]
+        made += [one for one in plain if one.default is not one.empty]
+        keyword_only = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in made]
+        order = sorted(keyword_only, key=lambda one: one.default is not one.empty)
+        called.__signature__ = inspect.Signature(order)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in order}
+        return called
+
+    return decorate
 
 
-def kinds(given: Iterable[str] | None) -> dict[str, str]:
-    """``col=kind`` pairs; the last equals sign parts them, so names may contain others.
+def as_python(options: Iterable[Declared], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed, as Python would be given it.
 
     Raises
     ------
     RequestError
-        When a pair has no equals sign. Whether there is such a kind is judged where columns are read.
+        When a text is not what its option takes.
     """
-    found = {}
-    for pair in given or ():
-        name, sign, kind = (text.strip() for text in pair.rpartition("="))
-        if not sign or not name:
-            raise RequestError(f"--as takes COLUMN=KIND, such as --as zip=category; got {pair!r}.")
-        found[name] = kind
-    return found
+    given = {}
+    for one in options:
+        value = typed[one.name]
+        if one.option.repeated and not one.option.argument:
+            value = None if not value else one.option.read(value) if one.option.read else value
+        if value is not None:
+            given[one.name] = value
+    return given
+
+
+def _parameter(one: Declared) -> inspect.Parameter:
+    """The option as typer takes it."""
+    option = one.option
+    default = _default(one)
+    kind: Any = list[str] if option.repeated else bool if one.is_switch else _scalar(one)
+    about: dict[str, Any] = {
+        "help": option.help,
+        "show_default": not any(default is none for none in (None, False, inspect.Parameter.empty)),
+    }
+    if option.argument:
+        info = typer.Argument(metavar=option.metavar, **about)
+    else:
+        names = [one.flag, *([option.short] if option.short else [])]
+        about |= {"metavar": option.metavar} if option.metavar else {}
+        about |= {"min": option.least} if option.least is not None else {}
+        info = typer.Option(*names, rich_help_panel=option.panel or None, **about)
+    if default is None:
+        kind = kind | None
+    hint = Annotated[kind, info]
+    return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _scalar(one: Declared) -> Any:
+    """int or float where that, or None, is all that is typed."""
+    if not one.option.shown:
+        for plain in (int, float):
+            if one.type in (plain, plain | None):
+                return plain
+    return str
+
+
+def _default(one: Declared) -> Any:
+    if one.default is msgspec.NODEFAULT:
+        return inspect.Parameter.empty
+    if one.option.shown:
+        return one.option.shown
+    return None if one.default in ((), {}) else one.default
 
 
 def studies() -> str:
     """What `annvil compare` can measure, by name."""
-    return " ".join(f"{name}: {study.help}" for kind in all_kinds() for name, study in kind.studies.items())
+    return " ".join(f"{name}: {study.help}" for kind in kinds() for name, study in kind.studies.items())
+
+
+def news() -> str:
+    """What `annvil predict` takes."""
+    first, *others = (kind for kind in reversed(kinds()))
+    said = [f"for a model of {kind.words.data[0]}, {kind.words.new}" for kind in others]
+    return "; ".join([first.words.new.capitalize(), *said]) + "."

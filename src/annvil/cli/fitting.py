@@ -34,7 +34,7 @@ def fit(data: str, options: Mapping[str, Any], shown: Shown) -> None:
 
         return fit(data, **options, listener=listener)
 
-    _follow(work, options["metric"], budget_seconds, shown)
+    _follow(work, options.get("metric"), budget_seconds, shown)
 
 
 def resume(folder: Path, shown: Shown) -> None:

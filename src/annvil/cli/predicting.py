@@ -1,4 +1,4 @@
-"""`annvil predict`: rows of a file, or pictures, through a saved model, into a CSV file."""
+"""`annvil predict`: files through a saved model, into a CSV file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from annvil.cli.console import print_exactly, safe
 from annvil.files import write_atomically
 
 if TYPE_CHECKING:
-    from annvil.data.readers.raw import RawColumn
+    from annvil.kinds.base import Kind
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -23,9 +23,10 @@ _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     """Write the predictions for ``data`` to the file ``out``, or to standard output for ``-``.
 
-    ``data`` is the path of a table, or paths of pictures or of one folder of them.
+    ``data`` is what the model's kind of data takes: the path of a table, or several paths of files.
     """
     from annvil.bundle import load
+    from annvil.data.plugins import kind_named
     from annvil.errors import RequestError
 
     for path in data:
@@ -34,19 +35,16 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     if out != "-" and not Path(out).resolve().parent.is_dir():
         raise RequestError(f"There is no folder {Path(out).resolve().parent} to write {Path(out).name} to.")
     predictor = load(_bundle_in(model))
-    of_pictures = predictor.form.kind == "pictures"
-    if len(data) > 1 and not of_pictures:
-        raise RequestError(f"The model predicts the rows of one file at a time; got {len(data)} files.")
-    if keep and of_pictures:
-        raise RequestError("Pictures have no columns to keep; their names are written in any case. Leave out --keep.")
+    kind: Kind = kind_named(predictor.form.kind)
+    kind.check_files(data, keep=keep)
     conformed = predictor.conform(data[0] if len(data) == 1 else list(data), where=" ".join(data[:3]))
     for notice in conformed.notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
     inputs = conformed.inputs
     outputs = predictor.raw(inputs)
-    kept = _names(inputs) if of_pictures else _kept(data[0]) if keep else ()
+    beside = kind.beside(data, inputs, keep=keep)
     predicted = predictor.task.columns(outputs, predictor.manifest.info.threshold)
-    columns = [*kept, *((name, map(harmless, values)) for name, values in predicted)]
+    columns = [(name, map(harmless, values)) for name, values in (*beside, *predicted)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name, _ in columns])
@@ -73,31 +71,3 @@ def _bundle_in(path: Path) -> Path:
     """The model of a run, or the path itself."""
     inside = path / "model"
     return inside if inside.is_dir() and not (path / "manifest.json").exists() else path
-
-
-def _names(inputs: Any) -> Iterator[tuple[str, Iterable[Any]]]:
-    """Which picture a line is about."""
-    yield "picture", map(harmless, inputs.names())
-
-
-def _kept(data: str) -> Iterator[tuple[str, Iterable[Any]]]:
-    """The columns of the file, as it writes them."""
-    from annvil.data.readers.duckdb import Wanted
-    from annvil.data.readers.opened import read_raw
-
-    raw = read_raw(data, Wanted(texts=read_raw(data).names))
-    for column in raw.columns:
-        yield column.name, map(harmless, _cells(column, raw.n_rows))
-
-
-def _cells(column: RawColumn, n_rows: int) -> list[Any]:
-    """The values of a column for a CSV file; a missing one is empty, and so are lists and records."""
-    if column.storage == "nested":
-        return [""] * n_rows
-    if column.storage in ("text", "boolean"):
-        texts = (*column.levels, "")
-        return [texts[code] for code in column.values.tolist()]
-    from annvil.data.readers.dates import date_text
-
-    show: Callable[[float], Any] = date_text if column.storage == "date" else int if column.label == "int" else float
-    return ["" if value != value else show(value) for value in column.values.tolist()]

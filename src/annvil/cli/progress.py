@@ -177,45 +177,18 @@ def clock(seconds: float) -> str:
 
 def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
     """What was read, what is asked, how each column is used, and what the check found."""
-    task, source = dataset.task, dataset.source
-    pictures = _pictures_described(dataset)
-    about = (
-        "pictures"
-        if pictures
-        else f"{wording.plain_count(dataset.n_rows, 'row')}, {wording.plain_count(len(dataset.notes), 'column')}"
-    )
-    lines: list[tuple[str, Any]] = [
-        ("Data", f"{source.name}: {about}{'; ' + source.details if source.details and not pictures else ''}"),
-        ("Target", f"{task.target}: {dataset.task.describe(dataset.y)}{'; ' + task.reason if task.reason else ''}"),
-    ]
-    if pictures:
-        lines.append(("Pictures", pictures))
-    for kind, plural in (
-        ("number", "Numbers"),
-        ("category", "Categories"),
-        ("boolean", "Booleans"),
-        ("datetime", "Dates"),
-    ):
-        names = [name for name, found in dataset.inputs.form.columns if found == kind]
-        if names:
-            lines.append((plural, f"{len(names)}: {listed(names, _MOST_NAMES)}"))
+    from annvil.data.plugins import kind_named
+
+    task = dataset.task
+    data, *further = kind_named(dataset.inputs.form.kind).described(dataset)
+    asked = f"{task.target}: {task.describe(dataset.y)}{'; ' + task.reason if task.reason else ''}"
+    lines: list[tuple[str, Any]] = [data, ("Target", asked), *further]
     left_out = [f"{note.name} ({note.kind})" for note in dataset.notes if not note.used and note.kind != "role"]
     if left_out:
         lines.append(("Left out", listed(left_out, _MOST_NAMES)))
     if findings:
         lines.append(("Found", _findings_described(findings)))
     return paragraphs(lines)
-
-
-def _pictures_described(dataset: Dataset[Inputs]) -> str:
-    """How many pictures of which form, and what was made of the files; nothing where there are none."""
-    form: Any = dataset.inputs.form
-    if form.kind != "pictures":
-        return ""
-    apart = dataset.official_test
-    parts = [f"{wording.count(dataset.n_rows)} of {form.describe()}"]
-    parts += [f"{wording.count(apart.n_rows)} more of the source's own test kept apart"] if apart is not None else []
-    return "; ".join([*parts, *([dataset.source.details] if dataset.source.details else [])])
 
 
 def _findings_described(findings: Sequence[Any]) -> Table:

@@ -13,13 +13,15 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from annvil.data.form import Form
 from annvil.errors import MachineError
 from annvil.text.words import Words
+
+if TYPE_CHECKING:
+    from annvil.data.form import Form
 
 GROUP = "annvil.kinds"
 """Both the package of the kinds that come along, and the group of entry points of others."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
@@ -128,13 +128,13 @@ class Table:
         """Column names in order."""
         return tuple(column.name for column in self.columns)
 
-    def take(self, rows: IntArray | slice) -> Table:
+    def take(self, rows: IntArray | slice) -> Self:
         """The rows asked for, in the order asked for."""
         columns = tuple(replace(column, values=column.values[rows]) for column in self.columns)
         n_rows = len(range(*rows.indices(self.n_rows))) if isinstance(rows, slice) else len(rows)
-        return Table(columns, n_rows, self.missing)
+        return replace(self, columns=columns, n_rows=n_rows)
 
-    def with_column(self, column: Column) -> Table:
+    def with_column(self, column: Column) -> Self:
         """The table with the column of that name replaced."""
         return replace(self, columns=tuple(column if c.name == column.name else c for c in self.columns))
 
@@ -191,14 +191,14 @@ class Table:
                 values[column.name] = float(column.values[row])
         return values
 
-    def with_holes(self, share: float, random: np.random.Generator) -> Table:
+    def with_holes(self, share: float, random: np.random.Generator) -> Self:
         """A copy with about that share of its values missing."""
         columns = []
         for column in self.columns:
             values = column.values.copy()
             values[random.random(self.n_rows) < share] = -1 if column.field.is_text else np.nan
             columns.append(replace(column, values=values))
-        return Table(tuple(columns), self.n_rows, self.missing)
+        return replace(self, columns=tuple(columns))
 
     def digest(self) -> str:
         """Hexadecimal digits that change with any value, name or the order of rows (BLAKE2b, about 1 GB/s)."""

@@ -6,7 +6,7 @@ A kind is a folder below `annvil.kinds`, or a package of somebody else's that re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -119,11 +119,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Command:
-    """A further command, ``annvil NAME …``: its options are declared as those of a fit, arguments first."""
+    """A further command, ``annvil NAME …``: its options are declared as those of a fit, arguments first.
+
+    ``run`` is given the options, whom to tell how it goes in words, and whom in numbers.
+    """
 
     help: str
     Options: type[msgspec.Struct]
-    run: Callable[[Any, Callable[[str], None]], Told]
+    run: Callable[[Any, Callable[[str], None], Progress], Told]
 
 
 class NoOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +141,6 @@ class Kind:
     name : of its folder; the tag of its forms
     words : what things are called
     Options : options beside those of every kind
-    form : the class of its forms
     fewest_folds : test folds with which a comparison can do where fits are dear (`Economics.fewest_folds`)
     rank : kinds are asked in this order, small numbers first, whether a source is theirs
     """
@@ -146,14 +148,13 @@ class Kind:
     name: ClassVar[str]
     words: ClassVar[Words] = ROWS
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
-    form: ClassVar[type[Form]]
     rank: ClassVar[int] = 0
     fewest_folds: ClassVar[int | None] = None
 
     @property
-    def unit(self) -> str:
-        """What one of its rows is called."""
-        return self.words.row
+    def form(self) -> type[Form]:
+        """The class of its forms."""
+        raise NotImplementedError
 
     def claims(self, opened: Opened) -> str | None:
         """Why this source is of this kind, completing "it is …", or None where it is not."""
@@ -214,6 +215,30 @@ class Kind:
             Where that cannot be explained.
         """
         raise RequestError(f"{model} is about {self.words.data[1]}, and single {self.words.rows} are not explained.")
+
+    def described(self, dataset: Dataset[Any]) -> Iterator[tuple[str, str]]:
+        """What was read, for people: a label and a text each, the first of them ``"Data"``."""
+        source = dataset.source
+        yield "Data", f"{source.name}: {self.words.count(dataset.n_rows)}{'; ' * bool(source.details)}{source.details}"
+
+    def check_files(self, data: Sequence[str], *, keep: bool) -> None:
+        """Refuse files that cannot be predicted together, or of which no columns can be kept beside the predictions.
+
+        Raises
+        ------
+        RequestError
+            With what to change.
+        """
+        if len(data) > 1:
+            raise RequestError(
+                f"The model predicts the {self.words.rows} of one file at a time; got {len(data)} files."
+            )
+        if keep:
+            raise RequestError(f"{self.words.rows.capitalize()} have no columns to keep. Leave out --keep.")
+
+    def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
+        """Columns in front of predictions in a CSV file: what they are about, and with ``keep`` what the file holds."""
+        return iter(())
 
     @property
     def studies(self) -> Mapping[str, Study]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from annvil.data.dataset import Dataset, Inputs
-from annvil.data.findings import Finding
 from annvil.data.plugins import all_kinds, kind_named
-from annvil.data.readers.opened import Opened
 from annvil.errors import RequestError
 from annvil.kinds.base import Kind, Progress
-from annvil.options import Declared, ReadOptions, check_names, cleaned, declared
+from annvil.options import Declared, FitOptions, ReadOptions, check_names, cleaned, declared, listed_in
+
+if TYPE_CHECKING:  # the command line makes its options from here: its help must load no library
+    from annvil.data.dataset import Dataset, Inputs
+    from annvil.data.findings import Finding
+    from annvil.data.readers.opened import Opened
 
 
 def kinds() -> tuple[Kind, ...]:
@@ -47,6 +49,12 @@ def options_of_kinds() -> Mapping[str, tuple[Declared, tuple[Kind, ...]]]:
             first, owners = found.get(one.name, (one, ()))
             found[one.name] = first, (*owners, kind)
     return found
+
+
+def fit_options() -> list[Declared]:
+    """Every option of a fit, whatever the data are."""
+    *generic, out = declared(FitOptions)
+    return [*generic, *(one for one, _ in options_of_kinds().values()), out]
 
 
 def options_for(kind: Kind, given: Mapping[str, Any], where: str, caller: str = "fit()") -> Any:
@@ -88,6 +96,8 @@ def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     DataError
         Where the data cannot be used as it is; the message names column and rows.
     """
+    from annvil.data.readers.opened import Opened
+
     generic = {one.name for one in declared(ReadOptions)}
     check_names(options, (*generic, *options_of_kinds()), "read()")
     ask = cleaned(ReadOptions, {name: value for name, value in options.items() if name in generic}, "read()")
@@ -95,6 +105,9 @@ def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     kind = kind_of(opened)
     rest = {name: value for name, value in options.items() if name not in generic}
     return kind.read(opened, options_for(kind, rest, name_of(source), "read()"), progress)
+
+
+listed_in(read, [*declared(ReadOptions), *(one for one, _ in options_of_kinds().values())])
 
 
 def name_of(source: Any) -> str:

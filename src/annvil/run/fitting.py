@@ -19,8 +19,8 @@ from annvil.data.storage import save_dataset
 from annvil.errors import AnnvilError, DataError, Interrupted
 from annvil.files import write_atomically
 from annvil.kinds.base import Found, Kind, Loaded, Stage
-from annvil.kinds.registry import audit, kind_of, name_of, options_for, options_of_kinds
-from annvil.options import FitOptions, check_names, chosen, cleaned, declared, lasting
+from annvil.kinds.registry import audit, fit_options, kind_of, name_of, options_for, options_of_kinds
+from annvil.options import FitOptions, check_names, chosen, cleaned, declared, lasting, listed_in
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.load import Decoding, check_request, read_again
 from annvil.run.request import FitRequest
@@ -72,7 +72,7 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
     data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow
         frame, a dict of columns, or ``(X, y)`` NumPy arrays; or whatever another kind of data takes, such as a folder
     listener : told how it goes; default: nobody
-    options : those of ``annvil fit --help``, by name:
+    options : what ``annvil fit --help`` lists, by these names
 
     Raises
     ------
@@ -118,6 +118,9 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
     folder = new_folder(asked.out, Path(dataset.source.name).stem, fill)
     clock = Clock(folder, 0.0, started)
     return _carry_through(_Work(folder, request, kind, own, loaded, dataset, findings, clock, listener))
+
+
+listed_in(fit, fit_options())
 
 
 def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Explanation, Found, Graph, Kind, Loaded, Progress, Stage, Study, StudyResult
+from annvil.errors import RequestError
+from annvil.kinds.base import Command, Explanation, Found, Graph, Kind, Loaded, Progress, Stage, Study, StudyResult
 from annvil.kinds.pictures.base_rates import BASE_RATE
-from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.options import PictureOptions
 from annvil.kinds.pictures.words import WORDS
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.readers.opened import Opened
+    from annvil.kinds.pictures.form import PictureForm
     from annvil.kinds.pictures.images import Images
     from annvil.models.contract import Contender
     from annvil.sections import Section
@@ -28,9 +29,14 @@ class Pictures(Kind):
     name = "pictures"
     words = WORDS
     Options = PictureOptions
-    form = PictureForm
     rank = 50
     fewest_folds = 3  # their fits are dear; more contenders can then be trained properly (assumed)
+
+    @property
+    def form(self) -> type[PictureForm]:
+        from annvil.kinds.pictures.form import PictureForm
+
+        return PictureForm
 
     def claims(self, opened: Opened) -> str | None:
         from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures
@@ -102,8 +108,28 @@ class Pictures(Kind):
     def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
         from annvil.kinds.pictures.explanation.explain import explain_file
         from annvil.kinds.pictures.explanation.subject import open_subject
+        from annvil.kinds.pictures.reading.decoded import need_pillow
 
+        if isinstance(one, str | Path) and Path(one).is_dir():
+            raise RequestError(f"{one} is a folder: name one picture in it.")
+        need_pillow()
         return explain_file(open_subject(model), one, label=label)
+
+    def described(self, dataset: Dataset[Images]) -> Iterator[tuple[str, str]]:
+        yield "Data", f"{dataset.source.name}: pictures"
+        apart = dataset.official_test
+        parts = [f"{dataset.n_rows:,} of {dataset.inputs.form.describe()}"]
+        parts += [f"{apart.n_rows:,} more of the source's own test kept apart"] if apart is not None else []
+        yield "Pictures", "; ".join([*parts, *([dataset.source.details] if dataset.source.details else [])])
+
+    def check_files(self, data: Sequence[str], *, keep: bool) -> None:
+        if keep:
+            raise RequestError(
+                "Pictures have no columns to keep; their names are written in any case. Leave out --keep."
+            )
+
+    def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
+        yield "picture", inputs.names()
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:
@@ -114,6 +140,12 @@ class Pictures(Kind):
                 self._dense_and_convolutional,
             )
         }
+
+    @cached_property
+    def commands(self) -> Mapping[str, Command]:
+        from annvil.kinds.pictures.commands import COMMANDS
+
+        return COMMANDS
 
     def _dense_and_convolutional(
         self,

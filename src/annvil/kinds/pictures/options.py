@@ -48,24 +48,28 @@ def _lasting_backbone(backbone: str | Path | None) -> str | None:
     return str(Path(backbone).absolute()) if Path(backbone).is_dir() else str(backbone)
 
 
+Size = Annotated[
+    tuple[int, int] | None,
+    Option(
+        "Side of the pictures to learn from, such as 64, or height and width, such as 48x64. Default: chosen from "
+        "the pictures.",
+        metavar="PIXELS",
+        panel=COLUMNS,
+        clean=size_in_pixels,
+        write=lambda size: (f"{size[0]}x{size[1]}",),
+    ),
+]
+Workers = Annotated[
+    int,
+    Option("Processes that decode pictures side by side.", metavar="NUMBER", panel=COLUMNS, least=1, kept=False),
+]
+
+
 class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `fit` may be told of pictures."""
 
-    size: Annotated[
-        tuple[int, int] | None,
-        Option(
-            "Side of the pictures to learn from, such as 64, or height and width, such as 48x64. Default: chosen from "
-            "the pictures.",
-            metavar="PIXELS",
-            panel=COLUMNS,
-            clean=size_in_pixels,
-            write=lambda size: (f"{size[0]}x{size[1]}",),
-        ),
-    ] = None
-    workers: Annotated[
-        int,
-        Option("Processes that decode pictures side by side.", metavar="NUMBER", panel=COLUMNS, least=1, kept=False),
-    ] = 1
+    size: Size = None
+    workers: Workers = 1
     start: Annotated[
         str | None,
         Option(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from annvil.kinds.base import Found, Kind, Loaded, Progress
-from annvil.kinds.tables.form import TableForm
 from annvil.kinds.tables.words import WORDS
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from annvil.data.findings import Finding
     from annvil.data.readers.opened import Opened
     from annvil.explanation.permutation import Importance
+    from annvil.kinds.tables.form import TableForm
     from annvil.models.contract import Contender
 
 
@@ -22,8 +22,13 @@ class Tables(Kind):
 
     name = "tables"
     words = WORDS
-    form = TableForm
     rank = 100  # the last to be asked: whatever nobody else claims is read as a table, or refused as one
+
+    @property
+    def form(self) -> type[TableForm]:
+        from annvil.kinds.tables.form import TableForm
+
+        return TableForm
 
     def claims(self, opened: Opened) -> str | None:
         return "a table"
@@ -47,6 +52,19 @@ class Tables(Kind):
         from annvil.kinds.tables.base_rates import base_rate
 
         return base_rate(n_rows)
+
+    def described(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
+        from annvil.kinds.tables.described import described
+
+        return described(dataset)
+
+    def check_files(self, data: Sequence[str], *, keep: bool) -> None:
+        super().check_files(data, keep=False)  # columns can be kept
+
+    def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
+        from annvil.kinds.tables.kept import kept_columns
+
+        return kept_columns(data[0]) if keep else iter(())
 
     def importance(self, found: Found) -> tuple[tuple[Importance, ...], int]:
         from annvil.kinds.tables.importance import importance_of_columns
