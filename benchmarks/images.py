@@ -202,7 +202,7 @@ def study(name: str, rows: int, budget: str, study_budget: str) -> Iterator[str]
 def affinity(names: list[str]) -> Iterator[str]:
     """What a network that has seen no changed pictures still tells of them, by change."""
     from annvil.kinds.pictures.contenders.invariance import measure_affinities
-    from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
+    from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for
     from annvil.kinds.registry import read
     from annvil.models.contract import Context, Split
 
@@ -210,8 +210,7 @@ def affinity(names: list[str]) -> Iterator[str]:
         dataset = read(path_of(name))
         rows = Split(np.arange(dataset.n_rows), np.arange(0))
         small = architecture_for(dataset.inputs.form, dataset.task.n_outputs, SIZES[0])
-        recipe = recipe_for(2_000, 1, dataset.task.is_classification)
-        yield f"- {name}: {measure_affinities(dataset, rows, small, recipe, 0, Context().begin()).describe()}"
+        yield f"- {name}: {measure_affinities(dataset, rows, small, 0, Context().begin()).describe()}"
 
 
 def speed(name: str) -> Iterator[str]:

@@ -80,10 +80,11 @@ def _status(name: str) -> float:
 
 def measure(path: Path, workers: int, epochs: int) -> dict[str, Any]:
     """All stages, in this process."""
-    from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for, recipe_for
-    from annvil.kinds.pictures.contenders.training import train_on_pictures
+    from annvil.kinds.pictures.contenders.convolutional_family import settings_of, train_alone
+    from annvil.kinds.pictures.contenders.sizes import SIZES
     from annvil.kinds.pictures.reading.read_images import read_images
     from annvil.models.contract import Context, Split
+    from annvil.preparation.augmentation import Augmentation
 
     watch, stages = Watch(), {}
     read_images(path, workers=workers)
@@ -92,10 +93,10 @@ def measure(path: Path, workers: int, epochs: int) -> dict[str, Any]:
     stages["again"] = watch.stage()
     order = np.random.default_rng(0).permutation(dataset.inputs.n_rows)
     split = Split(np.sort(order[TESTED:]), np.sort(order[:TESTED]))
-    recipe = recipe_for(len(split.train), epochs)
-    architecture = architecture_for(dataset.inputs.form, CLASSES, SIZES[0])
+    chosen = {"size": SIZES[0].name, "epochs": epochs}
+    settings = settings_of(chosen, dataset.inputs.form, dataset.task, Augmentation())
     with tempfile.TemporaryDirectory() as folder:
-        trained = train_on_pictures(dataset, split, architecture, recipe, 0, Context(folder=Path(folder)).begin())
+        _, trained = train_alone(dataset, split, settings, 0, Context(folder=Path(folder)).begin())
     stages["training"] = watch.stage()
     return {"stages": stages, "accuracy": _accuracy(trained.network, dataset, split.test), "rows": len(split.train)}
 

@@ -82,7 +82,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         job = Job("fit", rows, inner, seed)
         context = Context(float("inf") if self.time_budget is None else self.time_budget)
         settings = self._settings(task, max(len(split.train) for split in inner))
-        found = search(dataset, [job], self._networks, lambda job: settings, Effort(), context)
+        found = search(dataset, [job], self._networks, lambda job, running: settings, Effort(), context)
         searched = next(iter(found), None)
         if searched is None:
             raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")

@@ -23,9 +23,9 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import strata
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
+from annvil.kinds.pictures.contenders.picture_family import held_out_of
 from annvil.kinds.pictures.contenders.sizes import SIZES, size_and_epochs, size_named
 from annvil.kinds.pictures.contenders.throughput import work_per_second
-from annvil.kinds.pictures.contenders.training import held_out_of
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays

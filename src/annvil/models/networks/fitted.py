@@ -18,7 +18,7 @@ def best_fitted(
     dataset: Dataset[D],
     family: NetworkFamily[D, S],
     searched: Searched[S],
-    summary: Callable[[TrainedCandidate[S]], str],
+    summary: Callable[[TrainedCandidate[S]], str] = lambda best: best.settings.describe(),
 ) -> Fitted:
     """The best candidate of a search as a result; the earlier one of equals, so that defaults win ties."""
     best = min(searched.candidates, key=lambda candidate: candidate.trial.score)

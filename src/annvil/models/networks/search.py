@@ -72,7 +72,7 @@ def search(
     dataset: Dataset[D],
     jobs: Sequence[Job],
     family: NetworkFamily[D, S],
-    settings_of: Callable[[Job], Sequence[S]],
+    candidates_of: Callable[[Job, Running], Sequence[S]],
     effort: Effort,
     context: Context,
     searches: Searches | None = None,
@@ -81,7 +81,7 @@ def search(
 
     Parameters
     ----------
-    settings_of : the candidates of a job
+    candidates_of : the candidates of a job; it may look at the job's rows first
     effort : its ``scale`` multiplies the epochs of the family's recipe, its ``options`` say how to prepare
     searches : where the results are looked up and kept, for contenders that look at the same networks
 
@@ -89,7 +89,7 @@ def search(
     out.
     """
     jobs, running = list(jobs), context.begin()
-    key = "" if searches is None else _key(jobs, family.name, [settings_of(job) for job in jobs], effort)
+    key = "" if searches is None else _key(jobs, family.name, [candidates_of(job, running) for job in jobs], effort)
     known = None if searches is None else searches.get(dataset, key)
     if known is not None:
         yield from known
@@ -99,7 +99,9 @@ def search(
         if running.is_over():
             break
         watch = Stopwatch()
-        asked: list[Asked[S]] = [(family.prepare(dataset, job, effort.options), settings_of(job)) for job in chunk]
+        asked: list[Asked[S]] = [
+            (family.prepare(dataset, job, effort.options), candidates_of(job, running)) for job in chunk
+        ]
         results = _search_chunk(dataset, asked, family, effort.scale, running)
         for searched in results:
             searched.fit_seconds = watch.seconds / len(results)

@@ -20,6 +20,7 @@ from annvil.models.contract import (
     Fitted,
     Job,
     PreparationOptions,
+    Running,
     Shape,
     Traits,
 )
@@ -194,10 +195,10 @@ class TableNetworks(BaseContender):
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Train the population (or take the one in memory), choose for every job."""
 
-        def settings_of(job: Job) -> Sequence[Settings]:
+        def candidates_of(job: Job, running: Running) -> Sequence[Settings]:
             return self.settings(dataset, job, effort)
 
-        for searched in search(dataset, jobs, self.networks, settings_of, effort, context, context.searches):
+        for searched in search(dataset, jobs, self.networks, candidates_of, effort, context, context.searches):
             yield self.chosen(dataset, searched, effort)
 
     def chosen(self, dataset: Dataset, searched: Searched[Settings], effort: Effort) -> Fitted:

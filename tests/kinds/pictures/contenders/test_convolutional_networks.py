@@ -19,7 +19,6 @@ from annvil.kinds.pictures.contenders.sizes import (
     affordable_epochs,
     architecture_for,
     epochs_for_steps,
-    recipe_for,
 )
 from annvil.kinds.pictures.contenders.throughput import work_per_second
 from annvil.kinds.pictures.form import PictureForm
@@ -62,7 +61,7 @@ def split_of(dataset: Dataset) -> Split:
 
 def measured(dataset: Dataset) -> Affinities:
     small = architecture_for(dataset.inputs.form, 2, SIZES[0])
-    return measure_affinities(dataset, split_of(dataset), small, recipe_for(700, 1), 0, Context().begin(), 6e11)
+    return measure_affinities(dataset, split_of(dataset), small, 0, Context().begin(), 6e11)
 
 
 def test_mirror_images_are_used_only_where_they_mean_the_same(arrows: Dataset, stripes: Dataset) -> None:
@@ -77,7 +76,7 @@ def test_mirror_images_are_used_only_where_they_mean_the_same(arrows: Dataset, s
 def test_without_pictures_enough_only_shifts_are_made(stripes: Dataset) -> None:
     few = stripes.take(np.arange(40))
     small = architecture_for(few.inputs.form, 2, SIZES[0])
-    found = measure_affinities(few, Split(np.arange(40), np.arange(0)), small, recipe_for(40, 1), 0, Context().begin())
+    found = measure_affinities(few, Split(np.arange(40), np.arange(0)), small, 0, Context().begin())
     assert found.of == {}
     assert policies(found, SIDE, True)[0] == Augmentation(shift=1)
 

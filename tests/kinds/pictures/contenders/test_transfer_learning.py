@@ -3,20 +3,21 @@
 from dataclasses import replace
 from functools import cache
 
+import msgspec
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.pictures.contenders.fine_tuning import Settings, recipe_for, train_from, wanted_epochs
 from annvil.kinds.pictures.contenders.pretrained import SHIPPED, Start, Taught, read_start, shipped_start
-from annvil.kinds.pictures.contenders.transfer_heads import features_of, fit_head
+from annvil.kinds.pictures.contenders.transfer_family import TransferFamily, TransferSettings, wanted_epochs
+from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
 from annvil.kinds.pictures.contenders.transfer_learning import FEW_ROWS, MANY_ROWS, Transfer
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.models.contract import Context, Effort, Job, Shape, Split
+from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
+from annvil.models.networks.populations import train_one
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
-from annvil.networks.transfer import transfer_network
 from annvil.tasks.union import make_task
 
 
@@ -87,9 +88,12 @@ def test_the_shipped_network_reads_few_digits_better_than_their_pixels():
 def test_training_goes_on_from_the_head_and_lower_layers_move_less():
     dataset = digits()
     rows = np.arange(90)
-    network = transfer_network((tiny_start().architecture, tiny_start().weights), (8, 8, 1), 10)
-    before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    trained = train_from(network, dataset, Split(rows, rows[:0]), recipe_for(90, 3), Settings(), Context().begin())
+    head = Head(np.zeros(16), np.ones(16), np.zeros((16, 10)), np.zeros(10), None)
+    family = TransferFamily(tiny_start(), head)
+    data = family.prepare(dataset, Job("job", rows, (Split(rows, rows[:0]),), 0), PreparationOptions())
+    settings = TransferSettings(epochs=3)
+    before = family.network(data, settings, 0, 0).state_dict()
+    trained = train_one(data, family, settings, dataset.task, Context().begin())
     moved = {
         name: float((value.detach() - before[name]).abs().max())
         for name, value in trained.network.named_parameters()
@@ -134,7 +138,11 @@ def test_who_stays_out_says_why():
     many = Shape(MANY_ROWS, 64, 0, 0, make_task("multiclass", "y", range(10)), form)
     assert "5,000 training pictures" in Transfer().declines(many)
     assert Transfer(tiny_start()).declines(many) is None
-    assert Transfer(tiny_start()).declines(replace(many, form=replace(form, height=3))).endswith("4 × 4 pixels.")
+    assert (
+        Transfer(tiny_start())
+        .declines(replace(many, form=msgspec.structs.replace(form, height=3)))
+        .endswith("4 × 4 pixels.")
+    )
     assert Transfer(None, "It learnt from these.").declines(replace(many, n_rows=FEW_ROWS)) == "It learnt from these."
 
 

@@ -7,14 +7,14 @@ a fifth network costs as much as the first, and pictures are worth more in train
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.kinds.pictures.contenders.convolutional_family import CONVOLUTIONAL, ConvolutionalSettings, settings_of
 from annvil.kinds.pictures.contenders.invariance import WORK, Affinities, measure_affinities, policies
-from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
+from annvil.kinds.pictures.contenders.picture_family import held_out
 from annvil.kinds.pictures.contenders.sizes import (
     EPOCHS,
     LOOKING_SHARE,
@@ -24,33 +24,15 @@ from annvil.kinds.pictures.contenders.sizes import (
     affordable_epochs,
     architecture_for,
     epochs_for_steps,
-    recipe_for,
     size_and_epochs,
-    size_named,
     work_of,
 )
-from annvil.kinds.pictures.contenders.training import Trained, held_out, train_on_pictures
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Json,
-    Running,
-    Shape,
-    Split,
-    Traits,
-)
-from annvil.models.measurement import Stopwatch
-from annvil.models.selection import Candidate, Trial, best_of, judge
+from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Json, Running, Shape, Traits
+from annvil.models.networks.fitted import best_fitted
+from annvil.models.networks.search import search
 from annvil.preparation.augmentation import Augmentation
-
-if TYPE_CHECKING:
-    from annvil.networks.convolutional import ConvolutionalArchitecture
 
 
 class Convolutional(BaseContender):
@@ -97,111 +79,37 @@ class Convolutional(BaseContender):
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One network a job, one after another; the deadline cuts a training short, and none is begun after it."""
-        running = context.begin()
-        for job in jobs:
-            if running.is_over():
-                return
-            yield _Fit(dataset, job, effort, running).fitted(self.name)
+        measured: dict[str, str] = {}
+
+        def candidates_of(job: Job, running: Running) -> Sequence[ConvolutionalSettings]:
+            candidates, affinities = _candidates(dataset, job, effort, running)
+            if affinities is not None:
+                measured[job.key] = affinities.describe()
+            return candidates
+
+        judged = [replace(job, inner=(held_out(dataset, job),)) for job in jobs]
+        found = search(dataset, judged, CONVOLUTIONAL, candidates_of, effort, context)
+        for job, searched in zip(jobs, found, strict=False):
+            fitted = best_fitted(self.name, dataset, CONVOLUTIONAL, searched)
+            notes = (measured[job.key],) if job.key in measured else ()
+            yield replace(fitted, job=job, notes=(*notes, *fitted.notes))
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """One job: which augmentations to try, their networks, and the best of these."""
+def _candidates(
+    dataset: Dataset[Images], job: Job, effort: Effort, running: Running
+) -> tuple[list[ConvolutionalSettings], Affinities | None]:
+    """The augmentation that is given; or the first of those that the pictures allow, as many as there is time for.
 
-    dataset: Dataset[Images]
-    job: Job
-    effort: Effort
-    running: Running
-
-    def fitted(self, contender: str) -> Fitted:
-        """The network of the job, calibrated on its holdout."""
-        watch, split = Stopwatch(), held_out(self.dataset, self.job)
-        configuration = self._configuration(split)
-        augmentations, measured = self._augmentations(split, configuration)
-        judged = replace(self.job, inner=(split,))
-        trials: list[Trial] = []
-        members, histories = [], []
-        for augmentation in augmentations:
-            if trials and self.running.deadline.passed:
-                break
-            own = {**configuration, "augmentation": augmentation.to_json()}
-            trained = self._train(split, own, augmentation)
-            member = self._member(trained, augmentation)
-            predicted = member.predict(self.dataset.inputs.take(split.test))
-            trials.append(judge(self.dataset, judged, [predicted], Candidate(own, self._words(own, augmentation))))
-            members.append(member)
-            histories.append(trained.history)
-        best = best_of(trials)
-        place = trials.index(best)
-        return Fitted(
-            contender=contender,
-            job=self.job,
-            task=self.dataset.task,
-            members=(members[place],),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=dict(best.candidate.configuration),
-            summary=best.candidate.words,
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            history=histories[place],
-            notes=() if measured is None else (measured.describe(),),
-            cut_short=self.running.cut_short,
-        )
-
-    def _configuration(self, split: Split) -> dict[str, Json]:
-        """Size and epochs as asked. What was chosen for more rows gets so many epochs that there are steps enough."""
-        asked: dict[str, Json] = {"size": SIZES[1].name, "epochs": EPOCHS[0]} | dict(self.effort.configuration or {})
-        if "augmentation" in asked:
-            asked["epochs"] = max(int(asked["epochs"]), epochs_for_steps(len(split.train)))
-        return asked
-
-    def _augmentations(
-        self, split: Split, configuration: dict[str, Json]
-    ) -> tuple[list[Augmentation], Affinities | None]:
-        """The one that is given; or the first of those that the pictures allow, as many as there is time for."""
-        if "augmentation" in configuration:
-            return [Augmentation.from_json(configuration["augmentation"])], None
-        dataset, form = self.dataset, self.dataset.inputs.form
-        whole = int(configuration["epochs"]) * len(split.train) * work_of(self._architecture(configuration))
-        small = architecture_for(form, dataset.task.n_outputs, SIZES[0])
-        work = min(WORK, LOOKING_SHARE * whole)
-        recipe = recipe_for(min(len(split.train), 2_000), 1, dataset.task.is_classification)
-        found = measure_affinities(dataset, split, small, recipe, self.job.seed, self.running, work)
-        mixes = dataset.task.is_classification and not dataset.task.several
-        tried = policies(found, min(form.height, form.width), mixes)
-        return list(tried[: self.effort.candidates]), found
-
-    def _architecture(self, configuration: Mapping[str, Json]) -> ConvolutionalArchitecture:
-        return architecture_for(self.dataset.inputs.form, self.dataset.task.n_outputs, size_named(configuration))
-
-    def _train(self, split: Split, configuration: Mapping[str, Json], augmentation: Augmentation) -> Trained:
-        classifies = self.dataset.task.is_classification
-        recipe = recipe_for(len(split.train), int(configuration["epochs"]), classifies)
-        architecture = self._architecture(configuration)
-        return train_on_pictures(self.dataset, split, architecture, recipe, self.job.seed, self.running, augmentation)
-
-    def _member(self, trained: Trained, augmentation: Augmentation) -> PictureMember:
-        mirrored = augmentation.flip != "none"
-        means = "Predictions are the mean of those for the picture and for its mirror image."
-        form = self.dataset.inputs.form.describe()
-        first = (
-            f"Pictures are brought to {form} pixels; the mean of each channel becomes 0, its standard deviation 1, as "
-            "measured on training pictures."
-        )
-        sentences = (
-            first,
-            *(augmentation.describe() if not augmentation.does_nothing else ()),
-            *((means,) if mirrored else ()),
-        )
-        return PictureMember(trained.network, self.dataset.task, PixelSteps(sentences), trained.target, mirrored)
-
-    def _words(self, configuration: Mapping[str, Json], augmentation: Augmentation) -> str:
-        layers = _layers_in_words(self._architecture(configuration))
-        return f"{configuration['size']}: {layers}; {configuration['epochs']} epochs; {augmentation.short()}"
-
-
-def _layers_in_words(architecture: ConvolutionalArchitecture) -> str:
-    layers = "-".join(f"{layer.channels}{'P' if layer.pools else ''}" for layer in architecture.layers)
-    return f"{architecture.stem_channels} + {layers} channels"
+    What was chosen for more rows gets so many epochs that there are steps enough.
+    """
+    (split,), form, task = job.inner, dataset.inputs.form, dataset.task
+    asked: dict[str, Json] = {"size": SIZES[1].name, "epochs": EPOCHS[0]} | dict(effort.configuration or {})
+    if "augmentation" in asked:
+        asked["epochs"] = max(int(asked["epochs"]), epochs_for_steps(len(split.train)))
+        return [settings_of(asked, form, task, Augmentation.from_json(asked["augmentation"]))], None
+    plain = settings_of(asked, form, task, Augmentation())
+    work = min(WORK, LOOKING_SHARE * plain.epochs * len(split.train) * work_of(plain.architecture))
+    small = architecture_for(form, task.n_outputs, SIZES[0])
+    found = measure_affinities(dataset, split, small, job.seed, running, work)
+    tried = policies(found, min(form.height, form.width), mixes=task.one_class_a_row)[: effort.candidates]
+    return [settings_of(asked, form, task, augmentation, number) for number, augmentation in enumerate(tried)], found

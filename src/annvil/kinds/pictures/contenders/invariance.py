@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 
 from annvil.data.batch_transform import Moment
 from annvil.data.dataset import Dataset
-from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
+from annvil.kinds.pictures.contenders.convolutional_family import ConvolutionalSettings, train_alone
+from annvil.kinds.pictures.contenders.member import PictureMember
+from annvil.kinds.pictures.contenders.picture_family import part_of
 from annvil.kinds.pictures.contenders.sizes import work_of
-from annvil.kinds.pictures.contenders.training import part_of, train_on_pictures
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Context, Running, Split
 from annvil.preparation.augmentation import Augmentation, Padding
 
 if TYPE_CHECKING:
     from annvil.networks.convolutional import ConvolutionalArchitecture
-    from annvil.training import Recipe
 
 Pixels = NDArray[np.uint8]
 
@@ -48,6 +48,9 @@ WORK = 6e12
 """Of the network's training, at most (`convolutional_sizes.work_of`): a few seconds."""
 
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 30
+
+PLANNED_ROWS = 2_000
+"""Its batches are as small as those of so many pictures, so that a short training makes steps enough (assumed)."""
 
 FEWEST_PICTURES = 100
 """With fewer nothing is told apart, and shifts alone are made (assumed)."""
@@ -90,7 +93,6 @@ def measure_affinities(
     dataset: Dataset[Images],
     rows: Split,
     architecture: ConvolutionalArchitecture,
-    recipe: Recipe,
     seed: int,
     running: Running,
     work: float = WORK,
@@ -102,13 +104,12 @@ def measure_affinities(
     inner = _inner(dataset, rows, architecture, work, seed)
     if len(inner.test) < FEWEST_PICTURES // 4 or len(inner.train) < FEWEST_PICTURES:
         return Affinities({})
-    epochs = int(work / (work_of(architecture) * len(inner.train)))
-    short = replace(recipe, epochs=int(np.clip(epochs, FEWEST_EPOCHS, MOST_EPOCHS)))
+    epochs = int(np.clip(int(work / (work_of(architecture) * len(inner.train))), FEWEST_EPOCHS, MOST_EPOCHS))
+    settings = ConvolutionalSettings(size="small", architecture=architecture, epochs=epochs, planned_rows=PLANNED_ROWS)
     own = Context(running.deadline.left, threads=running.threads).begin()
-    trained = train_on_pictures(dataset, inner, architecture, short, seed, own)
+    member, _ = train_alone(dataset, inner, settings, seed, own)
     if own.cut_short:
         return Affinities({})
-    member = PictureMember(trained.network, dataset.task, PixelSteps(()), trained.target)
     pixels = dataset.inputs.take(inner.test).pixels(slice(0, len(inner.test)))
     y = dataset.y[inner.test]
     plain, guessed = _skill(dataset, member, pixels, y), _guessing(dataset, dataset.y[inner.train], y)

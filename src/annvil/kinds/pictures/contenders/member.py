@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import BaseMember, Origin
+from annvil.models.networks.family import Preparation
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray, Task
@@ -20,18 +21,21 @@ VALUES_AT_ONCE = 1 << 21
 """Values of pictures in one pass of `predict` (assumed: activations are ten to forty times as many)."""
 
 
-class Preparation(Protocol):
-    """What is done to pixels, in sentences."""
-
-    def describe(self) -> tuple[str, ...]:
-        """For people."""
-
-
 @dataclass(frozen=True)
 class PixelSteps:
     """Sentences on what a network does to pixels before its first layer."""
 
     sentences: tuple[str, ...]
+
+    def transform(self, inputs: Images) -> tuple[Tensor]:
+        """Pixels as they are, uint8 ``(n, height, width, channels)``."""
+        import torch
+
+        return (torch.from_numpy(inputs.pixels()),)
+
+    def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
+        """Nothing to write."""
+        return raw
 
     def describe(self) -> tuple[str, ...]:
         """For people."""
@@ -61,7 +65,7 @@ class PictureMember(BaseMember):
         at_once = max(1, VALUES_AT_ONCE // inputs.form.n_values)
         with torch.inference_mode():
             for start in range(0, inputs.n_rows, at_once):
-                pixels = torch.from_numpy(inputs.pixels(slice(start, start + at_once)))
+                (pixels,) = self.preparation.transform(inputs.take(slice(start, start + at_once)))
                 outputs.append(self._outputs(pixels).double().numpy())
         found_all = np.concatenate(outputs) if outputs else np.empty((0, self.task.n_outputs))
         return found_all if self.target is None else self.target.inverse(found_all[:, 0])[:, None]
@@ -72,10 +76,11 @@ class PictureMember(BaseMember):
             outputs = (outputs + self.network(pixels.flip(2))) / 2
         return self.task.link.tensor(outputs)
 
-    def write(self, graph: Graph, pixels: Value) -> Value:
+    def write(self, graph: Graph, *raw: Value) -> Value:
         """Pixels → the same outputs."""
         from annvil.onnx.export import export_module
 
+        (pixels,) = self.preparation.write(graph, *raw)
         if self.mirrored:
             width: int = self.network.architecture.width  # type: ignore[assignment, union-attr]
             backwards = list(reversed(range(width)))

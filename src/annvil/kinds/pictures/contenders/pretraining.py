@@ -17,24 +17,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from annvil.data.batch_transform import Moment
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import DataError, RequestError
+from annvil.kinds.pictures.contenders.convolutional_family import (
+    ConvolutionalFamily,
+    ConvolutionalSettings,
+    train_alone,
+)
 from annvil.kinds.pictures.contenders.pretrained import Card, Start, Taught, is_start, read_start, write_start
-from annvil.kinds.pictures.contenders.sizes import Size, affordable_epochs, architecture_for, recipe_for
-from annvil.kinds.pictures.contenders.training import LABEL_SMOOTHING, LEARNING_RATE, WEIGHT_DECAY
+from annvil.kinds.pictures.contenders.sizes import Size, affordable_epochs, architecture_for
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.registry import read
-from annvil.models.contract import Deadline, Shape
-from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
+from annvil.models.contract import Context, Shape, Split
+from annvil.models.networks.family import TrainingData
+from annvil.networks.convolutional import ConvolutionalArchitecture
 from annvil.tasks.base import IntArray
 from annvil.tasks.union import make_task
 from annvil.text.durations import seconds_of
-from annvil.training import Member, train_population
+from annvil.training import Augment
 
 SIZE = Size("pretrained", 32, (64, 128, 256), 2)
 """572,000 numbers below the head, so that in half precision the file stays below 2 MB."""
@@ -98,11 +104,11 @@ def pretrain(
         task = make_task("multiclass", "", range(lesson.n_classes))
         shape = Shape(len(lesson.y), size * size, 0, 0, task, read_all[0].inputs.form)
         epochs = max(1, int(affordable_epochs(shape, SIZE, seconds - (time.monotonic() - started))))
-        stop = Deadline(started + seconds - time.monotonic())
+        left = started + seconds - time.monotonic()
     else:
-        stop = Deadline(float("inf"))
+        left = float("inf")
     begun = time.monotonic()
-    made = pretrain_on(lesson, epochs, seed, lambda: stop.passed, tell)
+    made = pretrain_on(lesson, epochs, seed, left, tell)
     words = [str(source) for source in given if isinstance(source, str | Path)]
     options = f"-o {folder} --size {size} --epochs {made.epochs} --seed {seed}" + ("" if turns else " --no-turns")
     card = Card(
@@ -182,46 +188,50 @@ def _turned(
     return out, y + chosen * n_classes
 
 
-def pretrain_on(
-    lesson: Lesson, epochs: int, seed: int, should_stop: Callable[[], bool], tell: Callable[[str], None]
-) -> Pretrained:
-    """The network after ``epochs`` passes over the lesson; fewer where ``should_stop`` says so."""
+class PretrainingFamily(ConvolutionalFamily):
+    """Convolutional networks that nobody knows the pictures of yet, and that see each in many ways."""
+
+    name = "pretraining"
+
+    def network(self, data: TrainingData, settings: ConvolutionalSettings, split: int, seed: int) -> nn.Module:
+        """Its channels are centred on the middle grey: pictures come light on dark and dark on light."""
+        network = super().network(data, settings, split, seed)
+        network.mean.fill_(127.5)  # type: ignore[operator]
+        return network
+
+    def augment(self, settings: ConvolutionalSettings) -> Augment:
+        """Turns, scales, shifts, negatives and contrast, whatever the candidate says."""
+        return Varied()
+
+
+def pretrain_on(lesson: Lesson, epochs: int, seed: int, seconds: float, tell: Callable[[str], None]) -> Pretrained:
+    """The network after ``epochs`` passes over the lesson; fewer where the ``seconds`` are over before."""
     n, height, width, channels = lesson.pixels.shape
-    architecture = architecture_for(PictureForm(height, width, channels), lesson.n_classes, SIZE)
-    network = ConvolutionalNetwork(architecture)
-    network.initialise(torch.Generator().manual_seed(seed))
+    form = PictureForm(height, width, channels)
+    task = make_task("multiclass", "class", range(lesson.n_classes))
+    dataset = Dataset(images_from_arrays(lesson.pixels, form=form), lesson.y.astype(np.int64), task, np.arange(n))
     order = np.random.default_rng(seed).permutation(n)
     held_out, learns = order[: min(HELD_OUT, n // 10)], order[min(HELD_OUT, n // 10) :]
-    network.look_at(torch.from_numpy(lesson.pixels[np.sort(learns[:2000])]))
-    network.mean.fill_(127.5)  # pictures come light on dark and dark on light
-    targets = torch.from_numpy(lesson.y.astype(np.int64))
-    member = Member(
-        train=np.sort(learns),
-        validation=held_out[:0],
-        seed=seed,
-        learning_rate=LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY,
-        label_smoothing=LABEL_SMOOTHING,
+    settings = ConvolutionalSettings(
+        size=SIZE.name,
+        architecture=architecture_for(form, lesson.n_classes, SIZE),
+        epochs=epochs,
+        planned_rows=max(len(learns), 10_001),
     )
-    recipe = recipe_for(max(len(learns), 10_001), epochs)
-    pixels = torch.from_numpy(lesson.pixels)
-    population = train_population(
-        lambda _: network,
-        (pixels,),
-        targets,
-        [member],
-        recipe,
-        "cross-entropy",
-        should_stop=should_stop,
-        augment=Varied(),
-        tell=lambda now: tell(f"Epoch {now.epoch} of {now.epochs}: loss {float(now.train_loss[0]):.3f}"),
+    running = Context(seconds).begin()
+    member, trained = train_alone(
+        dataset,
+        Split(np.sort(learns), held_out),
+        settings,
+        seed,
+        running,
+        lambda now: tell(f"Epoch {now.epoch} of {now.epochs}: loss {float(now.train_loss[0]):.3f}"),
+        PretrainingFamily(),
     )
-    trained = population.network(0).eval()
-    with torch.inference_mode():
-        found = torch.cat([trained(pixels[torch.from_numpy(rows)]) for rows in np.array_split(held_out, 8)])
-    accuracy = float((found.argmax(1).numpy() == lesson.y[np.concatenate(np.array_split(held_out, 8))]).mean())
-    weights = {k: v.numpy().copy() for k, v in trained.state_dict().items() if not k.startswith("head.")}
-    return Pretrained(architecture, weights, accuracy, int(population.best_epochs[0]), population.cut_short)
+    found = member.predict(dataset.inputs.take(held_out)).argmax(axis=1)
+    weights = {k: v.numpy().copy() for k, v in trained.network.state_dict().items() if not k.startswith("head.")}
+    accuracy = float((found == lesson.y[held_out]).mean())
+    return Pretrained(settings.architecture, weights, accuracy, trained.best_epoch, running.cut_short)
 
 
 MOST_TURN, SCALES, MOST_SHIFT = 0.25, (0.8, 1.25), 0.12

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.pictures.contenders.sizes import Size, architecture_for, recipe_for, work_of
-from annvil.kinds.pictures.contenders.training import train_on_pictures
+from annvil.kinds.pictures.contenders.convolutional_family import ConvolutionalSettings, train_alone
+from annvil.kinds.pictures.contenders.sizes import Size, architecture_for, work_of
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Context, Split
 from annvil.preparation.augmentation import Augmentation
@@ -34,16 +34,14 @@ def work_per_second(dataset: Dataset[Images], rows: IntArray, size: Size, seed: 
     if n < FEWEST_STEPS * BATCH:
         return None
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
-    recipe = recipe_for(MANY_ROWS, PILOT_EPOCHS, dataset.task.is_classification)
-    ends: list[float] = []
-    train_on_pictures(
-        dataset,
-        Split(chosen, chosen[:0]),
-        architecture,
-        recipe,
-        seed,
-        Context().begin(),
-        Augmentation(shift=1),
-        tell=lambda progress: ends.append(time.monotonic()),
+    settings = ConvolutionalSettings(
+        size=size.name,
+        architecture=architecture,
+        epochs=PILOT_EPOCHS,
+        augmentation=Augmentation(shift=1),
+        planned_rows=MANY_ROWS,
     )
+    ends: list[float] = []
+    split = Split(chosen, chosen[:0])
+    train_alone(dataset, split, settings, seed, Context().begin(), lambda progress: ends.append(time.monotonic()))
     return work_of(architecture) * n / max(min(after - before for before, after in pairwise(ends)), 1e-9)

@@ -17,17 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.pictures.contenders.fine_tuning import (
-    Settings,
-    Trained,
-    recipe_for,
-    train_from,
-    varied,
-    wanted_epochs,
-)
-from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
+from annvil.kinds.pictures.contenders.member import PictureMember
+from annvil.kinds.pictures.contenders.picture_family import held_out
 from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
-from annvil.kinds.pictures.contenders.training import held_out
+from annvil.kinds.pictures.contenders.transfer_family import TransferFamily, TransferSettings, varied, wanted_epochs
 from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
@@ -39,16 +32,19 @@ from annvil.models.contract import (
     Fitted,
     Job,
     Json,
+    PreparationOptions,
     Running,
     Shape,
     Split,
 )
 from annvil.models.measurement import Stopwatch
+from annvil.models.networks.family import TrainingData
+from annvil.models.networks.populations import Trained, train_one
 from annvil.models.selection import Candidate, Trial, best_of, judge
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
-    from annvil.networks.transfer import TransferNetwork
+    from torch import nn
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 """Of the head on standardised features. Ten to thirty are best for ten pictures a class (measured on clothes, digits
@@ -257,12 +253,14 @@ class _JobFit:
         return trained
 
     def _go_on(self, split: Split, head: Head, flips: bool) -> Trained:
-        key = f"{self.job.key}-{int(split.test[0]) if len(split.test) else 'all'}"
-        folder = self.running.folder
-        checkpoint = None if folder is None else folder / f"transfer-{key}.checkpoint"
-        recipe = recipe_for(len(split.train), self._epochs())
-        settings = Settings(self.job.seed, varied(self.dataset.inputs.form, flips), checkpoint)
-        return train_from(self._network(head), self.dataset, split, recipe, settings, self.running)
+        """The network under that head after learning from ``split.train``; splits differ in their targets' scaling."""
+        settings = TransferSettings(epochs=self._epochs(), augmentation=varied(self.dataset.inputs.form, flips))
+        family, data = self._under(head, split)
+        return train_one(data, family, settings, self.dataset.task, self.running)
+
+    def _under(self, head: Head, split: Split) -> tuple[TransferFamily, TrainingData]:
+        family = TransferFamily(self.start, head)
+        return family, family.prepare(self.dataset, replace(self.job, inner=(split,)), PreparationOptions())
 
     def _kept(
         self, chosen: Trial, splits: Sequence[Split], heads: Sequence[Head], trained: Sequence[Trained]
@@ -278,20 +276,9 @@ class _JobFit:
         whole = self._go_on(Split(self.job.rows, self.job.rows[:0]), head, flips)
         return self._member(head, whole.network), whole.history
 
-    def _network(self, head: Head) -> TransferNetwork:
-        from annvil.networks.transfer import transfer_network
-
-        start = (self.start.architecture, self.start.weights)
-        network = transfer_network(start, self.dataset.inputs.form.shape, self.dataset.task.n_outputs)
-        network.set_head(head.centre, head.spread, head.slopes, head.intercepts)
-        return network.eval()
-
-    def _member(self, head: Head, network: TransferNetwork | None = None) -> PictureMember:
-        network = self._network(head) if network is None else network
-        form, size = self.dataset.inputs.form, network.body.size
-        scaled = "" if size == (form.height, form.width) else f" and, for the network, to {size[1]} × {size[0]}"
-        sentence = (
-            f"Pictures are brought to {form.describe()} pixels{scaled}; the mean of each channel becomes 0, its "
-            f"standard deviation 1, as in what {self.start.name} learnt from."
-        )
-        return PictureMember(network, self.dataset.task, PixelSteps((sentence,)), head.target)
+    def _member(self, head: Head, network: nn.Module | None = None) -> PictureMember:
+        """A member of the trained network, or of the body as it came under that head."""
+        family, data = self._under(head, Split(self.job.rows, self.job.rows[:0]))
+        settings = TransferSettings()
+        given = family.network(data, settings, 0, self.job.seed) if network is None else network
+        return family.member(data, settings, [given], self.dataset.task)
