@@ -30,11 +30,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from annvil.comparison.evidence import Evidence
 from annvil.comparison.plan import REPEATS_UP_TO
 from annvil.comparison.problem import DataProblem, Replicate
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
-from annvil.comparison.verdict import Evidence, find
+from annvil.comparison.verdict import find
 from annvil.data.table import Column, Dataset, Field, Table
 from annvil.tasks.metrics import Metric
 from annvil.tasks.union import METRICS, make_task

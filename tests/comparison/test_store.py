@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,19 @@ def test_results_and_predictions_come_back_exactly(store_folder: Path) -> None:
     assert kept_rows.tolist() == rows.tolist()
     assert np.array_equal(kept_outputs, outputs)
     assert again.result("net", "repeat-0-fold-1") is None
+
+
+def test_rungs_are_kept_apart(store_folder: Path) -> None:
+    first, second = a_result(), replace(a_result(), rung=1, inner_score=0.9)
+    store = Store(store_folder)
+    for number, result in enumerate((first, second)):
+        store.keep_result(result, np.array([number]), np.full((1, 2), number))
+        store.keep_outcome("net", "repeat-0", Outcome("finished", f"rung {number}"), number)
+    again = Store(store_folder)
+    assert [again.result("net", "repeat-0-fold-0", rung) for rung in (0, 1, 2)] == [first, second, None]
+    assert [again.predictions("net", "repeat-0-fold-0", rung)[0].tolist() for rung in (0, 1)] == [[0], [1]]
+    assert again.outcome("net", "repeat-0", 1) == Outcome("finished", "rung 1")
+    assert again.outcome("net", "repeat-0", 2) is None
 
 
 def test_the_record_stands_only_where_its_predictions_do(store_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from annvil.comparison.contrast import pair, side
+from annvil.comparison.evidence import Evidence
 from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
-from annvil.comparison.verdict import Evidence, judge
+from annvil.comparison.verdict import judge
 from annvil.errors import OutOfTime
 from annvil.tasks.union import METRICS
 from annvil.text.phrases import inside, is_plural

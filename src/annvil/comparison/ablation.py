@@ -13,10 +13,10 @@ import numpy as np
 
 from annvil.comparison.plan import Schedule
 from annvil.comparison.problem import Problem, Replicate
-from annvil.comparison.results import Ablation, Json
+from annvil.comparison.results import Ablation
 from annvil.comparison.statistics import correlated_posterior
 from annvil.data.seeds import derived_seed
-from annvil.models.contract import Contender, Context, Deadline, Effort, PreparationOptions
+from annvil.models.contract import Contender, Context, Deadline, Effort, Json, PreparationOptions
 from annvil.tasks.metrics import Metric
 
 MOST_ROWS = 5_000

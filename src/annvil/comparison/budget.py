@@ -10,10 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from annvil.models.contract import Contender, Effort, Shape
-
-FAMILY_ORDER = ("dummy", "linear", "neighbours", "trees", "network")
-"""Who runs first: cheap ones, so that there is an answer early."""
+from annvil.models.contract import FAMILIES, Contender, Effort, Shape
 
 SHORTEST_SCALE = 0.5
 """Training shorter than this part of the recipe is no fair trial (assumed)."""
@@ -37,7 +34,7 @@ class Shared:
 
 def in_order(contenders: Iterable[Contender]) -> list[Contender]:
     """Contenders in the order they run; registry order within a family."""
-    return sorted(contenders, key=lambda contender: FAMILY_ORDER.index(contender.family))
+    return sorted(contenders, key=lambda contender: FAMILIES.index(contender.family))
 
 
 def shared_with(contender: Contender, entrants: Iterable[Contender]) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from annvil.comparison.ablation import Step, measure_step, steps_for
 from annvil.comparison.budget import in_order, shared_with
 from annvil.comparison.cross_validation import SLACK, Clock, Race
+from annvil.comparison.evidence import Evidence
 from annvil.comparison.fingerprint import fingerprint
 from annvil.comparison.leaderboard import Records
 from annvil.comparison.learning_curves import (
@@ -24,13 +25,12 @@ from annvil.comparison.results import (
     Ablation,
     Comparison,
     Crossing,
-    Json,
     LearningCurve,
     Standing,
 )
 from annvil.comparison.store import Store
-from annvil.comparison.verdict import Evidence, judge
-from annvil.models.contract import Contender, Deadline
+from annvil.comparison.verdict import judge
+from annvil.models.contract import Contender, Deadline, Json
 from annvil.tasks.metrics import resolve_worth
 
 

@@ -1,4 +1,4 @@
-"""The two sides of the verdict, chosen without a look at test rows, and what is believed of their difference."""
+"""Any two sides on the same folds: who stands for each, chosen without a look at test rows, and their difference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.comparison.results import FoldResult, Posterior, Side, Standing
+from annvil.comparison.results import Contrast, FoldResult, Side, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.tasks.metrics import Metric
 
@@ -39,10 +39,16 @@ class Paired:
         """Their mean."""
         return float(np.mean(self.scores(contender)))
 
-    def posterior(self, first: Sequence[float], second: Sequence[float], worth: float) -> Posterior | None:
-        """Belief about how much better the first is than the second, or None with fewer than two common folds."""
-        gains = [self.metric.gain(a, b) for a, b in zip(first, second, strict=True)]
-        return correlated_posterior(gains, overlap=self.overlap, worth=worth)
+    def alone(self, contender: str) -> Side | None:
+        """A side that is one contender."""
+        return side(contender, [contender], self)
+
+    def contrast(self, first: Side | None, second: Side | None, worth: float) -> Contrast:
+        """Belief about how much better the first is than the second."""
+        if first is None or second is None:
+            return Contrast(first, second, None)
+        gains = [self.metric.gain(a, b) for a, b in zip(first.per_fold, second.per_fold, strict=True)]
+        return Contrast(first, second, correlated_posterior(gains, overlap=self.overlap, worth=worth))
 
 
 FEWEST_FOLDS = 2
@@ -99,7 +105,7 @@ def side(name: str, contenders: Sequence[str], paired: Paired) -> Side | None:
         chosen.append(best)
         scores.append(paired.results[best][place].scores[paired.metric.name])
     return Side(
-        name="network" if name == "network" else "simple",
+        name=name,
         contenders=tuple(chosen),
         per_fold=tuple(scores),
         mean=float(np.mean(scores)),

@@ -20,7 +20,7 @@ from annvil.comparison.request import Listener
 from annvil.comparison.results import FoldResult, call_key, fold_key
 from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
 from annvil.errors import AnnvilError
-from annvil.models.contract import Contender, Context, Deadline, Fitted
+from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
 from annvil.models.networks.searches import Searches
 from annvil.system.memory import PeakMemory
 
@@ -171,13 +171,14 @@ class Race:
             return Outcome("failed", f"{type(error).__name__}: {error}", bug=True)
 
     def _fit_and_keep(self, contender: Contender, call: str, folds: Sequence[Replicate], deadline: Deadline) -> Outcome:
-        store = self.records.store
-        missing = [fold for fold in folds if store.result(contender.name, fold.job.key) is None]
+        store, effort = self.records.store, self.records.schedule.efforts[contender.name]
+        missing = [fold for fold in folds if store.result(contender.name, fold.job.key, effort.rung) is None]
         # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
         # it again, then.
         asked = list(folds) if missing and contender.family == "network" else missing
-        context = Context(deadline.left, folder=store.checkpoint(contender.name, call), searches=self.searches)
-        effort = self.records.schedule.efforts[contender.name]
+        context = Context(
+            deadline.left, folder=store.checkpoint(contender.name, call, effort.rung), searches=self.searches
+        )
         fits = iter(contender.fit(self.problem.data, [fold.job for fold in asked], effort, context) if asked else ())
         cut_short = False
         for done, fold in enumerate(asked):
@@ -186,18 +187,20 @@ class Race:
             if fitted is None:
                 return Outcome("cut short", f"{done} of {len(asked)} folds were fitted in its time")
             cut_short |= fitted.cut_short
-            self._keep(contender, fold, fitted, memory.grown / 1e6)
+            self._keep(contender, fold, fitted, effort, memory.grown / 1e6)
             self.show(running=contender.name)
         next(fits, None)  # lets the contender tidy up behind its last result
         if cut_short:
             return Outcome("cut short", "time limit reached before tuning finished")
         return Outcome("finished")
 
-    def _keep(self, contender: Contender, fold: Replicate, fitted: Fitted, grown_mb: float | None) -> None:
+    def _keep(
+        self, contender: Contender, fold: Replicate, fitted: Fitted, effort: Effort, grown_mb: float | None
+    ) -> None:
         scored = self.problem.score(fitted, fold.test, self.records.metric)
         if fold.repeat == fold.fold == 0:
             self._keep_cost(contender, fold, fitted, scored, grown_mb)
-        result = fold_result(contender, fold, fitted, scored)
+        result = fold_result(contender, fold, fitted, effort, scored)
         self.records.store.keep_result(result, self.problem.numbers[fold.test], scored.outputs)
 
     def _keep_cost(
@@ -219,7 +222,7 @@ class Race:
         store.keep_cost(contender.name, shipped, graph)
 
 
-def fold_result(contender: Contender, fold: Replicate, fitted: Fitted, scored: Scored) -> FoldResult:
+def fold_result(contender: Contender, fold: Replicate, fitted: Fitted, effort: Effort, scored: Scored) -> FoldResult:
     """The record of one fit."""
     return FoldResult(
         contender=contender.name,
@@ -240,4 +243,5 @@ def fold_result(contender: Contender, fold: Replicate, fitted: Fitted, scored: S
         notes=fitted.notes,
         threshold=scored.threshold,
         overlap=fold.overlap,
+        rung=effort.rung,
     )

@@ -17,10 +17,10 @@ from annvil.comparison.budget import most_useful_seconds, water_level
 from annvil.comparison.plan import Schedule
 from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_power_law, fit_law, why_ill_behaved
 from annvil.comparison.problem import Problem, Replicate
-from annvil.comparison.results import Anchor, Crossing, Json, LearningCurve
+from annvil.comparison.results import Anchor, Crossing, LearningCurve
 from annvil.comparison.statistics import round_up
 from annvil.data.seeds import derived_seed
-from annvil.models.contract import Contender, Context, Deadline, Effort
+from annvil.models.contract import Contender, Context, Deadline, Effort, Json
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import named
 from annvil.text.words import ROWS, Words

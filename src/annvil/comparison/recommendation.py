@@ -21,15 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annvil.comparison.contrast import Paired
-from annvil.comparison.results import Cost, Family, Standing
+from annvil.comparison.results import Cost, Standing
+from annvil.models.contract import FAMILIES, Family
 
 NOT_WORSE = 0.5
 """A contender is dropped when it is likelier than this to be worse than the best by more than worth (assumed)."""
 
 SAME_COST = 5.0
 """Costs within this factor count as equal (assumed)."""
-
-SIMPLER_FIRST = ("dummy", "linear", "trees", "neighbours", "network")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def cheapest(candidates: Sequence[Standing]) -> Standing:
     costs = relative_costs([s.cost for s in candidates])
     least = min(costs)
     tied = [s for s, cost in zip(candidates, costs, strict=True) if cost <= SAME_COST * least]
-    return min(tied, key=lambda s: SIMPLER_FIRST.index(s.family))
+    return min(tied, key=lambda s: FAMILIES.index(s.family))
 
 
 def relative_costs(costs: Sequence[Cost | None]) -> list[float]:
@@ -83,7 +82,7 @@ def _shippable(standing: Standing) -> bool:
 
 
 def _not_worse(paired: Paired, best: str, other: str, worth: float) -> bool:
-    posterior = paired.posterior(paired.scores(best), paired.scores(other), worth)
+    posterior = paired.contrast(paired.alone(best), paired.alone(other), worth).posterior
     if posterior is None:
         return paired.metric.gain(paired.mean(best), paired.mean(other)) <= worth
     return posterior.p_first <= NOT_WORSE

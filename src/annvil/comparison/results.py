@@ -8,12 +8,11 @@ two sides are *compared*, differences are signed so that positive means the netw
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from annvil.models.contract import Family, Json
 from annvil.tasks.base import Decision
 
-Json = Any
-Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
 State = Literal["waiting", "running", "finished", "cut short", "declined", "failed"]
 VerdictKind = Literal["network", "simple", "equal", "cannot tell"]
 
@@ -64,6 +63,7 @@ class FoldResult:
     notes: tuple[str, ...] = ()
     threshold: Decision = None  # of a binary decision or of each label, chosen on out-of-fold predictions
     overlap: float | None = None  # `Replicate.overlap`; None in runs that did not keep it: the part that is tested
+    rung: int = 0  # `Effort.rung` of the fit
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,25 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the verdict: in every fold, the contender that inner validation (not the test rows) preferred."""
+    """One side of a contrast: in every fold, the contender that inner validation (not the test rows) preferred."""
 
-    name: Literal["network", "simple"]
+    name: str  # of the verdict: "network" and "simple"; of a single contender, its own
     contenders: tuple[str, ...]  # per fold, who was chosen
     per_fold: tuple[float, ...]
     mean: float
     spread: float
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two sides on the same replicates, and what is believed of their difference; positive favours the first.
+
+    A side is None where nobody stands for it, the posterior where there are not two common folds.
+    """
+
+    first: Side | None
+    second: Side | None
+    posterior: Posterior | None
 
 
 @dataclass(frozen=True)

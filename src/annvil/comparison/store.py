@@ -9,6 +9,7 @@
         repeat-0.outcome.json         how the contender's fits of that repeat ended
         cost.json, model.onnx         a `Cost` and the parity of the first fold's exported model; the graph itself
         curve.json                    a `LearningCurve`
+        rung-1/                       the same fits with the next effort (`Effort.rung`): results, outcomes, checkpoints
         checkpoint/                   the contender's own, removed when the repeat is done
       ablations/<name>.json           an `Ablation`
 
@@ -62,7 +63,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self._results: dict[tuple[str, str], FoldResult] = {}  # read once: the table is drawn after every fit
+        self._results: dict[tuple[str, int, str], FoldResult] = {}  # read once: the table is drawn after every fit
 
     def open(self, fingerprint: Mapping[str, Any]) -> None:
         """Begin, or go on with, the comparison of that fingerprint.
@@ -87,45 +88,50 @@ class Store:
 
     # -- folds -----------------------------------------------------------------------------------------------------
 
-    def result(self, contender: str, job: str) -> FoldResult | None:
+    def _home(self, contender: str, rung: int) -> Path:
+        """Of what was found with that effort. The first one has no folder of its own: most runs have no other."""
+        return self.folder / contender / f"rung-{rung}" if rung else self.folder / contender
+
+    def result(self, contender: str, job: str, rung: int = 0) -> FoldResult | None:
         """The record of one fit, or None while it is not done."""
-        if (contender, job) not in self._results:
-            result = self._read(self.folder / contender / f"{job}.json", FoldResult)
+        if (contender, rung, job) not in self._results:
+            result = self._read(self._home(contender, rung) / f"{job}.json", FoldResult)
             if result is None:
                 return None
-            self._results[contender, job] = result
-        return self._results[contender, job]
+            self._results[contender, rung, job] = result
+        return self._results[contender, rung, job]
 
-    def predictions(self, contender: str, job: str) -> tuple[IntArray, FloatArray]:
+    def predictions(self, contender: str, job: str, rung: int = 0) -> tuple[IntArray, FloatArray]:
         """Test rows ``(n_test,)`` of the whole data set, and outputs ``(n_test, n_outputs)`` for them."""
         from safetensors.numpy import load
 
-        arrays = load((self.folder / contender / f"{job}.safetensors").read_bytes())
+        arrays = load((self._home(contender, rung) / f"{job}.safetensors").read_bytes())
         return arrays["rows"], arrays["outputs"]
 
     def keep_result(self, result: FoldResult, rows: IntArray, outputs: FloatArray) -> None:
-        """Write predictions and record of one fit."""
+        """Write predictions and record of one fit, where those of its rung are."""
         from safetensors.numpy import save
 
         arrays = {"rows": np.ascontiguousarray(rows), "outputs": np.ascontiguousarray(outputs)}
-        write_atomically(self.folder / result.contender / f"{result.job}.safetensors", save(arrays))
-        self._write(self.folder / result.contender / f"{result.job}.json", result)
-        self._results[result.contender, result.job] = result
+        home = self._home(result.contender, result.rung)
+        write_atomically(home / f"{result.job}.safetensors", save(arrays))
+        self._write(home / f"{result.job}.json", result)
+        self._results[result.contender, result.rung, result.job] = result
 
     # -- contenders ------------------------------------------------------------------------------------------------
 
-    def outcome(self, contender: str, call: str) -> Outcome | None:
+    def outcome(self, contender: str, call: str, rung: int = 0) -> Outcome | None:
         """How that call ended, or None while it has not."""
-        return self._read(self.folder / contender / f"{call}.outcome.json", Outcome)
+        return self._read(self._home(contender, rung) / f"{call}.outcome.json", Outcome)
 
-    def keep_outcome(self, contender: str, call: str, outcome: Outcome) -> None:
+    def keep_outcome(self, contender: str, call: str, outcome: Outcome, rung: int = 0) -> None:
         """Write how a call ended, and drop its checkpoints."""
-        self._write(self.folder / contender / f"{call}.outcome.json", outcome)
-        shutil.rmtree(self.checkpoint(contender, call), ignore_errors=True)
+        self._write(self._home(contender, rung) / f"{call}.outcome.json", outcome)
+        shutil.rmtree(self.checkpoint(contender, call, rung), ignore_errors=True)
 
-    def checkpoint(self, contender: str, call: str) -> Path:
+    def checkpoint(self, contender: str, call: str, rung: int = 0) -> Path:
         """Where the contender may keep its checkpoints during that call."""
-        return self.folder / contender / "checkpoint" / call
+        return self._home(contender, rung) / "checkpoint" / call
 
     def cost(self, contender: str) -> ShippedCost | None:
         """Cost of the first fold's model, or None while it is not measured."""

@@ -15,66 +15,16 @@ chooses who is compared (`sides`). What is said is written by `wording`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from annvil.comparison.contrast import Paired, pair, side
+from annvil.comparison.evidence import BEYOND_DOUBT, Evidence, Finding
 from annvil.comparison.learning_curves import gap_change, law_of
 from annvil.comparison.recommendation import Recommendation, recommend
-from annvil.comparison.results import (
-    Crossing,
-    Family,
-    FoldResult,
-    LearningCurve,
-    Plan,
-    Posterior,
-    Side,
-    Standing,
-    Verdict,
-    VerdictKind,
-)
+from annvil.comparison.results import Posterior, Side, Verdict, VerdictKind
 from annvil.comparison.statistics import rows_that_would_tell
+from annvil.comparison.verdict_text import put_into_words
 from annvil.errors import OutOfTime
-from annvil.tasks.metrics import Metric
-from annvil.text.words import ROWS, Words
-
-BEYOND_DOUBT = 0.999
-"""How sure it must be that a network beats the dummy before one is called worth it.
-
-Measured on 1,200 simulated tables whose target is noise (150 and 600 rows, 1 and 5 repeats): 2 to 7% of them pass the
-95% of the first condition, 0.3% both with 99% here, none with 99.9%.
-"""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Everything the verdict is made from."""
-
-    metric: Metric
-    worth: float
-    confidence: float
-    plan: Plan
-    standings: tuple[Standing, ...]
-    folds: tuple[FoldResult, ...]
-    curves: tuple[LearningCurve, ...]
-    crossing: Crossing | None
-    base_rate: str
-    time_ordered: bool
-    words: Words = ROWS
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The verdict before it is put into words."""
-
-    kind: VerdictKind
-    posterior: Posterior | None
-    network: Side | None
-    simple: Side | None
-    network_ruled_out: bool
-    beats_guessing: float | None  # P(the network side beats the dummy by more than worth)
-    rows_that_would_tell: int | None
-    recommendation: Recommendation
-    paired: Paired
+from annvil.models.contract import FAMILIES
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -85,8 +35,6 @@ def judge(evidence: Evidence) -> Verdict:
     OutOfTime
         When not one contender has a score and a model that could be shipped.
     """
-    from annvil.comparison.verdict_text import put_into_words
-
     return put_into_words(evidence, find(evidence))
 
 
@@ -96,11 +44,9 @@ def find(evidence: Evidence) -> Finding:
     families = {s.contender: s.family for s in evidence.standings}
     networks = [name for name in paired.results if families[name] == "network"]
     others = [name for name in paired.results if families[name] != "network"]
-    network, simple = side("network", networks, paired), side("simple", others, paired)
-    posterior = None
-    if network is not None and simple is not None:
-        posterior = paired.posterior(network.per_fold, simple.per_fold, evidence.worth)
-    beats_guessing = _beats_guessing(network, paired, evidence)
+    contrast = paired.contrast(side("network", networks, paired), side("simple", others, paired), evidence.worth)
+    posterior = contrast.posterior
+    beats_guessing = _beats_guessing(contrast.first, paired, evidence)
     doubtful = beats_guessing is not None and beats_guessing < BEYOND_DOUBT
     kind = kind_of(posterior, evidence.confidence)
     if doubtful and kind == "network":
@@ -116,9 +62,7 @@ def find(evidence: Evidence) -> Finding:
         )
     return Finding(
         kind=kind,
-        posterior=posterior,
-        network=network,
-        simple=simple,
+        contrast=contrast,
         network_ruled_out=ruled_out,
         beats_guessing=beats_guessing,
         rows_that_would_tell=rows,
@@ -128,7 +72,7 @@ def find(evidence: Evidence) -> Finding:
 
 
 def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, without_networks: bool) -> Recommendation:
-    families: tuple[Family, ...] = ("dummy", "linear", "trees", "neighbours", "network")
+    families = FAMILIES
     if kind == "network":
         families = ("network",)
     elif kind == "simple" or (kind == "cannot tell" and without_networks):
@@ -146,7 +90,7 @@ def _beats_guessing(network: Side | None, paired: Paired, evidence: Evidence) ->
     dummies = [s.contender for s in evidence.standings if s.family == "dummy" and s.contender in paired.results]
     if network is None or not dummies:
         return None
-    posterior = paired.posterior(network.per_fold, paired.scores(dummies[0]), evidence.worth)
+    posterior = paired.contrast(network, paired.alone(dummies[0]), evidence.worth).posterior
     return None if posterior is None else posterior.p_first
 
 

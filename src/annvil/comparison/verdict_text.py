@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from annvil.comparison.evidence import BEYOND_DOUBT, Evidence, Finding
 from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
-from annvil.comparison.verdict import BEYOND_DOUBT, Evidence, Finding
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import inside, is_plural, named, outside
 from annvil.text.quantities import probability, times
@@ -265,7 +265,8 @@ class _Sentences:
         paired = self.finding.paired
         if chosen == dummy.contender or dummy.contender not in paired.results:
             return f"{text}."
-        posterior = paired.posterior(paired.scores(chosen), paired.scores(dummy.contender), self.evidence.worth)
+        against = paired.contrast(paired.alone(chosen), paired.alone(dummy.contender), self.evidence.worth)
+        posterior = against.posterior
         if posterior is None:
             return f"{text}."
         title, sure = named(self.table[chosen].title), probability(posterior.p_first)

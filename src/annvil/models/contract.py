@@ -29,6 +29,8 @@ from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
 Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
+FAMILIES: tuple[Family, ...] = ("dummy", "linear", "trees", "neighbours", "network")
+"""The simpler first: contenders run in this order, so that there is an answer early, and of equals the first ships."""
 Json = Any
 
 

@@ -3,6 +3,9 @@
 Scores are one minus a mean loss per test picture. The pictures are the same on both sides, so differences are taken
 picture by picture. Where the same network was trained several times, what it varies by is part of the uncertainty:
 two trainings of one network on one data set differ, and a test that looks at the pictures alone calls that a finding.
+
+This is not the verdict's contrast (`annvil.comparison.contrast`), whose evidence are scores of several test folds: a
+study has one division of the pictures and several trainings on it, so what is paired are pictures, not folds.
 """
 
 from __future__ import annotations

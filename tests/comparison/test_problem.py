@@ -1,0 +1,73 @@
+"""What a comparison asks of a data set."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from annvil.comparison.problem import DataProblem, data_digest
+from annvil.comparison.results import Design
+from annvil.data.dataset import Dataset
+from annvil.text.words import Words
+
+DESIGN = Design(folds=5, repeats=2, inner_folds=3, seed=7)
+
+
+def test_replicates_have_their_place_and_their_overlap(dataset: Dataset) -> None:
+    problem = DataProblem(dataset)
+    found = problem.replicates(DESIGN)
+    assert [[(r.repeat, r.fold, r.job.key) for r in folds] for folds in found] == [
+        [(repeat, fold, f"repeat-{repeat}-fold-{fold}") for fold in range(5)] for repeat in range(2)
+    ]
+    for replicate in found[0]:
+        assert not set(replicate.job.rows) & set(replicate.test)
+        assert replicate.overlap == pytest.approx(len(replicate.test) / dataset.n_rows)
+        assert len(replicate.job.inner) == 3
+    again = pickle.loads(pickle.dumps(found[1][2]))
+    assert (again.job.seed, again.test.tolist()) == (found[1][2].job.seed, found[1][2].test.tolist())
+
+
+def test_smaller_fits_lie_inside_larger_ones(dataset: Dataset) -> None:
+    problem = DataProblem(dataset)
+    job = problem.replicates(DESIGN)[0][0].job
+    small, large = (problem.smaller(job, f"curve-{n}", n, 1, seed=3) for n in (30, 60))
+    assert set(small.rows) < set(large.rows) < set(job.rows)
+    assert (len(small.rows), len(large.rows)) == (30, 60)
+    assert problem.smaller(job, "all", 10_000, 1, seed=3).rows.tolist() == job.rows.tolist()
+
+
+def test_part_of_a_problem_knows_where_its_rows_stand(dataset: Dataset) -> None:
+    problem = DataProblem(dataset)
+    part = problem.drawn(50, seed=1)
+    assert part.size.n == 50
+    np.testing.assert_array_equal(part.data.y, dataset.y[part.numbers])
+    assert problem.final(50, 3, seed=1).rows.tolist() == part.numbers.tolist()
+    assert problem.drawn(10_000, seed=1) is problem
+
+
+def test_it_says_how_much_there_is_and_how_it_is_divided(make_dataset: Callable[..., Any]) -> None:
+    dataset = make_dataset(100)
+    clips = Words("clip", "clips")
+    assert str(DataProblem(dataset, clips).size) == "100 clips"
+    timed = DataProblem(replace(dataset, time=np.arange(100.0)), clips)
+    assert timed.ordered
+    assert timed.describe_split() == "by time: earlier clips train, later clips test"
+    grouped = replace(dataset, groups=np.arange(100) % 3, grouped=True)
+    assert DataProblem(grouped).most_folds(5) == 3
+    assert DataProblem(grouped).describe_split() == "by groups: no group on both sides"
+
+
+def test_what_identifies_it_changes_with_every_part(dataset: Dataset) -> None:
+    assert set(DataProblem(dataset).digest()) == {"the data", "the task", "the columns"}
+    others = [
+        replace(dataset, y=1 - dataset.y),
+        replace(dataset, groups=dataset.groups + 1),
+        replace(dataset, time=np.arange(float(dataset.n_rows))),
+        dataset.take(np.arange(1, dataset.n_rows)),
+    ]
+    assert len({data_digest(one) for one in (dataset, *others)}) == 5
