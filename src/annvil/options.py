@@ -429,3 +429,14 @@ def listed_in(function: F, options: Iterable[Declared]) -> F:
     before, line, after = re.split(r"(\n    options : [^\n]*\n)", function.__doc__ or "")
     function.__doc__ = before + line + "".join(f"    {one.name} : {one.option.help}\n" for one in chosen) + after
     return function
+
+
+def as_table(options: Iterable[Declared]) -> str:
+    """The options as a table in Markdown: how they are typed, their names in Python, what they do."""
+    lines = ["| command line | Python | |", "|---|---|---|"]
+    for one in options:
+        typed = " ".join(filter(None, [one.flag, one.option.metavar]))
+        default = one.option.shown or ("" if one.default in (None, False, (), {}) else str(one.default))
+        told = f" Default: {default}." if default else ""
+        lines.append(f"| `{typed}` | `{one.name}` | {one.option.help}{told} |".replace("''", "'"))
+    return "\n".join(lines) + "\n"

@@ -19,7 +19,6 @@ STANDING = (
     "annvil.comparison.verdict",  # with verdict_text
     "annvil.data",  # dataset, form, plugins, table
     "annvil.kinds.pictures",  # form and all that it conforms with; explain, render; measuring, transfer
-    "annvil.run",  # reporting, result, studying
     "annvil.tasks",  # base and all that stands on it
     "annvil.trainer.results",  # batch_sizes, population_charts
 )

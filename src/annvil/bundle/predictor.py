@@ -30,7 +30,7 @@ hold (rows at once) × (training rows) distances in memory."""
 
 
 BLOCK_VALUES = 1 << 20
-"""Numbers given to the graph at once, so that the activations of large pictures stay within memory (assumed)."""
+"""Numbers given to the graph at once, so that the activations of rows of many values stay within memory (assumed)."""
 
 _OUTPUTS = ["prediction"]
 
@@ -65,8 +65,8 @@ class Predictor:
         Parameters
         ----------
         rows : whatever the model's form takes: of a table a frame, a dict of columns, a list of dicts, one dict for one
-            row, an array with exactly these columns, or a path; of pictures a path, a folder, an array, or a list of
-            those. What is ignored, such as columns the model does not use, is said in an `InputNotice`.
+            row, an array with exactly these columns, or a path. What is ignored, such as columns the model does not
+            use, is said in an `InputNotice`.
 
         Raises
         ------

@@ -15,7 +15,7 @@ MOST_CALLS, MOST_SECONDS = 200, 0.3
 
 PARITY_ROWS = 2000
 PARITY_VALUES = 20_000_000
-"""Values (rows × numbers of a row) looked at at most, so that large pictures do not take minutes (assumed)."""
+"""Values (rows × numbers of a row) looked at at most, so that rows of many values do not take minutes (assumed)."""
 
 
 def measure_cost(

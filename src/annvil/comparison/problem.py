@@ -35,7 +35,7 @@ UNEQUAL = 1.5
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to learn from: ``n`` of a ``unit``: 891 rows, 60,000 pictures."""
+    """How much there is to learn from: ``n`` of a ``unit``: 891 rows, 1,000,000 steps."""
 
     n: int
     unit: str

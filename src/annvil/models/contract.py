@@ -177,7 +177,8 @@ class Member(Protocol):
     """One trained model.
 
     A contender is written for one kind of inputs: its members take a `Table` and write themselves from ``numbers`` and
-    ``texts``, or take `Images` and write themselves from ``pixels`` (`annvil.data.form.Form.enter`).
+    ``texts``, or take inputs of another kind and write themselves from what their form enters
+    (`annvil.data.form.Form.enter`).
     """
 
     def predict(self, inputs: Any, /) -> FloatArray:

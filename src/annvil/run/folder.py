@@ -25,6 +25,7 @@ from typing import Literal
 
 import msgspec
 
+from annvil.comparison.results import Comparison
 from annvil.errors import DataError, MachineError, RequestError, did_you_mean
 from annvil.files import write_atomically
 from annvil.run.request import FitRequest, decode_request
@@ -88,6 +89,19 @@ class RunFolder:
     def read_request(self) -> FitRequest:
         """What was asked for."""
         return decode_request(self._read("request.json"))
+
+    def read_comparison(self) -> Comparison:
+        """What the comparison found.
+
+        Raises
+        ------
+        RequestError
+            When there is none yet.
+        """
+        path = self.path / "comparison.json"
+        if not path.exists():
+            raise RequestError(f"{self.path} has no comparison yet. Go on with it: annvil resume {self.path}")
+        return msgspec.json.decode(path.read_bytes(), type=Comparison)
 
     def write_state(self, state: RunState) -> None:
         """Keep where the run stands."""

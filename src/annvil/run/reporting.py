@@ -21,7 +21,6 @@ from annvil.files import write_atomically
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
-from annvil.run.result import read_comparison
 from annvil.run.shipping import Shipped, machine, standing_of
 from annvil.sections import read_sections
 from annvil.tasks.base import Decision
@@ -90,7 +89,7 @@ def write_report(folder: str | Path) -> Path:
     if not path.exists():
         raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
     record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
-    page = render(_view(run_folder, record, read_comparison(run_folder)))
+    page = render(_view(run_folder, record, run_folder.read_comparison()))
     write_atomically(run_folder.report, page.encode("utf-8"))
     return run_folder.report
 

@@ -53,7 +53,7 @@ class Run:
     @cached_property
     def comparison(self) -> Comparison:
         """Standings, folds, learning curves and verdict."""
-        return read_comparison(self._folder)
+        return self._folder.read_comparison()
 
     @property
     def verdict(self) -> Verdict:
@@ -73,8 +73,8 @@ class Run:
         return load(self._folder.model)
 
     def study(self, name: str, budget: str | float = "2m") -> StudyResult:
-        """More that can be measured on this run, such as ``"dense-vs-cnn"`` of pictures: what a convolutional network
-        has that a dense one lacks; the report shows it from then on.
+        """More that can be measured on this run, such as ``"dense-vs-cnn"``: what a convolutional network has that a
+        dense one lacks; the report shows it from then on.
 
         What an interrupted call has measured is not measured again by the next one of the same budget.
 
@@ -188,18 +188,10 @@ def score_row(standing: Standing) -> dict[str, Any]:
     return row
 
 
-def read_comparison(folder: RunFolder) -> Comparison:
-    """The comparison kept in a run folder."""
-    path = folder.path / "comparison.json"
-    if not path.exists():
-        raise RequestError(f"{folder.path} has no comparison yet. Go on with it: annvil resume {folder.path}")
-    return msgspec.json.decode(path.read_bytes(), type=Comparison)
-
-
 def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSummary:
     verdict, score, target = "", "", request.asked.target
     if state.state == "finished":
-        comparison = read_comparison(folder)
+        comparison = folder.read_comparison()
         verdict = verdict_word(comparison.verdict)
         best = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
         score = f"{best.title} {comparison.metric} {best.means[comparison.metric]:.3f}"

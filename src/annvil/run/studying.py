@@ -12,7 +12,6 @@ from annvil.kinds.base import Found, StudyResult
 from annvil.models.contract import Deadline
 from annvil.run.folder import existing_folder
 from annvil.run.load import read_again
-from annvil.run.result import read_comparison
 from annvil.sections import write_sections
 from annvil.text.durations import seconds_of
 
@@ -61,7 +60,7 @@ def study(
         raise DataError(f"{request.data} has changed since {folder} was made. Restore it, or fit again.")
     found = Found(
         dataset,
-        read_comparison(run_folder),
+        run_folder.read_comparison(),
         Store(run_folder.race),
         run_folder.path,
         run_folder.model,

@@ -11,7 +11,7 @@ class Words(msgspec.Struct, frozen=True):
     Attributes
     ----------
     row, rows : one of the things a model predicts for, and several
-    features : what a model learns from, and what fewer of would make faster: "columns", "pictures"
+    features : what a model learns from, and what fewer of would make faster: "columns"
     raw : what a saved model takes, for the report
     holes : what is taken away where a graph is checked on incomplete rows
     explaining : the stage in which the model is explained
@@ -38,8 +38,8 @@ class Words(msgspec.Struct, frozen=True):
     def fill(self, template: str) -> str:
         """A sentence of our own with its places filled. Never give it a text of the user's.
 
-        >>> Words("picture", "pictures").fill("{Rows} that no {row} has seen")
-        'Pictures that no picture has seen'
+        >>> Words("clip", "clips").fill("{Rows} that no {row} has seen")
+        'Clips that no clip has seen'
         """
         return template.format(row=self.row, rows=self.rows, Row=self.row.capitalize(), Rows=self.rows.capitalize())
 

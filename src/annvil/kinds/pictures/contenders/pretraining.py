@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from annvil.data.batch_transform import Moment
 from annvil.data.dataset import Dataset
+from annvil.data.readers.opened import Opened
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.contenders.convolutional_family import (
     ConvolutionalFamily,
@@ -33,10 +34,12 @@ from annvil.kinds.pictures.contenders.sizes import Size, affordable_epochs, arch
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.kinds.registry import read
+from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures
+from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.models.contract import Context, Shape, Split
 from annvil.models.networks.family import TrainingData
 from annvil.networks.convolutional import ConvolutionalArchitecture
+from annvil.options import ReadOptions
 from annvil.tasks.base import IntArray
 from annvil.tasks.union import make_task
 from annvil.text.durations import seconds_of
@@ -98,7 +101,7 @@ def pretrain(
     read_all = []
     for source in given:
         tell(f"Reading {source if isinstance(source, str | Path) else 'pictures from memory'}")
-        read_all.append(_pictures(read(source, size=size)))
+        read_all.append(_pictures(source, size))
     lesson = lesson_of(read_all, turns, seed)
     if epochs is None:
         task = make_task("multiclass", "", range(lesson.n_classes))
@@ -123,10 +126,11 @@ def pretrain(
     return read_start(folder)
 
 
-def _pictures(dataset: Dataset[Any]) -> Dataset[Images]:
-    if not isinstance(dataset.inputs, Images):
-        raise DataError(f"{dataset.source.name} is a table: a network to start from is pretrained on pictures.")
-    return dataset
+def _pictures(source: Any, size: int) -> Dataset[Images]:
+    if not (is_pictures(source) or lists_pictures(Opened(source, ReadOptions()))):
+        name = source if isinstance(source, str | Path) else "What is given"
+        raise DataError(f"{name} is a table: a network to start from is pretrained on pictures.")
+    return read_images(source, size=size)
 
 
 @dataclass(frozen=True)
