@@ -10,9 +10,10 @@ import numpy as np
 
 from annvil.errors import RequestError
 from annvil.tasks.base import IntArray
-from annvil.trainer.arguments.parse_arguments import held_out, read_request
+from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
 from annvil.trainer.arguments.sample_weights import class_codes
+from annvil.trainer.arguments.validation_rows import held_out
 from annvil.trainer.results.rows import Table
 
 if TYPE_CHECKING:

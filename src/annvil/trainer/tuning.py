@@ -65,7 +65,7 @@ def tune_batch(
 
     Of the options, ``batch_size`` and ``learning_rate`` are what is known to work, or the defaults of `annvil.train`
     (32 and 0.001): the learning rate of other sizes follows from it. With SGD it grows as the batch does (Goyal et al.
-    2017, arXiv 1706.02677), with the other optimisers with its square root (Malladi et al. 2022, arXiv 2205.10287).
+    2017, arXiv 1706.02677), with the other optimizers with its square root (Malladi et al. 2022, arXiv 2205.10287).
     ``epochs`` are at most `MOST_EPOCHS`; the schedule is stretched over those that fit into the time.
 
     Raises

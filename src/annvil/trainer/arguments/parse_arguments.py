@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.tasks.base import IntArray
 from annvil.text.durations import seconds_of
 from annvil.trainer.arguments.augmentation import augment_for
 from annvil.trainer.arguments.losses import ChosenLoss, canonical, choose, ending_of, family_of
 from annvil.trainer.arguments.metrics import Score, read_scores
 from annvil.trainer.arguments.read_settings import flat
-from annvil.trainer.arguments.sample_weights import class_codes, joined_weights, weights_of, without_ignored
+from annvil.trainer.arguments.sample_weights import weights_of, without_ignored
 from annvil.trainer.arguments.settings import Settings
 from annvil.trainer.arguments.train_request import Request
-from annvil.trainer.inputs.arrays import LARGE, as_type, input_tensors, target_array
-from annvil.trainer.inputs.module_source import Source, source_of
-from annvil.trainer.inputs.targets import Family, Target, decide
+from annvil.trainer.arguments.validation_rows import Rows, with_validation
+from annvil.trainer.inputs.arrays import LARGE, target_array
+from annvil.trainer.inputs.module_source import source_of
+from annvil.trainer.inputs.target_inference import decide
+from annvil.trainer.inputs.targets import Family, Target
 from annvil.trainer.keras.compile import Compiled, compiled
 from annvil.trainer.keras.model import KerasNetwork
 from annvil.trainer.monitoring.callbacks import Callbacks
@@ -55,17 +56,14 @@ def read_request(
         With one sentence each; nothing has been changed then.
     """
     now = time.monotonic()
-    seed, monitor, class_weight = settings.seed, settings.stop.monitor or "loss", settings.class_weight
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise RequestError(f"seed must be a whole number of at least 0; got {seed!r}.")
+    seed, monitor, class_weight = _seed(settings.seed), settings.stop.monitor or "loss", settings.class_weight
     seconds = None if settings.stop.budget is None else seconds_of(settings.stop.budget)
     recipe, own = _engine_settings(settings)
     truth = None if y is None else target_array(y)
-    source, inputs, output = source_of(network, int(seed), X, None if truth is None else len(truth))
-    n_given = len(inputs[0])
+    source, inputs, output = source_of(network, seed, X, None if truth is None else len(truth))
     truth = _autoencoded(inputs) if truth is None else truth
-    if len(truth) != n_given:
-        raise DataError(f"X has {n_given} rows and y has {len(truth)}; they must have equally many.")
+    if len(truth) != len(inputs[0]):
+        raise DataError(f"X has {len(inputs[0])} rows and y has {len(truth)}; they must have equally many.")
     compiled_model = Compiled(None, {}, {})
     if isinstance(source.template, KerasNetwork):
         compiled_model = compiled(source.template.model, "optimizer" not in recipe)
@@ -73,41 +71,48 @@ def read_request(
     if own["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
     targets = target.encode(truth, "training")
-    weights = weights_of(settings.sample_weight, class_weight, target, targets, n_given)
-    inputs, targets, weights, train, held = _divided(
-        validation, source, inputs, target, targets, weights, class_weight, int(seed)
-    )
-    weights, left_out = without_ignored(weights, target, targets)
+    weights = weights_of(settings.sample_weight, class_weight, target, targets, len(targets))
+    rows = Rows(inputs, targets, weights, np.arange(len(targets)), np.arange(0))
+    rows = with_validation(rows, validation, target, source.template, class_weight, seed)
+    weights, left_out = without_ignored(rows.weights, target, rows.targets)
     scores = (*_compiled_scores(compiled_model), *read_scores(settings.metrics, target))
-    recipe, own = _with_compiled(recipe, own, compiled_model, len(train))
+    recipe, own = _with_compiled(recipe, own, compiled_model, len(rows.train))
     together = _group(settings.execution.distributed)
     silent = together is not None and not together.is_first  # one process speaks for all
     request = Request(
         source=source,
         asked_seconds=now,
-        inputs=inputs,
-        targets=targets,
+        inputs=rows.inputs,
+        targets=rows.targets,
         weights=weights,
-        train=train,
-        validation=held,
+        train=rows.train,
+        validation=rows.validation,
         target=target,
         loss=chosen,
         scores=scores,
-        recipe=_recipe(recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, divides or len(held) > 0),
+        recipe=_recipe(
+            recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, divides or len(rows.validation) > 0
+        ),
         settings=own,
-        seed=int(seed),
+        seed=seed,
         monitor=monitor,
         seconds=seconds,
         checkpoint=_checkpoint(settings.checkpoint),
-        augment=augment_for(settings.regularization.augment, inputs, targets),
+        augment=augment_for(settings.regularization.augment, rows.inputs, rows.targets),
         callbacks=Callbacks() if silent or callbacks is None else callbacks,
         distributed=together,
         verbose=False if silent else settings.logging.verbose,
-        notices=(*notices, *left_out, *_about_device(network), *_about(inputs, source.byte_inputs)),
+        notices=(*notices, *left_out, *_about_device(network), *_about(rows.inputs, source.byte_inputs)),
     )
     with _in_the_users_words():
-        check_members([request.member()], len(targets))
+        check_members([request.member()], len(rows.targets))
     return request
+
+
+def _seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise RequestError(f"seed must be a whole number of at least 0; got {seed!r}.")
+    return int(seed)
 
 
 _OF_RECIPE = (
@@ -146,64 +151,6 @@ def _learnt(
     return target, chosen, notices
 
 
-def _divided(
-    validation: Any, source: Source, inputs: tuple[Tensor, ...], target: Target, targets: Tensor,
-    weights: Tensor | None, class_weight: Any, seed: int,
-) -> tuple[tuple[Tensor, ...], Tensor, Tensor | None, IntArray, IntArray]:  # fmt: skip
-    """Everything with the validation rows in it, and the numbers of training and validation rows."""
-    n_rows = len(targets)
-    rows = np.arange(n_rows)
-    if validation is None:
-        return inputs, targets, weights, rows, rows[:0]
-    if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
-        codes = class_codes(target, targets).numpy() if target.is_classification else np.zeros(n_rows, dtype=np.int64)
-        held = held_out(codes, float(validation), seed)
-        return inputs, targets, weights, np.setdiff1d(rows, held), held
-    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
-        raise RequestError(
-            "validation must be (X, y), (X, y, sample_weight), a share of the rows such as 0.2, or None; "
-            f"got {type(validation).__name__}."
-        )
-    X, y, *more = validation
-    truth = target_array(y, "y of validation")
-    others = input_tensors(X, source.template, "X of validation", len(truth))
-    if len(others) != len(inputs):
-        raise RequestError(
-            f"X has {len(inputs)} inputs and that of validation {len(others)}; they must have equally many."
-        )
-    for mine, other in zip(inputs, others, strict=True):
-        if mine.shape[1:] != other.shape[1:]:
-            raise RequestError(
-                f"Rows of X have shape {tuple(mine.shape[1:])}, those of validation {tuple(other.shape[1:])}; they "
-                "must be equal."
-            )
-    if len(others[0]) != len(truth):
-        raise DataError(f"X of validation has {len(others[0])} rows and its y has {len(truth)}; they must agree.")
-    joined = tuple(
-        torch.cat([mine, as_type(other, mine.dtype, "X of validation")])
-        for mine, other in zip(inputs, others, strict=True)
-    )
-    held_targets = target.encode(truth, "validation")
-    row_weights = joined_weights(weights, class_weight, more[0] if more else None, target, targets, held_targets)
-    held = np.arange(n_rows, n_rows + len(truth))
-    return joined, torch.cat([targets, held_targets]), row_weights, rows, held
-
-
-def held_out(codes: NDArray[np.int64], share: float, seed: int) -> IntArray:
-    """Rows of each class in proportion, chosen at random; every class keeps a row to learn from."""
-    if not 0 < share < 1:
-        raise RequestError(f"validation must be a share between 0 and 1, or (X, y); got {share:g}.")
-    order = np.lexsort((np.random.default_rng([seed, 4]).random(len(codes)), codes))
-    counts = np.bincount(codes[order])
-    place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
-    wanted = max(1, round(share * len(codes)))
-    if wanted >= len(codes):
-        raise RequestError(f"validation={share:g} leaves none of the {len(codes)} rows to learn from.")
-    rank = np.where(place < counts[codes[order]] - 1, (place + 0.5) / counts[codes[order]], math.inf)
-    chosen = order[np.argsort(rank, kind="stable")[:wanted]]
-    return np.sort(chosen).astype(np.int64)
-
-
 def _compiled_scores(compiled_model: Compiled) -> tuple[Score, ...]:
     return tuple(Score(name, compute, not _is_error(name)) for name, compute in compiled_model.metrics.items())
 
@@ -215,7 +162,7 @@ def _is_error(name: str) -> bool:
 def _with_compiled(
     recipe: Mapping[str, Any], settings: Mapping[str, float | None], compiled_model: Compiled, n_train: int
 ) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """The recipe and the settings, with what ``compile`` said of the optimiser where the caller named none."""
+    """The recipe and the settings, with what ``compile`` said of the optimizer where the caller named none."""
     said: dict[str, Any] = {} if "optimizer" in recipe else dict(compiled_model.settings)
     if compiled_model.schedule is not None and "optimizer" not in recipe:
         said["schedule"] = compiled_model.schedule(math.ceil(n_train / recipe["batch_size"]) * recipe["epochs"])

@@ -1,8 +1,8 @@
-"""What a Keras model was told by ``compile``: its loss, its optimiser and its metrics, as the engine takes them.
+"""What a Keras model was told by ``compile``: its loss, its optimizer and its metrics, as the engine takes them.
 
 Keras' own functions compute the loss and the metrics, on PyTorch, so that a step gives the number that ``fit`` would
 have given. Two departures: a batch's sample weights are scaled to a sum of 1 (Keras divides by the number of rows), and
-the optimiser starts anew with every training instead of keeping its moments between two calls of ``fit``.
+the optimizer starts anew with every training instead of keeping its moments between two calls of ``fit``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Compiled:
     ----------
     loss : ``function(output, target, weight) -> scalar`` for the engine, where ``weight`` sums to 1; None without one
     metrics : by name, ``function(output, target) -> float`` over any number of rows
-    settings : arguments of `annvil.training.Recipe` and `annvil.training.Member` that say the same as the optimiser
+    settings : arguments of `annvil.training.Recipe` and `annvil.training.Member` that say the same as the optimizer
         (``optimizer``, ``learning_rate``, ``betas``, …), without the schedule
-    schedule : where the optimiser has a learning-rate schedule: ``schedule(n_steps)`` is what `Recipe.schedule` takes
+    schedule : where the optimizer has a learning-rate schedule: ``schedule(n_steps)`` is what `Recipe.schedule` takes
         for a training of so many steps; factors of ``settings["learning_rate"]``, which is the rate of the first step
     """
 
@@ -55,7 +55,7 @@ class Steps:
 def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
     """What the model was told by ``compile``; a model that was not compiled has no loss, metrics or settings.
 
-    Without ``with_optimizer`` its optimiser is passed over, because the caller has named another one.
+    Without ``with_optimizer`` its optimizer is passed over, because the caller has named another one.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _score(metric: Any, output: Tensor, target: Tensor) -> float:
 
 
 def _settings(optimizer: Any) -> tuple[dict[str, Any], Callable[[int], Steps] | None]:
-    """The optimiser in the engine's words, and its schedule if it has one."""
+    """The optimizer in the engine's words, and its schedule if it has one."""
     keras = sys.modules["keras"]
     kind = type(optimizer).__name__
     settings = {"batches": "exact", **_rule(optimizer, kind), **_extras(optimizer)}
@@ -183,13 +183,13 @@ def _rule(optimizer: Any, kind: str) -> dict[str, Any]:
         momentum = float(optimizer.momentum)
         return {"optimizer": "sgd", "momentum": momentum, "nesterov": bool(optimizer.nesterov) and momentum > 0}
     raise RequestError(
-        f"The engine has no {kind}; compile with SGD, Adam, AdamW or RMSprop, or choose an optimiser in "
+        f"The engine has no {kind}; compile with SGD, Adam, AdamW or RMSprop, or choose an optimizer in "
         "annvil.train(…, optimizer='adamw')."
     )
 
 
 def _extras(optimizer: Any) -> dict[str, Any]:
-    """What all of Keras' optimisers can be asked for."""
+    """What all of Keras' optimizers can be asked for."""
     extras: dict[str, Any] = {"weight_decay": float(optimizer.weight_decay or 0.0)}
     for name, what in (("global_clipnorm", "all"), ("clipnorm", "each"), ("clipvalue", "number")):
         if getattr(optimizer, name) is not None:

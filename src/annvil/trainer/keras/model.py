@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.networks import Dropout
+from annvil.trainer.keras.checks import build, check_backend, check_trainable, written_by_keras
 from annvil.trainer.keras.private import decays, inner_layers, noise_shape, takes_training
 
 
@@ -42,9 +43,9 @@ def from_keras(model: Any, inputs: tuple[Tensor, ...] = ()) -> KerasNetwork:
     RequestError
         When the model runs on another backend, cannot be built, or is trained in a way the engine cannot repeat.
     """
-    _check_backend(model)
-    _build(model, inputs)
-    _check_trainable(model)
+    check_backend(model)
+    build(model, inputs)
+    check_trainable(model)
     return KerasNetwork(model)
 
 
@@ -104,7 +105,7 @@ class KerasNetwork(nn.Module):
         return [getattr(self, name) for name in self._kept]
 
     def parameter_groups(self) -> dict[str, tuple[float, float]]:
-        """(rate, decay) of each parameter: Keras' optimisers decay all variables but those they were told to spare."""
+        """(rate, decay) of each parameter: Keras' optimizers decay all variables but those they were told to spare."""
         optimizer: Any = getattr(self.model, "optimizer", None)
         if getattr(optimizer, "weight_decay", None) is None:
             return {}
@@ -253,54 +254,4 @@ def _drop(layer: Any, noise: nn.Module) -> Callable[..., Tensor]:
 def _is_dropout(layer: Any) -> bool:
     """Whether the layer is Keras' Dropout or SpatialDropout, as Keras wrote it, and drops something but not all."""
     kind = sys.modules["keras"].layers.Dropout
-    return isinstance(layer, kind) and _written_by_keras(type(layer), "call") and 0 < layer.rate < 1
-
-
-def _check_backend(model: Any) -> None:
-    backend = sys.modules["keras"].config.backend()
-    if backend != "torch":
-        raise RequestError(
-            f"The Keras model {model.name!r} runs on {backend}; annvil trains Keras models on PyTorch. Set the "
-            "environment variable KERAS_BACKEND=torch before keras is imported."
-        )
-
-
-def _build(model: Any, inputs: tuple[Tensor, ...]) -> None:
-    """Give a model without weights its weights, by showing it two rows."""
-    if model.built and all(layer.built for layer in inner_layers(model)):
-        return
-    if not inputs:
-        raise RequestError(
-            f"The Keras model {model.name!r} has no weights yet; call it on a few rows, or give it an Input."
-        )
-    rows = [tensor[:2].float() if tensor.is_floating_point() else tensor[:2] for tensor in inputs]
-    try:
-        with torch.no_grad():
-            model(rows[0] if len(rows) == 1 else rows)
-    except Exception as error:  # the user's own code runs here, and may raise anything
-        shapes = ", ".join(str(tuple(row.shape)) for row in rows)
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise RequestError(f"The Keras model {model.name!r} cannot take inputs of shapes {shapes}: {reason}") from error
-
-
-def _check_trainable(model: Any) -> None:
-    own = [name for name in ("train_step", "compute_loss") if not _written_by_keras(type(model), name)]
-    if own:
-        raise RequestError(
-            f"{type(model).__name__} has a {own[0]} of its own, which annvil.train would pass over; train it with fit, "
-            "or give annvil.train a model without it and the loss as loss=…"
-        )
-    limited = [variable.path for variable in model.trainable_variables if variable.constraint is not None]
-    if limited:
-        raise RequestError(f"The engine keeps to no constraints of weights, but {limited[0]!r} has one; remove it.")
-    wrong = [variable for variable in model.trainable_variables if variable.value.dtype is not torch.float32]
-    if wrong:
-        raise RequestError(
-            f"The engine trains float32 weights, but {wrong[0].path!r} is {wrong[0].dtype}; build the model with "
-            "dtype='float32', and choose precision= in annvil.train."
-        )
-
-
-def _written_by_keras(kind: type, method: str) -> bool:
-    home = next(base for base in kind.__mro__ if method in vars(base))
-    return home.__module__.startswith("keras.")
+    return isinstance(layer, kind) and written_by_keras(type(layer), "call") and 0 < layer.rate < 1
