@@ -36,7 +36,8 @@ from annvil.comparison.problem import DataProblem, Replicate
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import find
-from annvil.data.table import Column, Dataset, Field, Table
+from annvil.data.dataset import Dataset
+from annvil.data.table import Column, Field, Table
 from annvil.tasks.metrics import Metric
 from annvil.tasks.union import METRICS, make_task
 

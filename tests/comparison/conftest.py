@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from annvil.comparison.cross_validation import RAISE_BUGS
-from annvil.data.table import Dataset, Table, table_from_columns
+from annvil.data.dataset import Dataset
+from annvil.data.table import Table, table_from_columns
 from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape, Traits
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray

@@ -11,7 +11,7 @@ import pytest
 
 from annvil.comparison import Comparison, Request, Store, compare
 from annvil.comparison.problem import DataProblem
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort
 from annvil.tasks.union import METRICS

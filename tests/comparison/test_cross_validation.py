@@ -16,7 +16,7 @@ from annvil.comparison.leaderboard import Records
 from annvil.comparison.plan import make_schedule
 from annvil.comparison.problem import DataProblem
 from annvil.comparison.request import Quiet
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import DataError
 from annvil.models.contract import Deadline, Job
 from annvil.tasks.union import METRICS

@@ -12,7 +12,7 @@ from annvil.comparison.budget import most_useful_seconds, water_level
 from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, share_out
 from annvil.comparison.problem import DataProblem
 from annvil.comparison.request import Request
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort, Shape, Traits
 from annvil.tasks.union import METRICS, make_task

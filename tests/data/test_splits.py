@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from annvil.data.dataset import Dataset
 from annvil.data.splits import Split, inner_splits, nested_subset, outer_splits
-from annvil.data.table import Dataset, table_from_columns
+from annvil.data.table import table_from_columns
 from annvil.errors import DataError
 from annvil.tasks.union import make_task
 

@@ -18,24 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.dataset import ColumnNote, Dataset, Inputs, LeftOut, Source
 from annvil.data.form import Arrays, Form
 from annvil.data.plugins import form_class
 from annvil.tasks.base import FloatArray, IntArray
-
-__all__ = [
-    "Column",
-    "ColumnNote",
-    "Dataset",
-    "Field",
-    "Inputs",
-    "Kind",
-    "LeftOut",
-    "Source",
-    "Table",
-    "table_form",
-    "table_from_columns",
-]
 
 Kind = Literal["number", "category", "boolean", "datetime"]
 """Kinds of columns a model may use."""

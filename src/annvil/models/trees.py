@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Dataset, Table
+from annvil.data.dataset import Dataset
+from annvil.data.table import Table
 from annvil.models.contract import (
     BaseContender,
     BaseMember,

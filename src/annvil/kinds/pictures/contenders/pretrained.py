@@ -33,7 +33,7 @@ SHIPPED = Path(__file__).parents[3] / "networks" / "pretrained"
 class Taught(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One source that a network learnt from.
 
-    ``sha256`` is that of the data set as read (`annvil.data.table.Source.sha256`), so that it is known again.
+    ``sha256`` is that of the data set as read (`annvil.data.dataset.Source.sha256`), so that it is known again.
     """
 
     name: str

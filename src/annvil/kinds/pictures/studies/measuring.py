@@ -12,9 +12,9 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from annvil.comparison.problem import DataProblem
+from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset
-from annvil.data.table import Dataset
 from annvil.kinds.pictures.contenders.picture_family import held_out
 from annvil.kinds.pictures.images import Images, images_in_memory
 from annvil.kinds.pictures.studies.first_layers import first_looks

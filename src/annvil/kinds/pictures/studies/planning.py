@@ -12,7 +12,7 @@ import numpy as np
 
 from annvil.comparison.budget import SHORTEST_SCALE
 from annvil.comparison.problem import DataProblem
-from annvil.data.table import Dataset
+from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.sizes import (
     EPOCHS,
     WANTED_EPOCHS,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
-from annvil.data.table import Column, Dataset, Field, Table
+from annvil.data.table import Column, Field, Table
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
 from annvil.kinds.pictures.images import Images
