@@ -89,7 +89,7 @@ def changed(change: dict[str, Any], scale: float) -> Way:
 
     def fit(dataset: Dataset, job: Job, test: Any) -> Outputs:
         architecture, n_train = DenseFamily(), len(job.inner[0].train)
-        settings = architecture.portfolio(dataset.task.is_classification, n_train)[0].to_json()
+        settings = architecture.portfolio(dataset.task.predicts_probabilities, n_train)[0].to_json()
         new = settings | {"epochs": architecture.epochs(n_train, scale)} | change
         for name in ("learning_rate", "epochs"):
             if name in change:
@@ -106,7 +106,7 @@ def scikit_mlp(dataset: Dataset, job: Job, test: Any) -> Outputs:
 
     preparation, train = LinearPreparation.fit_transform(dataset.inputs.take(job.rows))
     rows, y = preparation.transform(dataset.inputs.take(test)).numbers, dataset.y[job.rows]
-    if dataset.task.is_classification:
+    if dataset.task.predicts_probabilities:
         return np.asarray(MLPClassifier(random_state=0).fit(train.numbers, y).predict_proba(rows))
     target = TargetScaling.fit(y)
     return target.inverse(MLPRegressor(random_state=0).fit(train.numbers, target.transform(y)).predict(rows))[:, None]
@@ -116,7 +116,7 @@ def scikit_boosting(dataset: Dataset, job: Job, test: Any) -> Outputs:
     """scikit-learn's histogram gradient boosting, nothing changed."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    classes, y = dataset.task.is_classification, dataset.y[job.rows]
+    classes, y = dataset.task.predicts_probabilities, dataset.y[job.rows]
     preparation, train = TreePreparation.fit_transform(
         dataset.inputs.take(job.rows), y=y, task=dataset.task, seed=job.seed
     )
@@ -154,7 +154,7 @@ def measure(dataset: Dataset, jobs: list[tuple[Job, Any]], way: Way) -> tuple[fl
     losses, start = [], time.process_time()
     for job, test in jobs:
         loss = float(dataset.task.row_losses(dataset.y[test], way(dataset, job, test)).mean())
-        losses.append(loss if dataset.task.is_classification else loss**0.5 / float(dataset.y.std()))
+        losses.append(loss if dataset.task.predicts_probabilities else loss**0.5 / float(dataset.y.std()))
     return float(np.mean(losses)), (time.process_time() - start) / len(jobs)
 
 

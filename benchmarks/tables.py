@@ -74,7 +74,7 @@ def references(train: Any, test: Any) -> Iterator[tuple[str, np.ndarray]]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    classes = train.task.is_classification
+    classes = train.task.predicts_probabilities
     numbers = make_pipeline(StandardScaler(), SimpleImputer(strategy="median", keep_empty_features=True))
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     parts = [

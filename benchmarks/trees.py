@@ -72,7 +72,7 @@ def bagged(fit_inner: FitInner) -> Callable[[Any, Job, Any, int], Outputs]:
     """The same search with another library growing the trees."""
 
     def fit(dataset: Any, job: Job, test: Any, candidates: int) -> Outputs:
-        classes = dataset.task.is_classification
+        classes = dataset.task.predicts_probabilities
         prepared = []
         for number, split in enumerate(job.inner):
             inputs, y = dataset.inputs.take(split.train), dataset.y[split.train]
@@ -149,10 +149,10 @@ def scikit_default(dataset: Any, job: Job, test: Any, candidates: int) -> Output
 
     inputs, y, task = dataset.inputs.take(job.rows), dataset.y[job.rows], dataset.task
     preparation, train = TreePreparation.fit_transform(inputs, y=y, task=task, seed=0)
-    kind = HistGradientBoostingClassifier if task.is_classification else HistGradientBoostingRegressor
+    kind = HistGradientBoostingClassifier if task.predicts_probabilities else HistGradientBoostingRegressor
     model = kind(random_state=0).fit(train.numbers, y)
     rows = preparation.transform(dataset.inputs.take(test)).numbers
-    classes = task.is_classification
+    classes = task.predicts_probabilities
     return as_outputs(model.predict_proba(rows) if classes else model.predict(rows), classes)
 
 
@@ -169,11 +169,11 @@ def catboost_default(dataset: Any, job: Job, test: Any, candidates: int) -> Outp
         texts = [c.name for c in inputs.columns if c.field.is_text]
         return pandas.DataFrame(columns), texts
 
-    kind = catboost.CatBoostClassifier if dataset.task.is_classification else catboost.CatBoostRegressor
+    kind = catboost.CatBoostClassifier if dataset.task.predicts_probabilities else catboost.CatBoostRegressor
     train, texts = pool(job.rows)
     model = kind(**catboost_settings(0)).fit(train, dataset.y[job.rows], cat_features=texts)
     rows, _ = pool(test)
-    classes = dataset.task.is_classification
+    classes = dataset.task.predicts_probabilities
     return as_outputs(model.predict_proba(rows) if classes else model.predict(rows), classes)
 
 
@@ -241,7 +241,7 @@ def race(name: str, options: argparse.Namespace) -> str:
 def loss(dataset: Any, test: Any, outputs: Outputs) -> float:
     """Log-loss, or root mean squared error over the standard deviation of the target."""
     mean = float(dataset.task.row_losses(dataset.y[test], outputs).mean())
-    return mean if dataset.task.is_classification else float(np.sqrt(mean) / np.std(dataset.y))
+    return mean if dataset.task.predicts_probabilities else float(np.sqrt(mean) / np.std(dataset.y))
 
 
 if __name__ == "__main__":

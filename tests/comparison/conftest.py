@@ -111,13 +111,13 @@ class Toy(BaseContender):
 
     def _learn(self, dataset: Dataset, rows: np.ndarray, effort: Effort) -> Slopes:
         X = dataset.inputs.take(rows).numbers()
-        y = 2.0 * dataset.y[rows] - 1 if dataset.task.is_classification else dataset.y[rows]
+        y = 2.0 * dataset.y[rows] - 1 if dataset.task.predicts_probabilities else dataset.y[rows]
         X = X[:, self.columns]
         centre = X.mean(axis=0)
         solution = np.linalg.solve((X - centre).T @ (X - centre) + np.eye(X.shape[1]), (X - centre).T @ (y - y.mean()))
         slopes = np.zeros(dataset.inputs.take(rows[:1]).numbers().shape[1])
         slopes[list(self.columns)] = solution
-        return Slopes(slopes, float(y.mean() - centre @ solution), dataset.task.is_classification)
+        return Slopes(slopes, float(y.mean() - centre @ solution), dataset.task.predicts_probabilities)
 
 
 def made_dataset(n_rows: int = 120, n_columns: int = 4, seed: int = 0, *, regression: bool = False) -> Dataset:

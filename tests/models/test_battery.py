@@ -92,14 +92,14 @@ def skip_if_declined(name, dataset):
 
 def unit(dataset):
     """What an error is measured against: 1 for probabilities, the spread of the target for values."""
-    return 1.0 if dataset.task.is_classification else float(np.std(dataset.y))
+    return 1.0 if dataset.task.predicts_probabilities else float(np.std(dataset.y))
 
 
 def assert_sound(outputs, dataset, n_rows):
     assert outputs.shape == (n_rows, dataset.task.n_outputs)
     assert outputs.dtype == np.float64
     assert np.isfinite(outputs).all()
-    if dataset.task.is_classification:
+    if dataset.task.predicts_probabilities:
         assert outputs.min() >= 0
         np.testing.assert_allclose(outputs.sum(axis=1), 1.0, atol=1e-6)
 
@@ -170,7 +170,7 @@ def test_it_learns(name, kind):
 
 def loss(dataset, rows, outputs):
     y = dataset.y[rows]
-    if dataset.task.is_classification:
+    if dataset.task.predicts_probabilities:
         return -np.log(outputs[np.arange(len(y)), y]).mean()
     return np.mean((outputs[:, 0] - y) ** 2)
 

@@ -36,11 +36,11 @@ def fit_and_check(case: Case, name: str) -> None:
     outputs = fitted.predict(dataset.inputs)
     assert np.isfinite(outputs).all()
     assert outputs.shape == (dataset.n_rows, dataset.task.n_outputs)
-    if dataset.task.is_classification:
+    if dataset.task.predicts_probabilities:
         np.testing.assert_allclose(outputs.sum(axis=1), 1.0, atol=1e-6)
     graph = export(fitted, dataset.inputs.form, dataset.task)
     shipped = Predictor.from_graph(graph, dataset.inputs.form, dataset.task).raw(dataset.inputs)
-    scale = 1.0 if dataset.task.is_classification else max(float(np.std(dataset.y)), 1e-300)
+    scale = 1.0 if dataset.task.predicts_probabilities else max(float(np.std(dataset.y)), 1e-300)
     np.testing.assert_allclose(shipped / scale, outputs / scale, atol=1e-4)
 
 

@@ -95,7 +95,7 @@ def test_the_bag_is_not_worse_than_the_defaults():
         job = Job("j", train, inner, 0)
         (fitted,) = BoostedTrees().fit(dataset, [job], Effort(scale=0.3), Context(threads=1))
         found = task.row_losses(y[test], fitted.predict(table.take(test))).mean()
-        if task.is_classification:
+        if task.predicts_probabilities:
             model = HistGradientBoostingClassifier(random_state=0).fit(x[train], y[train])
             default = task.row_losses(y[test], model.predict_proba(x[test])).mean()
         else:
@@ -138,7 +138,7 @@ def test_real_tables_are_not_worse_than_the_defaults_by_more_than_the_spread(nam
         preparation, train = TreePreparation.fit_transform(dataset.inputs.take(outer.train), y=y, task=dataset.task)
         rows, truth = dataset.inputs.take(outer.test), dataset.y[outer.test]
         prepared = preparation.transform(rows).numbers
-        if dataset.task.is_classification:
+        if dataset.task.predicts_probabilities:
             outputs = HistGradientBoostingClassifier(random_state=0).fit(train.numbers, y).predict_proba(prepared)
         else:
             model = HistGradientBoostingRegressor(random_state=0).fit(train.numbers, y)

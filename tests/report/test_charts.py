@@ -78,7 +78,7 @@ def figures_of(view) -> list[figures.Figure]:
     ]
     if curves := figures.training_figure(view):
         made.append(curves[0])
-    if view.held_out is not None and view.task.is_classification:
+    if view.held_out is not None and view.task.predicts_probabilities:
         made += [figures.confusion_figure(view, view.held_out), figures.reliability_figure(view, view.held_out)]
     elif view.held_out is not None:
         made.append(figures.residual_figure(view, view.held_out))

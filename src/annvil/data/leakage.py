@@ -89,11 +89,10 @@ def sample_rows(dataset: Dataset[Inputs], most: int, seed: int) -> IntArray:
         return np.arange(n)
     generator = np.random.default_rng([seed, 3])
     rows = generator.choice(n, most, replace=False)
-    if dataset.task.is_classification:
-        for label in range(len(dataset.task.classes)):
-            own = np.flatnonzero(dataset.y == label)
-            if len(own) * most / n < 100:
-                rows = np.concatenate([rows, generator.permutation(own)[:100]])
+    for label in range(len(dataset.task.classes)):
+        own = np.flatnonzero(dataset.y == label)
+        if len(own) * most / n < 100:
+            rows = np.concatenate([rows, generator.permutation(own)[:100]])
     return np.unique(rows)
 
 
@@ -113,7 +112,7 @@ def told_by(columns: Table, dataset: Dataset[Inputs], seed: int = 0) -> tuple[fl
     X, guesses = _matrix(columns), np.zeros_like(_answers(data))
     settings: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": seed}
     for side in (half, ~half):
-        if data.task.is_classification:
+        if data.task.predicts_probabilities:
             model = ExtraTreesClassifier(**settings).fit(X[~side], data.y[~side])
             guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side])
         else:
@@ -134,7 +133,7 @@ def _error_alone(data: Dataset, column: Column, half: NDArray[np.bool_]) -> floa
     for side in (half, ~half):
         guesses[side] = _means(bins[~side], answers[~side], int(bins.max()) + 1)[bins[side]]
     error = error_of(data, guesses)
-    if data.task.is_classification or column.field.is_text:
+    if data.task.predicts_probabilities or column.field.is_text:
         return error
     return min(error, _error_as_it_is(column.values, answers))
 
@@ -162,9 +161,8 @@ def _uncorrelated(x: FloatArray, y: FloatArray) -> float:
 
 def _answers(data: Dataset) -> FloatArray:
     """The target as numbers ``(n, k)``: one column per class, or for regression the values and their ranks."""
-    if data.task.is_classification:
-        one_hot: FloatArray = np.eye(len(data.task.classes))[data.y]
-        return one_hot
+    if data.task.predicts_probabilities:
+        return data.task.indicators(data.y)
     return np.stack([data.y.astype(np.float64), _ranks(data.y)], axis=1)
 
 
@@ -197,7 +195,7 @@ def error_of(data: Dataset, guesses: FloatArray) -> float:
     whichever is smaller (heavy tails hide a copy from the first, coarse answers from the second); ``guesses`` has a
     column for each, as `_answers` has.
     """
-    if not data.task.is_classification:
+    if not data.task.predicts_probabilities:
         answers = _answers(data)
         return float(np.clip(min(map(_unexplained, answers.T, guesses.T)), 0, 1))
     present = np.unique(data.y)
@@ -243,7 +241,7 @@ def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed:
         told = ~np.isnan(X[~side]).all(axis=0)  # scikit-learn 1.9 cannot bin a column without a value
         if len(seen) < 2 or not side.any() or not told.any():
             return 1.0
-        if data.task.is_classification:
+        if data.task.predicts_probabilities:
             model = HistGradientBoostingClassifier(**settings).fit(X[~side][:, told], data.y[~side])
             guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side][:, told])
         else:

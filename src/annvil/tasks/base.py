@@ -84,14 +84,6 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     """How rows without order or groups are dealt to folds, in words."""
 
     @property
-    def is_classification(self) -> bool:
-        return self.predicts_probabilities
-
-    @property
-    def several(self) -> bool:
-        return self.kind == "multilabel"
-
-    @property
     def n_outputs(self) -> int:
         """Columns of a prediction."""
         return len(self.output_names)
@@ -172,6 +164,10 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     right_words: ClassVar[str] = "accuracy"
     """What the share of rows that are `right` is called."""
 
+    def counts(self, y: NDArray[Any]) -> IntArray:
+        """Rows with each class or label ``(n_classes,)``; empty where there are none."""
+        return np.empty(0, dtype=np.int64)
+
     def describe(self, y: NDArray[Any]) -> str:
         """What there is to answer, such as "2 classes: yes (400), no (100)"."""
         raise NotImplementedError
@@ -179,6 +175,10 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     def answer(self, y: Any) -> str:
         """The truth about one row, for people."""
         raise NotImplementedError
+
+    def written(self, y: NDArray[Any]) -> list[tuple[str, ...]]:
+        """The truth about each row as cells of a table, one for each of the `questions`; reading them gives ``y``."""
+        return [(text,) for text in map(self.answer, y)]
 
     def right(self, y: NDArray[Any], outputs: FloatArray, decision: Decision = None) -> NDArray[np.bool_] | None:
         """Which rows are answered rightly; None where being near is all that can be asked."""
@@ -191,6 +191,21 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     def certainty(self, y: NDArray[Any], outputs: FloatArray) -> Certainty:
         """What a reliability diagram is drawn from, for tasks that have one."""
         raise NotImplementedError
+
+    share_right: ClassVar[str] = "accuracy"
+    """What one minus the mean of `shares_wrong` is called."""
+
+    def shares_wrong(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """How wrong each row is ``(n_rows,)``, nothing chosen: 0 or 1, a share, or of the variance."""
+        raise NotImplementedError
+
+    def foremost(self, outputs: FloatArray, decision: Decision = None) -> int:
+        """Of the outputs for one row ``(n_outputs,)``, which one is explained unless asked otherwise."""
+        return 0
+
+    def log_odds(self, outputs: FloatArray, output: int, smallest: float) -> FloatArray:
+        """An output without a ceiling ``(n_rows,)``: log-odds of a probability no nearer to 0 than ``smallest``."""
+        return outputs[:, output]
 
     def examples(
         self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, most_mistakes: int, most: int

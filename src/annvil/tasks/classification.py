@@ -54,14 +54,30 @@ class Classification(Task, frozen=True):
     def columns(self, outputs: FloatArray, decision: Decision = None) -> list[tuple[str, list[Any]]]:
         return super().columns(outputs, decision) + probability_columns(self, outputs)
 
+    def counts(self, y: NDArray[Any]) -> IntArray:
+        return np.bincount(y, minlength=len(self.classes))
+
     def describe(self, y: NDArray[Any]) -> str:
-        return f"{len(self.classes)} classes: {counted_classes(self, np.bincount(y, minlength=len(self.classes)))}"
+        return f"{len(self.classes)} classes: {counted_classes(self, y)}"
 
     def answer(self, y: Any) -> str:
         return str(self.classes[int(y)])
 
     def right(self, y: NDArray[Any], outputs: FloatArray, decision: Decision = None) -> NDArray[np.bool_]:
         return np.asarray(self.decide(outputs, decision) == y)
+
+    def shares_wrong(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """1 where the likeliest class is another."""
+        return np.asarray(self.decide(outputs) != y, dtype=np.float64)
+
+    def foremost(self, outputs: FloatArray, decision: Decision = None) -> int:
+        """The class decided for."""
+        return int(self.decide(outputs[None], decision)[0])
+
+    def log_odds(self, outputs: FloatArray, output: int, smallest: float) -> FloatArray:
+        # The others are added up, not taken from 1: in float32 a probability next to 1 has lost what it lacks.
+        others = np.delete(outputs, output, axis=1).sum(axis=1)
+        return np.asarray(np.log(np.maximum(outputs[:, output], smallest)) - np.log(np.maximum(others, smallest)))
 
     def certainty(self, y: NDArray[Any], outputs: FloatArray) -> Certainty:
         """Of the class predicted, whether it was right."""
@@ -168,6 +184,6 @@ def probability_columns(task: Task, outputs: FloatArray) -> list[tuple[str, list
     return [(f"probability_{label}", outputs[:, number].tolist()) for number, label in enumerate(task.classes)]
 
 
-def counted_classes(task: Task, counts: IntArray) -> str:
+def counted_classes(task: Task, y: NDArray[Any]) -> str:
     """Classes or labels with their numbers of rows, some of many."""
-    return listed([f"{label} ({count(n)})" for label, n in zip(task.classes, counts, strict=True)], 6)
+    return listed([f"{label} ({count(n)})" for label, n in zip(task.classes, task.counts(y), strict=True)], 6)

@@ -28,6 +28,7 @@ class Labels(Task, frozen=True, tag="multilabel"):
     predicts_probabilities: ClassVar[bool] = True
     one_class_a_row: ClassVar[bool] = False
     errors: ClassVar[tuple[str, ...]] = ("labels", "reliability")
+    share_right: ClassVar[str] = "share of labels that are right"
     right_words: ClassVar[str] = "all labels right for"
     constant_words: ClassVar[str] = "label frequencies"
 
@@ -71,11 +72,29 @@ class Labels(Task, frozen=True, tag="multilabel"):
         cells = ["|".join(str(self.classes[k]) for k in row.nonzero()[0]) for row in said]
         return [(f"predicted_{name}", cells), *probability_columns(self, outputs)]
 
+    def counts(self, y: NDArray[Any]) -> IntArray:
+        return np.asarray(y.sum(axis=0), dtype=np.int64)
+
     def describe(self, y: NDArray[Any]) -> str:
-        return f"{len(self.classes)} labels: {counted_classes(self, y.sum(axis=0))}"
+        return f"{len(self.classes)} labels: {counted_classes(self, y)}"
 
     def answer(self, y: Any) -> str:
         return ", ".join(str(self.classes[k]) for k in np.flatnonzero(y)) or "none"
+
+    def written(self, y: NDArray[Any]) -> list[tuple[str, ...]]:
+        return [tuple(map(str, row)) for row in y.tolist()]
+
+    def shares_wrong(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """The share of its labels that are told wrongly."""
+        return np.asarray(np.mean(self.decide(outputs) != y, axis=1))
+
+    def foremost(self, outputs: FloatArray, decision: Decision = None) -> int:
+        """The likeliest label."""
+        return int(outputs.argmax())
+
+    def log_odds(self, outputs: FloatArray, output: int, smallest: float) -> FloatArray:
+        chosen = outputs[:, output]
+        return np.asarray(np.log(np.maximum(chosen, smallest)) - np.log(np.maximum(1 - chosen, smallest)))
 
     def right(self, y: NDArray[Any], outputs: FloatArray, decision: Decision = None) -> NDArray[np.bool_]:
         """Those whose labels are all right."""

@@ -28,6 +28,7 @@ class Link(Protocol):
     """From scores to outputs along the last axis."""
 
     loss: str  # the training engine's name of the loss on scores
+    summed_loss: str  # the same where it is the nats of a row, however many outputs a row has
     dtype: str  # of the answers that this loss takes
 
     def apply(self, scores: FloatArray) -> FloatArray:
@@ -44,7 +45,7 @@ class Link(Protocol):
 class Identity:
     """Numbers are what they are."""
 
-    loss = "squared-error"
+    loss = summed_loss = "squared-error"
     dtype = "float32"
 
     def apply(self, scores: FloatArray) -> FloatArray:
@@ -61,7 +62,7 @@ class Identity:
 class Softmax:
     """Shares that add up to 1."""
 
-    loss = "cross-entropy"
+    loss = summed_loss = "cross-entropy"
     dtype = "int64"
 
     def apply(self, scores: FloatArray) -> FloatArray:
@@ -83,6 +84,7 @@ class Sigmoid:
     """A probability for each output on its own."""
 
     loss = "binary-cross-entropy"
+    summed_loss = "label-cross-entropy"
     dtype = "float32"
 
     def apply(self, scores: FloatArray) -> FloatArray:

@@ -62,6 +62,7 @@ class Regression(Task, frozen=True, tag="regression"):
     predicts_probabilities: ClassVar[bool] = False
     one_class_a_row: ClassVar[bool] = False
     errors: ClassVar[tuple[str, ...]] = ("residuals",)
+    share_right: ClassVar[str] = "R²"
     dealing: ClassVar[str] = "random"
     constant_words: ClassVar[str] = "the mean of the target"
 
@@ -89,6 +90,14 @@ class Regression(Task, frozen=True, tag="regression"):
 
     def answer(self, y: Any) -> str:
         return f"{float(y):.4g}"
+
+    def written(self, y: NDArray[Any]) -> list[tuple[str, ...]]:
+        return [(repr(float(value)),) for value in y.tolist()]
+
+    def shares_wrong(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
+        """The squared error as a part of the variance."""
+        variance = float(np.var(np.asarray(y, dtype=np.float64)))
+        return np.asarray(np.square(np.asarray(y, dtype=np.float64) - outputs[:, 0]) / (variance or 1.0))
 
     def error_sentence(self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, how: str) -> str:
         half, most = (digits(float(np.quantile(np.abs(y - outputs[:, 0]), q)), 3) for q in (0.5, 0.9))

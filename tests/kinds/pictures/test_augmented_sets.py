@@ -99,7 +99,7 @@ def test_several_labels(tmp_path: Path) -> None:
     made = augment((X, y), 1, tmp_path / "bigger", task="multilabel")
     assert any("--target 'label 1'" in said for said in made.said)
     dataset = read_images(made.folder, target=["label 1", "label 2", "label 3"])
-    assert dataset.task.several
+    assert dataset.task.n_questions > 1
     assert dataset.y.tolist() == np.repeat(y, 2, axis=0).tolist()
 
 

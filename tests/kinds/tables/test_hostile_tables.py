@@ -52,7 +52,7 @@ def check_sound(dataset: Dataset | None) -> None:
         else:
             assert column.values.dtype == np.float64
             assert not np.isinf(column.values).any()
-    if dataset.task.is_classification:
+    if dataset.task.predicts_probabilities:
         assert sorted(set(dataset.y.tolist())) == list(range(len(dataset.task.classes)))
     else:
         assert np.isfinite(dataset.y).all()

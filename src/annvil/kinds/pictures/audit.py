@@ -69,8 +69,6 @@ def _few(dataset: Dataset[Images]) -> Iterator[Finding]:
             "Differences between models are judged with that in mind, and the verdict may be that nothing can be told "
             "yet.",
         )
-    if not dataset.task.is_classification:
-        return
     few = [(label, n) for label, n in zip(dataset.task.classes, _counts(dataset), strict=True) if n < FEW_PER_CLASS]
     if few:
         yield Finding(
@@ -85,13 +83,11 @@ def _few(dataset: Dataset[Images]) -> Iterator[Finding]:
 
 
 def _counts(dataset: Dataset[Images]) -> list[int]:
-    y = dataset.y
-    counts = y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=len(dataset.task.classes))
-    return [int(n) for n in counts]
+    return [int(n) for n in dataset.task.counts(dataset.y)]
 
 
 def _unequal(dataset: Dataset[Images]) -> Iterator[Finding]:
-    if dataset.task.kind not in ("binary", "multiclass"):
+    if not dataset.task.one_class_a_row:
         return
     counts, classes = _counts(dataset), dataset.task.classes
     least, most = int(np.argmin(counts)), int(np.argmax(counts))
@@ -145,7 +141,7 @@ def _an_example(images: Images) -> str:
 def _contradictions(dataset: Dataset[Images]) -> Iterator[Finding]:
     """The same picture under two classes."""
     images = dataset.inputs
-    if images.alike is None or not dataset.task.is_classification:
+    if images.alike is None or not dataset.task.predicts_probabilities:
         return
     answers = dataset.y if dataset.y.ndim == 1 else np.unique(dataset.y, axis=0, return_inverse=True)[1]
     groups, at = np.unique(images.alike, return_inverse=True)

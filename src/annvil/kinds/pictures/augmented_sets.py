@@ -197,11 +197,11 @@ class _Writing:
     format: Format
 
     def __post_init__(self) -> None:
-        labels = _labels(self.dataset)
+        labels = self.dataset.task.written(self.dataset.y)
         test = self.dataset.official_test
-        self._tested = _labels(test) if test is not None else []
+        self._tested = test.task.written(test.y) if test is not None else []
         every = [*labels, *self._tested]
-        by_class = self.dataset.task.is_classification and not self.dataset.task.several
+        by_class = self.dataset.task.one_class_a_row
         names = folder_names([label[0] for label in every]) if by_class else {}
         self._folders = {label: names.get(label[0], "pictures") for label in every}
         self._labels = labels
@@ -210,7 +210,7 @@ class _Writing:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that say what is on a picture: one, or one of 0 and 1 for each of several labels."""
-        if not self.dataset.task.several:
+        if self.dataset.task.n_questions == 1:
             return ("label",)
         taken = ("path", "origin", "split")
         return tuple(f"label {name}" if str(name) in taken else str(name) for name in self.dataset.task.classes)
@@ -339,16 +339,6 @@ def spread_rows(labels: Sequence[Any], most: int) -> NDArray[np.int64]:
         turns.append(seen.get(label, 0))
         seen[label] = turns[-1] + 1
     return np.sort(np.argsort(turns, kind="stable")[:most]).astype(np.int64)
-
-
-def _labels(dataset: Dataset[Images]) -> list[Label]:
-    """What is on each picture, as cells of a table: a class, a number, or 0 and 1 for each of several labels."""
-    task = dataset.task
-    if task.several:
-        return [tuple(map(str, row)) for row in dataset.y.tolist()]
-    if not task.is_classification:
-        return [(repr(float(value)),) for value in dataset.y.tolist()]
-    return [(str(task.classes[code]),) for code in dataset.y.tolist()]
 
 
 def _origins(dataset: Dataset[Images], prefix: str = "") -> list[str]:

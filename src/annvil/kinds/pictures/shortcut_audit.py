@@ -93,7 +93,7 @@ def frames_tell(dataset: Dataset[Images], looks: dict[str, FloatArray], seed: in
 
 
 def _quality(dataset: Dataset[Images]) -> str:
-    return "a ROC AUC" if dataset.task.is_classification else "an R²"
+    return "a ROC AUC" if dataset.task.predicts_probabilities else "an R²"
 
 
 def _number(name: str, values: NDArray[Any]) -> Column:
@@ -108,11 +108,11 @@ def _texts(name: str, values: Sequence[str]) -> Column:
 def _told(dataset: Dataset[Images], columns: Sequence[Column], seed: int, telling: float) -> tuple[float, str] | None:
     """How well these columns together tell the answer, where that is beyond doubt, and how in words."""
     columns = [column for column in columns if len(np.unique(column.values)) > 1]
-    if not columns or dataset.n_rows < 30 or dataset.task.kind == "multilabel":
+    if not columns or dataset.n_rows < 30 or dataset.task.n_questions > 1:
         return None
     table = Table(tuple(columns), dataset.n_rows)
     together, alone = told_by(table, dataset, seed)
-    if dataset.task.is_classification:
+    if dataset.task.predicts_probabilities:
         strength = 1 - together / 2  # the error is 2 - 2 AUC
         if strength < telling or (strength - 0.5) / _standard_error(dataset.y) < CERTAIN:
             return None
@@ -134,7 +134,7 @@ def _standard_error(y: NDArray[Any]) -> float:
 
 def _described(dataset: Dataset[Images], column: Column) -> str:
     """How the column differs with the answer."""
-    if not dataset.task.is_classification:
+    if not dataset.task.predicts_probabilities:
         return f"{column.name!r} goes along with it most"
     labels = dataset.task.classes
     present = np.unique(dataset.y).tolist()

@@ -19,7 +19,6 @@ from annvil.data.findings import (
 from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
 from annvil.tasks.base import FloatArray, IntArray
-from annvil.tasks.union import make_task
 from annvil.text.quantities import percent
 
 IMBALANCED = 0.25
@@ -43,17 +42,8 @@ def audit_table(dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
 
 
 def _leaks(dataset: Dataset, seed: int) -> Iterator[Finding]:
-    for one in _questions(dataset):
-        yield from _leaks_of(one, seed)
-
-
-def _questions(dataset: Dataset) -> Iterator[Dataset]:
-    """The data set itself, or one for each of several labels: whether it is there."""
-    if not dataset.task.several:
-        yield dataset
-        return
-    for k, label in enumerate(dataset.task.classes):
-        yield replace(dataset, y=dataset.y[:, k], task=make_task("binary", str(label), (0, 1)))
+    for task, y in dataset.task.questions(dataset.y):  # of several labels, each on its own
+        yield from _leaks_of(replace(dataset, y=y, task=task), seed)
 
 
 def _leaks_of(dataset: Dataset, seed: int) -> Iterator[Finding]:
@@ -113,7 +103,7 @@ def _conflicts(dataset: Dataset, keys: IntArray, counts: IntArray) -> tuple[int,
     np.minimum.at(low, keys, answers)
     np.maximum.at(high, keys, answers)
     conflicting = int(counts[low != high].sum())
-    if not conflicting or not dataset.task.is_classification or dataset.task.several:
+    if not conflicting or not dataset.task.one_class_a_row:
         return conflicting, None
     k = len(dataset.task.classes)
     pairs, n = np.unique(keys * k + dataset.y, return_counts=True)
@@ -124,10 +114,10 @@ def _conflicts(dataset: Dataset, keys: IntArray, counts: IntArray) -> tuple[int,
 
 def _target(dataset: Dataset) -> Iterator[Finding]:
     name = dataset.task.target
-    if not dataset.task.is_classification:
+    if not dataset.task.predicts_probabilities:
         yield from _number_target(name, dataset.y)
         return
-    if dataset.task.several:
+    if not dataset.task.one_class_a_row:
         yield from _rare_labels(dataset)
         return
     counts = np.bincount(dataset.y, minlength=len(dataset.task.classes))

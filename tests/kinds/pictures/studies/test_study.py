@@ -13,7 +13,6 @@ from annvil.kinds.pictures.contenders import sizes as convolutional_sizes
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.studies import study_dense_and_convolutional
-from annvil.kinds.pictures.studies.measuring import losses_of
 from annvil.kinds.pictures.studies.transfer import hidden_values, of_classes
 from annvil.models.contract import Effort
 from annvil.models.networks import recipe as network_recipe
@@ -161,15 +160,3 @@ def test_classes_are_renumbered():
     assert some.task.kind == "binary"
     np.testing.assert_array_equal(some.y[data.y == 3], 1)
     np.testing.assert_array_equal(some.y[data.y == 1], 0)
-
-
-def test_losses_are_one_minus_the_score():
-    classes = losses_of(make_task("multiclass", "x", ("a", "b")), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
-    np.testing.assert_array_equal(classes, [0, 1])
-    y, outputs = np.array([1.0, 2, 3, 4]), np.array([[1.5], [2], [3], [3.5]])
-    numbers = losses_of(make_task("regression", "x"), y, outputs)
-    assert 1 - numbers.mean() == pytest.approx(1 - 0.5 / 5)
-    labels = losses_of(
-        make_task("multilabel", "x", ("a", "b")), np.array([[0, 1], [1, 1]]), np.array([[0.2, 0.7], [0.3, 0.9]])
-    )
-    np.testing.assert_array_equal(labels, [0, 0.5])

@@ -175,7 +175,7 @@ def _changed(pixels: Pixels, change: Augmentation, seed: int) -> Pixels:
 
 
 def _has_accuracy(dataset: Dataset[Images]) -> bool:
-    return dataset.task.is_classification and not dataset.task.several
+    return dataset.task.one_class_a_row
 
 
 def _skill(dataset: Dataset[Images], member: PictureMember, pixels: Pixels, y: NDArray[Any]) -> float:

@@ -88,7 +88,7 @@ class PictureFamily(NetworkFamily[Images, S]):
 
     def loss(self, task: Task) -> str:
         """Of several labels the sum over them: the loss of a row by which candidates are compared too."""
-        return "label-cross-entropy" if task.link.loss == "binary-cross-entropy" else task.link.loss
+        return task.link.summed_loss
 
 
 def stored_pixels(images: Images) -> Tensor:

@@ -165,7 +165,7 @@ def lesson_of(sources: Sequence[Dataset[Images]], turns: bool, seed: int) -> Les
     coloured = max(source.inputs.form.channels for source in sources)
     parts, answers, taught, n_classes = [], [], [], 0
     for place, source in enumerate(sources):
-        if not source.task.is_classification or source.y.ndim != 1:
+        if not source.task.one_class_a_row:
             raise DataError(f"{source.source.name} has no classes to learn from: a network is pretrained on classes.")
         pixels, y = np.broadcast_to(source.inputs.pixels(), (*source.inputs.pixels().shape[:3], coloured)), source.y
         own = len(source.task.classes)

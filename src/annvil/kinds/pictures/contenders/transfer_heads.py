@@ -60,10 +60,9 @@ class Head:
         outputs = np.asarray((features - self.centre) / self.spread @ self.slopes + self.intercepts, dtype=np.float64)
         if self.target is not None:
             return self.target.inverse(outputs)
-        if task.kind == "multilabel":
-            return np.asarray(1 / (1 + np.exp(-np.clip(outputs, -60, 60))))
-        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        if task.one_class_a_row:
+            return task.link.apply(outputs)
+        return np.asarray(1 / (1 + np.exp(-np.clip(outputs, -60, 60))))
 
 
 def fit_head(dataset: Dataset[Images], features: NDArray[Any], rows: IntArray, penalty: float) -> Head:
@@ -75,8 +74,8 @@ def fit_head(dataset: Dataset[Images], features: NDArray[Any], rows: IntArray, p
     centre, spread = own.mean(axis=0), own.std(axis=0)
     spread = np.where(spread > 1e-6, spread, 1.0)
     own = (own - centre) / spread
-    if not task.is_classification:
-        target = TargetScaling.fit(y)
+    target = TargetScaling.of(task, y)
+    if target is not None:
         found = RidgePath(own, target.transform(y).astype(np.float64)).coefficients(penalty)
         return Head(centre, spread, found.slopes, found.intercepts, target)
     if y.ndim == 1:

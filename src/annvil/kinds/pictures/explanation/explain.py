@@ -93,12 +93,12 @@ class Explanation:
     @property
     def label(self) -> str:
         """The explained class, or the name of the number."""
-        return str(self.task.classes[self.output]) if self.task.is_classification else self.task.target
+        return self.task.output_names[self.output]
 
     @property
     def said(self) -> str:
         """What the model says of the picture, a sentence."""
-        if not self.task.is_classification:
+        if not self.task.predicts_probabilities:
             return f"The model says {self.task.target} = {self.outputs[0]:.4g}."
         said = (
             f"The model says {self.task.classes[self.decided]!s} ({percent(self.outputs[self.decided], brief=True)})."
@@ -175,7 +175,7 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
             if saliency is not None:
                 made.append((saliency, explain))
     made.append((occlusion(subject.scores(output), pixels), _occlusion_of(pixels, choose)))
-    of_number = not subject.task.is_classification
+    of_number = not subject.task.predicts_probabilities
     curves = deletions(subject.losses(pixels, output), pixels, [saliency for saliency, _ in made], of_number=of_number)
     tested = []
     for (saliency, explain), curve in zip(made, curves, strict=True):
@@ -222,12 +222,12 @@ def _disagreement(subject: Subject, pixels: Pixels, decided: int) -> list[str]:
     """A notice where the kept network alone decides otherwise than the model it is part of."""
     import torch
 
-    if not subject.task.is_classification:
+    if not subject.task.one_class_a_row or len(subject.task.classes) == 2:
         return []
     assert subject.network is not None
     with torch.inference_mode():
         alone = int(subject.network(torch.from_numpy(pixels[None]))[0].argmax())
-    if alone == decided or subject.task.kind != "multiclass":
+    if alone == decided:
         return []
     said = subject.task.classes[alone]
     return [f"The network alone, from which gradients are taken, says {said}: the model averages or corrects it."]

@@ -137,7 +137,7 @@ def where_it_looks(
 
 
 def _told(explanation: Explanation, truth: str) -> str:
-    if not explanation.task.is_classification:
+    if not explanation.task.predicts_probabilities:
         return f"{truth}, said {explanation.outputs[0]:.4g}"
     said, sure = explanation.label, percent(explanation.outputs[explanation.output], brief=True)
     return f"{truth} ({sure})" if said == truth else f"{truth}, said {short(said)} ({sure})"
@@ -175,8 +175,6 @@ def typical_pictures(
     gather : positions → pixels
     what : which pictures these are, such as ``"1,000 held-out pictures"``
     """
-    if not task.is_classification:
-        return None
     pictures = []
     for number, label in enumerate(task.classes[:MOST_CLASSES]):
         rows = np.flatnonzero(y == number if y.ndim == 1 else y[:, number] == 1)

@@ -161,7 +161,9 @@ def _legend(draw: Any, page: Any, place: tuple[int, int], explanation: Explanati
     from PIL import Image
 
     left, top = place
-    lowers, raises = ("speaks against", "speaks for") if explanation.task.is_classification else ("lowers", "raises")
+    lowers, raises = (
+        ("speaks against", "speaks for") if explanation.task.predicts_probabilities else ("lowers", "raises")
+    )
     scale = np.linspace(-1, 1, 160)[None, :, None]
     bar = (1 - np.abs(scale)) * 255 + np.abs(scale) * np.where(scale >= 0, FOR, AGAINST)
     page.paste(Image.fromarray(np.repeat(bar, 12, axis=0).round().astype(np.uint8)), (left, top + 2))

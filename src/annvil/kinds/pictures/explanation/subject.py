@@ -56,12 +56,7 @@ class Subject:
 
     def decided(self, outputs: FloatArray) -> int:
         """Which output is explained unless asked otherwise: the class that the model decides for, or the value."""
-        if not self.task.is_classification:
-            return 0
-        if self.task.kind == "multilabel":
-            return int(outputs.argmax())
-        threshold = self.predictor.manifest.info.threshold
-        return int(outputs.argmax()) if threshold is None else int(outputs[1] >= threshold)
+        return self.task.foremost(outputs, self.predictor.manifest.info.threshold)
 
     def output_named(self, label: str) -> int:
         """The output of a class.
@@ -83,20 +78,14 @@ class Subject:
         """Log-odds of a class, or the value: without a ceiling, so that small losses of a certain model show."""
 
         def log_odds(pixels: Pixels) -> FloatArray:
-            outputs = self.outputs(pixels)
-            if not self.task.is_classification:
-                return outputs[:, 0]
-            chosen = outputs[:, output]
-            # The others are added up, not taken from 1: in float32 a probability next to 1 has lost what it lacks.
-            others = 1 - chosen if self.task.kind == "multilabel" else np.delete(outputs, output, axis=1).sum(axis=1)
-            return np.asarray(np.log(np.maximum(chosen, SMALLEST)) - np.log(np.maximum(others, SMALLEST)))
+            return self.task.log_odds(self.outputs(pixels), output, SMALLEST)
 
         return log_odds
 
     def losses(self, pixels: Pixels, output: int) -> Callable[[Pixels], FloatArray]:
         """What other pictures lose against ``pixels``: share of a class's probability, or distance from the value."""
         whole = self.outputs(pixels[None])[0, output]
-        of_class = self.task.is_classification
+        of_class = self.task.predicts_probabilities
 
         def lost(others: Pixels) -> FloatArray:
             found: FloatArray = whole - self.outputs(others)[:, output]
@@ -109,7 +98,7 @@ class Subject:
 
         def of(outputs: Tensor) -> Tensor:
             chosen = outputs[:, output]
-            return chosen - outputs.mean(dim=1) if self.task.kind in ("binary", "multiclass") else chosen
+            return chosen - outputs.mean(dim=1) if self.task.one_class_a_row else chosen
 
         return of
 

@@ -25,7 +25,7 @@ from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies import study_text as telling
 from annvil.kinds.pictures.studies.findings import DenseAndConvolutional, Detail, Finding
 from annvil.kinds.pictures.studies.first_layers import kept_looks, tell_looks
-from annvil.kinds.pictures.studies.measuring import PLAIN, Study, losses_of
+from annvil.kinds.pictures.studies.measuring import PLAIN, Study
 from annvil.kinds.pictures.studies.operation_counts import GraphCount, count_graph
 from annvil.kinds.pictures.studies.planning import CONVOLUTIONAL, DENSE, FOLDS, PER_CLASS, is_careful, plan_study
 from annvil.kinds.pictures.studies.study_text import Pair
@@ -329,7 +329,7 @@ def _from_race(dataset: Dataset[Images], comparison: Comparison, store: Store) -
 def _raced(dataset: Dataset[Images], store: Store, name: str, folds: Sequence[FoldResult]) -> tuple[Trial, IntArray]:
     parts = [store.predictions(name, fold.job) for fold in folds]
     rows = np.concatenate([rows for rows, _ in parts])
-    losses = losses_of(dataset.task, dataset.y[rows], np.concatenate([outputs for _, outputs in parts]))
+    losses = dataset.task.shares_wrong(dataset.y[rows], np.concatenate([outputs for _, outputs in parts]))
     order = np.argsort(rows, kind="stable")
     shipped, graph = store.cost(name), store.graph(name)
     cost = None if shipped is None else shipped.cost

@@ -31,8 +31,7 @@ from annvil.kinds.pictures.studies.planning import (
 from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
 from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, as_outputs
 from annvil.system.memory import PeakMemory
-from annvil.tasks.base import FloatArray, IntArray, Task
-from annvil.tasks.class_metrics import decide
+from annvil.tasks.base import FloatArray, IntArray
 
 DISTURBED_PICTURES = 1_000
 """Test pictures that are shifted and turned at most (assumed: a score of 90% is then known to within two points)."""
@@ -178,7 +177,7 @@ class Study:
             configuration=dict(fitted.configuration),
             fit_seconds=fitted.fit_seconds,
             memory_mb=memory,
-            losses=as_bytes(losses_of(data.task, data.y[test], outputs)),
+            losses=as_bytes(data.task.shares_wrong(data.y[test], outputs)),
             cut_short=cut_short,
         )
         if shipped:
@@ -269,7 +268,7 @@ class Study:
     @staticmethod
     def _loss(fitted: Fitted, data: Dataset[Images], rows: IntArray, pixels: NDArray[np.uint8]) -> FloatArray:
         outputs = as_outputs(fitted.predict(images_in_memory(pixels, data.inputs.form)))
-        return losses_of(data.task, data.y[rows], outputs)
+        return data.task.shares_wrong(data.y[rows], outputs)
 
 
 def return_free_memory() -> None:
@@ -278,13 +277,3 @@ def return_free_memory() -> None:
 
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def losses_of(task: Task, y: NDArray[np.generic], outputs: FloatArray) -> FloatArray:
-    """Loss per picture, so that one minus its mean is accuracy, R², or the share of labels that are right."""
-    if task.kind == "regression":
-        variance = float(np.var(np.asarray(y, dtype=np.float64)))
-        return np.asarray(np.square(np.asarray(y, dtype=np.float64) - outputs[:, 0]) / (variance or 1.0))
-    if task.kind == "multilabel":
-        return np.asarray(np.mean((outputs >= 0.5) != (y == 1), axis=1))
-    return (decide(outputs) != y).astype(np.float64)  # type: ignore[no-any-return]

@@ -252,7 +252,7 @@ def _epochs_that_fit(
 
 def curve_sizes(dataset: Dataset[Images], n_train: int, most: int) -> tuple[int, ...]:
     """Halves of the training pictures, of those again, … as long as there are four a class (forty for numbers)."""
-    fewest = FEWEST_PER_CLASS * dataset.task.n_outputs if dataset.task.is_classification else 10 * FEWEST_PER_CLASS
+    fewest = FEWEST_PER_CLASS * dataset.task.n_outputs if dataset.task.predicts_probabilities else 10 * FEWEST_PER_CLASS
     sizes = [n_train // 2**k for k in range(1, most + 1)]
     return tuple(sorted(size for size in sizes if size >= fewest))
 
@@ -260,7 +260,7 @@ def curve_sizes(dataset: Dataset[Images], n_train: int, most: int) -> tuple[int,
 def transfer_sizes(dataset: Dataset[Images], n_used: int) -> tuple[tuple[int, ...], str]:
     """Pictures a class for transfer, or why there is none: the fewest pictures of a new class decide."""
     task = dataset.task
-    if task.kind not in ("binary", "multiclass"):
+    if not task.one_class_a_row:
         return (), "Transfer is measured between classes, and these pictures do not have one class each."
     if len(task.classes) < 4:
         return (), f"Transfer needs two classes to start from and two new ones; there are {len(task.classes)} classes."

@@ -21,7 +21,6 @@ from annvil.data.table import Column, Field, Table
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.studies.measuring import losses_of
 from annvil.kinds.pictures.studies.trials import Trial, as_bytes
 from annvil.models.contract import Context, Effort, Fitted, Split, as_outputs
 from annvil.tasks.base import FloatArray, IntArray
@@ -113,7 +112,7 @@ def _keep_start(
             configuration=dict(head.configuration),
             fit_seconds=head.fit_seconds,
             memory_mb=None,
-            losses=as_bytes(losses_of(target.task, target.y[test], outputs)),
+            losses=as_bytes(target.task.shares_wrong(target.y[test], outputs)),
         )
     )
 

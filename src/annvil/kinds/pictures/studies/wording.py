@@ -13,9 +13,9 @@ class Scale:
     """How the scores of a task are written: accuracy in percent, R² as it is."""
 
     def __init__(self, task: Task) -> None:
-        self._in_percent = task.is_classification
-        self.name = {"regression": "R²", "multilabel": "share of labels that are right"}.get(task.kind, "accuracy")
-        self.better = "explains more" if task.kind == "regression" else "is right more often"
+        self._in_percent = task.predicts_probabilities
+        self.name = task.share_right
+        self.better = "is right more often" if task.predicts_probabilities else "explains more"
 
     def score(self, value: float) -> str:
         """``"97.0%"`` or ``"0.913"``."""
