@@ -30,9 +30,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.plan import REPEATS_UP_TO
-from annvil.comparison.problem import DataProblem, Replicate
+from annvil.comparison.problem import Replicate
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import find

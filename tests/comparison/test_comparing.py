@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from annvil.comparison import Comparison, Request, Store, compare
-from annvil.comparison.problem import DataProblem
+from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort

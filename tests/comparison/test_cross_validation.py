@@ -12,9 +12,9 @@ import pytest
 
 from annvil.comparison import Request, Store
 from annvil.comparison.cross_validation import RAISE_BUGS, Clock, Race
+from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.leaderboard import Records
 from annvil.comparison.plan import make_schedule
-from annvil.comparison.problem import DataProblem
 from annvil.comparison.request import Quiet
 from annvil.data.dataset import Dataset
 from annvil.errors import DataError

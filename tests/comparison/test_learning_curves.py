@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from annvil.comparison import Request
+from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.learning_curves import (
     describe_curve,
     find_crossing,
@@ -18,7 +19,6 @@ from annvil.comparison.learning_curves import (
     plan_curve,
 )
 from annvil.comparison.plan import make_schedule
-from annvil.comparison.problem import DataProblem
 from annvil.comparison.results import Anchor, LearningCurve
 from annvil.models.contract import Deadline, Effort, Job
 from annvil.tasks.union import METRICS

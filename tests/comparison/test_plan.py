@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from annvil.comparison.budget import most_useful_seconds, water_level
+from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.plan import Schedule, curve_sizes, make_schedule, share_out
-from annvil.comparison.problem import DataProblem
 from annvil.comparison.request import Request
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError

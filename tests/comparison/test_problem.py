@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annvil.comparison.problem import DataProblem, data_digest
+from annvil.comparison.data_problem import DataProblem, data_digest
 from annvil.comparison.results import Design
 from annvil.data.dataset import Dataset
 from annvil.text.words import Words

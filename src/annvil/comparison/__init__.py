@@ -11,7 +11,8 @@ from annvil._lazy import lazily
 
 if TYPE_CHECKING:
     from annvil.comparison.comparing import compare as compare
-    from annvil.comparison.problem import DataProblem as DataProblem, Problem as Problem
+    from annvil.comparison.data_problem import DataProblem as DataProblem
+    from annvil.comparison.problem import Problem as Problem
     from annvil.comparison.request import Listener as Listener, Quiet as Quiet, Request as Request
     from annvil.comparison.results import Comparison as Comparison
     from annvil.comparison.store import Store as Store

@@ -68,8 +68,10 @@ def cheapest(candidates: Sequence[Standing]) -> Standing:
 def relative_costs(costs: Sequence[Cost | None]) -> list[float]:
     """Geometric mean of latency, size and processor seconds, relative to the least; unmeasured parts count as 1."""
     logs = [0.0] * len(costs)
-    for part in ("latency_ms_p50", "size_bytes", "core_seconds"):
-        values = [getattr(cost, part, None) or math.nan for cost in costs]
+    nothing = (None, None, None)
+    parts = [nothing if c is None else (c.latency_ms_p50, c.size_bytes, c.core_seconds) for c in costs]
+    for part in zip(*parts, strict=True):
+        values = [float(value or math.nan) for value in part]
         least = min((v for v in values if v > 0), default=math.nan)
         for i, value in enumerate(values):
             if value > 0 and least > 0:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from annvil.comparison.evidence import BEYOND_DOUBT, Evidence, Finding
 from annvil.comparison.recommendation import NOT_WORSE, relative_costs
-from annvil.comparison.results import Cost, Posterior, Side, Standing, Verdict
+from annvil.comparison.results import Posterior, Side, Standing, Verdict
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import inside, is_plural, named, outside
 from annvil.text.quantities import probability, times
@@ -356,19 +356,20 @@ def cost_sentence(first: Standing, second: Standing, words: Words) -> str:
     if first.cost is None or second.cost is None:
         return ""
     parts = [
-        _compared("processor time to fit", first.cost, second.cost, "core_seconds", _seconds),
-        _compared(f"time for one {words.row}", first.cost, second.cost, "latency_ms_p50", lambda ms: f"{ms:.2g} ms"),
-        _compared("size", first.cost, second.cost, "size_bytes", _bytes),
+        _compared("processor time to fit", first.cost.core_seconds, second.cost.core_seconds, _seconds),
+        _compared(f"time for one {words.row}", first.cost.latency_ms_p50, second.cost.latency_ms_p50, _milliseconds),
+        _compared("size", first.cost.size_bytes, second.cost.size_bytes, _bytes),
     ]
     told = [part for part in parts if part]
     return f"Cost of {named(first.title)} beside {named(second.title)}: {', '.join(told)}." if told else ""
 
 
-def _compared(what: str, first: Cost, second: Cost, name: str, show: Callable[[float], str]) -> str:
-    a, b = getattr(first, name), getattr(second, name)
-    if not a or not b:
-        return ""
-    return f"{what} {show(a)} against {show(b)}"
+def _compared(what: str, first: float | None, second: float | None, show: Callable[[float], str]) -> str:
+    return f"{what} {show(first)} against {show(second)}" if first and second else ""
+
+
+def _milliseconds(ms: float) -> str:
+    return f"{ms:.2g} ms"
 
 
 def _seconds(seconds: float) -> str:

@@ -182,7 +182,8 @@ class Kind:
 
     def problem(self, dataset: Dataset[Any]) -> Problem:
         """The data set as a comparison sees it."""
-        from annvil.comparison.problem import DataProblem, Economics
+        from annvil.comparison.data_problem import DataProblem
+        from annvil.comparison.problem import Economics
 
         return DataProblem(dataset, self.words, Economics(self.base_rate, self.fewest_folds))
 

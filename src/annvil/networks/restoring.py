@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from annvil.errors import BundleError
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
@@ -22,13 +21,16 @@ from annvil.networks.transfer import TransferArchitecture, TransferNetwork
 
 Values = Mapping[str, Any]
 
+PictureNetwork = ConvolutionalNetwork | TransferNetwork
+"""Either says of pixels what its last layer is told (`features`)."""
 
-def _convolutional(values: Values) -> nn.Module:
+
+def _convolutional(values: Values) -> PictureNetwork:
     architecture = ConvolutionalArchitecture.from_json(values)
     return ConvolutionalNetwork(msgspec.convert(asdict(architecture), ConvolutionalArchitecture))
 
 
-def _transfer(values: Values) -> nn.Module:
+def _transfer(values: Values) -> PictureNetwork:
     architecture = TransferArchitecture.from_json(values)
     if architecture.body.get("kind") == "backbone":
         with torch.device("cpu"):  # transformers keep numbers that are neither weights nor saved
@@ -36,11 +38,11 @@ def _transfer(values: Values) -> nn.Module:
     return TransferNetwork(architecture)
 
 
-KINDS: dict[str, Callable[[Values], nn.Module]] = {"convolutional": _convolutional, "transfer": _transfer}
+KINDS: dict[str, Callable[[Values], PictureNetwork]] = {"convolutional": _convolutional, "transfer": _transfer}
 """``architecture["kind"]`` → a network of that architecture, its numbers yet to come."""
 
 
-def restore(architecture: Values, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+def restore(architecture: Values, weights: Mapping[str, NDArray[Any]]) -> PictureNetwork:
     """The network of ``architecture`` with ``weights``, float32, in evaluation mode.
 
     Parameters

@@ -23,6 +23,7 @@ from torch.nn import functional
 from annvil.data.batch_transform import Moment
 from annvil.data.dataset import Dataset
 from annvil.data.readers.opened import Opened
+from annvil.data.seeds import derived_seed
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.contenders.convolutional_family import (
     ConvolutionalFamily,
@@ -256,9 +257,7 @@ class Varied:
 
     def __call__(self, inputs: Sequence[Tensor], rows: Tensor, moment: Moment) -> None:
         for seed, batch in zip(moment.seeds, inputs[0], strict=True):
-            generator = torch.Generator().manual_seed(
-                int(np.random.SeedSequence([seed, moment.epoch, moment.step]).generate_state(1)[0])
-            )
+            generator = torch.Generator().manual_seed(derived_seed(seed, moment.epoch, moment.step))
             batch.copy_(_varied(batch, generator))
 
 

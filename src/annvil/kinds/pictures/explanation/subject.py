@@ -17,7 +17,9 @@ from annvil.kinds.pictures.images import images_in_memory
 from annvil.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from annvil.networks.restoring import PictureNetwork
 
 SMALLEST = 1e-12
 """Probabilities below it count as this when their logarithm is taken."""
@@ -35,7 +37,7 @@ class Subject:
     """
 
     predictor: Predictor
-    network: nn.Module | None = None
+    network: PictureNetwork | None = None
     why_none: str = ""
 
     @property

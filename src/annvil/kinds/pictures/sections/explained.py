@@ -118,13 +118,13 @@ def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: 
 
 def _features(subject: Subject, looked: _Looked) -> FloatArray:
     """What the last layer of the network is told, or where there is none, logarithms of the model's outputs."""
-    find = getattr(subject.network, "features", None)
-    if find is None:
+    network = subject.network
+    if network is None:
         return np.log(np.maximum(looked.outputs, 1e-6)) if subject.task.predicts_probabilities else looked.outputs
     import torch
 
     with torch.inference_mode():
-        parts = [find(part).double().numpy() for part in torch.split(torch.from_numpy(looked.pixels), 64)]
+        parts = [network.features(part).double().numpy() for part in torch.split(torch.from_numpy(looked.pixels), 64)]
     return np.concatenate(parts)
 
 

@@ -100,7 +100,7 @@ def study_dense_and_convolutional(
     started = time.monotonic()
     two = _two(contenders, dataset)
     chosen = {name: result.configuration for name in two if (result := store.result(name, FIRST_FOLD)) is not None}
-    from annvil.comparison.problem import data_digest
+    from annvil.comparison.data_problem import data_digest
 
     plan = plan_study(dataset, two, chosen, budget_seconds, comparison.plan.seed, data_digest(dataset))
     shelf = Shelf(folder)
@@ -120,7 +120,7 @@ def study_dense_and_convolutional(
 
 def _two(contenders: Sequence[Contender], dataset: Dataset[Images]) -> dict[str, Contender]:
     """Both networks, the dense one first."""
-    from annvil.comparison.problem import DataProblem
+    from annvil.comparison.data_problem import DataProblem
 
     by_name = {contender.name: contender for contender in contenders}
     two = {name: by_name[name] for name in (DENSE, CONVOLUTIONAL)}

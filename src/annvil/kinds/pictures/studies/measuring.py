@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from annvil.comparison.problem import DataProblem
+from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from annvil.comparison.budget import SHORTEST_SCALE
-from annvil.comparison.problem import DataProblem
+from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.sizes import (
     EPOCHS,
