@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from annvil.networks import SharedEnsemble
 from annvil.training import Member, Recipe
 from annvil.training.graph.nodes import CONVOLUTIONS, PRODUCTS, multiplications
-from annvil.training.loop import execution as roads
 from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check
+from annvil.training.loop.execution import choose as choose_execution
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Pack
 from annvil.training.system.allocator import freed_memory_kept
@@ -62,7 +62,7 @@ def job_of(name: str, precision: str) -> TrainingJob:
     member = Member(np.arange(4 * batch), np.arange(0), 0, dropout=0.1 if name == "shared" else None)
     targets = torch.randint(0, 10, (4 * batch,), generator=generator)
     recipe = Recipe(1, batch_size=batch, precision=precision)  # type: ignore[arg-type]
-    job, _ = roads.choose(_check(lambda _: make(), inputs, targets, [member], recipe, "cross-entropy", None))
+    job, _ = choose_execution(_check(lambda _: make(), inputs, targets, [member], recipe, "cross-entropy", None))
     return job.changed(bfloat16=precision == "bfloat16")
 
 

@@ -25,9 +25,9 @@ from annvil.plots.svg import Drawing, element
 from annvil.training import Member, Recipe
 from annvil.training.graph.nodes import Node, Trace, aten, nodes_in
 from annvil.training.graph.recording import step_function, traceable
-from annvil.training.loop import execution as roads
 from annvil.training.loop.bound_step import Workspace, bind_step
 from annvil.training.loop.engine import _check
+from annvil.training.loop.execution import choose as choose_execution
 from annvil.training.loop.job import TrainingJob
 
 TARGET = Path(__file__).parents[1] / "docs" / "engine-step.svg"
@@ -75,7 +75,7 @@ def recorded() -> tuple[TrainingJob, list[tuple[Any, int]], Trace, int]:
     members = [Member(np.arange(4 * BATCH), np.arange(0), seed) for seed in range(MEMBERS)]
     recipe = Recipe(1, batch_size=BATCH, precision="float32")
     network: Callable[[Member], nn.Module] = lambda _: small_network()  # noqa: E731
-    job, _ = roads.choose(_check(network, (inputs,), targets, members, recipe, "cross-entropy", None))
+    job, _ = choose_execution(_check(network, (inputs,), targets, members, recipe, "cross-entropy", None))
     parameters, buffers = job.layout.stack([job.network] * MEMBERS)
     gradients = [torch.zeros_like(parameter) for parameter in parameters]
     bound = bind_step(job, parameters, buffers, BATCH, Workspace(), torch.zeros(MEMBERS), gradients)

@@ -64,16 +64,18 @@ def test_it_sees_training_batches_alone_and_changes_the_result() -> None:
 
 
 @pytest.mark.parametrize("mixes", [False, True])
-@pytest.mark.parametrize("road", ["recorded", "eager"])
-def test_a_member_alone_gets_the_same(road: str, mixes: bool) -> None:
-    together = train(Jitter(mixes), road=road)
-    alone = train(Jitter(mixes), members(3)[1:2], road=road)
+@pytest.mark.parametrize("execution", ["recorded", "eager"])
+def test_a_member_alone_gets_the_same(execution: str, mixes: bool) -> None:
+    together = train(Jitter(mixes), execution=execution)
+    alone = train(Jitter(mixes), members(3)[1:2], execution=execution)
     assert equal(weights(together, 1), weights(alone, 0))
 
 
 @pytest.mark.parametrize("mixes", [False, True])
 def test_recorded_steps_see_what_eager_ones_see(mixes: bool) -> None:
-    recorded, eager = (train(Jitter(mixes), road=road, batches="unpadded") for road in ("recorded", "eager"))
+    recorded, eager = (
+        train(Jitter(mixes), execution=execution, batches="unpadded") for execution in ("recorded", "eager")
+    )
     for one, other in zip(weights(recorded, 0), weights(eager, 0), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 

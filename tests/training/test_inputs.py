@@ -39,10 +39,10 @@ def dense(inputs: int, outputs: int) -> Callable[[], nn.Module]:
     return lambda: nn.Sequential(nn.Flatten(), nn.Linear(inputs, 8), nn.Tanh(), nn.Linear(8, outputs))
 
 
-@pytest.mark.parametrize("road", ["auto", "eager"])
-def test_bytes_reach_the_network_as_fractions(road: str) -> None:
-    of_bytes = train(dense(16, 2), (BYTES,), CLASSES, "cross-entropy", road=road)
-    of_floats = train(dense(16, 2), (BYTES.float() / 255,), CLASSES, "cross-entropy", road=road)
+@pytest.mark.parametrize("execution", ["auto", "eager"])
+def test_bytes_reach_the_network_as_fractions(execution: str) -> None:
+    of_bytes = train(dense(16, 2), (BYTES,), CLASSES, "cross-entropy", execution=execution)
+    of_floats = train(dense(16, 2), (BYTES.float() / 255,), CLASSES, "cross-entropy", execution=execution)
     for mine, theirs in zip(weights(of_bytes, 1), weights(of_floats, 1), strict=True):
         assert torch.equal(mine, theirs)
     assert torch.equal(of_bytes.predict((BYTES,)), of_floats.predict((BYTES.float() / 255,)))
@@ -60,7 +60,7 @@ class Widening(nn.Module):
 
 def test_bytes_can_reach_the_network_as_they_are() -> None:
     result = train(Widening, (BYTES,), CLASSES, "cross-entropy", byte_inputs="integers")
-    assert result.choices["road"] == "recorded"
+    assert result.choices["execution"] == "recorded"
     assert result.predict((BYTES,)).shape == (3, N, 2)
 
 
@@ -175,7 +175,7 @@ class Failing(nn.Linear):
         (dense(4, 2), STEPS[:, :, :1], CLASSES, {}, r"Sequential cannot take inputs of shapes \(2, 6, 1\) \(two"),
         (dense(4, 2), TABLE, CLASSES, {"weights": torch.ones(N, 6)}, r"one for each row; got shape \(96, 6\)"),
         (Steps, STEPS, OF_STEPS, {"weights": torch.ones(N, 5)}, r"or of shape \(96, 6\), one for each position; got"),
-        (dense(4, 2), TABLE, CLASSES, {"road": "asphalt"}, "road must be 'auto' or 'recorded' or 'eager'"),
+        (dense(4, 2), TABLE, CLASSES, {"execution": "asphalt"}, "execution must be 'auto' or 'recorded' or 'eager'"),
         (dense(4, 2), TABLE, CLASSES, {"batches": "exactly"}, "must be 'equal' or 'unpadded' or 'trimmed' or 'exact'"),
         (dense(4, 2), TABLE, CLASSES, {"byte_inputs": "bits"}, "byte_inputs must be 'fractions' or 'integers'"),
     ],

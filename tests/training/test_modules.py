@@ -104,7 +104,7 @@ def train(population: list[Member], **settings: object) -> Population:
 def test_networks_with_dropout_train_as_one_program_and_alone_to_the_bit() -> None:
     before = torch.random.get_rng_state()
     together = train(members(5, dropout=None))
-    assert together.choices["road"] == "recorded"
+    assert together.choices["execution"] == "recorded"
     for k in range(5):
         assert equal(weights(train([members(5, dropout=None)[k]]), 0), weights(together, k))
     assert torch.equal(before, torch.random.get_rng_state())
@@ -114,7 +114,9 @@ def test_networks_with_dropout_train_as_one_program_and_alone_to_the_bit() -> No
 
 def test_recorded_and_eager_steps_meet_the_same_noise() -> None:
     settings = {"optimizer": "sgd", "batches": "unpadded"}
-    recorded, eager = (train(members(2, dropout=None), road=road, **settings) for road in ("recorded", "eager"))
+    recorded, eager = (
+        train(members(2, dropout=None), execution=execution, **settings) for execution in ("recorded", "eager")
+    )
     for k in range(2):
         for mine, theirs in zip(weights(recorded, k), weights(eager, k), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)

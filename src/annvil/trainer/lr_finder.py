@@ -19,7 +19,7 @@ from annvil.trainer.results.rows import Table
 if TYPE_CHECKING:
     from annvil.trainer.arguments.train_request import Request
     from annvil.trainer.results.result import Plot
-    from annvil.training.lr_finder import Rates
+    from annvil.training.lr_finder import LearningRateCurve
 
 HELD_BACK = 0.2
 MOST_HELD_BACK = 2000
@@ -37,7 +37,7 @@ class RateTest:
     start_loss : the loss on these rows before training
     """
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: LearningRateCurve) -> None:
         self.learning_rates, self.losses, self.start_loss = rates.learning_rates, rates.losses, rates.start_loss
         self._suggestion = rates.suggestion
 

@@ -9,7 +9,7 @@ from annvil._lazy import lazily
 if TYPE_CHECKING:
     from annvil.data.batch_transform import Augment as Augment, Mixing as Mixing, Moment as Moment
     from annvil.training.loop.engine import train_population as train_population
-    from annvil.training.lr_finder import Rates as Rates, range_test as range_test
+    from annvil.training.lr_finder import LearningRateCurve as LearningRateCurve, range_test as range_test
     from annvil.training.population import Population as Population
     from annvil.training.recipe import (
         Listener as Listener,

@@ -26,7 +26,7 @@ _MOST_HELD_BACK = 2000  # rows: enough to tell rates apart that matter (assumed)
 
 
 @dataclass(frozen=True)
-class Rates:
+class LearningRateCurve:
     """What came of each learning rate.
 
     Attributes
@@ -59,7 +59,7 @@ def range_test(
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
     **more: Any,
-) -> Rates:
+) -> LearningRateCurve:
     """Train with each rate for some updates, from the same weights on the same batches, and compare.
 
     Parameters
@@ -102,7 +102,7 @@ def range_test(
         history["validation_loss"][-1] if history["validation_loss"] else np.inf for history in population.histories
     ]
     start, losses = ends[0], np.nan_to_num(np.array(ends[1:]), nan=np.inf, posinf=np.inf)
-    return Rates(rates, losses, float(start), suggest(rates, losses, float(start)))
+    return LearningRateCurve(rates, losses, float(start), suggest(rates, losses, float(start)))
 
 
 def suggest(learning_rates: FloatArray, losses: FloatArray, start_loss: float) -> float | None:

@@ -20,7 +20,7 @@ ScheduleName = Literal["constant", "cosine", "one-cycle", "coslog", "flat-cosine
 Precision = Literal["auto", "float32", "bfloat16"]
 Batches = Literal["equal", "unpadded", "trimmed", "exact"]
 Bytes = Literal["fractions", "integers"]
-Road = Literal["auto", "recorded", "eager"]
+ExecutionMode = Literal["auto", "recorded", "eager"]
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class Recipe:
     threads : cores to use, or "auto"
     byte_inputs : how inputs of type uint8 (images) reach the network: as "fractions", float32 value / 255, or as the
         "integers" they are. They are kept as bytes and widened batch by batch.
-    road : "recorded": the step is recorded once and replayed without autograd; "eager": it is computed by PyTorch's
-        autograd anew every time, one member after another; "auto": recorded wherever that gives the same and is fast
+    execution : "recorded": the step is recorded once and replayed without autograd; "eager": PyTorch computes it with
+        autograd every time, one member after another; "auto": recorded wherever that gives the same and is fast
     """
 
     epochs: int
@@ -175,7 +175,7 @@ class Recipe:
     precision: Precision = "auto"
     threads: int | Literal["auto"] = "auto"
     byte_inputs: Bytes = "fractions"
-    road: Road = "auto"
+    execution: ExecutionMode = "auto"
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "a whole number of at least 1")
@@ -206,7 +206,7 @@ class Recipe:
         trims = self.batches != "trimmed" or self.shuffle
         _require(trims, "batches", self.batches, "another where rows are not shuffled: the same ones would always wait")
         _one_of(get_args(Bytes), "byte_inputs", self.byte_inputs)
-        _one_of(get_args(Road), "road", self.road)
+        _one_of(get_args(ExecutionMode), "execution", self.execution)
         threads_fit = self.threads == "auto" or (isinstance(self.threads, int) and self.threads >= 1)
         _require(threads_fit, "threads", self.threads, "'auto' or at least 1")
 

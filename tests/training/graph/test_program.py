@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from annvil.training.graph.memory_plan import LARGE, Arena, Held
-from annvil.training.graph.nodes import Form
+from annvil.training.graph.nodes import TensorForm
 from annvil.training.graph.program import bind
 from annvil.training.graph.tracing import trace
 
@@ -39,8 +39,8 @@ def test_views_of_large_results_follow_them_and_memory_is_let_go() -> None:
 
 def test_a_result_that_lies_otherwise_than_recorded_is_laid_right() -> None:
     values = torch.arange(6.0).reshape(2, 3)
-    held = Held(Form.dense((2, 3), torch.float32), torch.device("cpu"))
-    second = held.view(Form((2,), (3,), 1, torch.float32))
+    held = Held(TensorForm.dense((2, 3), torch.float32), torch.device("cpu"))
+    second = held.view(TensorForm((2,), (3,), 1, torch.float32))
     held.take(values.T.contiguous().T)
     assert torch.equal(held.tensor, values)
     assert held.tensor.is_contiguous()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from annvil.training import Member, Recipe
 from annvil.training.graph.builder import CannotRecord
 from annvil.training.graph.memory_plan import Arena
-from annvil.training.graph.program import Program, bind
+from annvil.training.graph.program import StepProgram, bind
 from annvil.training.graph.tracing import trace
 from annvil.training.loop.bound_step import Workspace
 from annvil.training.loop.engine import _check
@@ -142,7 +142,7 @@ def test_the_step_of_a_dense_network_is_short() -> None:
     # loss: 4.
     pack, _ = first_step(lambda member: seeded(NETWORKS["dense"](), member.seed), 3)
     (bound,) = pack.gradients.runners[0].bound.values()
-    assert isinstance(bound.program, Program)
+    assert isinstance(bound.program, StepProgram)
     assert len(bound.program.instructions) == 4 + 1 + 4 + 1 + 4 + 1
 
 

@@ -282,7 +282,7 @@ def test_predictions_one_by_one_for_rows_of_each_members_own() -> None:
         return seeded(nn.Sequential(*layers), member.seed)
 
     result = train(members(3, learning_rate=0.05), Recipe(20), make=make)
-    assert result.choices["road"] == "recorded, one by one"
+    assert result.choices["execution"] == "recorded, one by one"
     assert result.choices["packs"] == 3
     assert (result.validation_loss < 1).all()
     assert result.predict((NUMBERS,), rows=np.stack([ROWS[:3], ROWS[3:6], ROWS[6:9]])).shape == (3, 3, 3)

@@ -1,4 +1,4 @@
-"""Networks of every kind train as a plain loop of PyTorch trains them, on the road that fits them."""
+"""Networks of every kind train as a plain loop of PyTorch trains them, on the execution that fits them."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def plain_losses(network: nn.Module, inputs: Tensor, optimizer: str, rows: list[
 
 
 FIFTY = [
-    *((name, "adamw", road) for name in NETWORKS for road in ("auto", "eager")),
+    *((name, "adamw", execution) for name in NETWORKS for execution in ("auto", "eager")),
     *(
         (name, kind, "auto")
         for name in ("dense", "batch norm", "convolution", "sparse embedding")
@@ -236,22 +236,22 @@ FIFTY = [
 ]
 
 
-@pytest.mark.parametrize(("name", "optimizer", "road"), sorted(set(FIFTY)))
-def test_fifty_steps_are_those_of_a_plain_loop(name: str, optimizer: str, road: str) -> None:
+@pytest.mark.parametrize(("name", "optimizer", "execution"), sorted(set(FIFTY)))
+def test_fifty_steps_are_those_of_a_plain_loop(name: str, optimizer: str, execution: str) -> None:
     """Every epoch is one step, on all rows in order: the loss of epoch i is that of step i."""
-    settings: dict[str, Any] = {"batches": "exact", "shuffle": False, "road": road}
+    settings: dict[str, Any] = {"batches": "exact", "shuffle": False, "execution": execution}
     member = Member(ROWS[:40], ROWS[:0], 0, 0.05 if optimizer == "sgd" else 0.01, dropout=None)
     result = train(name, [member], Recipe(50, batch_size=40, optimizer=optimizer, **settings))  # type: ignore[arg-type]
     expected = plain_losses(make(name)(member), NETWORKS[name][1], optimizer, [torch.arange(40)] * 50)
     np.testing.assert_allclose(result.histories[0]["train_loss"], expected, rtol=1e-5)
-    assert result.choices["road"] == (NETWORKS[name][2] if road == "auto" else EAGER)
+    assert result.choices["execution"] == (NETWORKS[name][2] if execution == "auto" else EAGER)
 
 
-@pytest.mark.parametrize("road", ["auto", "eager"])
+@pytest.mark.parametrize("execution", ["auto", "eager"])
 @pytest.mark.parametrize("name", ["dense", "batch norm", "convolution", "embedding, tied weights", "counting", "lstm"])
-def test_weights_and_buffers_are_those_of_a_data_loader(name: str, road: str) -> None:
+def test_weights_and_buffers_are_those_of_a_data_loader(name: str, execution: str) -> None:
     """Batches of 32 and a last one of 22, three epochs."""
-    settings: dict[str, Any] = {"batches": "exact", "shuffle": False, "road": road}
+    settings: dict[str, Any] = {"batches": "exact", "shuffle": False, "execution": execution}
     recipe = Recipe(3, batch_size=32, optimizer="sgd", **settings)
     member = Member(ROWS, ROWS[:0], 0, 0.05, dropout=None)
     result = train(name, [member], recipe)
@@ -374,7 +374,7 @@ WATCHED: dict[str, tuple[type[nn.Linear], str, str]] = {
 
 @pytest.mark.parametrize("name", list(WATCHED))
 def test_networks_with_a_life_of_their_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    kind, road, because = WATCHED[name]
+    kind, execution, because = WATCHED[name]
     before = torch.random.get_rng_state(), random.getstate()
 
     def made(member: Member) -> nn.Module:
@@ -383,7 +383,7 @@ def test_networks_with_a_life_of_their_own(name: str, capsys: pytest.CaptureFixt
 
     members = [Member(ROWS[:100], ROWS[100:], k, 0.05, dropout=None) for k in range(3)]
     result = train("dense", members, Recipe(5, batch_size=32), make=made)
-    assert (result.choices["road"], result.choices["road_because"][: len(because)]) == (road, because)
+    assert (result.choices["execution"], result.choices["execution_because"][: len(because)]) == (execution, because)
     assert result.histories[0]["train_loss"][-1] < result.histories[0]["train_loss"][0]
     again = train("dense", members, Recipe(5, batch_size=32, threads=2), make=made)
     alone = train("dense", members[2:], Recipe(5, batch_size=32), make=made)
@@ -396,8 +396,8 @@ def test_networks_with_a_life_of_their_own(name: str, capsys: pytest.CaptureFixt
 
 def test_a_road_that_is_asked_for_and_cannot_be_had() -> None:
     member = Member(ROWS, ROWS[:0], 0, dropout=None)
-    with pytest.raises(RequestError, match=r"Deciding cannot be recorded: it reads values .*; use road='auto'"):
-        train("deciding", [member], Recipe(1, road="recorded"))
+    with pytest.raises(RequestError, match=r"Deciding cannot be recorded: it reads values .*; use execution='auto'"):
+        train("deciding", [member], Recipe(1, execution="recorded"))
 
 
 class Renormalising(nn.Linear):
@@ -408,8 +408,8 @@ class Renormalising(nn.Linear):
 def test_what_cannot_be_vmapped_is_recorded_one_by_one() -> None:
     members = [Member(ROWS[:100], ROWS[100:], k, 0.05) for k in range(2)]
     found = train("dense", members, Recipe(3, 32), make=lambda member: seeded(Renormalising(6, 3), member.seed))
-    assert found.choices["road"] == ALONE
-    assert found.choices["road_because"].startswith("it cannot be vmapped: aten::renorm")
+    assert found.choices["execution"] == ALONE
+    assert found.choices["execution_because"].startswith("it cannot be vmapped: aten::renorm")
     alone = train("dense", members[1:], Recipe(3, 32), make=lambda member: seeded(Renormalising(6, 3), member.seed))
     assert equal(weights(found, 1), weights(alone, 0))
 
@@ -422,8 +422,8 @@ def test_a_mistake_of_the_recorder_is_not_taken_for_the_network_s(monkeypatch: p
     members = [Member(ROWS[:100], ROWS[100:], 0)]
     with pytest.raises(KeyError, match="of the recorder") as caught:
         train("dense", members, Recipe(1, 32))
-    assert caught.value.__notes__ == ["Sequential could not be recorded; road='eager' trains it without."]
-    assert train("dense", members, Recipe(1, 32, road="eager")).choices["road"] == EAGER
+    assert caught.value.__notes__ == ["Sequential could not be recorded; execution='eager' trains it without."]
+    assert train("dense", members, Recipe(1, 32, execution="eager")).choices["execution"] == EAGER
 
 
 def test_a_last_batch_of_one_row_is_refused_where_it_cannot_be_trained() -> None:
@@ -446,14 +446,14 @@ def test_what_is_computed_again_meets_the_same_noise() -> None:
     members = [Member(ROWS[:100], ROWS[100:], 0, 0.05)]
     recipe = Recipe(4, batch_size=32, optimizer="sgd", batches="unpadded")
     again = train("dense", members, recipe, make=lambda member: seeded(Checkpointed(0.4), member.seed))
-    assert again.choices["road_because"].startswith("it computes again while gradients go back")
+    assert again.choices["execution_because"].startswith("it computes again while gradients go back")
     for mine, theirs in zip(weights(again, 0), weights(train("dense", members, recipe, make=plainly), 0), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
 
 
 def test_masks_that_hide_everything_are_no_nan_in_validation() -> None:
-    for road in ("auto", "eager"):
-        result = train("masked", [Member(ROWS[:40], ROWS[40:], 0)], Recipe(1, road=road))  # type: ignore[arg-type]
+    for execution in ("auto", "eager"):
+        result = train("masked", [Member(ROWS[:40], ROWS[40:], 0)], Recipe(1, execution=execution))  # type: ignore[arg-type]
         assert np.isfinite(result.validation_loss[0])
         assert torch.isfinite(result.predict((WORDS,))).all()
 
@@ -483,8 +483,8 @@ def test_layers_that_share_a_gradient_are_batched_over_members() -> None:
     recipe = Recipe(3, 32, precision="float32")
     members = [Member(ROWS, ROWS[:0], seed) for seed in range(2)]
     found = train_population(lambda m: seeded(TwoInputs(), m.seed), (u, v), CLASSES, members, recipe, "cross-entropy")
-    assert found.choices["road"] == RECORDED
-    alone = Recipe(3, 32, precision="float32", road="eager")
+    assert found.choices["execution"] == RECORDED
+    alone = Recipe(3, 32, precision="float32", execution="eager")
     other = train_population(lambda m: seeded(TwoInputs(), m.seed), (u, v), CLASSES, members, alone, "cross-entropy")
     for one, two in zip(found.histories, other.histories, strict=True):
         assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-5)

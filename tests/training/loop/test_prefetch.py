@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from annvil.errors import DataError
 from annvil.training import Member, Population, Recipe, train_population
 from annvil.training.loop import prefetch as fetching
-from annvil.training.loop.prefetch import Fetcher, Mapping, Source
+from annvil.training.loop.prefetch import Fetcher, FileSource, Mapping
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say what is mapped")
 
@@ -75,7 +75,7 @@ def train(inputs: tuple[Tensor, ...], count: int = 2, **more: Any) -> Population
         (1, {"batches": "exact", "shuffle": False}),
         (2, {"batches": "unpadded", "accumulate": 2, "threads": 2}),
         (1, {"parts": 2, "batches": "unpadded"}),
-        (1, {"road": "eager"}),
+        (1, {"execution": "eager"}),
     ],
 )
 def test_a_mapped_file_gives_the_bytes_that_memory_gives(tmp_path: Path, count: int, settings: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ def test_a_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
         source.gather(torch.tensor([0, 299]), torch.empty(2, 3, 28, 28, dtype=torch.uint8))
 
 
-class Gated(Source):
+class Gated(FileSource):
     """A source that reads a batch when it is let, and says when it has."""
 
     def __init__(self, tensor: Tensor, mapping: Mapping) -> None:

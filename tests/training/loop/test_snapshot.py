@@ -159,13 +159,13 @@ def test_a_metric_that_cannot_be_used_is_one_sentence() -> None:
 
 def test_those_that_stop_make_room_so_that_the_rest_is_less_work(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[list[int]] = []
-    real = running.Run._one_epoch
+    real = running.PopulationRun._one_epoch
 
-    def spy(self: running.Run, *arguments: Any) -> bool:
-        sizes.append([len(pack.numbers) for pack in self.crew.packs])
+    def spy(self: running.PopulationRun, *arguments: Any) -> bool:
+        sizes.append([len(pack.numbers) for pack in self.pool.packs])
         return real(self, *arguments)
 
-    monkeypatch.setattr(running.Run, "_one_epoch", spy)
+    monkeypatch.setattr(running.PopulationRun, "_one_epoch", spy)
 
     def hear(progress: Progress, look: Look) -> None:
         for k in look.training[: len(look.training) // 2]:

@@ -125,7 +125,7 @@ def _engine_settings(settings: Settings) -> tuple[dict[str, Any], dict[str, floa
     """What was said of the recipe, and of each member."""
     said = flat(settings)
     recipe = {name: said[name] for name in _OF_RECIPE if said[name] is not None}
-    recipe |= {"road": settings.execution.mode, "keep": "best" if settings.stop.restore_best else "last"}
+    recipe |= {"execution": settings.execution.mode, "keep": "best" if settings.stop.restore_best else "last"}
     return recipe, {name: said[name] for name in MEMBER_SETTINGS}
 
 

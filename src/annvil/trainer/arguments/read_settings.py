@@ -15,7 +15,7 @@ from annvil.options import check_names
 from annvil.trainer.arguments import settings as kinds
 from annvil.trainer.arguments.declaration import Declared, declared_in
 from annvil.trainer.arguments.settings import Settings
-from annvil.training.recipe import Optimizer, Precision, Road
+from annvil.training.recipe import ExecutionMode, Optimizer, Precision
 
 COMMON = ("loss", "metrics", "epochs", "batch_size", "learning_rate", "patience", "seed")
 """Flat keywords that signatures show; the others are in the help."""
@@ -31,7 +31,7 @@ class SharedOptions(TypedDict, total=False):
     stop: kinds.Stop | Mapping[str, Any] | None
     batches: kinds.Batches | Mapping[str, Any] | Literal["equal", "exact"] | None
     regularization: kinds.Regularization | Mapping[str, Any] | None
-    execution: kinds.Execution | Mapping[str, Any] | Road | None
+    execution: kinds.Execution | Mapping[str, Any] | ExecutionMode | None
     sample_weight: Any
     class_weight: Any
     loss: Any

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from annvil.trainer.arguments.declaration import Setting, documented
-from annvil.training.recipe import Optimizer as OptimizerName, Precision, Road, ScheduleName
+from annvil.training.recipe import ExecutionMode, Optimizer as OptimizerName, Precision, ScheduleName
 
 
 @documented
@@ -141,7 +141,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     """How steps are computed; `Result.choices` says what was chosen."""
 
     mode: Annotated[
-        Road | None,
+        ExecutionMode | None,
         Setting(
             "steps recorded once and replayed, or computed by PyTorch's autograd", default="auto", flat="execution"
         ),

@@ -23,7 +23,7 @@ MEMBER_KEYS = frozenset({"learning_rate", "weight_decay", "dropout", "label_smoo
 
 RECIPE_KEYS = (
     frozenset(field.name for field in fields(Recipe))
-    - {"threads", "precision", "road", "monitor", "halving", "loss", "distributed"}
+    - {"threads", "precision", "execution", "monitor", "halving", "loss", "distributed"}
     - MEMBER_KEYS
 )
 """Settings that all members of one program share: each value of them is a program of its own."""

@@ -76,8 +76,8 @@ class Result:
         network = population.network(place)
         notices = list(request.notices)
         diverged = state.startswith("diverged")
-        if population.choices.get("road") == "eager" and request.recipe.road != "eager":
-            because = str(population.choices["road_because"]).removeprefix("it ")
+        if population.choices.get("execution") == "eager" and request.recipe.execution != "eager":
+            because = str(population.choices["execution_because"]).removeprefix("it ")
             notices.append(f"Steps are computed eagerly, by PyTorch's autograd, because the network {because}.")
         if diverged:
             notices.append(f"Training {state}; try a smaller learning rate, clip_norm=1, or scaled inputs.")
@@ -99,12 +99,12 @@ class Result:
     @property
     def execution(self) -> str:
         """How steps were computed: "recorded", "recorded, one by one" or "eager"."""
-        return str(self.choices.get("road", "recorded"))
+        return str(self.choices.get("execution", "recorded"))
 
     @property
     def execution_reason(self) -> str:
         """Why, in one sentence."""
-        return str(self.choices.get("road_because", ""))
+        return str(self.choices.get("execution_because", ""))
 
     @property
     def classes(self) -> tuple[Any, ...]:

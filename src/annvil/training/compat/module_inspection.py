@@ -19,7 +19,7 @@ from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.step_spec import widened
-from annvil.training.system import random_state as chance
+from annvil.training.system import random_state
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
     weights = torch.full((1, len(rows)), 1 / len(rows))
     job.loss.fill(prepared, job.targets[rows].unsqueeze(0), weights, None)
     before, reader, meter, printed = _attributes(network), _Reader(), Meter(), io.StringIO()
-    with chance.seeded(1):
-        fresh = chance.fingerprint()
+    with random_state.seeded(1):
+        fresh = random_state.fingerprint()
         with redirect_stdout(printed), reader, meter:
             loss = _loss(job, network, inputs, [tensor[0] for tensor in prepared])
-        after = chance.fingerprint()
+        after = random_state.fingerprint()
     changed = [name for name, value in _attributes(network).items() if before.get(name) != value]
     return Seen(
         prints=bool(printed.getvalue()),
@@ -123,7 +123,7 @@ def _mixes_rows(job: TrainingJob, inputs: Sequence[Tensor]) -> bool:
         return False
     outputs = []
     for batch in (inputs, [tensor[:1].expand(len(tensor), *tensor.shape[1:]).contiguous() for tensor in inputs]):
-        with torch.no_grad(), chance.seeded(1), redirect_stdout(io.StringIO()):
+        with torch.no_grad(), random_state.seeded(1), redirect_stdout(io.StringIO()):
             begin(network)
             outputs.append(copy.deepcopy(network)(*batch)[0].float())
     one, other = outputs

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.training.graph.nodes import Form, Node, nodes_in
+from annvil.training.graph.nodes import Node, TensorForm, nodes_in
 
 aten = torch.ops.aten
 
@@ -55,7 +55,7 @@ class Builder:
         """The node of a tensor that no input changes; small ones of equal content are one."""
         tensor = tensor.detach()
         content = _content(tensor) if tensor.numel() <= 4096 else id(tensor)
-        form = Form.of(tensor)
+        form = TensorForm.of(tensor)
         return self._number(("constant", form, content), lambda: Node(form, value=tensor))
 
     def call(
@@ -75,14 +75,14 @@ class Builder:
         if op._opname in _BY_SHAPE or all(node.root.value is not None for node in nodes_in((args, kwargs))):
             return [self.constant(result) for result in results]
         op, args, kwargs = _rephrased(op, args, kwargs)
-        form = Form.of(next(result for result in results if result is not None))
+        form = TensorForm.of(next(result for result in results if result is not None))
         same = _unchanged(op, args, form)
         if same is not None:
             return [same]
         return self._all(op, (args, kwargs), results)
 
     def _all(self, op: Any, arguments: Any, results: Sequence[Tensor], own: Any = ()) -> Sequence[Node]:
-        form = Form.of(next(result for result in results if result is not None))
+        form = TensorForm.of(next(result for result in results if result is not None))
         args, kwargs = arguments
         computed = self._computed(op, args, kwargs, form, len(results), own)
         if len(results) == 1:
@@ -91,25 +91,25 @@ class Builder:
 
     def _copied(self, source: Node, result: Tensor) -> Node:
         """What ``result`` holds once ``source`` was copied into it."""
-        form = Form.of(result)
+        form = TensorForm.of(result)
         if source.form.alike(form):
             return source
         return self.constant(result) if source.root.value is not None else self.copy(source, form)
 
-    def copy(self, source: Node, form: Form) -> Node:
+    def copy(self, source: Node, form: TensorForm) -> Node:
         """The same numbers, expanded to ``form``, in memory of their own."""
         return self._computed(aten.clone.default, (source,), {}, form, 1)
 
-    def scattered(self, whole: Node, part: Node, where: Form) -> Node:
+    def scattered(self, whole: Node, part: Node, where: TensorForm) -> Node:
         """``whole`` with the elements at ``where`` replaced by those of ``part``."""
         self.moment += 1
-        own = self.copy(whole, Form(whole.form.shape, whole.form.stride, 0, whole.form.dtype))
+        own = self.copy(whole, TensorForm(whole.form.shape, whole.form.stride, 0, whole.form.dtype))
         place = (list(where.shape), list(where.stride), where.offset)
         return self._computed(aten.as_strided_scatter.default, (own, part, *place), {}, own.form, 1)
 
     def view(self, seen: Node, view: Tensor, shift: int) -> Node:
         """The node of ``view``, which looks into what ``seen`` looks into, ``shift`` elements further on."""
-        return self._view(seen.root, Form.of(view, seen.form.offset * (seen.base is not None) + shift))
+        return self._view(seen.root, TensorForm.of(view, seen.form.offset * (seen.base is not None) + shift))
 
     def untransposed(self, node: Node) -> Node:
         """A product seen through a transposition, (A B)^T, as the product B^T A^T, whose memory can be given."""
@@ -120,21 +120,23 @@ class Builder:
         left, right = (self._view(factor.root, factor.form.transposed) for factor in reversed(product.args))
         for factor in (left, right):  # a view may have been asked for first further on: it is needed here already
             factor.order = min(factor.order, product.order)
-        transposed = self._computed(product.op, (left, right), {}, Form.dense(node.form.shape, node.form.dtype), 1)
+        transposed = self._computed(
+            product.op, (left, right), {}, TensorForm.dense(node.form.shape, node.form.dtype), 1
+        )
         self.moment = now
         return transposed
 
-    def _view(self, base: Node, form: Form) -> Node:
+    def _view(self, base: Node, form: TensorForm) -> Node:
         if base.form == form:
             return base
         return self._number(("view", id(base), form), lambda: Node(form, base=base))
 
-    def _computed(self, op: Any, args: Any, kwargs: Any, form: Form, n_results: int, own: Any = ()) -> Node:
+    def _computed(self, op: Any, args: Any, kwargs: Any, form: TensorForm, n_results: int, own: Any = ()) -> Node:
         key = (op, _key(args), _key(kwargs), form.dtype, form.stride, own)
         return self._number(key, lambda: Node(form, op=op, args=tuple(args), kwargs=dict(kwargs), n_results=n_results))
 
     def _result(self, source: Node, position: int, result: Tensor) -> Node:
-        form = Form.of(result)
+        form = TensorForm.of(result)
         return self._number(("result", id(source), position), lambda: Node(form, source=source, position=position))
 
     def _number(self, key: Any, make: Callable[[], Node]) -> Node:
@@ -164,7 +166,7 @@ _COMPARISONS = tuple(
 )
 
 
-def _unchanged(op: Any, args: Any, form: Form) -> Node | None:
+def _unchanged(op: Any, args: Any, form: TensorForm) -> Node | None:
     """The argument that the operation would only copy, if there is one."""
     if op is aten.mul.Tensor:
         kept = [one for one, other in ((args[0], args[1]), (args[1], args[0])) if _is_one(other)]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from annvil.training.graph.nodes import Form, Kernel, Node, Trace, aten
+from annvil.training.graph.nodes import CustomOp, Node, TensorForm, Trace, aten
 from annvil.training.graph.rewriting import Rebuilding, is_channels_last
 
 
@@ -58,7 +58,7 @@ def side_by_side(images: Tensor, out: Tensor) -> None:
     spread[:, :, :, :width].copy_(source.transpose(1, 2))
 
 
-_LAY = Kernel("side_by_side", side_by_side)
+_LAY = CustomOp("side_by_side", side_by_side)
 
 
 def with_wide_gradients(recorded: Trace) -> Trace:
@@ -110,7 +110,7 @@ def _by_weight_apart(new: Rebuilding, node: Node) -> tuple[Node, Node]:
     def laid(images: Node) -> Node:
         batch, channels, height, width = images.form.shape
         shape = batch // count, channels, height, count * (width + node.args[5][1])
-        return new.call(_LAY, Form.channels_last(shape, images.form.dtype), images)
+        return new.call(_LAY, TensorForm.channels_last(shape, images.form.dtype), images)
 
     def convolution(gradient: Node, x: Node, wanted: list[bool]) -> Node:
         args = gradient, x, weight, *rest, wanted

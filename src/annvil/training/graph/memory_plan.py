@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from annvil.training.graph.nodes import Form, Node, Trace, nodes_in
+from annvil.training.graph.nodes import Node, TensorForm, Trace, nodes_in
 
 LARGE = 1 << 18
 """Bytes from which pointing at a result is cheaper than copying it (2 µs against 10 µs, measured)."""
@@ -61,13 +61,13 @@ class Arena:
 class Held:
     """A tensor, and views of it, that are pointed at whatever an operation returned."""
 
-    def __init__(self, form: Form, device: torch.device) -> None:
+    def __init__(self, form: TensorForm, device: torch.device) -> None:
         self.tensor = torch.empty(0, dtype=form.dtype, device=device)
         self.n_bytes = form.size * form.dtype.itemsize
         self._form = form
-        self._views: list[tuple[Tensor, Form]] = []
+        self._views: list[tuple[Tensor, TensorForm]] = []
 
-    def view(self, form: Form) -> Tensor:
+    def view(self, form: TensorForm) -> Tensor:
         """A tensor that will look into the result."""
         view = torch.empty(0, dtype=form.dtype, device=self.tensor.device)
         self._views.append((view, form))
@@ -163,7 +163,7 @@ class MemoryPlan:
         else:
             self.tensors[id(node)] = self._inputs[node.position]
 
-    def _view(self, form: Form, base: Node) -> Tensor:
+    def _view(self, form: TensorForm, base: Node) -> Tensor:
         held = self._held.get(id(base))
         if held is not None:
             return held.view(form)

@@ -21,7 +21,7 @@ CONVOLUTIONS = (aten.convolution.default, aten.convolution_backward.default)
 
 
 @dataclass(frozen=True)
-class Form:
+class TensorForm:
     """How a tensor lies in memory; strides and offset count elements."""
 
     shape: tuple[int, ...]
@@ -30,17 +30,17 @@ class Form:
     dtype: torch.dtype
 
     @classmethod
-    def of(cls, tensor: Tensor, offset: int = 0) -> Form:
+    def of(cls, tensor: Tensor, offset: int = 0) -> TensorForm:
         """The form of a tensor, with an offset of its own."""
         return cls(tuple(tensor.shape), tuple(tensor.stride()), offset, tensor.dtype)
 
     @classmethod
-    def dense(cls, shape: tuple[int, ...], dtype: torch.dtype) -> Form:
+    def dense(cls, shape: tuple[int, ...], dtype: torch.dtype) -> TensorForm:
         """The form of a contiguous tensor."""
         return cls(shape, tuple(prod(shape[axis + 1 :]) for axis in range(len(shape))), 0, dtype)
 
     @classmethod
-    def channels_last(cls, shape: tuple[int, ...], dtype: torch.dtype) -> Form:
+    def channels_last(cls, shape: tuple[int, ...], dtype: torch.dtype) -> TensorForm:
         """The form of images ``(batch, channels, height, width)`` whose channels lie innermost."""
         _, channels, height, width = shape
         return cls(shape, (channels * height * width, 1, width * channels, channels), 0, dtype)
@@ -53,7 +53,7 @@ class Form:
     @property
     def is_dense(self) -> bool:
         """Whether the elements lie one after another, rows first; axes of one element have any stride."""
-        dense = Form.dense(self.shape, self.dtype).stride
+        dense = TensorForm.dense(self.shape, self.dtype).stride
         return all(n == 1 or own == other for n, own, other in zip(self.shape, self.stride, dense, strict=True))
 
     @property
@@ -65,21 +65,21 @@ class Form:
         """
         if len(self.shape) != 3:
             return self.stride
-        dense = Form.dense(self.shape, self.dtype).stride
+        dense = TensorForm.dense(self.shape, self.dtype).stride
         return tuple(other if n == 1 else own for n, own, other in zip(self.shape, self.stride, dense, strict=True))
 
     @property
-    def transposed(self) -> Form:
+    def transposed(self) -> TensorForm:
         """The last two axes exchanged."""
         *shape, rows, columns = self.shape
         *stride, down, across = self.stride
-        return Form((*shape, columns, rows), (*stride, across, down), self.offset, self.dtype)
+        return TensorForm((*shape, columns, rows), (*stride, across, down), self.offset, self.dtype)
 
-    def alike(self, other: Form) -> bool:
+    def alike(self, other: TensorForm) -> bool:
         """Whether shape, strides and type agree."""
         return (self.shape, self.stride, self.dtype) == (other.shape, other.stride, other.dtype)
 
-    def covers(self, other: Form) -> bool:
+    def covers(self, other: TensorForm) -> bool:
         """Whether both look at the same memory in the same order, if perhaps as numbers of another type."""
         same = (self.shape, self.stride, self.offset) == (other.shape, other.stride, other.offset)
         return same and self.dtype.itemsize == other.dtype.itemsize
@@ -93,7 +93,7 @@ class Node:
     into the base), computed (``op``), or one of several results of an operation (``source`` and ``position``).
     """
 
-    form: Form
+    form: TensorForm
     order: float = 0.0
     position: int = -1
     value: Tensor | None = None
@@ -117,7 +117,7 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
-class Kernel:
+class CustomOp:
     """An operation of our own in a graph: ``write(*args, out=…)`` fills the memory it is given."""
 
     _opname: str

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.training.graph.nodes import Kernel, Node, Trace, aten
+from annvil.training.graph.nodes import CustomOp, Node, Trace, aten
 from annvil.training.graph.rewriting import Rebuilding, is_channels_last, users
 
 _AT_ONCE = 200_000
@@ -69,8 +69,8 @@ def _parts(x: Tensor) -> list[slice]:
     return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
-_FORWARD = Kernel("relu_pool", relu_pool)
-_BACKWARD = Kernel("relu_pool_backward", relu_pool_backward)
+_FORWARD = CustomOp("relu_pool", relu_pool)
+_BACKWARD = CustomOp("relu_pool_backward", relu_pool_backward)
 
 
 def with_fused_pools(recorded: Trace) -> Trace:

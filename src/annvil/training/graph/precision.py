@@ -9,8 +9,8 @@ import torch
 from annvil.training.graph.nodes import (
     CONVOLUTIONS,
     PRODUCTS,
-    Form,
     Node,
+    TensorForm,
     Trace,
     aten,
     multiplications,
@@ -208,7 +208,7 @@ class _Rounding(Rebuilding):
         new = self.now[id(old)]
         if new.form.dtype == old.form.dtype:
             return new
-        form = Form.dense(old.form.shape, old.form.dtype)
+        form = TensorForm.dense(old.form.shape, old.form.dtype)
         return self.call(aten._to_copy.default, form, new, dtype=old.form.dtype)
 
     def typed(self, old: Node, dtype: torch.dtype) -> Node:
@@ -223,7 +223,7 @@ class _Rounding(Rebuilding):
         other = self._other[id(root), dtype]
         return other if new.base is None else self._view(other, new.form)
 
-    def _view(self, base: Node, form: Form) -> Node:
+    def _view(self, base: Node, form: TensorForm) -> Node:
         return self.add(Node(with_changes(form, dtype=base.form.dtype), base=base))
 
     def _computed(self, old: Node) -> None:
@@ -237,7 +237,7 @@ class _Rounding(Rebuilding):
         args, kwargs = replace((old.args, old.kwargs), Node, narrowed)
         form = with_changes(old.form, dtype=torch.bfloat16) if old.n_results == 1 else old.form
         if old.op in PRODUCTS:
-            form = Form.dense(old.form.shape, torch.bfloat16)
+            form = TensorForm.dense(old.form.shape, torch.bfloat16)
         self.now[id(old)] = self.add(with_changes(old, form=form, args=args, kwargs=kwargs))
 
 

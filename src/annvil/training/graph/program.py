@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from annvil.training.graph.memory_plan import Arena, Held, MemoryPlan
-from annvil.training.graph.nodes import Kernel, Node, Trace, replace
+from annvil.training.graph.nodes import CustomOp, Node, Trace, replace
 
 aten = torch.ops.aten
 
 Instruction = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
-class Program:
+class StepProgram:
     """``run()`` reads the bound inputs and fills the bound outputs."""
 
     def __init__(self, instructions: list[Instruction]) -> None:
@@ -38,20 +38,20 @@ class Program:
             call()
 
 
-def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor], arena: Arena) -> Program:
+def bind(recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor], arena: Arena) -> StepProgram:
     """The program that computes ``recorded`` from ``inputs`` into ``outputs`` (tensors of the recorded shapes).
 
     Everything in between lies in ``arena``, whose content another program may change between two runs.
     """
     plan, instructions = planned(recorded, inputs, outputs, arena)
     arena.held_bytes = max(arena.held_bytes, plan.most_held)
-    return Program(instructions)
+    return StepProgram(instructions)
 
 
 def planned(
     recorded: Trace, inputs: Sequence[Tensor], outputs: Sequence[Tensor], arena: Arena
 ) -> tuple[MemoryPlan, list[Instruction]]:
-    """Where everything lies, and what `Program` does with it."""
+    """Where everything lies, and what `StepProgram` does with it."""
     plan = MemoryPlan(recorded, inputs, arena)
     plan.direct_outputs(outputs)
     instructions: list[Instruction] = []
@@ -128,7 +128,7 @@ _WRITING_FORMS: dict[Any, tuple[Any, str] | None] = {}
 
 def _writing_form(op: Any) -> tuple[Any, str] | None:
     """The overload of ``op`` that writes into given memory, and that argument's name; None where it would only copy."""
-    if isinstance(op, Kernel):
+    if isinstance(op, CustomOp):
         return op.write, "out"
     if op not in _WRITING_FORMS:
         _WRITING_FORMS[op] = _find_writing_form(op)

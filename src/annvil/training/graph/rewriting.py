@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from annvil.training.graph.nodes import Form, Node, Trace, aten, live_nodes, nodes_in, replace
+from annvil.training.graph.nodes import Node, TensorForm, Trace, aten, live_nodes, nodes_in, replace
 
 
 def improved(recorded: Trace) -> Trace:
@@ -39,7 +39,7 @@ class Rebuilding:
         self._nodes.append(node)
         return node
 
-    def call(self, op: Any, form: Form, *args: Any, **kwargs: Any) -> Node:
+    def call(self, op: Any, form: TensorForm, *args: Any, **kwargs: Any) -> Node:
         """A new operation."""
         return self.add(Node(form, op=op, args=args, kwargs=kwargs))
 
@@ -147,7 +147,7 @@ def laid_alike(recorded: Trace) -> Trace:
     """
     must_lie_so = {id(node) for node in recorded.outputs} | {id(node.base) for node in recorded.nodes}
     new = Rebuilding()
-    lies: dict[int, Form] = {}  # old node → how its counterpart lies
+    lies: dict[int, TensorForm] = {}  # old node → how its counterpart lies
 
     for node in recorded.nodes:
         new.at(node)
@@ -164,7 +164,7 @@ def laid_alike(recorded: Trace) -> Trace:
         args = replace(node.args, Node, partial(_looked_up, last))
         form = node.form
         if id(node) not in must_lie_so:  # a view addresses its base by strides of its own
-            form = lies[id(node)] = Form.channels_last(form.shape, form.dtype)
+            form = lies[id(node)] = TensorForm.channels_last(form.shape, form.dtype)
         new.now[id(node)] = new.call(node.op, form, *args, **node.kwargs)
     return new.result([new.now[id(node)] for node in recorded.outputs])
 
@@ -182,13 +182,13 @@ def _images(node: Node) -> list[Node]:
     return [other for other in nodes_in(node.args) if other.form.shape == node.form.shape]
 
 
-def is_channels_last(form: Form) -> bool:
+def is_channels_last(form: TensorForm) -> bool:
     """Whether these are images, with a channel beside the other in memory."""
     if len(form.shape) != 4:
         return False
-    return form.stride == Form.channels_last(form.shape, form.dtype).stride
+    return form.stride == TensorForm.channels_last(form.shape, form.dtype).stride
 
 
 def _to_channels_last(new: Rebuilding, image: Node) -> Node:
-    form = Form.channels_last(image.form.shape, image.form.dtype)
+    form = TensorForm.channels_last(image.form.shape, image.form.dtype)
     return new.call(aten.clone.default, form, image)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from annvil.training.graph.builder import Builder, CannotRecord
-from annvil.training.graph.nodes import Form, Node, Trace, live_nodes, nodes_in, replace
+from annvil.training.graph.nodes import Node, TensorForm, Trace, live_nodes, nodes_in, replace
 
 aten = torch.ops.aten
 
@@ -75,7 +75,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._stand_ins = {id(tensor) for tensor in stand_ins}
         self._known: dict[int, tuple[Tensor, _Region]] = {}  # tensors are kept, so that no id is used twice
         for position, tensor in enumerate(inputs):
-            self._remember(tensor, builder.add(Node(Form.of(tensor), position=position)))
+            self._remember(tensor, builder.add(Node(TensorForm.of(tensor), position=position)))
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -149,7 +149,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         region = self._known[id(tensor)][1]
         if region.is_lasting:
             raise CannotRecord("changes a tensor in place that is neither one of its parameters nor of its buffers")
-        where = Form.of(tensor, int(tensor.storage_offset()) - region.offset)
+        where = TensorForm.of(tensor, int(tensor.storage_offset()) - region.offset)
         whole = region.node
         if where.offset == 0 and where.size == whole.form.size and node.form.alike(where):
             region.node = node

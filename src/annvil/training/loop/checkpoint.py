@@ -24,7 +24,7 @@ from torch import Tensor
 from annvil.errors import MachineError
 from annvil.files import write_atomically
 from annvil.training.loop.job import TrainingJob
-from annvil.training.loop.prefetch import Source
+from annvil.training.loop.prefetch import FileSource
 from annvil.training.losses.resolve import Custom
 from annvil.training.optimizers.schedules import rate_factor
 from annvil.training.system.distributed import ALONE, Distributed
@@ -131,7 +131,7 @@ def fingerprint(job: TrainingJob, parameters: Sequence[Tensor], buffers: Sequenc
     return digest.hexdigest()
 
 
-def _used(job: TrainingJob, source: Source) -> Iterator[Tensor]:
+def _used(job: TrainingJob, source: FileSource) -> Iterator[Tensor]:
     """The rows that members learn from or are validated on, some at a time: of a large file that may be few."""
     used = np.zeros(len(source.tensor), dtype=bool)
     for member in job.members:

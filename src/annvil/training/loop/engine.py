@@ -19,19 +19,19 @@ from annvil.errors import DataError, RequestError, name_rows
 from annvil.training.compat.dropout_noise import with_keyed_noise
 from annvil.training.graph.precision import rounds
 from annvil.training.graph.recording import traceable
-from annvil.training.loop import execution as roads
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, fingerprint
+from annvil.training.loop.execution import choose as choose_execution
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut
-from annvil.training.loop.run import Run
+from annvil.training.loop.run import PopulationRun
 from annvil.training.loop.stack import Layout
 from annvil.training.loop.step_spec import widened
 from annvil.training.losses.resolve import CustomLoss, make_loss
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
-from annvil.training.system import hardware as machine
+from annvil.training.system import hardware
 from annvil.training.system.allocator import LARGE_STEP, freed_memory_kept
 from annvil.training.system.distributed import ALONE, Distributed
 from annvil.training.system.random_state import seeded
@@ -112,11 +112,11 @@ def train_population(
     if notice and together.is_first:
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
-    with _threads(threads), traceable(False), _memory(job) as said:
-        run = Run(job, (parameters, buffers), workers, listener, metric, together, saved)
+    with _threads(threads), traceable(False), _memory(job) as memory:
+        run = PopulationRun(job, (parameters, buffers), workers, listener, metric, together, saved)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
-    return run.result(choices | said | {"packs": n_packs, "workers": run.workers})
+    return run.result(choices | memory | {"packs": n_packs, "workers": run.workers})
 
 
 def _check(
@@ -221,7 +221,7 @@ def _choose(
 
     The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
     """
-    job, choices = roads.choose(job)
+    job, choices = choose_execution(job)
     bfloat16, precision_because = (
         _choose_precision(job, together) if facts is None else (facts["bfloat16"], "as before the stop")
     )
@@ -251,29 +251,29 @@ def _choose_precision(job: TrainingJob, together: Distributed) -> tuple[bool, st
     probe(job, smallest)
     if not rounds(job.recorded(1, smallest.batch, True, ()).trace):
         return False, "no product and no convolution is large enough to gain by it"
-    gain = machine.bfloat16_gain()
+    gain = hardware.bfloat16_gain()
     return together.ask_first(
-        machine.bfloat16_pays
+        hardware.bfloat16_pays
     ), f"products are {gain:.1f} times as fast in bfloat16 on this machine"
 
 
 def _choose_threads(job: TrainingJob) -> tuple[int, int, str]:
     """Workers, threads inside each operation, and why."""
     asked = job.recipe.threads
-    most = machine.cores() if asked == "auto" else asked
+    most = hardware.cores() if asked == "auto" else asked
     if most == 1:
         return 1, 1, "as asked" if asked == 1 else "one core"
     packs = cut(job, range(len(job.members)), SIDE_BY_SIDE)
     if len(packs) >= 2 and not job.draws:  # the generator it draws from is one for all workers
-        if asked == "auto" and not machine.workers_pay():
-            gain = machine.second_worker_gain()
+        if asked == "auto" and not hardware.workers_pay():
+            gain = hardware.second_worker_gain()
             return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
         # One thread inside operations in any case: their number can change bits, that of workers cannot.
         workers = min(most, len(packs))
         return workers, 1, f"{len(packs)} packs on {workers} workers"
     if job.parts > 1:
-        gain = machine.second_worker_gain()
-        if asked == "auto" and not machine.workers_pay():
+        gain = hardware.second_worker_gain()
+        if asked == "auto" and not hardware.workers_pay():
             return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
         return min(most, job.parts), 1, f"each of the {job.parts} parts of a batch has a thread of its own"
     if asked == "auto" and job.bfloat16:

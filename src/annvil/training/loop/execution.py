@@ -3,7 +3,7 @@
 Recorded steps are replayed without autograd and without Python, which is what makes the engine fast, but a replay does
 again exactly what the recording saw. So a network that decides by values, draws from generators, prints, or notes
 something in its own attributes is watched for while it computes once on a few rows, and trained eagerly. Nothing here
-is measured: the road can change last bits, and the same request must give the same bytes.
+is measured: how they are computed can change last bits, and the same request must give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _ROWS = 4
 
 
 def choose(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
-    """The job as it is computed, and the choices in words: "road", "road_because", and "batches" where they changed.
+    """The job as it is computed, and the choices in words: "execution", why, and "batches" where they changed.
 
     Raises
     ------
     RequestError
-        When the network cannot be trained, or not on the road asked for.
+        When the network cannot be trained, or not in the way asked for.
     """
     seen = watch(job, _ROWS)
     because = seen.needs_autograd
-    job, said = _batches(job, seen)
+    job, choices = _batches(job, seen)
     _check_smallest_batch(job)
     eager = job.changed(
         eager=True,
@@ -44,24 +44,26 @@ def choose(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
         moving=_may_move(job),
         work_of_row=seen.work_of_row,
     )
-    if job.recipe.road == "eager":
-        return _unpadded(eager), said | _words("eager", because or "as asked")
+    if job.recipe.execution == "eager":
+        return _unpadded(eager), choices | _words("eager", because or "as asked")
     if not because:
         try:
             found, reason = _recorded(job, seen)
         except CannotRecord as error:
             because = f"it {error}"
         else:
-            road = "recorded" if found.batched else "recorded, one by one"
+            way = "recorded" if found.batched else "recorded, one by one"
             parts = 1 if found.draws else job.recipe.parts  # the generator it draws from is one for all threads
-            return replace(found, parts=parts), said | _words(road, reason)
-    if job.recipe.road == "recorded":
-        raise RequestError(f"{type(job.given).__name__} cannot be recorded: {because}; use road='auto' or 'eager'.")
-    return _unpadded(eager), said | _words("eager", because)
+            return replace(found, parts=parts), choices | _words(way, reason)
+    if job.recipe.execution == "recorded":
+        raise RequestError(
+            f"{type(job.given).__name__} cannot be recorded: {because}; use execution='auto' or 'eager'."
+        )
+    return _unpadded(eager), choices | _words("eager", because)
 
 
-def _words(road: str, because: str) -> dict[str, str]:
-    return {"road": road, "road_because": because}
+def _words(way: str, because: str) -> dict[str, str]:
+    return {"execution": way, "execution_because": because}
 
 
 def _recorded(job: TrainingJob, seen: Seen) -> tuple[TrainingJob, str]:
@@ -80,7 +82,9 @@ def _recorded(job: TrainingJob, seen: Seen) -> tuple[TrainingJob, str]:
             # seen to compute. Otherwise the mistake is the recorder's, and must not pass for the network's.
             because = _without_batched_form(job, shape)
             if not because:
-                error.add_note(f"{type(job.given).__name__} could not be recorded; road='eager' trains it without.")
+                error.add_note(
+                    f"{type(job.given).__name__} could not be recorded; execution='eager' trains it without."
+                )
                 raise
     return _recording(job.changed(batched=False, draws=seen.draws), shape), because
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from annvil.data.batch_transform import Augment
 from annvil.training.graph.convolutions import channels_last
 from annvil.training.graph.recording import Recorded, record
-from annvil.training.loop.prefetch import Source, sources
+from annvil.training.loop.prefetch import FileSource, sources
 from annvil.training.loop.stack import Layout
 from annvil.training.loop.step_spec import StepSpec
 from annvil.training.losses.named import Loss
@@ -59,7 +59,7 @@ class TrainingJob:
     work_of_row: float = 0.0  # of eager steps, which nobody can read it off; see `probe`
     _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)
-    _sources: list[list[Source | None]] = field(default_factory=list)
+    _sources: list[list[FileSource | None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def changed(self, **changes: Any) -> TrainingJob:
@@ -90,7 +90,7 @@ class TrainingJob:
         )
 
     @property
-    def sources(self) -> Sequence[Source | None]:
+    def sources(self) -> Sequence[FileSource | None]:
         """For every input the file that its rows are read from, None where it is in memory; found out once."""
         with self._lock:
             if not self._sources:

@@ -1,7 +1,7 @@
 """Members that train as one program: their weights, their batches, their updates.
 
 A pack draws the batches of an epoch, has the gradient of each update computed (`annvil.training.loop.gradients` says in
-which of three ways), lets the optimiser take it, and validates; ``Run`` calls it from outside, one worker at a time::
+which of three ways), lets the optimiser take it, and validates. `PopulationRun` calls it, one worker at a time::
 
     begin_epoch → run_steps → … → run_steps → validate → keep_best → end_epoch
 """

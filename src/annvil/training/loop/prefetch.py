@@ -115,7 +115,7 @@ class Reader:
             place, offset = place[n:], offset + n
 
 
-class Source:
+class FileSource:
     """An input whose rows are in a file."""
 
     def __init__(self, tensor: Tensor, mapping: Mapping) -> None:
@@ -132,10 +132,10 @@ class Source:
             self._reader.read(rows, out)
 
 
-def sources(inputs: Sequence[Tensor]) -> list[Source | None]:
+def sources(inputs: Sequence[Tensor]) -> list[FileSource | None]:
     """For every input the source it is read from, None where it is in memory."""
     mappings = [Mapping.of(tensor) if hasattr(os, "preadv") else None for tensor in inputs]
-    return [None if mapping is None else Source(t, mapping) for t, mapping in zip(inputs, mappings, strict=True)]
+    return [None if mapping is None else FileSource(t, mapping) for t, mapping in zip(inputs, mappings, strict=True)]
 
 
 @dataclass
@@ -153,7 +153,7 @@ class Fetcher:
     The thread ends with the fetcher. Two batches are held at a time: the one in use and the next.
     """
 
-    def __init__(self, inputs: Sequence[Tensor], found: Sequence[Source | None]) -> None:
+    def __init__(self, inputs: Sequence[Tensor], found: Sequence[FileSource | None]) -> None:
         self._inputs, self._sources = list(inputs), list(found)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="annvil-fetch")
         self._reads: list[_Read] = []

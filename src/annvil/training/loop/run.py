@@ -23,7 +23,7 @@ from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Pack, PackSettings
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut, waves
 from annvil.training.loop.snapshot import LookNow, Now, measure
-from annvil.training.loop.workers import Crew, Pool, at_work
+from annvil.training.loop.workers import Threads, WorkerPool, at_work
 from annvil.training.optimizers.muon import is_wide, matrices_of
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Metric, Progress
@@ -36,7 +36,7 @@ ROUND_WORK = 3e10
 Tell = Callable[[Progress], None]
 
 
-class Run:
+class PopulationRun:
     """A population half way.
 
     Members train in waves, one after another, where the memory does not hold all of them at once; ``epoch`` counts the
@@ -72,7 +72,7 @@ class Run:
         halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
         self._halvings = halvings - {job.recipe.epochs}  # after the last epoch nobody is spared any work
         self._settings = self._choose_settings(None if saved is None else saved.facts)
-        self.crew = Crew(job, self._settings, *initial, self.workers)
+        self.pool = WorkerPool(job, self._settings, *initial, self.workers)
         if saved is None:
             self._start()
         else:
@@ -95,42 +95,44 @@ class Run:
         room = float(self._together.agreed(np.array(available_bytes())))
         first, *self._waiting = waves(self.job, packs, room)  # packs of the waves to come
         self._waves = 1 + len(self._waiting)
-        self.crew.fill(first)
+        self.pool.fill(first)
 
     def _go_on_from(self, saved: Saved) -> None:
         self.epoch = saved.facts["epoch"]
         self._waiting, self._waves = saved.facts["waiting"], saved.facts["waves"]
         self.records = [Record(**to_numbers(values)) for values in saved.facts["records"]]
-        self.crew.set_state(saved.tensors, saved.facts["packs"])
+        self.pool.set_state(saved.tensors, saved.facts["packs"])
 
     def train(self, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
         """All epochs of all waves, or until ``should_stop`` says so."""
         if not self._together.is_first:
             checkpoint, tell = Checkpoint(None, ""), _nobody
         should_stop = partial(self._together.ask_first, should_stop)
-        with at_work(self.workers) as pool:
-            self._train_wave(pool, should_stop, tell, checkpoint)
+        with at_work(self.workers) as threads:
+            self._train_wave(threads, should_stop, tell, checkpoint)
             while self._waiting and not self.cut_short:
                 self._next_wave()
-                self._train_wave(pool, should_stop, tell, checkpoint)
+                self._train_wave(threads, should_stop, tell, checkpoint)
             checkpoint.save(self.saved())
             if self.cut_short and self.epoch == 0:
-                self._judge(*self._losses(pool), partly=True)
+                self._judge(*self._losses(threads), partly=True)
         self._end_wave()
         for number in self._numbers_waiting():
             self.records[number].state = "stopped at epoch 0: its turn had not come"
 
-    def _train_wave(self, pool: Pool, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
+    def _train_wave(
+        self, threads: Threads, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint
+    ) -> None:
         """All epochs, or until nobody trains any more or ``should_stop`` says so."""
         while self.epoch < self.job.recipe.epochs and self._training():
-            if not self._one_epoch(pool, should_stop, checkpoint):
+            if not self._one_epoch(threads, should_stop, checkpoint):
                 self.cut_short = True
                 break
-            progress = self._judge(*self._losses(pool))
+            progress = self._judge(*self._losses(threads))
             if self.epoch in self._halvings:
                 self._halve()
             self._let_listener_look(replace(progress, active=len(self._training())))
-            self.crew.let_go(lambda number: self.records[number].trains)
+            self.pool.let_go(lambda number: self.records[number].trains)
             if checkpoint.due:
                 checkpoint.save(self.saved())
             tell(replace(progress, active=len(self._training())))
@@ -140,7 +142,7 @@ class Run:
 
     def _training(self) -> list[int]:
         """The members of the present wave that go on."""
-        return [number for pack in self.crew.packs for number in pack.numbers if self.records[number].trains]
+        return [number for pack in self.pool.packs for number in pack.numbers if self.records[number].trains]
 
     def _numbers_waiting(self) -> list[int]:
         return [number for wave in self._waiting for pack in wave for number in pack]
@@ -151,12 +153,12 @@ class Run:
 
     def _next_wave(self) -> None:
         self._end_wave()
-        self.crew.dismiss()
+        self.pool.dismiss()
         self.epoch = 0
-        self.crew.fill(self._waiting.pop(0))
+        self.pool.fill(self._waiting.pop(0))
 
     def _halve(self) -> None:
-        present = sorted(number for pack in self.crew.packs for number in pack.numbers)
+        present = sorted(number for pack in self.pool.packs for number in pack.numbers)
         members, records = [self.job.members[n] for n in present], [self.records[n] for n in present]
         halve(members, records, self.epoch, self.job.recipe.monitor)
 
@@ -185,14 +187,14 @@ class Run:
         return None if self.job.eager else copy.deepcopy(self.job.network).eval()
 
     def _now(self) -> Now:
-        return Now(self.job, self.records, self.crew)
+        return Now(self.job, self.records, self.pool)
 
-    def _one_epoch(self, pool: Pool, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
+    def _one_epoch(self, threads: Threads, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
         """What is left of one pass over the training rows; False when it was cut short."""
-        self.crew.each(pool, lambda pack: pack.begin_epoch(self.epoch))
+        self.pool.each(threads, lambda pack: pack.begin_epoch(self.epoch))
         rounds = self._rounds()
         for number in range(1, rounds + 1):
-            self.crew.each(pool, partial(self._go_on, number / rounds))
+            self.pool.each(threads, partial(self._go_on, number / rounds))
             if number < rounds:
                 if checkpoint.due:
                     checkpoint.save(self.saved())
@@ -204,14 +206,14 @@ class Run:
         pack.run_steps(self.epoch, math.ceil(pack.shape.steps * share - 1e-9))
 
     def _rounds(self) -> int:
-        work = sum(pack.shape.steps * len(pack.numbers) * probe(self.job, pack.shape).work for pack in self.crew.packs)
+        work = sum(pack.shape.steps * len(pack.numbers) * probe(self.job, pack.shape).work for pack in self.pool.packs)
         wanted = math.ceil(work / self.workers / ROUND_WORK)
-        return max(1, min(wanted, max(pack.shape.steps for pack in self.crew.packs)))
+        return max(1, min(wanted, max(pack.shape.steps for pack in self.pool.packs)))
 
-    def _losses(self, pool: Pool) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _losses(self, threads: Threads) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Training and validation losses and the metric of all members, NaN for those that do not train."""
         train, validation, metric = (np.full(len(self.records), np.nan) for _ in range(3))
-        for pack, losses in zip(self.crew.packs, self.crew.each(pool, Pack.validate), strict=True):
+        for pack, losses in zip(self.pool.packs, self.pool.each(threads, Pack.validate), strict=True):
             validation[pack.numbers] = losses
             train[pack.numbers] = pack.mean_losses()
             if self._metric is not None and self._together.is_first:
@@ -226,7 +228,7 @@ class Run:
         ``partly``: the first epoch was cut short; what there is counts as epoch 0.
         """
         self.epoch += 0 if partly else 1
-        for pack in self.crew.packs:
+        for pack in self.pool.packs:
             better = []
             for place, number in enumerate(pack.numbers):
                 record = self.records[number]
@@ -250,18 +252,18 @@ class Run:
         facts = {
             "epoch": self.epoch,
             "records": [to_texts(asdict(record)) for record in self.records],
-            "packs": [pack.numbers for pack in self.crew.packs],
+            "packs": [pack.numbers for pack in self.pool.packs],
             "bfloat16": self.job.bfloat16,
             "bfloat16_muon": self._settings.bfloat16_muon,
             "workers": self.workers,
             "waiting": self._waiting,
             "waves": self._waves,
         }
-        return Saved(facts, self.crew.state())
+        return Saved(facts, self.pool.state())
 
     def result(self, choices: dict[str, Any]) -> Population:
         """The best weights and the story of every member."""
-        self.crew.keep_best()
+        self.pool.keep_best()
         return Population(
             states=tuple(record.state for record in self.records),
             histories=tuple(self._history(record) for record in self.records),
@@ -270,8 +272,8 @@ class Run:
             choices=choices | self._choices(),
             cut_short=self.cut_short,
             _job=self.job,
-            _parameters=self.crew.kept,
-            _buffers=self.crew.buffers,
+            _parameters=self.pool.kept,
+            _buffers=self.pool.buffers,
         )
 
     def _history(self, record: Record) -> dict[str, list[float]]:

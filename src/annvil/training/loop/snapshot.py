@@ -13,7 +13,7 @@ from annvil.errors import RequestError
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.history import Record
 from annvil.training.loop.job import TrainingJob
-from annvil.training.loop.workers import Crew
+from annvil.training.loop.workers import WorkerPool
 from annvil.training.population import Population
 from annvil.training.recipe import Metric
 
@@ -21,9 +21,9 @@ from annvil.training.recipe import Metric
 class Now:
     """The weights of a population as they were last validated; of members that stopped, those of their best epoch."""
 
-    def __init__(self, job: TrainingJob, records: Sequence[Record], crew: Crew) -> None:
-        self._job, self._records, self._crew = job, records, crew
-        self._places = {number: (pack, place) for pack in crew.packs for place, number in enumerate(pack.numbers)}
+    def __init__(self, job: TrainingJob, records: Sequence[Record], pool: WorkerPool) -> None:
+        self._job, self._records, self._pool = job, records, pool
+        self._places = {number: (pack, place) for pack in pool.packs for place, number in enumerate(pack.numbers)}
 
     def population(self, numbers: Sequence[int], computes: nn.Module | None = None) -> Population:
         """These members alone, as a population of their own, whose predictions the network ``computes`` if given."""
@@ -54,13 +54,13 @@ class Now:
 
     def _weights(self, number: int) -> list[Tensor]:
         if number not in self._places:
-            return [value[number] for value in self._crew.kept]
+            return [value[number] for value in self._pool.kept]
         pack, place = self._places[number]
         flat = pack.judged if self._records[number].trains else pack.best
         return [view[place] for view in pack.views(flat)]
 
     def _buffers_of(self, number: int) -> list[Tensor]:
-        buffers = [value[number] for value in self._crew.buffers]
+        buffers = [value[number] for value in self._pool.buffers]
         if number in self._places:
             pack, place = self._places[number]
             moving = pack.moving if self._records[number].trains else pack.best_moving

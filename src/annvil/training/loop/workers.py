@@ -16,12 +16,12 @@ from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Pack, PackSettings
 from annvil.training.loop.packing import SIDE_BY_SIDE, cut, share
 
-Pool = ThreadPoolExecutor | None
+Threads = ThreadPoolExecutor | None
 """Threads of the workers; None where the caller's own thread is the only one."""
 
 
 @contextmanager
-def at_work(workers: int) -> Iterator[Pool]:
+def at_work(workers: int) -> Iterator[Threads]:
     """The workers' threads: what is set there of the processor ends with them.
 
     A single worker needs none: handing over and waiting takes longer than an epoch of a few rows (measured).
@@ -29,11 +29,11 @@ def at_work(workers: int) -> Iterator[Pool]:
     if workers == 1:
         yield None
         return
-    with ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
-        yield pool
+    with ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,)) as threads:
+        yield threads
 
 
-class Crew:
+class WorkerPool:
     """Packs with their owners, and what is kept of every member.
 
     ``kept`` are the stacked weights ``(K, *shape)`` with which members start; once a member has left, or after
@@ -51,12 +51,12 @@ class Crew:
         self._owners: list[int] = []
         self._workspaces = [Workspace() for _ in range(workers)]
 
-    def each(self, pool: Pool, do: Callable[[Pack], Any]) -> list[Any]:
+    def each(self, threads: Threads, do: Callable[[Pack], Any]) -> list[Any]:
         """``do`` for every pack, each on its own worker; the results in the order of the packs.
 
-        Without a pool, the caller is the only worker.
+        Without threads, the caller is the only worker.
         """
-        if pool is None:
+        if threads is None:
             with torch.no_grad(), _without_denormals():
                 return [do(pack) for pack in self.packs]
 
@@ -64,7 +64,7 @@ class Crew:
             with torch.no_grad():
                 return [(i, do(pack)) for i, pack in enumerate(self.packs) if self._owners[i] == worker]
 
-        found = [pair for pairs in pool.map(mine, range(self._workers)) for pair in pairs]
+        found = [pair for pairs in threads.map(mine, range(self._workers)) for pair in pairs]
         return [result for _, result in sorted(found, key=lambda pair: pair[0])]
 
     def fill(self, wanted: Sequence[list[int]]) -> None:
