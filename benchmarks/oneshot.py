@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from annvil.run.starting import start_of
 from PIL import Image
 
 from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
+from annvil.kinds.pictures.starting import start_of
 from annvil.networks.transfer import transfer_network
 
 PUBLISHED = {
