@@ -25,7 +25,7 @@ from annvil.trainer.arguments.settings import Settings
 from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.arguments.validation_rows import Rows, with_validation
 from annvil.trainer.inputs.arrays import LARGE, target_array
-from annvil.trainer.inputs.module_source import source_of
+from annvil.trainer.inputs.module_source import Source, source_of
 from annvil.trainer.inputs.target_inference import decide
 from annvil.trainer.inputs.targets import Family, Target
 from annvil.trainer.keras.compile import Compiled, compiled
@@ -38,14 +38,9 @@ MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing
 
 
 def read_request(
-    network: Any,
-    X: Any,
-    y: Any,
-    validation: Any,
-    settings: Settings,
-    callbacks: Callbacks | None = None,
+    network: Any, X: Any, y: Any, validation: Any, settings: Settings, callbacks: Callbacks | None = None,
     divides: bool = False,
-) -> Request:
+) -> Request:  # fmt: skip
     """Check everything that can be checked before the first step.
 
     ``divides``: rows to judge by will be taken from the others (folds), so that none need be given.
@@ -57,16 +52,13 @@ def read_request(
     """
     now = time.monotonic()
     seed, monitor, class_weight = _seed(settings.seed), settings.stop.monitor or "loss", settings.class_weight
-    seconds = None if settings.stop.budget is None else seconds_of(settings.stop.budget)
     recipe, own = _engine_settings(settings)
     truth = None if y is None else target_array(y)
     source, inputs, output = source_of(network, seed, X, None if truth is None else len(truth))
     truth = _autoencoded(inputs) if truth is None else truth
     if len(truth) != len(inputs[0]):
         raise DataError(f"X has {len(inputs[0])} rows and y has {len(truth)}; they must have equally many.")
-    compiled_model = Compiled(None, {}, {})
-    if isinstance(source.template, KerasNetwork):
-        compiled_model = compiled(source.template.model, "optimizer" not in recipe)
+    compiled_model = _compiled(source, "optimizer" not in recipe)
     target, chosen, notices = _learnt(settings.loss, compiled_model, truth, output)
     if own["label_smoothing"] and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
@@ -96,7 +88,7 @@ def read_request(
         settings=own,
         seed=seed,
         monitor=monitor,
-        seconds=seconds,
+        seconds=None if settings.stop.budget is None else seconds_of(settings.stop.budget),
         checkpoint=_checkpoint(settings.checkpoint),
         augment=augment_for(settings.regularization.augment, rows.inputs, rows.targets),
         callbacks=Callbacks() if silent or callbacks is None else callbacks,
@@ -107,6 +99,13 @@ def read_request(
     with _in_the_users_words():
         check_members([request.member()], len(rows.targets))
     return request
+
+
+def _compiled(source: Source, with_optimizer: bool) -> Compiled:
+    """What the network was told by Keras' ``compile``; nothing where it is no Keras model."""
+    if not isinstance(source.template, KerasNetwork):
+        return Compiled(None, {}, {})
+    return compiled(source.template.model, with_optimizer)
 
 
 def _seed(seed: Any) -> int:
