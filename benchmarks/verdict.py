@@ -39,8 +39,9 @@ from annvil.comparison.statistics import correlated_posterior
 from annvil.comparison.verdict import find
 from annvil.data.dataset import Dataset
 from annvil.data.table import Column, Field, Table
+from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
-from annvil.tasks.union import METRICS, make_task
+from annvil.tasks.union import make_task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FAMILIES = {"dummy": "dummy", "linear": "linear", "net": "network"}

@@ -325,7 +325,7 @@ def test_a_kind_without_a_column_is_refused(pair):
 
 
 def test_the_help_names_every_metric(annvil):
-    from annvil.tasks.union import METRICS
+    from annvil.tasks.metric_index import METRICS
 
     shown = annvil("fit", "--help").stdout
     for name in METRICS:

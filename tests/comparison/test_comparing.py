@@ -14,7 +14,7 @@ from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 
 
 class Recorder:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from annvil.comparison.contrast import pair, side
 from annvil.comparison.results import Cost, FoldResult, Standing, fold_key
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 
 METRIC = METRICS["accuracy"]
 

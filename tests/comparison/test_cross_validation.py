@@ -19,7 +19,7 @@ from annvil.comparison.request import Quiet
 from annvil.data.dataset import Dataset
 from annvil.errors import DataError
 from annvil.models.contract import Deadline, Job
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 
 Run = Callable[..., Race]
 

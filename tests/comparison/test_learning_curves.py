@@ -21,7 +21,7 @@ from annvil.comparison.learning_curves import (
 from annvil.comparison.plan import make_schedule
 from annvil.comparison.results import Anchor, LearningCurve
 from annvil.models.contract import Deadline, Effort, Job
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 
 AUC = METRICS["roc_auc"]
 TITLES = {"net": "Dense network", "trees": "Boosted trees"}

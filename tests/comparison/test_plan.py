@@ -15,7 +15,8 @@ from annvil.comparison.request import Request
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
 from annvil.models.contract import Effort, Shape, Traits
-from annvil.tasks.union import METRICS, make_task
+from annvil.tasks.metric_index import METRICS
+from annvil.tasks.union import make_task
 
 BINARY = make_task("binary", "y", (0, 1))
 

@@ -14,7 +14,7 @@ from annvil.comparison.recommendation import cheapest, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.verdict import judge
 from annvil.errors import OutOfTime
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 from annvil.text.phrases import inside, is_plural
 from annvil.text.quantities import probability
 from annvil.text.words import Words

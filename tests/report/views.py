@@ -27,7 +27,8 @@ from annvil.data.dataset import ColumnNote, Source
 from annvil.data.findings import Finding
 from annvil.explanation.permutation import Importance
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, usage_snippets
-from annvil.tasks.union import METRICS, make_task
+from annvil.tasks.metric_index import METRICS
+from annvil.tasks.union import make_task
 
 CONTENDERS = {
     "boosted-trees": ("Boosted trees", "trees", 11.3, 48_210, 312_480, 0.21),

@@ -8,8 +8,9 @@ import sklearn.metrics as truth
 
 from annvil.errors import RequestError
 from annvil.tasks.class_metrics import decide
+from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import resolve_worth
-from annvil.tasks.union import METRICS, make_task
+from annvil.tasks.union import make_task
 
 BINARY = make_task("binary", "sick", ("no", "yes"))
 THREE = make_task("multiclass", "wine", ("a", "b", "c"))

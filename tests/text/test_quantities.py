@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 from annvil.text import quantities as wording
 from annvil.text.phrases import listed
 from annvil.text.safe import clean

@@ -48,7 +48,7 @@ def standings_table(
     ``metric`` is the name of the metric that decides. ``live`` adds the number of folds done; the contender of the name
     ``recommended`` is marked. ``words`` say what one prediction is about.
     """
-    from annvil.tasks.union import METRICS
+    from annvil.tasks.metric_index import METRICS
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     table.add_column("", width=1)

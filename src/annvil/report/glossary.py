@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from annvil.tasks.union import METRICS
+from annvil.tasks.metric_index import METRICS
 from annvil.text.safe import clean
 from annvil.text.words import ROWS, Words
 

@@ -20,8 +20,8 @@ from annvil.report.view import HeldOut, ReportView
 from annvil.sections import Section
 from annvil.tasks.base import IntArray
 from annvil.tasks.label_metrics import scores_of_labels
+from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
-from annvil.tasks.union import METRICS
 from annvil.text import quantities as wording
 from annvil.text.safe import clean
 

@@ -5,52 +5,21 @@ The rooms above ask a task, never what kind it is: how its answers are scored, l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from annvil.tasks.calibration import Scaling
-    from annvil.tasks.link import Link
-    from annvil.tasks.metrics import Metric
-    from annvil.tasks.telling import Certainty, Examples
+from annvil.tasks.calibration import Scaling
+from annvil.tasks.link import Link
+from annvil.tasks.metric_index import metric_named
+from annvil.tasks.metrics import Metric
+from annvil.tasks.targets import Decision, FloatArray, IntArray, Label, Targets
+from annvil.tasks.telling import Certainty, Examples
 
-Label = str | int | float | bool
-
-Decision = float | tuple[float, ...] | None
-"""From which probability on something is said: the positive one of two classes (a number), each of several labels (one
-number each), or None: the likelier class, and labels that are likelier there than not."""
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Targets:
-    """The truth about some rows.
-
-    Attributes
-    ----------
-    y : what was to be predicted, one entry a row; its type is the task's
-    context : what scoring needs beside it, arrays with one entry a row by name (the scale of a scaled error, who is
-        who); empty for most tasks
-    """
-
-    y: NDArray[Any]
-    context: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-
-    def take(self, rows: Any) -> Targets:
-        """Those of some rows."""
-        return Targets(self.y[rows], {name: values[rows] for name, values in self.context.items()})
-
-    @classmethod
-    def of(cls, y: Targets | NDArray[Any]) -> Targets:
-        """Targets as they are, and plain answers as targets without context."""
-        return y if isinstance(y, Targets) else cls(y)
+__all__ = ["Decision", "FloatArray", "IntArray", "Label", "Targets", "Task"]
 
 
 class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
@@ -123,9 +92,7 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
         RequestError
             When there is none of that name, or it is not defined for this task.
         """
-        from annvil.tasks.metrics import metric_named
-
-        return self.metrics[0] if name is None else metric_named(name, self)
+        return self.metrics[0] if name is None else metric_named(name, self.metrics, self.answers)
 
     def scores(self, y: Targets | NDArray[Any], outputs: FloatArray, decision: Decision = None) -> dict[str, float]:
         """Every metric by name; all finite."""

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.base import FloatArray
 from annvil.tasks.link import Nodes
+from annvil.tasks.targets import FloatArray
 
 SMALLEST = 1e-7
 """Probabilities are clipped to this before the logarithm: the resolution of float32 near one."""

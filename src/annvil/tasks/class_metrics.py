@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.base import Decision, FloatArray, IntArray, Targets
 from annvil.tasks.metrics import Metric
+from annvil.tasks.targets import Decision, FloatArray, IntArray, Targets
 
 SMALLEST_PROBABILITY = 1e-15
 """Probabilities are kept this far from 0 and 1 in log loss (assumed; scikit-learn used it until 1.3)."""
@@ -153,3 +153,6 @@ def class_metrics(judged: Judged, parts: int) -> tuple[Metric, ...]:
             partial(brier, parts),
         ),
     )
+
+
+BINARY_METRICS = class_metrics(positive, 2)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.calibration import SMALLEST, VectorScaling, calibrate_classes
-from annvil.tasks.class_metrics import class_metrics, decide, positive, present
+from annvil.tasks.class_metrics import BINARY_METRICS, class_metrics, decide, present
 from annvil.tasks.cuts import nearest_to_even, possible_cuts
 from annvil.tasks.link import Softmax
 from annvil.tasks.metrics import Metric
@@ -17,8 +17,7 @@ from annvil.tasks.telling import Certainty, Examples, mistakes_first
 from annvil.text.phrases import listed, shorten
 from annvil.text.quantities import count, percent
 
-_OF_TWO = class_metrics(positive, 2)
-_OF_MORE = sorted(class_metrics(present, 1), key=lambda metric: metric.name != "accuracy")
+_OF_MORE = tuple(sorted(class_metrics(present, 1), key=lambda metric: metric.name != "accuracy"))
 
 
 class Classification(Task, frozen=True):
@@ -142,7 +141,7 @@ class Binary(Classification, frozen=True, tag="binary"):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return _OF_TWO
+        return BINARY_METRICS
 
     def choose(self, metric: Metric, y: NDArray[Any], outputs: FloatArray) -> float | None:
         """The threshold on the positive class's probability, for metrics that it serves; None for rows of one class.
@@ -176,7 +175,7 @@ class Multiclass(Classification, frozen=True, tag="multiclass"):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return tuple(_OF_MORE)
+        return _OF_MORE
 
 
 def probability_columns(task: Task, outputs: FloatArray) -> list[tuple[str, list[Any]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.base import FloatArray
+from annvil.tasks.targets import FloatArray
 
 EVEN = 0.5
 """From this probability on something is said unless another threshold was chosen for it."""

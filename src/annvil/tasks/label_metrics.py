@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.base import Decision, FloatArray, IntArray, Targets
-from annvil.tasks.class_metrics import SMALLEST_PROBABILITY, class_metrics, positive, rank_auc
+from annvil.tasks.class_metrics import BINARY_METRICS, SMALLEST_PROBABILITY, rank_auc
 from annvil.tasks.cuts import EVEN, nearest_to_even, possible_cuts
 from annvil.tasks.metrics import Metric
+from annvil.tasks.targets import Decision, FloatArray, IntArray, Targets
 
 FEWEST_WITH_LABEL = 5
 """A label on fewer rows keeps the threshold of one half: a cut between so few would follow chance (assumed)."""
@@ -116,7 +116,7 @@ def brier(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
 
 def label_metrics() -> tuple[Metric, ...]:
     """Those of classes that ask for no class, label by label, and those of labels alone; the first is the default."""
-    of_classes = {metric.name: metric for metric in class_metrics(positive, 2)}
+    of_classes = {metric.name: metric for metric in BINARY_METRICS}
     own = {
         "average_precision": mean_average_precision,
         "roc_auc": roc_auc,
@@ -153,6 +153,8 @@ def label_metrics() -> tuple[Metric, ...]:
         ),
     )
 
+
+LABEL_METRICS = label_metrics()
 
 # -- one label at a time -----------------------------------------------------------------------------------------------
 

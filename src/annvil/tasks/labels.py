@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.calibration import SMALLEST, LabelScaling, calibrate_labels
 from annvil.tasks.classification import Binary, counted_classes, probability_columns
-from annvil.tasks.label_metrics import decide_labels, label_metrics, label_thresholds
+from annvil.tasks.label_metrics import LABEL_METRICS, decide_labels, label_thresholds
 from annvil.tasks.link import Sigmoid
 from annvil.tasks.metrics import Metric
 from annvil.tasks.telling import Certainty, Examples, mistakes_first
 from annvil.text.phrases import shorten
 from annvil.text.quantities import count
-
-_METRICS = label_metrics()
 
 
 class Labels(Task, frozen=True, tag="multilabel"):
@@ -46,7 +44,7 @@ class Labels(Task, frozen=True, tag="multilabel"):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return _METRICS
+        return LABEL_METRICS
 
     def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
         """The log-losses of all labels added up: the nats of the row, as for classes."""

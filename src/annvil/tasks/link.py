@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from annvil.tasks.base import FloatArray
+from annvil.tasks.targets import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor

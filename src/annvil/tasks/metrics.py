@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.errors import RequestError, did_you_mean
-from annvil.tasks.base import Decision, FloatArray, Targets
-
-if TYPE_CHECKING:
-    from annvil.tasks.base import Task
+from annvil.errors import RequestError
+from annvil.tasks.targets import Decision, FloatArray, Targets
 
 Compute = Callable[[Targets, FloatArray, Decision], float]
 
@@ -66,7 +63,7 @@ class Metric:
     def tells(self, difference: float, *, sign: bool = False) -> str:
         """A difference in words: scores in points (hundredths), errors in their own unit.
 
-        >>> from annvil.tasks.union import METRICS
+        >>> from annvil.tasks.metric_index import METRICS
         >>> METRICS["roc_auc"].tells(0.0031, sign=True), METRICS["rmse"].tells(512.3)
         ('+0.31 points', '512.3')
         """
@@ -89,26 +86,6 @@ def _digits(value: float, sign: bool) -> str:
     places = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 0.095 else 3 if size >= 0.0095 else 4
     text = f"{value:+,.{places}f}" if sign else f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text and places > 1 else text
-
-
-def metric_named(name: str, task: Task) -> Metric:
-    """The metric of that name; hyphens, spaces and capitals do not matter.
-
-    Raises
-    ------
-    RequestError
-        When there is none of that name, or it is not defined for the task.
-    """
-    from annvil.tasks.union import METRICS
-
-    known = {metric.name: metric for metric in task.metrics}
-    key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if key in known:
-        return known[key]
-    choose = f"hoose from {', '.join(known)}."
-    if key not in METRICS:
-        raise RequestError(f"No metric is called {name!r}.{did_you_mean(key, known)} C{choose}")
-    raise RequestError(f"{METRICS[key].title} does not score {task.answers}; for this task c{choose}")
 
 
 def resolve_worth(metric: Metric, asked: float | None, dummy_score: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.targets import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

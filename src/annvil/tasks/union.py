@@ -10,18 +10,12 @@ import msgspec
 from annvil.tasks.base import Label, Task
 from annvil.tasks.classification import Binary, Multiclass
 from annvil.tasks.labels import Labels
-from annvil.tasks.metrics import Metric
 from annvil.tasks.regression import Regression
 
 AnyTask = Binary | Multiclass | Regression | Labels
 """A tagged union: msgspec reads the right one by ``"kind"``."""
 
 _BY_KIND: Mapping[str, type[AnyTask]] = {one.kind: one for one in (Binary, Multiclass, Regression, Labels)}
-
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric for task in (Labels, Binary, Regression) for metric in task("").metrics
-}
-"""One metric of each name, for its words: what computes it is the task's (`Task.metric`)."""
 
 
 def make_task(kind: str, target: str, classes: Iterable[Label] = (), reason: str = "") -> Task:

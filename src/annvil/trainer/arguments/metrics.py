@@ -18,9 +18,9 @@ from torch import Tensor
 from annvil.errors import RequestError, did_you_mean
 from annvil.tasks.base import FloatArray
 from annvil.tasks.classification import Binary, Multiclass
+from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.tasks.regression import Regression
-from annvil.tasks.union import METRICS
 from annvil.trainer.inputs.targets import IGNORED, Kind, Target
 
 _SHORT = {"auc": "roc_auc", "acc": "accuracy", "r_squared": "r2", "mean_absolute_error": "mae",
