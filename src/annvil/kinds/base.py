@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no l
     from annvil.comparison.problem import Problem
     from annvil.comparison.results import Comparison
     from annvil.comparison.store import Store
-    from annvil.data.dataset import Dataset
+    from annvil.data.dataset import Dataset, Inputs
     from annvil.data.findings import Finding
     from annvil.data.form import Form
     from annvil.data.readers.opened import Opened
@@ -71,6 +71,19 @@ class Graph:
 
     graph: bytes | None
     said: str
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A data set so small that any contender learns from it in a second or two, for the tests that all must pass.
+
+    ``strange`` are inputs as they may come later: empty, extreme, never seen. ``candidates`` are tried by each; one
+    where a candidate is a whole training.
+    """
+
+    dataset: Dataset[Any]
+    strange: Inputs
+    candidates: int = 2
 
 
 class Explanation(Protocol):
@@ -240,6 +253,10 @@ class Kind:
     def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
         """Columns in front of predictions in a CSV file: what they are about, and with ``keep`` what the file holds."""
         return iter(())
+
+    def tiny(self) -> Mapping[str, Tiny]:
+        """By what is asked ("binary", …): what the tests of all contenders fit; the first of them most often."""
+        return {}
 
     @property
     def studies(self) -> Mapping[str, Study]:

@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annvil.errors import RequestError
-from annvil.kinds.base import Command, Explanation, Found, Graph, Kind, Loaded, Progress, Stage, Study, StudyResult
+from annvil.kinds.base import (
+    Command,
+    Explanation,
+    Found,
+    Graph,
+    Kind,
+    Loaded,
+    Progress,
+    Stage,
+    Study,
+    StudyResult,
+    Tiny,
+)
 from annvil.kinds.pictures.base_rates import BASE_RATE
 from annvil.kinds.pictures.options import PictureOptions
 from annvil.kinds.pictures.words import WORDS
@@ -85,6 +97,11 @@ class Pictures(Kind):
 
         start = None if loaded is None else loaded.what
         return contenders_for_pictures(start, refusal_of(dataset, start))
+
+    def tiny(self) -> Mapping[str, Tiny]:
+        from annvil.kinds.pictures.tiny import tiny
+
+        return tiny()
 
     def improved(self, *given: Any) -> Graph | None:
         from annvil.kinds.pictures.eight_bits import try_eight_bits

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Found, Kind, Loaded, Progress
+from annvil.kinds.base import Found, Kind, Loaded, Progress, Tiny
 from annvil.kinds.tables.words import WORDS
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class Tables(Kind):
         from annvil.kinds.tables.contenders import contenders_for_tables
 
         return contenders_for_tables()
+
+    def tiny(self) -> Mapping[str, Tiny]:
+        from annvil.kinds.tables.tiny import tiny
+
+        return tiny()
 
     def base_rate(self, n_rows: int) -> str:
         from annvil.kinds.tables.base_rates import base_rate

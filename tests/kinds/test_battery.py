@@ -1,0 +1,230 @@
+"""What every contender of every kind must do, whoever it is: the same checks on the tiny problems that kinds supply."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from tests.battery import LITTLE, assert_sound, fit_one, made_job, shipped, unit
+
+from annvil.kinds.registry import kinds
+from annvil.models.contract import Context
+
+HELD_BACK = 20
+"""Rows of each tiny data set that no job has; they come first, so that jobs do not begin with row 0."""
+
+KINDS = {kind.name: kind for kind in kinds()}
+
+HARDLY_TRAINED = "so few steps on so few pictures teach a network of its own nothing yet; its own tests see it learn"
+
+EXCEPTIONS = {
+    ("learns", "tables", "dummy"): "the dummy learns nothing, on purpose",
+    ("learns", "pictures", "dummy"): "the dummy learns nothing, on purpose",
+    ("learns", "pictures", "convolutional"): HARDLY_TRAINED,
+    ("learns", "pictures", "pixels-dense"): HARDLY_TRAINED,
+    ("repeats", "pictures", "convolutional"): (
+        "a given configuration is trained for 300 steps at least, as it may come from more rows; tiny ones take fewer"
+    ),
+}
+"""By check, kind and contender: why it need not hold."""
+
+
+@cache
+def tiny(kind):
+    return KINDS[kind].tiny()
+
+
+@cache
+def contenders(kind):
+    first = next(iter(tiny(kind).values())).dataset
+    return {contender.name: contender for contender in KINDS[kind].contenders(first)}
+
+
+EVERYONE = [(kind, name) for kind in KINDS for name in contenders(kind)]
+EVERYTHING = [(kind, name, asked) for kind, name in EVERYONE for asked in tiny(kind)]
+
+every_contender = pytest.mark.parametrize(("kind", "name"), EVERYONE)
+every_question = pytest.mark.parametrize(("kind", "name", "asked"), EVERYTHING)
+
+
+def first(kind):
+    return next(iter(tiny(kind)))
+
+
+def little(kind):
+    return replace(LITTLE, candidates=tiny(kind)[first(kind)].candidates)
+
+
+def job_of(dataset):
+    rows = np.random.default_rng(1).permutation(np.arange(HELD_BACK, dataset.n_rows))
+    return made_job(dataset, rows)
+
+
+@cache
+def fitted_on(kind, name, asked):
+    """Fitted on all rows but those held back, with the data set."""
+    dataset = tiny(kind)[asked].dataset
+    return dataset, fit_one(contenders(kind)[name], dataset, job_of(dataset), little(kind))
+
+
+def unless_excepted(check, kind, name):
+    if (check, kind, name) in EXCEPTIONS:
+        pytest.skip(EXCEPTIONS[check, kind, name])
+
+
+def test_every_kind_of_our_own_supplies_problems():
+    assert all(tiny(kind) for kind in ("tables", "pictures"))
+    assert {check for check, *_ in EXCEPTIONS} == {"learns", "repeats"}
+    assert {(kind, name) for _, kind, name in EXCEPTIONS} <= set(EVERYONE)
+
+
+@every_question
+def test_predictions_are_sound(kind, name, asked):
+    dataset, fitted = fitted_on(kind, name, asked)
+    strange = tiny(kind)[asked].strange
+    assert_sound(fitted.predict(dataset.inputs), dataset, dataset.n_rows)
+    assert_sound(fitted.predict(strange), dataset, strange.n_rows)
+    assert_sound(fitted.predict(dataset.inputs.take(np.array([3]))), dataset, 1)
+    tested = np.isfinite(fitted.out_of_fold).all(axis=1)
+    assert tested.any()
+    assert_sound(fitted.out_of_fold[tested], dataset, int(tested.sum()))
+
+
+@every_question
+def test_records_are_complete(kind, name, asked):
+    dataset, fitted = fitted_on(kind, name, asked)
+    assert fitted.contender == name
+    assert fitted.summary
+    assert not fitted.summary.endswith(".")
+    assert len(fitted.tried) >= 1
+    assert json.loads(json.dumps(fitted.tried)) == list(fitted.tried)
+    assert len(fitted.out_of_fold) == len(fitted.job.rows) == dataset.n_rows - HELD_BACK
+    np.testing.assert_array_equal(fitted.job.rows, job_of(dataset).rows)  # not renumbered among the job's rows
+    assert fitted.n_parameters > 0
+    assert fitted.fit_seconds > 0
+    assert all(sentence.endswith(".") for sentence in fitted.preparation)
+    assert not fitted.cut_short
+    if fitted.calibration is not None:
+        assert fitted.calibration.describe().endswith(".")
+
+
+@every_question
+def test_it_learns(kind, name, asked):
+    unless_excepted("learns", kind, name)
+    dataset, fitted = fitted_on(kind, name, asked)
+    _, dummy = fitted_on(kind, "dummy", asked)
+    later = np.arange(HELD_BACK)
+    found, floor = (loss(dataset, later, f.predict(dataset.inputs.take(later))) for f in (fitted, dummy))
+    assert found < 0.95 * floor
+    tested = np.isfinite(fitted.out_of_fold).all(axis=1)
+    seen, floor = (loss(dataset, fitted.job.rows[tested], f.out_of_fold[tested]) for f in (fitted, dummy))
+    assert seen < 0.95 * floor
+
+
+def loss(dataset, rows, outputs):
+    return dataset.task.row_losses(dataset.y[rows], outputs).mean()
+
+
+@every_question
+def test_rows_are_predicted_alone_as_in_company_and_in_any_order(kind, name, asked):
+    dataset, fitted = fitted_on(kind, name, asked)
+    together = fitted.predict(dataset.inputs)
+    tolerance = 1e-5 * unit(dataset)
+    order = np.random.default_rng(1).permutation(dataset.n_rows)
+    np.testing.assert_allclose(fitted.predict(dataset.inputs.take(order)), together[order], atol=tolerance)
+    alone = [fitted.predict(dataset.inputs.take(np.array([row])))[0] for row in range(0, dataset.n_rows, 9)]
+    np.testing.assert_allclose(alone, together[::9], atol=tolerance)
+
+
+@every_question
+def test_the_graph_predicts_the_same(kind, name, asked):
+    dataset, fitted = fitted_on(kind, name, asked)
+    for inputs in (dataset.inputs, dataset.inputs.take(np.array([5])), tiny(kind)[asked].strange):
+        found = shipped(fitted, inputs)
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, fitted.predict(inputs), rtol=0, atol=1e-5 * unit(dataset))
+
+
+@every_question
+def test_a_result_travels(kind, name, asked):
+    """To another process and back, with its job; it predicts the same bytes there."""
+    dataset, fitted = fitted_on(kind, name, asked)
+    found = pickle.loads(pickle.dumps(fitted))
+    assert found.predict(dataset.inputs).tobytes() == fitted.predict(dataset.inputs).tobytes()
+    np.testing.assert_array_equal(found.job.rows, fitted.job.rows)
+    assert (found.summary, found.preparation, found.task) == (fitted.summary, fitted.preparation, fitted.task)
+
+
+@every_contender
+def test_what_is_asked_travels_and_the_same_seed_repeats_it(kind, name, tmp_path):
+    dataset, fitted = fitted_on(kind, name, first(kind))
+    contender = contenders(kind)[name]
+    job, effort, context = pickle.loads(pickle.dumps((fitted.job, little(kind), Context(60.0, tmp_path, threads=1))))
+    (again,) = contender.fit(dataset, [job], effort, context)
+    np.testing.assert_array_equal(again.predict(dataset.inputs), fitted.predict(dataset.inputs))
+    np.testing.assert_array_equal(again.out_of_fold, fitted.out_of_fold)
+
+
+@every_contender
+def test_its_configuration_repeats_it_without_search(kind, name):
+    unless_excepted("repeats", kind, name)
+    dataset, fitted = fitted_on(kind, name, first(kind))
+    contender = contenders(kind)[name]
+    configuration = json.loads(json.dumps(fitted.configuration))
+    repeated = fit_one(contender, dataset, fitted.job, replace(LITTLE, candidates=1, configuration=configuration))
+    assert repeated.configuration == fitted.configuration
+    np.testing.assert_allclose(
+        repeated.predict(dataset.inputs), fitted.predict(dataset.inputs), atol=1e-6 * unit(dataset)
+    )
+
+
+@every_contender
+def test_several_jobs_come_back_in_order_and_as_they_would_alone(kind, name):
+    dataset, contender = tiny(kind)[first(kind)].dataset, contenders(kind)[name]
+    jobs = [made_job(dataset, np.arange(20 * k, 20 * k + 50), seed=k, key=f"job {k}") for k in range(2)]
+    results = list(contender.fit(dataset, jobs, little(kind), Context(threads=1)))
+    assert [fitted.job.key for fitted in results] == ["job 0", "job 1"]
+    alone = fit_one(contender, dataset, jobs[1], little(kind))
+    # Networks of several jobs train as one program, whose sums are ordered differently; training magnifies that.
+    tolerance = 5e-3 if contender.family == "network" else 1e-5
+    found, expected = (fitted.predict(dataset.inputs) for fitted in (results[1], alone))
+    np.testing.assert_allclose(found, expected, atol=tolerance * unit(dataset))
+
+
+@every_contender
+def test_only_the_rows_of_the_job_are_looked_at(kind, name):
+    """All other rows become copies of one of them, with other answers."""
+    dataset, fitted = fitted_on(kind, name, first(kind))
+    kept = np.arange(dataset.n_rows)
+    kept[:HELD_BACK] = 0
+    other_y = dataset.y.copy()
+    other_y[:HELD_BACK] = other_y[HELD_BACK]
+    spoiled = replace(dataset, inputs=dataset.inputs.take(kept), y=other_y)
+    other = fit_one(contenders(kind)[name], spoiled, fitted.job, little(kind))
+    rows = dataset.inputs.take(fitted.job.rows)
+    np.testing.assert_array_equal(other.predict(rows), fitted.predict(rows))
+
+
+@every_contender
+def test_after_the_deadline_there_is_no_error(kind, name):
+    dataset = tiny(kind)[first(kind)].dataset
+    results = list(contenders(kind)[name].fit(dataset, [job_of(dataset)] * 3, LITTLE, Context(-1.0, threads=1)))
+    assert len(results) < 3
+
+
+@every_question
+@pytest.mark.parametrize("n_rows", [30, 1_000, 50_000, 3_000_000])
+def test_plans_grow_with_time_and_never_ask_for_nothing(kind, name, asked, n_rows):
+    contender = contenders(kind)[name]
+    shape = KINDS[kind].problem(tiny(kind)[asked].dataset).shape(n_rows)
+    efforts = [contender.plan(shape, 5, 5, seconds) for seconds in (0.0, 1.0, 30.0, 1000.0, 1e6)]
+    assert efforts == [contender.plan(shape, 5, 5, seconds) for seconds in (0.0, 1.0, 30.0, 1000.0, 1e6)]
+    work = [(effort.configuration or {}).get("epochs", effort.candidates * effort.scale) for effort in efforts]
+    assert work == sorted(work)
+    assert all(effort.candidates >= 1 and effort.scale > 0 for effort in efforts)
+    reason = contender.declines(shape)
+    assert reason is None or reason.endswith(".")
