@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
 from annvil.bundle.storage import Storage
-from annvil.data.dataset import Inputs
-from annvil.data.form import Conformed, Form, InputNotice
+from annvil.data.form import Conformed, Form, InputNotice, Inputs
 from annvil.errors import BundleError, RequestError
 from annvil.onnx.validator import check_graph
 from annvil.tasks.base import FloatArray, Task

@@ -26,7 +26,8 @@ from annvil.text.words import ROWS
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Standing
-    from annvil.data.dataset import Dataset, Inputs
+    from annvil.data.dataset import Dataset
+    from annvil.data.form import Inputs
 
 REFRESHES_PER_SECOND = 4
 _MOST_NAMES, _MOST_FINDINGS = 12, 12

@@ -14,7 +14,8 @@ from annvil.comparison.cost import measure_cost, parity_rows
 from annvil.comparison.problem import UNKNOWN, Economics, Replicate, Scored, Size
 from annvil.comparison.results import Design, fold_key
 from annvil.comparison.store import ShippedCost
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset, outer_splits
 from annvil.models.contract import Fitted, Job, Shape, as_outputs

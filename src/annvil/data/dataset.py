@@ -1,64 +1,22 @@
 """A data set as the models see it: inputs, and the question put to them.
 
-Inputs of one kind of data are one class that satisfies `Inputs`, such as `annvil.data.table.Table`. The rooms that do
+Inputs of one kind of data are one class that satisfies `annvil.data.form.Inputs`, such as `annvil.data.table.Table`.
+The rooms that do
 not care which it is ask for no more; contenders are written for one of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.form import Arrays, Form
+from annvil.data.form import Inputs
 from annvil.tasks.base import FloatArray, IntArray, Task
 
 LeftOut = Literal["text", "identifier", "constant", "duplicate", "empty", "dropped", "role"]
 """Reasons why a column of the file is not used (``role``: it is the target, the groups or the time)."""
-
-
-class Inputs(Protocol):
-    """What every kind of inputs offers to rooms that need not know which kind it is."""
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-
-    @property
-    def form(self) -> Form:
-        """What a saved model asks of a raw row."""
-
-    def take(self, rows: IntArray | slice) -> Self:
-        """The rows asked for, in the order asked for."""
-
-    def feeds(self) -> dict[str, NDArray[Any]]:
-        """The arrays that a saved graph takes for these rows, by the names that `Form.graph_inputs` gives."""
-
-    def digest(self) -> str:
-        """Hexadecimal digits that change with any value, name or the order of rows."""
-
-    def raw_row(self, row: int) -> Any:
-        """One row as a user would hand it to a saved model."""
-
-    def with_holes(self, share: float, random: np.random.Generator) -> Self:
-        """A copy with about that share of its values missing: what a graph must survive as the model in memory does."""
-
-    @property
-    def n_values(self) -> int:
-        """Numbers (and dates) of a row, or values of a picture."""
-
-    @property
-    def n_texts(self) -> int:
-        """Columns of texts."""
-
-    @property
-    def n_levels(self) -> int:
-        """Categories in all columns of texts together."""
-
-    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
-        """Everything as arrays by name, and JSON-able values beside them; `Form.from_arrays` is its inverse."""
 
 
 @dataclass(frozen=True)

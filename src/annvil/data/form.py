@@ -8,12 +8,14 @@ kind's name; a bundle stores it as it is, and `annvil.data.plugins` finds the cl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
+from annvil.tasks.base import IntArray
+
 if TYPE_CHECKING:
-    from annvil.data.dataset import Inputs
     from annvil.onnx.builder import Graph, Value
 
 Arrays = dict[str, NDArray[Any]]
@@ -27,6 +29,48 @@ class GraphInput:
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+
+
+class Inputs(Protocol):
+    """What every kind of inputs offers to rooms that need not know which kind it is."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def form(self) -> Form:
+        """What a saved model asks of a raw row."""
+
+    def take(self, rows: IntArray | slice) -> Self:
+        """The rows asked for, in the order asked for."""
+
+    def feeds(self) -> dict[str, NDArray[Any]]:
+        """The arrays that a saved graph takes for these rows, by the names that `Form.graph_inputs` gives."""
+
+    def digest(self) -> str:
+        """Hexadecimal digits that change with any value, name or the order of rows."""
+
+    def raw_row(self, row: int) -> Any:
+        """One row as a user would hand it to a saved model."""
+
+    def with_holes(self, share: float, random: np.random.Generator) -> Self:
+        """A copy with about that share of its values missing: what a graph must survive as the model in memory does."""
+
+    @property
+    def n_values(self) -> int:
+        """Numbers (and dates) of a row, or values of a picture."""
+
+    @property
+    def n_texts(self) -> int:
+        """Columns of texts."""
+
+    @property
+    def n_levels(self) -> int:
+        """Categories in all columns of texts together."""
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """Everything as arrays by name, and JSON-able values beside them; `Form.from_arrays` is its inverse."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.data.groups import number_groups
 from annvil.data.table import Column, Table
 from annvil.tasks.base import FloatArray, IntArray

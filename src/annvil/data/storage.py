@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.dataset import ColumnNote, Dataset, Inputs, Source
+from annvil.data.dataset import ColumnNote, Dataset, Source
+from annvil.data.form import Inputs
 from annvil.data.plugins import read_form
 from annvil.errors import DataError
 from annvil.files import write_atomically

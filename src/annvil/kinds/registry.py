@@ -12,8 +12,9 @@ from annvil.kinds.base import Kind, Progress
 from annvil.options import Declared, FitOptions, ReadOptions, check_names, cleaned, declared, listed_in
 
 if TYPE_CHECKING:  # the command line makes its options from here: its help must load no library
-    from annvil.data.dataset import Dataset, Inputs
+    from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
+    from annvil.data.form import Inputs
     from annvil.data.readers.opened import Opened
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge

@@ -16,7 +16,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.models.contract import Job, Json, Running
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.calibration import Scaling

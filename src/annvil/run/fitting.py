@@ -13,7 +13,8 @@ import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener
 from annvil.comparison.results import Comparison
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.data.readers.opened import Opened
 from annvil.data.storage import save_dataset
 from annvil.errors import AnnvilError, DataError, Interrupted

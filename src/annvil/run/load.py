@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from annvil.comparison.request import Listener
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.data.plugins import kind_named
 from annvil.data.readers.opened import Opened
 from annvil.data.storage import load_dataset

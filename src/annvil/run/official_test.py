@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from annvil.bundle import load
 from annvil.comparison.results import Comparison
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.models.contract import Deadline
 from annvil.report.summaries import wilson
 from annvil.tasks.base import Decision, FloatArray

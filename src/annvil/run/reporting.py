@@ -12,8 +12,9 @@ import numpy as np
 from annvil.bundle import load
 from annvil.comparison import Store
 from annvil.comparison.results import Comparison
-from annvil.data.dataset import ColumnNote, Dataset, Inputs, Source
+from annvil.data.dataset import ColumnNote, Dataset, Source
 from annvil.data.findings import Finding
+from annvil.data.form import Inputs
 from annvil.data.plugins import words_of
 from annvil.errors import RequestError
 from annvil.explanation.permutation import Importance

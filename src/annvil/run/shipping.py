@@ -15,7 +15,8 @@ from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
 from annvil.comparison.problem import Problem
 from annvil.comparison.results import FIRST_FOLD, Comparison, Standing
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.errors import OutOfTime
 from annvil.kinds.base import Kind
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin

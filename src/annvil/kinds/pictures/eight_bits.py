@@ -14,7 +14,8 @@ import numpy as np
 from annvil.bundle import Predictor
 from annvil.bundle.predictor import BLOCK_VALUES
 from annvil.comparison.results import Comparison
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.kinds.base import Graph
 from annvil.models.contract import Deadline, Fitted
 from annvil.onnx.quantization import has_convolutions, in_eight_bits

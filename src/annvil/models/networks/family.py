@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from annvil.data.dataset import Dataset, Inputs
+from annvil.data.dataset import Dataset
+from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
 from annvil.models.contract import Job, Json, Member, PreparationOptions
 from annvil.onnx.builder import Graph, Value
