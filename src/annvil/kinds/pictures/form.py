@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.form import Arrays, Conformed, GraphInput
+from annvil.data.form import Arrays, Conformed, GraphInput, Inputs
+from annvil.data.plugins import kind_named
 
 if TYPE_CHECKING:
-    from annvil.kinds.pictures.images import Images
     from annvil.onnx.builder import Graph, Value
 
 NAME = "image"
@@ -44,6 +44,8 @@ Side = Annotated[int, msgspec.Meta(ge=1, le=MOST_SIDE)]
 
 class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pictures"):
     """Size, channels and resize policy: what a saved model asks of a picture.
+
+    What is done with it is asked of the kind, not imported: all files that read and keep pictures need its sizes.
 
     Attributes
     ----------
@@ -96,32 +98,27 @@ class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
     def enter(self, graph: Graph) -> tuple[Value, ...]:
         """``pixels``, brought to the form by the graph (`annvil.kinds.pictures.graph_resize`)."""
-        from annvil.kinds.pictures.graph_resize import write_in_form
-
         (spec,) = self.graph_inputs()
-        return (write_in_form(graph, graph.input(spec.name, spec.dtype, ["rows", *spec.shape]), self),)
+        pixels = graph.input(spec.name, spec.dtype, ["rows", *spec.shape])
+        return (kind_named(self.kind).resized(self, graph, pixels),)
 
     def conform(self, raw: Any, where: str = "the pictures to predict") -> Conformed:
         """`Images` of this form; see `annvil.kinds.pictures.conform.conform_images`."""
-        from annvil.kinds.pictures.conform import conform_images
-
-        return Conformed(*conform_images(raw, self, where))
+        return Conformed(*kind_named(self.kind).conformed(self, raw, where))
 
     def json_schema(self) -> dict[str, Any]:
         """An object with the picture: a file's content as a data URL, or rows of pixels."""
-        from annvil.kinds.pictures.json_pictures import schema_of
-
-        return schema_of(self)
+        schema: dict[str, Any] = kind_named(self.kind).json_schema(self)
+        return schema
 
     def check(self) -> str | None:
         """Sizes are bounded by their types."""
         return None if self.channels in (1, 3) else f"pictures have 1 or 3 channels, not {self.channels}"
 
-    def from_arrays(self, arrays: Arrays, described: dict[str, Any]) -> Images:
-        """What `Images.to_arrays` gave."""
-        from annvil.kinds.pictures.image_storage import from_arrays
-
-        return from_arrays(self, arrays, described)
+    def from_arrays(self, arrays: Arrays, described: dict[str, Any]) -> Inputs:
+        """What `annvil.kinds.pictures.images.Images.to_arrays` gave."""
+        images: Inputs = kind_named(self.kind).from_arrays(self, arrays, described)
+        return images
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -232,9 +233,35 @@ class Images:
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """These pictures as arrays by name, and what describes them beside the form as JSON-able values."""
-        from annvil.kinds.pictures.image_storage import to_arrays
+        arrays: Arrays = {
+            "pixels": self.pixels(),
+            "facts": np.ascontiguousarray(self.facts).view(np.uint8),
+            "file_bytes": np.array(self.n_bytes),
+        }
+        alike = self.alike
+        if alike is not None:
+            arrays["alike"] = np.array(alike)
+        described: dict[str, Any] = {
+            "names": [name.encode("utf-8", "replace").decode() for name in self.names()],
+            "said": self.store.said,
+            "left_out": self.store.left_out,
+        }
+        return arrays, described
 
-        return to_arrays(self)
+    @classmethod
+    def from_arrays(cls, form: PictureForm, arrays: Arrays, described: dict[str, Any]) -> Images:
+        """Pictures of that form from what `to_arrays` gave."""
+        store = Store(
+            arrays["pixels"],
+            form,
+            described["names"],
+            arrays["facts"].view(FACTS),
+            arrays["file_bytes"],
+            tuple(described["said"]),
+            msgspec.convert(described["left_out"], tuple[LeftOut, ...]),
+            arrays.get("alike"),
+        )
+        return cls(store, np.arange(len(store.array)))
 
 
 def images_in_memory(

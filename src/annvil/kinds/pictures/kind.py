@@ -28,6 +28,7 @@ from annvil.kinds.pictures.words import WORDS
 if TYPE_CHECKING:
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
+    from annvil.data.form import Arrays
     from annvil.data.readers.opened import Opened
     from annvil.kinds.pictures.form import PictureForm
     from annvil.kinds.pictures.images import Images
@@ -49,6 +50,30 @@ class Pictures(Kind):
         from annvil.kinds.pictures.form import PictureForm
 
         return PictureForm
+
+    def resized(self, form: PictureForm, graph: Any, pixels: str) -> str:
+        """Pixels of any size in a graph → pixels of the form."""
+        from annvil.kinds.pictures.graph_resize import write_in_form
+
+        return write_in_form(graph, pixels, form)
+
+    def conformed(self, form: PictureForm, raw: Any, where: str) -> tuple[Images, tuple[str, ...]]:
+        """`annvil.kinds.pictures.conform.conform_images`."""
+        from annvil.kinds.pictures.conform import conform_images
+
+        return conform_images(raw, form, where)
+
+    def json_schema(self, form: PictureForm) -> dict[str, Any]:
+        """Of one raw row."""
+        from annvil.kinds.pictures.json_pictures import schema_of
+
+        return schema_of(form)
+
+    def from_arrays(self, form: PictureForm, arrays: Arrays, described: dict[str, Any]) -> Images:
+        """What `annvil.kinds.pictures.images.Images.to_arrays` gave."""
+        from annvil.kinds.pictures.images import Images
+
+        return Images.from_arrays(form, arrays, described)
 
     def claims(self, opened: Opened) -> str | None:
         from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures

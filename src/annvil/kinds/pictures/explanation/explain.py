@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.kinds.pictures.explanation.faithfulness import Sanity, alike_when_shuffled, deletions
+from annvil.kinds.pictures.explanation.faithfulness import Sanity, TestedMap, alike_when_shuffled, deletions
+from annvil.kinds.pictures.explanation.render import composed
 from annvil.kinds.pictures.explanation.saliency import (
     Choose,
     Pixels,
@@ -46,24 +48,6 @@ class Explain(Protocol):
     """A network, and whether it is only a shuffled one whose map is to be compared → its map."""
 
     def __call__(self, network: nn.Module, shuffled: bool) -> Saliency | None: ...
-
-
-@dataclass(frozen=True)
-class TestedMap:
-    """A map and what its tests found."""
-
-    saliency: Saliency
-    sanity: Sanity
-
-    @property
-    def title(self) -> str:
-        """The method's name for people."""
-        return self.saliency.title
-
-    @property
-    def trusted(self) -> bool:
-        """Whether it passed."""
-        return self.sanity.trusted
 
 
 @dataclass(frozen=True)
@@ -124,9 +108,9 @@ class Explanation:
 
     def png(self) -> bytes:
         """The picture beside its maps, with a legend, as a PNG file; needs Pillow."""
-        from annvil.kinds.pictures.explanation.render import composed
-
-        return composed(self)
+        title = f"{PurePath(self.name).name or 'Picture'}: {self.said}"
+        ends = ("speaks against", "speaks for") if self.task.predicts_probabilities else ("lowers", "raises")
+        return composed(self.pixels, self.maps, title, f"blue: {ends[0]}, red: {ends[1]} {self.label}")
 
     def to_json(self) -> dict[str, Any]:
         """For machines, the maps as lists; JSON-able."""

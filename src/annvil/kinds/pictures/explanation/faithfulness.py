@@ -288,3 +288,21 @@ def _covered(pixels: Pixels, square: IntArray, order: IntArray, counts: IntArray
     turn[order] = np.arange(len(order))
     covers = turn[square][None] < counts[:, None, None]
     return np.where(covers[..., None], plain(pixels), pixels)
+
+
+@dataclass(frozen=True)
+class TestedMap:
+    """A map and what its tests found."""
+
+    saliency: Saliency
+    sanity: Sanity
+
+    @property
+    def title(self) -> str:
+        """The method's name for people."""
+        return self.saliency.title
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it passed."""
+        return self.sanity.trusted

@@ -130,7 +130,7 @@ def where_it_looks(
     if len(explanations) < len(pixels):
         sentences.append(f"Time allowed {len(explanations)} of {len(pixels)} pictures.")
     pictures = tuple(
-        Picture(png(strip(one)), _told(one, truth), bool(one.maps and not one.trusted), sized=True)
+        Picture(png(strip(one.pixels, one.maps)), _told(one, truth), bool(one.maps and not one.trusted), sized=True)
         for one, truth in zip(explanations, truths, strict=False)
     )
     return Section("where-it-looks", "Where the model looks", tuple(sentences), pictures, (_tests(results),), order=20)

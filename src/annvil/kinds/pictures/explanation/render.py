@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.kinds.pictures.explanation.faithfulness import TestedMap
 from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.tasks.base import FloatArray
-
-if TYPE_CHECKING:
-    from annvil.kinds.pictures.explanation.explain import Explanation, TestedMap
 
 FOR = np.array([215.0, 48.0, 39.0])
 AGAINST = np.array([33.0, 102.0, 172.0])
@@ -93,12 +90,12 @@ def beside(pictures: Sequence[Pixels], gap: int = 4) -> Pixels:
     return np.concatenate(parts[:-1], axis=1)
 
 
-def strip(explanation: Explanation, side: int = 112) -> Pixels:
+def strip(pixels: Pixels, maps: Sequence[TestedMap], side: int = 112) -> Pixels:
     """The picture and its maps in a row, maps that cannot be trusted in a red frame."""
-    pictures = [framed(enlarged(explanation.pixels, side), (255, 255, 255), 3)]
-    for one in explanation.maps:
+    pictures = [framed(enlarged(pixels, side), (255, 255, 255), 3)]
+    for one in maps:
         frame = (255, 255, 255) if one.trusted else BAD
-        pictures.append(framed(enlarged(overlaid(explanation.pixels, one.saliency.values), side), frame, 3))
+        pictures.append(framed(enlarged(overlaid(pixels, one.saliency.values), side), frame, 3))
     return beside(pictures)
 
 
@@ -114,21 +111,20 @@ def grid(tiles: Sequence[Pixels], columns: int, gap: int, ground: tuple[int, int
     return made
 
 
-def composed(explanation: Explanation) -> bytes:
-    """A PNG file: the picture, its maps, under each whether to trust it, and what the colours mean. Needs Pillow."""
+def composed(pixels: Pixels, maps: Sequence[TestedMap], title: str, legend: str) -> bytes:
+    """A PNG file: the picture, its maps, under each whether to trust it, and in ``legend`` what the colours mean."""
     from PIL import Image, ImageDraw
 
-    pictures = [explanation.pixels, *(overlaid(explanation.pixels, m.saliency.values) for m in explanation.maps)]
+    pictures = [pixels, *(overlaid(pixels, one.saliency.values) for one in maps)]
     panels = [coloured(enlarged(picture)) for picture in pictures]
     height, width = panels[0].shape[:2]
     cell = max(width, 200) + GAP
     page = Image.new("RGB", (GAP + cell * len(panels), height + 176), "white")
     draw = ImageDraw.Draw(page)
-    title = f"{PurePath(explanation.name).name or 'Picture'}: {explanation.said}"
     write(draw, (GAP, 12), title, 17, INK, page.width - 2 * GAP)
     for place, panel in enumerate(panels):
         left, top = GAP + place * cell, 66
-        one = explanation.maps[place - 1] if place else None
+        one = maps[place - 1] if place else None
         write(draw, (left, 42), one.title if one else "The picture", 14, INK, cell - GAP)
         if one is not None and not one.trusted:
             panel = framed(panel[3:-3, 3:-3], BAD, 3)
@@ -136,7 +132,7 @@ def composed(explanation: Explanation) -> bytes:
         if one is not None:
             for line, words in enumerate(_result(one)):
                 write(draw, (left, top + height + 8 + 16 * line), words, 12, GOOD if one.trusted else BAD, cell - GAP)
-    _legend(draw, page, (GAP, height + 132), explanation)
+    _legend(draw, page, (GAP, height + 132), legend)
     stream = io.BytesIO()
     page.save(stream, "PNG")
     return stream.getvalue()
@@ -156,18 +152,15 @@ def _result(one: TestedMap) -> list[str]:
     return lines
 
 
-def _legend(draw: Any, page: Any, place: tuple[int, int], explanation: Explanation) -> None:
+def _legend(draw: Any, page: Any, place: tuple[int, int], legend: str) -> None:
     """The scale of colours with its two ends in words."""
     from PIL import Image
 
     left, top = place
-    lowers, raises = (
-        ("speaks against", "speaks for") if explanation.task.predicts_probabilities else ("lowers", "raises")
-    )
     scale = np.linspace(-1, 1, 160)[None, :, None]
     bar = (1 - np.abs(scale)) * 255 + np.abs(scale) * np.where(scale >= 0, FOR, AGAINST)
     page.paste(Image.fromarray(np.repeat(bar, 12, axis=0).round().astype(np.uint8)), (left, top + 2))
-    words = f"blue: {lowers}, red: {raises} {explanation.label}; each map has a scale of its own"
+    words = f"{legend}; each map has a scale of its own"
     write(draw, (left + 172, top), words, 12, FAINT, page.width - left - 172 - GAP)
 
 

@@ -29,6 +29,7 @@ from annvil.kinds.pictures.studies.measuring import PLAIN, Study
 from annvil.kinds.pictures.studies.operation_counts import GraphCount, count_graph
 from annvil.kinds.pictures.studies.planning import CONVOLUTIONAL, DENSE, FOLDS, PER_CLASS, is_careful, plan_study
 from annvil.kinds.pictures.studies.study_text import Pair
+from annvil.kinds.pictures.studies.transfer import halves_of_classes, measure_transfer
 from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
 from annvil.kinds.pictures.studies.wording import Scale
 from annvil.models.contract import Contender, Deadline
@@ -110,7 +111,7 @@ def study_dense_and_convolutional(
     study = Study(used, split.train, split.test, two, plan, shelf, Deadline(budget_seconds), tell)
     before = _seconds_before(folder)
     found = None
-    for _ in study.measure():
+    for _ in study.measure(measure_transfer):
         found = _told(study, dataset, comparison, store, before + time.monotonic() - started)
         write_atomically(folder / "findings.json", msgspec.json.encode(found))
         written(found)
@@ -255,7 +256,6 @@ def _add_transfer(
     if not study.plan.per_class:
         missing.append(study.plan.no_transfer)
         return
-    from annvil.kinds.pictures.studies.transfer import halves_of_classes
 
     pairs = {}
     for n in study.plan.per_class:

@@ -70,8 +70,8 @@ class Study:
 
     # -- in the order of the study ---------------------------------------------------------------------------------
 
-    def measure(self) -> Iterator[str]:
-        """Make the fits that are missing; yields the name of a part whenever it is done."""
+    def measure(self, transfer: Callable[[Study], None]) -> Iterator[str]:
+        """Make the fits that are missing; yields the name of a part whenever it is done. ``transfer`` measures one."""
         whole = self.data
         self._warm_up()
         self._pair("whole-0", whole, self.train, 0, "on all pictures", shipped=True)
@@ -90,9 +90,7 @@ class Study:
         self._again(1, small, mixed)
         yield "trainings"
         if self.plan.per_class:
-            from annvil.kinds.pictures.studies.transfer import measure_transfer
-
-            measure_transfer(self)
+            transfer(self)
             yield "transfer"
         for again in range(2, self.plan.trainings):
             self._again(again, small, mixed)
