@@ -21,9 +21,9 @@ if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no l
     from annvil.comparison.problem import Problem
     from annvil.comparison.results import Comparison
     from annvil.comparison.store import Store
-    from annvil.data.dataset import Dataset, Inputs
+    from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
-    from annvil.data.form import Form
+    from annvil.data.form import Form, Inputs
     from annvil.data.readers.opened import Opened
     from annvil.explanation.permutation import Importance
     from annvil.models.contract import Contender, Deadline, Fitted
