@@ -6,7 +6,7 @@ what was measured, and what did not help, is in docs/decisions/0030-network-reci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
@@ -80,9 +80,9 @@ class Settings(Hyperparameters):
         return ", ".join(parts) + (", classes weighted" if self.class_weighted else "")
 
 
-def batch_size(n_rows: int) -> int:
-    """Rows of a batch for so many training rows."""
-    return next((size for rows, size in BATCH_SIZES if n_rows < rows), LARGEST_BATCH)
+def batch_size(n_rows: int, sizes: Sequence[tuple[int, int]] = BATCH_SIZES, largest: int = LARGEST_BATCH) -> int:
+    """Rows of a batch for so many training rows: the first of ``(rows, size)`` with more rows, else the largest."""
+    return next((size for rows, size in sizes if n_rows < rows), largest)
 
 
 def epochs_for(n_rows: int, full: int, scale: float) -> int:

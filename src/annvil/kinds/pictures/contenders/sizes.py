@@ -12,6 +12,7 @@ import numpy as np
 
 from annvil.kinds.pictures.form import PictureForm
 from annvil.models.contract import Json, Shape
+from annvil.models.networks import recipe
 
 if TYPE_CHECKING:
     from annvil.networks.convolutional import ConvolutionalArchitecture
@@ -36,8 +37,9 @@ EPOCHS = (2, 60)
 WANTED_EPOCHS = 4
 """A training with fewer passes over the pictures is no fair trial, nor one of half as many (assumed)."""
 
-BATCH_SIZES = ((2_000, 64), (10_000, 128))
-"""(rows, batch size); `LARGEST_BATCH` above. A small data set needs small batches to make enough steps (assumed)."""
+BATCH_SIZES = ((2_001, 64), (10_001, 128))
+"""(rows, batch size) below so many rows; `LARGEST_BATCH` from there on. A small data set needs small batches to make
+enough steps (assumed)."""
 
 LARGEST_BATCH = 256
 
@@ -103,7 +105,7 @@ def recipe_for(n_rows: int, epochs: int, is_classification: bool = True) -> Reci
 
 def batch_size(n_rows: int) -> int:
     """Pictures in a batch for so many training pictures."""
-    return next((size for rows, size in BATCH_SIZES if n_rows <= rows), LARGEST_BATCH)
+    return recipe.batch_size(n_rows, BATCH_SIZES, LARGEST_BATCH)
 
 
 def architecture_for(form: PictureForm, n_outputs: int, size: Size) -> ConvolutionalArchitecture:
