@@ -32,7 +32,7 @@ RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="Folder of a run, such as runs/titanic-1.", show_default=False)
 ]
 ShowPreparation = Annotated[
-    bool, typer.Option("--show-preparation", help="Say how raw values were prepared.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--show-preparation", help="Print the preprocessing steps.", rich_help_panel=OUTPUT)
 ]
 Json = Annotated[
     bool,

@@ -18,7 +18,7 @@ import msgspec
 
 from annvil.errors import did_you_mean
 
-ASKED, COLUMNS, OUTPUT = "What is asked", "Columns and values", "Output"
+ASKED, COLUMNS, OUTPUT = "Task and budget", "Columns and values", "Output"
 """Panels of the help."""
 
 S = TypeVar("S", bound=msgspec.Struct)

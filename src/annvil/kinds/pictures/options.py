@@ -9,7 +9,10 @@ from typing import Annotated
 import msgspec
 
 from annvil.errors import RequestError
-from annvil.options import COLUMNS, Option, lasting
+from annvil.options import Option, lasting
+
+PICTURES = "Pictures"
+"""Where the help lists them."""
 
 
 def size_in_pixels(size: int | Sequence[int] | str | None) -> tuple[int, int] | None:
@@ -54,14 +57,14 @@ Size = Annotated[
         "Side of the pictures to learn from, such as 64, or height and width, such as 48x64. Default: chosen from "
         "the pictures.",
         metavar="PIXELS",
-        panel=COLUMNS,
+        panel=PICTURES,
         clean=size_in_pixels,
         write=lambda size: (f"{size[0]}x{size[1]}",),
     ),
 ]
 Workers = Annotated[
     int,
-    Option("Processes that decode pictures side by side.", metavar="NUMBER", panel=COLUMNS, least=1, kept=False),
+    Option("Processes that decode pictures side by side.", metavar="NUMBER", panel=PICTURES, least=1, kept=False),
 ]
 
 
@@ -77,7 +80,7 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
             "Default: the small one that ships, where pictures are few.",
             flag="--from",
             metavar="MODEL",
-            panel=COLUMNS,
+            panel=PICTURES,
             clean=_lasting,
         ),
     ] = None
@@ -86,7 +89,7 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             "For pictures: a pretrained network of Hugging Face's transformers instead, a folder or a name.",
             metavar="PATH_OR_NAME",
-            panel=COLUMNS,
+            panel=PICTURES,
             clean=_lasting_backbone,
         ),
     ] = None
