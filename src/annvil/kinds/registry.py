@@ -85,7 +85,8 @@ def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     Parameters
     ----------
     source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
-        ``"sample:NAME"`` (see `annvil.data.sample_names`); a pandas, Polars or PyArrow frame or anything narwhals
+        ``"sample:NAME"`` (see `annvil.data.readers.samples.sample_names`); a pandas, Polars or PyArrow frame or
+        anything narwhals
         understands; a dict of columns; a list of dicts; or arrays ``(X, y)``; whatever else a kind of data claims
     progress : told how many things are decoded, and of how many
     options : those of `annvil.fit` that concern reading

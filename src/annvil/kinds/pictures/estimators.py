@@ -253,7 +253,7 @@ _ARGUMENTS = """
 
     Attributes
     ----------
-    fitted_ : `annvil.models.Fitted`: the network, held-out predictions, training curves, a summary
+    fitted_ : `annvil.models.contract.Fitted`: the network, held-out predictions, training curves, a summary
     form_ : size and channels that the network takes
     notices_ : what was made of the pictures, in sentences{classes}
     """
