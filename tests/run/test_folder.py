@@ -1,6 +1,7 @@
 """Run folders: fresh names, kept requests and states, refusals that say what to do."""
 
 import os
+import re
 
 import pytest
 
@@ -66,11 +67,19 @@ def test_two_processes_do_not_work_on_one_run(tmp_path):
         pass
 
 
-def test_a_damaged_state_is_named(tmp_path):
-    folder = new_folder(tmp_path, "x")
-    (folder.path / "state.json").write_text('{"state": "runn')
-    with pytest.raises(DataError, match=r"state\.json is damaged"):
-        folder.read_state()
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("state.json", RunFolder.read_state),
+        ("request.json", RunFolder.read_request),
+        ("comparison.json", RunFolder.read_comparison),
+    ],
+)
+@pytest.mark.parametrize("content", ["{", '{"target": 5, "state": 5}', "[]"])
+def test_a_damaged_file_is_named(tmp_path, name, read, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=re.escape(f"{name} is damaged")):
+        read(RunFolder(tmp_path))
 
 
 def test_a_folder_has_no_name_before_it_is_filled(tmp_path):

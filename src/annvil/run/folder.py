@@ -7,7 +7,10 @@ runs/titanic-1/
     race/                   one result and its predictions per contender and fold
     comparison.json         standings, curves, verdict
     model/                  the bundle of the recommended contender
-    run.json                everything the report shows
+    sections/               what the report shows of the data and the model: pictures, tables
+    held_out.safetensors    predictions behind the charts of the report
+    run.json                everything else the report shows
+    studies/                what studies of the finished run have measured
     report.html
 """
 
@@ -21,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -30,6 +33,7 @@ from annvil.errors import DataError, MachineError, RequestError, did_you_mean
 from annvil.files import write_atomically
 from annvil.run.request import FitRequest, decode_request
 
+T = TypeVar("T")
 State = Literal["running", "interrupted", "failed", "finished"]
 
 
@@ -77,18 +81,14 @@ class RunFolder:
         """The rows of a run on data from memory."""
         return self.path / "data.safetensors"
 
-    @property
-    def record(self) -> Path:
-        """Everything the report shows."""
-        return self.path / "run.json"
-
     def write_request(self, request: FitRequest) -> None:
         """Keep what was asked for."""
         write_atomically(self.path / "request.json", request.encoded())
 
     def read_request(self) -> FitRequest:
         """What was asked for."""
-        return decode_request(self._read("request.json"))
+        with self._undamaged("request.json"):
+            return decode_request(self._read("request.json"))
 
     def read_comparison(self) -> Comparison:
         """What the comparison found.
@@ -98,10 +98,9 @@ class RunFolder:
         RequestError
             When there is none yet.
         """
-        path = self.path / "comparison.json"
-        if not path.exists():
+        if not (self.path / "comparison.json").exists():
             raise RequestError(f"{self.path} has no comparison yet. Go on with it: annvil resume {self.path}")
-        return msgspec.json.decode(path.read_bytes(), type=Comparison)
+        return self.decoded("comparison.json", Comparison)
 
     def write_state(self, state: RunState) -> None:
         """Keep where the run stands."""
@@ -109,10 +108,18 @@ class RunFolder:
 
     def read_state(self) -> RunState:
         """Where the run stands."""
-        try:
-            return msgspec.json.decode(self._read("state.json"), type=RunState)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{self.path / 'state.json'} is damaged ({error}); fit again.") from error
+        return self.decoded("state.json", RunState)
+
+    def decoded(self, name: str, kind: type[T]) -> T:
+        """What the JSON file of that name holds.
+
+        Raises
+        ------
+        RequestError, DataError
+            When it is not there; when it is damaged.
+        """
+        with self._undamaged(name):
+            return msgspec.json.decode(self._read(name), type=kind)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -134,6 +141,13 @@ class RunFolder:
             except OSError:
                 raise RequestError(f"Another process is working on {self.path}; wait for it, or stop it.") from None
             yield
+
+    @contextmanager
+    def _undamaged(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{self.path / name} is damaged ({error}); fit again.") from error
 
     def _read(self, name: str) -> bytes:
         try:

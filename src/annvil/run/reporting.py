@@ -86,10 +86,9 @@ def write_report(folder: str | Path) -> Path:
         When there is no finished run in ``folder``.
     """
     run_folder = existing_folder(folder)
-    path = run_folder.path / "run.json"
-    if not path.exists():
+    if not (run_folder.path / "run.json").exists():
         raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
-    record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+    record = run_folder.decoded("run.json", RunRecord)
     page = render(_view(run_folder, record, run_folder.read_comparison()))
     write_atomically(run_folder.report, page.encode("utf-8"))
     return run_folder.report

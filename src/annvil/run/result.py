@@ -166,7 +166,7 @@ def list_runs(out: str | Path = "runs") -> list[RunSummary]:
         folder = RunFolder(path.parent)
         try:
             found.append(_summary(folder, folder.read_state(), folder.read_request()))
-        except (AnnvilError, msgspec.MsgspecError):
+        except AnnvilError:
             continue  # not ours, or damaged: `annvil report` on it says which
     return sorted(found, key=lambda summary: summary.when, reverse=True)
 
