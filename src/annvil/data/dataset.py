@@ -1,8 +1,7 @@
 """A data set as the models see it: inputs, and the question put to them.
 
 Inputs of one kind of data are one class that satisfies `annvil.data.form.Inputs`, such as `annvil.data.table.Table`.
-The rooms that do
-not care which it is ask for no more; contenders are written for one of them.
+The rooms that do not care which it is ask for no more; contenders are written for one of them.
 """
 
 from __future__ import annotations

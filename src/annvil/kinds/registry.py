@@ -63,6 +63,8 @@ def options_for(kind: Kind, given: Mapping[str, Any], where: str, caller: str = 
 
     Raises
     ------
+    TypeError
+        When no kind knows one of the names.
     RequestError
         When one of them is for another kind and results would depend on it, or a value is refused.
     """
@@ -86,8 +88,8 @@ def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     ----------
     source : path of a CSV/TSV, Parquet, Arrow/Feather, JSON lines or Excel file (text formats also as .gz or .zip);
         ``"sample:NAME"`` (see `annvil.data.readers.samples.sample_names`); a pandas, Polars or PyArrow frame or
-        anything narwhals
-        understands; a dict of columns; a list of dicts; or arrays ``(X, y)``; whatever else a kind of data claims
+        anything narwhals understands; a dict of columns; a list of dicts; or arrays ``(X, y)``; whatever else a kind
+        of data claims
     progress : told how many things are decoded, and of how many
     options : those of `annvil.fit` that concern reading
 
@@ -97,6 +99,8 @@ def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
         Where an argument names something that does not exist.
     DataError
         Where the data cannot be used as it is; the message names column and rows.
+    TypeError
+        For an unknown option, with the nearest that are known.
     """
     from annvil.data.readers.opened import Opened
 

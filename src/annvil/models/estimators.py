@@ -204,8 +204,8 @@ _ARGUMENTS = """
 
     Attributes
     ----------
-    fitted_ : `annvil.models.contract.Fitted`: the averaged networks, out-of-fold predictions, training curves, a
-    summary
+    fitted_ : `annvil.models.contract.Fitted`: the averaged networks, out-of-fold predictions, training curves and a
+        summary
     n_features_in_, feature_names_in_ : as in scikit-learn{classes}
     """
 

@@ -120,8 +120,10 @@ def cleaned(options: type[S], given: Mapping[str, Any], caller: str) -> S:
 
     Raises
     ------
+    TypeError
+        When a name is unknown, with the nearest that are known.
     RequestError
-        When a name is unknown, with the nearest that are known, or a value is refused.
+        When a value is refused.
     """
     known = {one.name: one for one in declared(options)}
     check_names(given, known, caller)

@@ -1,4 +1,4 @@
-"""Raw columns → columns of a known kind: the same road for training data and for rows to predict."""
+"""Raw columns → columns of a known kind: the same way for training data and for rows to predict."""
 
 from __future__ import annotations
 

@@ -26,14 +26,16 @@ from annvil.kinds.pictures.options import PictureOptions
 from annvil.kinds.pictures.words import WORDS
 
 if TYPE_CHECKING:
+    from annvil.comparison.results import Comparison
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.form import Arrays
     from annvil.data.readers.opened import Opened
     from annvil.kinds.pictures.form import PictureForm
     from annvil.kinds.pictures.images import Images
-    from annvil.models.contract import Contender
+    from annvil.models.contract import Contender, Deadline, Fitted
     from annvil.sections import Section
+    from annvil.tasks.base import Decision
 
 
 class Pictures(Kind):
@@ -128,10 +130,18 @@ class Pictures(Kind):
 
         return tiny()
 
-    def improved(self, *given: Any) -> Graph | None:
+    def improved(
+        self,
+        graph: bytes,
+        dataset: Dataset[Images],
+        fitted: Fitted,
+        comparison: Comparison,
+        threshold: Decision,
+        deadline: Deadline,
+    ) -> Graph | None:
         from annvil.kinds.pictures.eight_bits import try_eight_bits
 
-        return try_eight_bits(*given)
+        return try_eight_bits(graph, dataset, fitted, comparison, threshold, deadline)
 
     def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
         from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples
