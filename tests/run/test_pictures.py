@@ -11,6 +11,7 @@ import annvil
 from annvil.comparison import Store
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.sections.predictions import _shrunk
+from annvil.options import FitOptions, cleaned
 from annvil.run.load import Decoding
 from annvil.sections import read_sections
 
@@ -120,13 +121,14 @@ def test_decoding_is_told_by_tenths_and_not_too_often(monkeypatch):
 
 
 def test_groups_of_pictures_are_found_from_any_folder(photos, tmp_path, monkeypatch):
-    from annvil.options import lasting_groups
+    def kept(groups):
+        return cleaned(FitOptions, {"groups": groups}, "fit()").groups
 
     monkeypatch.chdir(tmp_path)
     Path("groups.csv").write_text("path,group\n")
-    assert lasting_groups("groups.csv") == str(tmp_path / "groups.csv")
-    assert lasting_groups("gone.csv") == "gone.csv"
-    assert lasting_groups("patient") == "patient"
+    assert kept("groups.csv") == str(tmp_path / "groups.csv")
+    assert kept("gone.csv") == "gone.csv"
+    assert kept("patient") == "patient"
 
 
 X = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)

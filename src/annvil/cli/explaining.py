@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from annvil.cli.console import print_json, result_console, safe
+from annvil.cli.predicting import bundle_in
 from annvil.files import write_atomically
+
+if TYPE_CHECKING:
+    from annvil.kinds.base import Kind
 
 
 def explain(model: Path, one: str, out: Path | None, *, label: str | None, as_json: bool) -> None:
     """Print what there is to say of one thing, and write what can be looked at as a PNG file to ``out``."""
     from annvil.bundle import load
     from annvil.data.plugins import kind_named
-    from annvil.kinds.base import Kind
 
     if out is not None:
         _check(out, one)
-    inside = model / "model"
-    bundle = inside if inside.is_dir() and not (model / "manifest.json").exists() else model
+    bundle = bundle_in(model)
     kind: Kind = kind_named(load(bundle).form.kind)
     explanation = kind.explain(bundle, one, label)
     if out is not None:

@@ -34,7 +34,7 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
             raise RequestError(f"{out} holds what is to be predicted and would be overwritten; choose another name.")
     if out != "-" and not Path(out).resolve().parent.is_dir():
         raise RequestError(f"There is no folder {Path(out).resolve().parent} to write {Path(out).name} to.")
-    predictor = load(_bundle_in(model))
+    predictor = load(bundle_in(model))
     kind: Kind = kind_named(predictor.form.kind)
     kind.check_files(data, keep=keep)
     conformed = predictor.conform(data[0] if len(data) == 1 else list(data), where=" ".join(data[:3]))
@@ -67,7 +67,7 @@ def harmless(cell: Any) -> Any:
     return cell
 
 
-def _bundle_in(path: Path) -> Path:
+def bundle_in(path: Path) -> Path:
     """The model of a run, or the path itself."""
     inside = path / "model"
     return inside if inside.is_dir() and not (path / "manifest.json").exists() else path

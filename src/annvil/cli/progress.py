@@ -178,10 +178,10 @@ def clock(seconds: float) -> str:
 
 def data_described(dataset: Dataset[Inputs], findings: Sequence[Any]) -> Table:
     """What was read, what is asked, how each column is used, and what the check found."""
-    from annvil.data.plugins import kind_named
+    from annvil.kinds.registry import holder
 
     task = dataset.task
-    data, *further = kind_named(dataset.inputs.form.kind).described(dataset)
+    data, *further = holder(dataset).described(dataset)
     asked = f"{task.target}: {task.describe(dataset.y)}{'; ' + task.reason if task.reason else ''}"
     lines: list[tuple[str, Any]] = [data, ("Target", asked), *further]
     left_out = [f"{note.name} ({note.kind})" for note in dataset.notes if not note.used and note.kind != "role"]

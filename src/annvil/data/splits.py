@@ -23,7 +23,6 @@ from annvil.tasks.base import FloatArray, IntArray, Task
 HOLDOUT = 5
 """One holdout is the first of five folds: 20% of the rows."""
 
-_BINS = 10
 _BUNDLES = 100  # a group larger than 1/100 of a fold is balanced by itself
 
 

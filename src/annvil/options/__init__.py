@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from annvil.options.declaring import (
-    ASKED as ASKED,
-    COLUMNS as COLUMNS,
     OUTPUT as OUTPUT,
     Declared as Declared,
     Option as Option,
@@ -24,7 +22,6 @@ from annvil.options.fit_options import (
     Target as Target,
     budget_in_seconds as budget_in_seconds,
     lasting as lasting,
-    lasting_groups as lasting_groups,
     split_kinds as split_kinds,
     split_names as split_names,
 )

@@ -46,7 +46,7 @@ def lasting(path: str | Path) -> str:
     return str(path) if str(path).startswith("sample:") else str(Path(path).absolute())
 
 
-def lasting_groups(groups: str | Path | None) -> str | None:
+def _lasting_groups(groups: str | Path | None) -> str | None:
     """The name of a column as it is; the path of a table of groups, so that it is found from any folder."""
     if groups is not None and Path(groups).suffix.lower() in _TABLES and Path(groups).is_file():
         return lasting(groups)
@@ -148,7 +148,7 @@ Groups = Annotated[
         "Column whose rows belong together, such as patient: never on both sides of a split. Where the data are "
         "files, also a table of paths and groups.",
         metavar="COLUMN",
-        clean=lasting_groups,
+        clean=_lasting_groups,
     ),
 ]
 Seed = Annotated[int, Option("Repeats a run with the same splits and weights.", metavar="NUMBER", least=0, always=True)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from annvil.comparison.request import Listener as ComparisonListener
+from annvil.comparison.request import Listener as ComparisonListener, Quiet
 from annvil.comparison.results import Comparison
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
@@ -46,19 +46,10 @@ class Listener(ComparisonListener, Protocol):
         """All is written."""
 
 
-class Silent:
+class Silent(Quiet):
     """A listener that shows nothing: what `fit` uses from Python unless told otherwise."""
 
     def read(self, dataset: Dataset[Inputs], findings: Sequence[Any]) -> None:
-        """Show nothing."""
-
-    def stage(self, text: str) -> None:
-        """Show nothing."""
-
-    def standings(self, standings: Any, spent_seconds: float) -> None:
-        """Show nothing."""
-
-    def notice(self, text: str) -> None:
         """Show nothing."""
 
     def finished(self, run: Run) -> None:

@@ -63,7 +63,6 @@ def check_request(asked: FitOptions, dataset: Dataset[Inputs]) -> None:
     RequestError
         With what to change.
     """
-
     metric = dataset.task.metric(asked.metric or None)
     worth = asked.worth
     if worth is not None and not (isinstance(worth, int | float) and 0 < worth < float("inf")):

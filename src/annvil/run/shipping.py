@@ -81,7 +81,7 @@ def ship(
     contender = next(c for c in contenders if c.name == standing.contender)
     fitted = fit_finally(kind.problem(dataset), contender, comparison, folder, deadline)
     if fitted is None:
-        shipped, graph = _first_fold(comparison, standing, store, folder, kind.words)
+        shipped, graph = _first_fold(standing, store, folder, kind.words)
         origin = None
     else:
         shipped, graph = _exported(dataset, comparison, standing, fitted, deadline, kind)
@@ -153,9 +153,7 @@ def _exported(
     return shipped, graph
 
 
-def _first_fold(
-    comparison: Comparison, standing: Standing, store: Store, folder: RunFolder, words: Words
-) -> tuple[Shipped, bytes]:
+def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Words) -> tuple[Shipped, bytes]:
     """The best there is when time is over: the model of the first fold, already exported and checked."""
     graph, cost = store.graph(standing.contender), store.cost(standing.contender)
     result = store.result(standing.contender, FIRST_FOLD)

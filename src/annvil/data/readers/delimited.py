@@ -181,7 +181,6 @@ def _fitness(rows: list[list[str]]) -> tuple[float, int]:
 
 
 _COMMA_ONLY = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-_POINT_ONLY = re.compile(r"[+-]?\d+\.\d+")
 
 
 def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:

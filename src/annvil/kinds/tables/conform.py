@@ -1,6 +1,6 @@
 """Raw rows to predict → a table with exactly the columns a model was trained on.
 
-Values go the same road as at reading (`convert`), so that a model trained on a CSV file understands a frame, a dict or
+Values go the same way as at reading (`convert`), so that a model trained on a CSV file understands a frame, a dict or
 an array. One row given as a dict takes a short cut: a server asks for one row at a time.
 """
 
@@ -146,7 +146,6 @@ def _one_row(
 
 _FIRST = np.zeros(1, dtype=np.int32)
 _GAP = np.full(1, -1, dtype=np.int32)
-_BOOLEANS = ("false", "true")
 
 
 def _text(value: Any, spec: Field, where: str, missing: Collection[str]) -> Column:

@@ -35,8 +35,6 @@ from annvil.kinds.pictures.studies.wording import Scale
 from annvil.models.contract import Contender, Deadline
 from annvil.tasks.base import IntArray
 
-FOLDER = "dense-and-convolutional"
-
 
 def measure_the_race(
     dataset: Dataset[Images], comparison: Comparison, store: Store, again: str = ""
