@@ -1,4 +1,4 @@
-"""The answer to each picture: a class, a number, or several labels at once."""
+"""The answer to each row: a class, a number, or several labels at once."""
 
 from __future__ import annotations
 
