@@ -156,4 +156,8 @@ def train_one(
 def _checkpoint(asked: Sequence[Asked[Any]], entries: Sequence[Entry], recipe: Recipe) -> str:
     """A file of its own for each population of a call."""
     content = [(asked[e.job][0].job.key, asked[e.job][1][e.candidate], e.split) for e in entries]
-    return "population-" + hashlib.sha256(repr((content, recipe)).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr((content, recipe)).encode())
+    for entry in entries:  # a contender may train on several divisions of one job, one call after another
+        for rows in asked[entry.job][0].splits[entry.split]:
+            digest.update(np.ascontiguousarray(rows).tobytes() + b"|")
+    return f"population-{digest.hexdigest()[:16]}"
