@@ -1,15 +1,15 @@
-"""Time taken and threads allowed, for contenders that run one fit after another."""
+"""Contenders that make one fit after another: time taken, threads allowed, and the loop itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.models.contract import Job
+from annvil.models.contract import Context, Fitted, Job, Running
 
 
 @dataclass
@@ -57,3 +57,16 @@ def bounded_threads(most: int) -> Iterator[None]:
 
     with threadpool_limits(limits=most):
         yield
+
+
+def one_by_one(
+    dataset: Dataset[Inputs], jobs: Sequence[Job], context: Context, fit_job: Callable[[Job, Running], Fitted | None]
+) -> Iterator[Fitted]:
+    """The fit of each job as it is ready, up to the first that ``fit_job`` has none for because time is over."""
+    running = context.begin()
+    with bounded_threads(threads_for(jobs, dataset, running.threads)):
+        for job in jobs:
+            fitted = fit_job(job, running)
+            if fitted is None:
+                return
+            yield fitted

@@ -29,7 +29,7 @@ from annvil.models.contract import (
     Shape,
     Traits,
 )
-from annvil.models.measurement import Stopwatch, bounded_threads, threads_for
+from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation
@@ -185,13 +185,7 @@ class Neighbours(BaseContender):
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Choose the kernel on the inner splits, then remember all rows, for every job."""
-        running = context.begin()
-        with bounded_threads(threads_for(jobs, dataset, running.threads)):
-            for job in jobs:
-                fitted = self._fit_job(dataset, job, effort, running)
-                if fitted is None:
-                    return
-                yield fitted
+        return one_by_one(dataset, jobs, context, lambda job, running: self._fit_job(dataset, job, effort, running))
 
     def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
