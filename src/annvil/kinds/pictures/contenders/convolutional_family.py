@@ -10,12 +10,12 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
-from annvil.kinds.pictures.contenders.picture_family import PictureFamily
+from annvil.kinds.pictures.contenders.picture_family import PictureFamily, PictureSettings
 from annvil.kinds.pictures.contenders.sizes import architecture_for, recipe_for, size_named
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Job, Json, PreparationOptions, Running, Split
-from annvil.models.networks.family import Hyperparameters, TrainingData
+from annvil.models.networks.family import TrainingData
 from annvil.models.networks.populations import Trained, train_one
 from annvil.preparation.augmentation import Augmentation
 from annvil.tasks.base import Task
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from annvil.networks.convolutional import ConvolutionalArchitecture
-    from annvil.training import Augment, Progress, Recipe
+    from annvil.training import Progress, Recipe
 
 LOOKED_AT = 2_000
 """Training pictures that mean and deviation are taken from (assumed: more change nothing that matters)."""
@@ -34,29 +34,22 @@ WEIGHT_DECAY = 2e-4
 LEARNING_RATE = 0.05
 """Of the filters, whose rows have a mean square length of 1: the angle of a step (measured on clothes)."""
 
-UNCHANGED = Augmentation()
-
 
 @dataclass(frozen=True, kw_only=True)
-class ConvolutionalSettings(Hyperparameters):
+class ConvolutionalSettings(PictureSettings):
     """One candidate.
 
     Attributes
     ----------
     size : name of a rung of the ladder
-    epochs : passes over the training pictures
-    augmentation : how pictures vary
     planned_rows : pictures that batches are chosen for; None: as many as there are to learn from
     """
 
-    number: int = 0
     learning_rate: float = LEARNING_RATE
     weight_decay: float = WEIGHT_DECAY
     label_smoothing: float = LABEL_SMOOTHING
     size: str
     architecture: ConvolutionalArchitecture
-    epochs: int
-    augmentation: Augmentation = UNCHANGED
     planned_rows: int | None = None
 
     def to_json(self) -> dict[str, Json]:
@@ -92,12 +85,6 @@ class ConvolutionalFamily(PictureFamily[ConvolutionalSettings]):
         """Airbench's."""
         n_rows = len(data.splits[0][0]) if settings.planned_rows is None else settings.planned_rows
         return recipe_for(n_rows, settings.epochs, is_classification=data.target is None)
-
-    def augment(self, settings: ConvolutionalSettings) -> Augment | None:
-        """The candidate's."""
-        from annvil.preparation.augment_batches import PictureChanges
-
-        return None if settings.augmentation.does_nothing else PictureChanges(settings.augmentation)
 
     def member(
         self, data: TrainingData, settings: ConvolutionalSettings, networks: Sequence[nn.Module], task: Task

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,12 +12,15 @@ from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.member import PixelSteps
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Job, PreparationOptions, Split
-from annvil.models.networks.family import NetworkFamily, S, TrainingData
+from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData
 from annvil.preparation import TargetScaling
+from annvil.preparation.augmentation import Augmentation
 from annvil.tasks.base import FloatArray, IntArray, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from annvil.training import Augment
 
 HOLDOUT_SHARE, MOST_HELD_OUT = 0.15, 2_000
 """Pictures of a job that calibrate instead of teaching (assumed: a few hundred settle a temperature)."""
@@ -48,7 +51,22 @@ def part_of(dataset: Dataset[Images], rows: Any, most: int, seed: int) -> Any:
     return rows[np.isin(dataset.groups[rows], groups[order[:n_groups]])]
 
 
-class PictureFamily(NetworkFamily[Images, S]):
+UNCHANGED = Augmentation()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSettings(Hyperparameters):
+    """One candidate: ``epochs`` passes over training pictures that vary as ``augmentation`` says."""
+
+    number: int = 0
+    epochs: int
+    augmentation: Augmentation = UNCHANGED
+
+
+P = TypeVar("P", bound=PictureSettings)
+
+
+class PictureFamily(NetworkFamily[Images, P]):
     """Networks that take pictures as uint8 ``(n, height, width, channels)``; each is trained alone, to its last epoch.
 
     All candidates and splits of a job share its seed: they begin with the same weights and differ in nothing else.
@@ -77,12 +95,18 @@ class PictureFamily(NetworkFamily[Images, S]):
             sizes=dataset.inputs,
         )
 
-    def outputs(self, data: TrainingData, settings: S, network: nn.Module, rows: IntArray, task: Task) -> FloatArray:
+    def outputs(self, data: TrainingData, settings: P, network: nn.Module, rows: IntArray, task: Task) -> FloatArray:
         """As the member says them of these pictures."""
         images: Images = replace(data.sizes, index=rows)
         return self.member(data, settings, [network], task).predict(images)
 
-    def seed(self, job: Job, settings: S, split: int) -> int:
+    def augment(self, settings: P) -> Augment | None:
+        """As the candidate says."""
+        from annvil.preparation.augment_batches import PictureChanges
+
+        return None if settings.augmentation.does_nothing else PictureChanges(settings.augmentation)
+
+    def seed(self, job: Job, settings: P, split: int) -> int:
         """The job's."""
         return job.seed
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
-from annvil.kinds.pictures.contenders.picture_family import PictureFamily
+from annvil.kinds.pictures.contenders.picture_family import PictureFamily, PictureSettings
 from annvil.kinds.pictures.contenders.pretrained import Start
 from annvil.kinds.pictures.contenders.transfer_heads import Head
 from annvil.kinds.pictures.form import PictureForm
-from annvil.models.networks.family import Hyperparameters, TrainingData
+from annvil.models.networks.family import TrainingData
 from annvil.preparation.augmentation import Augmentation
 from annvil.tasks.base import Task
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from annvil.networks.transfer import TransferNetwork
-    from annvil.training import Augment, Recipe
+    from annvil.training import Recipe
 
 EPOCHS = 12
 """Passes of the training that follows; more where they make fewer steps than `FEWEST_STEPS` (assumed)."""
@@ -38,8 +38,6 @@ VARIED = Augmentation(scale=0.15, rotate=10, brightness=0.1, contrast=0.2)
 """What every training shows beside shifts, and flips where they change nothing. 500 pictures of clothes, accuracy on
 1,500 others: 0.654 without, 0.673 with shifts, 0.687 with flips too, 0.699 with all (measured at a rate of 2e-3)."""
 
-UNCHANGED = Augmentation()
-
 SHIFT_SHARE = 1 / 14
 """Of the shorter side, at most, that pictures are shifted by: 2 pixels of 28, as airbench does."""
 
@@ -56,15 +54,13 @@ def batch_size(n_rows: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferSettings(Hyperparameters):
+class TransferSettings(PictureSettings):
     """How a network is trained on."""
 
-    number: int = 0
     learning_rate: float = LEARNING_RATE
     weight_decay: float = WEIGHT_DECAY
     label_smoothing: float = LABEL_SMOOTHING
     epochs: int = EPOCHS
-    augmentation: Augmentation = UNCHANGED
 
 
 def varied(form: PictureForm, flips: bool) -> Augmentation:
@@ -104,12 +100,6 @@ class TransferFamily(PictureFamily[TransferSettings]):
             keep="last",
             byte_inputs="integers",
         )
-
-    def augment(self, settings: TransferSettings) -> Augment | None:
-        """What every training shows."""
-        from annvil.preparation.augment_batches import PictureChanges
-
-        return None if settings.augmentation.does_nothing else PictureChanges(settings.augmentation)
 
     def member(
         self, data: TrainingData, settings: TransferSettings, networks: Sequence[nn.Module], task: Task
