@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.link import Nodes
+from annvil.tasks.link import SOFTMAX, Nodes
 from annvil.tasks.targets import FloatArray
 
 SMALLEST = 1e-7
@@ -60,10 +60,7 @@ class VectorScaling:
 
     def apply(self, outputs: FloatArray) -> FloatArray:
         """Calibrated probabilities of probabilities, float64 ``(n_rows, n_classes)``; rows of NaN stay so."""
-        logits = np.log(np.clip(outputs, SMALLEST, 1.0)) * self.scale + np.asarray(self.bias)
-        logits -= logits.max(axis=1, keepdims=True)
-        powers = np.exp(logits)
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return SOFTMAX.apply(np.log(np.clip(outputs, SMALLEST, 1.0)) * self.scale + np.asarray(self.bias))
 
     def write(self, graph: Nodes, outputs: str) -> str:
         """The same in the graph: float64 probabilities in, float64 probabilities out."""
@@ -187,7 +184,7 @@ def _fit_vector(logs: FloatArray, codes: NDArray[np.int64]) -> VectorScaling:
     def cost(parameters: FloatArray) -> tuple[float, FloatArray]:
         log_scale, bias = parameters[0], parameters[1:]
         logits = np.exp(log_scale) * logs + bias
-        surplus = _softmax(logits) - truth  # derivative of the log-likelihood by the logits
+        surplus = SOFTMAX.apply(logits) - truth  # derivative of the log-likelihood by the logits
         slope_scale = np.sum(surplus * logs) * np.exp(log_scale) + log_scale / _PRIOR_LOG_SCALE**2
         slope_bias = surplus.sum(axis=0) + bias / _PRIOR_BIAS**2
         prior = 0.5 * (log_scale / _PRIOR_LOG_SCALE) ** 2 + 0.5 * np.sum((bias / _PRIOR_BIAS) ** 2)
@@ -204,8 +201,3 @@ def _negative_log_likelihood(logits: FloatArray, codes: NDArray[np.int64]) -> fl
     top = logits.max(axis=1)
     partition = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
     return float(np.sum(partition - logits[np.arange(len(codes)), codes]))
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -60,9 +60,7 @@ class Head:
         outputs = np.asarray((features - self.centre) / self.spread @ self.slopes + self.intercepts, dtype=np.float64)
         if self.target is not None:
             return self.target.inverse(outputs)
-        if task.one_class_a_row:
-            return task.link.apply(outputs)
-        return np.asarray(1 / (1 + np.exp(-np.clip(outputs, -60, 60))))
+        return task.link.apply(outputs)
 
 
 def fit_head(dataset: Dataset[Images], features: NDArray[Any], rows: IntArray, penalty: float) -> Head:
