@@ -182,9 +182,6 @@ class TestCharts:
             4,
             1.0,
             (mean,) * 5,
-            0.9994,
-            0.0003,
-            0.0003,
             ("<0.1%", "<0.1%", ">99.9%"),
         )
         check_layout(posterior(belief, "gain of the network side, points of ROC AUC", width, "p"))

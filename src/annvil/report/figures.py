@@ -142,7 +142,7 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
     shown = cast("tuple[str, str, str]", tuple(probability(chance, brief=True) for chance in chances))
     belief = Belief(
         factor * p.mean, factor * p.scale, p.df, factor * p.worth, tuple(factor * d for d in p.differences),
-        p.p_first, p.p_equal, p.p_second, shown,
+        shown,
     )  # fmt: skip
     caption = (
         f"The gain of the network side is {told(metric, p.mean, signed=True)}, with 95% probability between "

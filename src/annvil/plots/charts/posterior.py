@@ -24,10 +24,7 @@ class Belief:
     df: float
     worth: float
     differences: tuple[float, ...]
-    p_network: float
-    p_equal: float
-    p_simple: float
-    shown: tuple[str, str, str]  # the three as text: simple, equal, network
+    shown: tuple[str, str, str]  # probabilities as text: simple, equal, network
 
 
 def student_density(value: float, mean: float, scale: float, df: float) -> float:
@@ -48,7 +45,7 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
         10, width - 10, margin=0.0,
     )  # fmt: skip
     drawing = Drawing(width, bottom + 46)
-    _headings(drawing, belief, width, narrow)
+    _headings(drawing, belief, width)
     drawing.rect(x(-belief.worth), top - 8, x(belief.worth) - x(-belief.worth), height + 8, "rope")
     if belief.scale > 0:
         density = lambda v: student_density(v, belief.mean, belief.scale, belief.df)  # noqa: E731
@@ -70,7 +67,7 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
     )
 
 
-def _headings(drawing: Drawing, belief: Belief, width: float, narrow: bool) -> None:
+def _headings(drawing: Drawing, belief: Belief, width: float) -> None:
     """The three probabilities, large, over left, middle and right."""
     names = ("simple better", "practically equal", "network better")
     columns = zip((4.0, width / 2, width - 4), ("start", "middle", "end"), ("simple", "equal", "network"), strict=True)
