@@ -1,4 +1,4 @@
-"""The comparison: same splits for all, equal allowances, statistics, learning curves, cost, and the verdict.
+"""The comparison: same splits for all, equal budgets, statistics, learning curves, cost, and the verdict.
 
 It knows contenders by their contract and data by a `Problem`; which kind of data it is, it does not know.
 """

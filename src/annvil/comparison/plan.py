@@ -1,7 +1,7 @@
 """What the budget buys, decided before anything runs: arithmetic only, so that the same request gives the same plan.
 
 The clock plays no part here. Contenders estimate their own efforts with constants that err on the slow side; when a
-machine is slower still, the deadline cuts, and that is said aloud (`race`).
+machine is slower still, the deadline cuts, and that is said aloud (`cross_validation`).
 """
 
 from __future__ import annotations

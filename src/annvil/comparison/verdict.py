@@ -9,7 +9,7 @@
   when P(better by more than worth) is at most 5%, no network is needed, whichever of the other two is true.
 
 Each side is represented in every fold by the contender that the fold's inner validation preferred, so that no test row
-chooses who is compared (`sides`). What is said is written by `wording`.
+chooses who is compared (`contrast`). What is said is written by `verdict_text`.
 """
 
 from __future__ import annotations

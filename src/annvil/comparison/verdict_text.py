@@ -293,7 +293,7 @@ class _Sentences:
         return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {named(best.title)}"
 
     def fairness(self) -> str:
-        """The allowance."""
+        """The time limit."""
         level = max(self.evidence.plan.allowance_seconds.values(), default=0.0)
         return f"Time limit per model family: {level:.3g} s." if level else ""
 

@@ -90,7 +90,7 @@ def _f1(both: Any, sizes: Any) -> Any:
 
 
 def subset_accuracy(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
-    """The part of {rows} whose labels are all right."""
+    """The part of rows whose labels are all right."""
     y, said = targets.y, decide_labels(outputs, decision)
     return float(np.mean((y == said).all(axis=1)))
 

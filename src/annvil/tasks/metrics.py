@@ -1,7 +1,7 @@
 """How predictions are scored: what a metric is, and what all tasks share of it.
 
 The metrics of a task are with it: `annvil.tasks.class_metrics`, `annvil.tasks.label_metrics`,
-`annvil.tasks.regression`. Every score is a finite number on any non-empty set of rows.
+`annvil.tasks.regression_metrics`. Every score is a finite number on any non-empty set of rows.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class TrainingJob:
     bfloat16: bool = False
     moving: tuple[int, ...] = ()
     augment: Augment | None = None
-    parts: int = 1  # of every batch; see `parts`
+    parts: int = 1  # of every batch; see `annvil.training.loop.micro_batches`
     work_of_row: float = 0.0  # of eager steps, which nobody can read it off; see `probe`
     _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)

@@ -45,7 +45,7 @@ MOST_JUDGED_ON, JUDGED_ON_SHARE = 1_500, 0.2
 """Pictures that are looked at changed and unchanged (assumed: a share of accuracy is then known to three points)."""
 
 WORK = 6e12
-"""Of the network's training, at most (`convolutional_sizes.work_of`): a few seconds."""
+"""Of the network's training, at most (`sizes.work_of`): a few seconds."""
 
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 30
 

@@ -27,7 +27,7 @@ FEWEST_STEPS, BATCH, MANY_ROWS = 2, 256, 100_000
 
 
 def work_per_second(dataset: Dataset[Images], rows: IntArray, size: Size, seed: int) -> float | None:
-    """What `convolutional_sizes.affordable_epochs` takes as ``rate``; None where there are too few rows to tell."""
+    """What `sizes.affordable_epochs` takes as ``rate``; None where there are too few rows to tell."""
     architecture = architecture_for(dataset.inputs.form, dataset.task.n_outputs, size)
     per_step = work_of(architecture) * BATCH
     n = min(len(rows) // BATCH, max(FEWEST_STEPS, int(PILOT_WORK / per_step))) * BATCH

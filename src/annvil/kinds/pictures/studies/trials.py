@@ -38,8 +38,9 @@ class Trial(msgspec.Struct, frozen=True):
     losses : float32 bytes, one per test picture (`loss_of`)
     disturbed : name of a disturbance → mean losses over its directions, float32 bytes; of the fits that were asked
     latency_ms, rows_per_second : of the exported graph, from one picture and in batches; None where not measured
-    operations, shared_weights, weights_at_every_place, weights_joining_all : `counting.GraphCount`
-    look, look_shape : weights of the first layer as pictures, float32 bytes `looks.first_looks`; empty where not read
+    operations, shared_weights, weights_at_every_place, weights_joining_all : `operation_counts.GraphCount`
+    look, look_shape : weights of the first layer as pictures, float32 bytes (`first_layers.first_looks`); empty where
+        not read
     cut_short : its time ended before its training did
     """
 
