@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from annvil.data.dataset import Dataset
-from annvil.data.leakage import error_of, find_leaks
+from annvil.data.leakage import error_of, find_leaks, sample_rows
 from annvil.data.table import Table, table_from_columns
 from annvil.kinds.registry import read
 from annvil.tasks.union import make_task
@@ -170,3 +170,13 @@ def test_public_tables(name: str) -> None:
         for plant in PLANTS
     ]
     assert sum(found) >= 3, found
+
+
+def test_a_sample_of_rows_with_several_labels_has_the_rare_ones():
+    y = np.zeros((5000, 3), dtype=np.int64)
+    y[:20, 0] = y[10:30, 1] = y[40:, 2] = 1
+    inputs = table_from_columns([("x", "number", np.arange(5000.0))])
+    labels = make_task("multilabel", "y", ("a", "b", "c"))
+    rows = sample_rows(Dataset(inputs, y, labels, np.arange(5000)), most=100, seed=0)
+    assert set(range(30)) <= set(rows.tolist())
+    assert rows.max() < 5000

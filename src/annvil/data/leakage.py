@@ -84,14 +84,14 @@ def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
 
 
 def sample_rows(dataset: Dataset[Inputs], most: int, seed: int) -> IntArray:
-    """Rows drawn at random, at least 100 of each class where there are so many."""
+    """Rows drawn at random, at least 100 of each class or with each label where there are so many."""
     n = dataset.n_rows
     if n <= most:
         return np.arange(n)
     generator = np.random.default_rng([seed, 3])
     rows = generator.choice(n, most, replace=False)
     for label in range(len(dataset.task.classes)):
-        own = np.flatnonzero(dataset.y == label)
+        own = np.flatnonzero(dataset.y == label if dataset.y.ndim == 1 else dataset.y[:, label])
         if len(own) * most / n < 100:
             rows = np.concatenate([rows, generator.permutation(own)[:100]])
     return np.unique(rows)
