@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 import annvil
-from annvil.errors import RequestError
+from annvil.data.plugins import kind_named
+from annvil.errors import DataError, RequestError
+from annvil.options import FitOptions
+from annvil.run.load import kept_options
+from annvil.run.request import FitRequest
 
 X, y = np.random.default_rng(0).standard_normal((60, 3)), np.tile([0, 1], 30)
 
@@ -25,3 +29,9 @@ def test_bad_requests_leave_nothing_behind(tmp_path, options, message):
     with pytest.raises(RequestError, match=message):
         annvil.fit((X, y), out=tmp_path / "runs", **options)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_was_asked_for_more_than_is_known_is_refused_in_a_sentence():
+    request = FitRequest(None, FitOptions(), {"zoom": 3}, "tables", None)
+    with pytest.raises(DataError, match=r"more than this version of annvil knows: .*zoom"):
+        kept_options(kind_named("tables"), request, "data")

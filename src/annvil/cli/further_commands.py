@@ -34,7 +34,7 @@ def _line() -> Callable[[int, int], None]:
 
     def show(done: int, of: int) -> None:
         if done % 100 == 0 or done == of:
-            sys.stderr.write(f"\r{done:,} of {of:,}" + "\n" * (done == of))
+            sys.stderr.write(f"\rDone: {done:,} of {of:,}" + "\n" * (done == of))
             sys.stderr.flush()
 
     return show

@@ -23,7 +23,7 @@ from annvil.kinds.base import Found, Kind, Loaded, Stage
 from annvil.kinds.registry import audit, fit_options, kind_of, name_of, options_for, options_of_kinds
 from annvil.options import FitOptions, check_names, chosen, cleaned, declared, lasting, listed_in
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
-from annvil.run.load import Decoding, check_request, read_again
+from annvil.run.load import Decoding, check_request, kept_options, read_again
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
 
@@ -145,7 +145,7 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
             f"{what} has changed since this run began, so its results would not belong together. "
             f"Restore {'them' if of_its_own else 'it'}, or fit again."
         )
-    own = options_for(kind, request.given, dataset.source.name)
+    own = kept_options(kind, request, dataset.source.name)
     loaded = kind.load(own)
     if loaded is not None and loaded.digest != request.start_digest:
         raise DataError(

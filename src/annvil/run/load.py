@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from annvil.comparison.request import Listener
 from annvil.data.dataset import Dataset
@@ -10,7 +11,7 @@ from annvil.data.form import Inputs
 from annvil.data.plugins import kind_named
 from annvil.data.readers.opened import Opened
 from annvil.data.storage import load_dataset
-from annvil.errors import RequestError
+from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Kind
 from annvil.kinds.registry import holder, kind_of, name_of, options_for
 from annvil.options import FitOptions
@@ -34,8 +35,22 @@ def read_again(folder: RunFolder, request: FitRequest, listener: Listener) -> tu
         return kind_named(request.kind) if request.kind else holder(dataset), dataset
     opened = Opened(request.data, request.asked)
     kind: Kind = kind_named(request.kind) if request.kind else kind_of(opened)
-    options = options_for(kind, request.given, name_of(request.data))
+    options = kept_options(kind, request, name_of(request.data))
     return kind, kind.read(opened, options, Decoding(kind.words.rows, listener))
+
+
+def kept_options(kind: Kind, request: FitRequest, where: str) -> Any:
+    """The kind's options as a run keeps them.
+
+    Raises
+    ------
+    DataError
+        When the run was asked for something that this version does not know.
+    """
+    try:
+        return options_for(kind, request.given, where)
+    except TypeError as error:
+        raise DataError(f"request.json of this run asks for more than this version of annvil knows: {error}") from None
 
 
 class Decoding:
