@@ -224,8 +224,7 @@ def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:
     if plan.n_rows_used < plan.n_rows:
         sentences.append(
             f"{plan.n_rows_used:,} of {plan.n_rows:,} {words.rows} were drawn for the comparison: with all of them "
-            "some "
-            "contender could not have been trained properly within the budget."
+            "some contender could not have been trained properly within the budget."
         )
     return tuple(sentences)
 

@@ -123,9 +123,8 @@ class _Sentences:
         rows = self.finding.rows_that_would_tell
         more = f"; about {rows:,} {self.words.rows} would probably tell" if rows else ""
         return (
-            f"Cannot tell yet whether a network is worth it: with {self.evidence.plan.n_rows_used:,} "
-            f"{self.words.rows} its "
-            f"advantage over {self.simple} lies anywhere from {self.metric.tells(posterior.low, sign=True)} to "
+            f"Cannot tell yet whether a network is worth it: with {self.evidence.plan.n_rows_used:,} {self.words.rows} "
+            f"its advantage over {self.simple} lies anywhere from {self.metric.tells(posterior.low, sign=True)} to "
             f"{self.amount(posterior.high, sign=True)}{more}."
         )
 
@@ -172,8 +171,7 @@ class _Sentences:
             f"On the same {n} test folds the network side scored {self.metric.shows(network.mean)} and the simple side "
             f"{self.metric.shows(simple.mean)} {self.metric.title} on average. In every fold each side is the "
             f"contender that validation inside the training {self.words.rows} preferred: {self._counts(network)} "
-            "against "
-            f"{self._counts(simple)}."
+            f"against {self._counts(simple)}."
         )
 
     def _counts(self, side: Side) -> str:
@@ -213,25 +211,22 @@ class _Sentences:
             sure = probability(self.finding.beats_guessing or 0.0)
             return (
                 f"The chance that a network beats the baseline, which ignores the inputs, by more than {self.worth} "
-                f"is {sure}; "
-                f"{probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone makes some "
-                "contender look good on data that hold nothing."
+                f"is {sure}; {probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone "
+                "makes some contender look good on data that hold nothing."
             )
         if rows is None:
             return (
-                f"No reasonable number of {self.words.rows} would settle it: the difference is too close to the "
-                "border of "
-                "what would be worth it."
+                f"No reasonable number of {self.words.rows} would settle it: the difference is too close to the border "
+                "of what would be worth it."
             )
         if plan.n_rows_used < plan.n_rows and rows <= plan.n_rows:
             return (
-                f"About {rows:,} {self.words.rows} would probably settle it. They are there: a larger "
-                "budget would use them."
+                f"About {rows:,} {self.words.rows} would probably settle it. They are there: a larger budget would use "
+                "them."
             )
         return (
             f"If the difference stays as it is, about {rows:,} {self.words.rows} ({times(rows / plan.n_rows_used)} "
-            "times as many) "
-            "would probably settle it; this is an extrapolation."
+            "times as many) would probably settle it; this is an extrapolation."
         )
 
     def curves(self) -> str:
@@ -306,8 +301,7 @@ class _Sentences:
         if self.evidence.time_ordered:
             texts.append(
                 f"The folds follow time and differ in how many {self.words.rows} they train on, which the "
-                "probabilities "
-                "do not account for: take them as rough."
+                "probabilities do not account for: take them as rough."
             )
         if plan.n_rows_used < plan.n_rows:
             texts.append(f"All this holds for {plan.n_rows_used:,} {self.words.rows} drawn from the {plan.n_rows:,}.")

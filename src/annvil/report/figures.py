@@ -89,8 +89,7 @@ def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     ]  # fmt: skip
     caption = (
         f"Each mark is one fold, scored on {words.rows} the model had not seen; the upright line is the mean of the "
-        "folds "
-        "and the bar reaches one standard deviation to each side."
+        "folds and the bar reaches one standard deviation to each side."
     )
     return _figure(
         "folds", "Every contender on every fold", caption,

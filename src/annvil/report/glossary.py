@@ -18,12 +18,10 @@ TERMS: dict[str, str] = {
     "dummy": "Looks at no column at all and always answers with the average or the most common class. "
     "What does not beat it has learnt nothing.",
     "fold": "The {rows} are divided into equal parts. In each fold one part is put aside, models learn from the "
-    "others, "
-    "and are judged on the part put aside.",
+    "others, and are judged on the part put aside.",
     "held-out {rows}": "{Rows} that were put aside and not used for learning, so that they can be used to judge.",
     "inner validation": "Choices, such as when to stop training, are made on a part of the training {rows}, never "
-    "on the "
-    "{rows} that give the score.",
+    "on the {rows} that give the score.",
     "leakage": "A column that already contains the answer, for instance because it was filled in afterwards. Scores "
     "with it are too good to be true.",
     "learning curve": "The score a contender reaches with few, more and all training {rows}; how it would go on is "
