@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from annvil.plots.labels import text_width
-from annvil.plots.scale import Scale, log_labels, tick_labels
+from annvil.plots.scale import Scale, labels_of
 from annvil.plots.svg import Drawing
 
 
@@ -41,35 +41,35 @@ class Frame:
         """Drawing coordinates of a value."""
         return self.x(x), self.y(y)
 
-    def draw_x(self, drawing: Drawing, title: str, about: int = 6, unit: str = "", grid: bool = True) -> None:
+    def draw_x(self, drawing: Drawing, title: str, about: int = 6) -> None:
         """Ticks, labels and title below."""
-        draw_x_axis(drawing, self.x, self.top, self.bottom, title, about, unit, grid)
+        draw_x_axis(drawing, self.x, self.top, self.bottom, title, about)
 
-    def draw_y(self, drawing: Drawing, title: str, about: int = 5, unit: str = "") -> None:
+    def draw_y(self, drawing: Drawing, title: str, about: int = 5) -> None:
         """Grid lines, labels at the left, and the title above them, upright."""
         ticks = self.y.ticks(about)
-        for tick, label in zip(ticks, _labels(self.y, ticks, unit), strict=True):
+        for tick, label in zip(ticks, labels_of(self.y, ticks), strict=True):
             drawing.line(self.left, self.y(tick), self.right, self.y(tick), "grid")
             drawing.text(self.left - 7, self.y(tick) + 4, label, "tick", "end")
         if title:
             drawing.text(0, self.top - 12, title, "axis-title")
 
 
-def y_label_width(scale: Scale, about: int = 5, unit: str = "") -> float:
+def y_label_width(scale: Scale, about: int = 5) -> float:
     """Room the labels of a y axis need at the left."""
-    labels = _labels(scale, scale.ticks(about), unit)
+    labels = labels_of(scale, scale.ticks(about))
     return max((text_width(label, 11.5) for label in labels), default=0.0) + 9
 
 
 def draw_x_axis(
-    drawing: Drawing, x: Scale, top: float, bottom: float, title: str, about: int = 6, unit: str = "", grid: bool = True
+    drawing: Drawing, x: Scale, top: float, bottom: float, title: str, about: int = 6, grid: bool = True
 ) -> None:
     """A horizontal axis at ``bottom``, with grid lines up to ``top`` and as many ticks as labels have room for."""
     ticks = x.ticks(about)
-    while about > 2 and _crowded(x, ticks, unit):
+    while about > 2 and _crowded(x, ticks):
         about -= 1
         ticks = x.ticks(about)
-    for tick, label in zip(ticks, _labels(x, ticks, unit), strict=True):
+    for tick, label in zip(ticks, labels_of(x, ticks), strict=True):
         drawing.line(x(tick), top, x(tick), bottom, "grid" if grid else "tick-mark")
         half = text_width(label, 11.5) / 2
         centre = min(max(x(tick), half), drawing.width - half)
@@ -79,13 +79,9 @@ def draw_x_axis(
         drawing.text((x.start + x.end) / 2, bottom + 36, title, "axis-title", "middle")
 
 
-def _crowded(x: Scale, ticks: tuple[float, ...], unit: str) -> bool:
-    labels = _labels(x, ticks, unit)
+def _crowded(x: Scale, ticks: tuple[float, ...]) -> bool:
+    labels = labels_of(x, ticks)
     ends = [
         (x(t) - text_width(s, 11.5) / 2, x(t) + text_width(s, 11.5) / 2) for t, s in zip(ticks, labels, strict=True)
     ]
     return any(a[1] + 8 > b[0] for a, b in pairwise(ends))
-
-
-def _labels(scale: Scale, ticks: tuple[float, ...], unit: str) -> list[str]:
-    return [label + unit for label in log_labels(ticks)] if scale.log else tick_labels(ticks, unit)

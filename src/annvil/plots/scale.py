@@ -85,15 +85,20 @@ def log_ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
     return tuple(t for t in nice_ticks(low, high, about) if t > 0)
 
 
-def tick_labels(ticks: Sequence[float], unit: str = "") -> list[str]:
+def labels_of(scale: Scale, ticks: Sequence[float]) -> list[str]:
+    """Of the ticks of that scale."""
+    return log_labels(ticks) if scale.log else tick_labels(ticks)
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
     """Equal decimals for all: ``["0.80", "0.85"]``, ``["10,000", "20,000"]``; millions as ``"2 M"``."""
     largest = max((abs(t) for t in ticks), default=0.0)
     divisor, suffix = (1e9, " bn") if largest >= 1e10 else (1e6, " M") if largest >= 1e7 else (1.0, "")
     values = [t / divisor for t in ticks]
     if any(abs(v) >= 1e15 or 0 < abs(v) < 1e-6 for v in values):
-        return [f"{v:.3g}{suffix}{unit}" for v in values]
+        return [f"{v:.3g}{suffix}" for v in values]
     places = next((p for p in range(7) if all(abs(round(v, p) - v) < 1e-9 * max(1.0, abs(v)) for v in values)), 6)
-    return [f"{_minus(f'{v:,.{places}f}')}{suffix}{unit}" for v in values]
+    return [f"{_minus(f'{v:,.{places}f}')}{suffix}" for v in values]
 
 
 def log_labels(ticks: Sequence[float]) -> list[str]:

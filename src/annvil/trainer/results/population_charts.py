@@ -84,11 +84,7 @@ def _panel(
     positive = bool(kept) and min(kept) > 0
     y = fit_scale(kept, bottom, top, log=positive and max(kept) > _LOG_FROM * min(kept))
     start = left + max(y_label_width(y, 5), 40)
-    ticks = y.ticks(5)
-    inner = Frame(Scale(0, 1, start, right - 8), y)
-    for tick, label in zip(ticks, _y_labels(inner), strict=True):
-        drawing.line(start, y(tick), right - 8, y(tick), "grid")
-        drawing.text(start - 7, y(tick) + 4, label, "tick", "end")
+    Frame(Scale(0, 1, start, right - 8), y).draw_y(drawing, "")
     drawing.text(left, top - 12, axis, "note")
     places = _along(drawing, dots, name, logarithmic, start, right - 8, top, bottom)
     for dot, x in reversed(list(zip(dots, places, strict=True))):
@@ -98,13 +94,6 @@ def _panel(
             low, high = (y(y.clamp(dot.value + d)) for d in (-dot.spread, dot.spread))
             drawing.line(x, low, x, high, "guide")
         drawing.mark(x, at, "network", "open" if best else "faint", dot.summary, radius=5 if best else 4)
-
-
-def _y_labels(frame: Frame) -> list[str]:
-    from annvil.plots.scale import log_labels, tick_labels
-
-    ticks = frame.y.ticks(5)
-    return log_labels(ticks) if frame.y.log else tick_labels(ticks)
 
 
 def _kept(values: Sequence[float], sign: float) -> list[float]:
