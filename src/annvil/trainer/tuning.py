@@ -194,11 +194,10 @@ def _best_of(tried: Sequence[BatchSizeRow], request: Request) -> BatchSizeRow:
     sign = 1.0 if score is not None and score.greater_is_better else -1.0
     best = max(tried, key=lambda row: sign * row.score if math.isfinite(row.score) else -math.inf)
     times = [row.seconds_per_epoch for row in tried if row.seconds_per_epoch is not None]
-    peaks = [row.peak_memory_bytes for row in tried if row.peak_memory_bytes is not None]
     speeds = [row.samples_per_second for row in tried if row.samples_per_second is not None]
     return replace(
         best,
         seconds_per_epoch=min(times, default=None),
         samples_per_second=max(speeds, default=None),
-        peak_memory_bytes=max(peaks, default=None),
+        peak_memory_bytes=max(row.peak_memory_bytes for row in tried),
     )

@@ -95,17 +95,16 @@ def network_outputs(
     target: TargetScaling | None,
     link: Link = SOFTMAX,
     rows: torch.Tensor | None = None,
-    at_once: int = ROWS_AT_ONCE,
 ) -> FloatArray:
     """What one network says of prepared rows: probabilities ``(n_rows, n_classes)``, or values ``(n_rows, 1)``.
 
-    ``rows`` chooses among the rows of ``inputs``, by default all; ``at_once`` go through the network in one pass.
+    ``rows`` chooses among the rows of ``inputs``, by default all.
     """
     import torch
 
     which = torch.arange(len(inputs[0])) if rows is None else rows
     with torch.inference_mode():
-        raw = torch.cat([network(*(t[part] for t in inputs)).double() for part in torch.split(which, at_once)])
+        raw = torch.cat([network(*(t[part] for t in inputs)).double() for part in torch.split(which, ROWS_AT_ONCE)])
         raw = raw if target is not None else link.tensor(raw)
         outputs: Any = (raw.mean(dim=1) if raw.dim() == 3 else raw).numpy()
     return np.asarray(outputs if target is None else target.inverse(outputs))

@@ -31,7 +31,7 @@ class BatchSizeRow:
     batch_size, learning_rate : what was tried
     seconds_per_epoch : the median, validation included; None where not one epoch was finished in the time
     samples_per_second : training rows in that time
-    peak_memory_bytes : most memory that training took beyond what was in use before; None where no system tells
+    peak_memory_bytes : most memory that training took beyond what was in use before
     epochs_reached : in the time that every size had
     val_loss : the lowest validation loss by then
     best_epoch : where that was
@@ -43,7 +43,7 @@ class BatchSizeRow:
     learning_rate: float
     seconds_per_epoch: float | None
     samples_per_second: float | None
-    peak_memory_bytes: int | None
+    peak_memory_bytes: int
     epochs_reached: int
     val_loss: float
     best_epoch: int

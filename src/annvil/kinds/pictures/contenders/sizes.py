@@ -137,9 +137,9 @@ def affordable_epochs(shape: Shape, size: Size, seconds: float, rate: float = WO
     return max(0.0, seconds / (1 + LOOKING_SHARE) - FIXED_SECONDS) / _seconds_of_epoch(shape, size, rate)
 
 
-def seconds_for(shape: Shape, size: Size, epochs: float, rate: float = WORK_PER_SECOND) -> float:
+def seconds_for(shape: Shape, size: Size, epochs: float) -> float:
     """The time with which so many passes are affordable."""
-    return (FIXED_SECONDS + epochs * _seconds_of_epoch(shape, size, rate)) * (1 + LOOKING_SHARE)
+    return (FIXED_SECONDS + epochs * _seconds_of_epoch(shape, size, WORK_PER_SECOND)) * (1 + LOOKING_SHARE)
 
 
 def _seconds_of_epoch(shape: Shape, size: Size, rate: float) -> float:
