@@ -103,6 +103,12 @@ def test_normalisation_goes_into_the_layer_before_it() -> None:
     assert kinds(check(settled(nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))), rows(5))) == ["Gemm"]
 
 
+@pytest.mark.parametrize("width", [4, 6])
+def test_a_normalisation_of_the_axis_before_the_layers_own_is_not_folded(width: int) -> None:
+    """Channels are the second axis, what a linear layer makes is the last: as many or not, they are not the same."""
+    check(settled(nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(4))), rows(4, 3))
+
+
 def test_a_negative_factor_does_not_pass_the_pooling() -> None:
     net = settled(nn.Sequential(nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), nn.BatchNorm2d(4)))
     net[2].weight.data[1] = -1

@@ -65,6 +65,8 @@ def _batch_norm(node: Node, alone: Alone) -> Output | None:
         layer = alone(pool.args[0], *CONVOLUTIONS)
     if layer is None or _weight(layer) is None:
         return None
+    if layer.op.overloadpacket is aten.linear and len(layer.results[0].shape) != 2:  # type: ignore[union-attr]
+        return None  # it normalises the second axis, the layer makes the last
     factor, shift = channel_affine(tensors[0], tensors[1], tensors[2], tensors[3], eps)
     if pool is not None and not bool((factor > 0).all()):
         return None
@@ -79,7 +81,7 @@ def _multiplied(node: Node, alone: Alone) -> Output | None:
         if layer is None or factor is None or factor.dim() > 1 or not factor.is_floating_point():
             continue
         width = layer.results[0].shape[-1]  # type: ignore[union-attr]
-        if node.results[0].shape == layer.results[0].shape and _weight(layer) is not None:  # type: ignore[union-attr]
+        if node.results[0] == layer.results[0] and _weight(layer) is not None:
             wide = factor.expand(width)
             return x if _scaled(layer, wide, torch.zeros_like(wide)) else None
     return None

@@ -125,7 +125,7 @@ class Writer:
             rows = self.op("Shape", self._batch, start=0, end=1)
             rows = rows if size.factor == 1 else self.op("Mul", rows, self.ints(size.factor))
             parts.append(rows if size.extra == 0 else self.op("Add", rows, self.ints(size.extra)))
-        return self.graph.concat(parts) if len(parts) == 1 else self.op("Concat", *parts, axis=0)
+        return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
     def reshape(self, value: Value, sizes: Sequence[Any]) -> Value:
         """In another shape; one size that follows the batch is left for the runtime to find."""
