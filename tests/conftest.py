@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+
+import pytest
 
 _CACHE = tempfile.TemporaryDirectory(prefix="annvil-suite-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
 os.environ["ANNVIL_RAISE_BUGS"] = "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_interrupts():
+    """Ctrl-C raises KeyboardInterrupt, also in a suite that was started in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

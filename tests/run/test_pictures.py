@@ -61,7 +61,7 @@ def run(photos, heard, tmp_path_factory):
 
 def test_a_folder_becomes_a_verdict_and_a_model(run, photos):
     assert run.verdict.recommended != "dummy"
-    assert run.request.given == {"size": (8, 8)}
+    assert run.request.given == {"size": [8, 8]}  # as request.json holds it
     assert "--size 8x8" in run.request.command()
     sevens = sorted((photos / "test" / "digit 7").iterdir())
     assert np.mean(run.model.predict(sevens) == "digit 7") > 0.8

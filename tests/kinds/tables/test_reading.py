@@ -181,7 +181,7 @@ def test_time_needs_a_value_in_every_row() -> None:
 
 def test_declared_missing_values_are_remembered() -> None:
     data = read(columns(weight=[-999.0, 60.5] * 30), target="ill", missing=["-999"])
-    assert data.missing == ("-999",)
+    assert data.inputs.form.missing == ("-999",)
     assert np.isnan(data.inputs.numbers()[0, 1])
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from helpers import ROWS, seeded, table  # beside this script
+from helpers import ROWS, seeded, table  # the folder above is on the path
 from torch import Tensor, nn
 
 from annvil.networks import Dropout

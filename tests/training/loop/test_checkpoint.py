@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[3]
 )
 def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(tmp_path: Path, case: str, kills: int) -> None:
     script = Path(__file__).with_name("killed_run.py")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join((str(ROOT), str(Path(__file__).parents[1]), *filter(None, sys.path)))
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, script, tmp_path, str(kills), "7", case], check=True, env=environment, timeout=280)
     whole, killed = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "killed.npz")
     assert set(whole) == set(killed)

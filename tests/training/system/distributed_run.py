@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from helpers import ROWS, seeded, table  # beside this script
+from helpers import ROWS, seeded, table  # the folder above is on the path
 from torch import nn
 
 from annvil.training import Distributed, Look, Member, Muon, Progress, Recipe, train_population

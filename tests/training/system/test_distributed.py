@@ -27,7 +27,7 @@ CASES = ["adamw", "accumulated", "muon", "a short last batch"]
 
 
 def start(folder: Path, command: Sequence[str] = (), **environment: str) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join((str(ROOT), *filter(None, sys.path)))
+    path = os.pathsep.join((str(ROOT), str(Path(__file__).parents[1]), *filter(None, sys.path)))
     variables = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
     return subprocess.Popen([sys.executable, *command, SCRIPT, str(folder), *CASES], env=variables)
 

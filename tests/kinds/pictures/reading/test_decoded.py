@@ -110,7 +110,7 @@ def test_a_file_that_kills_its_decoder_is_named(listing, monkeypatch, tmp_path):
     script = tmp_path / "deadly.py"
     script.write_text(
         "import os, sys, json\n"
-        "from annvil.kinds.pictures import chunks\n"
+        "from annvil.kinds.pictures.reading import chunks\n"
         "real = chunks.Decoder._one\n"
         "def one(self, place):\n"
         "    if place.endswith('cat/3.png'):\n"

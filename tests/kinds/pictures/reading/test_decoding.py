@@ -185,7 +185,7 @@ def test_pillow_prints_nothing(tmp_path):
     content[at + 8] = 236
     (tmp_path / "odd.tif").write_bytes(content)
     program = (
-        "import sys\nfrom annvil.kinds.pictures import decoding, form\n"
+        "import sys\nfrom annvil.kinds.pictures import form\nfrom annvil.kinds.pictures.reading import decoding\n"
         "try: decoding.decode_bytes(open(sys.argv[1], 'rb').read(), form.PictureForm(9, 9, 3))\n"
         "except decoding.Broken: print('broken')"
     )
