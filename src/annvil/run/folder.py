@@ -7,7 +7,7 @@ runs/titanic-1/
     race/                   one result and its predictions per contender and fold
     comparison.json         standings, curves, verdict
     model/                  the bundle of the recommended contender
-    sections/               what the report shows of the data and the model: pictures, tables
+    sections/               what the report shows beside the comparison
     held_out.safetensors    predictions behind the charts of the report
     run.json                everything else the report shows
     studies/                what studies of the finished run have measured
