@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--constraints", default="", help="a file of versions")
     asked = parser.parse_args()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pip("--upgrade", "pip")  # the pip of Python 3.11 seeks versions for ten minutes where today's takes two
     limits = ["--constraint", str(ROOT / asked.constraints)] if asked.constraints else []
     if asked.only:
         pip(*limits, *project["optional-dependencies"][asked.only])
