@@ -154,8 +154,14 @@ TARGETS = {
 }
 
 
+QUICK = {"pima_diabetes", "titanic", "wine_quality", "mushroom"}
+"""A few of each kind of task, for the default suite."""
+
+
 @pytest.mark.realdata
-@pytest.mark.parametrize("name", list(TARGETS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TARGETS]
+)
 def test_public_tables(name: str) -> None:
     """Clean as they are; four plants in each, of which at most one may escape."""
     folder = os.environ.get("ANNVIL_DATA")

@@ -37,7 +37,14 @@ def frame_of(X, text, make):
     return make({**columns, "colour": text})
 
 
-@every_estimator
+@pytest.mark.parametrize(
+    "kind",
+    [
+        MLPClassifier,
+        TabMRegressor,
+        *(pytest.param(kind, marks=[pytest.mark.slow]) for kind in (MLPRegressor, TabMClassifier)),
+    ],
+)
 def test_the_contract_of_scikit_learn(kind):
     # The networks are small here; `test_the_contract_at_defaults` leaves everything as it is.
     results = check_estimator(kind(max_epochs=16, n_folds=2), on_skip=None)

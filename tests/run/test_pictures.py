@@ -56,7 +56,7 @@ def heard() -> Heard:
 
 @pytest.fixture(scope="module")
 def run(photos, heard, tmp_path_factory):
-    return annvil.fit(photos, budget="12s", size=8, out=tmp_path_factory.mktemp("runs"), listener=heard)
+    return annvil.fit(photos, budget="16s", size=8, out=tmp_path_factory.mktemp("runs"), listener=heard)
 
 
 def test_a_folder_becomes_a_verdict_and_a_model(run, photos):

@@ -219,7 +219,7 @@ def _compare_ship_report(work: _Work) -> Run:
     comparison = _compared(work, contenders, store)
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
     shipped = ship(dataset, contenders, comparison, folder, store, work.deadline(), kind)
-    tested = official_test(dataset, comparison, folder.model, shipped.threshold, work.deadline(), kind.words)
+    tested = official_test(dataset, comparison, folder.model, shipped.threshold, work.deadline(least=1.0), kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     importance: tuple[tuple[Importance, ...], int] = ((), 0)
     for stage in Stage:
