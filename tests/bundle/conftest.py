@@ -203,7 +203,7 @@ def refuse(_imported: None) -> Callable[..., str]:
         assert "\n" not in message
         assert message.endswith((".", "?"))
         assert not canary.exists()
-        assert seconds < 2
+        assert seconds < 20
         own = (path, *(path / part for part in ("manifest.json", "model.onnx", "weights.safetensors")))
         for event, arguments in _EVENTS:
             assert event == "open", (event, arguments)
