@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from annvil.data import plugins
-from annvil.data.plugins import all_kinds, kind_named
+from annvil.data.plugins import KindNotice, all_kinds, kind_named
 from annvil.errors import MachineError
 
 
@@ -50,3 +50,23 @@ def test_a_kind_that_is_not_installed_is_named_and_so_are_those_that_are(install
     installed()
     with pytest.raises(MachineError, match=r"'smells' is not installed.*pictures, tables"):
         kind_named("smells")
+
+
+def test_a_kind_that_cannot_be_imported_is_left_out_and_named_once(installed, monkeypatch):
+    def load(point):
+        tried.append(point.name)
+        raise RuntimeError("no nose\nat all")
+
+    tried = []
+    monkeypatch.setattr(plugins.EntryPoint, "load", load)
+    plugins.leave_out.cache_clear()
+    plugins._tried.cache_clear()
+    installed(EntryPoint("smells", "smells", "annvil.kinds"))
+    with pytest.warns(
+        KindNotice, match=r"'smells' cannot be imported and is left out: RuntimeError: no nose. "
+    ) as said:
+        assert [kind.name for kind in all_kinds()] == [kind.name for kind in all_kinds()] == ["pictures", "tables"]
+    assert len(said) == 1
+    with pytest.raises(MachineError, match=r"'smells' cannot be imported .*: RuntimeError: no nose"):
+        kind_named("smells")
+    assert tried == ["smells"]

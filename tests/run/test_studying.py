@@ -86,3 +86,13 @@ def test_a_run_of_a_table_and_one_that_is_not_finished_are_refused(tmp_path):
     folder.write_state(RunState("interrupted", "stopped", 1.0, 0.0))
     with pytest.raises(RequestError, match="annvil resume"):
         studying.study(tmp_path, "dense-vs-cnn", "20s")
+
+
+def test_an_unknown_study_is_refused_before_the_data_are_read(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_request(FitRequest(data=str(tmp_path / "gone.npz"), kind="pictures"))
+    folder.write_state(RunState("finished", "finished", 1.0, 0.0))
+    with pytest.raises(RequestError, match=r"no study 'dense-vs-cn'.* Did you mean 'dense-vs-cnn'"):
+        studying.study(tmp_path, "dense-vs-cn", "20s")
+    with pytest.raises(RequestError, match="at least 10 s"):
+        studying.study(tmp_path, "dense-vs-cnn", "3s")

@@ -11,8 +11,20 @@ __all__ = ["main"]
 def main() -> None:
     """Run ``annvil`` with the arguments of the process."""
     import sys
+    import warnings
     from io import TextIOWrapper
 
+    from annvil.data.plugins import KindNotice
+
+    usual = warnings.formatwarning
+
+    def plain(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        notice = issubclass(category, KindNotice)
+        return f"annvil: {message}\n" if notice else usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = plain  # a notice is a sentence: people need not know which line of ours says it
     from annvil.cli.app import app
 
     for stream in (sys.stdout, sys.stderr):

@@ -10,6 +10,7 @@ import typer
 from annvil import __version__
 from annvil.cli import arguments as a
 from annvil.cli.error_handling import guarded
+from annvil.data.plugins import leave_out
 from annvil.kinds.base import Command
 from annvil.kinds.registry import fit_options, kinds
 from annvil.options import FitOptions, declared
@@ -177,6 +178,10 @@ def _add(name: str, command: Command) -> None:
         run(command, options, as_json=as_json, quiet=quiet)
 
 
-for _kind in kinds():
-    for _name, _command in _kind.commands.items():
+_own = {_made.callback.__name__ for _made in app.registered_commands if _made.callback is not None}
+_further = {_name: (_kind, _made) for _kind in kinds() for _name, _made in _kind.commands.items()}
+for _name, (_kind, _command) in _further.items():
+    if _name in _own:
+        leave_out(f"annvil {_name} is a command already: the one of the kind of data {_kind.name!r} is left out.")
+    else:
         _add(_name, _command)

@@ -2,15 +2,16 @@
 
 Every package below ``annvil.kinds`` is a kind of that name, and so is every entry point of the group
 ``annvil.kinds``: another distribution adds one by declaring it. A kind is the object ``KIND`` of its package. Nothing
-is imported before it is asked for.
+is imported before it is asked for, and a kind of another distribution that cannot be imported takes only itself away.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 GROUP = "annvil.kinds"
 """Both the package of the kinds that come along, and the group of entry points of others."""
+
+
+class KindNotice(UserWarning):
+    """A kind of data of another distribution is left out, and why."""
 
 
 class Plugin(Protocol):
@@ -49,7 +54,7 @@ def kind_named(name: str) -> Any:
     Raises
     ------
     MachineError
-        When it is not installed.
+        When it is not installed, or cannot be imported.
     """
     homes = _homes()
     if name not in homes:
@@ -61,9 +66,21 @@ def kind_named(name: str) -> Any:
 
 
 def all_kinds() -> Iterator[Any]:
-    """Every kind that is installed, in the order of their names; those of other distributions last."""
+    """Every kind that is installed, in the order of their names; those of other distributions last.
+
+    One that cannot be imported is left out with a `KindNotice`: it must not stop work on other data.
+    """
     for load in _homes().values():
-        yield load()
+        try:
+            yield load()
+        except MachineError as error:
+            leave_out(str(error))
+
+
+@cache  # told once, however often kinds are listed
+def leave_out(reason: str) -> None:
+    """Say that a kind is left out, in a `KindNotice`."""
+    warnings.warn(reason, KindNotice, stacklevel=3)
 
 
 def form_class(name: str) -> type[Form]:
@@ -104,12 +121,33 @@ def _homes() -> dict[str, Callable[[], Any]]:
         if module.ispkg
     }
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        homes.setdefault(point.name, cache(lambda point=point: _object(point.load())))
+        homes.setdefault(point.name, partial(_from_outside, point))
     return homes
 
 
 def _kind_of(module: str) -> Any:
     return _object(import_module(module))
+
+
+def _from_outside(point: EntryPoint) -> Any:
+    kind, fault = _tried(point)
+    if fault:
+        brought = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+        raise MachineError(
+            f"The kind of data {point.name!r}{brought} cannot be imported and is left out: {fault}. "
+            "Update the package that brings it, or uninstall it."
+        )
+    return kind
+
+
+@cache  # what failed is not run again
+def _tried(point: EntryPoint) -> tuple[Any, str]:
+    """The kind and no fault, or why there is none. Code of others may raise anything, and even exit."""
+    try:
+        return _object(point.load()), ""
+    except (Exception, SystemExit) as error:
+        said = str(error).strip().splitlines()[:1]
+        return None, ": ".join([type(error).__name__, *said])[:300].rstrip(".")
 
 
 def _object(loaded: Any) -> Any:

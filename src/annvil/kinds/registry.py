@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.data.plugins import all_kinds, kind_named
+import msgspec
+
+from annvil.data.plugins import all_kinds, kind_named, leave_out
 from annvil.errors import RequestError
-from annvil.kinds.base import Kind, Progress
+from annvil.kinds.base import Command, Kind, Progress
 from annvil.options import Declared, FitOptions, ReadOptions, check_names, cleaned, declared, listed_in
 
 if TYPE_CHECKING:  # the command line makes its options from here: its help must load no library
@@ -19,8 +22,33 @@ if TYPE_CHECKING:  # the command line makes its options from here: its help must
 
 
 def kinds() -> tuple[Kind, ...]:
-    """All there are, in the order in which they are asked."""
-    return tuple(sorted(all_kinds(), key=lambda kind: (kind.rank, kind.name)))
+    """All that can be used, in the order in which they are asked.
+
+    One that calls an option or a command as a kind before it does (those that come along are first), or an option as
+    every kind does, and means something else by it, is left out with a `annvil.data.plugins.KindNotice`.
+    """
+    usable: list[Kind] = []
+    for kind in all_kinds():
+        clash = _clash(kind, usable)
+        if clash is None:
+            usable.append(kind)
+        else:
+            leave_out(f"The kind of data {kind.name!r} is left out: {clash}. One of them must rename it.")
+    return tuple(sorted(usable, key=lambda kind: (kind.rank, kind.name)))
+
+
+def _clash(kind: Kind, others: Iterable[Kind]) -> str | None:
+    """What it means otherwise than one of the others does by the same name."""
+    taken: list[tuple[str, type[msgspec.Struct], Mapping[str, Command]]] = [("every kind", FitOptions, {})]
+    taken += [(repr(one.name), one.Options, one.commands) for one in others]
+    for owner, options, commands in taken:
+        for mine, theirs in product(declared(kind.Options), declared(options)):
+            if mine.spellings & theirs.spellings and mine != theirs:
+                return f"by the option {min(mine.spellings & theirs.spellings)} it means other things than {owner}"
+        for name, command in kind.commands.items():
+            if commands.get(name, command) != command:
+                return f"by the command {name!r} it means other things than {owner}"
+    return None
 
 
 def kind_of(opened: Opened) -> Kind:

@@ -86,6 +86,11 @@ class Declared:
         return self.option.flag or "--" + self.name.replace("_", "-")
 
     @property
+    def spellings(self) -> frozenset[str]:
+        """How it is given, in Python and on the command line: no two options may share one."""
+        return frozenset(filter(None, (self.name, *self.flag.split("/"), self.option.short)))
+
+    @property
     def is_switch(self) -> bool:
         """Whether it takes no value on the command line."""
         return self.type is bool

@@ -23,7 +23,7 @@ from annvil.kinds.base import Found, Kind, Loaded, Stage
 from annvil.kinds.registry import audit, fit_options, kind_of, name_of, options_for, options_of_kinds
 from annvil.options import FitOptions, check_names, chosen, cleaned, declared, lasting, listed_in
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
-from annvil.run.load import Decoding, check_request, kept_options, read_again
+from annvil.run.load import Decoding, check_request, kept_options, kind_again, read_again
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
 
@@ -136,7 +136,8 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
         listener.finished(run)
         return run
     listener.stage("Reading")
-    kind, dataset = read_again(run_folder, request, listener)
+    kind = kind_again(run_folder, request)
+    dataset = read_again(kind, run_folder, request, listener)
     if state.data_sha256 != dataset.source.sha256:
         groups = request.asked.groups
         of_its_own = groups is not None and Path(groups).is_file()

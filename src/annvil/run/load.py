@@ -22,8 +22,26 @@ TOLD_AFTER = 1.0
 """Seconds between two words on how far decoding is (assumed): fewer are not worth a line, more would scroll."""
 
 
-def read_again(folder: RunFolder, request: FitRequest, listener: Listener) -> tuple[Kind, Dataset[Inputs]]:
-    """The data of a run as its fit read them, and their kind.
+def kind_again(folder: RunFolder, request: FitRequest) -> Kind:
+    """The kind of a run's data, of which no more is read than that takes.
+
+    Raises
+    ------
+    DataError, RequestError
+        When they are gone.
+    """
+    kind: Kind
+    if request.kind:
+        kind = kind_named(request.kind)
+    elif request.data is None:
+        kind = holder(load_dataset(folder.data))
+    else:
+        kind = kind_of(Opened(request.data, request.asked))
+    return kind
+
+
+def read_again(kind: Kind, folder: RunFolder, request: FitRequest, listener: Listener) -> Dataset[Inputs]:
+    """The data of a run as its fit read them.
 
     Raises
     ------
@@ -31,12 +49,9 @@ def read_again(folder: RunFolder, request: FitRequest, listener: Listener) -> tu
         When they are gone, or no longer what they were.
     """
     if request.data is None:
-        dataset = load_dataset(folder.data)
-        return kind_named(request.kind) if request.kind else holder(dataset), dataset
-    opened = Opened(request.data, request.asked)
-    kind: Kind = kind_named(request.kind) if request.kind else kind_of(opened)
+        return load_dataset(folder.data)
     options = kept_options(kind, request, name_of(request.data))
-    return kind, kind.read(opened, options, Decoding(kind.words.rows, listener))
+    return kind.read(Opened(request.data, request.asked), options, Decoding(kind.words.rows, listener))
 
 
 def kept_options(kind: Kind, request: FitRequest, where: str) -> Any:

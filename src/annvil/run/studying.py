@@ -11,7 +11,7 @@ from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.base import Found, StudyResult
 from annvil.models.contract import Deadline
 from annvil.run.folder import existing_folder
-from annvil.run.load import read_again
+from annvil.run.load import kind_again, read_again
 from annvil.sections import write_sections
 from annvil.text.durations import seconds_of
 
@@ -46,7 +46,7 @@ def study(
     if run_folder.read_state().state != "finished":
         raise RequestError(f"{folder} is not finished. Go on with it first: annvil resume {folder}")
     request = run_folder.read_request()
-    kind, dataset = read_again(run_folder, request, Quiet())
+    kind = kind_again(run_folder, request)
     chosen = kind.studies.get(name)
     if chosen is None:
         there = f"it has {', '.join(kind.studies)}" if kind.studies else "it has none"
@@ -56,6 +56,7 @@ def study(
         )
     if seconds < chosen.least_seconds:
         raise RequestError(f"The budget of {seconds:g} s is too short; it must be at least {chosen.least_seconds:g} s.")
+    dataset = read_again(kind, run_folder, request, Quiet())
     if run_folder.read_state().data_sha256 != dataset.source.sha256:
         raise DataError(f"{request.data} has changed since {folder} was made. Restore it, or fit again.")
     found = Found(

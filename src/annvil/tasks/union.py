@@ -16,6 +16,8 @@ AnyTask = Binary | Multiclass | Regression | Labels
 """A tagged union: msgspec reads the right one by ``"kind"``."""
 
 _BY_KIND: Mapping[str, type[AnyTask]] = {one.kind: one for one in (Binary, Multiclass, Regression, Labels)}
+TASKS = tuple(_BY_KIND)
+"""What a task may be called in a request."""
 
 
 def make_task(kind: str, target: str, classes: Iterable[Label] = (), reason: str = "") -> Task:

@@ -70,6 +70,10 @@ def test_asked() -> None:
         task(repeat(1, 2, 3), "binary")
     with pytest.raises(RequestError, match=r"no task 'regresion'; .* Did you mean 'regression'\?"):
         task(repeat(1, 2), "regresion")
+    with pytest.raises(RequestError, match=r"regression, multilabel\. Did you mean 'multilabel'"):
+        task(repeat(1, 2), "multilable")
+    with pytest.raises(RequestError, match="is one class each, so the task cannot be multilabel"):
+        task(repeat("a", "b"), "multilabel")
     with pytest.raises(DataError, match="not a number"):
         task(repeat("a", "b"), "regression")
 

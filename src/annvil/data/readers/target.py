@@ -13,7 +13,7 @@ from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.tasks.base import Label, Task
-from annvil.tasks.union import make_task
+from annvil.tasks.union import TASKS, make_task
 from annvil.text.phrases import quoted
 
 FEW_CLASSES = 20
@@ -25,7 +25,6 @@ ROWS_PER_CLASS = 10
 MOST_CLASSES = 1000
 """More classes than this are refused (assumed): no metric of a fold would mean anything."""
 
-TASKS = ("binary", "multiclass", "regression")
 _POSITIVE = {"positive", "pos", "+", "present", "case"}
 
 
@@ -52,6 +51,11 @@ def read_target(
     """
     if asked is not None and asked not in TASKS:
         raise RequestError(f"There is no task {asked!r}; tasks are {', '.join(TASKS)}.{did_you_mean(asked, TASKS)}")
+    if asked == "multilabel":
+        raise RequestError(
+            f"The target {raw.name!r} of {where} is one class each, so the task cannot be multilabel; that takes "
+            "several columns of 0 and 1, or a column of lists such as 'cat|dog'."
+        )
     if raw.storage == "nested":
         raise DataError(f"The target {raw.name!r} of {where} holds lists or records; it must hold classes or numbers.")
     if raw.storage == "date":
