@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
-from annvil.kinds.pictures.starting import start_of
+from annvil.kinds.pictures.starts.pretrained import Start, shipped_start
+from annvil.kinds.pictures.starts.starting import start_of
 from annvil.networks.transfer import transfer_network
 
 PUBLISHED = {

@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from annvil.bundle.network import load as load
     from annvil.errors import AnnvilError as AnnvilError
     from annvil.kinds.pictures.augmented_sets import augment as augment
-    from annvil.kinds.pictures.contenders.pretraining import pretrain as pretrain
     from annvil.kinds.pictures.estimators import ImageClassifier as ImageClassifier, ImageRegressor as ImageRegressor
+    from annvil.kinds.pictures.starts.pretraining import pretrain as pretrain
     from annvil.kinds.registry import read as read
     from annvil.models.estimators import (
         MLPClassifier as MLPClassifier,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from annvil.kinds.pictures.contenders.pretrained import is_start
+from annvil.kinds.pictures.starts.pretrained import is_start
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def _augment(options: AugmentOptions, tell: Callable[[str], None], progress: Pro
 
 
 def _pretrain(options: PretrainOptions, tell: Callable[[str], None], progress: Progress) -> Told:
-    from annvil.kinds.pictures.contenders.pretraining import pretrain
+    from annvil.kinds.pictures.starts.pretraining import pretrain
 
     start = pretrain(
         list(options.sources),

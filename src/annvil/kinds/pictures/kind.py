@@ -103,13 +103,13 @@ class Pictures(Kind):
         )
 
     def load(self, options: PictureOptions) -> Loaded | None:
-        from annvil.kinds.pictures.starting import start_of
+        from annvil.kinds.pictures.starts.starting import start_of
 
         start = start_of(options.start, options.backbone)
         return None if start is None else Loaded(start.name, start.digest, start)
 
     def audit(self, dataset: Dataset[Images], seed: int = 0) -> Iterator[Finding]:
-        from annvil.kinds.pictures.audit import audit_images
+        from annvil.kinds.pictures.audit.audit_pictures import audit_images
 
         return audit_images(dataset, seed)
 
@@ -120,7 +120,7 @@ class Pictures(Kind):
         self, dataset: Dataset[Images], options: Any = None, loaded: Loaded | None = None
     ) -> list[Contender]:
         from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
-        from annvil.kinds.pictures.starting import refusal_of
+        from annvil.kinds.pictures.starts.starting import refusal_of
 
         start = None if loaded is None else loaded.what
         return contenders_for_pictures(start, refusal_of(dataset, start))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from annvil.models.contract import Contender
 
 if TYPE_CHECKING:
-    from annvil.kinds.pictures.contenders.pretrained import Start
+    from annvil.kinds.pictures.starts.pretrained import Start
 
 FEW_PIXELS, MANY_PIXELS = 200, 800
 """Most columns that pictures are averaged down to, for trees and for linear models and networks (assumed: 14 × 14 and

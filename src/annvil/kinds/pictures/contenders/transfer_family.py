@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.picture_family import PictureFamily, PictureSettings
-from annvil.kinds.pictures.contenders.pretrained import Start
 from annvil.kinds.pictures.contenders.transfer_heads import Head
 from annvil.kinds.pictures.form import PictureForm
+from annvil.kinds.pictures.starts.pretrained import Start
 from annvil.models.networks.family import TrainingData
 from annvil.preparation.augmentation import Augmentation
 from annvil.tasks.base import Task

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.picture_family import held_out
-from annvil.kinds.pictures.contenders.pretrained import Start, shipped_start
 from annvil.kinds.pictures.contenders.transfer_family import TransferFamily, TransferSettings, varied, wanted_epochs
 from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
+from annvil.kinds.pictures.starts.pretrained import Start, shipped_start
 from annvil.models.contract import (
     BaseContender,
     Context,

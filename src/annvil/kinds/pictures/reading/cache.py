@@ -167,9 +167,8 @@ def load(folder: Path) -> tuple[Pixels, PictureForm, Facts, dict[int, str], tupl
 
 
 def remembered_groups(images: Images) -> IntArray:
-    """`annvil.kinds.pictures.near_duplicates.near_groups`, kept beside the pictures: the same pictures are compared
-    once."""
-    from annvil.kinds.pictures.near_duplicates import VERSION as METHOD, near_groups
+    """`near_duplicates.near_groups`, kept beside the pictures: the same pictures are compared once."""
+    from annvil.kinds.pictures.audit.near_duplicates import VERSION as METHOD, near_groups
 
     file = cache_folder() / f"{images.digest()}-{METHOD}.npy"
     with suppress(OSError, ValueError):

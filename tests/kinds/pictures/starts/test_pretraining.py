@@ -8,8 +8,8 @@ import torch
 from sklearn.datasets import load_digits
 
 from annvil.errors import BundleError, DataError, RequestError
-from annvil.kinds.pictures.contenders.pretrained import CARD, WEIGHTS, is_start, read_start
-from annvil.kinds.pictures.contenders.pretraining import Varied, lesson_of, pretrain
+from annvil.kinds.pictures.starts.pretrained import CARD, WEIGHTS, is_start, read_start
+from annvil.kinds.pictures.starts.pretraining import Varied, lesson_of, pretrain
 from annvil.kinds.registry import read
 from annvil.networks.transfer import transfer_network
 from annvil.training import Moment

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from tests.pictures import drawn
 
-from annvil.kinds.pictures import near_duplicates as duplicates
-from annvil.kinds.pictures.near_duplicates import hash_bits, near_groups, near_pairs, thumbnails
+from annvil.kinds.pictures.audit import near_duplicates as duplicates
+from annvil.kinds.pictures.audit.near_duplicates import hash_bits, near_groups, near_pairs, thumbnails
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 
 

@@ -10,9 +10,9 @@ from sklearn.datasets import load_digits
 
 from annvil.data.dataset import Dataset
 from annvil.errors import MachineError, RequestError
-from annvil.kinds.pictures.contenders.hub import load_backbone
 from annvil.kinds.pictures.contenders.transfer_learning import Transfer, operations_of
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.kinds.pictures.starts.hub import load_backbone
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.networks.restoring import restore
 from annvil.networks.transfer import transfer_network

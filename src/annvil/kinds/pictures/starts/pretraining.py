@@ -30,13 +30,13 @@ from annvil.kinds.pictures.contenders.convolutional_family import (
     ConvolutionalSettings,
     train_alone,
 )
-from annvil.kinds.pictures.contenders.pretrained import Card, Start, Taught, is_start, read_start, write_start
 from annvil.kinds.pictures.contenders.sizes import Size, affordable_epochs, architecture_for
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures
 from annvil.kinds.pictures.reading.read_images import read_images
+from annvil.kinds.pictures.starts.pretrained import Card, Start, Taught, is_start, read_start, write_start
 from annvil.models.contract import Context, Shape, Split
 from annvil.models.networks.family import TrainingData
 from annvil.networks.convolutional import ConvolutionalArchitecture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from annvil.errors import BundleError, RequestError
-from annvil.kinds.pictures.contenders.pretrained import Start
+from annvil.kinds.pictures.starts.pretrained import Start
 
 USUAL_SIDE = 224
 """Of ImageNet's networks, where nothing says otherwise."""

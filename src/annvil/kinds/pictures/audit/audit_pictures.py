@@ -9,9 +9,9 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
 from annvil.data.leakage import sample_rows
+from annvil.kinds.pictures.audit.shortcut_audit import files_tell, frames_tell, looks_of
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.found import counted
-from annvil.kinds.pictures.shortcut_audit import files_tell, frames_tell, looks_of
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import percent

@@ -10,10 +10,10 @@ from sklearn.datasets import load_digits
 import annvil
 from annvil.bundle import export, save
 from annvil.errors import BundleError, DataError, RequestError
-from annvil.kinds.pictures.contenders.pretrained import Card, Start, Taught, write_start
 from annvil.kinds.pictures.contenders.transfer_learning import Transfer
 from annvil.kinds.pictures.options import PictureOptions
-from annvil.kinds.pictures.starting import refusal_of, start_of
+from annvil.kinds.pictures.starts.pretrained import Card, Start, Taught, write_start
+from annvil.kinds.pictures.starts.starting import refusal_of, start_of
 from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
@@ -98,7 +98,7 @@ def test_a_network_that_learnt_from_these_pictures_stays_out(tmp_path, digits, p
 
 
 def _fashion():
-    from annvil.kinds.pictures.contenders.pretrained import shipped_start
+    from annvil.kinds.pictures.starts.pretrained import shipped_start
 
     return shipped_start().taught[0].sha256
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from annvil.data.dataset import Dataset
 from annvil.errors import BundleError, RequestError
-from annvil.kinds.pictures.contenders.pretrained import Start, Taught, is_start, read_start
 from annvil.kinds.pictures.images import Images
+from annvil.kinds.pictures.starts.pretrained import Start, Taught, is_start, read_start
 
 
 def start_of(start: str | None, backbone: str | None) -> Start | None:
@@ -28,7 +28,7 @@ def start_of(start: str | None, backbone: str | None) -> Start | None:
     if start is not None and backbone is not None:
         raise RequestError("A fit starts from one network: give either a start (--from) or a backbone (--backbone).")
     if backbone is not None:
-        from annvil.kinds.pictures.contenders.hub import load_backbone
+        from annvil.kinds.pictures.starts.hub import load_backbone
 
         return load_backbone(backbone)
     return None if start is None else _from_path(Path(start))
@@ -59,7 +59,7 @@ def _from_bundle(path: Path) -> Start:
 
 def refusal_of(dataset: Dataset[Images], start: Start | None) -> str | None:
     """Why the network must not be judged on this data: it learnt from them, test folds included; or None."""
-    from annvil.kinds.pictures.contenders.pretrained import shipped_start
+    from annvil.kinds.pictures.starts.pretrained import shipped_start
 
     chosen = shipped_start() if start is None else start
     if not chosen.learnt_from(dataset.source.sha256):
