@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from annvil.data.dataset import Source
-from annvil.data.readers.delimited import MOST_COLUMNS
-from annvil.data.readers.duckdb import Wanted, columns_of, reader, sql
+from annvil.data.readers.duckdb import Wanted, first_line, load, reader, sql
 from annvil.data.readers.frames import table_from_records
-from annvil.data.readers.raw import RawTable, refuse_repeated_names
+from annvil.data.readers.raw import RawTable, refuse_header
 from annvil.errors import DataError
 from annvil.text.phrases import quoted
 
@@ -27,32 +27,21 @@ def read_parquet(path: Path, source: Source, wanted: Wanted) -> RawTable:
     with reader(path) as (connection, file):
         try:
             schema = connection.execute(f"SELECT name, num_children FROM parquet_schema({sql(file)})").fetchall()
-            names = _top_level(schema)
-            _refuse_too_many(len(names), source.name)
-            refuse_repeated_names(names, source.name)
-            aliases = ", ".join(f"c{i}" for i in range(len(names)))
-            connection.execute(f"CREATE TABLE t AS SELECT * FROM read_parquet({sql(file)}) AS p({aliases})")
+            query = f"read_parquet({sql(file)})"
+            columns, n_rows = load(connection, query, _top_level(schema), wanted, typed=True, where=source.name)
         except duckdb.Error as error:
-            raise DataError(f"{source.name} cannot be read as Parquet: {_first_line(error)}.") from None
-        n_rows = int(connection.execute("SELECT count(*) FROM t").fetchall()[0][0])
-        columns = columns_of(connection, "t", names, wanted, typed=True)
-    return RawTable(tuple(columns), n_rows, Source(source.name, source.path, source.sha256, source.n_bytes, "Parquet"))
+            raise DataError(f"{source.name} cannot be read as Parquet: {first_line(error)}.") from None
+    return RawTable(tuple(columns), n_rows, replace(source, details="Parquet"))
 
 
 def _top_level(schema: list[tuple[str, int | None]]) -> list[str]:
     """Names of the columns in a depth-first listing of a Parquet schema, whose first entry is the root."""
     names = []
-    position = 1
-
-    def skip(at: int) -> int:
-        end = at + 1
-        for _ in range(schema[at][1] or 0):
-            end = skip(end)
-        return end
-
-    while position < len(schema):
-        names.append(schema[position][0])
-        position = skip(position)
+    inside = 0  # entries still to come below a column
+    for name, n_children in schema[1:]:
+        if not inside:
+            names.append(name)
+        inside = max(inside - 1, 0) + (n_children or 0)
     return names
 
 
@@ -67,15 +56,12 @@ def read_json_lines(path: Path, source: Source, wanted: Wanted) -> RawTable:
         )
         try:
             names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()]
-            _refuse_too_many(len(names), source.name)
+            refuse_header(names, source.name)
             if _may_be_renamed(names):
                 return _read_json_plainly(path, source)
-            aliases = ", ".join(f"c{i}" for i in range(len(names)))
-            connection.execute(f"CREATE TABLE t AS SELECT * FROM {query} AS p({aliases})")
+            columns, n_rows = load(connection, query, names, wanted, typed=True, where=source.name)
         except duckdb.Error:
             return _read_json_plainly(path, source)
-        n_rows = int(connection.execute("SELECT count(*) FROM t").fetchall()[0][0])
-        columns = columns_of(connection, "t", names, wanted, typed=True)
     return RawTable(tuple(columns), n_rows, source)
 
 
@@ -107,14 +93,5 @@ def _read_json_plainly(path: Path, source: Source) -> RawTable:
                 )
             records.append(record)
     table = table_from_records(records, source.name)
-    _refuse_too_many(len(table.columns), source.name)
-    return RawTable(table.columns, table.n_rows, source)
-
-
-def _refuse_too_many(n_columns: int, name: str) -> None:
-    if n_columns > MOST_COLUMNS:
-        raise DataError(f"{name} has {n_columns} columns; Annvil reads at most {MOST_COLUMNS}. Keep those that matter.")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    refuse_header(table.names, source.name)
+    return replace(table, source=source)

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from annvil.data.readers.duckdb import Wanted, columns_of, reader, sql
-from annvil.data.readers.raw import RawColumn, refuse_repeated_names
+from annvil.data.readers.duckdb import Wanted, load, reader, sql
+from annvil.data.readers.raw import MOST_COLUMNS, RawColumn, refuse_repeated_names
 from annvil.data.readers.values import parse_number
 from annvil.errors import DataError
-
-MOST_COLUMNS = 10_000
-"""More columns than this are refused from the header alone: no contender could learn from them in minutes (assumed)."""
 
 LONGEST_LINE = 2**24
 """Bytes; the header and every record must be shorter, so that a file without line ends cannot fill the memory."""
@@ -53,13 +50,10 @@ def guess_encoding(path: Path) -> str:
     """
     with path.open("rb") as stream:
         start = stream.read(4096)
-        for mark, encoding in (
-            (codecs.BOM_UTF8, "utf-8-sig"),
-            (codecs.BOM_UTF16_LE, "utf-16"),
-            (codecs.BOM_UTF16_BE, "utf-16"),
-        ):
-            if start.startswith(mark):
-                return encoding
+        if start.startswith(codecs.BOM_UTF8):
+            return "utf-8-sig"
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
         even, odd = start[0::2].count(0), start[1::2].count(0)
         if odd > len(start) // 5 and even < odd // 10:
             return "utf-16-le"
@@ -200,21 +194,13 @@ def _guess_types(path: Path, dialect: Dialect) -> list[str]:
     with path.open("rb") as stream:
         sample = stream.read(_SAMPLE)
     rows = _records(sample.decode("utf-8", "ignore"), dialect.delimiter, len(sample) < _SAMPLE)[1:2001]
+    sign = "," if dialect.decimal_comma else r"\."
+    number = re.compile(rf"\s*[+-]?(\d+{sign}?\d*|{sign}\d+)([eE][+-]?\d+)?\s*")
     types = []
     for i in range(len(dialect.names)):
         cells = [row[i] for row in rows if i < len(row) and row[i].strip()]
-        numeric = bool(cells) and all(_is_float(cell, dialect.decimal_comma) for cell in cells)
-        types.append("DOUBLE" if numeric else "VARCHAR")
+        types.append("DOUBLE" if cells and all(map(number.fullmatch, cells)) else "VARCHAR")
     return types
-
-
-def _is_float(cell: str, decimal_comma: bool) -> bool:
-    if decimal_comma and "." in cell:
-        return False
-    return _FLOAT.fullmatch(cell.replace(",", ".", 1) if decimal_comma else cell) is not None
-
-
-_FLOAT = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -> tuple[list[RawColumn], int]:
@@ -238,21 +224,18 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
                 f"max_line_size={LONGEST_LINE}, strict_mode=true, null_padding=false, columns={{{columns}}})"
             )
             try:
-                connection.execute(f"CREATE OR REPLACE TABLE t AS SELECT * FROM {source}")
-                break
+                return load(connection, source, dialect.names, wanted, typed=False, where=name)
             except duckdb.Error as error:
                 wrong = re.search(r"converting column \"c(\d+)\"", str(error))
                 if wrong is None or types[int(wrong[1])] == "VARCHAR":
                     raise _explain(str(error), dialect, name) from None
                 types[int(wrong[1])] = "VARCHAR"
-        n_rows = int(connection.execute("SELECT count(*) FROM t").fetchall()[0][0])
-        return columns_of(connection, "t", dialect.names, wanted, typed=False), n_rows
 
 
 def _explain(message: str, dialect: Dialect, name: str) -> DataError:
     """DuckDB's complaint in one sentence of ours."""
     line = re.search(r"CSV Error on Line: (\d+)", message)
-    where = f"Line {line[1]} of {name}" if line else f"{name}"
+    where = f"Line {line[1]} of {name}" if line else name
     counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
     if counts:
         return DataError(
@@ -263,7 +246,6 @@ def _explain(message: str, dialect: Dialect, name: str) -> DataError:
         return DataError(
             f"{where} has a quotation mark that is never closed, or text after a closing one; mend that line."
         )
-    if "maximum line size" in message.lower() or "Maximum line size" in message:
+    if "maximum line size" in message.lower():
         return DataError(f"{where} is longer than {LONGEST_LINE // 2**20} MB; it is not a table.")
-    first = message.strip().splitlines()[0]
-    return DataError(f"{where} cannot be read as {dialect.details} text: {first}.")
+    return DataError(f"{where} cannot be read as {dialect.details} text: {message.strip().splitlines()[0]}.")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.data.readers.raw import LabelType, RawColumn, merge_levels
+from annvil.data.readers.raw import LabelType, RawColumn, merge_levels, nested, refuse_header
 from annvil.data.readers.values import MISSING_NUMBERS
+from annvil.tasks.targets import FloatArray
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,32 +76,43 @@ def sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def columns_of(
-    connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], wanted: Wanted, *, typed: bool
-) -> list[RawColumn]:
-    """All columns of a DuckDB table whose columns are called c0, c1, ….
+def first_line(error: Exception) -> str:
+    """What an error says, in its first line; its kind where it says nothing."""
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection, query: str, names: Sequence[str], wanted: Wanted, *, typed: bool, where: str
+) -> tuple[list[RawColumn], int]:
+    """All columns of what SQL may select from, under these names, and the number of its rows.
 
     ``typed``: whether the file itself says that a text is a text (Parquet does; CSV does not, so there a text that is a
     number is a number).
+
+    Raises
+    ------
+    DataError
+        Where there are too many names, or one twice.
     """
-    types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()}
-    plain = {f"c{i}": _as_float(f"c{i}", types[f"c{i}"]) for i in range(len(names))}
-    floats = _fetch_floats(connection, table, {key: sql for key, sql in plain.items() if sql})
+    refuse_header(names, where)
+    aliases = ", ".join(f"c{i}" for i in range(len(names)))
+    connection.execute(f"CREATE OR REPLACE TABLE t AS SELECT * FROM {query} AS q({aliases})")
+    types = {row[0]: str(row[1]) for row in connection.execute("DESCRIBE t").fetchall()}
+    floats = _fetch_floats(connection, {key: sql for key, kind in types.items() if (sql := _as_float(key, kind))})
     columns = []
-    for i, name in enumerate(names):
-        key, kind = f"c{i}", types[f"c{i}"]
+    for name, (key, kind) in zip(names, types.items(), strict=True):
         if key in floats:
             storage = "date" if kind.startswith(("DATE", "TIMESTAMP")) else "number"
             label = "int" if kind in _INTEGERS or (not typed and _all_whole(floats[key])) else "float"
             columns.append(RawColumn(name, storage, floats[key], label=label))  # type: ignore[arg-type]
         elif kind == "BOOLEAN":
-            codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM {table}").astype(np.int32)
+            codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM t").astype(np.int32)
             columns.append(RawColumn(name, "boolean", codes, ("false", "true"), "bool"))
         elif kind == "VARCHAR" or kind.startswith("ENUM") or kind in ("UUID", "JSON"):
-            columns.append(_texts(connection, table, key, name, wanted, typed=typed))
+            columns.append(_texts(connection, key, name, wanted, typed=typed))
         else:
-            columns.append(RawColumn(name, "nested", np.empty(0)))
-    return columns
+            columns.append(nested(name))
+    return columns, _row(connection, "SELECT count(*) FROM t")[0]
 
 
 def _as_float(key: str, kind: str) -> str | None:
@@ -112,37 +124,31 @@ def _as_float(key: str, kind: str) -> str | None:
     return None
 
 
-def _fetch_floats(
-    connection: duckdb.DuckDBPyConnection, table: str, sql: dict[str, str]
-) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    keys = list(sql)
-    found = {}
-    for start in range(0, len(keys), _COLUMNS_AT_ONCE):
-        part = keys[start : start + _COLUMNS_AT_ONCE]
-        query = "SELECT " + ", ".join(f"{sql[key]} AS {key}" for key in part) + f" FROM {table}"
-        found.update(connection.execute(query).fetchnumpy())
-    return {key: np.asarray(found[key], dtype=np.float64) for key in keys}
+def _fetch_floats(connection: duckdb.DuckDBPyConnection, sql: dict[str, str]) -> dict[str, FloatArray]:
+    shown = [f"{text} AS {key}" for key, text in sql.items()]
+    found: dict[str, Any] = {}
+    for start in range(0, len(shown), _COLUMNS_AT_ONCE):
+        found |= connection.execute(f"SELECT {', '.join(shown[start : start + _COLUMNS_AT_ONCE])} FROM t").fetchnumpy()
+    return {key: np.asarray(values, dtype=np.float64) for key, values in found.items()}
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> np.ndarray[Any, Any]:
     return np.asarray(next(iter(connection.execute(query).fetchnumpy().values())))
 
 
-def _all_whole(values: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+def _all_whole(values: FloatArray) -> bool:
     present = values[np.isfinite(values)]
     return bool(np.all(present == np.floor(present)))
 
 
-def _texts(
-    connection: duckdb.DuckDBPyConnection, table: str, key: str, name: str, wanted: Wanted, *, typed: bool
-) -> RawColumn:
+def _texts(connection: duckdb.DuckDBPyConnection, key: str, name: str, wanted: Wanted, *, typed: bool) -> RawColumn:
     """A column of texts as codes; columns of very many texts that are numbers or ISO dates directly as values.
 
     A look at the first thousand values decides what is worth asking of all of them: a million casts that fail take a
     second.
     """
     as_text = name in wanted.texts
-    one = f"(SELECT {key}::VARCHAR AS v FROM {table})"
+    one = f"(SELECT {key}::VARCHAR AS v FROM t)"
     n_present, about_unique = _row(connection, f"SELECT count(v), approx_count_distinct(v) FROM {one}")
     n_seen, n_numbers, n_dates = _row(
         connection,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from annvil.data.dataset import Source
-from annvil.data.readers.delimited import MOST_COLUMNS
-from annvil.data.readers.raw import RawTable, column_from_values, refuse_repeated_names
+from annvil.data.readers.raw import RawTable, column_from_values, refuse_header
 from annvil.errors import DataError, MachineError
 
 
@@ -28,20 +28,12 @@ def read_excel(path: Path, source: Source) -> RawTable:
     rows = [row for row in rows if any(cell != "" for cell in row)]
     if not rows:
         raise DataError(f"{source.name} is empty: no sheet holds a value.")
-    names = _names(rows[0])
-    if len(names) > MOST_COLUMNS:
-        raise DataError(f"{source.name} has {len(names)} columns; Annvil reads at most {MOST_COLUMNS}.")
-    refuse_repeated_names(names, source.name)
+    names = [str(cell).strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
+    refuse_header(names, source.name)
     columns = [column_from_values(column, [_cell(row[i]) for row in rows[1:]]) for i, column in enumerate(names)]
     ignored = f", {len(sheets) - 1} other sheets ignored" if len(sheets) > 1 else ""
-    details = f"workbook, sheet {name!r}{ignored}"
-    return RawTable(
-        tuple(columns), len(rows) - 1, Source(source.name, source.path, source.sha256, source.n_bytes, details)
-    )
-
-
-def _names(header: list[Any]) -> list[str]:
-    return [str(cell).strip() or f"column {i + 1}" for i, cell in enumerate(header)]
+    source = replace(source, details=f"workbook, sheet {name!r}{ignored}")
+    return RawTable(tuple(columns), len(rows) - 1, source)
 
 
 def _cell(value: Any) -> Any:

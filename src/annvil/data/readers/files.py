@@ -7,8 +7,10 @@ import gzip
 import hashlib
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -61,19 +63,21 @@ def read_file(path: Path, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:
 def _dispatch(path: Path, wanted: Wanted) -> RawTable:
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty: it has 0 bytes.")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes[-1] if suffixes and suffixes[-1] in (".gz", ".zip") else ""
-    suffix = (suffixes[-2] if len(suffixes) > 1 else ".csv") if packed else (suffixes[-1] if suffixes else "")
-    source = Source(path.name, str(path.absolute()), _sha256(path), path.stat().st_size)
-    if packed:
-        with unpacked(path, packed) as (plain, inner):
-            suffix = Path(inner).suffix.lower() or suffix
-            return _read_text(plain, suffix, source, wanted, f", {packed[1:]}")
-    if suffix in PARQUET_SUFFIXES or _starts_with(path, b"PAR1"):
+    suffix = path.suffix.lower()
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(0)
+        start = stream.read(6)
+    source = Source(path.name, str(path.absolute()), sha256, path.stat().st_size)
+    if suffix in (".gz", ".zip"):
+        with unpacked(path, suffix) as (plain, inner):
+            within = Path(inner).suffix or Path(path.stem).suffix or ".csv"
+            return _read_text(plain, within.lower(), source, wanted, f", {suffix[1:]}")
+    if suffix in PARQUET_SUFFIXES or start.startswith(b"PAR1"):
         from annvil.data.readers.columnar import read_parquet
 
         return read_parquet(path, source, wanted)
-    if suffix in ARROW_SUFFIXES or _starts_with(path, b"ARROW1"):
+    if suffix in ARROW_SUFFIXES or start == b"ARROW1":
         from annvil.data.readers.arrow import read_arrow
 
         return read_arrow(path, source)
@@ -86,7 +90,7 @@ def _dispatch(path: Path, wanted: Wanted) -> RawTable:
 
 def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: str) -> RawTable:
     """CSV or JSON lines, in any encoding."""
-    if suffix not in TEXT_SUFFIXES + JSON_SUFFIXES and suffix not in ("",):
+    if suffix not in ("", *TEXT_SUFFIXES, *JSON_SUFFIXES):
         known = ", ".join(TEXT_SUFFIXES[:3] + PARQUET_SUFFIXES[:1] + ARROW_SUFFIXES[:2] + JSON_SUFFIXES[:2])
         raise RequestError(
             f"{source.name}: no reader for files that end in {suffix!r}; Annvil reads {known} and .xlsx, "
@@ -101,14 +105,11 @@ def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: st
         if suffix in JSON_SUFFIXES:
             from annvil.data.readers.columnar import read_json_lines
 
-            return read_json_lines(path, _with_details(source, f"JSON lines, {encoding}{note}"), wanted)
+            return read_json_lines(path, replace(source, details=f"JSON lines, {encoding}{note}"), wanted)
         dialect = guess_dialect(path, encoding, source.name)
         columns, n_rows = read_delimited(path, dialect, name=source.name, wanted=wanted)
-    return RawTable(tuple(columns), n_rows, _with_details(source, dialect.details + note), dialect.decimal_comma)
-
-
-def _with_details(source: Source, details: str) -> Source:
-    return Source(source.name, source.path, source.sha256, source.n_bytes, details)
+    source = replace(source, details=dialect.details + note)
+    return RawTable(tuple(columns), n_rows, source, dialect.decimal_comma)
 
 
 @contextmanager
@@ -129,31 +130,20 @@ def unpacked(path: Path, packed: str) -> Iterator[tuple[Path, str]]:
                 member = _only_member(archive, path)
                 if member.flag_bits & 1:
                     raise DataError(f"{path.name} is protected by a password; unpack it first.")
-                if member.file_size > MOST_UNPACKED_BYTES or (
-                    member.file_size > BOMB_BYTES and member.file_size > BOMB_RATIO * max(member.compress_size, 1)
-                ):
-                    raise _too_large(path)
+                _refuse_bombs(member.file_size, max(member.compress_size, 1), path)
                 with archive.open(member) as content:
                     _copy(content, target, path)
-        except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, ValueError, _zlib_error()) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, ValueError, zlib.error) as error:
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a seek beyond reason
                 raise
             raise DataError(f"{path.name} is damaged and cannot be unpacked: {str(error)[:120]}.") from None
         yield target, member.filename
 
 
-def _zlib_error() -> type[Exception]:
-    import zlib
-
-    return zlib.error
-
-
 def _only_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
-    members = [
-        m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/") and m.file_size > 0
-    ]
+    members = [m for m in archive.infolist() if m.file_size > 0 and not m.filename.startswith("__MACOSX/")]
     if len(members) != 1:
-        found = "no file" if not members else f"{len(members)} files"
+        found = f"{len(members)} files" if members else "no file"
         raise DataError(f"{path.name} holds {found}; Annvil reads a .zip with exactly one table in it.")
     return members[0]
 
@@ -164,29 +154,19 @@ def _copy(stream: IO[bytes] | gzip.GzipFile, target: Path, path: Path) -> None:
     with target.open("wb") as sink:
         while chunk := stream.read(_CHUNK):
             written += len(chunk)
-            if written > MOST_UNPACKED_BYTES or (written > BOMB_BYTES and written > BOMB_RATIO * packed_size):
-                raise _too_large(path)
+            _refuse_bombs(written, packed_size, path)
             sink.write(chunk)
     if written == 0:
         raise DataError(f"{path.name} is empty once unpacked.")
 
 
-def _too_large(path: Path) -> DataError:
-    return DataError(
-        f"{path.name} would grow more than {BOMB_RATIO} times when unpacked, or beyond "
-        f"{MOST_UNPACKED_BYTES // 2**30} GB; "
-        "no table does that, so it was not unpacked. If it is genuine, unpack it yourself and pass the file inside."
-    )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(len(magic)) == magic
+def _refuse_bombs(unpacked_bytes: int, packed_bytes: int, path: Path) -> None:
+    if unpacked_bytes > MOST_UNPACKED_BYTES or unpacked_bytes > max(BOMB_BYTES, BOMB_RATIO * packed_bytes):
+        raise DataError(
+            f"{path.name} would grow more than {BOMB_RATIO} times when unpacked, or beyond "
+            f"{MOST_UNPACKED_BYTES // 2**30} GB; no table does that, so it was not unpacked. "
+            "If it is genuine, unpack it yourself and pass the file inside."
+        )
 
 
 def _neighbours(path: Path) -> str:

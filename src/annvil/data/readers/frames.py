@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.dataset import Source
 from annvil.data.readers.raw import (
     RawColumn,
     RawTable,
+    as_float,
+    booleans,
     column_from_array,
     column_from_texts,
     column_from_values,
-    fingerprint,
+    nested,
     refuse_repeated_names,
+    table_in_memory,
 )
 from annvil.errors import DataError, RequestError
 
@@ -36,8 +38,8 @@ def table_from_frame(frame: Any, name: str = "data frame") -> RawTable:
         )
     names = [str(label) for label in wrapped.columns]
     refuse_repeated_names(names, f"The {name}")
-    columns = [column_from_series(label, series) for label, series in zip(names, wrapped.iter_columns(), strict=True)]
-    return finish(columns, len(wrapped), name)
+    columns = list(map(column_from_series, names, wrapped.iter_columns()))
+    return table_in_memory(columns, len(wrapped), name)
 
 
 def column_from_series(name: str, series: Any) -> RawColumn:
@@ -46,32 +48,23 @@ def column_from_series(name: str, series: Any) -> RawColumn:
 
     dtype = series.dtype
     if dtype == nw.Boolean:
-        values = [int(v) if isinstance(v, (bool, np.bool_)) else -1 for v in series.to_list()]
-        return RawColumn(name, "boolean", np.array(values, dtype=np.int32), ("false", "true"), "bool")
-    if dtype.is_integer() or dtype.is_float():
-        if series.null_count() and dtype.is_integer():
-            column = column_from_values(name, series.to_list())
-            return RawColumn(name, "number", column.values.astype(np.float64), label="int")
-        column = column_from_array(name, np.asarray(series.to_numpy()))
-        if column.storage == "number":
-            return column
-        return RawColumn(name, "number", _as_floats(series), label="int" if dtype.is_integer() else "float")
-    if dtype.is_decimal():
-        return RawColumn(name, "number", _as_floats(series), label="float")
+        return booleans(name, series.to_list())
+    if dtype.is_numeric():
+        if not dtype.is_decimal() and not (dtype.is_integer() and series.null_count()):
+            column = column_from_array(name, np.asarray(series.to_numpy()))
+            if column.storage == "number":
+                return column
+        floats = np.array([*map(as_float, series.to_list())], dtype=np.float64)
+        return RawColumn(name, "number", floats, label="int" if dtype.is_integer() else "float")
     if dtype in (nw.String, nw.Categorical, nw.Enum):
-        if dtype != nw.String:
-            series = series.cast(nw.String)
-        return column_from_texts(name, [v if isinstance(v, str) else None for v in series.to_list()])
+        texts = series if dtype == nw.String else series.cast(nw.String)
+        return column_from_texts(name, [v if isinstance(v, str) else None for v in texts.to_list()])
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
         moments = np.asarray(series.to_numpy())
         return column_from_array(name, moments if moments.dtype.kind in "mM" else moments.astype(object))
     if dtype in (nw.List, nw.Array, nw.Struct, nw.Binary):
-        return RawColumn(name, "nested", np.empty(0))
+        return nested(name)
     return column_from_values(name, series.to_list())
-
-
-def _as_floats(series: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([np.nan if v is None else float(v) for v in series.to_list()], dtype=np.float64)
 
 
 def table_from_mapping(columns: Mapping[Any, Any], name: str = "dict of columns") -> RawTable:
@@ -87,7 +80,7 @@ def table_from_mapping(columns: Mapping[Any, Any], name: str = "dict of columns"
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{column!r} has {n}" for column, n in list(lengths.items())[:5])
         raise DataError(f"The columns of the {name} differ in length: {shown}.")
-    return finish(made, next(iter(lengths.values()), 0), name)
+    return table_in_memory(made, next(iter(lengths.values()), 0), name)
 
 
 def column_from_any(name: str, values: Any) -> RawColumn:
@@ -110,7 +103,7 @@ def table_from_records(records: Sequence[Mapping[str, Any]], name: str = "list o
     """A list of dicts, one per row; a key that a row lacks is a missing value there."""
     names = list(dict.fromkeys(key for record in records for key in record))
     columns = [column_from_values(str(key), [record.get(key) for record in records]) for key in names]
-    return finish(columns, len(records), name)
+    return table_in_memory(columns, len(records), name)
 
 
 LABEL_COLUMN = "label "
@@ -128,19 +121,10 @@ def table_from_arrays(X: Any, y: Any = None, names: Sequence[str] | None = None)
     names = [f"x{i}" for i in range(table.shape[1])] if names is None else names
     columns = [column_from_array(column, table[:, i]) for i, column in enumerate(names)]
     if y is not None:
-        several = isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1
-        if several:
-            targets = [column_from_array(f"{LABEL_COLUMN}{k + 1}", y[:, k]) for k in range(y.shape[1])]
+        if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1:
+            columns += [column_from_array(f"{LABEL_COLUMN}{k + 1}", y[:, k]) for k in range(y.shape[1])]
         else:
-            targets = [column_from_any("target", y if hasattr(y, "__len__") else list(y))]
-        n_values = len(y)
-        if n_values != len(table):
-            raise DataError(f"X has {len(table)} rows and y has {n_values}; they must be equal.")
-        columns += targets
-    return finish(columns, len(table), "arrays")
-
-
-def finish(columns: Sequence[RawColumn], n_rows: int, name: str, details: str = "") -> RawTable:
-    """A table from memory with its fingerprint."""
-    n_bytes = sum(column.values.nbytes for column in columns)
-    return RawTable(tuple(columns), n_rows, Source(name, None, fingerprint(columns), n_bytes, details))
+            columns.append(column_from_any("target", y if hasattr(y, "__len__") else list(y)))
+        if len(y) != len(table):
+            raise DataError(f"X has {len(table)} rows and y has {len(y)}; they must be equal.")
+    return table_in_memory(columns, len(table), "arrays")

@@ -14,12 +14,13 @@ import numpy as np
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import NOTHING_SPECIAL, read_file
 from annvil.data.readers.frames import (
+    column_from_any,
     table_from_arrays,
     table_from_frame,
     table_from_mapping,
     table_from_records,
 )
-from annvil.data.readers.raw import RawTable
+from annvil.data.readers.raw import RawTable, table_in_memory
 from annvil.data.readers.samples import PREFIX, sample_table
 from annvil.errors import DataError, RequestError
 from annvil.options import ReadOptions
@@ -82,12 +83,9 @@ def _from_pair(X: Any, y: Any) -> RawTable:
     """``(X, y)``, where X may also be a frame."""
     if isinstance(X, np.ndarray) or not (hasattr(X, "columns") or hasattr(X, "column_names")):
         return table_from_arrays(X, y)
-    from annvil.data.readers.frames import column_from_any, finish
-
     inputs = table_from_frame(X)
-    answer = column_from_any("target", y)
     if len(y) != inputs.n_rows:
         raise DataError(f"X has {inputs.n_rows} rows and y has {len(y)}; they must be equal.")
     if "target" in inputs.names:
         raise RequestError("X has a column named 'target' already, the name that y would get; rename that column.")
-    return finish([*inputs.columns, answer], inputs.n_rows, inputs.source.name)
+    return table_in_memory([*inputs.columns, column_from_any("target", y)], inputs.n_rows, inputs.source.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -29,6 +30,9 @@ LabelType = Literal["int", "float", "bool", "str"]
 
 EXACT = 2.0**53
 """Integers beyond this cannot all be told apart in float64."""
+
+MOST_COLUMNS = 10_000
+"""More columns than this are refused from the header alone: no contender could learn from them in minutes (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,19 @@ class RawTable:
 
 def refuse_repeated_names(names: Sequence[str], where: str) -> None:
     """Raise where a name occurs twice: nothing could say which of the columns is meant."""
-    seen: set[str] = set()
-    twice = list(dict.fromkeys(name for name in names if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+    twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         shown = ", ".join(repr(name) for name in twice[:5]) + (" and others" if len(twice) > 5 else "")
         raise DataError(f"{where} has more than one column named {shown}; give every column its own name.")
+
+
+def refuse_header(names: Sequence[str], where: str) -> None:
+    """Raise where the columns of a file are too many, or a name occurs twice."""
+    if len(names) > MOST_COLUMNS:
+        raise DataError(
+            f"{where} has {len(names)} columns; Annvil reads at most {MOST_COLUMNS}. Keep those that matter."
+        )
+    refuse_repeated_names(names, where)
 
 
 def encode_texts(texts: Iterable[str | None]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
@@ -111,23 +123,31 @@ def column_from_array(name: str, values: NDArray[Any]) -> RawColumn:
         return RawColumn(name, "boolean", values.astype(np.int32), ("false", "true"), "bool")
     if code in "iuf":
         return RawColumn(name, "number", values.astype(np.float64), label="float" if code == "f" else "int")
-    if code == "M":
-        seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
-        return RawColumn(name, "date", np.where(np.isnat(values), np.nan, seconds))
-    if code == "m":
-        seconds = values.astype("timedelta64[us]").astype(np.int64) / 1e6
-        return RawColumn(name, "number", np.where(np.isnat(values), np.nan, seconds), label="float")
+    if code in "mM":
+        kind = "datetime64[us]" if code == "M" else "timedelta64[us]"
+        seconds = np.where(np.isnat(values), np.nan, values.astype(kind).astype(np.int64) / 1e6)
+        return RawColumn(name, "date", seconds) if code == "M" else RawColumn(name, "number", seconds, label="float")
     if code in "UST":
         return column_from_texts(name, values.astype(str).tolist())
     if code == "O":
         return column_from_values(name, values.tolist())
-    return RawColumn(name, "nested", np.empty(0))
+    return nested(name)
 
 
 def column_from_texts(name: str, texts: Iterable[str | None]) -> RawColumn:
     """A column from texts, None where missing."""
-    codes, levels = encode_texts(texts)
-    return RawColumn(name, "text", codes, levels)
+    return RawColumn(name, "text", *encode_texts(texts))
+
+
+def booleans(name: str, values: Iterable[Any]) -> RawColumn:
+    """A column of Python's or NumPy's booleans; anything else is missing."""
+    codes = [int(value) if isinstance(value, (bool, np.bool_)) else -1 for value in values]
+    return RawColumn(name, "boolean", np.array(codes, dtype=np.int32), ("false", "true"), "bool")
+
+
+def nested(name: str) -> RawColumn:
+    """A column of lists, records or bytes."""
+    return RawColumn(name, "nested", np.empty(0))
 
 
 def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
@@ -136,17 +156,19 @@ def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
     if all(issubclass(t, str) for t in types):
         return column_from_texts(name, values)
     if any(issubclass(t, (list, tuple, dict, set, bytes, bytearray, np.ndarray)) for t in types):
-        return RawColumn(name, "nested", np.empty(0))
+        return nested(name)
     present = types - {t for t in types if t.__name__ in ("NAType", "NaTType")}  # pandas' two missing values
     if all(issubclass(t, (bool, np.bool_)) for t in present):
-        codes = [int(v) if isinstance(v, (bool, np.bool_)) else -1 for v in values]
-        return RawColumn(name, "boolean", np.array(codes, dtype=np.int32), ("false", "true"), "bool")
+        return booleans(name, values)
     if all(issubclass(t, (int, float, np.number, Decimal, Fraction, Number)) for t in present):
-        return _numbers(name, values, present)
+        if any(issubclass(t, (complex, np.complexfloating)) for t in present):
+            return nested(name)
+        whole = all(issubclass(t, (int, np.integer)) for t in present)
+        numbers = np.array([*map(as_float, values)], dtype=np.float64)
+        return RawColumn(name, "number", numbers, label="int" if whole else "float")
     if all(issubclass(t, (dt.date, np.datetime64, float)) for t in present):
         seconds = [date_seconds(v) for v in values]
-        gaps = all(s is not None or v is None or v != v for s, v in zip(seconds, values, strict=True))
-        if gaps:
+        if all(s is not None or v is None or v != v for s, v in zip(seconds, values, strict=True)):
             return RawColumn(name, "date", np.array([np.nan if s is None else s for s in seconds]))
     if all(issubclass(t, (dt.timedelta, np.timedelta64)) for t in present):
         spans = np.array([np.timedelta64("NaT") if v is None else np.timedelta64(v) for v in values])
@@ -154,15 +176,7 @@ def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
     return column_from_texts(name, [v if isinstance(v, str) else canonical_text(v) for v in values])
 
 
-def _numbers(name: str, values: Sequence[Any], types: set[type]) -> RawColumn:
-    if any(issubclass(t, (complex, np.complexfloating)) for t in types):
-        return RawColumn(name, "nested", np.empty(0))
-    whole = all(issubclass(t, (int, np.integer)) for t in types)
-    numbers = np.array([_float(v) for v in values], dtype=np.float64)
-    return RawColumn(name, "number", numbers, label="int" if whole else "float")
-
-
-def _float(value: Any) -> float:
+def as_float(value: Any) -> float:
     """The value as float64: NaN where missing, infinity where an integer is too large."""
     try:
         return float(value)
@@ -172,10 +186,11 @@ def _float(value: Any) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def fingerprint(columns: Iterable[RawColumn]) -> str:
-    """SHA-256 over names and values, for data that did not come from a file."""
+def table_in_memory(columns: Sequence[RawColumn], n_rows: int, name: str, details: str = "") -> RawTable:
+    """A table that did not come from a file; its fingerprint is SHA-256 over names and values."""
     digest = hashlib.sha256()
     for column in columns:
         digest.update(repr((column.name, column.storage, column.levels)).encode())
         digest.update(np.ascontiguousarray(column.values).tobytes())
-    return digest.hexdigest()
+    n_bytes = sum(column.values.nbytes for column in columns)
+    return RawTable(tuple(columns), n_rows, Source(name, None, digest.hexdigest(), n_bytes, details))

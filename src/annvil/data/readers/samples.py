@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.dataset import Source
-from annvil.data.readers.raw import RawColumn, RawTable, column_from_array
+from annvil.data.readers.raw import RawColumn, RawTable, column_from_array, table_in_memory
 from annvil.errors import RequestError, did_you_mean
 
 PREFIX = "sample:"
@@ -41,18 +40,9 @@ def sample_table(source: str) -> RawTable:
 
     bunch: Any = getattr(datasets, _SAMPLES[name][0])()
     columns = [column_from_array(str(c), bunch.data[:, i]) for i, c in enumerate(bunch.feature_names)]
-    columns.append(_target(name, bunch))
-    from annvil.data.readers.raw import fingerprint
-
-    n_bytes = sum(column.values.nbytes for column in columns)
-    return RawTable(
-        tuple(columns), len(bunch.data), Source(source, None, fingerprint(columns), n_bytes, _SAMPLES[name][1])
-    )
-
-
-def _target(name: str, bunch: Any) -> RawColumn:
-    """The answer: class names as texts (digits and diabetes are numbers)."""
-    if name in ("digits", "diabetes"):
-        return column_from_array(DEFAULT_TARGET, np.asarray(bunch.target))
-    names = tuple(str(text) for text in bunch.target_names)
-    return RawColumn(DEFAULT_TARGET, "text", bunch.target.astype(np.int32), names)
+    if name in ("digits", "diabetes"):  # the answer is a number
+        columns.append(column_from_array(DEFAULT_TARGET, np.asarray(bunch.target)))
+    else:
+        names = tuple(str(text) for text in bunch.target_names)
+        columns.append(RawColumn(DEFAULT_TARGET, "text", bunch.target.astype(np.int32), names))
+    return table_in_memory(columns, len(bunch.data), source, _SAMPLES[name][1])
