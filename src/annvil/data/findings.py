@@ -54,14 +54,12 @@ def missing_values(dataset: Dataset) -> Iterator[Finding]:
     gaps = {name: share for name, share in sorted(gaps.items(), key=lambda item: -item[1]) if share}
     if not gaps:
         return
-    much = sum(share > MUCH_MISSING for share in gaps.values())
+    shown = listed([f"{name!r} {percent(share)}" for name, share in gaps.items()])
     yield Finding(
         "missing values",
-        "warning" if much else "info",
+        "warning" if max(gaps.values()) > MUCH_MISSING else "info",
         tuple(gaps),
-        f"{len(gaps)} of {len(dataset.inputs.columns)} columns have missing values: "
-        + listed([f"{name!r} {percent(share)}" for name, share in gaps.items()])
-        + ".",
+        f"{len(gaps)} of {len(dataset.inputs.columns)} columns have missing values: {shown}.",
         "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and "
         "categories get a category of their own.",
     )
@@ -117,25 +115,27 @@ def categories(dataset: Dataset) -> Iterator[Finding]:
                 rare[column.name] = n_rare
             if len(column.levels) > MANY_LEVELS:
                 many[column.name] = len(column.levels)
-    if rare:
-        parts = [f"{name!r} {n}" for name, n in sorted(rare.items(), key=lambda item: -item[1])]
-        yield Finding(
-            "rare categories",
-            "info",
-            tuple(rare),
-            f"Categories with fewer than {RARE_LEVEL} rows: {listed(parts)}.",
-            "What is met too seldom in training is treated like a category never seen, for which every model has an "
-            "answer anyway.",
-        )
-    if many:
-        parts = [f"{name!r} {n}" for name, n in sorted(many.items(), key=lambda item: -item[1])]
-        yield Finding(
-            "many categories",
-            "info",
-            tuple(many),
-            f"Columns with more than {MANY_LEVELS} categories: {listed(parts)}.",
-            "Networks learn an embedding for them, other models an encoding, always inside the training rows alone.",
-        )
+    yield from _counted(
+        "rare categories",
+        rare,
+        f"Categories with fewer than {RARE_LEVEL} rows",
+        "What is met too seldom in training is treated like a category never seen, for which every model has an answer "
+        "anyway.",
+    )
+    yield from _counted(
+        "many categories",
+        many,
+        f"Columns with more than {MANY_LEVELS} categories",
+        "Networks learn an embedding for them, other models an encoding, always inside the training rows alone.",
+    )
+
+
+def _counted(kind: str, found: dict[str, int], what: str, action: str, about: str = "") -> Iterator[Finding]:
+    """One about columns and a number for each, the largest first; nothing where there are none."""
+    if found:
+        most_first = sorted(found.items(), key=lambda item: -item[1])
+        shown = listed([f"{name!r} {about}{n}" for name, n in most_first])
+        yield Finding(kind, "info", tuple(found), f"{what}: {shown}.", action)
 
 
 def outlying_numbers(dataset: Dataset) -> Iterator[Finding]:
@@ -146,17 +146,13 @@ def outlying_numbers(dataset: Dataset) -> Iterator[Finding]:
             n = count_outliers(column.values[::step])
             if n:
                 found[column.name] = n * step
-    if not found:
-        return
-    most_first = sorted(found.items(), key=lambda item: -item[1])
-    parts = [f"{name!r} {'about ' * (step > 1)}{n}" for name, n in most_first]
-    yield Finding(
+    yield from _counted(
         "outliers",
-        "info",
-        tuple(found),
-        f"Extreme outliers (more than {FAR_OUT:.0f} interquartile ranges beyond the quartiles): {listed(parts)}.",
+        found,
+        f"Extreme outliers (more than {FAR_OUT:.0f} interquartile ranges beyond the quartiles)",
         "Trees do not mind; networks get robustly scaled, smoothly clipped values, linear models also the ranks of "
         "skewed columns. If they are typing errors, mend them or declare them missing.",
+        "about " * (step > 1),
     )
 
 

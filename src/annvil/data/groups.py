@@ -65,12 +65,9 @@ def are_copies(keys: IntArray, y: NDArray[np.generic]) -> bool:
     if not repeated.any():
         return True
     codes = number_groups(y)
-    low = np.full(len(counts), np.iinfo(np.int64).max)
-    high = np.full(len(counts), -1)
-    np.minimum.at(low, keys, codes)
-    np.maximum.at(high, keys, codes)
-    disagree = (low != high)[keys] & repeated
-    return bool(2 * disagree.sum() <= repeated.sum())
+    n_codes = int(codes.max()) + 1
+    answers = np.bincount(np.unique(keys * n_codes + codes) // n_codes)  # different ones of each key
+    return bool(2 * np.sum(answers[keys] > 1) <= repeated.sum())
 
 
 def make_groups(inputs: Table, y: NDArray[np.generic], named: IntArray | None) -> IntArray:
@@ -116,19 +113,18 @@ def read_time(raw: RawColumn, missing: Collection[str], where: str) -> tuple[Flo
     if raw.storage == "nested":
         raise DataError(f"The time column {raw.name!r} of {where} holds lists or records; it needs dates or numbers.")
     parsed = read_numbers(raw, missing=missing)
-    kind, wanted = "number", "a date or a number"
-    if raw.storage in ("date", "text") and (raw.storage == "date" or len(parsed.odd)):
-        parsed, kind = read_dates(raw, missing=missing), "datetime"
-    refuse_odd(raw, parsed, where, wanted)
+    is_date = raw.storage == "date" or bool(len(parsed.odd))
+    if is_date:
+        parsed = read_dates(raw, missing=missing)
+    refuse_odd(raw, parsed, where, "a date or a number")
     gaps = np.flatnonzero(~np.isfinite(parsed.values))
     if len(gaps):
         raise DataError(
             f"The time column {raw.name!r} of {where} has no usable value in "
-            f"{name_rows(gaps[:5].tolist(), len(gaps))}; "
-            "every row needs its time."
+            f"{name_rows(gaps[:5].tolist(), len(gaps))}; every row needs its time."
         )
     if len(np.unique(parsed.values)) < 2:
         raise DataError(
             f"The time column {raw.name!r} of {where} has the same value in every row, so nothing comes later."
         )
-    return parsed.values, Column(Field(raw.name, kind, parsed.style), parsed.values)  # type: ignore[arg-type]
+    return parsed.values, Column(Field(raw.name, "datetime" if is_date else "number", parsed.style), parsed.values)

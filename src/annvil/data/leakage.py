@@ -24,7 +24,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.groups import number_groups
 from annvil.data.table import Column, Table
-from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.class_metrics import rank_auc
+from annvil.tasks.targets import FloatArray, IntArray
 
 ALMOST_PERFECT = 0.05
 """A column is examined when its error alone is at most this: 1 - 2|AUC - ½| for classes, 1 - R² for numbers."""
@@ -70,8 +71,6 @@ def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
     half = _halves(data, seed)
     errors = np.array([_error_alone(data, column, half) for column in data.inputs.columns])
     strong = np.flatnonzero(errors <= ALMOST_PERFECT)
-    if not len(strong):
-        return ()
     suspects = []
     for at in strong[np.argsort(errors[strong], kind="stable")]:
         twins = errors <= min(max(2 * errors[at], NEARLY_EXACT / 5), TWIN)
@@ -110,15 +109,9 @@ def told_by(columns: Table, dataset: Dataset[Inputs], seed: int = 0) -> tuple[fl
     if half.all() or not half.any():
         return 1.0, np.ones(len(columns.columns))
     alone = np.array([_error_alone(data, column, half) for column in columns.columns])
-    X, guesses = _matrix(columns), np.zeros_like(_answers(data))
     settings: dict[str, Any] = {"n_estimators": 100, "min_samples_leaf": 5, "random_state": seed}
-    for side in (half, ~half):
-        if data.task.predicts_probabilities:
-            model = ExtraTreesClassifier(**settings).fit(X[~side], data.y[~side])
-            guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side])
-        else:
-            guesses[side] = ExtraTreesRegressor(**settings).fit(X[~side], _answers(data)[~side]).predict(X[side])
-    return error_of(data, guesses), alone
+    forests = ExtraTreesClassifier(**settings), ExtraTreesRegressor(**settings)
+    return _error_of_halves(data, _matrix(columns), half, *forests), alone
 
 
 def _halves(data: Dataset, seed: int) -> NDArray[np.bool_]:
@@ -197,11 +190,12 @@ def error_of(data: Dataset, guesses: FloatArray) -> float:
     column for each, as `_answers` has.
     """
     if not data.task.predicts_probabilities:
-        answers = _answers(data)
-        return float(np.clip(min(map(_unexplained, answers.T, guesses.T)), 0, 1))
+        return float(np.clip(min(map(_unexplained, _answers(data).T, guesses.T)), 0, 1))
     present = np.unique(data.y)
-    aucs = [_auc(data.y == label, guesses[:, label]) for label in (present[-1:] if len(present) == 2 else present)]
-    return float(np.clip(2 - 2 * np.mean(aucs), 0, 1)) if aucs else 1.0
+    if len(present) < 2:
+        return 1.0
+    judged = present[-1:] if len(present) == 2 else present
+    return float(np.clip(2 - 2 * np.mean([rank_auc(data.y == k, guesses[:, k]) for k in judged]), 0, 1))
 
 
 def _unexplained(y: FloatArray, guess: FloatArray) -> float:
@@ -210,45 +204,41 @@ def _unexplained(y: FloatArray, guess: FloatArray) -> float:
 
 
 def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks from 0, ties sharing their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts + 1) / 2)[inverse]
+    """Ranks from 1, ties sharing their mean rank."""
+    from scipy.stats import rankdata
 
-
-def _auc(is_class: NDArray[np.bool_], guess: FloatArray) -> float:
-    """Area under the ROC curve by the rank sum (Mann and Whitney 1947)."""
-    n_yes, n_no = int(is_class.sum()), int((~is_class).sum())
-    if not n_yes or not n_no:
-        return 0.5
-    return float((_ranks(guess)[is_class].sum() - n_yes * (n_yes - 1) / 2) / (n_yes * n_no))
+    return np.asarray(rankdata(values))
 
 
 def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed: int) -> float:
     """Error of a small boosted ensemble on the given columns, each half of at most 4 000 rows judged by the other."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.multioutput import MultiOutputRegressor
 
     best = sorted(columns, key=lambda i: errors[i])[:_MODEL_COLUMNS]
     if not best:
         return 1.0
     data = data.take(sample_rows(data, _MODEL_ROWS, seed))
     X = _matrix(Table(tuple(data.inputs.columns[i] for i in best), data.n_rows))
-    half = _halves(data, seed)
-    guesses = np.zeros_like(_answers(data))
     settings: dict[str, Any] = {"max_iter": 60, "learning_rate": 0.15, "max_leaf_nodes": 15, "random_state": seed}
     settings |= {"early_stopping": False, "min_samples_leaf": 5}
+    regressor = MultiOutputRegressor(HistGradientBoostingRegressor(**settings))
+    return _error_of_halves(data, X, _halves(data, seed), HistGradientBoostingClassifier(**settings), regressor)
+
+
+def _error_of_halves(data: Dataset, X: FloatArray, half: NDArray[np.bool_], classifier: Any, regressor: Any) -> float:
+    """Error where each half is judged by a model of the other; 1 where a half has nothing to learn from."""
+    answers = _answers(data)
+    guesses = np.zeros_like(answers)
     for side in (half, ~half):
-        seen = np.unique(data.y[~side])
         told = ~np.isnan(X[~side]).all(axis=0)  # scikit-learn 1.9 cannot bin a column without a value
-        if len(seen) < 2 or not side.any() or not told.any():
+        if len(np.unique(data.y[~side])) < 2 or not side.any() or not told.any():
             return 1.0
         if data.task.predicts_probabilities:
-            model = HistGradientBoostingClassifier(**settings).fit(X[~side][:, told], data.y[~side])
+            model = classifier.fit(X[~side][:, told], data.y[~side])
             guesses[np.ix_(side, model.classes_)] = model.predict_proba(X[side][:, told])
         else:
-            for k, answer in enumerate(_answers(data).T):
-                model = HistGradientBoostingRegressor(**settings).fit(X[~side][:, told], answer[~side])
-                guesses[side, k] = model.predict(X[side][:, told])
+            guesses[side] = regressor.fit(X[~side][:, told], answers[~side]).predict(X[side][:, told])
     return error_of(data, guesses)
 
 

@@ -75,12 +75,9 @@ def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> t
     """
     rows = np.sort(np.asarray(rows, dtype=np.int64))
     if dataset.time is not None:
-        made = _by_time(dataset, rows, HOLDOUT - 1 if folds == 1 else folds)
-        return made[-1:] if folds == 1 else made
+        return _by_time(dataset, rows, folds) if folds > 1 else _by_time(dataset, rows, HOLDOUT - 1)[-1:]
     generator = np.random.default_rng([seed, 1])
-    if folds == 1:
-        return _by_folds(dataset, rows, HOLDOUT, generator)[:1]
-    return _by_folds(dataset, rows, folds, generator)
+    return _by_folds(dataset, rows, folds, generator) if folds > 1 else _by_folds(dataset, rows, HOLDOUT, generator)[:1]
 
 
 def nested_subset(dataset: Divisible, rows: IntArray, n: int, seed: int) -> IntArray:
@@ -108,8 +105,7 @@ def nested_subset(dataset: Divisible, rows: IntArray, n: int, seed: int) -> IntA
 def strata(dataset: Divisible, rows: IntArray) -> IntArray:
     """A class for each of ``rows``, int64 from 0: the target's, one of ten bins with equal counts, or the rarest of
     several labels."""
-    y = dataset.y[rows]
-    return dataset.task.strata(y)
+    return dataset.task.strata(dataset.y[rows])
 
 
 def _groups(dataset: Divisible, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -156,12 +152,7 @@ def _deal(labels: IntArray, folds: int, generator: np.random.Generator) -> IntAr
 
 
 def _balance(
-    groups: IntArray,
-    sizes: IntArray,
-    labels: IntArray,
-    row_labels: IntArray,
-    folds: int,
-    generator: np.random.Generator,
+    groups: IntArray, sizes: IntArray, labels: IntArray, of_rows: IntArray, folds: int, generator: np.random.Generator
 ) -> IntArray:
     """A fold for each group where groups are large: small ones are bundled by class, then all are balanced."""
     from sklearn.model_selection import StratifiedGroupKFold
@@ -176,20 +167,14 @@ def _balance(
     if bundle.max() + 1 < folds:
         return _deal(labels, folds, generator)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=int(generator.integers(2**31)))
+    counts = np.bincount(of_rows)  # the splitter refuses classes with fewer rows than folds: they go to the commonest
+    stratified = np.where(counts[of_rows] < folds, int(counts.argmax()), of_rows)
     fold = np.full(int(bundle.max()) + 1, -1)
-    stratified = _merge_rare(row_labels, folds)
-    for k, (_, test) in enumerate(splitter.split(np.zeros(len(row_labels)), stratified, bundle[groups])):
-        fold[np.unique(bundle[groups[test]])] = k
+    for k, (_, test) in enumerate(splitter.split(stratified, stratified, bundle[groups])):
+        fold[bundle[groups[test]]] = k
     made = fold[bundle]
-    if len(np.unique(made)) < folds:  # greedy balancing may leave a fold empty when few groups are very uneven
-        made = _by_size(sizes, folds, generator)
-    return made
-
-
-def _merge_rare(labels: IntArray, folds: int) -> IntArray:
-    """Classes with fewer rows than folds counted to the commonest, since the splitter refuses them."""
-    counts = np.bincount(labels)
-    return np.where(counts[labels] < folds, int(counts.argmax()), labels)
+    # Greedy balancing may leave a fold empty when few groups are very uneven.
+    return made if len(np.unique(made)) == folds else _by_size(sizes, folds, generator)
 
 
 def _by_size(sizes: IntArray, folds: int, generator: np.random.Generator) -> IntArray:

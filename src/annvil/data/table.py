@@ -82,9 +82,7 @@ class Column:
 
     def texts(self) -> NDArray[np.object_]:
         """Category texts as objects ``(n_rows,)``, the empty string where missing."""
-        levels: NDArray[np.object_] = np.array([*self.levels, ""], dtype=object)
-        texts: NDArray[np.object_] = levels[self.values]
-        return texts
+        return np.asarray(np.array([*self.levels, ""], dtype=object)[self.values])
 
 
 @dataclass(frozen=True)
@@ -212,11 +210,10 @@ def table_from_columns(columns: Iterable[tuple[str, Kind, Sequence[Any] | NDArra
     for name, kind, values in columns:
         spec = Field(name, kind)
         if spec.is_text:
-            present = [None if v is None or v == "" else str(v) for v in values]
-            levels = tuple(sorted({v for v in present if v is not None}))
-            index = {level: code for code, level in enumerate(levels)}
-            codes = np.array([-1 if v is None else index[v] for v in present], dtype=np.int32)
-            made.append(Column(spec, codes, levels))
+            present = ["" if v is None else str(v) for v in values]
+            levels = tuple(sorted({*present} - {""}))
+            index = {level: code for code, level in enumerate(levels)} | {"": -1}
+            made.append(Column(spec, np.array([index[v] for v in present], dtype=np.int32), levels))
         else:
             made.append(Column(spec, np.asarray(values, dtype=np.float64)))
         n_rows = len(made[-1].values)

@@ -30,13 +30,14 @@ class Parsed:
     """
 
     values: FloatArray
-    odd: IntArray
+    odd: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     tokens: dict[str, int] = field(default_factory=dict)
     style: str = ""
 
 
-def _is_missing(text: str, missing: Collection[str]) -> bool:
-    return text in missing or is_missing_number(text)
+def _blanks(raw: RawColumn, missing: Collection[str]) -> list[bool]:
+    """Which levels mean "no value" among numbers or dates."""
+    return [text in missing or is_missing_number(text) for text in raw.levels]
 
 
 def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = "", comma: bool = False) -> Parsed:
@@ -45,33 +46,31 @@ def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = 
     Texts are read with a decimal point or, where ``style`` is "comma", with a decimal comma. With an empty ``style``
     the reading that understands more of the column wins; ``comma`` (the file's habit) decides between equals.
     """
+    if raw.storage == "boolean":
+        return Parsed(np.where(raw.values < 0, np.nan, raw.values))
     if raw.storage != "text":
-        if raw.storage == "boolean":
-            return Parsed(np.where(raw.values < 0, np.nan, raw.values), _none())
-        return Parsed(
-            _without(raw.values, missing), _none(), dict(raw.tokens), raw.style if raw.storage == "number" else ""
-        )
-    blank = [_is_missing(text, missing) for text in raw.levels]
+        style = raw.style if raw.storage == "number" else ""
+        return Parsed(_without(raw.values, missing), tokens=dict(raw.tokens), style=style)
+    blank = _blanks(raw, missing)
     styles: tuple[NumberStyle, ...] = ("comma", "point") if comma or style == "comma" else ("point", "comma")
     if style or not any("," in text or ("." in text and comma) for text in raw.levels):
         styles = styles[:1]
-    best: list[float | None] = []
-    chosen: NumberStyle = styles[0]
-    for tried in styles:
-        found = [None if gap else parse_number(text, tried) for text, gap in zip(raw.levels, blank, strict=True)]
-        if not best or _understood(found) > _understood(best):
-            best, chosen = found, tried
-    parsed = _parsed(raw, best, blank, "comma" if chosen == "comma" else "")
+    read = {
+        tried: [None if gap else parse_number(text, tried) for text, gap in zip(raw.levels, blank, strict=True)]
+        for tried in styles
+    }
+    chosen = max(styles, key=lambda tried: _understood(read[tried]))  # the first of equals
+    parsed = _parsed(raw, read[chosen], blank, "comma" if chosen == "comma" else "")
     return replace(parsed, values=_without(parsed.values, missing))
 
 
 def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = "") -> Parsed:
     """The column as seconds since 1970 UTC; ``style`` names one of `dates.FORMATS`, empty: the best-fitting one."""
     if raw.storage == "date":
-        return Parsed(raw.values, _none(), style=raw.style)
+        return Parsed(raw.values, style=raw.style)
     if raw.storage != "text":
-        return Parsed(read_numbers(raw, missing=missing).values, _none())
-    blank = [_is_missing(text, missing) for text in raw.levels]
+        return Parsed(read_numbers(raw, missing=missing).values)
+    blank = _blanks(raw, missing)
     some = [text for text, gap in zip(raw.levels, blank, strict=True) if not gap][:50]
     best: list[float | None] = [None] * len(raw.levels)
     chosen = ""
@@ -108,10 +107,6 @@ def _without(values: FloatArray, missing: Collection[str]) -> FloatArray:
     return np.where(np.isin(values, gaps), np.nan, values) if gaps else values
 
 
-def _none() -> IntArray:
-    return np.empty(0, dtype=np.int64)
-
-
 def as_category(raw: RawColumn, spec: Field, *, missing: Collection[str] = ()) -> Column:
     """The column as canonical texts; a boolean's as "true" and "false"."""
     spell = boolean_text if spec.kind == "boolean" else canonical_text
@@ -136,9 +131,7 @@ def sort_levels(column: Column) -> Column:
     order = sorted(range(len(column.levels)), key=column.levels.__getitem__)
     if order == list(range(len(order))):
         return column
-    lookup = np.empty(len(order) + 1, dtype=np.int32)
-    lookup[order] = np.arange(len(order), dtype=np.int32)
-    lookup[-1] = -1
+    lookup = np.append(np.argsort(order), -1).astype(np.int32)
     return Column(column.field, lookup[column.values], tuple(column.levels[i] for i in order))
 
 
@@ -157,28 +150,25 @@ def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), com
     if spec.is_text:
         return as_category(raw, spec, missing=missing)
     if spec.kind == "datetime":
-        parsed = read_dates(raw, missing=missing, style=spec.style)
+        parsed, wanted = read_dates(raw, missing=missing, style=spec.style), "a date"
+    elif raw.storage == "date":
+        raise DataError(f"Column {raw.name!r} of {where} holds dates where numbers are expected.")
     else:
-        if raw.storage == "date":
-            raise DataError(f"Column {raw.name!r} of {where} holds dates where numbers are expected.")
-        parsed = read_numbers(raw, missing=missing, style=spec.style, comma=comma)
-    refuse_odd(raw, parsed, where, "a date" if spec.kind == "datetime" else "a number")
+        parsed, wanted = read_numbers(raw, missing=missing, style=spec.style, comma=comma), "a number"
+    refuse_odd(raw, parsed, where, wanted)
     refuse_infinite(raw.name, parsed.values, where)
     return Column(spec, parsed.values)
 
 
 def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
     """Raise where texts could not be read, naming rows and texts and what to do."""
-    if not len(parsed.odd):
-        return
     rows = np.flatnonzero(np.isin(raw.values, parsed.odd))
     if not len(rows):
         return
     texts = [raw.levels[code] for code in dict.fromkeys(raw.values[rows].tolist())]
     shown = ", ".join(quoted(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
     raise DataError(
-        f"Column {raw.name!r} of {where} has {len(rows)} value{'s' * (len(rows) > 1)} that "
-        f"{'are' if len(rows) > 1 else 'is'} "
+        f"Column {raw.name!r} of {where} has {len(rows)} {'values that are' if len(rows) > 1 else 'value that is'} "
         f"not {wanted} ({name_rows(rows.tolist(), len(rows))}: {shown}); if they mean that the value is unknown, pass "
         f"missing={texts[:3]!r}, if the column holds categories, kinds={{{raw.name!r}: 'category'}}, or mend them."
     )

@@ -62,32 +62,26 @@ def _offset(zone: str | None) -> int:
     return (1 if zone[0] == "+" else -1) * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
 
 
-def _format(name: str, day: str) -> DateFormat:
-    return DateFormat(name, re.compile(day + _TIME))
-
-
 _Y, _M, _D = r"(?P<y>\d{4})", r"(?P<m>\d{1,2})", r"(?P<d>\d{1,2})"
 _YY, _MON = r"(?P<y>\d{4}|\d{2})", r"(?P<mon>[A-Za-z]{3,9})\.?"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
 
-FORMATS = (
-    _format("year-month-day", _Y + r"(?P<sep>[-/.])" + _M + r"(?P=sep)" + _D),
-    _format("year-month", _Y + "-" + r"(?P<m>\d{2})" + r"(?P<d>(?!))?"),
-    _format("day.month.year", _D + r"\." + _M + r"\." + _YY),
-    _format("month/day/year", _M + r"(?P<sep>[-/])" + _D + r"(?P=sep)" + _YY),
-    _format("day/month/year", _D + r"(?P<sep>[-/])" + _M + r"(?P=sep)" + _YY),
-    _format("day month-name year", _WEEKDAY + _D + r"[-\s.]+" + _MON + r"[-\s,]+" + _YY),
-    _format("month-name day year", _WEEKDAY + _MON + r"\s+" + _D + r"(?:st|nd|rd|th)?,?\s+" + _Y),
-)
+_DAYS = {
+    "year-month-day": _Y + r"(?P<sep>[-/.])" + _M + r"(?P=sep)" + _D,
+    "year-month": _Y + "-" + r"(?P<m>\d{2})" + r"(?P<d>(?!))?",
+    "day.month.year": _D + r"\." + _M + r"\." + _YY,
+    "month/day/year": _M + r"(?P<sep>[-/])" + _D + r"(?P=sep)" + _YY,
+    "day/month/year": _D + r"(?P<sep>[-/])" + _M + r"(?P=sep)" + _YY,
+    "day month-name year": _WEEKDAY + _D + r"[-\s.]+" + _MON + r"[-\s,]+" + _YY,
+    "month-name day year": _WEEKDAY + _MON + r"\s+" + _D + r"(?:st|nd|rd|th)?,?\s+" + _Y,
+}
+
+FORMATS = tuple(DateFormat(name, re.compile(day + _TIME)) for name, day in _DAYS.items())
 
 
 def parse_date(text: str) -> float | None:
     """Seconds since 1970 UTC of one text, in the first format that fits, or None."""
-    for form in FORMATS:
-        seconds = form.seconds(text)
-        if seconds is not None:
-            return seconds
-    return None
+    return next((seconds for form in FORMATS if (seconds := form.seconds(text)) is not None), None)
 
 
 def date_seconds(value: Any) -> float | None:

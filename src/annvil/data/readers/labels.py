@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.readers.convert import read_numbers
 from annvil.data.readers.raw import RawColumn
-from annvil.data.readers.target import MOST_CLASSES, read_target
+from annvil.data.readers.target import MOST_CLASSES, Answers, read_target
 from annvil.data.readers.values import MISSING_TEXTS
 from annvil.errors import DataError, RequestError
 from annvil.tasks.base import IntArray, Task
@@ -24,8 +24,6 @@ Empty where a column is to be judged."""
 MULTILABEL = "multilabel"
 _SURE = ("|", ";")  # nobody writes these into a single label
 _SEPARATORS = (*_SURE, ",", " ")
-
-Answers = tuple[Task, NDArray[Any], NDArray[np.bool_]]
 
 
 def read_answers(
@@ -114,8 +112,6 @@ def _from_columns(columns: Sequence[RawColumn], missing: Collection[str], where:
 
 
 def _zero_or_one(column: RawColumn, missing: Collection[str], where: str) -> NDArray[np.float64]:
-    if column.storage == "boolean":
-        return np.where(column.values < 0, np.nan, column.values.astype(np.float64))
     values = read_numbers(column, missing=missing).values
     if not np.isin(values[~np.isnan(values)], (0, 1)).all() or column.storage in ("date", "nested"):
         raise DataError(f"Several targets of {where} mean several labels, so {column.name!r} may hold 0 and 1 only.")

@@ -12,7 +12,8 @@ from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinit
 from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
-from annvil.tasks.base import Label, Task
+from annvil.tasks.base import Task
+from annvil.tasks.targets import FloatArray, IntArray, Label
 from annvil.tasks.union import TASKS, make_task
 from annvil.text.phrases import quoted
 
@@ -25,6 +26,7 @@ ROWS_PER_CLASS = 10
 MOST_CLASSES = 1000
 """More classes than this are refused (assumed): no metric of a fold would mean anything."""
 
+Answers = tuple[Task, NDArray[Any], NDArray[np.bool_]]
 _POSITIVE = {"positive", "pos", "+", "present", "case"}
 
 
@@ -36,7 +38,7 @@ def read_target(
     usual: Collection[str] = MISSING_TEXTS,
     comma: bool = False,
     where: str,
-) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+) -> Answers:
     """Task, values and gaps of the target.
 
     Returns the task, ``y`` (int64 codes into its classes, -1 where missing, or float64 with NaN), and bool
@@ -58,16 +60,15 @@ def read_target(
         )
     if raw.storage == "nested":
         raise DataError(f"The target {raw.name!r} of {where} holds lists or records; it must hold classes or numbers.")
+    is_a_date = f"The target {raw.name!r} of {where} is a date; predict a number (such as days until then) or a class."
     if raw.storage == "date":
-        raise _is_a_date(raw.name, where)
+        raise DataError(is_a_date)
     numbers = read_numbers(raw, missing=missing, comma=comma)
-    numeric = raw.storage == "number" or (
-        raw.storage == "text" and raw.label == "str" and _all_numbers(raw, numbers.odd)
-    )
+    all_numbers = raw.storage == "text" and raw.label == "str" and raw.levels and not len(numbers.odd)
     if asked == "regression":
         refuse_odd(raw, numbers, where, "a number")
         return _regression(raw.name, numbers.values, "as asked", where)
-    if numeric:
+    if raw.storage == "number" or all_numbers:
         gaps = np.isnan(numbers.values)
         distinct = np.unique(numbers.values[~gaps])
         reason = "as asked" if asked else _class_reason(raw.name, distinct, int((~gaps).sum()))
@@ -78,25 +79,16 @@ def read_target(
             return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)
     labels, codes = _text_labels(raw, {*missing, *usual})
     if len(labels) > FEW_CLASSES and not len(read_dates(raw, missing=missing).odd):
-        raise _is_a_date(raw.name, where)
-    return _classes(raw, labels, codes, "as asked" if asked else _text_reason(raw, labels), asked, where)
+        raise DataError(is_a_date)
+    what = "true and false" if raw.storage == "boolean" else f"{len(labels)} different texts"
+    return _classes(raw, labels, codes, "as asked" if asked else f"{raw.name!r} has {what}", asked, where)
 
 
-def _is_a_date(name: str, where: str) -> DataError:
-    return DataError(
-        f"The target {name!r} of {where} is a date; predict a number (such as days until then) or a class."
-    )
-
-
-def _all_numbers(raw: RawColumn, odd: NDArray[np.int64]) -> bool:
-    return len(odd) == 0 and len(raw.levels) > 0
-
-
-def _class_reason(name: str, distinct: NDArray[np.float64], n: int) -> str:
+def _class_reason(name: str, distinct: FloatArray, n: int) -> str:
     """Why numbers are taken for class codes, or an empty string where they are taken for quantities."""
     k = len(distinct)
     if k <= 2:
-        return f"{name!r} has {_values(k)}"
+        return f"{name!r} has {'one value only' if k == 1 else f'{k} different values'}"
     if k > FEW_CLASSES or n < ROWS_PER_CLASS * k or not np.all(distinct == np.floor(distinct)):
         return ""
     low, high = distinct[0], distinct[-1]
@@ -108,11 +100,7 @@ def _class_reason(name: str, distinct: NDArray[np.float64], n: int) -> str:
     return ""
 
 
-def _values(k: int) -> str:
-    return "one value only" if k == 1 else f"{k} different values"
-
-
-def _number_reason(distinct: NDArray[np.float64]) -> str:
+def _number_reason(distinct: FloatArray) -> str:
     k = len(distinct)
     if k and np.all(distinct == np.floor(distinct)):
         hint = "; if they are classes, ask for task multiclass (--task multiclass)" if k <= 100 else ""
@@ -120,14 +108,7 @@ def _number_reason(distinct: NDArray[np.float64]) -> str:
     return f"numbers with fractions, {k} different" if k else "numbers"
 
 
-def _text_reason(raw: RawColumn, labels: list[Label]) -> str:
-    what = "true and false" if raw.storage == "boolean" else f"{len(labels)} different texts"
-    return f"{raw.name!r} has {what}"
-
-
-def _regression(
-    name: str, values: NDArray[np.float64], reason: str, where: str
-) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+def _regression(name: str, values: FloatArray, reason: str, where: str) -> Answers:
     gaps = np.isnan(values)
     if gaps.all():
         raise DataError(f"The target {name!r} of {where} has no value in any row.")
@@ -140,25 +121,21 @@ def _regression(
     return make_task("regression", name, (), reason), values.astype(np.float64), gaps
 
 
-def _number_labels(
-    raw: RawColumn, values: NDArray[np.float64], distinct: NDArray[np.float64]
-) -> tuple[list[Label], NDArray[np.int64]]:
+def _number_labels(raw: RawColumn, values: FloatArray, distinct: FloatArray) -> tuple[list[Label], IntArray]:
     if len(distinct) > MOST_CLASSES:
         raise DataError(
-            f"The target {raw.name!r} has {len(distinct)} different numbers; as classes at most {MOST_CLASSES} "
-            f"are possible."
+            f"The target {raw.name!r} has {len(distinct)} different numbers; as classes at most {MOST_CLASSES} are "
+            "possible."
         )
-    codes = np.searchsorted(distinct, np.nan_to_num(values, nan=0.0))
-    codes = np.where(np.isnan(values), -1, np.minimum(codes, max(len(distinct) - 1, 0)))
-    whole = raw.label == "int"
-    return [int(v) if whole else float(v) for v in distinct], codes.astype(np.int64)
+    codes = np.where(np.isnan(values), -1, np.searchsorted(distinct, values))
+    labels: list[Label] = [*map(int if raw.label == "int" else float, distinct)]
+    return labels, codes.astype(np.int64)
 
 
-def _text_labels(raw: RawColumn, missing: Collection[str]) -> tuple[list[Label], NDArray[np.int64]]:
+def _text_labels(raw: RawColumn, missing: Collection[str]) -> tuple[list[Label], IntArray]:
     """Labels in alphabetical order, spelt as the user did; booleans as False and True."""
-    keep = [i for i, text in enumerate(raw.levels) if text not in missing]
-    used = np.unique(raw.values[raw.values >= 0])
-    keep = sorted((i for i in keep if i in set(used.tolist())), key=raw.levels.__getitem__)
+    used = np.unique(raw.values[raw.values >= 0]).tolist()
+    keep = sorted((i for i in used if raw.levels[i] not in missing), key=raw.levels.__getitem__)
     lookup = np.full(len(raw.levels) + 1, -1, dtype=np.int64)
     lookup[keep] = np.arange(len(keep))
     labels: list[Label] = [raw.levels[i] == "true" if raw.storage == "boolean" else raw.levels[i] for i in keep]
@@ -166,15 +143,15 @@ def _text_labels(raw: RawColumn, missing: Collection[str]) -> tuple[list[Label],
 
 
 def _classes(
-    raw: RawColumn, labels: list[Label], codes: NDArray[np.int64], reason: str, asked: str | None, where: str
-) -> tuple[Task, NDArray[Any], NDArray[np.bool_]]:
+    raw: RawColumn, labels: list[Label], codes: IntArray, reason: str, asked: str | None, where: str
+) -> Answers:
     n = int(np.sum(codes >= 0))
     if not labels:
         raise DataError(f"The target {raw.name!r} of {where} has no value in any row.")
     if len(labels) == 1:
         raise DataError(
-            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row; a model needs examples of at "
-            f"least two classes."
+            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row; a model needs examples of at least two "
+            "classes."
         )
     if len(labels) > MOST_CLASSES or (len(labels) > FEW_CLASSES and 2 * len(labels) > n):
         raise DataError(
@@ -194,13 +171,12 @@ def _classes(
     return make_task("binary", raw.name, tuple(labels), said), codes, codes < 0
 
 
-def _positive(labels: list[Label], codes: NDArray[np.int64]) -> tuple[int, str]:
+def _positive(labels: list[Label], codes: IntArray) -> tuple[int, str]:
     """Which of two classes is the positive one: the one that says yes, else the rarer, else the second."""
     says = [_says_yes(label) for label in labels]
-    if says in ([False, True], [None, True], [False, None]):
-        return 1, "it says yes" if says[1] else "the other says no"
-    if says in ([True, False], [True, None], [None, False]):
-        return 0, "it says yes" if says[0] else "the other says no"
+    if says[0] is not says[1]:
+        at = 1 if says[1] or says[0] is False else 0
+        return at, "it says yes" if says[at] else "the other says no"
     counts = np.bincount(codes[codes >= 0], minlength=2)
     if counts[0] == counts[1]:
         return 1, "it comes second in order (both are equally frequent)"
@@ -218,7 +194,6 @@ def refuse_gaps(gaps: NDArray[np.bool_], name: str, where: str) -> None:
     rows = np.flatnonzero(gaps)
     if len(rows):
         raise DataError(
-            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}; fill it "
-            f"in, or leave "
-            "those rows out with drop_missing_target=True (--drop-missing-target)."
+            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}; fill it in, or "
+            "leave those rows out with drop_missing_target=True (--drop-missing-target)."
         )

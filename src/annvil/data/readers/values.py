@@ -108,8 +108,8 @@ def boolean_text(value: Any) -> str:
     ['true', 'false', 'true', 'false', 'true', '', 'perhaps']
     """
     text = canonical_text(value)
-    lowered = text.lower()
-    return "true" if lowered in _TRUE else "false" if lowered in _FALSE else text
+    yes = means_yes(text)
+    return text if yes is None else "true" if yes else "false"
 
 
 def means_yes(text: str) -> bool | None:
