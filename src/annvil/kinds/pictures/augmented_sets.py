@@ -24,7 +24,6 @@ from annvil.data.dataset import Dataset
 from annvil.errors import MachineError, RequestError
 from annvil.files import write_atomically
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.reading.decoded import need_pillow
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.preparation.augmentation import Augmentation, augmentation_of
 from annvil.sections import enlargement, png
@@ -113,7 +112,7 @@ def augment(
         ``"shift=2,flip=random"``; default: small shifts, turns, scales and crops, light and noise, no flips. Mixes are
         left to training: a picture of two classes has no folder, and one of two origins no side of a split.
     seed : the same seed writes the same pixels
-    format : "png", or "jpeg" of quality 95 (needs Pillow)
+    format : "png", or "jpeg" of quality 95
     progress : told how many pictures are written, and of how many
 
     Raises
@@ -173,8 +172,6 @@ def _check(times: int, folder: Path, format: str) -> None:
         raise RequestError(f"{folder} exists and is not empty; choose another folder.")
     if not folder.resolve().parent.is_dir():
         raise RequestError(f"There is no folder {folder.resolve().parent} to make {folder.name} in.")
-    if format == "jpeg":
-        need_pillow()
 
 
 def _check_space(folder: Path, n_bytes: int) -> None:

@@ -14,11 +14,11 @@ from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images, images_in_memory
 from annvil.kinds.pictures.json_pictures import content_of, is_path, is_rows_of_pixels, pixels_of_rows
 from annvil.kinds.pictures.reading.arrays import images_from_arrays, in_form, picture_in_form, read_idx, read_numpy
-from annvil.kinds.pictures.reading.decoded import decoded, need_pillow
+from annvil.kinds.pictures.reading.decoded import decoded
 from annvil.kinds.pictures.reading.decoding import Broken, Pixels, decode, decode_bytes
-from annvil.kinds.pictures.reading.found import counted
 from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.pictures.reading.listing import TABLES, Listing, is_array, list_archive, list_folder
+from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name
 
 IN_MEMORY = 256 * 2**20
@@ -94,7 +94,6 @@ def _one_or_more(source: Any, form: PictureForm, where: str) -> Pixels:
     if isinstance(source, str):
         source = content_of(source, where)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        need_pillow()
         try:
             return decode_bytes(bytes(source), form)[0][None]
         except Broken as broken:
@@ -134,7 +133,7 @@ def _from_path(path: Path, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     if name.endswith((".npy", ".npz")):
         stacks = [array for array in read_numpy(path).values() if array.ndim in (3, 4)]
         if len(stacks) != 1:
-            raise DataError(f"{path.name} holds {counted(len(stacks), 'array')} of pictures; it must hold one.")
+            raise DataError(f"{path.name} holds {plain_count(len(stacks), 'array')} of pictures; it must hold one.")
         return images_from_arrays(stacks[0], form=form), ()
     if is_array(name):
         return images_from_arrays(read_idx(path), form=form), ()
@@ -157,7 +156,7 @@ def _from_listing(listing: Listing, form: PictureForm) -> tuple[Images, tuple[st
             raise DataError(f"{short_name(left.name)} {left.reason}; leave it out to predict the others.")
         images = Images(store, np.arange(len(listing.pictures)))
     others = sum(listing.others.values())
-    return images, (f"{counted(others, 'file')} of other kinds not looked at.",) if others else ()
+    return images, (f"{plain_count(others, 'file')} of other kinds not looked at.",) if others else ()
 
 
 def _from_table(path: Path, form: PictureForm) -> Images:
@@ -174,7 +173,6 @@ def _from_table(path: Path, form: PictureForm) -> Images:
 
 def _decoded_file(path: Path, form: PictureForm, name: str = "") -> Pixels:
     """One file's pixels; errors name it."""
-    need_pillow()
     name = short_name(name or str(path), 200)
     try:
         with path.open("rb") as stream:

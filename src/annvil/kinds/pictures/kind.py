@@ -160,11 +160,9 @@ class Pictures(Kind):
     def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
         from annvil.kinds.pictures.explanation.explain import explain_file
         from annvil.kinds.pictures.explanation.subject import open_subject
-        from annvil.kinds.pictures.reading.decoded import need_pillow
 
         if isinstance(one, str | Path) and Path(one).is_dir():
             raise RequestError(f"{one} is a folder: name one picture in it.")
-        need_pillow()
         return explain_file(open_subject(model), one, label=label)
 
     def described(self, dataset: Dataset[Images]) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,9 @@ from annvil.data.findings import Finding
 from annvil.data.leakage import sample_rows
 from annvil.kinds.pictures.audit.shortcut_audit import files_tell, frames_tell, looks_of
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.reading.found import counted
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed
-from annvil.text.quantities import percent
+from annvil.text.quantities import percent, plain_count
 from annvil.text.safe import short_name, some_names
 
 FEW_PER_CLASS = 10
@@ -54,7 +53,7 @@ def _left_out(dataset: Dataset[Images]) -> Iterator[Finding]:
         "files left out",
         "warning" if share > 0.01 else "info",
         (),
-        f"{counted(len(left), 'file')} cannot be used: {shown}{more}.",
+        f"{plain_count(len(left), 'file')} cannot be used: {shown}{more}.",
         "The others are used. If these matter, mend or replace them and fit again.",
     )
 
@@ -75,7 +74,7 @@ def _few(dataset: Dataset[Images]) -> Iterator[Finding]:
             "few pictures per class",
             "serious" if min(n for _, n in few) < 3 else "warning",
             (dataset.task.target,),
-            f"{counted(len(few), 'class has', 'classes have')} fewer than {FEW_PER_CLASS} pictures: "
+            f"{plain_count(len(few), 'class has', 'classes have')} fewer than {FEW_PER_CLASS} pictures: "
             + listed([f"{label!r} ({n})" for label, n in few], 5)
             + ".",
             "No score can say how well they are recognised; collect more of them, or merge or leave out these classes.",
@@ -113,10 +112,11 @@ def _copies(dataset: Dataset[Images]) -> Iterator[Finding]:
         return
     parts = []
     if exact:
-        parts.append(f"{counted(exact, 'picture is', 'pictures are')} an exact copy of another")
+        parts.append(f"{plain_count(exact, 'picture is', 'pictures are')} an exact copy of another")
     if near:
-        which = counted(near, "more shows", "more show") if exact else counted(near, "picture shows", "pictures show")
-        parts.append(f"{which} nearly the same as another (of another size, brightness or compression)")
+        which = plain_count(near, "more" if exact else "picture", "more" if exact else "pictures")
+        shows = "shows" if near == 1 else "show"
+        parts.append(f"{which} {shows} nearly the same as another (of another size, brightness or compression)")
     names = _an_example(images)
     yield Finding(
         "near-duplicates",
@@ -186,7 +186,7 @@ def _official_test(dataset: Dataset[Images]) -> Iterator[Finding]:
             "test pictures seen in training",
             "serious" if seen.mean() > 0.01 else "warning",
             (),
-            f"{counted(int(seen.sum()), 'picture')} of the official test ({percent(float(seen.mean()))}; "
+            f"{plain_count(int(seen.sum()), 'picture')} of the official test ({percent(float(seen.mean()))}; "
             f"{int(same.sum()):,} exact) {'are' if seen.sum() > 1 else 'is'} also among the training pictures, such as "
             f"{short_name(tested.take(np.flatnonzero(seen)[:1]).names()[0])!r}.",
             "Nothing is changed: published scores on this test share the flaw. Trust the folds, which keep copies "
@@ -199,8 +199,8 @@ def _official_test(dataset: Dataset[Images]) -> Iterator[Finding]:
                 "groups on both sides of the official test",
                 "warning",
                 (),
-                f"{counted(int(both.sum()), 'test picture')} ({percent(float(both.mean()))}) belong to groups that are "
-                "also trained on.",
+                f"{plain_count(int(both.sum()), 'test picture')} ({percent(float(both.mean()))}) belong to groups that "
+                "are also trained on.",
                 "Nothing is changed; the score on the official test holds for known groups, that of the folds for new "
                 "ones.",
             )
@@ -216,7 +216,7 @@ def _blank(dataset: Dataset[Images], rows: IntArray, looks: dict[str, FloatArray
         "blank pictures",
         "warning" if len(blank) > len(rows) / 100 else "info",
         (),
-        f"{counted(len(blank), 'picture')}{of} show one colour only: {some_names(names)}.",
+        f"{plain_count(len(blank), 'picture')}{of} show one colour only: {some_names(names)}.",
         "They are used as they are; a model can only learn how often each answer goes with nothing. Remove them if "
         "they are mistakes.",
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 from annvil.errors import DataError
 from annvil.kinds.pictures.form import PictureForm, Survey, choose_form
 from annvil.kinds.pictures.images import BLOCK_BYTES, Images, Store, Temporary
-from annvil.kinds.pictures.reading.decoding import FACTS, Pixels, fitted, placed, scaled
-from annvil.kinds.pictures.reading.found import counted
+from annvil.kinds.pictures.reading.decoding import FACTS, Pixels, fitted, grey, placed, scaled
+from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name
 
 MOST_BYTES = 32 * 2**30
@@ -31,10 +33,11 @@ _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 @dataclass(frozen=True)
 class Stack:
-    """Pictures in an array and, where they are known, their answers."""
+    """Pictures in an array and their answers; the last ``n_testing`` are kept apart for testing."""
 
     X: NDArray[Any]
-    y: NDArray[Any] | None
+    y: NDArray[Any]
+    n_testing: int = 0
 
 
 def images_from_arrays(X: Any, *, form: PictureForm | None = None, size: int | Sequence[int] | None = None) -> Images:
@@ -150,9 +153,6 @@ def in_form(array: NDArray[Any], form: PictureForm) -> Pixels:
         pixels = np.rint(pixels[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
     if pixels.shape[1:3] == (form.height, form.width):
         return _with_channels(pixels, form)
-    from annvil.kinds.pictures.reading.decoded import need_pillow
-
-    need_pillow()
     from PIL import Image
 
     made = [placed(Image.fromarray(one[..., 0] if one.shape[2] == 1 else one), form) for one in pixels]
@@ -160,8 +160,6 @@ def in_form(array: NDArray[Any], form: PictureForm) -> Pixels:
 
 
 def _with_channels(pixels: Pixels, form: PictureForm) -> Pixels:
-    from annvil.kinds.pictures.reading.decoding import grey
-
     if pixels.shape[3] == form.channels:
         return np.ascontiguousarray(pixels)
     return grey(pixels) if form.channels == 1 else np.repeat(pixels, 3, axis=3)
@@ -192,21 +190,14 @@ def read_idx(path: Path) -> NDArray[Any]:
         Where it is no idx file, is shorter than its header says, or larger than `MOST_BYTES`.
     """
     packed = path.name.lower().endswith(".gz")
-    try:
-        with cast(IO[bytes], gzip.open(path, "rb") if packed else path.open("rb")) as stream:
-            dtype, shape = _idx_header(stream.read(4), stream, path)
-            n_bytes = prod(shape) * dtype.itemsize
-            if n_bytes > MOST_BYTES:
-                raise DataError(
-                    f"{short_name(path.name)} says to hold {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
-                )
-            if not packed and n_bytes and path.stat().st_size >= stream.tell() + n_bytes:
-                return np.memmap(path, dtype, "r", stream.tell(), shape)
-            content = stream.read(n_bytes)
-    except (EOFError, gzip.BadGzipFile, _zlib_error()) as error:
-        raise DataError(f"{short_name(path.name)} is damaged and cannot be unpacked: {error}.") from None
-    except OSError as error:
-        raise DataError(f"{short_name(path.name)} cannot be read: {error.strerror or error}.") from None
+    opener: Any = gzip.open if packed else open
+    with _told(path, "is damaged and cannot be unpacked"), opener(path, "rb") as stream:
+        dtype, shape = _idx_header(stream.read(4), stream, path)
+        n_bytes = prod(shape) * dtype.itemsize
+        _refuse_large(path, "says to hold", n_bytes)
+        if not packed and n_bytes and path.stat().st_size >= stream.tell() + n_bytes:
+            return np.memmap(path, dtype, "r", stream.tell(), shape)
+        content = stream.read(n_bytes)
     if len(content) < n_bytes:
         raise DataError(
             f"{short_name(path.name)} is truncated: {len(content):,} of {n_bytes:,} bytes of values are there."
@@ -214,10 +205,21 @@ def read_idx(path: Path) -> NDArray[Any]:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def _zlib_error() -> type[Exception]:
-    import zlib
+@contextmanager
+def _told(path: Path, damaged: str) -> Iterator[None]:
+    """What fails inside, in a sentence on the file; ``damaged`` begins it where the content is to blame."""
+    try:
+        yield
+    except (ValueError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, KeyError, NotImplementedError) as e:
+        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise DataError(f"{short_name(path.name)} {damaged}: {reason.rstrip('.')}.") from None
+    except OSError as error:
+        raise DataError(f"{short_name(path.name)} cannot be read: {error.strerror or error}.") from None
 
-    return zlib.error
+
+def _refuse_large(path: Path, holds: str, n_bytes: int) -> None:
+    if n_bytes > MOST_BYTES:
+        raise DataError(f"{short_name(path.name)} {holds} {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}.")
 
 
 def _idx_header(magic: bytes, stream: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -237,26 +239,17 @@ def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
     DataError
         Where it is damaged, holds objects, or is larger than `MOST_BYTES`.
     """
-    try:
+    with _told(path, "cannot be read as NumPy arrays"):
         if path.suffix.lower() == ".npy":
             return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
         with zipfile.ZipFile(path) as archive:
-            expanded = sum(member.file_size for member in archive.infolist())
-        if expanded > MOST_BYTES:
-            raise DataError(
-                f"{short_name(path.name)} would unpack to {expanded / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}."
-            )
+            _refuse_large(path, "would unpack to", sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, _zlib_error()) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{short_name(path.name)} cannot be read as NumPy arrays: {reason.rstrip('.')}.") from None
-    except OSError as error:
-        raise DataError(f"{short_name(path.name)} cannot be read: {error.strerror or error}.") from None
 
 
-def read_stacks(paths: Sequence[Path], where: str) -> tuple[Stack, Stack | None]:
-    """Training pictures with answers, and test pictures where there are some, from idx or NumPy files.
+def read_stack(paths: Sequence[Path], where: str) -> Stack:
+    """Training pictures with answers, and behind them test pictures where there are some, from idx or NumPy files.
 
     Files and arrays belong together by name (``train-images-…`` and ``train-labels-…``, ``X_train`` and ``y_train``,
     ``X`` and ``y``), and are told apart by their shape.
@@ -264,7 +257,7 @@ def read_stacks(paths: Sequence[Path], where: str) -> tuple[Stack, Stack | None]
     Raises
     ------
     DataError
-        Where there are no pictures, or pictures without answers.
+        Where there are no pictures, pictures without answers, or test pictures of another shape.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for path in paths:
@@ -276,7 +269,11 @@ def read_stacks(paths: Sequence[Path], where: str) -> tuple[Stack, Stack | None]
     if train is None:
         shapes = ", ".join(f"{name} {' × '.join(map(str, a.shape))}" for name, a in list(arrays.items())[:4])
         raise DataError(f"{where} holds no array of pictures (n, height, width); it holds {shapes or 'nothing'}.")
-    return train, test
+    if test is None:
+        return train
+    if test.X.shape[1:] != train.X.shape[1:]:
+        raise DataError(f"{where} holds training and test pictures of different shapes.")
+    return Stack(np.concatenate([train.X, test.X]), np.concatenate([train.y, test.y]), len(test.X))
 
 
 def _stack(arrays: Mapping[str, NDArray[Any]], testing: bool, where: str) -> Stack | None:
@@ -292,7 +289,7 @@ def _stack(arrays: Mapping[str, NDArray[Any]], testing: bool, where: str) -> Sta
     answers = [array for array in ours.values() if array.ndim in (1, 2) and len(array) == len(X)]
     if len(answers) != 1:
         what = "no array" if not answers else "several arrays"
-        raise DataError(f"{where} holds {counted(len(X), 'picture')} in {name!r} and {what} of as many answers.")
+        raise DataError(f"{where} holds {plain_count(len(X), 'picture')} in {name!r} and {what} of as many answers.")
     return Stack(X, answers[0])
 
 

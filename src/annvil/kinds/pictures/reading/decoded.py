@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from msgspec import structs
 
-from annvil.errors import DataError, MachineError
+from annvil.errors import DataError
 from annvil.kinds.pictures.form import PictureForm, Survey, choose_form
 from annvil.kinds.pictures.images import BLOCK_BYTES, LeftOut, Store, Temporary
 from annvil.kinds.pictures.reading import cache
@@ -52,7 +52,6 @@ def decoded(
     MachineError
         Where Pillow is not installed, or the disk is full.
     """
-    need_pillow()
     key = cache.key_of(listing, (size, form))
     folder = cache.find(key)
     keep: Temporary | None = None
@@ -70,14 +69,6 @@ def decoded(
     broken = tuple(LeftOut(names[row], reason) for row, reason in sorted(wrong.items()))
     sizes = np.array([entry.n_bytes for entry in listing.pictures], dtype=np.int64)
     return Store(pixels, chosen, names, facts, sizes, told, (*broken, *listing.left_out), keep=keep)
-
-
-def need_pillow() -> None:
-    """Raise one sentence where Pillow is missing."""
-    try:
-        import PIL  # noqa: F401 (only whether it is there)
-    except ImportError:
-        raise MachineError("Reading pictures needs Pillow: pip install pillow.") from None
 
 
 def _make(

@@ -31,27 +31,8 @@ Pixels = NDArray[np.uint8]
 FORMATS = ("", "PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """What is decoded, and nothing else: some of Pillow's other decoders start programs or are hardly ever tested."""
 
-MODES = (
-    "",
-    "1",
-    "L",
-    "LA",
-    "La",
-    "P",
-    "PA",
-    "RGB",
-    "RGBA",
-    "RGBa",
-    "RGBX",
-    "CMYK",
-    "YCbCr",
-    "LAB",
-    "HSV",
-    "I",
-    "F",
-    "I;16",
-)
 _GREY = ("1", "L", "LA", "La")
+MODES = ("", *_GREY, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 MOST_PIXELS = 89_478_485

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from annvil.data.readers.raw import RawColumn, column_from_texts
+from annvil.data.readers.raw import column_from_texts
 from annvil.errors import DataError
-from annvil.kinds.pictures.reading.found import counted, split_of
-from annvil.kinds.pictures.reading.listing import Entry, Listing
+from annvil.kinds.pictures.reading.found import Named, split_of
+from annvil.kinds.pictures.reading.listing import Listing
+from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
 CLASS = "class"
 """Name of the target where folders hold the classes."""
 
 
-@dataclass(frozen=True)
-class ByFolder:
-    """Pictures that lie in a class folder, their classes, and which are kept apart for testing."""
-
-    pictures: list[Entry]
-    answer: RawColumn
-    testing: NDArray[np.bool_]
-    said: tuple[str, ...]
-
-
-def by_folder(listing: Listing) -> ByFolder:
+def by_folder(listing: Listing) -> Named:
     """The class of every picture by the folder it lies in.
 
     Folders that all pictures share are passed through (an archive's top folder). Where what follows is called
@@ -56,7 +44,7 @@ def by_folder(listing: Listing) -> ByFolder:
     if len(kept) < len(pictures):
         beside = sorted(set(range(len(pictures))) - set(kept))
         names = some_names([pictures[row].name for row in beside])
-        said.append(f"{counted(len(beside), 'picture')} in no class folder left out: {names}.")
+        said.append(f"{plain_count(len(beside), 'picture')} in no class folder left out: {names}.")
     if testing.all():
         testing = ~testing
     if testing.any():
@@ -68,11 +56,18 @@ def by_folder(listing: Listing) -> ByFolder:
             kept = [row for row, fit in zip(kept, fits, strict=True) if fit]
             labels = [label for label in labels if label in known]
             testing = testing[fits]
-        said.append(f"{counted(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
+        said.append(f"{plain_count(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
     if in_parts and any(split_of(f) == "train" and f.lower().startswith(("val", "dev")) for f in firsts):
         said.append("Pictures in the folder for validation are learnt from: folds choose here.")
     answer = column_from_texts(CLASS, [short_name(label, 200).strip() or repr(label) for label in labels])
-    return ByFolder([pictures[row] for row in kept], answer, testing, tuple(said))
+    return Named(
+        pictures=[pictures[row] for row in kept],
+        rows=np.arange(len(kept)),
+        answers=(answer,),
+        testing=testing,
+        said=tuple(said),
+        certain="folders",
+    )
 
 
 def _shared(folders: list[tuple[str, ...]]) -> tuple[str, ...]:
@@ -101,10 +96,10 @@ def _no_pictures(listing: Listing) -> str:
 def _one_folder(where: str, shared: tuple[str, ...], n: int) -> str:
     if shared:
         return (
-            f"{where} holds one class only, the {counted(n, 'picture')} in {short_name('/'.join(shared))!r}; a model "
-            "needs examples of at least two."
+            f"{where} holds one class only, the {plain_count(n, 'picture')} in {short_name('/'.join(shared))!r}; "
+            "a model needs examples of at least two."
         )
     return (
-        f"{where} holds {counted(n, 'picture')} but nothing says what is on them; put them into a folder per class, or "
-        "add a labels.csv with the columns path and label."
+        f"{where} holds {plain_count(n, 'picture')} but nothing says what is on them; put them into a folder per "
+        "class, or add a labels.csv with the columns path and label."
     )

@@ -1,9 +1,11 @@
-"""What every way of naming pictures ends in: decoded pictures, and beside each row an answer and its roles."""
+"""What every way of naming pictures ends in: pictures, and beside each row an answer and its roles."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from annvil.data.dataset import ColumnNote
 from annvil.data.readers.labels import Certain
 from annvil.data.readers.raw import RawColumn
 from annvil.kinds.pictures.images import LeftOut, Store
+from annvil.kinds.pictures.reading.listing import Entry
 from annvil.tasks.base import IntArray
 
 TRAINING = ("train", "training", "trn")
@@ -19,29 +22,25 @@ VALIDATION = ("val", "valid", "validation", "dev")
 TESTING = ("test", "testing", "tst")
 
 
-@dataclass(frozen=True)
-class Found:
-    """Rows that name pictures.
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """Rows that name pictures, whatever says so: a table, folders, a list of paths.
 
     Attributes
     ----------
-    name, path, n_bytes : of the source
-    certain : "folders" where answers are names of folders, which are classes whatever they read like; "codes" where
-        they are an array, whose whole numbers from 0 on are; empty where a column is to be judged
-    store : decoded pictures
-    rows : the picture of each row, int64 ``(n_rows,)`` into the store
+    pictures : distinct files; none where pictures are in memory
+    rows : the picture of each row, int64 ``(n_rows,)``
     answers : columns of the answer, each of ``n_rows``: one, or several 0/1 columns where labels are not exclusive
     testing : which rows the source keeps apart for testing, bool ``(n_rows,)``
     groups, time : columns of ``n_rows``, or None
     notes : on columns of a table of labels that are not used
     said : sentences on what was made of the source
     left_out : names without a picture, and pictures without an answer
+    certain : "folders" where answers are names of folders, which are classes whatever they read like; "codes" where
+        they are an array, whose whole numbers from 0 on are; empty where a column is to be judged
     """
 
-    name: str
-    path: Path | None
-    n_bytes: int
-    store: Store
+    pictures: Sequence[Entry] = ()
     rows: IntArray
     answers: tuple[RawColumn, ...]
     testing: NDArray[np.bool_]
@@ -52,12 +51,7 @@ class Found:
     left_out: tuple[LeftOut, ...] = ()
     certain: Certain = ""
 
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.rows)
-
-    def take(self, rows: IntArray) -> Found:
+    def take(self, rows: IntArray) -> Self:
         """The rows asked for."""
         return replace(
             self,
@@ -67,6 +61,16 @@ class Found:
             groups=None if self.groups is None else taken(self.groups, rows),
             time=None if self.time is None else taken(self.time, rows),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found(Named):
+    """The same with the pictures decoded into ``store``; ``name``, ``path`` and ``n_bytes`` are of the source."""
+
+    name: str
+    path: Path | None = None
+    n_bytes: int
+    store: Store
 
 
 def taken(column: RawColumn, rows: IntArray) -> RawColumn:
@@ -80,8 +84,3 @@ def split_of(name: str) -> str | None:
     if name in TRAINING or name in VALIDATION:
         return "train"
     return "test" if name in TESTING else None
-
-
-def counted(n: int, one: str, many: str = "") -> str:
-    """ "1 picture", "2 pictures"."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"

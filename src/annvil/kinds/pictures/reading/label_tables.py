@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,10 @@ from annvil.data.readers.files import read_file
 from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.pictures.images import LeftOut
-from annvil.kinds.pictures.reading.found import counted, split_of
+from annvil.kinds.pictures.reading.found import Named, split_of
 from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, archive_opened
 from annvil.tasks.base import IntArray
+from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
@@ -31,24 +31,6 @@ USUAL_TABLES = ("labels", "label", "annotations", "metadata", "index", "train", 
 
 Resolve = Callable[[str], Entry | None]
 """A text of the path column → the picture it names, or None."""
-
-
-@dataclass(frozen=True)
-class ByTable:
-    """Rows of a table of labels that name a picture.
-
-    ``pictures`` are distinct, in the order of their names; ``rows`` says which one each row means.
-    """
-
-    pictures: list[Entry]
-    rows: IntArray
-    answers: tuple[RawColumn, ...]
-    testing: NDArray[np.bool_]
-    groups: RawColumn | None
-    time: RawColumn | None
-    notes: tuple[ColumnNote, ...]
-    said: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
 
 
 def names_pictures(raw: RawTable, root: Path) -> str | None:
@@ -133,7 +115,7 @@ def by_table(
     target: str | Sequence[str] | None = None,
     groups: str | None = None,
     time: str | None = None,
-) -> ByTable:
+) -> Named:
     """Pictures and answers that a table names.
 
     Raises
@@ -155,12 +137,11 @@ def by_table(
                 f"Its columns are {some_names(raw.names, 12)}."
             )
     asked = asked or [_target_column(raw, {path, groups, time, split.name if split else None}, where)]
-    pictures, rows, left_out = _resolved(raw[path], resolve)
+    pictures, rows, left_out = resolved(raw[path], resolve, "is named in the table of labels but is not there")
     if not pictures:
         raise DataError(f"None of the files that {where} names in {path!r} is there: {some_names(raw[path].levels)}.")
-    kept = np.flatnonzero(rows >= 0)
     testing, said = _testing(split, raw.n_rows)
-    roles = {path: "the pictures", **dict.fromkeys(asked, "the target")}
+    roles = dict.fromkeys(asked, "the target")
     roles |= {name: role for name, role in ((groups, "the groups"), (time, "the time")) if name}
     if split is not None:
         roles[split.name] = "says what is kept apart for testing"
@@ -171,19 +152,17 @@ def by_table(
         for c in raw.columns
         if c.name != path
     )
-    from annvil.kinds.pictures.reading.found import taken
-
-    return ByTable(
-        pictures,
-        rows[kept],
-        tuple(taken(raw[name], kept) for name in asked),
-        testing[kept],
-        taken(raw[groups], kept) if groups else None,
-        taken(raw[time], kept) if time else None,
-        notes,
-        said,
-        left_out,
-    )
+    return Named(
+        pictures=pictures,
+        rows=rows,
+        answers=tuple(raw[name] for name in asked),
+        testing=testing,
+        groups=raw[groups] if groups else None,
+        time=raw[time] if time else None,
+        notes=notes,
+        said=said,
+        left_out=left_out,
+    ).take(np.flatnonzero(rows >= 0))
 
 
 def path_column(raw: RawTable, resolve: Resolve, where: str) -> str:
@@ -226,7 +205,7 @@ def _testing(split: RawColumn | None, n_rows: int) -> tuple[NDArray[np.bool_], t
     testing = is_test[split.values]
     if testing.all() or not testing.any():
         return none, ()
-    said = [f"{counted(int(testing.sum()), 'row')} that {split.name!r} calls test are kept apart."]
+    said = [f"{plain_count(int(testing.sum()), 'row')} that {split.name!r} calls test are kept apart."]
     if any(level.strip().lower().startswith(("val", "dev")) for level in split.levels):
         said.append("Rows for validation are learnt from: folds choose here.")
     return testing, tuple(said)
@@ -244,8 +223,8 @@ def _target_column(raw: RawTable, taken: set[str | None], where: str) -> str:
     )
 
 
-def _resolved(column: RawColumn, resolve: Resolve) -> tuple[list[Entry], IntArray, tuple[LeftOut, ...]]:
-    """Distinct pictures by name, the picture of each row (-1: none), and names that lead nowhere."""
+def resolved(column: RawColumn, resolve: Resolve, gone: str) -> tuple[list[Entry], IntArray, tuple[LeftOut, ...]]:
+    """Distinct pictures by name, the picture of each row (-1: none), and names that lead nowhere, with ``gone``."""
     if column.storage == "number":
         codes, levels = encode_texts(None if np.isnan(v) else f"{v:.0f}" for v in column.values.tolist())
     else:
@@ -254,9 +233,5 @@ def _resolved(column: RawColumn, resolve: Resolve) -> tuple[list[Entry], IntArra
     pictures = sorted({entry.place: entry for entry in entries if entry}.values(), key=lambda entry: entry.name)
     at = {entry.place: row for row, entry in enumerate(pictures)}
     lookup = np.array([*(at[entry.place] if entry else -1 for entry in entries), -1], dtype=np.int64)
-    left_out = [
-        LeftOut(level, "is named in the table of labels but is not there")
-        for level, entry in zip(levels, entries, strict=True)
-        if entry is None
-    ]
-    return pictures, lookup[codes], tuple(left_out)
+    left_out = tuple(LeftOut(level, gone) for level, entry in zip(levels, entries, strict=True) if entry is None)
+    return pictures, lookup[codes], left_out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,17 @@ import numpy as np
 
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
-from annvil.data.readers.raw import RawColumn, column_from_array, column_from_texts, column_from_values
+from annvil.data.readers.raw import RawColumn, RawTable, column_from_array, column_from_texts, column_from_values
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.images import LeftOut, Store
-from annvil.kinds.pictures.reading.arrays import Stack, digits, images_from_arrays, read_stacks
+from annvil.kinds.pictures.reading.arrays import MOST_BYTES, Stack, digits, images_from_arrays, read_stack
 from annvil.kinds.pictures.reading.decoded import decoded
 from annvil.kinds.pictures.reading.detection import DIGITS, are_paths
 from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.folders import by_folder
-from annvil.kinds.pictures.reading.found import Found, counted
+from annvil.kinds.pictures.reading.found import Found, Named
 from annvil.kinds.pictures.reading.label_tables import (
     ORIGIN,
-    ByTable,
+    Resolve,
     by_table,
     find_table,
     in_listing,
@@ -30,8 +31,18 @@ from annvil.kinds.pictures.reading.label_tables import (
     on_disk,
     path_column,
     read_table,
+    resolved,
 )
-from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, is_array, list_archive, list_folder
+from annvil.kinds.pictures.reading.listing import (
+    SUFFIXES,
+    Entry,
+    Listing,
+    archive_opened,
+    is_array,
+    list_archive,
+    list_folder,
+)
+from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
 
@@ -47,16 +58,17 @@ class Asked:
     workers: int
     progress: Progress | None
 
-    def decoded(self, listing: Listing) -> Store:
-        """The pictures of a listing."""
-        return decoded(listing, size=self.size, workers=self.workers, progress=self.progress)
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of a table of labels, by what they are for."""
+        return {"target": self.target, "groups": self.groups, "time": self.time}
 
 
 def find_pictures(source: Any, asked: Asked) -> Found:
     if isinstance(source, tuple) and len(source) == 2:
         return _from_pair(*source, asked)
     if source == DIGITS:
-        return _from_stacks(digits(), None, DIGITS, None, 0, asked)
+        return _from_stack(digits(), DIGITS, None, 0, asked)
     path = Path(source)
     if not path.exists():
         near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
@@ -78,28 +90,31 @@ def _from_pair(X: Any, y: Any, asked: Asked) -> Found:
     if are_paths(X):
         return _from_paths([str(path) for path in X], answers, asked)
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
-    return _from_stacks(Stack(array, answers), None, "data", None, array.nbytes, asked)
+    return _from_stack(Stack(array, answers), "data", None, array.nbytes, asked)
 
 
 def _from_paths(paths: Sequence[str], y: Any, asked: Asked) -> Found:
     """A list of paths and as many answers."""
-    answers = _answer_columns(y)
     if len(paths) != len(y):
         raise DataError(f"There are {len(paths)} paths and {len(y)} answers; they must be equal.")
     column = column_from_texts("path", paths)
-    resolve = on_disk(Path())
-    entries = [resolve(level) for level in column.levels]
-    gone = [LeftOut(level, "is not there") for level, entry in zip(column.levels, entries, strict=True) if not entry]
-    pictures = [entry for entry in entries if entry]
+    pictures, rows, gone = resolved(column, on_disk(Path()), "is not there")
     if not pictures:
         raise DataError(f"None of the {len(paths)} picture files is there: {some_names(column.levels)}.")
-    at = iter(range(len(pictures)))
-    lookup = np.array([*(next(at) if entry else -1 for entry in entries), -1])
-    rows = lookup[column.values]
-    listing = Listing(Path(), pictures=pictures)
-    store = asked.decoded(listing)
-    found = Found("data", None, 0, store, rows, answers, np.zeros(len(rows), dtype=bool), left_out=tuple(gone))
-    return found.take(np.flatnonzero(rows >= 0))
+    testing = np.zeros(len(rows), dtype=bool)
+    named = Named(pictures=pictures, rows=rows, answers=_answer_columns(y), testing=testing, left_out=gone)
+    return _decoded(named.take(np.flatnonzero(rows >= 0)), Listing(Path()), asked, "data", None)
+
+
+def _decoded(
+    named: Named, listing: Listing, asked: Asked, name: str, path: Path | None, said: Sequence[str] = ()
+) -> Found:
+    """What is named, with the pictures themselves; ``said`` comes before what naming them said."""
+    chosen = replace(listing, pictures=list(named.pictures))
+    store = decoded(chosen, size=asked.size, workers=asked.workers, progress=asked.progress)
+    n_bytes = sum(entry.n_bytes for entry in named.pictures)
+    named = replace(named, said=(*said, *named.said))
+    return Found(**vars(named), name=name, path=path and path.absolute(), n_bytes=n_bytes, store=store)
 
 
 def _from_listing(listing: Listing, asked: Asked) -> Found:
@@ -107,30 +122,16 @@ def _from_listing(listing: Listing, asked: Asked) -> Found:
     path = listing.archive or listing.root
     folders = any(len(entry.parts) > 1 for entry in listing.pictures)
     table = find_table(listing, folders) if listing.pictures else None
-    if table is not None:
-        found = _from_inner_table(listing, table, asked)
-        if found is not None:
-            return found
-    if listing.arrays and not listing.pictures and listing.archive is None:
-        return _from_array_files([Path(entry.place) for entry in listing.arrays], listing.shown, path, asked)
+    found = table and _from_inner_table(listing, table, asked, folders)
+    if found:
+        return found
     if listing.arrays and not listing.pictures:
-        return _from_packed_arrays(listing, asked)
-    _refuse_columns(asked, listing.shown, "folders hold the classes")
-    made = by_folder(listing)
-    chosen = replace(listing, pictures=made.pictures)
-    store = asked.decoded(chosen)
-    said = (*made.said, *_others(listing))
-    return Found(
-        listing.shown,
-        path.absolute(),
-        sum(entry.n_bytes for entry in made.pictures),
-        store,
-        np.arange(len(made.pictures)),
-        (made.answer,),
-        made.testing,
-        said=said,
-        certain="folders",
-    )
+        if listing.archive is not None:
+            return _from_packed_arrays(listing, listing.archive, asked)
+        return _from_array_files([Path(entry.place) for entry in listing.arrays], listing.shown, path, asked)
+    _refuse_columns(asked.columns, listing.shown, "folders hold the classes")
+    named = by_folder(listing)
+    return _decoded(replace(named, said=(*named.said, *_others(listing))), listing, asked, listing.shown, path)
 
 
 def _others(listing: Listing) -> tuple[str, ...]:
@@ -140,55 +141,32 @@ def _others(listing: Listing) -> tuple[str, ...]:
     return (f"Files of other kinds are not looked at: {kinds}.",)
 
 
-def _refuse_columns(asked: Asked, where: str, why: str) -> None:
+def _refuse_columns(columns: Mapping[str, Any], where: str, why: str) -> None:
     """There is no table of labels that a column could be in."""
-    for argument, value in (("target", asked.target), ("groups", asked.groups), ("time", asked.time)):
+    for argument, value in columns.items():
         if value is not None:
             hint = " To name groups, pass a table of paths and groups (--groups patients.csv)." * (argument == "groups")
             raise RequestError(f"{where} has no column {value!r} ({argument}): {why}.{hint}")
 
 
-def _from_inner_table(listing: Listing, table: Entry, asked: Asked) -> Found | None:
+def _from_inner_table(listing: Listing, table: Entry, asked: Asked, folders: bool) -> Found | None:
     """By the table of labels beside the pictures; None where it is about something else."""
-    folder = table.name.removesuffix(table.parts[-1])
     raw = read_table(listing, table, Wanted())
     asked, kept_together = _by_origin(asked, raw.names)
-    wanted = Wanted(whole=set(raw.names), texts={asked.groups} - {None})  # type: ignore[arg-type]
     if any(column.about_unique for column in raw.columns) or asked.groups:
-        raw = read_table(listing, table, wanted)
+        raw = read_table(listing, table, _whole(raw, asked))
     where = f"{short_name(table.name)} in {listing.shown}"
     try:
-        rows = by_table(
-            raw, in_listing(listing, folder), where, target=asked.target, groups=asked.groups, time=asked.time
-        )
+        named = by_table(raw, in_listing(listing, table.name.removesuffix(table.parts[-1])), where, **asked.columns)
     except DataError:
-        if any(len(entry.parts) > 1 for entry in listing.pictures) and asked.target is None:
+        if folders and asked.target is None:
             return None  # some other table; the folders say the classes
         raise
-    path = listing.archive or listing.root
-    unnamed = len(listing.pictures) - len(rows.pictures)
     said = [f"{short_name(table.name)} says what is on the pictures.", *kept_together]
+    unnamed = len(listing.pictures) - len(named.pictures)
     if unnamed:
-        said.append(f"{counted(unnamed, 'picture')} that it does not name left out.")
-    listing = replace(listing, pictures=rows.pictures)
-    return _by_rows(listing, rows, listing.shown, path.absolute(), tuple(said), asked)
-
-
-def _by_rows(listing: Listing, rows: ByTable, name: str, path: Path, said: tuple[str, ...], asked: Asked) -> Found:
-    return Found(
-        name,
-        path,
-        sum(entry.n_bytes for entry in rows.pictures),
-        asked.decoded(listing),
-        rows.rows,
-        rows.answers,
-        rows.testing,
-        rows.groups,
-        rows.time,
-        rows.notes,
-        (*said, *rows.said),
-        rows.left_out,
-    )
+        said.append(f"{plain_count(unnamed, 'picture')} that it does not name left out.")
+    return _decoded(named, listing, asked, listing.shown, listing.archive or listing.root, said)
 
 
 def _from_table(path: Path, asked: Asked) -> Found:
@@ -198,12 +176,14 @@ def _from_table(path: Path, asked: Asked) -> Found:
     if column is None:
         raise DataError(f"{path.name} names no picture files that are there.")
     asked, said = _by_origin(asked, raw.names)
-    raw = read_file(path, Wanted(whole=set(raw.names), texts={name for name in (asked.groups,) if name}))
-    rows = by_table(
-        raw, on_disk(path.parent), path.name, path=column, target=asked.target, groups=asked.groups, time=asked.time
-    )
-    listing = Listing(path.parent, pictures=rows.pictures)
-    return _by_rows(listing, rows, path.name, path.absolute(), said, asked)
+    raw = read_file(path, _whole(raw, asked))
+    named = by_table(raw, on_disk(path.parent), path.name, path=column, **asked.columns)
+    return _decoded(named, Listing(path.parent), asked, path.name, path, said)
+
+
+def _whole(raw: RawTable, asked: Asked) -> Wanted:
+    """Every value of every column, those of the groups as they are written."""
+    return Wanted(whole=set(raw.names), texts={asked.groups} if asked.groups else set())
 
 
 def _by_origin(asked: Asked, columns: Sequence[str]) -> tuple[Asked, tuple[str, ...]]:
@@ -232,63 +212,48 @@ def _with_partner(path: Path) -> list[Path]:
 
 
 def _from_array_files(paths: Sequence[Path], name: str, path: Path, asked: Asked) -> Found:
-    train, test = read_stacks(paths, name)
-    return _from_stacks(train, test, name, path.absolute(), sum(p.stat().st_size for p in paths), asked)
+    return _from_stack(read_stack(paths, name), name, path, sum(p.stat().st_size for p in paths), asked)
 
 
-def _from_packed_arrays(listing: Listing, asked: Asked) -> Found:
+def _from_packed_arrays(listing: Listing, archive: Path, asked: Asked) -> Found:
     """Array files in an archive, unpacked under names of ours for as long as they are read."""
-    import tempfile
-
-    from annvil.kinds.pictures.reading.arrays import MOST_BYTES
-    from annvil.kinds.pictures.reading.listing import archive_opened
-
-    assert listing.archive is not None
     if sum(entry.n_bytes for entry in listing.arrays) > MOST_BYTES:
         raise DataError(f"{listing.shown} would unpack to more than {MOST_BYTES >> 30} GiB; unpack it first.")
-    with tempfile.TemporaryDirectory(prefix="annvil-") as folder, archive_opened(listing.archive) as archive:
-        paths = []
-        for i, entry in enumerate(listing.arrays):
-            plain = Path(folder) / f"{i}-{short_name(entry.parts[-1])}"
-            with archive.open(entry.place) as member, plain.open("wb") as out:
-                while chunk := member.read(2**20):
-                    out.write(chunk)
-            paths.append(plain)
-        train, test = read_stacks(paths, listing.shown)
-        train, test = _loaded(train), None if test is None else _loaded(test)
-    n_bytes = listing.archive.stat().st_size
-    return _from_stacks(train, test, listing.shown, listing.archive.absolute(), n_bytes, asked)
+    with tempfile.TemporaryDirectory(prefix="annvil-") as folder, archive_opened(archive) as members:
+        paths = [Path(folder) / f"{i}-{short_name(entry.parts[-1])}" for i, entry in enumerate(listing.arrays)]
+        for plain, entry in zip(paths, listing.arrays, strict=True):
+            with members.open(entry.place) as member, plain.open("wb") as out:
+                shutil.copyfileobj(member, out)
+        stack = read_stack(paths, listing.shown)
+        stack = replace(stack, X=np.array(stack.X), y=np.array(stack.y))
+    return _from_stack(stack, listing.shown, archive, archive.stat().st_size, asked)
 
 
-def _loaded(stack: Stack) -> Stack:
-    return Stack(np.array(stack.X), None if stack.y is None else np.array(stack.y))
-
-
-def _from_stacks(train: Stack, test: Stack | None, name: str, path: Path | None, n_bytes: int, asked: Asked) -> Found:
-    if asked.target not in (None, "label", "target"):  # the answers of arrays are called label
-        _refuse_columns(asked, name, "it holds arrays")
-    _refuse_columns(replace(asked, target=None), name, "it holds arrays")
-    X, y = train.X, train.y
-    if y is None or len(X) != len(y):
-        raise DataError(f"X has {counted(len(X), 'picture')} and y has {0 if y is None else len(y)} answers.")
-    answers = _answer_columns(y)
-    testing = np.zeros(len(X), dtype=bool)
-    said: tuple[str, ...] = ()
-    if test is not None and test.y is not None:
-        if test.X.shape[1:] != X.shape[1:] or len(test.X) != len(test.y):
-            raise DataError(f"{name} holds training and test pictures of different shapes, or too few answers.")
-        testing = np.arange(len(X) + len(test.X)) >= len(X)
-        X = np.concatenate([X, test.X])
-        answers = _answer_columns(np.concatenate([np.asarray(y), np.asarray(test.y)]))
-        said = (f"{counted(len(test.X), 'picture')} for testing are kept apart.",)
-    images = images_from_arrays(X, size=asked.size)
-    return Found(name, path, n_bytes, images.store, images.index, answers, testing, said=said, certain="codes")
+def _from_stack(stack: Stack, name: str, path: Path | None, n_bytes: int, asked: Asked) -> Found:
+    known = {"target": None} if asked.target in ("label", "target") else {}  # the answers of arrays are called label
+    _refuse_columns(asked.columns | known, name, "it holds arrays")
+    n = len(stack.X)
+    if n != len(stack.y):
+        raise DataError(f"X has {plain_count(n, 'picture')} and y has {len(stack.y)} answers.")
+    kept_apart = f"{plain_count(stack.n_testing, 'picture')} for testing are kept apart."
+    images = images_from_arrays(stack.X, size=asked.size)
+    return Found(
+        rows=images.index,
+        answers=_answer_columns(stack.y),
+        testing=np.arange(n) >= n - stack.n_testing,
+        said=(kept_apart,) if stack.n_testing else (),
+        certain="codes",
+        name=name,
+        path=path and path.absolute(),
+        n_bytes=n_bytes,
+        store=images.store,
+    )
 
 
 def _answer_columns(y: Any) -> tuple[RawColumn, ...]:
     """Answers in memory as columns: one, or one per label where rows have several of 0 and 1."""
-    array = np.asarray(y) if isinstance(y, np.ndarray) else None
-    if array is None or array.ndim == 0:
+    array = y
+    if not isinstance(array, np.ndarray) or array.ndim == 0:
         return (column_from_values("label", list(y)),)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -311,7 +276,7 @@ def with_groups_file(found: Found, path: Path | None) -> tuple[Found, tuple[str,
     names = found.store.names
     listing = Listing(path.parent, pictures=[Entry(name, str(row), 0, 0) for row, name in enumerate(names)])
     resolve = in_listing(listing, "")
-    table = by_table(raw, resolve, path.name, target=_group_column(raw.names, resolve, raw))
+    table = by_table(raw, resolve, path.name, target=_group_column(raw, resolve))
     of_picture: dict[int, int] = {}
     column = table.answers[0]
     for row, code in zip(table.rows.tolist(), column.values.tolist(), strict=True):
@@ -320,14 +285,16 @@ def with_groups_file(found: Found, path: Path | None) -> tuple[Found, tuple[str,
             raise DataError(f"{path.name} puts {short_name(names[picture])!r} into two groups.")
     codes = np.array([of_picture.get(picture, -1) for picture in found.rows.tolist()], dtype=np.int32)
     alone = int((codes < 0).sum())
-    said = (f"{counted(alone, 'picture')} that {path.name} does not name make a group each.",) if alone else ()
+    said = (f"{plain_count(alone, 'picture')} that {path.name} does not name make a group each.",) if alone else ()
     return replace(found, groups=RawColumn(column.name, "text", codes, column.levels)), said
 
 
-def _group_column(names: Sequence[str], resolve: Any, raw: Any) -> str:
+def _group_column(raw: RawTable, resolve: Resolve) -> str:
     path = path_column(raw, resolve, raw.source.name)
-    free = [name for name in names if name != path]
+    free = [name for name in raw.names if name != path]
     usual = [name for name in free if name.strip().lower() in ("group", "groups", "patient", "patient_id", "subject")]
     if len(free) != 1 and len(usual) != 1:
-        raise RequestError(f"{raw.source.name} must have two columns, paths and groups; it has {some_names(names)}.")
+        raise RequestError(
+            f"{raw.source.name} must have two columns, paths and groups; it has {some_names(raw.names)}."
+        )
     return (usual or free)[0]

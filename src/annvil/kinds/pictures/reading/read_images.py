@@ -20,12 +20,13 @@ from annvil.kinds.pictures.form import NAME
 from annvil.kinds.pictures.images import Images, LeftOut
 from annvil.kinds.pictures.reading.cache import remembered_groups
 from annvil.kinds.pictures.reading.filling import Progress
-from annvil.kinds.pictures.reading.found import Found, counted
+from annvil.kinds.pictures.reading.found import Found
 from annvil.kinds.pictures.reading.listing import TABLES
 from annvil.kinds.pictures.reading.locating import Asked, find_pictures, with_groups_file
 from annvil.options import ReadOptions
 from annvil.tasks.base import Task
 from annvil.text.phrases import quoted
+from annvil.text.quantities import plain_count
 
 FEWEST_PICTURES = 20
 """As `annvil.kinds.tables.reading.FEWEST_ROWS`."""
@@ -146,9 +147,7 @@ def _finished(
 
 def _refuse_few(n: int, where: str) -> None:
     if n < FEWEST_PICTURES:
-        held = (
-            counted(n, "picture that can be used", "pictures that can be used") if n else "no picture that can be used"
-        )
+        held = f"{plain_count(n, 'picture') if n else 'no picture'} that can be used"
         raise DataError(f"{where} has {held}; at least {FEWEST_PICTURES} are needed to train and to test.")
 
 
