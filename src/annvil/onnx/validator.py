@@ -1,10 +1,9 @@
 """What an ONNX graph may contain, checked on its bytes before onnxruntime sees them.
 
 A graph is a program. Annvil runs one only if it could have written it: the fields that `annvil.onnx.builder` writes
-and no
-others (so no subgraphs, functions, sparse or external tensors), operators on the list below (so no Loop, If, Scan), no
-tensor that claims more elements than it has bytes, and bounded counts. The bytes are read here without the onnx
-package, which loading a bundle does not need.
+and no others (so no subgraphs, functions, sparse or external tensors), operators on the list below (so no Loop, If,
+Scan), no tensor that claims more elements than it has bytes, and bounded counts. The bytes are read here without the
+onnx package, which loading a bundle does not need.
 
 What this does not promise: a stranger's graph of allowed operators can still ask for much memory or time when it
 predicts (an outer product does). Run bundles of strangers where that is bounded.
@@ -22,103 +21,17 @@ import numpy as np
 from annvil.errors import BundleError
 from annvil.onnx.protobuf import BYTES, VARINT, Part, WireError, integers, parts
 
+_OPERATORS = """
+    Abs Acos Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvTranspose
+    Cos Cosh CumSum DequantizeLinear Div Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements
+    Gelu Gemm Greater GreaterOrEqual HardSigmoid HardSwish Identity IsNaN LSTM LayerNormalization LeakyRelu Less
+    LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not Or PRelu Pad Pow QuantizeLinear RNN Reciprocal
+    ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Round Selu Shape Sigmoid
+    Sign Sin Sinh Slice Softmax Softplus Sqrt Squeeze Sub Sum Tan Tanh TopK Transpose Unsqueeze Where Xor
+"""
+
 ALLOWED_OPERATORS: Mapping[str, frozenset[str]] = {
-    "": frozenset(
-        {
-            "Abs",
-            "Acos",
-            "Add",
-            "And",
-            "ArgMax",
-            "ArgMin",
-            "Asin",
-            "Atan",
-            "AveragePool",
-            "BatchNormalization",
-            "Cast",
-            "Ceil",
-            "Clip",
-            "Concat",
-            "Conv",
-            "ConvTranspose",
-            "Cos",
-            "Cosh",
-            "CumSum",
-            "DequantizeLinear",
-            "Div",
-            "Einsum",
-            "Elu",
-            "Equal",
-            "Erf",
-            "Exp",
-            "Expand",
-            "Flatten",
-            "Floor",
-            "GRU",
-            "Gather",
-            "GatherElements",
-            "Gelu",
-            "Gemm",
-            "Greater",
-            "GreaterOrEqual",
-            "HardSigmoid",
-            "HardSwish",
-            "Identity",
-            "IsNaN",
-            "LSTM",
-            "LayerNormalization",
-            "LeakyRelu",
-            "Less",
-            "LessOrEqual",
-            "Log",
-            "LogSoftmax",
-            "MatMul",
-            "Max",
-            "MaxPool",
-            "Min",
-            "Mod",
-            "Mul",
-            "Neg",
-            "Not",
-            "Or",
-            "PRelu",
-            "Pad",
-            "Pow",
-            "QuantizeLinear",
-            "RNN",
-            "Reciprocal",
-            "ReduceMax",
-            "ReduceMean",
-            "ReduceMin",
-            "ReduceProd",
-            "ReduceSum",
-            "ReduceSumSquare",
-            "Relu",
-            "Reshape",
-            "Resize",
-            "Round",
-            "Selu",
-            "Shape",
-            "Sigmoid",
-            "Sign",
-            "Sin",
-            "Sinh",
-            "Slice",
-            "Softmax",
-            "Softplus",
-            "Sqrt",
-            "Squeeze",
-            "Sub",
-            "Sum",
-            "Tan",
-            "Tanh",
-            "TopK",
-            "Transpose",
-            "Unsqueeze",
-            "Where",
-            "Xor",
-        }
-    ),
+    "": frozenset(_OPERATORS.split()),
     "ai.onnx.ml": frozenset({"LabelEncoder", "TreeEnsembleRegressor"}),
 }
 """Operators by domain: those that the rooms of Annvil write and no others; a test compares this with the source.

@@ -23,15 +23,11 @@ from torch import Tensor, nn
 from annvil.errors import RequestError
 from annvil.onnx.builder import Graph, Value
 from annvil.onnx.export import (  # noqa: F401  (the writers enter themselves)
-    activations,
-    attention,
-    comparisons,
     convolutions,
     elementwise,
     indexing,
     linear_algebra,
     normalisation,
-    pooling,
     recurrent,
     reductions,
     shapes,
@@ -91,8 +87,8 @@ def _settled(output: Output, values: dict[Output, Any]) -> Any:
 
 
 def _write(writer: Writer, node: Node, values: dict[Output, Any]) -> None:
-    writer.node = node
     args, kwargs = replace((node.args, dict(node.kwargs)), Output, lambda one: _settled(one, values))
+    writer.begin(node, args, kwargs)
     moving = _moving(args, kwargs)
     if any(one.dtype.is_complex for one in moving) and node.op.overloadpacket not in spectra.TAKE_COMPLEX:
         raise writer.refusal("of complex numbers only sizes, real and imaginary parts are known here")

@@ -1,52 +1,91 @@
-"""Operations on each number by itself: arithmetic, comparisons, activations, element types."""
+"""Operations on each number by itself: arithmetic, comparisons and choices, activations, element types."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from annvil.onnx.builder import Value
-from annvil.onnx.export.writer import Operand, Traced, Writer, shape_of, writes
+from annvil.onnx.export.writer import Operand, Traced, Writer, common_dtype, shape_of, writes
 
 aten = torch.ops.aten
 
-_SAME_NAME = {
-    aten.relu: "Relu",
-    aten.tanh: "Tanh",
-    aten.sigmoid: "Sigmoid",
-    aten.exp: "Exp",
-    aten.log: "Log",
-    aten.sqrt: "Sqrt",
-    aten.erf: "Erf",
-    aten.sin: "Sin",
-    aten.cos: "Cos",
-    aten.tan: "Tan",
-    aten.asin: "Asin",
-    aten.acos: "Acos",
-    aten.atan: "Atan",
-    aten.sinh: "Sinh",
-    aten.cosh: "Cosh",
-    aten.reciprocal: "Reciprocal",
-    aten.selu: "Selu",
-    aten.hardswish: "HardSwish",
-    # These keep whole numbers whole.
-    aten.neg: "Neg",
-    aten.floor: "Floor",
-    aten.ceil: "Ceil",
-    aten.sign: "Sign",
-}
+
+def _enter(n_operands: int, kinds: Mapping[Any, str | Callable[..., Value]]) -> None:
+    """Enter operations whose first operands are brought to the result's type: ONNX's name, or what is to be written."""
+    for operation, kind in kinds.items():
+
+        @writes(operation)
+        def write(w: Writer, *args: Any, kind: str | Callable[..., Value] = kind, **named: Any) -> Value:
+            values = [w.value(operand, w.result.dtype) for operand in args[:n_operands]]
+            return w.op(kind, *values) if isinstance(kind, str) else kind(w, *values, *args[n_operands:], **named)
 
 
-def _enter(operation: Any, kind: str) -> None:
-    @writes(operation)
-    def write(w: Writer, x: Operand) -> Value:
-        return w.op(kind, w.value(x, w.result.dtype))
+def _towards_zero(w: Writer, x: Value) -> Value:
+    return w.op("Mul", w.op("Sign", x), w.op("Floor", w.op("Abs", x)))
 
 
-for _operation, _kind in _SAME_NAME.items():
-    _enter(_operation, _kind)
+_enter(
+    1,
+    {
+        aten.relu: "Relu",
+        aten.tanh: "Tanh",
+        aten.sigmoid: "Sigmoid",
+        aten.exp: "Exp",
+        aten.log: "Log",
+        aten.sqrt: "Sqrt",
+        aten.erf: "Erf",
+        aten.sin: "Sin",
+        aten.cos: "Cos",
+        aten.tan: "Tan",
+        aten.asin: "Asin",
+        aten.acos: "Acos",
+        aten.atan: "Atan",
+        aten.sinh: "Sinh",
+        aten.cosh: "Cosh",
+        aten.reciprocal: "Reciprocal",
+        aten.selu: "Selu",
+        aten.hardswish: "HardSwish",
+        # These keep whole numbers whole.
+        aten.neg: "Neg",
+        aten.floor: "Floor",
+        aten.ceil: "Ceil",
+        aten.sign: "Sign",
+        aten.trunc: _towards_zero,
+        # Activations and functions that ONNX has with other arguments, or that onnxruntime has no kernel for (Mish).
+        aten.gelu: lambda w, x, approximate="none": w.op("Gelu", x, approximate=approximate),
+        aten.silu: lambda w, x: w.op("Mul", x, w.op("Sigmoid", x)),
+        aten.mish: lambda w, x: w.op("Mul", x, w.op("Tanh", w.op("Softplus", x))),
+        aten.hardsigmoid: lambda w, x: w.op("HardSigmoid", x, alpha=1 / 6, beta=0.5),
+        aten.leaky_relu: lambda w, x, slope=0.01: w.op("LeakyRelu", x, alpha=float(slope)),
+        aten.log_sigmoid: lambda w, x: w.op("Neg", w.op("Softplus", w.op("Neg", x))),
+        aten.softshrink: lambda w, x, by=0.5: w.op("Sub", x, w.op("Clip", x, w.scalar(-by), w.scalar(by))),
+        aten.hardshrink: lambda w, x, by=0.5: w.op(
+            "Where", w.op("Greater", w.op("Abs", x), w.scalar(by)), x, w.scalar(0.0)
+        ),
+        aten.threshold: lambda w, x, limit, otherwise: w.op(
+            "Where", w.op("Greater", x, w.scalar(limit)), x, w.scalar(otherwise)
+        ),
+        aten.rsqrt: lambda w, x: w.op("Reciprocal", w.op("Sqrt", x)),
+        aten.exp2: lambda w, x: w.op("Pow", w.scalar(2.0), x),
+        aten.log2: lambda w, x: w.op("Mul", w.op("Log", x), w.scalar(1 / math.log(2))),
+        aten.log10: lambda w, x: w.op("Mul", w.op("Log", x), w.scalar(1 / math.log(10))),
+    },
+)
+
+_enter(
+    2,
+    {
+        aten.fmod: lambda w, x, y: w.op("Mod", x, y, fmod=1),
+        aten.maximum: "Max",
+        aten.minimum: "Min",
+    },
+)
+
+_enter(3, {aten.lerp: lambda w, start, end, weight: w.op("Add", start, w.op("Mul", weight, w.op("Sub", end, start)))})
 
 
 @writes(aten.clone, aten.alias, aten.detach, aten.contiguous, aten.lift_fresh, aten.dropout, aten.feature_dropout)
@@ -72,27 +111,14 @@ def cast(w: Writer, x: Traced, **_: Any) -> Value:
     return w.value(x, w.result.dtype)
 
 
-@writes(aten.add)
-def add(w: Writer, a: Operand, b: Operand, *, alpha: float = 1) -> Value:
-    return _sum(w, "Add", a, b, alpha)
-
-
-@writes(aten.sub)
-def sub(w: Writer, a: Operand, b: Operand, *, alpha: float = 1) -> Value:
-    return _sum(w, "Sub", a, b, alpha)
-
-
-@writes(aten.rsub)
-def rsub(w: Writer, a: Operand, b: Operand, alpha: float = 1) -> Value:
-    return _sum(w, "Sub", b, a, alpha)
-
-
-def _sum(w: Writer, kind: str, a: Operand, b: Operand, alpha: float) -> Value:
+@writes(aten.add, aten.sub, aten.rsub)
+def add(w: Writer, a: Operand, b: Operand, alpha: float = 1) -> Value:
+    a, b = (b, a) if w.packet is aten.rsub else (a, b)
     if w.result.dtype == torch.bool:
         return w.op("Or", w.value(a, torch.bool), w.value(b, torch.bool))
     second = w.value(b, w.result.dtype)
     second = second if alpha == 1 else w.op("Mul", second, w.scalar(alpha))
-    return w.op(kind, w.value(a, w.result.dtype), second)
+    return w.op("Add" if w.packet is aten.add else "Sub", w.value(a, w.result.dtype), second)
 
 
 @writes(aten.mul)
@@ -101,26 +127,20 @@ def mul(w: Writer, a: Operand, b: Operand) -> Value:
     return w.op(kind, w.value(a, w.result.dtype), w.value(b, w.result.dtype))
 
 
-@writes(aten.div)
+@writes(aten.div, aten.floor_divide)
 def div(w: Writer, a: Operand, b: Operand, *, rounding_mode: str | None = None) -> Value:
     dtype = w.result.dtype
-    if rounding_mode is None and dtype.is_floating_point and not isinstance(b, Traced):
+    rounding = "floor" if w.packet is aten.floor_divide else rounding_mode
+    if rounding is None and dtype.is_floating_point and not isinstance(b, Traced):
         factor = torch.as_tensor(w.array(b, torch.float64)).reciprocal()
         return w.op("Mul", w.value(a, dtype), w.value(factor, dtype))  # a product is faster
     if not dtype.is_floating_point:
         exact = w.op("Div", w.value(a, torch.float64), w.value(b, torch.float64))
-        return w.cast(w.op("Floor", exact) if rounding_mode == "floor" else exact, dtype)
+        return w.cast(w.op("Floor", exact) if rounding == "floor" else exact, dtype)
     quotient = w.op("Div", w.value(a, dtype), w.value(b, dtype))
-    if rounding_mode == "floor":
+    if rounding == "floor":
         return w.op("Floor", quotient)
-    if rounding_mode == "trunc":
-        return w.op("Mul", w.op("Sign", quotient), w.op("Floor", w.op("Abs", quotient)))
-    return quotient
-
-
-@writes(aten.floor_divide)
-def floor_divide(w: Writer, a: Operand, b: Operand) -> Value:
-    return div(w, a, b, rounding_mode="floor")  # type: ignore[no-any-return]
+    return _towards_zero(w, quotient) if rounding == "trunc" else quotient
 
 
 @writes(aten.remainder)
@@ -131,47 +151,25 @@ def remainder(w: Writer, a: Operand, b: Operand) -> Value:
     return w.op("Sub", x, w.op("Mul", y, w.op("Floor", w.op("Div", x, y))))
 
 
-@writes(aten.fmod)
-def fmod(w: Writer, a: Operand, b: Operand) -> Value:
-    return w.op("Mod", w.value(a, w.result.dtype), w.value(b, w.result.dtype), fmod=1)
-
-
-@writes(aten.pow)
-def power(w: Writer, a: Operand, b: Operand) -> Value:
-    dtype = w.result.dtype
-    x = w.value(a, dtype)
+@writes(aten.pow, aten.square)
+def power(w: Writer, a: Operand, b: Operand = 2) -> Value:
+    x = w.value(a, w.result.dtype)
     if isinstance(b, int | float) and b in (0.5, 1, 2, 3, -1):
-        if b == 0.5:
-            return w.op("Sqrt", x)
-        if b == -1:
-            return w.op("Reciprocal", x)
+        if b in (0.5, -1):
+            return w.op("Sqrt" if b == 0.5 else "Reciprocal", x)
         square = w.op("Mul", x, x) if b > 1 else x
         return w.op("Mul", square, x) if b == 3 else square
-    return w.op("Pow", x, w.value(b, dtype))
-
-
-@writes(aten.square)
-def square(w: Writer, x: Operand) -> Value:
-    return power(w, x, 2)  # type: ignore[no-any-return]
-
-
-@writes(aten.rsqrt)
-def rsqrt(w: Writer, x: Operand) -> Value:
-    return w.op("Reciprocal", w.op("Sqrt", w.value(x, w.result.dtype)))
-
-
-@writes(aten.exp2)
-def exp2(w: Writer, x: Operand) -> Value:
-    return w.op("Pow", w.scalar(2.0), w.value(x, w.result.dtype))
+    return w.op("Pow", x, w.value(b, w.result.dtype))
 
 
 @writes(aten.expm1)
 def expm1(w: Writer, x: Operand) -> Value:
     """2 tanh(x / 2) / (1 - tanh(x / 2)): without the loss of digits near 0 that exp(x) - 1 has."""
-    t = w.op("Tanh", w.op("Mul", w.value(x, w.result.dtype), w.scalar(0.5)))
+    value = w.value(x, w.result.dtype)
+    t = w.op("Tanh", w.op("Mul", value, w.scalar(0.5)))
     near = w.op("Div", w.op("Add", t, t), w.op("Sub", w.scalar(1.0), t))
-    far = w.op("Sub", w.op("Exp", w.value(x, w.result.dtype)), w.scalar(1.0))
-    return w.op("Where", w.op("Less", w.value(x, w.result.dtype), w.scalar(1.0)), near, far)
+    far = w.op("Sub", w.op("Exp", value), w.scalar(1.0))
+    return w.op("Where", w.op("Less", value, w.scalar(1.0)), near, far)
 
 
 @writes(aten.log1p)
@@ -185,12 +183,6 @@ def log1p(w: Writer, x: Operand) -> Value:
     return w.op("Where", plain, w.op("Where", w.op("Equal", less, w.scalar(0.0)), value, w.op("Log", u)), exact)
 
 
-@writes(aten.log2, aten.log10)
-def log_to_base(w: Writer, x: Operand) -> Value:
-    base = 2 if w.node.op.overloadpacket is aten.log2 else 10
-    return w.op("Mul", w.op("Log", w.value(x, w.result.dtype)), w.scalar(1 / math.log(base)))
-
-
 @writes(aten.round)
 def rounded(w: Writer, x: Operand, *, decimals: int = 0) -> Value:
     value = w.value(x, w.result.dtype)
@@ -199,43 +191,106 @@ def rounded(w: Writer, x: Operand, *, decimals: int = 0) -> Value:
     return w.op("Mul", w.op("Round", w.op("Mul", value, w.scalar(10.0**decimals))), w.scalar(10.0**-decimals))
 
 
-@writes(aten.trunc)
-def trunc(w: Writer, x: Operand) -> Value:
-    value = w.value(x, w.result.dtype)
-    return w.op("Mul", w.op("Sign", value), w.op("Floor", w.op("Abs", value)))
-
-
-@writes(aten.maximum, aten.minimum)
-def extreme(w: Writer, a: Operand, b: Operand) -> Value:
-    kind = "Max" if w.node.op.overloadpacket is aten.maximum else "Min"
-    return w.op(kind, w.value(a, w.result.dtype), w.value(b, w.result.dtype))
-
-
 @writes(aten.addcmul, aten.addcdiv)
 def addcmul(w: Writer, x: Operand, a: Operand, b: Operand, *, value: float = 1) -> Value:
-    kind = "Mul" if w.node.op.overloadpacket is aten.addcmul else "Div"
     dtype = w.result.dtype
-    product = w.op(kind, w.value(a, dtype), w.value(b, dtype))
+    product = w.op("Mul" if w.packet is aten.addcmul else "Div", w.value(a, dtype), w.value(b, dtype))
     product = product if value == 1 else w.op("Mul", product, w.scalar(value))
     return w.op("Add", w.value(x, dtype), product)
 
 
-@writes(aten.lerp)
-def lerp(w: Writer, start: Operand, end: Operand, weight: Operand) -> Value:
-    a = w.value(start, w.result.dtype)
-    way = w.op("Sub", w.value(end, w.result.dtype), a)
-    return w.op("Add", a, w.op("Mul", w.value(weight, w.result.dtype), way))
+@writes(aten.elu)
+def elu(w: Writer, x: Operand, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:
+    value = w.value(x)
+    if input_scale == 1:
+        found = w.op("Elu", value, alpha=float(alpha))
+    else:  # celu: exponents are divided, positive numbers are not
+        low = w.op("Elu", w.op("Mul", w.op("Min", value, w.scalar(0.0)), w.scalar(input_scale)), alpha=float(alpha))
+        found = w.op("Add", w.op("Relu", value), low)
+    return found if scale == 1 else w.op("Mul", found, w.scalar(scale))
 
 
-@writes(aten.fill, aten.zero)
-def fill(w: Writer, x: Traced, number: Operand = 0) -> Any:
-    if isinstance(number, Traced):
-        return w.op("Expand", w.value(number, w.result.dtype), w.sizes(x.shape))
-    return Traced(x.shape, x.dtype, fill=float(w.array(number)))
+@writes(aten.celu)
+def celu(w: Writer, x: Operand, alpha: float = 1.0) -> Value:
+    return elu(w, x, alpha, 1, 1 / alpha)
 
 
-@writes(aten.copy)
-def copy(w: Writer, x: Traced, source: Operand, non_blocking: bool = False) -> Value:
-    value = w.value(source, w.result.dtype)
-    same_shape = shape_of(source) == x.shape
-    return value if same_shape else w.op("Expand", value, w.sizes(x.shape))
+@writes(aten.prelu)
+def prelu(w: Writer, x: Traced, slope: Operand) -> Value:
+    sizes = shape_of(slope)
+    if isinstance(slope, torch.Tensor) and len(sizes) == 1 and len(x.shape) > 2 and sizes[0] > 1:
+        slope = slope.reshape(-1, *[1] * (len(x.shape) - 2))
+    return w.op("PRelu", w.value(x), w.value(slope))
+
+
+@writes(aten.softplus)
+def softplus(w: Writer, x: Operand, beta: float = 1, threshold: float = 20) -> Value:
+    if beta == 1:
+        return w.op("Softplus", w.value(x))
+    return w.op("Mul", w.op("Softplus", w.op("Mul", w.value(x), w.scalar(beta))), w.scalar(1 / beta))
+
+
+@writes(aten.hardtanh, aten.clamp, aten.relu6, aten.clamp_min, aten.clamp_max)
+def clamp(w: Writer, x: Operand, *_: Any, **__: Any) -> Value:
+    asked = {"min": 0.0, "max": 6.0} if w.packet is aten.relu6 else w.asked
+    low, high = asked.get("min", asked.get("min_val")), asked.get("max", asked.get("max_val"))
+    value = w.value(x, w.result.dtype)
+    if all(bound is None or isinstance(bound, int | float) for bound in (low, high)):
+        bounds = ["" if bound is None else w.scalar(float(bound)) for bound in (low, high)]
+        return w.op("Clip", value, *(bounds[:1] if not bounds[1] else bounds))
+    value = value if low is None else w.op("Max", value, w.value(low, w.result.dtype))
+    return value if high is None else w.op("Min", value, w.value(high, w.result.dtype))
+
+
+@writes(aten.nan_to_num)
+def nan_to_num(
+    w: Writer, x: Traced, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Value:
+    most = torch.finfo(x.dtype).max
+    value = w.op("Where", w.op("IsNaN", w.value(x)), w.scalar(nan or 0.0), w.value(x))
+    above = w.op("Equal", value, w.scalar(math.inf))
+    below = w.op("Equal", value, w.scalar(-math.inf))
+    value = w.op("Where", above, w.scalar(most if posinf is None else posinf), value)
+    return w.op("Where", below, w.scalar(-most if neginf is None else neginf), value)
+
+
+_COMPARISONS = {
+    aten.eq: "Equal",
+    aten.ne: "Equal",
+    aten.lt: "Less",
+    aten.le: "LessOrEqual",
+    aten.gt: "Greater",
+    aten.ge: "GreaterOrEqual",
+}
+
+
+@writes(*_COMPARISONS)
+def compared(w: Writer, a: Operand, b: Operand) -> Value:
+    kind, dtype = _COMPARISONS[w.packet], common_dtype(a, b)
+    dtype = torch.int64 if dtype == torch.bool and kind != "Equal" else dtype
+    found = w.op(kind, w.value(a, dtype), w.value(b, dtype))
+    return w.op("Not", found) if w.packet is aten.ne else found
+
+
+@writes(aten.logical_and, aten.bitwise_and, aten.logical_or, aten.bitwise_or, aten.logical_xor, aten.bitwise_xor)
+@writes(aten.logical_not, aten.bitwise_not)
+def of_truths(w: Writer, *operands: Operand) -> Value:
+    if w.result.dtype != torch.bool:
+        raise w.refusal("bits of whole numbers are not known here")
+    kind = {"and": "And", "or": "Or", "xor": "Xor", "not": "Not"}[w.name.rpartition("_")[2]]
+    return w.op(kind, *(w.value(operand, torch.bool) for operand in operands))
+
+
+@writes(aten.isnan)
+def isnan(w: Writer, x: Operand) -> Value:
+    return w.op("IsNaN", w.value(x))
+
+
+@writes(aten.where)
+def where(w: Writer, condition: Operand, a: Operand, b: Operand) -> Value:
+    return w.op("Where", w.value(condition, torch.bool), w.value(a, w.result.dtype), w.value(b, w.result.dtype))
+
+
+@writes(aten.masked_fill)
+def masked_fill(w: Writer, x: Operand, mask: Operand, fill: Operand) -> Value:
+    return where(w, mask, fill, x)

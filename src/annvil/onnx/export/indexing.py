@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from annvil.onnx.builder import Value
@@ -20,14 +20,13 @@ _END = 2**62
 
 @writes(aten.select)
 def select(w: Writer, x: Traced, dim: int, index: Any) -> Value:
-    if isinstance(index, Rows):
-        return w.op("Gather", w.value(x), w.value(index), axis=dim)
-    return w.op("Gather", w.value(x), w.graph.constant(index, "int64"), axis=dim)
+    place = w.value(index) if isinstance(index, Rows) else w.graph.constant(index, "int64")
+    return w.op("Gather", w.value(x), place, axis=dim)
 
 
 @writes(aten.slice, aten.narrow)
 def cut(w: Writer, x: Traced, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    if w.node.op.overloadpacket is aten.narrow:
+    if w.packet is aten.narrow:
         end = start + end if isinstance(start, int) and isinstance(end, int) else end
     if w.result.shape == x.shape and step == 1:
         return x
@@ -47,8 +46,8 @@ def index_select(w: Writer, x: Operand, dim: int, places: Operand) -> Value:
 
 
 @writes(aten.gather, aten.take_along_dim)
-def gather(w: Writer, x: Operand, second: Any, third: Any = None, **_: Any) -> Value:
-    dim, places = (third, second) if w.node.op.overloadpacket is aten.take_along_dim else (second, third)
+def gather(w: Writer, x: Operand, *_: Any, **__: Any) -> Value:
+    dim, places = w.asked["dim"], w.asked["index" if w.packet is aten.gather else "indices"]
     if dim is None or shape_of(places)[:dim] != shape_of(x)[:dim]:
         raise w.refusal("indices must have the shape of the tensor before the axis that they choose from")
     return w.op("GatherElements", w.value(x), w.value(places, torch.int64), axis=dim)
@@ -61,15 +60,15 @@ def index(w: Writer, x: Operand, indices: Sequence[Operand | None]) -> Value:
     first, last = chosen[0], chosen[-1]
     if chosen != list(range(first, last + 1)):
         raise w.refusal("indices with a whole axis between them are not known here")
-    sizes = list(shape_of(x))
-    joined = fixed(w, sizes[first : last + 1], "an indexed axis") if len(chosen) > 1 else []
-    if not joined:
-        return w.op("Gather", w.value(x), w.value(indices[first], torch.int64), axis=first)  # type: ignore[arg-type]
-    place = ""
-    for axis, size in zip(chosen, joined, strict=True):
-        one = w.op("Mod", w.value(indices[axis], torch.int64), w.scalar(size, torch.int64))  # type: ignore[arg-type]
+    places = [w.value(one, torch.int64) for one in indices if one is not None]
+    if len(chosen) == 1:
+        return w.op("Gather", w.value(x), places[0], axis=first)
+    sizes, place = list(shape_of(x)), ""
+    joined = fixed(w, sizes[first : last + 1], "an indexed axis")
+    for one, size in zip(places, joined, strict=True):
+        one = w.op("Mod", one, w.scalar(size, torch.int64))
         place = one if not place else w.op("Add", w.op("Mul", place, w.scalar(size, torch.int64)), one)
-    flat = w.reshape(w.value(x), [*sizes[:first], int(np.prod(joined)), *sizes[last + 1 :]])
+    flat = w.reshape(w.value(x), [*sizes[:first], math.prod(joined), *sizes[last + 1 :]])
     return w.op("Gather", flat, place, axis=first)
 
 
@@ -102,12 +101,9 @@ def slice_scatter(
 
 def _between(w: Writer, x: Traced, part: Value, dim: int, start: int, stop: int, size: int) -> Value:
     value = w.value(x)
-    parts = [part]
-    if start > 0:
-        parts.insert(0, part_of(w, value, dim, 0, start))
-    if stop < size:
-        parts.append(part_of(w, value, dim, stop, size))
-    return part if len(parts) == 1 else w.op("Concat", *parts, axis=dim)
+    before = [part_of(w, value, dim, 0, start)] if start > 0 else []
+    behind = [part_of(w, value, dim, stop, size)] if stop < size else []
+    return w.op("Concat", *before, part, *behind, axis=dim) if before or behind else part
 
 
 @writes(aten.index_put)
@@ -119,8 +115,7 @@ def index_put(
     if not by_truth or accumulate or (len(shape_of(values)) > 0 and shape_of(values) != (1,)):
         raise w.refusal("only one number can be put where a mask of truth values says so")
     assert mask is not None
-    behind = len(x.shape) - len(shape_of(mask))
-    value = w.value(mask)
+    behind, value = len(x.shape) - len(shape_of(mask)), w.value(mask)
     value = w.reshape(value, [*shape_of(mask), *[1] * behind]) if behind else value
     return w.op("Where", value, w.value(values, x.dtype), w.value(x))
 
@@ -129,7 +124,7 @@ def index_put(
 def triangle(w: Writer, x: Traced, diagonal: int = 0) -> Value:
     rows, columns = fixed(w, x.shape[-2:], "the matrix")
     ones = torch.ones(rows, columns, dtype=torch.bool)
-    kept = ones.tril(diagonal) if w.node.op.overloadpacket is aten.tril else ones.triu(diagonal)
+    kept = ones.tril(diagonal) if w.packet is aten.tril else ones.triu(diagonal)
     return w.op("Where", w.value(kept), w.value(x), w.scalar(0))
 
 

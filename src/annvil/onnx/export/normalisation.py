@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,26 +16,15 @@ aten = torch.ops.aten
 
 
 @writes(aten.batch_norm, aten.native_batch_norm)
-def batch_norm(
-    w: Writer,
-    x: Traced,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    cudnn: bool = False,
-) -> Value:
-    if training or mean is None or variance is None:
+def batch_norm(w: Writer, x: Traced, weight: Tensor | None, bias: Tensor | None, *_: Any) -> Value:
+    mean, variance, eps = w.asked["running_mean"], w.asked["running_var"], w.asked["eps"]
+    if w.asked.get("training") or mean is None or variance is None:
         raise w.refusal("it takes statistics of the batch in evaluation mode (track_running_stats=False)")
-    n_channels = x.shape[1]
-    factor, shift = channel_affine(weight, bias, mean, variance, eps)
     if len(x.shape) == 2:
+        factor, shift = channel_affine(weight, bias, mean, variance, eps)
         return w.op("Add", w.op("Mul", w.value(x), w.value(factor)), w.value(shift))
     sides = [
-        w.value(one if one is not None else torch.full((n_channels,), fill))
+        w.value(one if one is not None else torch.full((x.shape[1],), fill))
         for one, fill in ((weight, 1.0), (bias, 0.0))
     ]
     return w.op("BatchNormalization", w.value(x), *sides, w.value(mean), w.value(variance), epsilon=float(eps))
@@ -53,17 +43,11 @@ def channel_affine(
 
 @writes(aten.layer_norm, aten.native_layer_norm)
 def layer_norm(
-    w: Writer,
-    x: Traced,
-    shape: Sequence[int],
-    weight: Operand | None = None,
-    bias: Operand | None = None,
-    eps: float = 1e-5,
-    cudnn: bool = False,
+    w: Writer, x: Traced, shape: Sequence[int], weight: Operand | None = None, bias: Operand | None = None, *_: Any
 ) -> Value:
     scale = w.value(torch.ones(list(shape)) if weight is None else weight, x.dtype)
     operands = [scale] if bias is None else [scale, w.value(bias)]
-    return w.op("LayerNormalization", w.value(x), *operands, axis=-len(shape), epsilon=float(eps))
+    return w.op("LayerNormalization", w.value(x), *operands, axis=-len(shape), epsilon=float(w.asked["eps"]))
 
 
 @writes(aten.rms_norm)
@@ -80,50 +64,26 @@ def rms_norm(
 
 @writes(aten.group_norm)
 def group_norm(
-    w: Writer,
-    x: Traced,
-    groups: int,
-    weight: Operand | None = None,
-    bias: Operand | None = None,
-    eps: float = 1e-5,
-    cudnn: bool = False,
+    w: Writer, x: Traced, groups: int, weight: Operand | None = None, bias: Operand | None = None, *_: Any
 ) -> Value:
     """A layer normalisation of every group, then the factors of the channels."""
-    sizes = fixed(w, x.shape[1:], "the size of a row")
-    count = 1
-    for size in sizes:
-        count *= size
-    grouped = w.reshape(w.value(x), [x.shape[0], groups, count // groups])
-    found = w.op("LayerNormalization", grouped, w.value(torch.ones(count // groups)), axis=-1, epsilon=float(eps))
-    return _per_channel(w, w.reshape(found, x.shape), len(x.shape), weight, bias)
+    size = math.prod(fixed(w, x.shape[1:], "the size of a row")) // groups
+    grouped = w.reshape(w.value(x), [x.shape[0], groups, size])
+    ones, eps = w.value(torch.ones(size)), float(w.asked["eps"])
+    value = w.reshape(w.op("LayerNormalization", grouped, ones, axis=-1, epsilon=eps), x.shape)
+    for kind, factors in (("Mul", weight), ("Add", bias)):
+        if factors is not None:
+            value = w.op(kind, value, w.reshape(w.value(factors), [-1, *[1] * (len(x.shape) - 2)]))
+    return value
 
 
 @writes(aten.instance_norm)
-def instance_norm(
-    w: Writer,
-    x: Traced,
-    weight: Operand | None,
-    bias: Operand | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    use_input_stats: bool,
-    momentum: float,
-    eps: float,
-    cudnn: bool,
-) -> Value:
-    if not use_input_stats:
-        return batch_norm(w, x, weight, bias, mean, variance, False, momentum, eps)  # type: ignore[no-any-return]
-    return group_norm(w, x, fixed(w, x.shape[1:2], "the channels")[0], weight, bias, eps)  # type: ignore[no-any-return]
-
-
-def _per_channel(w: Writer, value: Value, n_axes: int, weight: Operand | None, bias: Operand | None) -> Value:
-    for kind, factors in (("Mul", weight), ("Add", bias)):
-        if factors is not None:
-            value = w.op(kind, value, w.reshape(w.value(factors), [-1, *[1] * (n_axes - 2)]))
-    return value
+def instance_norm(w: Writer, x: Traced, weight: Tensor | None, bias: Tensor | None, *_: Any) -> Value:
+    if not w.asked["use_input_stats"]:
+        return batch_norm(w, x, weight, bias)
+    return group_norm(w, x, fixed(w, x.shape[1:2], "the channels")[0], weight, bias)
 
 
 @writes(aten.softmax, aten._softmax, aten.log_softmax, aten._log_softmax)
 def softmax(w: Writer, x: Traced, dim: int, *_: Any, **__: Any) -> Value:
-    kind = "LogSoftmax" if "log" in w.node.op._opname else "Softmax"
-    return w.op(kind, w.value(x, w.result.dtype), axis=dim)
+    return w.op("LogSoftmax" if "log" in w.name else "Softmax", w.value(x, w.result.dtype), axis=dim)

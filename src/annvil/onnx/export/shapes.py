@@ -26,18 +26,11 @@ def reshape(w: Writer, x: Traced, *_: Any, **__: Any) -> Any:
     return w.reshape(w.value(x), w.result.shape)
 
 
-@writes(aten.transpose)
-def transpose(w: Writer, x: Traced, a: int, b: int) -> Value:
-    order = list(range(len(x.shape)))
-    order[a], order[b] = order[b], order[a]
-    return w.transpose(w.value(x), order)
-
-
-@writes(aten.t, aten.numpy_T, aten.mT)
-def turned(w: Writer, x: Traced) -> Value:
+@writes(aten.transpose, aten.t, aten.numpy_T, aten.mT)
+def transpose(w: Writer, x: Traced, a: int = -2, b: int = -1) -> Value:
     order = list(range(len(x.shape)))
     if len(order) > 1:
-        order[-2:] = order[:-3:-1]
+        order[a], order[b] = order[b], order[a]
     return w.transpose(w.value(x), order)
 
 
@@ -72,11 +65,10 @@ def repeat(w: Writer, x: Operand, times: Sequence[Any]) -> Value:
 def repeat_interleave(w: Writer, x: Traced, times: Any, dim: int | None = None, **_: Any) -> Value:
     if isinstance(times, Traced | Tensor):
         raise w.refusal("counts that are a tensor make a shape that hangs on values")
-    sizes = list(x.shape)
     if dim is None:
         raise w.refusal("without a dim it puts rows into one line")
-    dim %= len(sizes)
-    wide = [*sizes[: dim + 1], times, *sizes[dim + 1 :]]
+    dim %= len(x.shape)
+    wide = [*x.shape[: dim + 1], times, *x.shape[dim + 1 :]]
     value = w.op("Expand", w.op("Unsqueeze", w.value(x), w.ints(dim + 1)), w.sizes(wide))
     return w.reshape(value, w.result.shape)
 
@@ -84,8 +76,7 @@ def repeat_interleave(w: Writer, x: Traced, times: Any, dim: int | None = None, 
 @writes(aten.cat)
 def cat(w: Writer, parts: Sequence[Operand], dim: int = 0) -> Value:
     filled = [w.value(part, w.result.dtype) for part in parts if 0 not in shape_of(part)]
-    axis = dim % len(w.result.shape)
-    return filled[0] if len(filled) == 1 else w.op("Concat", *filled, axis=axis)
+    return filled[0] if len(filled) == 1 else w.op("Concat", *filled, axis=dim % len(w.result.shape))
 
 
 @writes(aten.stack)
@@ -110,15 +101,13 @@ def split(w: Writer, x: Traced, _parts: Any, dim: int = 0) -> list[Value]:
 
 @writes(aten.unbind)
 def unbind(w: Writer, x: Traced, dim: int = 0) -> list[Value]:
-    dim %= len(x.shape)
-    return [
-        w.op("Gather", w.value(x), w.graph.constant(place, "int64"), axis=dim) for place in range(len(w.node.results))
-    ]
+    places = [w.graph.constant(place, "int64") for place in range(len(w.node.results))]
+    return [w.op("Gather", w.value(x), place, axis=dim % len(x.shape)) for place in places]
 
 
-def part_of(w: Writer, value: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
+def part_of(w: Writer, value: Value, axis: int, start: int, stop: int) -> Value:
     """A slice along one axis."""
-    return w.op("Slice", value, w.ints(start), w.ints(stop), w.ints(axis), w.ints(step))
+    return w.op("Slice", value, w.ints(start), w.ints(stop), w.ints(axis), w.ints(1))
 
 
 @writes(aten.flip)
@@ -144,11 +133,9 @@ def roll(w: Writer, x: Traced, shifts: Any, dims: Any = ()) -> Value:
 
 @writes(aten.constant_pad_nd, aten.pad, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d)
 @writes(aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d)
-def pad(w: Writer, x: Traced, sizes: Sequence[Any], mode: Any = "constant", value: float | None = None) -> Value:
-    name = w.node.op._opname
-    if name != "pad":
-        value = mode if name == "constant_pad_nd" and not isinstance(mode, str) else value
-        mode = "reflect" if "reflection" in name else "replicate" if "replication" in name else "constant"
+def pad(w: Writer, x: Traced, sizes: Sequence[Any], *_: Any, **__: Any) -> Value:
+    named = "reflect" if "reflection" in w.name else "replicate" if "replication" in w.name else "constant"
+    mode, value = w.asked.get("mode", named), w.asked.get("value")
     n = len(x.shape)
     around = [0] * (2 * n)
     for place, size in enumerate(fixed(w, sizes, "a margin")):
@@ -161,29 +148,28 @@ def pad(w: Writer, x: Traced, sizes: Sequence[Any], mode: Any = "constant", valu
 
 
 @writes(aten.zeros, aten.zeros_like, aten.new_zeros, aten.empty, aten.empty_like, aten.new_empty)
-def zeros(w: Writer, *_: Any, **__: Any) -> Any:
-    return filled(w, 0)
-
-
-@writes(aten.ones, aten.ones_like, aten.new_ones)
-def ones(w: Writer, *_: Any, **__: Any) -> Any:
-    return filled(w, 1)
-
-
-@writes(aten.full, aten.full_like, aten.new_full)
-def full(w: Writer, x: Any, *rest: Any, **named: Any) -> Any:
-    number = named.get("fill_value", rest[-1] if rest else 0)
-    if isinstance(number, Rows):
-        return w.op("Expand", w.value(number, w.result.dtype), w.sizes(w.result.shape))
-    return filled(w, number)
-
-
-def filled(w: Writer, number: float) -> Any:
+@writes(aten.ones, aten.ones_like, aten.new_ones, aten.full, aten.full_like, aten.new_full)
+def filled(w: Writer, *_: Any, **__: Any) -> Any:
     """One number everywhere; its nodes are made when somebody needs them."""
-    shape = w.result.shape
+    number, shape, dtype = w.asked.get("fill_value", int("ones" in w.name)), w.result.shape, w.result.dtype
+    if isinstance(number, Rows):
+        return w.op("Expand", w.value(number, dtype), w.sizes(shape))
     if any(isinstance(size, Rows) for size in shape):
-        return Traced(shape, w.result.dtype, fill=number)
-    return torch.full(shape, number, dtype=w.result.dtype)
+        return Traced(shape, dtype, fill=number)
+    return torch.full(shape, number, dtype=dtype)
+
+
+@writes(aten.fill, aten.zero)
+def fill(w: Writer, x: Traced, number: Operand = 0) -> Any:
+    if isinstance(number, Traced):
+        return w.op("Expand", w.value(number, w.result.dtype), w.sizes(x.shape))
+    return Traced(x.shape, x.dtype, fill=float(w.array(number)))
+
+
+@writes(aten.copy)
+def copy(w: Writer, x: Traced, source: Operand, non_blocking: bool = False) -> Value:
+    value = w.value(source, w.result.dtype)
+    return value if shape_of(source) == x.shape else w.op("Expand", value, w.sizes(x.shape))
 
 
 @writes(aten.arange)

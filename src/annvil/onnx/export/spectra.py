@@ -9,7 +9,6 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from annvil.onnx.builder import Value
 from annvil.onnx.export.writer import Traced, Writer, fixed, writes
@@ -18,25 +17,10 @@ aten = torch.ops.aten
 
 
 @writes(aten.stft)
-def stft(
-    w: Writer,
-    x: Traced,
-    n_fft: int,
-    hop: int | None = None,
-    length: int | None = None,
-    window: Tensor | None = None,
-    *rest: Any,
-    **named: Any,
-) -> Value:
+def stft(w: Writer, x: Traced, n_fft: int, *_: Any, **__: Any) -> Value:
     """Of the overload whose signal was padded before, or of the one that pads (``center``)."""
-    if "center" in w.node.op._overloadname:
-        names: tuple[str, ...] = ("center", "pad_mode", "normalized", "onesided", "return_complex", "align_to_window")
-        defaults = {"center": True, "pad_mode": "reflect", "normalized": False, "onesided": True}
-    else:
-        names = ("normalized", "onesided", "return_complex", "align_to_window")
-        defaults = {"normalized": False, "onesided": True}
-    asked = {**defaults, **dict(zip(names, rest, strict=False)), **named}
-    hop, length = hop or n_fft // 4, length or n_fft
+    asked = w.asked
+    hop, length, window = asked["hop_length"] or n_fft // 4, asked["win_length"] or n_fft, asked["window"]
     if isinstance(window, Traced):
         raise w.refusal("a window that is computed from inputs is not known here")
     shape = torch.ones(length) if window is None else window.detach().cpu()
@@ -60,15 +44,11 @@ def stft(
     return pairs if axis else w.op("Squeeze", pairs, w.ints(0))
 
 
-@writes(aten.view_as_real)
-def view_as_real(w: Writer, x: Traced) -> Value:
-    return w.value(x)
-
-
-@writes(aten.real, aten.imag)
+@writes(aten.view_as_real, aten.real, aten.imag)
 def part(w: Writer, x: Traced) -> Value:
-    place = 0 if w.node.op.overloadpacket is aten.real else 1
-    return w.op("Gather", w.value(x), w.graph.constant(place, "int64"), axis=-1)
+    if w.packet is aten.view_as_real:
+        return w.value(x)
+    return w.op("Gather", w.value(x), w.graph.constant(int(w.packet is aten.imag), "int64"), axis=-1)
 
 
 TAKE_COMPLEX = frozenset({aten.abs, aten.view_as_real, aten.real, aten.imag})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,22 +15,22 @@ from annvil.onnx.builder import Graph, Value
 from annvil.onnx.export.aten_trace import Meta, Node
 from annvil.onnx.export.dynamic_batch import Rows
 
-Writes = Callable[..., Any]
-
-WRITERS: dict[Any, Writes] = {}
+WRITERS: dict[Any, Callable[..., Any]] = {}
 """ATen operation (all its overloads) → the function that writes it."""
 
 
-def writes(*operations: Any) -> Callable[[Writes], Writes]:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def writes(*operations: Any) -> Callable[[F], F]:
     """Enter a function as the writer of ATen operations.
 
     It gets a `Writer` and what the operation got: a `Traced` for what is computed, a tensor for what is constant,
     `Rows` for a size that follows the batch. It returns a name in the graph, a tensor, a `Traced`, or a list of them.
     """
 
-    def enter(function: Writes) -> Writes:
-        for operation in operations:
-            WRITERS[operation] = function
+    def enter(function: F) -> F:
+        WRITERS.update(dict.fromkeys(operations, function))
         return function
 
     return enter
@@ -68,6 +68,24 @@ class Writer:
         self.graph = graph
         self._batch = batch
         self.node = Node(None)
+        self.asked: dict[str, Any] = {}
+        """What the operation got, by the names of its schema, defaults among it."""
+
+    def begin(self, node: Node, args: Sequence[Any], named: Mapping[str, Any]) -> None:
+        """Turn to another operation, which gets these arguments."""
+        self.node, schema = node, node.op._schema.arguments
+        self.asked = {one.name: one.default_value for one in schema if one.has_default_value()}
+        self.asked |= dict(zip((one.name for one in schema), args, strict=False)) | dict(named)
+
+    @property
+    def packet(self) -> Any:
+        """The operation that is being written, whichever of its overloads."""
+        return self.node.op.overloadpacket
+
+    @property
+    def name(self) -> str:
+        """PyTorch's name of the operation."""
+        return str(self.node.op._opname)
 
     @property
     def result(self) -> Meta:
