@@ -9,7 +9,7 @@ from sklearn.preprocessing import OneHotEncoder
 from annvil.data.table import Column, Field, Table, table_from_columns
 from annvil.preparation import LinearPreparation, NetworkPreparation, TreePreparation
 from annvil.preparation.categories import one_hot, text_columns
-from annvil.preparation.for_networks import ONE_HOT_HEIGHT
+from annvil.preparation.for_models import ONE_HOT_HEIGHT
 
 
 def texts(**columns):

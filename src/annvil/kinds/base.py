@@ -66,7 +66,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Graph:
+class Substitute:
     """A graph that may ship in place of the one exported: None where it does not pay; and a sentence with numbers."""
 
     graph: bytes | None
@@ -208,7 +208,7 @@ class Kind:
         comparison: Comparison,
         threshold: Decision,
         deadline: Deadline,
-    ) -> Graph | None:
+    ) -> Substitute | None:
         """A quicker or smaller graph of the model that ships, with what it costs; None where nothing was tried."""
         return None
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from annvil.preparation.augmentation import Augmentation
-from annvil.preparation.base import Feature, Preparation, Prepared
+from annvil.preparation.base import Preparation
 from annvil.preparation.class_weights import class_weights, is_imbalanced
-from annvil.preparation.for_linear import LinearPreparation
-from annvil.preparation.for_networks import NetworkPreparation
-from annvil.preparation.for_trees import TreePreparation
+from annvil.preparation.for_models import LinearPreparation, NetworkPreparation, TreePreparation
 from annvil.preparation.target_scaling import TargetScaling
 
 __all__ = [
-    "Augmentation",
-    "Feature",
     "LinearPreparation",
     "NetworkPreparation",
     "Preparation",
-    "Prepared",
     "TargetScaling",
     "TreePreparation",
     "class_weights",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,23 @@ class Feature:
     source: str
 
 
+class Asked(TypedDict, total=False):
+    """What a preparation may be told beside the training rows; all of it may be left out.
+
+    Attributes
+    ----------
+    scaling : "robust" (if not told) for what is recommended, "none" to leave numbers as they are (missing ones filled),
+        which shows what scaling is worth
+    y, task, seed : target of the rows, its meaning, and the seed (0 if not told) of what is random; used by
+        preparations that look at the target
+    """
+
+    scaling: Scaling
+    y: NDArray[Any] | None
+    task: Task | None
+    seed: int
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What a model receives.
@@ -51,7 +68,10 @@ class Prepared:
 
 
 class Part(Protocol):
-    """A group of prepared columns that are made in the same way."""
+    """A group of prepared columns that are made in the same way; ``about`` it, sentences for people."""
+
+    @property
+    def about(self) -> tuple[str, ...]: ...
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -63,12 +83,12 @@ class Part(Protocol):
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
         """Add the same computation to a graph; the value is float32 ``(n_rows, len(features))``."""
 
-    def describe(self) -> tuple[str, ...]:
-        """Sentences for people."""
-
 
 class CodePart(Protocol):
-    """Category columns as integers, for trained embeddings."""
+    """Category columns as integers, for trained embeddings; ``about`` them, sentences for people."""
+
+    @property
+    def about(self) -> tuple[str, ...]: ...
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -79,9 +99,6 @@ class CodePart(Protocol):
 
     def write(self, graph: Graph, texts: Value) -> Value:
         """Add the same lookup to a graph; the value is int64 ``(n_rows, len(cardinalities))``."""
-
-    def describe(self) -> tuple[str, ...]:
-        """Sentences for people."""
 
 
 @dataclass(frozen=True)
@@ -103,43 +120,28 @@ class Preparation(ABC):
     n_continuous: int = 0
 
     @classmethod
-    @abstractmethod
-    def fit(
-        cls,
-        inputs: Table,
-        *,
-        scaling: Scaling = "robust",
-        y: NDArray[Any] | None = None,
-        task: Task | None = None,
-        seed: int = 0,
-    ) -> Self:
-        """The preparation that the training rows ``inputs`` ask for.
-
-        Parameters
-        ----------
-        scaling : "robust" for what is recommended, "none" to leave numbers as they are (missing ones filled), which
-            shows what scaling is worth
-        y, task, seed : target of the rows, its meaning, and the seed of what is random; used by preparations that look
-            at the target
-        """
+    def fit(cls, inputs: Table, **asked: Unpack[Asked]) -> Self:
+        """The preparation that the training rows ``inputs`` ask for, told what is in `Asked`."""
+        return cls._learnt(inputs, asked)[0]
 
     @classmethod
-    def fit_transform(
-        cls,
-        inputs: Table,
-        *,
-        scaling: Scaling = "robust",
-        y: NDArray[Any] | None = None,
-        task: Task | None = None,
-        seed: int = 0,
-    ) -> tuple[Self, Prepared]:
+    def fit_transform(cls, inputs: Table, **asked: Unpack[Asked]) -> tuple[Self, Prepared]:
         """The preparation and the prepared training rows.
 
         Models must learn from *these* rows: where a preparation looks at the target, `transform` would show them
         features that already know their own answers.
         """
-        fitted = cls.fit(inputs, scaling=scaling, y=y, task=task, seed=seed)
-        return fitted, fitted.transform(inputs)
+        fitted, cross_fitted = cls._learnt(inputs, asked)
+        prepared = fitted.transform(inputs)
+        if cross_fitted is not None:
+            prepared.numbers[:, -cross_fitted.shape[1] :] = cross_fitted
+        return fitted, prepared
+
+    @classmethod
+    @abstractmethod
+    def _learnt(cls, inputs: Table, asked: Asked) -> tuple[Self, FloatMatrix | None]:
+        """The preparation, and what its last columns are for the training rows, where that is not what they are for
+        new ones."""
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -196,18 +198,16 @@ class Preparation(ABC):
 
     def describe(self) -> tuple[str, ...]:
         """What is done, in sentences for people."""
-        sentences = [sentence for part in self.parts for sentence in part.describe()]
-        return (*sentences, *(() if self.coded is None else self.coded.describe()))
+        sentences = [sentence for part in self.parts for sentence in part.about]
+        return (*sentences, *(() if self.coded is None else self.coded.about))
 
 
 @dataclass(frozen=True)
 class NothingPart:
     """One column of zeros, where all inputs became codes: no model has to do without numbers."""
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The one column."""
-        return (Feature("nothing", ""),)
+    features: tuple[Feature, ...] = (Feature("nothing", ""),)
+    about: tuple[str, ...] = ()
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
         """Zeros."""
@@ -217,10 +217,6 @@ class NothingPart:
         """Zeros: the sum of no columns, one per row."""
         none = graph.op("Gather", numbers, graph.constant(np.empty(0, dtype=np.int64)), axis=1)
         return graph.cast(graph.op("ReduceSum", none, graph.constant(np.array([1])), keepdims=1), "float32")
-
-    def describe(self) -> tuple[str, ...]:
-        """Not worth a sentence."""
-        return ()
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -8,6 +8,7 @@ division (ONNX) is floor division (Python). Times are UTC in the Gregorian calen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partialmethod
 from typing import Any, Literal
 
 import numpy as np
@@ -39,7 +40,8 @@ def write_calendar_part(graph: Graph, part: CalendarPart, seconds: Value) -> Val
     known = graph.op("Where", graph.op("IsNaN", seconds), graph.constant(0.0), seconds)
     inside = graph.op("Clip", known, graph.constant(EARLIEST), graph.constant(LATEST))
     whole = graph.cast(graph.op("Floor", inside), "int64")
-    written: _GraphInteger = _part(part, _GraphInteger(graph, whole) + DAYS_BEFORE_1970 * DAY)
+    since: Any = _GraphInteger(graph, whole)
+    written: _GraphInteger = _part(part, since + DAYS_BEFORE_1970 * DAY)
     return written.value
 
 
@@ -70,17 +72,6 @@ class _GraphInteger:
         operand = other.value if isinstance(other, _GraphInteger) else self.graph.constant(np.int64(other))
         return _GraphInteger(self.graph, self.graph.op(kind, self.value, operand))
 
-    def __add__(self, other: int | _GraphInteger) -> _GraphInteger:
-        return self._apply("Add", other)
-
-    def __sub__(self, other: int | _GraphInteger) -> _GraphInteger:
-        return self._apply("Sub", other)
-
-    def __mul__(self, other: int | _GraphInteger) -> _GraphInteger:
-        return self._apply("Mul", other)
-
-    def __floordiv__(self, other: int | _GraphInteger) -> _GraphInteger:
-        return self._apply("Div", other)
-
-    def __mod__(self, other: int | _GraphInteger) -> _GraphInteger:
-        return self._apply("Mod", other)
+    __add__, __sub__ = partialmethod(_apply, "Add"), partialmethod(_apply, "Sub")
+    __mul__, __floordiv__ = partialmethod(_apply, "Mul"), partialmethod(_apply, "Div")
+    __mod__ = partialmethod(_apply, "Mod")

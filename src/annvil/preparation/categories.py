@@ -112,7 +112,6 @@ class LookupPart:
         return tuple(feature for lookup in self.lookups for feature in lookup.features)
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
-        """Fill ``out``, float32 ``(n_rows, len(features))``."""
         columns = _texts(inputs)
         start = 0
         for lookup in self.lookups:
@@ -131,10 +130,6 @@ class LookupPart:
             else:
                 blocks.extend(_write_wide(graph, texts, lookup) for lookup in lookups)
         return graph.concat(blocks)
-
-    def describe(self) -> tuple[str, ...]:
-        """Sentences for people."""
-        return self.about
 
 
 def lookup_part(lookups: Sequence[Lookup], about: Sequence[str]) -> LookupPart:
@@ -260,19 +255,13 @@ class EmbeddingCodes:
         return tuple(len(slots) + 1 for slots in self.slots)
 
     def codes(self, inputs: Table) -> IntArray:
-        """Codes, int64 ``(n_rows, c)``."""
         columns = _texts(inputs)
         chosen = [slots_of(columns[i], slots, 0) for i, slots in zip(self.positions, self.slots, strict=True)]
         return np.stack(chosen, axis=1)
 
     def write(self, graph: Graph, texts: Value) -> Value:
-        """The same as nodes."""
         pairs = zip(self.positions, self.slots, strict=True)
         return graph.concat([write_slots(graph, graph.columns(texts, [i]), slots, 0) for i, slots in pairs])
-
-    def describe(self) -> tuple[str, ...]:
-        """Sentences for people."""
-        return self.about
 
 
 def embedding_codes(columns: Sequence[TextColumn]) -> EmbeddingCodes:

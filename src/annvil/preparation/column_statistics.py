@@ -57,6 +57,11 @@ class NumberSummary:
     missing: FloatArray
 
     @property
+    def n_columns(self) -> int:
+        """How many columns are read."""
+        return len(self.source.features)
+
+    @property
     def marked(self) -> tuple[int, ...]:
         """Columns with missing values among the training rows; of a date, the days only."""
         firsts = len(self.source.plain) + len(self.source.dates)
@@ -127,12 +132,8 @@ def robustly_scaled(summary: NumberSummary) -> ScaledPart:
     """
     quartiles, extent = summary.third - summary.first, summary.high - summary.low
     spread = np.where(quartiles > SMALLEST_SPREAD, quartiles, extent / 2)
-    constant = spread <= SMALLEST_SPREAD
-    factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
-    what = _what(summary.source) + ": median to 0, distance of the quartiles to 1, smoothly clipped at ±3."
-    about = (what, *_about_constant(summary), *_about_missing(summary))
-    zeros = np.zeros_like(factor)
-    return ScaledPart(summary.source, summary.median, factor, zeros, ROBUST_LIMIT, True, summary.marked, about)
+    how = "median to 0, distance of the quartiles to 1, smoothly clipped at ±3."
+    return _scaled(summary, summary.median, spread, how, ROBUST_LIMIT, smooth=True)
 
 
 def standardised(summary: NumberSummary) -> ScaledPart:
@@ -143,16 +144,19 @@ def standardised(summary: NumberSummary) -> ScaledPart:
     size = np.where(size > SMALLEST_SPREAD, size, 1.0)  # squares neither overflow nor vanish
     present = np.where(summary.missing == 1.0, 0.0, summary.values / size)
     scaler = StandardScaler().fit(present)
-    center, spread = scaler.mean_ * size, scaler.scale_ * size
-    constant = (summary.high - summary.low <= SMALLEST_SPREAD) | (spread <= SMALLEST_SPREAD)
+    spread = np.where(summary.high - summary.low > SMALLEST_SPREAD, scaler.scale_ * size, 0.0)
+    return _scaled(summary, scaler.mean_ * size, spread, "mean to 0, standard deviation to 1.", STANDARD_LIMIT)
+
+
+def _scaled(
+    summary: NumberSummary, center: FloatArray, spread: FloatArray, how: str, limit: float, smooth: bool = False
+) -> ScaledPart:
+    """``center`` to 0 and ``spread`` to 1; a column without any becomes 0, a missing value what the median becomes."""
+    constant = spread <= SMALLEST_SPREAD
     factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
+    about = (f"{_what(summary.source)}: {how}", *_about_constant(summary), *_about_missing(summary))
     filling = (summary.median - center) * factor
-    about = (
-        _what(summary.source) + ": mean to 0, standard deviation to 1.",
-        *_about_constant(summary),
-        *_about_missing(summary),
-    )
-    return ScaledPart(summary.source, center, factor, filling, STANDARD_LIMIT, False, summary.marked, about)
+    return ScaledPart(summary.source, center, factor, filling, limit, smooth, summary.marked, about)
 
 
 def as_they_are(summary: NumberSummary) -> ScaledPart:

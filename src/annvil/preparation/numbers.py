@@ -101,7 +101,6 @@ class ScaledPart:
         return (*columns, *(Feature(f"{mark} is missing", mark) for mark in marks))
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
-        """Fill ``out``, float32 ``(n_rows, len(features))``."""
         width = len(self.source.features)
         values = self.source.read(inputs.numbers())
         missing = np.isnan(values)
@@ -114,7 +113,6 @@ class ScaledPart:
         out[:, width:] = missing[:, list(self.marked)]
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """The same as nodes."""
         values = self.source.write(graph, numbers)
         missing = graph.op("IsNaN", values)
         scaled = _write_clip(graph, values, HUGE)
@@ -132,10 +130,6 @@ class ScaledPart:
         if not self.marked:
             return block
         return graph.concat([block, graph.cast(graph.columns(missing, self.marked), "float32")])
-
-    def describe(self) -> tuple[str, ...]:
-        """Sentences for people."""
-        return self.about
 
 
 @dataclass(frozen=True)
@@ -183,10 +177,6 @@ class CurvePart:
         score = graph.op("Add", score, graph.constant(self.scores[:, 0]))
         return graph.cast(graph.op("Where", missing, graph.constant(0.0), score), "float32")
 
-    def describe(self) -> tuple[str, ...]:
-        """Sentences for people."""
-        return self.about
-
 
 @dataclass(frozen=True)
 class CyclePart:
@@ -226,7 +216,6 @@ class CyclePart:
             start = stop
 
     def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """The same as nodes."""
         seconds = graph.columns(numbers, self.dates)
         blocks = []
         for part, places in self.parts:
@@ -239,7 +228,8 @@ class CyclePart:
             blocks.append(graph.op("Reshape", pairs, graph.constant([0, 2 * len(places)])))
         return graph.concat(blocks)
 
-    def describe(self) -> tuple[str, ...]:
+    @property
+    def about(self) -> tuple[str, ...]:
         """Sentences for people."""
         told: dict[tuple[int, ...], list[str]] = {}
         for part, places in self.parts:

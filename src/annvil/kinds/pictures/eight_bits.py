@@ -16,7 +16,7 @@ from annvil.bundle.predictor import BLOCK_VALUES
 from annvil.comparison.results import Comparison
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.kinds.base import Graph
+from annvil.kinds.base import Substitute
 from annvil.models.contract import Deadline, Fitted
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
 from annvil.tasks.base import Decision, FloatArray, IntArray
@@ -60,13 +60,13 @@ def try_eight_bits(
     comparison: Comparison,
     threshold: Decision,
     deadline: Deadline,
-) -> Graph | None:
+) -> Substitute | None:
     """The graph with convolutions in 8 bits, or why not; None for a model without convolutions."""
     if not has_convolutions(graph):
         return None
     held_out = _held_out(fitted)
     if len(held_out) < FEWEST_JUDGES:
-        return Graph(
+        return Substitute(
             None,
             f"8 bits were not tried: {len(held_out)} pictures were held out, and fewer than {FEWEST_JUDGES} cannot "
             "tell whether a model is as accurate.",
@@ -77,7 +77,7 @@ def try_eight_bits(
     started = time.monotonic()
     predictor.raw(one)
     if PASSES * (len(held_out) + CALIBRATED_ON) * (time.monotonic() - started) > deadline.left:
-        return Graph(None, "There was no time to try whether numbers of 8 bits are faster and as accurate.")
+        return Substitute(None, "There was no time to try whether numbers of 8 bits are faster and as accurate.")
     inputs = dataset.inputs.take(held_out)
     before = predictor.raw(inputs)
     quantised = in_eight_bits(graph, _batches(dataset, fitted.job.rows, held_out))
@@ -93,9 +93,9 @@ def try_eight_bits(
         f"{verdict.said}"
     )
     if taken:
-        return Graph(quantised, f"Its convolutions compute in 8 bits: {numbers}.")
+        return Substitute(quantised, f"Its convolutions compute in 8 bits: {numbers}.")
     reason = "not as accurate" if not verdict.accurate else "not faster on this machine"
-    return Graph(None, f"8 bits were tried and left, being {reason}: {numbers}.")
+    return Substitute(None, f"8 bits were tried and left, being {reason}: {numbers}.")
 
 
 def _held_out(fitted: Fitted) -> IntArray:

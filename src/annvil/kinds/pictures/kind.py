@@ -12,13 +12,13 @@ from annvil.kinds.base import (
     Command,
     Explanation,
     Found,
-    Graph,
     Kind,
     Loaded,
     Progress,
     Stage,
     Study,
     StudyResult,
+    Substitute,
     Tiny,
 )
 from annvil.kinds.pictures.base_rates import BASE_RATE
@@ -138,7 +138,7 @@ class Pictures(Kind):
         comparison: Comparison,
         threshold: Decision,
         deadline: Deadline,
-    ) -> Graph | None:
+    ) -> Substitute | None:
         from annvil.kinds.pictures.eight_bits import try_eight_bits
 
         return try_eight_bits(graph, dataset, fitted, comparison, threshold, deadline)
