@@ -16,6 +16,7 @@ from torch.nn import functional
 from annvil.errors import RequestError
 from annvil.training import Member, Mixing, Moment, Population, Recipe, train_population
 from annvil.training.loop.batches import mix
+from annvil.training.losses.named import Batch
 from annvil.training.losses.resolve import make_loss
 
 NUMBERS, CLASSES = table()
@@ -112,7 +113,7 @@ def test_mixed_rows_have_the_loss_of_mixed_targets() -> None:
     chosen = make_loss("cross-entropy")
     checked = chosen.check(output, targets)
     buffers = chosen.buffers(1, 5)
-    chosen.fill(buffers, checked[None], weight[None], torch.full((1, 1, 1), 0.1), mixing)
+    chosen.fill(buffers, Batch(checked[None], weight[None], torch.full((1, 1, 1), 0.1), mixing))
     own, theirs = (
         functional.cross_entropy(output, t, reduction="none", label_smoothing=0.1) for t in (targets, targets[partner])
     )
@@ -128,8 +129,8 @@ def test_mixed_numbers(loss: str) -> None:
     checked = chosen.check(output, targets)
     weight = torch.full((1, 5), 0.2)
     mixed, plain = chosen.buffers(1, 5), chosen.buffers(1, 5)
-    chosen.fill(mixed, checked[None], weight, None, Mixing(partner[None], share[None]))
-    chosen.fill(plain, (share[:, None] * targets + (1 - share)[:, None] * targets[partner])[None], weight, None)
+    chosen.fill(mixed, Batch(checked[None], weight, mixing=Mixing(partner[None], share[None])))
+    chosen.fill(plain, Batch((share[:, None] * targets + (1 - share)[:, None] * targets[partner])[None], weight))
     torch.testing.assert_close(mixed[0], plain[0])
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from annvil.errors import DataError, RequestError
+from annvil.training.losses.named import Batch
 from annvil.training.losses.resolve import CustomLoss, make_loss
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -32,7 +33,7 @@ def value(
     checked = chosen.check(output, targets, row_weights)
     buffers = chosen.buffers(1, 5)
     smooth = torch.full((1, 1, 1), smoothing) if smoothing else None
-    chosen.fill(buffers, checked.unsqueeze(0), weight.unsqueeze(0), smooth)
+    chosen.fill(buffers, Batch(checked.unsqueeze(0), weight.unsqueeze(0), smooth))
     return chosen.value(output, *[buffer[0] for buffer in buffers])
 
 
@@ -206,7 +207,7 @@ def test_the_layout_of_cross_entropy_changes_no_gradient(shape: tuple[int, ...],
     prepared = loss.buffers(*shape[:2])
     weights = torch.full(shape[:2], 1 / shape[1])
     smooth = None if smoothing is None else torch.full((shape[0], 1, 1), smoothing)
-    loss.fill(prepared, targets, weights, smooth)
+    loss.fill(prepared, Batch(targets, weights, smooth))
     for k in range(shape[0]):
         mine, theirs = (outputs[k].clone().requires_grad_() for _ in range(2))
         value = loss.value(mine, *(tensor[k] for tensor in prepared))

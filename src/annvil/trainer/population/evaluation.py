@@ -18,6 +18,7 @@ from annvil.data.splits import Split
 from annvil.models.selection import choose_greedily
 from annvil.tasks.base import FloatArray
 from annvil.trainer.population.members import Attempt
+from annvil.training.losses.named import Batch
 from annvil.training.losses.resolve import make_loss
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Evaluator:
         targets = loss.check(outputs[:2], self.request.targets[rows])
         weights = torch.ones(len(rows)) if self.request.weights is None else self.request.weights[rows]
         prepared = loss.buffers(1, len(rows))
-        loss.fill(prepared, targets.unsqueeze(0), (weights / weights.sum()).unsqueeze(0), None)
+        loss.fill(prepared, Batch(targets.unsqueeze(0), (weights / weights.sum()).unsqueeze(0)))
         return loss.value(outputs, *(tensor[0] for tensor in prepared))
 
     def scores_of(self, voted: Tensor) -> dict[str, float]:

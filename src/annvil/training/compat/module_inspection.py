@@ -19,6 +19,7 @@ from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.step_spec import widened
+from annvil.training.losses.named import Batch
 from annvil.training.system import random_state
 
 
@@ -71,7 +72,7 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
     inputs = widened([tensor[rows] for tensor in job.inputs], job.recipe.byte_inputs)
     prepared = job.loss.buffers(1, len(rows))
     weights = torch.full((1, len(rows)), 1 / len(rows))
-    job.loss.fill(prepared, job.targets[rows].unsqueeze(0), weights, None)
+    job.loss.fill(prepared, Batch(job.targets[rows].unsqueeze(0), weights))
     before, reader, meter, printed = _attributes(network), _Reader(), Meter(), io.StringIO()
     with random_state.seeded(1):
         fresh = random_state.fingerprint()

@@ -16,7 +16,7 @@ from annvil.training.graph.program import bind
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.job import Probe, TrainingJob
 from annvil.training.loop.prefetch import Fetcher
-from annvil.training.losses.named import Loss
+from annvil.training.losses.named import Batch, Loss
 from annvil.training.system.random_state import seeded
 
 
@@ -83,7 +83,7 @@ class BoundStep:
         for source, target in pairs:
             torch.index_select(source, 0, flat, out=target.view(len(flat), *target.shape[2:]))
         mixing = None if job.augment is None or moment is None else job.augment(self.rows, order, moment)
-        self.loss.fill(self.prepared, self.targets, weights, smoothing, mixing)
+        self.loss.fill(self.prepared, Batch(self.targets, weights, smoothing, mixing))
 
     def run(self, seed: int | None = None) -> None:
         """Compute the step; with a ``seed``, what it draws from PyTorch's generator follows from it."""

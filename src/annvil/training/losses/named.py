@@ -9,6 +9,7 @@ loss of the mean.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
@@ -18,6 +19,23 @@ from torch.nn import functional
 
 from annvil.data.batch_transform import Mixing
 from annvil.errors import DataError, RequestError, name_rows
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss is told of a batch of all members.
+
+    Attributes
+    ----------
+    targets, weights : ``(members, batch, ...)``; the weights of a member sum to 1
+    smoothing : of the labels, ``(members, 1, 1)``, or None
+    mixing : how rows were mixed, or None
+    """
+
+    targets: Tensor
+    weights: Tensor
+    smoothing: Tensor | None = None
+    mixing: Mixing | None = None
 
 
 class Loss(Protocol):
@@ -35,15 +53,8 @@ class Loss(Protocol):
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
         """Memory for what `fill` prepares, each ``(members, batch, ...)``."""
 
-    def fill(
-        self,
-        buffers: tuple[Tensor, ...],
-        targets: Tensor,
-        weights: Tensor,
-        smoothing: Tensor | None,
-        mixing: Mixing | None = None,
-    ) -> None:
-        """Prepare a batch: targets and weights are ``(members, batch, ...)``, smoothing ``(members, 1, 1)``."""
+    def fill(self, buffers: tuple[Tensor, ...], batch: Batch) -> None:
+        """Prepare a batch."""
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         """The loss of one member, a scalar."""
@@ -86,13 +97,11 @@ class CrossEntropy:
                 f"{shape_of_rows(output)}; got {came}."
             )
         targets = unmasked(targets.long(), weights)
-        wrong = ((targets < 0) | (targets >= self.n_classes)).reshape(len(targets), -1).any(1).nonzero().flatten()
-        if len(wrong):
-            rows, first = name_rows(wrong[:5].tolist(), len(wrong)), targets[wrong[0]].flatten()
-            example = int(first[(first < 0) | (first >= self.n_classes)][0])
+        wrong = (targets < 0) | (targets >= self.n_classes)
+        if bool(wrong.any()):
             raise DataError(
                 f"Class numbers must lie between 0 and {self.n_classes - 1}, since the network has that many outputs; "
-                f"{rows} hold others, such as {example}."
+                f"{rows_with(wrong)} hold others, such as {int(targets[wrong][0])}."
             )
         return targets
 
@@ -104,38 +113,30 @@ class CrossEntropy:
             return (torch.zeros(members, self.n_classes, batch, *self._positions),)
         return (torch.zeros(members, batch, *self._positions, self.n_classes),)
 
-    def fill(
-        self,
-        buffers: tuple[Tensor, ...],
-        targets: Tensor,
-        weights: Tensor,
-        smoothing: Tensor | None,
-        mixing: Mixing | None = None,
-    ) -> None:
+    def fill(self, buffers: tuple[Tensor, ...], batch: Batch) -> None:
         """Fills ``-weight * target distribution``: then the loss is one product and its gradient needs no other."""
+        targets, mixing = batch.targets, batch.mixing
         negative = buffers[0].movedim(1, -1) if self._classes_first(targets.shape[1]) else buffers[0]
-        weights = _spread(weights, targets.shape).expand(targets.shape).unsqueeze(-1)
+        weights = _spread(batch.weights, targets.shape).expand(targets.shape).unsqueeze(-1)
         if mixing is None:
             negative.zero_().scatter_(-1, targets.unsqueeze(-1), weights)
         else:
             own = weights * mixing.share.view(*mixing.share.shape, *[1] * (weights.dim() - 2))
             negative.zero_().scatter_(-1, targets.unsqueeze(-1), own)
             negative.scatter_add_(-1, mixing.partners_of(targets).unsqueeze(-1), weights - own)
-        if smoothing is not None:
-            smoothing = smoothing.view(-1, *[1] * (negative.dim() - 1))
+        if batch.smoothing is not None:
+            smoothing = batch.smoothing.view(-1, *[1] * (negative.dim() - 1))
             negative.mul_(1 - smoothing).addcmul_(weights, smoothing / self.n_classes)
         negative.neg_()
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         (negative,) = prepared
         if self._classes_first(len(output)):
-            logs = torch.log_softmax(output.float().movedim(-1, 0), dim=0)
-            if logs.dim() > negative.dim():
-                return (logs * negative.unsqueeze(-1)).sum() / logs.shape[-1]
-            return (logs * negative).sum()
-        logs = torch.log_softmax(output.float(), dim=-1)
+            logs, networks = torch.log_softmax(output.float().movedim(-1, 0), dim=0), -1
+        else:
+            logs, networks = torch.log_softmax(output.float(), dim=-1), 1
         if logs.dim() > negative.dim():
-            return (logs * negative.unsqueeze(1)).sum() / logs.shape[1]
+            return (logs * negative.unsqueeze(networks)).sum() / logs.shape[networks]
         return (logs * negative).sum()
 
 
@@ -167,25 +168,15 @@ class Elementwise:
         numbers = finite(numbers.reshape(len(numbers), *mine))
         self._shape = mine
         self._weights = tuple(_spread(weights[None, :1], (1, 1, *mine)).shape[2:]) if weights is not None else ()
-        return self._checked(numbers)
-
-    def _checked(self, targets: Tensor) -> Tensor:
-        return targets
+        return numbers
 
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
         ones = self._weights or (1,) * len(self._shape)
         return torch.zeros(members, batch, *self._shape), torch.zeros(members, batch, *ones)
 
-    def fill(
-        self,
-        buffers: tuple[Tensor, ...],
-        targets: Tensor,
-        weights: Tensor,
-        smoothing: Tensor | None,
-        mixing: Mixing | None = None,
-    ) -> None:
-        buffers[0].copy_(targets if mixing is None else mixing.of_numbers(targets))
-        buffers[1].copy_(_spread(weights, targets.shape))
+    def fill(self, buffers: tuple[Tensor, ...], batch: Batch) -> None:
+        buffers[0].copy_(batch.targets if batch.mixing is None else batch.mixing.of_numbers(batch.targets))
+        buffers[1].copy_(_spread(batch.weights, batch.targets.shape))
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         targets, weights = prepared
@@ -225,26 +216,18 @@ class Huber(Elementwise):
 class BinaryCrossEntropy(Elementwise):
     """Zeros and ones (or shares between) against logits; with several outputs, each is a label of its own."""
 
-    def _checked(self, targets: Tensor) -> Tensor:
-        wrong = ((targets < 0) | (targets > 1)).reshape(len(targets), -1).any(1).nonzero().flatten()
-        if len(wrong):
-            rows = name_rows(wrong[:5].tolist(), len(wrong))
-            values = targets[wrong[0]].flatten()
-            example = float(values[(values < 0) | (values > 1)][0])
-            raise DataError(f"Labels must lie between 0 and 1; {rows} hold others, such as {example:g}.")
-        return targets
+    def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        labels = super().check(output, targets, weights)
+        wrong = (labels < 0) | (labels > 1)
+        if bool(wrong.any()):
+            example = float(labels[wrong][0])
+            raise DataError(f"Labels must lie between 0 and 1; {rows_with(wrong)} hold others, such as {example:g}.")
+        return labels
 
-    def fill(
-        self,
-        buffers: tuple[Tensor, ...],
-        targets: Tensor,
-        weights: Tensor,
-        smoothing: Tensor | None,
-        mixing: Mixing | None = None,
-    ) -> None:
-        super().fill(buffers, targets, weights, None, mixing)
-        if smoothing is not None:
-            smoothing = smoothing.view(-1, *[1] * (targets.dim() - 1))
+    def fill(self, buffers: tuple[Tensor, ...], batch: Batch) -> None:
+        super().fill(buffers, batch)
+        if batch.smoothing is not None:
+            smoothing = batch.smoothing.view(-1, *[1] * (batch.targets.dim() - 1))
             buffers[0].mul_(1 - smoothing).add_(smoothing / 2)
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
@@ -258,15 +241,8 @@ class LabelCrossEntropy(BinaryCrossEntropy):
     weights of a label as far as it would those of a class, however many labels there are.
     """
 
-    def fill(
-        self,
-        buffers: tuple[Tensor, ...],
-        targets: Tensor,
-        weights: Tensor,
-        smoothing: Tensor | None,
-        mixing: Mixing | None = None,
-    ) -> None:
-        super().fill(buffers, targets, weights, smoothing, mixing)
+    def fill(self, buffers: tuple[Tensor, ...], batch: Batch) -> None:
+        super().fill(buffers, batch)
         buffers[1].mul_(prod(self._shape))
 
 
@@ -289,8 +265,15 @@ def unmasked(targets: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def finite(targets: Tensor) -> Tensor:
-    wrong = (~torch.isfinite(targets)).reshape(len(targets), -1).any(1).nonzero().flatten()
-    if len(wrong):
-        rows = name_rows(wrong[:5].tolist(), len(wrong))
-        raise DataError(f"The targets of {rows} are missing or infinite; drop or fill them before training.")
+    wrong = ~torch.isfinite(targets)
+    if bool(wrong.any()):
+        raise DataError(
+            f"The targets of {rows_with(wrong)} are missing or infinite; drop or fill them before training."
+        )
     return targets
+
+
+def rows_with(wrong: Tensor) -> str:
+    """The rows where anything is ``wrong (n_rows, ...)``, in words."""
+    rows = wrong.reshape(len(wrong), -1).any(1).nonzero().flatten()
+    return name_rows(rows[:5].tolist(), len(rows))

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from annvil.data.batch_transform import Mixing
 from annvil.errors import RequestError
 from annvil.training.losses.named import (
     AbsoluteError,
+    Batch,
     BinaryCrossEntropy,
     CrossEntropy,
     Huber,
@@ -49,11 +49,9 @@ class Custom:
         self._targets, self._output = torch.empty(0), torch.Size()
 
     def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        if targets.is_floating_point():
-            targets = finite(unmasked(targets.float(), weights))
-            self.takes_mixing = True
-        self._remember(output, targets, weights)
-        loss = self._tried(output, targets[: len(output)])
+        targets = self._remembered(output, targets, weights)
+        weight = torch.full((len(output), *self._weights.shape[1:]), 1.0)
+        loss = _call(self.function, output, targets[: len(output)], weight / weight.numel())
         if not isinstance(loss, Tensor) or loss.dim() != 0:
             raise RequestError(
                 f"The loss must return one number, a tensor without axes; got {_came(loss)}. "
@@ -61,11 +59,15 @@ class Custom:
             )
         return targets
 
-    def _remember(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> None:
+    def _remembered(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        if targets.is_floating_point():
+            targets = finite(unmasked(targets.float(), weights))
+            self.takes_mixing = True
         self._example = targets[:1]
         self._weights = torch.ones(1) if weights is None else torch.ones_like(weights[:1])
         self._targets = targets[torch.linspace(0, len(targets) - 1, min(_ROWS_TO_TELL, len(targets))).long()]
         self._output = output.shape[1:]
+        return targets
 
     def says(self) -> bytes:
         """What tells it from other functions, which have no lasting names: what it says of outputs made at random.
@@ -90,24 +92,13 @@ class Custom:
                     said += loss.detach().double().numpy().tobytes() + gradient.double().numpy().tobytes()
         return said
 
-    def _tried(self, output: Tensor, targets: Tensor) -> Any:
-        weight = torch.full((len(output), *self._weights.shape[1:]), 1.0)
-        return _call(self.function, output, targets, weight / weight.numel())
-
     def buffers(self, members: int, batch: int) -> tuple[Tensor, ...]:
         shape = (members, batch, *self._example.shape[1:])
         return torch.zeros(shape, dtype=self._example.dtype), torch.zeros(members, batch, *self._weights.shape[1:])
 
-    def fill(
-        self,
-        buffers: tuple[Tensor, ...],
-        targets: Tensor,
-        weights: Tensor,
-        smoothing: Tensor | None,
-        mixing: Mixing | None = None,
-    ) -> None:
-        buffers[0].copy_(targets if mixing is None else mixing.of_numbers(targets))
-        buffers[1].copy_(weights)
+    def fill(self, buffers: tuple[Tensor, ...], batch: Batch) -> None:
+        buffers[0].copy_(batch.targets if batch.mixing is None else batch.mixing.of_numbers(batch.targets))
+        buffers[1].copy_(batch.weights)
 
     def value(self, output: Tensor, *prepared: Tensor) -> Tensor:
         return self.function(output, prepared[0], prepared[1])
@@ -121,10 +112,7 @@ class PlainCustom(Custom):
     """
 
     def check(self, output: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        if targets.is_floating_point():
-            targets = finite(unmasked(targets.float(), weights))
-            self.takes_mixing = True
-        self._remember(output, targets, weights)
+        targets = self._remembered(output, targets, weights)
         loss = _call(self.function, output, targets[: len(output)])
         of_rows = isinstance(loss, Tensor) and loss.dim() >= 1 and len(loss) == len(output)
         if not isinstance(loss, Tensor) or (loss.dim() and not of_rows):
