@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -80,8 +81,7 @@ class Muon:
 
     def __post_init__(self) -> None:
         _require(self.steps >= 1, "muon.steps", self.steps, "a whole number of at least 1")
-        _one_of(("adamw", "shape", "none"), "muon.scale", self.scale)
-        _one_of(("adamw", "sgd"), "muon.others", self.others)
+        _check_names(self, "muon.")
         _require(self.others_rate >= 0, "muon.others_rate", self.others_rate, "at least 0")
         _share(self.others_momentum, "muon.others_momentum")
         _share(self.others_warmup, "muon.others_warmup")
@@ -178,35 +178,23 @@ class Recipe:
     execution: ExecutionMode = "auto"
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, "epochs", self.epochs, "a whole number of at least 1")
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, "a whole number of at least 1")
-        _one_of(get_args(Optimizer), "optimizer", self.optimizer)
-        _share(self.momentum, "momentum")
-        renormalises = not self.renormalise or self.optimizer == "muon"
-        _require(renormalises, "renormalise", self.renormalise, "False unless the optimizer is 'muon'")
+        for name in ("epochs", "batch_size", "accumulate", "parts"):
+            _require(vars(self)[name] >= 1, name, vars(self)[name], "a whole number of at least 1")
+        for name in ("momentum", "warmup", "average_from"):
+            _share(vars(self)[name], name)
+        _check_names(self)
         if not callable(self.schedule):
             _one_of(get_args(ScheduleName), "schedule", self.schedule, " or a function")
-        _share(self.warmup, "warmup")
-        _require(self.accumulate >= 1, "accumulate", self.accumulate, "a whole number of at least 1")
-        _require(self.parts >= 1, "parts", self.parts, "a whole number of at least 1")
+        renormalises = not self.renormalise or self.optimizer == "muon"
+        _require(renormalises, "renormalise", self.renormalise, "False unless the optimizer is 'muon'")
         averages = self.average is None or 0 < self.average <= 1
         _require(averages, "average", self.average, "a decay in (0, 1] or None")
-        _share(self.average_from, "average_from")
-        _one_of(("loss", "metric"), "monitor", self.monitor)
-        _one_of(("best", "last"), "keep", self.keep)
-        _one_of(("constant", "flat-cosine"), "regularisation", self.regularisation)
         _require(self.patience is None or self.patience >= 1, "patience", self.patience, "at least 1 or None")
         _require(all(0 < share < 1 for share in self.halving), "halving", self.halving, "shares between 0 and 1")
         positive_clip = self.clip_norm is None or self.clip_norm > 0
         _require(positive_clip, "clip_norm", self.clip_norm, "a positive number or None")
-        _one_of(("all", "each", "number"), "clip_by", self.clip_by)
-        _one_of(("pytorch", "keras"), "eps_as", self.eps_as)
-        _one_of(get_args(Precision), "precision", self.precision)
-        _one_of(get_args(Batches), "batches", self.batches)
         trims = self.batches != "trimmed" or self.shuffle
         _require(trims, "batches", self.batches, "another where rows are not shuffled: the same ones would always wait")
-        _one_of(get_args(Bytes), "byte_inputs", self.byte_inputs)
-        _one_of(get_args(ExecutionMode), "execution", self.execution)
         threads_fit = self.threads == "auto" or (isinstance(self.threads, int) and self.threads >= 1)
         _require(threads_fit, "threads", self.threads, "'auto' or at least 1")
 
@@ -214,6 +202,16 @@ class Recipe:
 def _require(holds: bool, name: str, value: object, rule: str) -> None:
     if not holds:
         raise RequestError(f"Recipe: {name} must be {rule}; got {value!r}.")
+
+
+def _check_names(settings: object, before: str = "") -> None:
+    """Fields declared as one of some names hold one of them."""
+    for name, hint in _hints(type(settings)).items():
+        if get_origin(hint) is Literal:
+            _one_of(get_args(hint), before + name, vars(settings)[name])
+
+
+_hints = cache(get_type_hints)
 
 
 def _one_of(names: Sequence[str], name: str, value: object, more: str = "") -> None:
@@ -294,14 +292,10 @@ def check_members(members: object, n_rows: int) -> None:
                 raise RequestError(f"Member {number}: {name} rows must lie between 0 and {n_rows - 1}.")
         if np.asarray(member.train).size == 0:
             raise RequestError(f"Member {number} has no training rows.")
-        _in_range(number, "learning_rate", member.learning_rate, 0, math.inf)
-        _in_range(number, "weight_decay", member.weight_decay, 0, math.inf)
-        _in_range(number, "label_smoothing", member.label_smoothing, 0, 1)
-        for name in ("dropout", "momentum"):
-            if getattr(member, name) is not None:
-                _in_range(number, name, getattr(member, name), 0, 1)
+        for name, limit in _LIMITS.items():
+            value = vars(member)[name]
+            if value is not None and not 0 <= value < limit:
+                raise RequestError(f"Member {number}: {name} must be at least 0 and below {limit}; got {value!r}.")
 
 
-def _in_range(number: int, name: str, value: float, low: float, high: float) -> None:
-    if not low <= value < high:
-        raise RequestError(f"Member {number}: {name} must be at least {low} and below {high}; got {value!r}.")
+_LIMITS = {"learning_rate": math.inf, "weight_decay": math.inf, "label_smoothing": 1, "dropout": 1, "momentum": 1}

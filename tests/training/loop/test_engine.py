@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from annvil.errors import DataError, RequestError
 from annvil.networks import DenseNetwork, Dropout
 from annvil.training import Member, Population, Progress, Recipe, train_population
-from annvil.training.loop import packing
+from annvil.training.loop import workers as packing
 
 NUMBERS, CLASSES = table()
 

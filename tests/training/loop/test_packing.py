@@ -7,7 +7,7 @@ import pytest
 from tests.training.helpers import ROWS, small_network, table
 
 from annvil.training import Member, Recipe
-from annvil.training.loop import packing
+from annvil.training.loop import workers as packing
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.bound_step import probe
 from annvil.training.loop.engine import _check

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.training import Look, Member, Population, Progress, Recipe, train_population
-from annvil.training.loop import packing, run as running
+from annvil.training.loop import run as running, workers as packing
 from annvil.training.loop.batches import BatchShape, Layouts
 
 NUMBERS, CLASSES = table()

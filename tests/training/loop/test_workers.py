@@ -9,7 +9,7 @@ import torch
 from tests.training.helpers import equal, members, small_network, table, weights
 
 from annvil.training import Population, Recipe, train_population
-from annvil.training.loop import packing
+from annvil.training.loop import workers as packing
 from annvil.training.loop.pack import Pack
 
 NUMBERS, CLASSES = table()

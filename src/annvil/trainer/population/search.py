@@ -20,7 +20,7 @@ LEAST_BATCHES = 4
 
 LEAST_BATCH = 8
 """Candidates that are asked for at once, at least: a program pays from about so many on (measured in
-`annvil.training.loop.packing`)."""
+`annvil.training.loop.workers`)."""
 
 DEFAULT_TRIALS = 64
 """Candidates of a study where nobody says how many (assumed)."""

@@ -84,14 +84,14 @@ def step_function(spec: StepSpec, network: nn.Module, training: bool) -> Callabl
     afterwards.
     """
     layout = spec.layout
-    counts = [len(layout.names), len(layout.buffers), spec.n_inputs]
+    counts = [len(layout.names), len(layout.buffers), len(spec.inputs)]
 
     def member_loss(*groups: Any) -> tuple[Tensor, list[Tensor]]:
         parameters, buffers, rows, prepared = groups
         own = dict(zip(layout.buffers, buffers, strict=True))
         state = dict(zip(layout.names, parameters, strict=True)) | own
         begin(network)
-        output = functional_call(network, state, tuple(widened(rows, spec.byte_inputs)))
+        output = functional_call(network, state, tuple(widened(rows, spec.recipe.byte_inputs)))
         # A buffer that was replaced instead of changed is left in the dictionary.
         return spec.loss.value(output, *prepared), [state[name] for name in layout.buffers]
 

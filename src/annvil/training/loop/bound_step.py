@@ -1,4 +1,7 @@
-"""A step bound to memory: its batch goes in, its gradients and losses come out where the pack wants them."""
+"""A step bound to memory: its batch goes in, its gradients and losses come out where the pack wants them.
+
+`bind_step` makes one `BoundStep` for a number of rows; a `StepRunner` has those of a pack, or of a part of its batches.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from annvil.data.batch_transform import Moment
 from annvil.training.compat.eager import EagerStep, OwnNetwork, Windows
 from annvil.training.graph.memory_plan import Arena
 from annvil.training.graph.program import bind
-from annvil.training.loop.batches import BatchShape
+from annvil.training.loop.batches import BatchShape, mix
 from annvil.training.loop.job import Probe, TrainingJob
 from annvil.training.loop.prefetch import Fetcher
 from annvil.training.losses.named import Batch, Loss
+from annvil.training.recipe import Member
+from annvil.training.system.noise import Noise
 from annvil.training.system.random_state import seeded
 
 
@@ -118,7 +123,7 @@ def bind_step(
     targets = workspace.tensor("target", (members, batch, *job.targets.shape[1:]), job.targets.dtype)
     prepared = workspace.keep(("prepared", members, batch), lambda: job.loss.buffers(members, batch))
     if job.eager:
-        windows = Windows(job.step, [p[0] for p in parameters], [b[0] for b in buffers], [g[0] for g in gradients])
+        windows = Windows(job, [p[0] for p in parameters], [b[0] for b in buffers], [g[0] for g in gradients])
         step = EagerStep(own or OwnNetwork(), windows, [row[0] for row in rows], [p[0] for p in prepared], losses)
         return BoundStep(step, job.loss, rows, targets, prepared, ([], []))
     arguments = [*parameters, *buffers, *rows, *prepared]
@@ -158,3 +163,82 @@ def probe(job: TrainingJob, shape: BatchShape) -> Probe:
         bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
         job._probes[shape.batch] = Probe(workspace.n_bytes, job.recorded(1, shape.batch, True, ()).trace.work)
     return job._probes[shape.batch]
+
+
+class StepRunner:
+    """Runs the step of ``members`` on one thread: rows go in, `gradients` and `losses` come out.
+
+    Parameters
+    ----------
+    parameters : flat; several runners may look at the same
+    buffers : those of the members, ``(members, ...)`` each; a step changes the moving ones
+    workspace : where batches, the gradient and everything between lie
+    steps : of an epoch
+    rank, part : of the process among those that train together, and of the runner among those that share a batch. Both
+        are part of every seed, so that no two of them meet the same noise or augmentation.
+    fetcher : brings the rows of inputs that lie in files
+    """
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        members: Sequence[Member],
+        parameters: Tensor,
+        buffers: list[Tensor],
+        workspace: Workspace,
+        steps: int,
+        rank: int = 0,
+        part: int = 0,
+        fetcher: Fetcher | None = None,
+    ) -> None:
+        self.job, self.buffers, self.workspace = job, buffers, workspace
+        self.gradients = workspace.tensor("gradients", tuple(parameters.shape))
+        self.losses = torch.zeros(len(members))
+        self.bound: dict[int, BoundStep] = {}  # by rows of a batch
+        self._checks: dict[int, BoundStep] = {}
+        self._parameters, self._fetcher, self._steps, self._rank = parameters, fetcher, steps, rank
+        self._network = OwnNetwork()
+        # Nothing for the first process' first runner: alone, a member is seeded by its own seed.
+        place = (rank, part) if part else (rank,) if rank else ()
+        self._noise = Noise(job.layout, buffers, members, place)
+        self._seeds = tuple(mix(member.seed, *place) if place else member.seed for member in members)
+        self._seed_of_draws = members[0].seed
+        smoothing = [member.label_smoothing for member in members]
+        self._smoothing = torch.tensor(smoothing).view(-1, 1, 1) if any(smoothing) else None
+
+    def set_noise(self, epoch: int, step: int, factor: float) -> None:
+        """New keys for dropout and its kin; their rates times ``factor``."""
+        self._noise.set(epoch * self._steps + step, factor)
+
+    def compute(self, epoch: int, step: int, rows: Tensor, weights: Tensor) -> None:
+        """The gradient and losses of ``rows (members, batch)``, whose ``weights`` sum to 1 for each member."""
+        n_rows = rows.shape[1]
+        if n_rows not in self.bound:
+            self.bound[n_rows] = self._bind(n_rows, self._parameters, self._views(self.gradients))
+        bound = self.bound[n_rows]
+        moment = Moment(self._seeds, epoch, step, self.job.recipe.epochs)
+        bound.load(self.job, rows, weights, self._smoothing, moment, self._fetcher)
+        bound.run(self._seed(epoch * self._steps + step))
+
+    def validate(self, flat: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+        """The losses of the weights ``flat`` (always the same array), without augmentation and smoothing."""
+        n_rows = rows.shape[1]
+        if n_rows not in self._checks:
+            self._checks[n_rows] = self._bind(n_rows, flat)
+        bound = self._checks[n_rows]
+        bound.load(self.job, rows, weights, None, fetcher=self._fetcher)
+        bound.run(self._seed(-1))
+        return self.losses
+
+    def _bind(self, n_rows: int, flat: Tensor, gradients: Sequence[Tensor] = ()) -> BoundStep:
+        parameters = self._views(flat)
+        return bind_step(
+            self.job, parameters, self.buffers, n_rows, self.workspace, self.losses, gradients, own=self._network
+        )
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        return self.job.layout.views(flat, len(self.losses))
+
+    def _seed(self, step: int) -> int | None:
+        """What a step of a network that draws from PyTorch's generator is seeded with; -1: of the validation."""
+        return mix(self._seed_of_draws, step, 1 + self._rank) if self.job.draws else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from annvil.training.system.distributed import ALONE, Distributed
 SECONDS_BETWEEN = 5.0
 """At most so often is a checkpoint written (assumed: little beside training, far less than the 30 s promised)."""
 
-_VERSION = 1
+_VERSION = 2
 
 _BLOCK = 8 << 20
 """Bytes of a file that are looked at together (assumed: little beside a batch's activations)."""
@@ -148,7 +147,7 @@ def _pack(saved: Saved, fingerprint: str) -> bytes:
     from safetensors.torch import save
 
     tensors = {name: tensor.contiguous() for name, tensor in saved.tensors.items()}
-    facts = json.dumps(saved.facts, allow_nan=False)
+    facts = json.dumps(saved.facts)  # losses may be NaN or infinite, which Python's JSON has names for
     header = {"facts": facts, "fingerprint": fingerprint, "sha256": _digest(tensors, facts)}
     return bytes(save(tensors, metadata=header))
 
@@ -187,24 +186,3 @@ def _bytes(tensor: Tensor) -> bytes | memoryview:
 
 def _previous(path: Path) -> Path:
     return path.with_name(path.name + ".previous")
-
-
-_NOT_FINITE = ("nan", "inf", "-inf")  # JSON has no such numbers: written as texts
-
-
-def to_texts(value: Any) -> Any:
-    """The value with numbers that JSON lacks as texts."""
-    if isinstance(value, dict):
-        return {name: to_texts(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [to_texts(item) for item in value]
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def to_numbers(value: Any) -> Any:
-    """What `to_texts` was given."""
-    if isinstance(value, dict):
-        return {name: to_numbers(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [to_numbers(item) for item in value]
-    return float(value) if value in _NOT_FINITE else value

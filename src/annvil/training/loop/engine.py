@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from annvil.data.batch_transform import Augment
-from annvil.errors import DataError, RequestError, name_rows
+from annvil.errors import DataError, RequestError
 from annvil.training.compat.dropout_noise import with_keyed_noise
 from annvil.training.graph.precision import rounds
 from annvil.training.graph.recording import traceable
@@ -24,10 +24,12 @@ from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, fingerprint
 from annvil.training.loop.execution import choose as choose_execution
 from annvil.training.loop.job import TrainingJob
-from annvil.training.loop.packing import SIDE_BY_SIDE, cut
+from annvil.training.loop.prefetch import sources
 from annvil.training.loop.run import PopulationRun
 from annvil.training.loop.stack import Layout
 from annvil.training.loop.step_spec import widened
+from annvil.training.loop.workers import SIDE_BY_SIDE, cut
+from annvil.training.losses.named import rows_with
 from annvil.training.losses.resolve import CustomLoss, make_loss
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
@@ -104,7 +106,8 @@ def train_population(
     """
     members = list(members)
     job = _check(make_network, inputs, targets, members, recipe, loss, weights, augment)
-    parameters, buffers = _initial(job, make_network)
+    others = (_trainable(make_network(member), members) for member in members[1:])
+    parameters, buffers = job.layout.stack([job.network, *others])
     together = ALONE if distributed is None else distributed
     together.begin(job.network, (*parameters, *buffers))
     saver = Checkpoint(checkpoint, fingerprint(job, parameters, buffers, loss) if checkpoint else "")
@@ -112,7 +115,7 @@ def train_population(
     if notice and together.is_first:
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
-    with _threads(threads), traceable(False), _memory(job) as memory:
+    with hardware.threads(threads), traceable(False), _memory(job) as memory:
         run = PopulationRun(job, (parameters, buffers), workers, listener, metric, together, saved)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
@@ -151,17 +154,26 @@ def _check(
             "loss='cross-entropy', give probabilities as targets, or leave mixup and cutmix out."
         )
     return TrainingJob(
-        network, given, layout, inputs, checked, weights, chosen, recipe, tuple(members), augment=augment
+        network=network,
+        layout=layout,
+        loss=chosen,
+        recipe=recipe,
+        given=given,
+        inputs=inputs,
+        targets=checked,
+        weights=weights,
+        members=tuple(members),
+        sources=sources(inputs),
+        augment=augment,
     )
 
 
 def _check_finite(tensor: Tensor, name: str) -> None:
     if not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum(dtype=torch.float64))):
         return
-    wrong = (~torch.isfinite(tensor)).reshape(len(tensor), -1).any(1).nonzero().flatten()
-    if len(wrong):
-        rows = name_rows(wrong[:5].tolist(), len(wrong))
-        raise DataError(f"{name} is missing or infinite in {rows}; fill it before training.")
+    wrong = ~torch.isfinite(tensor)
+    if bool(wrong.any()):
+        raise DataError(f"{name} is missing or infinite in {rows_with(wrong)}; fill it before training.")
 
 
 def _checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
@@ -178,23 +190,19 @@ def _checked_weights(weights: Tensor, targets: Tensor) -> Tensor:
 
 def _trainable(network: nn.Module, members: Sequence[Member]) -> nn.Module:
     """The network with keyed noise, which can be trained as one of many."""
-    name = type(network).__name__
     if any(is_lazy(tensor) for tensor in (*network.parameters(), *network.buffers())):
+        name = type(network).__name__
         raise RequestError(f"{name} has layers whose size is not known yet; call it once on a few rows first.")
     return with_keyed_noise(network, [member.dropout for member in members])
 
 
-def _copied(network: nn.Module, name: str) -> nn.Module:
+def _try(network: nn.Module, rows: Sequence[Tensor], name: str) -> Tensor:
+    """The outputs for two rows, to see that network and inputs fit together."""
     try:
-        return copy.deepcopy(network)
+        own = copy.deepcopy(network).eval()
     except (RuntimeError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise RequestError(f"{name} cannot be copied, and every member needs a copy of its own: {reason}") from error
-
-
-def _try(network: nn.Module, rows: Sequence[Tensor], name: str) -> Tensor:
-    """The outputs for two rows, to see that network and inputs fit together."""
-    own = _copied(network, name).eval()
     try:
         with torch.no_grad(), seeded(0), redirect_stdout(io.StringIO()):
             output: Any = own(*rows)
@@ -208,12 +216,6 @@ def _try(network: nn.Module, rows: Sequence[Tensor], name: str) -> Tensor:
     return output
 
 
-def _initial(job: TrainingJob, make_network: Callable[[Member], nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
-    """The initial weights and the buffers of all members, stacked."""
-    others = (_trainable(make_network(member), job.members) for member in job.members[1:])
-    return job.layout.stack([job.network, *others])
-
-
 def _choose(
     job: TrainingJob, facts: dict[str, Any] | None, together: Distributed
 ) -> tuple[TrainingJob, int, int, dict[str, Any]]:
@@ -222,24 +224,11 @@ def _choose(
     The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
     """
     job, choices = choose_execution(job)
-    bfloat16, precision_because = (
-        _choose_precision(job, together) if facts is None else (facts["bfloat16"], "as before the stop")
-    )
-    if bfloat16:
-        job = job.changed(bfloat16=True)
+    bfloat16, because = (facts["bfloat16"], "as before the stop") if facts else _choose_precision(job, together)
+    job = job.changed(bfloat16=True) if bfloat16 else job
     workers, threads, threads_because = _choose_threads(job)
-    return (
-        job,
-        workers,
-        threads,
-        choices
-        | {
-            "precision": "bfloat16" if bfloat16 else "float32",
-            "precision_because": precision_because,
-            "threads": workers * threads,
-            "threads_because": threads_because,
-        },
-    )
+    choices |= {"precision": "bfloat16" if bfloat16 else "float32", "precision_because": because}
+    return job, workers, threads, choices | {"threads": workers * threads, "threads_because": threads_because}
 
 
 def _choose_precision(job: TrainingJob, together: Distributed) -> tuple[bool, str]:
@@ -251,10 +240,8 @@ def _choose_precision(job: TrainingJob, together: Distributed) -> tuple[bool, st
     probe(job, smallest)
     if not rounds(job.recorded(1, smallest.batch, True, ()).trace):
         return False, "no product and no convolution is large enough to gain by it"
-    gain = hardware.bfloat16_gain()
-    return together.ask_first(
-        hardware.bfloat16_pays
-    ), f"products are {gain:.1f} times as fast in bfloat16 on this machine"
+    because = f"products are {hardware.bfloat16_gain():.1f} times as fast in bfloat16 on this machine"
+    return together.ask_first(hardware.bfloat16_pays), because
 
 
 def _choose_threads(job: TrainingJob) -> tuple[int, int, str]:
@@ -264,18 +251,15 @@ def _choose_threads(job: TrainingJob) -> tuple[int, int, str]:
     if most == 1:
         return 1, 1, "as asked" if asked == 1 else "one core"
     packs = cut(job, range(len(job.members)), SIDE_BY_SIDE)
-    if len(packs) >= 2 and not job.draws:  # the generator it draws from is one for all workers
+    shared = len(packs) >= 2 and not job.draws  # the generator it draws from is one for all workers
+    if shared or job.parts > 1:
         if asked == "auto" and not hardware.workers_pay():
             gain = hardware.second_worker_gain()
             return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
         # One thread inside operations in any case: their number can change bits, that of workers cannot.
-        workers = min(most, len(packs))
-        return workers, 1, f"{len(packs)} packs on {workers} workers"
-    if job.parts > 1:
-        gain = hardware.second_worker_gain()
-        if asked == "auto" and not hardware.workers_pay():
-            return 1, 1, f"two workers do {gain:.1f} times the work of one on this machine"
-        return min(most, job.parts), 1, f"each of the {job.parts} parts of a batch has a thread of its own"
+        workers = min(most, len(packs) if shared else job.parts)
+        of_parts = f"each of the {job.parts} parts of a batch has a thread of its own"
+        return workers, 1, f"{len(packs)} packs on {workers} workers" if shared else of_parts
     if asked == "auto" and job.bfloat16:
         return 1, 1, "products in bfloat16 are over before a second thread has begun"
     shape = BatchShape.of(job.members[0], job.recipe)
@@ -291,14 +275,3 @@ def _memory(job: TrainingJob) -> Iterator[dict[str, str]]:
     large = job.eager or probe(job, BatchShape.of(job.members[0], job.recipe)).scratch_bytes >= LARGE_STEP
     with freed_memory_kept() if large else nullcontext(False) as kept:
         yield {"memory": "freed memory stays with the process until training ends"} if kept else {}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """PyTorch's thread count while training; it is put back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -109,7 +109,7 @@ def _without_batched_form(job: TrainingJob, shape: BatchShape) -> str:
         network = copy.deepcopy(job.network).train(training)
         with traceable(batched=True):
             try:
-                step_function(job.step, network, training)(*(tensor.clone() for tensor in arguments))
+                step_function(job, network, training)(*(tensor.clone() for tensor in arguments))
             except Exception as error:  # the caller's code under vmap may raise whatever it likes
                 return f"it cannot be vmapped: {(str(error) or type(error).__name__).splitlines()[0]}"
     return ""

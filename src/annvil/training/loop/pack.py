@@ -18,12 +18,10 @@ from torch import Tensor
 
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.batches import BatchShape, Layouts
-from annvil.training.loop.bound_step import Workspace
-from annvil.training.loop.gradients import AccumulatedStep, Gradients, PlainStep
+from annvil.training.loop.bound_step import StepRunner, Workspace
+from annvil.training.loop.gradients import AccumulatedStep, Gradients, MicroBatchStep, PlainStep
 from annvil.training.loop.job import TrainingJob
-from annvil.training.loop.micro_batches import MicroBatchStep
 from annvil.training.loop.prefetch import Fetcher
-from annvil.training.loop.step_runner import StepRunner
 from annvil.training.optimizers.accumulation import Updates
 from annvil.training.optimizers.averaging import Average
 from annvil.training.optimizers.fused import Optimiser

@@ -17,13 +17,12 @@ from annvil.errors import RequestError
 from annvil.system.memory import available_bytes
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.bound_step import probe
-from annvil.training.loop.checkpoint import Checkpoint, Saved, to_numbers, to_texts
+from annvil.training.loop.checkpoint import Checkpoint, Saved
 from annvil.training.loop.history import Record, halve
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.pack import Pack, PackSettings
-from annvil.training.loop.packing import SIDE_BY_SIDE, cut, waves
 from annvil.training.loop.snapshot import LookNow, Now, measure
-from annvil.training.loop.workers import Threads, WorkerPool, at_work
+from annvil.training.loop.workers import SIDE_BY_SIDE, Threads, WorkerPool, at_work, cut, waves
 from annvil.training.optimizers.muon import is_wide, matrices_of
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Metric, Progress
@@ -100,13 +99,13 @@ class PopulationRun:
     def _go_on_from(self, saved: Saved) -> None:
         self.epoch = saved.facts["epoch"]
         self._waiting, self._waves = saved.facts["waiting"], saved.facts["waves"]
-        self.records = [Record(**to_numbers(values)) for values in saved.facts["records"]]
+        self.records = [Record(**values) for values in saved.facts["records"]]
         self.pool.set_state(saved.tensors, saved.facts["packs"])
 
     def train(self, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
         """All epochs of all waves, or until ``should_stop`` says so."""
         if not self._together.is_first:
-            checkpoint, tell = Checkpoint(None, ""), _nobody
+            checkpoint, tell = Checkpoint(None, ""), lambda progress: None
         should_stop = partial(self._together.ask_first, should_stop)
         with at_work(self.workers) as threads:
             self._train_wave(threads, should_stop, tell, checkpoint)
@@ -115,7 +114,7 @@ class PopulationRun:
                 self._train_wave(threads, should_stop, tell, checkpoint)
             checkpoint.save(self.saved())
             if self.cut_short and self.epoch == 0:
-                self._judge(*self._losses(threads), partly=True)
+                self._judge(self._losses(threads), partly=True)
         self._end_wave()
         for number in self._numbers_waiting():
             self.records[number].state = "stopped at epoch 0: its turn had not come"
@@ -124,11 +123,12 @@ class PopulationRun:
         self, threads: Threads, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint
     ) -> None:
         """All epochs, or until nobody trains any more or ``should_stop`` says so."""
-        while self.epoch < self.job.recipe.epochs and self._training():
+        goes_on = self.epoch < self.job.recipe.epochs and bool(self._training())
+        while goes_on and not self.cut_short:
             if not self._one_epoch(threads, should_stop, checkpoint):
                 self.cut_short = True
                 break
-            progress = self._judge(*self._losses(threads))
+            progress = self._judge(self._losses(threads))
             if self.epoch in self._halvings:
                 self._halve()
             self._let_listener_look(replace(progress, active=len(self._training())))
@@ -136,9 +136,8 @@ class PopulationRun:
             if checkpoint.due:
                 checkpoint.save(self.saved())
             tell(replace(progress, active=len(self._training())))
-            if self._training() and self.epoch < self.job.recipe.epochs and should_stop():
-                self.cut_short = True
-                break
+            goes_on = self.epoch < self.job.recipe.epochs and bool(self._training())
+            self.cut_short = goes_on and should_stop()
 
     def _training(self) -> list[int]:
         """The members of the present wave that go on."""
@@ -210,19 +209,18 @@ class PopulationRun:
         wanted = math.ceil(work / self.workers / ROUND_WORK)
         return max(1, min(wanted, max(pack.shape.steps for pack in self.pool.packs)))
 
-    def _losses(self, threads: Threads) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Training and validation losses and the metric of all members, NaN for those that do not train."""
-        train, validation, metric = (np.full(len(self.records), np.nan) for _ in range(3))
-        for pack, losses in zip(self.pool.packs, self.pool.each(threads, Pack.validate), strict=True):
-            validation[pack.numbers] = losses
+    def _losses(self, threads: Threads) -> FloatArray:
+        """Training and validation losses and the metric ``(3, members)``, NaN for those that do not train."""
+        train, validation, metric = losses = np.full((3, len(self.records)), np.nan)
+        for pack, found in zip(self.pool.packs, self.pool.each(threads, Pack.validate), strict=True):
+            validation[pack.numbers] = found
             train[pack.numbers] = pack.mean_losses()
             if self._metric is not None and self._together.is_first:
                 training = [number for number in pack.numbers if self.records[number].trains]
                 metric[training] = measure(self._metric, self._now(), self.job, training, self._computes)
-        train, validation, metric = self._together.agreed(np.stack([train, validation, metric]))
-        return train, validation, metric
+        return self._together.agreed(losses)
 
-    def _judge(self, train: FloatArray, validation: FloatArray, metric: FloatArray, partly: bool = False) -> Progress:
+    def _judge(self, losses: FloatArray, partly: bool = False) -> Progress:
         """Note every member's losses and keep the weights that are its best; a diverged one goes on unheard.
 
         ``partly``: the first epoch was cut short; what there is counts as epoch 0.
@@ -233,25 +231,26 @@ class PopulationRun:
             for place, number in enumerate(pack.numbers):
                 record = self.records[number]
                 if not record.trains:
-                    train[number] = validation[number] = metric[number] = np.nan
+                    losses[:, number] = np.nan
                     continue
                 validates = len(self.job.members[number].validation) > 0
-                losses = float(train[number]), float(validation[number])
-                if record.judge(self.epoch, *losses, validates, self.job.recipe, float(metric[number])):
+                train, validation, metric = losses[:, number].tolist()
+                if record.judge(self.epoch, train, validation, validates, self.job.recipe, metric):
                     better.append(place)
             if better:
                 pack.keep_best(better)
             if not partly:
                 pack.end_epoch()
         notice = f"Wave {self._waves - len(self._waiting)} of {self._waves}." if self._waves > 1 else ""
-        epochs, active = self.job.recipe.epochs, len(self._training())
-        return Progress(self.epoch, epochs, active, train, validation, notice, metric)
+        train, validation, metric = losses
+        active = len(self._training())
+        return Progress(self.epoch, self.job.recipe.epochs, active, train, validation, notice, metric)
 
     def saved(self) -> Saved:
         """Everything that `resume` needs."""
         facts = {
             "epoch": self.epoch,
-            "records": [to_texts(asdict(record)) for record in self.records],
+            "records": [asdict(record) for record in self.records],
             "packs": [pack.numbers for pack in self.pool.packs],
             "bfloat16": self.job.bfloat16,
             "bfloat16_muon": self._settings.bfloat16_muon,
@@ -284,12 +283,9 @@ class PopulationRun:
         """What was chosen here, in words."""
         choices: dict[str, Any] = {}
         if self._waves > 1:
-            choices["waves"] = self._waves
-            choices["waves_because"] = (
-                "the memory does not hold all members at once; they trained one wave after another"
-            )
-            if self._halvings:
-                choices["waves_because"] += ", and candidates competed within their wave"
+            because = "the memory does not hold all members at once; they trained one wave after another"
+            because += ", and candidates competed within their wave" if self._halvings else ""
+            choices |= {"waves": self._waves, "waves_because": because}
         if self.job.recipe.optimizer == "muon":
             names = ", ".join(self._settings.matrices) or "no parameter"
             others = {"adamw": "AdamW", "sgd": "SGD"}[self.job.recipe.muon.others]
@@ -300,7 +296,3 @@ class PopulationRun:
         if self._together.world > 1:
             choices["processes"] = self._together.world
         return choices
-
-
-def _nobody(progress: Progress) -> None:
-    """Hears nothing."""

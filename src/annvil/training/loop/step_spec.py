@@ -1,4 +1,4 @@
-"""What a step computes for one batch: all that its recording, or PyTorch's autograd, may know of a population."""
+"""What a step computes for one batch: all that its recording, or PyTorch's autograd, needs to know of a population."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from torch import Tensor, nn
 
 from annvil.training.loop.stack import Layout
 from annvil.training.losses.named import Loss
-from annvil.training.recipe import Bytes
+from annvil.training.recipe import Bytes, Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepSpec:
-    """A step of `TrainingJob`: the network, what it is called with, and its loss.
+    """The network of a step, what it is called with, and its loss.
 
     Attributes
     ----------
     network : serves for its structure; its own weights are not used
     layout : its parameters and buffers, and their order
-    n_inputs : tensors that it is called with
+    inputs : rows of them are what it is called with
     loss : of its outputs
-    byte_inputs : how inputs of type uint8 reach it (see `Recipe`)
-    batched : whether members are vmapped; otherwise there is one
-    draws : whether it draws from PyTorch's default generator
+    recipe : says how inputs of type uint8 reach it
+    batched : whether members are vmapped; otherwise packs hold one each
+    draws : whether it draws from PyTorch's default generator, which is then seeded for every step
     bfloat16 : whether large products are rounded (see `annvil.training.graph.precision`)
     """
 
     network: nn.Module
     layout: Layout
-    n_inputs: int
+    inputs: tuple[Tensor, ...]
     loss: Loss
-    byte_inputs: Bytes
+    recipe: Recipe
     batched: bool = True
     draws: bool = False
     bfloat16: bool = False

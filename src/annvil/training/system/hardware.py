@@ -11,9 +11,9 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,34 +103,37 @@ def _this_machine() -> str:
     return f"{name} | torch {torch.__version__} | {cores()} cores"
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """PyTorch's thread count meanwhile; it is put back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@threads(1)
 def _measure_bfloat16() -> float:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        left, right, product = (torch.ones(4, 256, 256) for _ in range(3))
-        narrow = [tensor.bfloat16() for tensor in (left, right, product)]
+    left, right, product = (torch.ones(4, 256, 256) for _ in range(3))
+    narrow = [tensor.bfloat16() for tensor in (left, right, product)]
 
-        def rounded() -> None:
-            narrow[0].copy_(left)
-            torch.bmm(narrow[0], narrow[1], out=narrow[2])
-            product.copy_(narrow[2])
+    def rounded() -> None:
+        narrow[0].copy_(left)
+        torch.bmm(narrow[0], narrow[1], out=narrow[2])
+        product.copy_(narrow[2])
 
-        return _seconds(lambda: torch.bmm(left, right, out=product)) / _seconds(rounded)
-    finally:
-        torch.set_num_threads(before)
+    return _seconds(lambda: torch.bmm(left, right, out=product)) / _seconds(rounded)
 
 
+@threads(1)
 def _measure_workers() -> float:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            # Short bursts and many, so that even a busy machine is likely to leave both cores alone once.
-            alone = min(_wall(lambda: pool.submit(_some_steps).result()) for _ in range(20))
-            together = min(_wall(lambda: list(pool.map(_some_steps, range(2)))) for _ in range(60))
-        return 2 * alone / together
-    finally:
-        torch.set_num_threads(before)
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        # Short bursts and many, so that even a busy machine is likely to leave both cores alone once.
+        alone = _seconds(lambda: pool.submit(_some_steps).result(), 20, time.perf_counter)
+        together = _seconds(lambda: list(pool.map(_some_steps, range(2))), 60, time.perf_counter)
+    return 2 * alone / together
 
 
 def _some_steps(_: int = 0) -> None:
@@ -141,18 +144,11 @@ def _some_steps(_: int = 0) -> None:
         torch.clamp_min(y, 0.0, out=y)
 
 
-def _seconds(run: Callable[[], Any], repeats: int = 10) -> float:
-    """The shortest of several runs, in processor time of this thread, so that other programs do not count."""
-    run()
+def _seconds(run: Callable[[], Any], repeats: int = 10, clock: Callable[[], float] = time.thread_time) -> float:
+    """The shortest of several runs; in processor time of this thread, so that other programs do not count."""
     times = []
-    for _ in range(repeats):
-        start = time.thread_time()
+    for _ in range(1 + repeats):  # the first one is for warming up
+        start = clock()
         run()
-        times.append(time.thread_time() - start)
-    return max(min(times), 1e-9)
-
-
-def _wall(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+        times.append(clock() - start)
+    return max(min(times[1:]), 1e-9)
