@@ -187,12 +187,10 @@ class Recipe:
             _one_of(get_args(ScheduleName), "schedule", self.schedule, " or a function")
         renormalises = not self.renormalise or self.optimizer == "muon"
         _require(renormalises, "renormalise", self.renormalise, "False unless the optimizer is 'muon'")
-        averages = self.average is None or 0 < self.average <= 1
-        _require(averages, "average", self.average, "a decay in (0, 1] or None")
+        _require(self.average is None or 0 < self.average <= 1, "average", self.average, "a decay in (0, 1] or None")
         _require(self.patience is None or self.patience >= 1, "patience", self.patience, "at least 1 or None")
         _require(all(0 < share < 1 for share in self.halving), "halving", self.halving, "shares between 0 and 1")
-        positive_clip = self.clip_norm is None or self.clip_norm > 0
-        _require(positive_clip, "clip_norm", self.clip_norm, "a positive number or None")
+        _require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", self.clip_norm, "a positive number or None")
         trims = self.batches != "trimmed" or self.shuffle
         _require(trims, "batches", self.batches, "another where rows are not shuffled: the same ones would always wait")
         threads_fit = self.threads == "auto" or (isinstance(self.threads, int) and self.threads >= 1)
@@ -204,9 +202,10 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
         raise RequestError(f"Recipe: {name} must be {rule}; got {value!r}.")
 
 
-def _check_names(settings: object, before: str = "") -> None:
+def _check_names(settings: Recipe | Muon, before: str = "") -> None:
     """Fields declared as one of some names hold one of them."""
-    for name, hint in _hints(type(settings)).items():
+    kind: Any = type(settings)
+    for name, hint in _hints(kind).items():
         if get_origin(hint) is Literal:
             _one_of(get_args(hint), before + name, vars(settings)[name])
 
