@@ -191,7 +191,7 @@ def study(name: str, rows: int, budget: str, study_budget: str) -> Iterator[str]
     X, y, _, _ = pictures(name)
     chosen = np.random.default_rng(0).permutation(len(X))[:rows]
     run = annvil.fit((X[chosen], y[chosen]), budget=budget)
-    found = run.compare_dense_with_convolutional(budget=study_budget)
+    found = run.study("dense-vs-cnn", study_budget)
     yield f"\n{rows:,} pictures of {name}, fit {budget}, study {study_budget} ({found.spent_seconds:.0f} s):\n"
     yield "| | dense | convolutional | what it means |"
     yield "|---|---|---|---|"

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 import annvil
 from annvil.cli.app import app
 from annvil.errors import DataError, RequestError
-from annvil.kinds.pictures import studies
-from annvil.kinds.pictures.studies import DenseAndConvolutional, Finding
+from annvil.kinds.pictures.studies import dense_and_convolutional
+from annvil.kinds.pictures.studies.findings import DenseAndConvolutional, Finding
 from annvil.run import studying
 from annvil.run.folder import RunFolder, RunState
 from annvil.run.request import FitRequest
@@ -36,13 +36,13 @@ def asked(monkeypatch):
     """What the study was asked; it finds `FOUND`."""
     calls = []
 
-    def study(dataset, contenders, comparison, store, folder, budget_seconds, tell, written):
-        calls.append((dataset.n_rows, folder, budget_seconds))
+    def study(found, folder, budget_seconds, tell, written):
+        calls.append((found.dataset.n_rows, folder, budget_seconds))
         tell("Dense network on all pictures")
-        written(FOUND)
+        written(FOUND.sections())
         return FOUND
 
-    monkeypatch.setattr(studies, "study_dense_and_convolutional", study)
+    monkeypatch.setattr(dense_and_convolutional, "study_dense_and_convolutional", study)
     return calls
 
 
@@ -58,7 +58,7 @@ def test_the_command_prints_rows_or_json(run, asked):
     assert shown.exit_code == 0
     assert "As theory has it." in shown.output
     assert "98% → 88%" in shown.output
-    machine = CliRunner().invoke(app, ["compare", str(run.folder), "--dense-vs-cnn", "--json", "-q"])
+    machine = CliRunner().invoke(app, ["compare", str(run.folder), "--study", "dense-vs-cnn", "--json", "-q"])
     assert json.loads(machine.stdout)["findings"][0]["key"] == "structure"
 
 
@@ -67,12 +67,12 @@ def test_what_cannot_be_compared_is_refused(run, pictures, asked):
     assert refused.exit_code == 2
     assert "--study dense-vs-cnn" in refused.output
     with pytest.raises(RequestError, match="at least 10 s"):
-        run.compare_dense_with_convolutional(budget="3s")
+        run.study("dense-vs-cnn", "3s")
     kept = pictures.read_bytes()
     try:
         np.savez(pictures, X=np.zeros((60, 8, 8), np.uint8), y=np.arange(60) % 2)
         with pytest.raises(DataError, match="has changed since"):
-            run.compare_dense_with_convolutional(budget="20s")
+            run.study("dense-vs-cnn", "20s")
     finally:
         pictures.write_bytes(kept)
 

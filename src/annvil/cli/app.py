@@ -146,7 +146,6 @@ def compare(
         str | None,
         typer.Option("--study", metavar="NAME", help=a.studies(), show_default=False),
     ] = None,
-    dense_vs_cnn: Annotated[bool, typer.Option("--dense-vs-cnn", hidden=True)] = False,
     budget: Annotated[str, typer.Option("--budget", "-b", metavar="TIME", help="Time it may take.")] = "2m",
     as_json: a.Json = False,
     quiet: a.Quiet = False,
@@ -154,7 +153,7 @@ def compare(
     """Measure more on a finished run, such as what one kind of network has that another lacks; its report shows it."""
     from annvil.cli.studying import compare
 
-    compare(run, "dense-vs-cnn" if dense_vs_cnn else study, budget, as_json=as_json, quiet=quiet)
+    compare(run, study, budget, as_json=as_json, quiet=quiet)
 
 
 @app.command()

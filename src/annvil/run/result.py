@@ -89,10 +89,6 @@ class Run:
 
         return study(self.folder, name, budget)
 
-    def compare_dense_with_convolutional(self, budget: str | float = "2m") -> StudyResult:
-        """``study("dense-vs-cnn", budget)``."""
-        return self.study("dense-vs-cnn", budget)
-
     def explain(self, one: Any, label: str | None = None) -> Explanation:
         """Why the model says what it says of one thing, with tests of whether that can be trusted: ``sentences()``,
         ``png()``. What can be explained depends on the kind of data.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +147,7 @@ class Pictures(Kind):
         from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples
         from annvil.kinds.pictures.sections.explained import explained
         from annvil.kinds.pictures.sections.predictions import pictures_and_predictions
-        from annvil.kinds.pictures.studies import measure_the_race
+        from annvil.kinds.pictures.studies.race_rows import measure_the_race
 
         if stage is Stage.EXPLAINED:
             yield from explained(found)
@@ -155,7 +155,7 @@ class Pictures(Kind):
         yield from pictures_and_predictions(found)
         yield from augmentation_samples(found)
         again = f"annvil compare {found.folder} --study dense-vs-cnn"
-        yield from measure_the_race(found.dataset, found.comparison, found.store, again).sections()
+        yield from measure_the_race(found, again).sections()
 
     def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
         from annvil.kinds.pictures.explanation.explain import explain_file
@@ -187,7 +187,7 @@ class Pictures(Kind):
             "dense-vs-cnn": Study(
                 "Measure what a convolutional network has that a dense one lacks: accuracy, cost, pictures needed, use "
                 "of structure, steadiness, transfer.",
-                self._dense_and_convolutional,
+                _dense_and_convolutional,
             )
         }
 
@@ -197,26 +197,11 @@ class Pictures(Kind):
 
         return COMMANDS
 
-    def _dense_and_convolutional(
-        self,
-        found: Found,
-        folder: Path,
-        budget_seconds: float,
-        tell: Callable[[str], None],
-        written: Callable[[Sequence[Section]], None],
-    ) -> StudyResult:
-        from annvil.kinds.pictures.studies import study_dense_and_convolutional
 
-        return study_dense_and_convolutional(
-            found.dataset,
-            self.contenders(found.dataset),
-            found.comparison,
-            found.store,
-            folder,
-            budget_seconds,
-            tell,
-            lambda result: written(result.sections()),
-        )
+def _dense_and_convolutional(*asked: Any) -> StudyResult:
+    from annvil.kinds.pictures.studies.dense_and_convolutional import study_dense_and_convolutional
+
+    return study_dense_and_convolutional(*asked)
 
 
 KIND = Pictures()

@@ -10,7 +10,7 @@ from annvil.comparison.results import Cost, FoldResult
 from annvil.comparison.store import ShippedCost
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.kinds.pictures.studies import measure_the_race
+from annvil.kinds.pictures.studies.race_rows import measure_the_race
 from annvil.tasks.union import make_task
 
 N = 200
@@ -20,6 +20,10 @@ TASK = make_task("multiclass", "digit", ("a", "b", "c"))
 def dataset():
     y = np.arange(N) % 3
     return Dataset(images_from_arrays(np.zeros((N, 8, 8), np.uint8)), y, TASK, np.arange(N))
+
+
+def found(comparison, store):
+    return SimpleNamespace(dataset=dataset(), comparison=comparison, store=store)
 
 
 @pytest.fixture
@@ -56,15 +60,15 @@ def race(tmp_path):
 
 def test_held_out_pictures_of_all_folds_are_compared_one_by_one(race):
     comparison, store = race
-    found = measure_the_race(dataset(), comparison, store, "annvil compare here")
-    assert found["accuracy"].numbers["gain"]["value"] == pytest.approx(36 / 200)
+    rows = measure_the_race(found(comparison, store), "annvil compare here")
+    assert rows["accuracy"].numbers["gain"]["value"] == pytest.approx(36 / 200)
     assert "On all 200 held-out pictures the convolutional network is right more often: +18.0 points" in (
-        found["accuracy"].sentence
+        rows["accuracy"].sentence
     )
-    assert found["training-time"].sentence == "The convolutional network takes 3.0 times as long to train."
-    assert found["memory"].sentence.startswith("Coarse")
-    assert found.remarks[-1].endswith("annvil compare here")
-    (section,) = found.sections()
+    assert rows["training-time"].sentence == "The convolutional network takes 3.0 times as long to train."
+    assert rows["memory"].sentence.startswith("Coarse")
+    assert rows.remarks[-1].endswith("annvil compare here")
+    (section,) = rows.sections()
     assert section.tables[0].rows[0][0] == "Accuracy (95% interval)"
 
 
@@ -74,7 +78,7 @@ def test_a_race_without_one_of_them_says_so(race):
         folds=tuple(fold for fold in comparison.folds if fold.contender == "convolutional"),
         standings=(SimpleNamespace(contender="pixels-dense", reason="The budget is too short."),),
     )
-    (section,) = measure_the_race(dataset(), alone, store, "annvil compare here").sections()
+    (section,) = measure_the_race(found(alone, store), "annvil compare here").sections()
     why, how = section.sentences
     assert why.startswith("The comparison has no results of the dense network (The budget is too short), so the two")
     assert how == "To measure it: annvil compare here"

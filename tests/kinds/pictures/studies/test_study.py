@@ -12,7 +12,7 @@ from annvil.errors import RequestError
 from annvil.kinds.pictures.contenders import sizes as convolutional_sizes
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.kinds.pictures.studies import study_dense_and_convolutional
+from annvil.kinds.pictures.studies.dense_and_convolutional import study_dense_and_convolutional
 from annvil.kinds.pictures.studies.transfer import hidden_values, of_classes
 from annvil.models.contract import Effort
 from annvil.models.networks import recipe as network_recipe
@@ -32,6 +32,10 @@ def digits(n=120, classes=4):
         np.arange(n),
         source=None,
     )
+
+
+def found(dataset, folder):
+    return SimpleNamespace(dataset=dataset, comparison=RACE, store=Store(folder / "race"))
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +58,8 @@ def folder(tmp_path_factory):
 def study(quick, folder):
     """The table, what was told and how often it was written."""
     told, written = [], []
-    found = study_dense_and_convolutional(
-        digits(), CONTENDERS, RACE, Store(folder / "race"), folder / "study", 300, told.append, written.append
-    )
-    return SimpleNamespace(found=found, told=told, written=written)
+    table = study_dense_and_convolutional(found(digits(), folder), folder / "study", 300, told.append, written.append)
+    return SimpleNamespace(found=table, told=told, written=written)
 
 
 def test_every_claim_has_its_row(study):
@@ -82,16 +84,14 @@ def test_every_claim_has_its_row(study):
 
 
 def test_the_table_is_written_as_it_grows(study):
-    counts = [len(found.findings) for found in study.written]
+    counts = [len(sections[0].tables[0].rows) for sections in study.written]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1] == len(study.found.findings)
 
 
 def test_a_second_call_trains_nothing(study, folder, quick):
     told = []
-    again = study_dense_and_convolutional(
-        digits(), CONTENDERS, RACE, Store(folder / "race"), folder / "study", 300, told.append
-    )
+    again = study_dense_and_convolutional(found(digits(), folder), folder / "study", 300, told.append)
     assert told == []
     assert again.findings == study.found.findings
 
@@ -100,9 +100,7 @@ def test_a_study_that_was_stopped_goes_on(study, folder, quick):
     for path in (folder / "study").glob("shuffled-1.*"):
         path.unlink()
     told = []
-    again = study_dense_and_convolutional(
-        digits(), CONTENDERS, RACE, Store(folder / "race"), folder / "study", 300, told.append
-    )
+    again = study_dense_and_convolutional(found(digits(), folder), folder / "study", 300, told.append)
     assert told == [f"{name} network on shuffled pictures once more" for name in ("Dense", "Convolutional")]
     assert again["structure"].numbers["dense"] == study.found["structure"].numbers["dense"]
 
@@ -127,7 +125,7 @@ def test_pictures_too_small_for_maps_are_refused(tmp_path):
     data = digits()
     tiny = Dataset(images_from_arrays(data.inputs.pixels()[:, :3, :3]), data.y, data.task, data.groups, source=None)
     with pytest.raises(RequestError, match="smaller than"):
-        study_dense_and_convolutional(tiny, CONTENDERS, RACE, Store(tmp_path / "race"), tmp_path / "study", 60)
+        study_dense_and_convolutional(found(tiny, tmp_path), tmp_path / "study", 60)
 
 
 @pytest.mark.parametrize("name", ["pixels-dense", "convolutional"])

@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
-from annvil.kinds.pictures.studies.study_text import (
-    Pair,
-    accuracy,
-    data_needed,
-    disturbed,
-    memory,
-    parameters,
-    structure,
-    transfer,
-)
+from annvil.kinds.pictures.studies.cost_text import Pair, accuracy, memory, parameters
+from annvil.kinds.pictures.studies.operation_counts import GraphCount
+from annvil.kinds.pictures.studies.study_text import data_needed, disturbed, structure, transfer
 from annvil.kinds.pictures.studies.trials import Trial, as_bytes
 from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds
 from annvil.tasks.union import make_task
@@ -51,7 +44,8 @@ def test_sharing_is_told_by_what_it_saves():
         Pair(
             trial(n_parameters=26_826),
             trial(
-                n_parameters=93_952, shared_weights=90_000, weights_at_every_place=2_340_000, weights_joining_all=1.06e7
+                n_parameters=93_952,
+                counts=GraphCount(shared_weights=90_000, weights_at_every_place=2_340_000, weights_joining_all=1.06e7),
             ),
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from annvil.kinds.pictures.explanation.render import enlarged, grid
 from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.sections import Picture, Section, png
 from annvil.tasks.base import FloatArray
+from annvil.text.phrases import listed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,29 +42,30 @@ def filters_and_maps(network: nn.Module, pixels: Pixels, more: Pixels) -> Sectio
     filters = first_filters(network)
     if filters is None:
         return None
-    pictures = [Picture(png(painted_filters(filters)), f"{len(filters)} filters of the first layer", sized=True)]
     layers = layer_maps(network, pixels[None])
-    alive = [maps.max(axis=(0, 2, 3)) > 0 for maps in layer_maps(network, more)]
-    chosen = np.unique(np.linspace(0, len(layers) - 1, min(len(layers), MOST_LAYERS)).round().astype(np.int64))
-    pictures.append(Picture(png(enlarged(pixels, 112)), "The picture", sized=True))
-    for place in chosen:
+    pictures = [
+        Picture(png(painted_filters(filters)), f"{len(filters)} filters of the first layer", sized=True),
+        Picture(png(enlarged(pixels, 112)), "The picture", sized=True),
+    ]
+    for place in np.unique(np.linspace(0, len(layers) - 1, min(len(layers), MOST_LAYERS)).round().astype(np.int64)):
         maps = layers[place][0]
         n, height, width = maps.shape
         shown = f"{min(n, MOST_MAPS)} strongest of {n}" if n > MOST_MAPS else f"{n}"
         caption = f"Layer {place + 1}: {shown} maps of {width} × {height}"
         pictures.append(Picture(png(painted_maps(maps)), caption, sized=True))
-    sentences = [_sorts_in_words(filters)]
-    dead = [(place, int((~one).sum()), len(one)) for place, one in enumerate(alive) if not one.all()]
-    if dead:
-        told = ", ".join(f"{n} of {total} in layer {place + 1}" for place, n, total in dead)
-        sentences.append(f"Maps that stay at zero on all of {len(more):,} pictures, and so do nothing: {told}.")
-    else:
-        sentences.append(f"No map stays at zero on all of {len(more):,} pictures: every filter is used.")
-    sentences.append(
-        "Grey in a filter is nothing, light adds, dark subtracts. In a map light is strong; each has its own scale. "
-        "Early layers keep the shapes of the picture, later ones tell only whether something is there."
+    dead = [(maps.max(axis=(0, 2, 3)) <= 0) for maps in layer_maps(network, more)]
+    told = [f"{one.sum()} of {len(one)} in layer {place}" for place, one in enumerate(dead, 1) if one.any()]
+    sentences = (
+        _sorts_in_words(filters),
+        f"Maps that stay at zero on all of {len(more):,} pictures, and so do nothing: {', '.join(told)}."
+        if told
+        else f"No map stays at zero on all of {len(more):,} pictures: every filter is used.",
+        (
+            "Grey in a filter is nothing, light adds, dark subtracts. In a map light is strong; each has its own "
+            "scale. Early layers keep the shapes of the picture, later ones tell only whether something is there."
+        ),
     )
-    return Section("filters-and-maps", "Filters and feature maps", tuple(sentences), tuple(pictures), order=40)
+    return Section("filters-and-maps", "Filters and feature maps", sentences, tuple(pictures), order=40)
 
 
 def first_filters(network: nn.Module) -> FloatArray | None:
@@ -71,8 +74,7 @@ def first_filters(network: nn.Module) -> FloatArray | None:
 
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.in_channels in (1, 3):
-            weights: FloatArray = module.weight.detach().double().numpy()
-            return weights
+            return np.asarray(module.weight.detach().double().numpy())
     return None
 
 
@@ -104,6 +106,16 @@ def layer_maps(network: nn.Module, pixels: Pixels) -> list[NDArray[np.float32]]:
     return [maps.numpy() for maps in [*entering[1:], *last]]
 
 
+def last_features(network: Any, pixels: Pixels) -> FloatArray:
+    """What the last layer of a network for pictures is told of uint8 ``(n, height, width, channels)``: float64
+    ``(n, n_features)``."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [network.features(part).double().numpy() for part in torch.split(torch.from_numpy(pixels), 64)]
+    return np.concatenate(parts)
+
+
 def sorts(filters: FloatArray) -> tuple[int, int, int]:
     """How many filters look for brightness (weights of one sign), for colour (channels against each other) and for
     edges or texture (places against each other): whichever has most of the squares."""
@@ -120,25 +132,23 @@ def sorts(filters: FloatArray) -> tuple[int, int, int]:
 def _sorts_in_words(filters: FloatArray) -> str:
     bright, coloured, edges = sorts(filters)
     counts = ((edges, "edges or texture"), (bright, "brightness"), (coloured, "colour"))
-    parts = [f"{n} look for {what}" for n, what in counts if n]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"Of the {len(filters)} filters of the first layer {listed}."
+    parts = listed([f"{n} look for {what}" for n, what in counts if n])
+    return f"Of the {len(filters)} filters of the first layer {parts}."
 
 
 def painted_filters(filters: FloatArray, side: int = 40) -> Pixels:
     """Filters as small pictures, 0 in grey, each at full contrast."""
-    tiles = []
-    for one in filters[:MOST_FILTERS]:
-        values = 127.5 + 127.5 * one / max(float(np.abs(one).max()), 1e-12)
-        tiles.append(enlarged(values.round().astype(np.uint8).transpose(1, 2, 0), side))
-    return grid(tiles, columns=min(8, len(tiles)), gap=4, ground=BETWEEN)
+    some = filters[:MOST_FILTERS].transpose(0, 2, 3, 1)
+    return _tiled([127.5 + 127.5 * one / max(float(np.abs(one).max()), 1e-12) for one in some], side)
 
 
 def painted_maps(maps: NDArray[np.float32], side: int = 56) -> Pixels:
     """The strongest maps of a picture, each from 0 (dark) to its largest value (light)."""
-    order = np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:MOST_MAPS]
-    tiles = []
-    for one in maps[np.sort(order)]:
-        values = 255 * np.maximum(one, 0) / max(float(one.max()), 1e-12)
-        tiles.append(enlarged(values.round().astype(np.uint8)[:, :, None], side))
+    order = np.sort(np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:MOST_MAPS])
+    return _tiled([255 * np.maximum(one, 0) / max(float(one.max()), 1e-12) for one in maps[order, :, :, None]], side)
+
+
+def _tiled(pictures: Sequence[NDArray[Any]], side: int) -> Pixels:
+    """Values of 0 to 255 ``(height, width, channels)`` each, in rows of eight."""
+    tiles = [enlarged(values.round().astype(np.uint8), side) for values in pictures]
     return grid(tiles, columns=min(8, len(tiles)), gap=4, ground=BETWEEN)

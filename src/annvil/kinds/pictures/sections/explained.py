@@ -13,7 +13,7 @@ from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.explanation.explain import PASSES
-from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps
+from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps, last_features
 from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
 from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.kinds.pictures.explanation.subject import Subject, open_subject
@@ -121,11 +121,7 @@ def _features(subject: Subject, looked: _Looked) -> FloatArray:
     network = subject.network
     if network is None:
         return np.log(np.maximum(looked.outputs, 1e-6)) if subject.task.predicts_probabilities else looked.outputs
-    import torch
-
-    with torch.inference_mode():
-        parts = [network.features(part).double().numpy() for part in torch.split(torch.from_numpy(looked.pixels), 64)]
-    return np.concatenate(parts)
+    return last_features(network, looked.pixels)
 
 
 def _chosen(subject: Subject, looked: _Looked) -> IntArray:

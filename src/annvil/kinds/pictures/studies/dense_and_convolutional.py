@@ -8,83 +8,50 @@ splits and the same time, and every claim becomes a row with its uncertainty and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from annvil.comparison.results import FIRST_FOLD, Comparison, FoldResult
-from annvil.comparison.store import Store
+from annvil.comparison.data_problem import DataProblem, data_digest
+from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.data.splits import nested_subset, outer_splits
 from annvil.errors import OutOfTime, RequestError
 from annvil.files import write_atomically
+from annvil.kinds.base import Found
+from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.studies import study_text as telling
-from annvil.kinds.pictures.studies.findings import DenseAndConvolutional, Detail, Finding
-from annvil.kinds.pictures.studies.first_layers import kept_looks, tell_looks
+from annvil.kinds.pictures.studies import study_text
+from annvil.kinds.pictures.studies.cost_text import Pair, accuracy, reached_and_cost
+from annvil.kinds.pictures.studies.findings import KEY, ORDER, DenseAndConvolutional, Finding
+from annvil.kinds.pictures.studies.first_layers import tell_looks
 from annvil.kinds.pictures.studies.measuring import PLAIN, Study
-from annvil.kinds.pictures.studies.operation_counts import GraphCount, count_graph
 from annvil.kinds.pictures.studies.planning import CONVOLUTIONAL, DENSE, FOLDS, PER_CLASS, is_careful, plan_study
-from annvil.kinds.pictures.studies.study_text import Pair
+from annvil.kinds.pictures.studies.race_rows import from_race
 from annvil.kinds.pictures.studies.transfer import halves_of_classes, measure_transfer
-from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes
+from annvil.kinds.pictures.studies.trials import Shelf
 from annvil.kinds.pictures.studies.wording import Scale
 from annvil.models.contract import Contender, Deadline
-from annvil.tasks.base import IntArray
-
-
-def measure_the_race(
-    dataset: Dataset[Images], comparison: Comparison, store: Store, again: str = ""
-) -> DenseAndConvolutional:
-    """The rows that cost nothing, from what the race kept. Where one of the two did not compete there are no rows, and
-    it is said why.
-
-    ``again`` is the command that measures the other rows.
-    """
-    pair, rows = _from_race(dataset, comparison, store)
-    if pair is None:
-        return DenseAndConvolutional((), (_who_is_missing(comparison), *([f"To measure it: {again}"] if again else [])))
-    findings = _of_pair(pair, dataset.groups[rows], Scale(dataset.task), f"all {len(rows):,} held-out pictures")
-    how = (
-        "Both learnt from the same training pictures of the comparison's folds, each searched with the care of the "
-        "comparison; the dense network sees pixels as columns."
-    )
-    more = "How many pictures each needs, and what shuffled pixels, shifts, turns and other classes do to them: "
-    remarks = (how, more + again) if again else (how,)
-    return DenseAndConvolutional(tuple(findings), remarks)
-
-
-def _who_is_missing(comparison: Comparison) -> str:
-    """Why there is nothing to compare."""
-    results = {fold.contender for fold in comparison.folds if fold.repeat == 0}
-    reasons = {standing.contender: standing.reason for standing in comparison.standings}
-    missing = [name for name in (DENSE, CONVOLUTIONAL) if name not in results] or [DENSE]
-    said = [
-        f"the {PLAIN[name].lower()} ({reasons.get(name, '').rstrip('.') or 'no fold in common'})" for name in missing
-    ]
-    return f"The comparison has no results of {' and '.join(said)}, so the two were not compared on these pictures."
+from annvil.sections import Rows, Section
+from annvil.text.phrases import listed, outside
 
 
 def study_dense_and_convolutional(
-    dataset: Dataset[Images],
-    contenders: Sequence[Contender],
-    comparison: Comparison,
-    store: Store,
+    found: Found,
     folder: Path,
     budget_seconds: float,
     tell: Callable[[str], None] = lambda message: None,
-    written: Callable[[DenseAndConvolutional], None] = lambda found: None,
+    written: Callable[[Sequence[Section]], None] = lambda sections: None,
 ) -> DenseAndConvolutional:
     """The whole table; what ``folder`` holds of the same study is not done again.
 
     Parameters
     ----------
-    dataset : all pictures of the run
-    contenders : those of the run; the dense network on pixels and the convolutional network are asked to fit
-    comparison, store : of the run: the seed, the configurations that the race chose, its predictions
+    found : by the run: all its pictures, and of its comparison the seed, the configurations that were chosen, and the
+        predictions
     budget_seconds : for this call; rows that it leaves out are said
     tell : hears what is trained
     written : hears of the table whenever a row was added
@@ -97,31 +64,26 @@ def study_dense_and_convolutional(
         When not even one training of each was possible.
     """
     started = time.monotonic()
-    two = _two(contenders, dataset)
-    chosen = {name: result.configuration for name in two if (result := store.result(name, FIRST_FOLD)) is not None}
-    from annvil.comparison.data_problem import data_digest
-
-    plan = plan_study(dataset, two, chosen, budget_seconds, comparison.plan.seed, data_digest(dataset))
+    dataset = found.dataset
+    two = _two(dataset)
+    chosen = {n: result.configuration for n in two if (result := found.store.result(n, FIRST_FOLD)) is not None}
+    plan = plan_study(dataset, two, chosen, budget_seconds, found.comparison.plan.seed, data_digest(dataset))
     shelf = Shelf(folder)
     shelf.open(plan)
     used = dataset.take(np.sort(nested_subset(dataset, np.arange(dataset.n_rows), plan.n_used, plan.seed)))
     split = outer_splits(used, FOLDS, 1, plan.seed)[0][-1 if used.time is not None else 0]
     study = Study(used, split.train, split.test, two, plan, shelf, Deadline(budget_seconds), tell)
     before = _seconds_before(folder)
-    found = None
     for _ in study.measure(measure_transfer):
-        found = _told(study, dataset, comparison, store, before + time.monotonic() - started)
-        write_atomically(folder / "findings.json", msgspec.json.encode(found))
-        written(found)
-    assert found is not None
-    return found
+        table = _Table(study).filled(found, before + time.monotonic() - started)
+        write_atomically(folder / "findings.json", msgspec.json.encode(table))
+        written(table.sections())
+    return table
 
 
-def _two(contenders: Sequence[Contender], dataset: Dataset[Images]) -> dict[str, Contender]:
+def _two(dataset: Dataset[Images]) -> dict[str, Contender]:
     """Both networks, the dense one first."""
-    from annvil.comparison.data_problem import DataProblem
-
-    by_name = {contender.name: contender for contender in contenders}
+    by_name = {contender.name: contender for contender in contenders_for_pictures()}
     two = {name: by_name[name] for name in (DENSE, CONVOLUTIONAL)}
     for contender in two.values():
         if reason := contender.declines(DataProblem(dataset).shape(dataset.n_rows)):
@@ -131,164 +93,137 @@ def _two(contenders: Sequence[Contender], dataset: Dataset[Images]) -> dict[str,
 
 def _seconds_before(folder: Path) -> float:
     """What earlier sittings of the same study took."""
-    path = folder / "findings.json"
-    if not path.exists():
-        return 0.0
     try:
-        return msgspec.json.decode(path.read_bytes(), type=DenseAndConvolutional).spent_seconds
-    except msgspec.MsgspecError:
+        content = (folder / "findings.json").read_bytes()
+        return msgspec.json.decode(content, type=DenseAndConvolutional).spent_seconds
+    except (FileNotFoundError, msgspec.MsgspecError):
         return 0.0  # it is written again from the trials, which are whole
 
 
-# -- the table ---------------------------------------------------------------------------------------------------------
+@dataclass
+class _Table:
+    """The rows that the fits of a study give so far, what belongs to single ones, and which are missing and why."""
 
+    study: Study
+    findings: list[Finding] = field(default_factory=list)
+    details: list[Section] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
-def _told(
-    study: Study, dataset: Dataset[Images], comparison: Comparison, store: Store, spent_seconds: float
-) -> DenseAndConvolutional:
-    whole = _pair(study, "whole-0")
-    if whole is None:
-        raise OutOfTime("The budget ended before both networks were trained once; ask again with a longer --budget.")
-    scale, groups = Scale(study.data.task), study.data.groups[study.test]
-    raced, rows = _from_race(dataset, comparison, store)
-    on = f"the {len(study.test):,} test pictures"
-    findings = _of_pair(whole, groups, scale, on)
-    if raced is not None:
-        findings[0] = telling.accuracy(
-            raced, dataset.groups[rows], scale, f"all {len(rows):,} held-out pictures of the comparison"
+    def __post_init__(self) -> None:
+        whole = self._pair("whole-0")
+        if whole is None:
+            raise OutOfTime(
+                "The budget ended before both networks were trained once; ask again with a longer --budget."
+            )
+        self.whole, self.scale = whole, Scale(self.study.data.task)
+        self.groups = self.study.data.groups[self.study.test]
+
+    def filled(self, found: Found, spent_seconds: float) -> DenseAndConvolutional:
+        """All rows, in the order in which they are shown."""
+        study, whole, scale = self.study, self.whole, self.scale
+        self.findings += reached_and_cost(whole, self.groups, scale, f"the {len(study.test):,} test pictures")
+        if raced := from_race(found):
+            pair, rows = raced
+            on = f"all {len(rows):,} held-out pictures of the comparison"
+            self.findings[0] = accuracy(pair, found.dataset.groups[rows], scale, on)
+        self._add_curve()
+        self._add_structure()
+        disturbed_groups = study.data.groups[study.disturbed_rows()]
+        for beginning, key in (("shifted by", "shifts"), ("turned by", "turns")):
+            if row := study_text.disturbed(whole, disturbed_groups, scale, beginning, key):
+                self.findings.append(row)
+        self._add_transfer()
+        dense, convolutional = (trial.maps for trial in whole)
+        if dense is not None and convolutional is not None:
+            row, looks = tell_looks(dense, convolutional)
+            self.findings.append(row)
+            self.details.append(looks)
+        if study.left_out:
+            parts = [f"{'both' if len(who) > 1 else who[0]} {words}" for words, who in study.left_out.items()]
+            self.missing.append(f"There was no time to train: {'; '.join(parts)}.")
+        return DenseAndConvolutional(
+            tuple(self.findings),
+            tuple(_remarks(study, whole)),
+            tuple(self.missing),
+            tuple(self.details),
+            round(spent_seconds, 1),
         )
-    details: list[Detail] = []
-    missing: list[str] = []
-    _add_curve(study, whole, groups, scale, findings, details, missing)
-    _add_structure(study, whole, groups, scale, findings, missing)
-    disturbed_groups = study.data.groups[study.disturbed_rows()]
-    for beginning, key in (("shifted by", "shifts"), ("turned by", "turns")):
-        found = telling.disturbed(whole, disturbed_groups, scale, beginning, key)
-        if found is not None:
-            findings.append(found)
-    _add_transfer(study, scale, findings, details, missing)
-    looks = None
-    dense, convolutional = kept_looks(whole.dense), kept_looks(whole.convolutional)
-    if dense is not None and convolutional is not None:
-        finding, looks = tell_looks(dense, convolutional)
-        findings.append(finding)
-    return DenseAndConvolutional(
-        findings=tuple(findings),
-        remarks=_remarks(study, whole),
-        left_out=(*missing, *_no_time(study.left_out)),
-        details=tuple(details),
-        looks=looks,
-        spent_seconds=round(spent_seconds, 1),
-    )
+
+    def _pair(self, key: str) -> Pair | None:
+        dense, convolutional = (self.study.shelf.trial(name, key) for name in (DENSE, CONVOLUTIONAL))
+        return None if dense is None or convolutional is None else Pair(dense, convolutional)
+
+    def _detail(self, key: str, title: str, sentence: str, rows: Rows) -> None:
+        order = ORDER + 1 + len(self.details)
+        self.details.append(Section(f"{KEY}-{key}", title, (sentence,), tables=(rows,), order=order))
+
+    def _add_curve(self) -> None:
+        study, scale, sizes = self.study, self.scale, self.study.plan.curve_sizes
+        pairs = {size: pair for size in sizes if (pair := self._pair(f"curve-{size}")) is not None}
+        if not pairs:
+            why = "the budget" if sizes else "there are too few pictures"
+            self.missing.append(f"How many pictures each network needs was not measured ({why}).")
+            return
+        pairs[len(study.train)] = self.whole
+        finding, rows = study_text.data_needed(pairs, self.groups, scale, study.plan.seed)
+        self.findings.append(finding)
+        sentence = (
+            f"{outside(scale.name)} on the same {len(study.test):,} test pictures; each smaller set lies inside the "
+            "larger ones. The last column is read off the dense network's curve."
+        )
+        self._detail("curve", "Pictures needed by each network", sentence, rows)
+
+    def _add_structure(self) -> None:
+        side = self.study.plan.side
+        shuffles, originals = (
+            [pair for again in range(self.study.plan.trainings) if (pair := self._pair(f"{key}-{again}")) is not None]
+            for key in ("shuffled", "whole" if side == 1 else "small")
+        )
+        if not shuffles or not originals:
+            self.missing.append("What the order of the pixels is worth was not measured (the budget).")
+            return
+        small = "" if side == 1 else f" of pictures averaged over {side} × {side} pixels"
+        self.findings.append(study_text.structure(originals, shuffles, self.groups, self.scale, small))
+
+    def _add_transfer(self) -> None:
+        study, data, per_class = self.study, self.study.data, self.study.plan.per_class
+        if not per_class:
+            self.missing.append(study.plan.no_transfer)
+            return
+        pairs = {
+            n: (nothing, start)
+            for n in per_class
+            if (nothing := self._pair(f"nothing-{n}")) is not None and (start := self._pair(f"start-{n}")) is not None
+        }
+        if not pairs:
+            self.missing.append("What a start from other classes is worth was not measured (the budget).")
+            return
+        old, new = halves_of_classes(study)
+        test = study.test[np.isin(data.y[study.test], new)]
+        finding, rows = study_text.transfer(pairs, data.groups[test], self.scale, (len(old), len(new)))
+        self.findings.append(finding)
+        names = [str(data.task.classes[code]) for code in old]
+        learnt = listed(names, 8)
+        sentence = (
+            f"Layers learnt on {learnt} are kept as they are, and a new last one is learnt for the {len(new)} other "
+            "classes; beside it the same network learnt from nothing on the same pictures."
+        )
+        self._detail("transfer", "What a start from other classes gains", sentence, rows)
+        if few := " or ".join(str(n) for n in PER_CLASS if n not in per_class):
+            self.missing.append(
+                f"Transfer with {few} pictures a class was not measured: there are not so many, or no time."
+            )
 
 
-def _no_time(left_out: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    if not left_out:
-        return ()
-    parts = [f"{'both' if len(names) > 1 else names[0]} {words}" for words, names in left_out.items()]
-    return (f"There was no time to train: {'; '.join(parts)}.",)
-
-
-def _of_pair(pair: Pair, groups: IntArray, scale: Scale, on: str) -> list[Finding]:
-    rows = (
-        telling.accuracy(pair, groups, scale, on),
-        telling.parameters(pair),
-        telling.operations(pair),
-        telling.time_to_train(pair),
-        telling.time_to_predict(pair),
-        telling.memory(pair),
-    )
-    return [row for row in rows if row is not None]
-
-
-def _pair(study: Study, key: str) -> Pair | None:
-    dense, convolutional = (study.shelf.trial(name, key) for name in (DENSE, CONVOLUTIONAL))
-    return None if dense is None or convolutional is None else Pair(dense, convolutional)
-
-
-def _add_curve(
-    study: Study,
-    whole: Pair,
-    groups: IntArray,
-    scale: Scale,
-    findings: list[Finding],
-    details: list[Detail],
-    missing: list[str],
-) -> None:
-    pairs = {size: found for size in study.plan.curve_sizes if (found := _pair(study, f"curve-{size}")) is not None}
-    if not pairs:
-        why = "the budget" if study.plan.curve_sizes else "there are too few pictures"
-        missing.append(f"How many pictures each network needs was not measured ({why}).")
-        return
-    pairs[len(study.train)] = whole
-    finding, rows = telling.data_needed(pairs, groups, scale, study.plan.seed)
-    findings.append(finding)
-    sentence = (
-        f"{scale.name[:1].upper()}{scale.name[1:]} on the same {len(study.test):,} test pictures; each smaller set "
-        "lies inside the larger ones. The last column is read off the dense network's curve."
-    )
-    details.append(Detail("curve", "Pictures needed by each network", sentence, rows))
-
-
-def _add_structure(
-    study: Study, whole: Pair, groups: IntArray, scale: Scale, findings: list[Finding], missing: list[str]
-) -> None:
-    trainings, side = range(study.plan.trainings), study.plan.side
-    shuffles = [found for again in trainings if (found := _pair(study, f"shuffled-{again}")) is not None]
-    original = "whole" if side == 1 else "small"
-    originals = [found for again in trainings if (found := _pair(study, f"{original}-{again}")) is not None]
-    if not shuffles or not originals:
-        missing.append("What the order of the pixels is worth was not measured (the budget).")
-        return
-    small = "" if side == 1 else f" of pictures averaged over {side} × {side} pixels"
-    findings.append(telling.structure(originals, shuffles, groups, scale, small))
-
-
-def _add_transfer(
-    study: Study,
-    scale: Scale,
-    findings: list[Finding],
-    details: list[Detail],
-    missing: list[str],
-) -> None:
-    if not study.plan.per_class:
-        missing.append(study.plan.no_transfer)
-        return
-
-    pairs = {}
-    for n in study.plan.per_class:
-        nothing, start = _pair(study, f"nothing-{n}"), _pair(study, f"start-{n}")
-        if nothing is not None and start is not None:
-            pairs[n] = (nothing, start)
-    if not pairs:
-        missing.append("What a start from other classes is worth was not measured (the budget).")
-        return
-    old, new = halves_of_classes(study)
-    test = study.test[np.isin(study.data.y[study.test], new)]
-    finding, rows = telling.transfer(pairs, study.data.groups[test], scale, (len(old), len(new)))
-    findings.append(finding)
-    names = [str(study.data.task.classes[code]) for code in old]
-    learnt = ", ".join(names if len(names) <= 8 else [*names[:7], f"{len(names) - 7} more"])
-    sentence = (
-        f"Layers learnt on {learnt} are kept as they are, and a new last one is learnt for the {len(new)} other "
-        "classes; beside it the same network learnt from nothing on the same pictures."
-    )
-    details.append(Detail("transfer", "What a start from other classes gains", sentence, rows))
-    few = [str(n) for n in PER_CLASS if n not in study.plan.per_class]
-    if few:
-        which = " or ".join(few)
-        missing.append(f"Transfer with {which} pictures a class was not measured: there are not so many, or no time.")
-
-
-def _remarks(study: Study, whole: Pair) -> tuple[str, ...]:
-    plan, n = study.plan, len(study.train)
+def _remarks(study: Study, whole: Pair) -> list[str]:
+    plan = study.plan
     of = "" if plan.n_used == plan.n_rows else f" of {plan.n_rows:,}, drawn for the budget,"
-    how = (
-        f"{plan.n_used:,} pictures{of} were divided once: {n:,} to learn from, {len(study.test):,} to be judged on. "
-        "Both networks were given the same pictures, the same holdout to choose and calibrate by, and up to "
-        f"{plan.training_seconds:.2g} s for a training; intervals are 95%."
-    )
     convolutional = whole.convolutional.summary.removesuffix("; none")  # no augmentation, which is said more plainly
+    how = (
+        f"{plan.n_used:,} pictures{of} were divided once: {len(study.train):,} to learn from, {len(study.test):,} to "
+        "be judged on. Both networks were given the same pictures, the same holdout to choose and calibrate by, and up "
+        f"to {plan.training_seconds:.2g} s for a training; intervals are 95%."
+    )
     who = (
         f"Dense: {whole.dense.summary}. Convolutional: {convolutional}. Neither learnt from augmented pictures, so "
         "that what differs is the network."
@@ -299,58 +234,7 @@ def _remarks(study: Study, whole: Pair) -> tuple[str, ...]:
         said.append(
             f"The budget is too short to train the {' and the '.join(short)} properly; a longer one tells more."
         )
-    cut = [PLAIN[trial.contender].lower() for trial in (whole.dense, whole.convolutional) if trial.cut_short]
+    cut = [PLAIN[trial.contender].lower() for trial in whole if trial.cut_short]
     if cut:
         said.append(f"A training was stopped before its end, which is hard on the {' and the '.join(cut)}.")
-    return tuple(said)
-
-
-# -- the race ----------------------------------------------------------------------------------------------------------
-
-
-def _from_race(dataset: Dataset[Images], comparison: Comparison, store: Store) -> tuple[Pair | None, IntArray]:
-    """Both networks as they were in the first repeat of the race, on the held-out pictures that both predicted."""
-    folds = {
-        name: [fold for fold in comparison.folds if fold.contender == name and fold.repeat == 0]
-        for name in (DENSE, CONVOLUTIONAL)
-    }
-    shared = {fold.job for fold in folds[DENSE]} & {fold.job for fold in folds[CONVOLUTIONAL]}
-    if not shared:
-        return None, np.empty(0, dtype=np.int64)
-    trials, rows = {}, np.empty(0, dtype=np.int64)
-    for name, results in folds.items():
-        both = [fold for fold in results if fold.job in shared]
-        trials[name], rows = _raced(dataset, store, name, both)
-    return Pair(trials[DENSE], trials[CONVOLUTIONAL]), rows
-
-
-def _raced(dataset: Dataset[Images], store: Store, name: str, folds: Sequence[FoldResult]) -> tuple[Trial, IntArray]:
-    parts = [store.predictions(name, fold.job) for fold in folds]
-    rows = np.concatenate([rows for rows, _ in parts])
-    losses = dataset.task.shares_wrong(dataset.y[rows], np.concatenate([outputs for _, outputs in parts]))
-    order = np.argsort(rows, kind="stable")
-    shipped, graph = store.cost(name), store.graph(name)
-    cost = None if shipped is None else shipped.cost
-    counted = GraphCount() if graph is None else count_graph(graph)
-    values: Mapping[str, Any] = {
-        "latency_ms": None if cost is None else cost.latency_ms_p50,
-        "rows_per_second": None if cost is None else cost.rows_per_second,
-        "memory_mb": None if cost is None else cost.peak_memory_mb,
-        "operations": counted.operations,
-        "shared_weights": counted.shared_weights,
-        "weights_at_every_place": counted.weights_at_every_place,
-        "weights_joining_all": counted.weights_joining_all,
-    }
-    trial = Trial(
-        contender=name,
-        key=telling.RACED,
-        n_train=round(float(np.mean([fold.n_train for fold in folds]))),
-        n_parameters=folds[0].n_parameters,
-        epochs=max((len(curve) for curve in folds[0].history.values()), default=0),
-        summary=folds[0].summary,
-        configuration=folds[0].configuration,
-        fit_seconds=float(np.mean([fold.fit_seconds for fold in folds])),
-        losses=as_bytes(losses[order]),
-        **values,
-    )
-    return trial, rows[order]
+    return said

@@ -11,10 +11,10 @@ from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
 from annvil.kinds.pictures.explanation.feature_maps import first_filters, painted_filters, sorts
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.findings import KEY, ORDER, Finding
-from annvil.kinds.pictures.studies.trials import Trial, losses_from
 from annvil.models.contract import Fitted
 from annvil.sections import Picture, Section, png
 from annvil.tasks.base import FloatArray
+from annvil.text.quantities import minus
 
 MOST_UNITS = 32
 """Units of the dense network that are kept, the strongest first (assumed: more are not looked at)."""
@@ -73,21 +73,9 @@ def _units(member: OnPixelsMember, images: Images) -> FloatArray | None:
 
 def agreement(maps: FloatArray) -> float:
     """Correlation between weights of neighbouring pixels, over all maps and both directions."""
-    right = maps[:, :, :, :-1].ravel(), maps[:, :, :, 1:].ravel()
-    down = maps[:, :, :-1].ravel(), maps[:, :, 1:].ravel()
-    pair = (np.concatenate([right[0], down[0]]), np.concatenate([right[1], down[1]]))
-    if pair[0].std() == 0 or pair[1].std() == 0:
-        return 0.0
-    return float(np.corrcoef(*pair)[0, 1])
-
-
-def _written(correlation: float) -> str:
-    return f"{round(correlation, 2) + 0.0:.2f}".replace("-", "−")
-
-
-def kept_looks(trial: Trial) -> FloatArray | None:
-    """The weights that a trial kept."""
-    return None if not trial.look else losses_from(trial.look).reshape(trial.look_shape)
+    one = np.concatenate([maps[:, :, :, :-1].ravel(), maps[:, :, :-1].ravel()])
+    other = np.concatenate([maps[:, :, :, 1:].ravel(), maps[:, :, 1:].ravel()])
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() and other.std() else 0.0
 
 
 def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, Section]:
@@ -95,9 +83,10 @@ def tell_looks(dense: FloatArray, convolutional: FloatArray) -> tuple[Finding, S
     bright, coloured, edges = sorts(convolutional)
     colours = f", {coloured} for colour" if convolutional.shape[1] > 1 else ""
     height, width = convolutional.shape[2:]
-    found = agreement(dense)
-    pixels = dense.shape[2] * dense.shape[3]
-    units = f"a unit has a weight for each of {pixels} pixels; weights of neighbours correlate by {_written(found)}"
+    found, pixels = agreement(dense), dense.shape[2] * dense.shape[3]
+    units = (
+        f"a unit has a weight for each of {pixels} pixels; weights of neighbours correlate by {minus(f'{found:z.2f}')}"
+    )
     sorted_out = f"{edges} for edges or texture, {bright} for brightness{colours}"
     filters = f"{len(convolutional)} filters of {width} × {height} pixels: {sorted_out}"
     sentence = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True)
-class GraphCount:
+
+class GraphCount(msgspec.Struct, frozen=True):
     """Counted in an ONNX graph, for one row.
 
     Attributes

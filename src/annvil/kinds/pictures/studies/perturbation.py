@@ -31,6 +31,9 @@ class Disturbance:
         return turned(pixels, self.degrees) if self.degrees else shifted(pixels, self.down, self.right)
 
 
+AS_THEY_ARE = Disturbance("as they are")
+
+
 def disturbances(height: int, width: int) -> tuple[Disturbance, ...]:
     """Shifts of 1 to 4 pixels in four directions and small turns both ways, for pictures of that size."""
     longest = min(LONGEST_SHIFT, min(height, width) // 4)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -15,9 +17,11 @@ from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.sizes import (
     EPOCHS,
+    SIZES,
     WANTED_EPOCHS,
     affordable_epochs,
     epochs_for_steps,
+    seconds_for,
     size_named,
 )
 from annvil.kinds.pictures.images import Images
@@ -86,18 +90,23 @@ class StudyPlan(msgspec.Struct, frozen=True):
     seed: int
     n_rows: int
     n_used: int
-    training_seconds: float
-    trainings: int
-    curve_sizes: tuple[int, ...]
-    per_class: tuple[int, ...]
-    no_transfer: str
     configurations: dict[str, dict[str, Any]]
     side: int
+    training_seconds: float = 0.0
+    trainings: int = 0
+    curve_sizes: tuple[int, ...] = ()
+    per_class: tuple[int, ...] = ()
+    no_transfer: str = ""
 
     @property
     def n_train(self) -> int:
         """Pictures of the part that is learnt from."""
         return self.n_used - math.ceil(self.n_used / FOLDS)
+
+    def seconds_for(self, n_rows: int) -> float:
+        """Limit of a training on so many pictures: the square root of their share, for few are passed over more often
+        (assumed)."""
+        return self.training_seconds * math.sqrt(min(1.0, n_rows / max(self.n_train, 1)))
 
 
 def plan_study(
@@ -116,21 +125,16 @@ def plan_study(
         seed=seed,
         n_rows=dataset.n_rows,
         n_used=dataset.n_rows,
-        training_seconds=0.0,
-        trainings=0,
-        curve_sizes=(),
-        per_class=(),
-        no_transfer="",
         configurations={name: dict(chosen) for name, chosen in configurations.items()},
         side=squares_for(form.height, form.width, form.channels, PIXEL_VALUES),
     )
-    plans = [plan, *(_with_network(plan, size) for size in SMALLER)]
+    smaller = ({**plan.configurations, CONVOLUTIONAL: {"size": size}} for size in SMALLER)
+    plans = [plan, *(msgspec.structs.replace(plan, configurations=chosen) for chosen in smaller)]
     while True:
-        for tried in plans:
-            for thorough in THOROUGH:
-                found = _that_fits(_with_sizes(tried, dataset, thorough), dataset, contenders)
-                if found is not None:
-                    return found
+        for tried, thorough in product(plans, THOROUGH):
+            found = _that_fits(_with_sizes(tried, dataset, thorough), dataset, contenders)
+            if found is not None:
+                return found
         if plans[0].n_used <= FEWEST_ROWS:
             few = _with_sizes(plans[-1], dataset, THOROUGH[-1])
             return msgspec.structs.replace(few, training_seconds=round(ROOM_SHARE * budget_seconds / HURRIED_SHARE, 3))
@@ -138,20 +142,16 @@ def plan_study(
         plans = [msgspec.structs.replace(tried, n_used=n_used) for tried in plans]
 
 
-def _with_network(plan: StudyPlan, size: str) -> StudyPlan:
-    """The plan with a convolutional network of that size, instead of the race's or the one that the time allows."""
-    configurations = {**plan.configurations, CONVOLUTIONAL: {"size": size}}
-    return msgspec.structs.replace(plan, configurations=configurations)
-
-
 def _that_fits(plan: StudyPlan, dataset: Dataset[Images], contenders: Mapping[str, Contender]) -> StudyPlan | None:
-    """The plan with its trainings as long as they may be; None where they would be too short for either network."""
-    longest = _longest_training(plan, dataset, contenders)
-    if longest is None:
-        return None
-    found = msgspec.structs.replace(plan, training_seconds=longest)
-    careful = all(is_careful(found, dataset, contender) for contender in contenders.values())
-    return found if careful else None
+    """The plan with the longest trainings with which all fits together take `ROOM_SHARE` of the budget; None where
+    there are none, or they would be too short for either network."""
+    room = ROOM_SHARE * plan.budget_seconds
+    for seconds in np.geomspace(room / 4, room / SHORTEST_SHARE, 24):
+        there = msgspec.structs.replace(plan, training_seconds=round(float(seconds), 3))
+        if sum(_seconds(there, dataset, contender) for contender in contenders.values()) <= room:
+            careful = all(is_careful(there, dataset, contender) for contender in contenders.values())
+            return there if careful else None
+    return None
 
 
 def _with_sizes(plan: StudyPlan, dataset: Dataset[Images], thorough: tuple[int, int, int]) -> StudyPlan:
@@ -166,43 +166,24 @@ def _with_sizes(plan: StudyPlan, dataset: Dataset[Images], thorough: tuple[int, 
     )
 
 
-def _longest_training(plan: StudyPlan, dataset: Dataset[Images], contenders: Mapping[str, Contender]) -> float | None:
-    """Seconds of a whole training with which all fits together take `ROOM_SHARE` of the budget, if there are any."""
-    room = ROOM_SHARE * plan.budget_seconds
-    for seconds in np.geomspace(room / 4, room / SHORTEST_SHARE, 24):
-        there = msgspec.structs.replace(plan, training_seconds=round(float(seconds), 3))
-        if sum(_seconds(there, dataset, contender) for contender in contenders.values()) <= room:
-            return there.training_seconds
-    return None
-
-
 def _seconds(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) -> float:
     """All fits of one network; transfer learns from half of the pictures, and from a few of each new class."""
     few = [n * max(1, dataset.task.n_outputs // 2) for n in plan.per_class]
-    parts = [*plan.curve_sizes, *([plan.n_train // 2, *few] if few else [])]
-    whole = 2 * plan.trainings + (1 if plan.side > 1 else 0)  # averaged pictures are an original of their own
-    sizes = [*[plan.n_train] * whole, *parts]
-    seconds = {size: seconds_of_fit(plan, dataset, contender, size) for size in set(sizes)}
-    return sum(seconds[size] for size in sizes)
+    whole = 2 * plan.trainings + (plan.side > 1)  # averaged pictures are an original of their own
+    sizes = Counter([*plan.curve_sizes, *([plan.n_train // 2, *few] if few else [])])
+    sizes[plan.n_train] += whole
+    return sum(times * seconds_of_fit(plan, dataset, contender, size) for size, times in sizes.items())
 
 
 def seconds_of_fit(plan: StudyPlan, dataset: Dataset[Images], contender: Contender, n_rows: int) -> float:
     """What one fit is planned to take: by its passes for the convolutional network, at most its share for the dense
     one."""
-    from annvil.kinds.pictures.contenders import sizes as convolutional
-
     if contender.name == CONVOLUTIONAL:
         configuration = effort_for(plan, dataset, contender, n_rows).configuration or {}
-        size = next((size for size in convolutional.SIZES if size.name == configuration.get("size")), None)
+        size = next((size for size in SIZES if size.name == configuration.get("size")), None)
         if size is not None:
-            return convolutional.seconds_for(DataProblem(dataset).shape(n_rows), size, float(configuration["epochs"]))
-    return plan.training_seconds * share_of(n_rows, plan.n_train)
-
-
-def share_of(n: int, n_train: int) -> float:
-    """Part of a whole training's time that one on ``n`` pictures gets: the square root, for few pictures are passed
-    over more often (assumed)."""
-    return math.sqrt(min(1.0, n / max(n_train, 1)))
+            return seconds_for(DataProblem(dataset).shape(n_rows), size, float(configuration["epochs"]))
+    return plan.seconds_for(n_rows)
 
 
 def is_careful(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) -> bool:
@@ -228,7 +209,7 @@ def effort_for(
     chosen = plan.configurations.get(contender.name) if configuration is None else configuration
     if contender.name == CONVOLUTIONAL:
         shape = DataProblem(dataset).shape(n_rows)
-        seconds = plan.training_seconds * share_of(n_rows, plan.n_train)
+        seconds = plan.seconds_for(n_rows)
         planned = dict(contender.plan(shape, 1, 1, seconds).configuration or {})
         return Effort(configuration=_epochs_that_fit(planned, chosen, shape, seconds))
     # What a contender sets aside for loading has been spent by then (`Study._warm_up`).

@@ -11,23 +11,23 @@ may move would have to be found for both networks.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
+from msgspec import structs
 
 from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
-from annvil.data.table import Column, Field, Table
+from annvil.data.table import Table, table_from_columns
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
+from annvil.kinds.pictures.explanation.feature_maps import last_features
 from annvil.kinds.pictures.images import Images
-from annvil.kinds.pictures.studies.trials import Trial, as_bytes
+from annvil.kinds.pictures.studies.measuring import Part, Study
+from annvil.kinds.pictures.studies.trials import trial_of
 from annvil.models.contract import Context, Effort, Fitted, Split, as_outputs
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.union import make_task
-
-if TYPE_CHECKING:
-    from annvil.kinds.pictures.studies.measuring import Study
 
 PICTURES_AT_ONCE = 512
 """Pictures whose hidden values are computed in one pass (assumed)."""
@@ -36,26 +36,24 @@ PICTURES_AT_ONCE = 512
 def measure_transfer(study: Study) -> None:
     """Fit both networks on half of the classes, then both starts at every number of pictures a class."""
     old, new = halves_of_classes(study)
-    data = study.data
-    learns = study.train[np.isin(data.y[study.train], old)]
-    source = of_classes(data, old)
+    data, per_class = study.data, study.plan.per_class
     target = of_classes(data, new)
     test = study.test[np.isin(data.y[study.test], new)]
-    keys = [f"start-{n}" for n in study.plan.per_class]
-    words = "on half of the classes"
+    learns = study.train[np.isin(data.y[study.train], old)]
+    source = Part("old-classes", of_classes(data, old), learns, "on half of the classes")
+    starts = [Part(f"start-{n}", target, _of_each(study, new, n), source.words) for n in per_class]
     for name in study.contenders:
-        if all(study.shelf.trial(name, key) is not None for key in keys):
-            continue
-        if study.has_time(keys[-1], len(learns), words):
-            fitted, _, _ = study.fit(name, "old-classes", source, learns, 0, words)
+        missing = [start for start in starts if study.shelf.trial(name, start.key) is None]
+        if missing and study.has_time(replace(starts[-1], rows=learns)):
+            fitted, _ = study.fit(name, source)
             if fitted is not None:
-                for n, key in zip(study.plan.per_class, keys, strict=True):
-                    _keep_start(study, name, key, fitted, target, _of_each(study, new, n), test)
-    for n in study.plan.per_class:
-        rows, words = _of_each(study, new, n), f"on {n} pictures of each of the other classes"
-        if study.has_time(f"nothing-{n}", len(rows), words):
+                for start in missing:
+                    _keep_start(study, name, start, fitted, test)
+    for n, start in zip(per_class, starts, strict=True):
+        part = replace(start, key=f"nothing-{n}", words=f"on {n} pictures of each of the other classes")
+        if study.has_time(part):
             for name in study.contenders:
-                study.trial(name, f"nothing-{n}", target, rows, test, 0, words)
+                study.trial(name, part, test)
 
 
 def halves_of_classes(study: Study) -> tuple[IntArray, IntArray]:
@@ -82,69 +80,33 @@ def _of_each(study: Study, classes: IntArray, n: int) -> IntArray:
     return np.sort(np.concatenate([order[study.data.y[order] == code][:n] for code in classes]))
 
 
-def _keep_start(
-    study: Study, name: str, key: str, fitted: Fitted, target: Dataset[Images], rows: IntArray, test: IntArray
-) -> None:
+def _keep_start(study: Study, name: str, start: Part, fitted: Fitted, test: IntArray) -> None:
     """A new last layer on the hidden values of a network that knows other classes."""
     from annvil.models.linear import Linear
 
-    if study.shelf.trial(name, key) is not None:
-        return
+    rows, target = start.rows, start.data
     taken = np.concatenate([rows, test])
-    table = _table(hidden_values(fitted, target.inputs.take(taken)))
+    values = hidden_values(fitted, target.inputs.take(taken))
+    table = table_from_columns((f"unit {i + 1}", "number", column) for i, column in enumerate(values.T))
     learns = cast("Dataset[Table]", replace(cast(Any, target.take(taken)), inputs=table))
-    job = replace(study.job(target, key, rows, 0), rows=np.arange(len(rows)))
+    job = replace(study.job(start), rows=np.arange(len(rows)))
     inner = tuple(Split(np.searchsorted(rows, split.train), np.searchsorted(rows, split.test)) for split in job.inner)
     context = Context(max(study.deadline.left, 1.0))
-    linear = Linear()
-    head = next(iter(linear.fit(learns, [replace(job, inner=inner)], Effort(candidates=8), context)), None)
-    if head is None:
-        return
-    outputs = as_outputs(head.predict(table.take(np.arange(len(rows), len(taken)))))
-    study.shelf.keep(
-        Trial(
-            contender=name,
-            key=key,
-            n_train=len(rows),
-            n_parameters=head.n_parameters,
-            epochs=0,
-            summary=head.summary,
-            configuration=dict(head.configuration),
-            fit_seconds=head.fit_seconds,
-            memory_mb=None,
-            losses=as_bytes(target.task.shares_wrong(target.y[test], outputs)),
-        )
-    )
-
-
-def _table(values: FloatArray) -> Table:
-    columns = (Column(Field(f"unit {i + 1}", "number"), np.array(values[:, i])) for i in range(values.shape[1]))
-    return Table(tuple(columns), len(values))
+    head = next(iter(Linear().fit(learns, [replace(job, inner=inner)], Effort(candidates=8), context)), None)
+    if head is not None:
+        outputs = as_outputs(head.predict(table.take(np.arange(len(rows), len(taken)))))
+        losses = target.task.shares_wrong(target.y[test], outputs)
+        study.shelf.keep(structs.replace(trial_of(head, name, start.key, losses), epochs=0))
 
 
 def hidden_values(fitted: Fitted, images: Images) -> FloatArray:
     """What the last layer of a network sees, float64 ``(n_rows, n_units)``; of several networks side by side."""
     member = fitted.members[0]
-    starts = range(0, images.n_rows, PICTURES_AT_ONCE)
-    blocks = (images.take(slice(start, start + PICTURES_AT_ONCE)) for start in starts)
-    return np.concatenate(
-        [
-            _seen_by_dense(member, block)
-            if isinstance(member, OnPixelsMember)
-            else _seen_by_convolutional(member, block)
-            for block in blocks
-        ]
-    )
-
-
-def _seen_by_convolutional(member: Any, images: Images) -> FloatArray:
-    import torch
-
+    blocks = (images.take(slice(at, at + PICTURES_AT_ONCE)) for at in range(0, images.n_rows, PICTURES_AT_ONCE))
+    if isinstance(member, OnPixelsMember):
+        return np.concatenate([_seen_by_dense(member, block) for block in blocks])
     assert isinstance(member, PictureMember)
-    member.network.eval()
-    with torch.inference_mode():
-        found: Any = member.network.features(torch.from_numpy(images.pixels()))  # type: ignore[operator]
-    return np.asarray(found.double().numpy())
+    return np.concatenate([last_features(member.network.eval(), block.pixels()) for block in blocks])
 
 
 def _seen_by_dense(member: OnPixelsMember, images: Images) -> FloatArray:

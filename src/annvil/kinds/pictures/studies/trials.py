@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from annvil.comparison.results import Cost
 from annvil.errors import DataError
 from annvil.files import write_atomically
+from annvil.kinds.pictures.studies.operation_counts import GraphCount, count_graph
+from annvil.models.contract import Fitted
 from annvil.tasks.base import FloatArray
-
-T = TypeVar("T")
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ class Trial(msgspec.Struct, frozen=True):
     losses : float32 bytes, one per test picture (`loss_of`)
     disturbed : name of a disturbance → mean losses over its directions, float32 bytes; of the fits that were asked
     latency_ms, rows_per_second : of the exported graph, from one picture and in batches; None where not measured
-    operations, shared_weights, weights_at_every_place, weights_joining_all : `operation_counts.GraphCount`
+    counts : of the exported graph; zeros where it was not asked for
     look, look_shape : weights of the first layer as pictures, float32 bytes (`first_layers.first_looks`); empty where
         not read
     cut_short : its time ended before its training did
@@ -52,15 +53,12 @@ class Trial(msgspec.Struct, frozen=True):
     summary: str
     configuration: dict[str, Any]
     fit_seconds: float
-    memory_mb: float | None
     losses: bytes
+    memory_mb: float | None = None
     disturbed: dict[str, bytes] = {}
     latency_ms: float | None = None
     rows_per_second: float | None = None
-    operations: float | None = None
-    shared_weights: float = 0.0
-    weights_at_every_place: float = 0.0
-    weights_joining_all: float = 0.0
+    counts: GraphCount = GraphCount()
     look: bytes = b""
     look_shape: tuple[int, ...] = ()
     cut_short: bool = False
@@ -69,6 +67,36 @@ class Trial(msgspec.Struct, frozen=True):
     def loss(self) -> FloatArray:
         """Losses ``(n_test,)``."""
         return losses_from(self.losses)
+
+    @property
+    def maps(self) -> FloatArray | None:
+        """The weights of the first layer ``(n, channels, height, width)``, where they were read."""
+        return losses_from(self.look).reshape(self.look_shape) if self.look else None
+
+
+def trial_of(fitted: Fitted, contender: str, key: str, losses: FloatArray) -> Trial:
+    """What is kept of a fit, with its losses on the test pictures ``(n_test,)``."""
+    return Trial(
+        contender=contender,
+        key=key,
+        n_train=len(fitted.job.rows),
+        n_parameters=fitted.n_parameters,
+        epochs=max((len(values) for values in fitted.history.values()), default=0),
+        summary=fitted.summary,
+        configuration=dict(fitted.configuration),
+        fit_seconds=fitted.fit_seconds,
+        losses=as_bytes(losses),
+        cut_short=fitted.cut_short,
+    )
+
+
+def what_ships(cost: Cost | None, graph: bytes | None) -> dict[str, Any]:
+    """Fields of a trial that are measured and counted on its exported graph."""
+    return {
+        "latency_ms": None if cost is None else cost.latency_ms_p50,
+        "rows_per_second": None if cost is None else cost.rows_per_second,
+        "counts": GraphCount() if graph is None else count_graph(graph),
+    }
 
 
 def losses_from(content: bytes) -> FloatArray:
@@ -87,16 +115,13 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, plan: T) -> bool:
-        """Begin, or go on with, the study of that plan; whether one of another plan had to go."""
+    def open(self, plan: Any) -> None:
+        """Begin the study of that plan, or go on with it; what another plan has left goes."""
         path = self.folder / "plan.json"
         content = msgspec.json.format(msgspec.json.encode(plan), indent=1)
-        if path.exists() and path.read_bytes() == content:
-            return False
-        other = path.exists()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        write_atomically(path, content)
-        return other
+        if not path.exists() or path.read_bytes() != content:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            write_atomically(path, content)
 
     def trial(self, contender: str, key: str) -> Trial | None:
         """A fit that is done, or None.

@@ -39,13 +39,13 @@ class Estimate:
 def score_interval(losses: FloatArray) -> Estimate:
     """One minus the mean loss ``(n_pictures,)``: Wilson's interval for losses of 0 and 1, else that of the mean."""
     n, mean = len(losses), float(losses.mean())
-    if not np.isin(losses, (0.0, 1.0)).all():
-        half = 1.959964 * float(losses.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
-        return Estimate(1 - mean, 1 - mean - half, 1 - mean + half)
-    z = 1.959964
-    centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
-    return Estimate(1 - mean, max(0.0, 1 - centre - half), min(1.0, 1 - centre + half))
+    if np.isin(losses, (0.0, 1.0)).all():
+        from scipy.stats import binomtest
+
+        ends = binomtest(n - int(losses.sum()), n).proportion_ci(method="wilson")
+        return Estimate(1 - mean, float(ends.low), float(ends.high))
+    half = 1.959964 * float(losses.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    return Estimate(1 - mean, 1 - mean - half, 1 - mean + half)
 
 
 def gain(
@@ -101,8 +101,7 @@ def resampled(groups: IntArray, seed: int, n: int = RESAMPLES) -> FloatArray:
     n_groups = int(numbers.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n)
     weights = drawn[:, numbers].astype(np.float64)
-    sums: FloatArray = weights.sum(axis=1, keepdims=True)
-    return np.asarray(weights / np.maximum(sums, 1e-300))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def rows_to_reach(sizes: Sequence[int], scores: FloatArray, wanted: float) -> float:
@@ -117,6 +116,5 @@ def rows_to_reach(sizes: Sequence[int], scores: FloatArray, wanted: float) -> fl
     if best[-1] < wanted:
         return math.inf
     place = int(np.argmax(best >= wanted))
-    low, high = best[place - 1], best[place]
-    part = (wanted - low) / (high - low)
-    return float(math.exp((1 - part) * math.log(sizes[place - 1]) + part * math.log(sizes[place])))
+    between = slice(place - 1, place + 1)
+    return float(np.exp(np.interp(wanted, best[between], np.log(sizes[between]))))

@@ -6,7 +6,7 @@ import math
 
 from annvil.kinds.pictures.studies.uncertainty import Estimate
 from annvil.tasks.base import Task
-from annvil.text.quantities import digits
+from annvil.text.quantities import digits, minus
 
 
 class Scale:
@@ -19,7 +19,7 @@ class Scale:
 
     def score(self, value: float) -> str:
         """``"97.0%"`` or ``"0.913"``."""
-        return f"{100 * value:.1f}%" if self._in_percent else _minus(f"{value:.3f}")
+        return f"{100 * value:.1f}%" if self._in_percent else minus(f"{value:.3f}")
 
     def with_interval(self, estimate: Estimate) -> str:
         """``"97.0% (95.1% to 98.2%)"``."""
@@ -29,18 +29,14 @@ class Scale:
         """``"+2.3 points"``, or of R² ``"+0.023"``."""
         sign = "+" if signed else ""
         if not self._in_percent:
-            return _minus(f"{value + 0.0:{sign}.3f}")
-        text = _minus(f"{100 * value + 0.0:{sign}.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0"))
+            return minus(f"{value + 0.0:{sign}.3f}")
+        text = minus(f"{100 * value:{sign}z.1f}").replace("+0.0", "0.0")
         return f"{text} points" if unit else text
 
     def change(self, estimate: Estimate) -> str:
         """``"+2.3 points (95% interval +1.4 to +3.1)"``."""
         low, high = (self.difference(end, unit=False) for end in (estimate.low, estimate.high))
         return f"{self.difference(estimate.value)} (95% interval {low} to {high})"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
 
 
 def count(number: float) -> str:
