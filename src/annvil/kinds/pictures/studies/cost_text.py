@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from annvil.kinds.pictures.studies.findings import Finding
+from annvil.kinds.pictures.studies.findings import Finding, row_of
 from annvil.kinds.pictures.studies.trials import Trial
 from annvil.kinds.pictures.studies.uncertainty import gain, score_interval
 from annvil.kinds.pictures.studies.wording import Scale, count, seconds
@@ -54,7 +54,7 @@ def reached_and_cost(pair: Pair, groups: IntArray, scale: Scale, on: str) -> lis
 def accuracy(pair: Pair, groups: IntArray, scale: Scale, on: str) -> Finding:
     """Who scores better, on which pictures."""
     sides = [score_interval(losses) for losses in pair.losses]
-    difference = gain(*([losses] for losses in pair.losses), groups)
+    difference = gain([pair.dense.loss], [pair.convolutional.loss], groups)
     change = scale.change(difference)
     if not difference.is_certain:
         sentence = f"No difference can be told on {on}: the convolutional network is at {change}."
@@ -64,7 +64,7 @@ def accuracy(pair: Pair, groups: IntArray, scale: Scale, on: str) -> Finding:
         sentence = f"On {on} the dense network {scale.better}: the convolutional one is at {change}."
     numbers = by_side(map(asdict, sides)) | {"gain": asdict(difference)}
     what = f"{outside(scale.name)} (95% interval)"
-    return Finding("accuracy", what, *map(scale.with_interval, sides), sentence, numbers)
+    return row_of("accuracy", what, map(scale.with_interval, sides), sentence, numbers)
 
 
 def parameters(pair: Pair) -> Finding:
@@ -86,7 +86,7 @@ def parameters(pair: Pair) -> Finding:
         "at_every_place": counts.weights_at_every_place,
         "joining_all": counts.weights_joining_all,
     }
-    return Finding("parameters", "Learnt numbers", *map(count, learnt), sentence, numbers)
+    return row_of("parameters", "Learnt numbers", map(count, learnt), sentence, numbers)
 
 
 def _operations(pair: Pair) -> Finding | None:
@@ -102,7 +102,7 @@ def _operations(pair: Pair) -> Finding | None:
         costs, "computes", "as much for one picture", "Both networks compute about as much for one picture."
     )
     numbers = by_side(costs) | {"dense_epochs": pair.dense.epochs, "convolutional_epochs": pair.convolutional.epochs}
-    return Finding("operations", "Multiplications and additions per picture", *cells, sentence, numbers)
+    return row_of("operations", "Multiplications and additions per picture", cells, sentence, numbers)
 
 
 def _time_to_train(pair: Pair) -> Finding:
@@ -111,7 +111,7 @@ def _time_to_train(pair: Pair) -> Finding:
     took = [trial.fit_seconds for trial in pair]
     sentence = _ratio(took, "takes", "as long to train", "Both take about as long to train.")
     what = f"Time to train on {pair.convolutional.n_train:,} pictures"
-    return Finding("training-time", what, *cells, sentence, by_side(took))
+    return row_of("training-time", what, cells, sentence, by_side(took))
 
 
 def _time_to_predict(pair: Pair) -> Finding | None:
@@ -126,7 +126,7 @@ def _time_to_predict(pair: Pair) -> Finding | None:
     ]
     sentence = _ratio(each, "takes", "as long to predict a picture", "Both take about as long to predict a picture.")
     numbers = by_side({"latency_ms": latency, "rows_per_second": rate} for latency, rate in measured)
-    return Finding("prediction-time", "Time to predict one picture", *cells, sentence, numbers)
+    return row_of("prediction-time", "Time to predict one picture", cells, sentence, numbers)
 
 
 def memory(pair: Pair) -> Finding | None:
@@ -138,7 +138,7 @@ def memory(pair: Pair) -> Finding | None:
     sentence = _ratio(least, "needs", "the memory to train", "Both need about as much memory to train.")
     if pair.dense.key == RACED:
         sentence = "Coarse: what the process grew by, and whoever trains first loads the libraries on the way."
-    return Finding("memory", "Peak memory of training", *map(megabytes, grown), sentence, by_side(grown))
+    return row_of("memory", "Peak memory of training", map(megabytes, grown), sentence, by_side(grown))
 
 
 def _alike(ratio: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -25,6 +26,12 @@ class Finding(msgspec.Struct, frozen=True):
     convolutional: str
     sentence: str
     numbers: dict[str, Any] = {}
+
+
+def row_of(key: str, what: str, cells: Iterable[str], sentence: str, numbers: dict[str, Any]) -> Finding:
+    """A row; ``cells`` are of the dense network and of the convolutional one."""
+    dense, convolutional = cells
+    return Finding(key, what, dense, convolutional, sentence, numbers)
 
 
 class DenseAndConvolutional(msgspec.Struct, frozen=True):

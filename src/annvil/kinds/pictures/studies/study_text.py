@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from annvil.kinds.pictures.studies.cost_text import NEARLY, Pair, by_side
-from annvil.kinds.pictures.studies.findings import Finding
+from annvil.kinds.pictures.studies.findings import Finding, row_of
 from annvil.kinds.pictures.studies.perturbation import AS_THEY_ARE
 from annvil.kinds.pictures.studies.trials import losses_from
 from annvil.kinds.pictures.studies.uncertainty import Estimate, between_trainings, gain, resampled, rows_to_reach
@@ -52,7 +52,7 @@ def data_needed(pairs: Mapping[int, Pair], groups: IntArray, scale: Scale, seed:
         "high": None if math.isinf(high) else high,
     }
     what = f"Pictures needed ({scale.name} by training pictures)"
-    return Finding("data-needed", what, *cells, sentence, numbers), _curve_table(sizes, scores, scale)
+    return row_of("data-needed", what, cells, sentence, numbers), _curve_table(sizes, scores, scale)
 
 
 def _needs(sizes: Sequence[int], score: str, needs: tuple[float, float, float], slow: str, quick: str) -> str:
@@ -107,8 +107,8 @@ def structure(
         f"{_dense_cares(changes[0], scale, trainings)} {_loses(changes[1])} Both kinds of pictures were learnt "
         f"{learnt}; the intervals hold {chance}."
     )
-    return Finding(
-        "structure", f"Score after shuffling the pixels{shrunk_to}, as before → after", *cells, sentence, numbers
+    return row_of(
+        "structure", f"Score after shuffling the pixels{shrunk_to}, as before → after", cells, sentence, numbers
     )
 
 
@@ -160,7 +160,7 @@ def disturbed(pair: Pair, groups: IntArray, scale: Scale, beginning: str, key: s
         (steady, other), by = Pair._fields[::turn], worst[::turn]
         sentence = f"The {steady} network is steadier: it loses {by[0]} on average where the {other} one loses {by[1]}."
     numbers = by_side({way: 1 - float(one.mean()) for way, one in side.items()} for side in wrong)
-    return Finding(key, f"Change when test pictures are {beginning}", *cells, sentence, numbers)
+    return row_of(key, f"Change when test pictures are {beginning}", cells, sentence, numbers)
 
 
 # -- transfer ----------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def transfer(
     numbers = {name: {str(n): asdict(one) for n, one in found.items()} for name, found in gains.items()}
     header = ("Pictures a class", "Dense: from nothing → pretrained", "Gain", "Convolutional", "Gain")
     what = f"Gain of a start from {classes[0]} other classes, by pictures a class of {classes[1]} new ones"
-    return Finding("transfer", what, *cells, _transfers(gains, scale), numbers), Rows(header, tuple(rows))
+    return row_of("transfer", what, cells, _transfers(gains, scale), numbers), Rows(header, tuple(rows))
 
 
 def _transfers(gains: Mapping[str, Mapping[int, Estimate]], scale: Scale) -> str:
