@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import floor, log10
-from typing import cast
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from annvil.report import summaries
 from annvil.report.view import HeldOut, ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
-from annvil.text.phrases import listed
+from annvil.tasks.targets import IntArray
+from annvil.text.phrases import listed, outside
 from annvil.text.quantities import count, minus, percent, probability, seconds, told, with_spread
 from annvil.text.words import ROWS, Words
 
@@ -48,7 +49,7 @@ class Figure:
 
 def _estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
     """(name, mean, low, high) as estimates in points or in the metric's unit, all with equal decimals."""
-    factor = 100.0 if metric.greater_is_better else 1.0
+    factor, _ = _unit(metric)
     half = sorted(factor * (high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
     places = 0 if half >= 10 else min(4, max(1, -floor(log10(half)))) if half > 0 else 1
     made = []
@@ -64,9 +65,17 @@ def _figure(name: str, title: str, caption: str, draw: Callable[[float, str], st
     return Figure(title, caption, draw(WIDE, f"{name}-wide"), draw(NARROW, f"{name}-narrow"))
 
 
-def score_text(metric: Metric, mean: float, spread: float) -> str:
-    """``"0.871 ± 0.021"``."""
-    return with_spread(mean, spread, 3 if metric.greater_is_better else None)
+def score_text(metric: Metric, standing: Standing) -> str:
+    """``"0.871 ± 0.021"``; nothing where it was not scored by that metric."""
+    if metric.name not in standing.means:
+        return ""
+    places = 3 if metric.greater_is_better else None
+    return with_spread(standing.means[metric.name], standing.spreads[metric.name], places)
+
+
+def _unit(metric: Metric) -> tuple[float, str]:
+    """What differences are multiplied by, and their unit: scores are told in points."""
+    return (100.0, f"points of {metric.title}") if metric.greater_is_better else (1.0, metric.title)
 
 
 def scored(comparison: Comparison) -> list[Standing]:
@@ -82,8 +91,7 @@ def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     strips = [
         Strip(
             s.title, s.family, s.per_fold, s.means[metric.name], s.spreads[metric.name],
-            score_text(metric, s.means[metric.name], s.spreads[metric.name]),
-            s.contender == comparison.verdict.recommended,
+            score_text(metric, s), s.contender == comparison.verdict.recommended,
         )
         for s in standings
     ]  # fmt: skip
@@ -91,10 +99,8 @@ def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
         f"Each mark is one fold, scored on {words.rows} the model had not seen; the upright line is the mean of the "
         "folds and the bar reaches one standard deviation to each side."
     )
-    return _figure(
-        "folds", "Every contender on every fold", caption,
-        lambda width, name: fold_scores(strips, metric.title, metric.greater_is_better, width, name),
-    )  # fmt: skip
+    draw = partial(fold_scores, strips, metric.title, metric.greater_is_better)
+    return _figure("folds", "Every contender on every fold", caption, draw)
 
 
 def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
@@ -103,31 +109,22 @@ def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     if verdict.network is None or verdict.simple is None:
         return None
     titles = {s.contender: s.title for s in comparison.standings}
-    folds = list(zip(verdict.network.per_fold, verdict.simple.per_fold, strict=True))
-    if not folds:
-        return None
-    names = [
-        (titles.get(a, a), titles.get(b, b))
-        for a, b in zip(verdict.network.contenders, verdict.simple.contenders, strict=True)
-    ]
+    network, simple = verdict.network, verdict.simple
+    folds = zip(network.per_fold, simple.per_fold, network.contenders, simple.contenders, strict=True)
     pairs = [
-        Pair(f"fold {i + 1}", a, b, told(metric, metric.gain(a, b), signed=True), network, simple)
-        for i, ((a, b), (network, simple)) in enumerate(zip(folds, names, strict=True))
+        Pair(f"fold {i + 1}", a, b, told(metric, metric.gain(a, b), signed=True), titles.get(x, x), titles.get(y, y))
+        for i, (a, b, x, y) in enumerate(folds)
     ]
-    wins = sum(metric.gain(a, b) > 0 for a, b in folds)
+    if not pairs:
+        return None
+    wins = sum(metric.gain(pair.network, pair.simple) > 0 for pair in pairs)
+    ahead = f"all {len(pairs)} folds" if wins == len(pairs) else f"{wins or 'none'} of {len(pairs)} folds"
     caption = (
-        f"The network side was ahead in {_of(wins, len(folds))}. In every fold each side is represented by the "
+        f"The network side was ahead in {ahead}. In every fold each side is represented by the "
         f"contender that inner validation preferred, before the test {words.rows} were looked at."
     )
-    return _figure(
-        "paired", f"The two sides on the same {words.rows}", caption,
-        lambda width, name: paired(pairs, metric.title, metric.greater_is_better, width, name),
-    )  # fmt: skip
-
-
-def _of(part: int, whole: int) -> str:
-    """``"3 of 5 folds"``, ``"all 5 folds"``, ``"none of 5 folds"``."""
-    return f"all {whole} folds" if part == whole else f"{part or 'none'} of {whole} folds"
+    draw = partial(paired, pairs, metric.title, metric.greater_is_better)
+    return _figure("paired", f"The two sides on the same {words.rows}", caption, draw)
 
 
 def posterior_figure(comparison: Comparison) -> Figure | None:
@@ -135,23 +132,17 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
     metric, p = METRICS[comparison.metric], comparison.verdict.posterior
     if p is None:
         return None
-    factor = 100.0 if metric.greater_is_better else 1.0
-    unit = f"points of {metric.title}" if metric.greater_is_better else metric.title
-    chances = p.p_second, p.p_equal, p.p_first
-    shown = cast("tuple[str, str, str]", tuple(probability(chance, brief=True) for chance in chances))
-    belief = Belief(
-        factor * p.mean, factor * p.scale, p.df, factor * p.worth, tuple(factor * d for d in p.differences),
-        shown,
-    )  # fmt: skip
+    factor, unit = _unit(metric)
+    simple, equal, network = (probability(chance, brief=True) for chance in (p.p_second, p.p_equal, p.p_first))
+    differences = tuple(factor * d for d in p.differences)
+    belief = Belief(factor * p.mean, factor * p.scale, p.df, factor * p.worth, differences, (simple, equal, network))
     caption = (
         f"The gain of the network side is {told(metric, p.mean, signed=True)}, with 95% probability between "
         f"{told(metric, p.low, signed=True)} and {told(metric, p.high, signed=True)}; inside the shaded region, "
         f"±{told(metric, p.worth)}, the two sides count as practically equal. Short ticks are the folds."
     )
-    return _figure(
-        "posterior", "How sure the difference is", caption,
-        lambda width, name: posterior(belief, f"gain of the network side, {unit}", width, name),
-    )  # fmt: skip
+    draw = partial(posterior, belief, f"gain of the network side, {unit}")
+    return _figure("posterior", "How sure the difference is", caption, draw)
 
 
 def pareto_figure(comparison: Comparison) -> Figure | None:
@@ -160,8 +151,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
     offers = [
         Offer(
             s.title, s.family, max(s.cost.fit_seconds, 1e-4), s.means[metric.name], s.spreads[metric.name],
-            f"{score_text(metric, s.means[metric.name], s.spreads[metric.name])}, {seconds(s.cost.fit_seconds)}",
-            s.contender == comparison.verdict.recommended,
+            f"{score_text(metric, s)}, {seconds(s.cost.fit_seconds)}", s.contender == comparison.verdict.recommended,
         )
         for s in scored(comparison) if s.cost is not None and s.family != "dummy"
     ]  # fmt: skip
@@ -172,12 +162,8 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
         f"No contender is both cheaper and better than those on the stepped line ({unbeaten}); everything off the line "
         "is beaten on both counts. Upright bars are one standard deviation over folds; the ringed mark is recommended."
     )
-    return _figure(
-        "pareto", "What a better score costs", caption,
-        lambda width, name: pareto(
-            offers, metric.title, "seconds to train one fold", metric.greater_is_better, width, name
-        ),
-    )  # fmt: skip
+    draw = partial(pareto, offers, metric.title, "seconds to train one fold", metric.greater_is_better)
+    return _figure("pareto", "What a better score costs", caption, draw)
 
 
 def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
@@ -190,19 +176,13 @@ def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | Non
         if not one.anchors:
             continue
         title, family = families.get(one.contender, (one.contender, "simple"))
-        law = one.law if one.well_behaved else None
-        curves.append(
-            Curve(
-                title, family,
-                tuple(float(a.n_train) for a in one.anchors),
-                tuple(score(a.mean) for a in one.anchors),
-                tuple(a.spread for a in one.anchors),
-                law.sizes if law else (),
-                tuple(map(score, law.median)) if law else (),
-                tuple(map(score, law.high if metric.greater_is_better else law.low)) if law else (),
-                tuple(map(score, law.low if metric.greater_is_better else law.high)) if law else (),
-            )
-        )  # fmt: skip
+        sizes, means, spreads = zip(*((float(a.n_train), score(a.mean), a.spread) for a in one.anchors), strict=True)
+        curve = Curve(title, family, sizes, means, spreads)
+        if one.law and one.well_behaved:
+            low, high = (one.law.high, one.law.low) if metric.greater_is_better else (one.law.low, one.law.high)
+            median, low, high = (tuple(map(score, line)) for line in (one.law.median, low, high))
+            curve = replace(curve, law_sizes=one.law.sizes, law=median, law_low=low, law_high=high)
+        curves.append(curve)
     if not curves:
         return None
     pairs = [(a, b) for i, a in enumerate(curves) for b in curves[i + 1 :]]
@@ -216,10 +196,8 @@ def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | Non
     )
     if crossings:
         caption += " The ring marks where a network and a simple model would meet."
-    return _figure(
-        "learning", f"{metric.title[:1].upper()}{metric.title[1:]} against training {words.rows}", caption,
-        lambda width, name: learning(curves, metric.title, metric.greater_is_better, width, name, crossings, words),
-    )  # fmt: skip
+    draw = partial(learning, curves, metric.title, metric.greater_is_better, crossings=crossings, words=words)
+    return _figure("learning", f"{outside(metric.title)} against training {words.rows}", caption, draw)
 
 
 def ablation_figure(comparison: Comparison) -> Figure | None:
@@ -229,19 +207,14 @@ def ablation_figure(comparison: Comparison) -> Figure | None:
         return None
     titles = {s.contender: s.title for s in comparison.standings}
     rows = [(f"{a.what}, {titles.get(a.contender, a.contender)}", a.mean, a.low, a.high) for a in comparison.ablations]
-    estimates = _estimates(metric, rows, "+")
-    worth = (100.0 if metric.greater_is_better else 1.0) * comparison.worth
-    unit = f"gain in points of {metric.title}" if metric.greater_is_better else f"gain in {metric.title}"
+    factor, unit = _unit(metric)
     caption = (
         "Gain from each step, with its 95% interval, on the same folds with and without it; the shaded region is the "
         "difference that counts as practically none."
     )
-    return _figure(
-        "ablation", "Gain from each step", caption,
-        lambda width, name: interval_bars(
-            estimates, unit, "Gain from each step of preparation", width, name, worth
-        ),
-    )  # fmt: skip
+    title, worth = "Gain from each step of preparation", factor * comparison.worth
+    draw = partial(interval_bars, _estimates(metric, rows, "+"), f"gain in {unit}", title, worth=worth)
+    return _figure("ablation", "Gain from each step", caption, draw)
 
 
 def importance_figure(view: ReportView) -> Figure | None:
@@ -256,11 +229,9 @@ def importance_figure(view: ReportView) -> Figure | None:
         f"How much worse the predictions become when one column is shuffled, with the 95% interval; an interval that "
         f"reaches zero means the column may not matter to this model.{rows}"
     )
-    unit = f"points of {metric.title} lost" if metric.greater_is_better else f"{metric.title} gained"
-    return _figure(
-        "importance", "Loss from shuffling each column", caption,
-        lambda width, name: interval_bars(estimates, unit, "Importance of the input columns", width, name),
-    )  # fmt: skip
+    axis = f"{_unit(metric)[1]} {'lost' if metric.greater_is_better else 'gained'}"
+    draw = partial(interval_bars, estimates, axis, "Importance of the input columns")
+    return _figure("importance", "Loss from shuffling each column", caption, draw)
 
 
 def training_figure(view: ReportView) -> tuple[Figure, str] | None:
@@ -268,30 +239,28 @@ def training_figure(view: ReportView) -> tuple[Figure, str] | None:
     standings = view.comparison.standings
     recommended = [s for s in standings if s.contender == view.comparison.verdict.recommended]
     for standing in [*recommended, *(s for s in standings if s.family == "network")]:
-        histories = _histories(view.comparison, standing.contender)
+        results = [r.history for r in view.comparison.folds if r.contender == standing.contender]
+        histories = [
+            History(f"fold {i + 1}", tuple(one.get("train_loss", ())), tuple(one.get("validation_loss", ())))
+            for i, one in enumerate(results)
+        ]
+        histories = [one for one in histories if one.train or one.validation]
         if histories:
-            return _training_of(standing, histories, view.words), standing.title
-    return None
-
-
-def _histories(comparison: Comparison, contender: str) -> list[History]:
-    results = [r for r in comparison.folds if r.contender == contender]
-    curves = [
-        History(f"fold {i + 1}", tuple(r.history.get("train_loss", ())), tuple(r.history.get("validation_loss", ())))
-        for i, r in enumerate(results)
-    ]
-    return [curve for curve in curves if curve.train or curve.validation]
-
-
-def _training_of(standing: Standing, histories: list[History], words: Words) -> Figure:
+            break
+    else:
+        return None
     is_network = standing.family == "network"
-    family, steps = ("network", "epochs") if is_network else ("simple", "rounds")
-    caption = f"One pair of lines per fold; the ring marks the lowest loss on validation {words.rows}"
+    caption = f"One pair of lines per fold; the ring marks the lowest loss on validation {view.words.rows}"
     caption += ", where the weights were taken from." if is_network else "."
-    return _figure(
-        "training", f"Loss while training: {standing.title}", caption,
-        lambda width, name: training(histories, family, steps, width, name, words),
-    )  # fmt: skip
+    family, steps = ("network", "epochs") if is_network else ("simple", "rounds")
+    draw = partial(training, histories, family, steps, words=view.words)
+    return _figure("training", f"Loss while training: {standing.title}", caption, draw), standing.title
+
+
+def confusion_counts(view: ReportView, held_out: HeldOut) -> IntArray:
+    """Held-out rows of each true class (first axis) by predicted class."""
+    decided = view.task.decide(held_out.outputs, held_out.threshold)
+    return summaries.confusion_counts(held_out.y, decided, len(view.task.classes))
 
 
 def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
@@ -299,21 +268,16 @@ def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
     classes = [str(c) for c in view.task.classes]
     if len(classes) > confusion_chart.MOST_CLASSES:
         return None
-    counts = summaries.confusion_counts(
-        held_out.y, view.task.decide(held_out.outputs, held_out.threshold), len(classes)
-    )
+    counts = confusion_counts(view, held_out)
     right, everything = int(np.trace(counts)), int(counts.sum())
     caption = (
         f"{count(right)} of {count(everything)} held-out {view.words.rows} were put into the right class "
         f"({percent(right / everything)}); {held_out.how}."
     )
-    cut = held_out.threshold
-    if cut is not None:
-        caption += f" “{classes[1]}” is predicted from a probability of {cut:.2f} on."
-    return _figure(
-        "confusion", "Confusion matrix", caption,
-        lambda width, name: confusion(counts.tolist(), classes, width, name, view.words),
-    )  # fmt: skip
+    if held_out.threshold is not None:
+        caption += f" “{classes[1]}” is predicted from a probability of {held_out.threshold:.2f} on."
+    draw = partial(confusion, counts.tolist(), classes, words=view.words)
+    return _figure("confusion", "Confusion matrix", caption, draw)
 
 
 def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
@@ -327,27 +291,23 @@ def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
         f"intervals, and {len(bins) - off} of {len(bins)} of them contain the line. "
         f"Below, how many {answers} were given which probability."
     )
-    return _figure(
-        "reliability", "Calibration: can the probabilities be trusted?", caption,
-        lambda width, name: reliability(
-            bins, summaries.tenths(of.probability), of.predicted, of.observed, width, name, answers
-        ),
-    )  # fmt: skip
+    tenths = np.histogram(of.probability, bins=10, range=(0.0, 1.0))[0].tolist()
+    draw = partial(reliability, bins, tenths, of.predicted, of.observed, counted=answers)
+    return _figure("reliability", "Calibration: can the probabilities be trusted?", caption, draw)
 
 
 def residual_figure(view: ReportView, held_out: HeldOut) -> Figure:
     """Predicted against observed."""
-    rows = summaries.spread_rows(len(held_out.y), MOST_DOTS)
+    n_rows = len(held_out.y)
+    rows = summaries.spread_rows(n_rows, MOST_DOTS)
     caption = f"Each dot is a {view.words.row}; on the line, prediction and observation are the same. " + (
-        f"{held_out.how[:1].upper()}{held_out.how[1:]}."
-        if len(rows) == len(held_out.y)
-        else f"{count(len(rows))} of {count(len(held_out.y))} {view.words.rows} are drawn; {held_out.how}."
+        f"{outside(held_out.how)}."
+        if len(rows) == n_rows
+        else f"{count(len(rows))} of {count(n_rows)} {view.words.rows} are drawn; {held_out.how}."
     )
     predicted, observed = held_out.outputs[rows, 0].tolist(), held_out.y[rows].tolist()
-    return _figure(
-        "residuals", "Predicted and observed", caption,
-        lambda width, name: residuals(predicted, observed, view.task.target, width, name, view.words),
-    )  # fmt: skip
+    draw = partial(residuals, predicted, observed, view.task.target, words=view.words)
+    return _figure("residuals", "Predicted and observed", caption, draw)
 
 
 ERRORS: Mapping[str, Callable[[ReportView, HeldOut], Figure | None]] = {

@@ -17,12 +17,11 @@ from annvil.report import figures, summaries
 from annvil.report.figures import score_text
 from annvil.report.glossary import Glossary
 from annvil.report.view import HeldOut, ReportView
-from annvil.sections import Section
-from annvil.tasks.base import IntArray
 from annvil.tasks.label_metrics import scores_of_labels
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text import quantities as wording
+from annvil.text.phrases import outside
 from annvil.text.safe import clean
 
 VERDICTS = {
@@ -44,20 +43,24 @@ def render(view: ReportView) -> str:
     Every text of the view (column names, categories, file names, sentences) is escaped, and a content security policy
     in the page forbids everything but its own style.
     """
-    environment = _environment()
     glossary = Glossary(view.words)
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("report.html.j2").render(
-        **_context(view),
-        view=view,
-        style=Markup(style),  # our own file
-        style_hash=digest,
-        glossary=glossary,
-        term=glossary.link,
-        said=view.words.fill,
-        version=dict(view.reproduction.versions).get("annvil", ""),
-        w=wording,
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            **_context(view),
+            view=view,
+            style=Markup(style),  # our own file
+            style_hash=digest,
+            glossary=glossary,
+            term=glossary.link,
+            said=view.words.fill,
+            as_data=_as_data,
+            version=dict(view.reproduction.versions).get("annvil", ""),
+            w=wording,
+        )
     )
 
 
@@ -108,7 +111,7 @@ def _context(view: ReportView) -> dict[str, Any]:
     by_severity = {kind: i for i, kind in enumerate(SEVERITIES)}
     return {
         "metric": metric,
-        "metric_title": metric.title[:1].upper() + metric.title[1:],
+        "metric_title": outside(metric.title),
         "comparison": comparison,
         "titles": {s.contender: s.title for s in comparison.standings},
         "verdict": comparison.verdict,
@@ -124,7 +127,6 @@ def _context(view: ReportView) -> dict[str, Any]:
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
         "errors": _errors(view),
-        "sections": [_shown(section) for section in view.sections],
         "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
@@ -135,23 +137,9 @@ def _context(view: ReportView) -> dict[str, Any]:
     }
 
 
-def _shown(section: Section) -> dict[str, Any]:
-    """A section with its pictures as data URIs: the page loads nothing."""
-    return {
-        "key": section.key,
-        "title": section.title,
-        "sentences": section.sentences,
-        "tables": section.tables,
-        "pictures": [
-            {
-                "source": Markup("data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")),
-                "caption": picture.caption,
-                "flagged": picture.flagged,
-                "sized": picture.sized,
-            }
-            for picture in section.pictures
-        ],
-    }
+def _as_data(png: bytes) -> Markup:
+    """A picture as a data URI: the page loads nothing."""
+    return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
 
 
 def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -> list[tuple[str, str, str]]:
@@ -161,25 +149,17 @@ def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -
     facts = [("Recommended", recommended.title, view.comparison.verdict.recommended_because)]
     if metric.name in recommended.means:
         folds = wording.plain_count(len(recommended.per_fold), "fold")
-        score = score_text(metric, recommended.means[metric.name], recommended.spreads[metric.name])
-        facts.append(
-            (
-                metric.title[:1].upper() + metric.title[1:],
-                score,
-                f"mean ± standard deviation over {folds}, on {view.words.rows} not seen in training",
-            )
-        )
-    cost = recommended.cost
-    if cost is not None:
-        facts.append(("To train", wording.seconds(cost.fit_seconds), "per fold, its search included"))
-    latency = view.shipped.latency_ms_p50 if view.shipped else cost.latency_ms_p50 if cost else None
-    slow = view.shipped.latency_ms_p95 if view.shipped else cost.latency_ms_p95 if cost else None
-    if latency is not None:
+        how = f"mean ± standard deviation over {folds}, on {view.words.rows} not seen in training"
+        facts.append((outside(metric.title), score_text(metric, recommended), how))
+    if recommended.cost is not None:
+        facts.append(("To train", wording.seconds(recommended.cost.fit_seconds), "per fold, its search included"))
+    measured = view.shipped or recommended.cost
+    if measured is not None and measured.latency_ms_p50 is not None:
+        slow = measured.latency_ms_p95
         remark = f"median; 95% of calls within {wording.seconds(slow / 1000)}" if slow is not None else "median"
-        facts.append((f"To predict one {view.words.row}", wording.seconds(latency / 1000), remark))
-    size = view.shipped.size_bytes if view.shipped else cost.size_bytes if cost else None
-    if size is not None:
-        facts.append(("Size on disk", wording.size(size), "preparation included"))
+        facts.append((f"To predict one {view.words.row}", wording.seconds(measured.latency_ms_p50 / 1000), remark))
+    if measured is not None and measured.size_bytes is not None:
+        facts.append(("Size on disk", wording.size(measured.size_bytes), "preparation included"))
     return facts
 
 
@@ -190,9 +170,7 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> Cos
         title=standing.title,
         family=FAMILIES[standing.family],
         recommended=standing.contender == comparison.verdict.recommended,
-        score=score_text(metric, standing.means[metric.name], standing.spreads[metric.name])
-        if metric.name in standing.means
-        else "",
+        score=score_text(metric, standing),
         fit=wording.seconds(cost.fit_seconds) if cost else "",
         row=wording.seconds(latency / 1000) if latency is not None else "",
         size=wording.size(cost.size_bytes) if cost and cost.size_bytes is not None else "",
@@ -204,13 +182,7 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> Cos
 def _all_metrics(view: ReportView) -> dict[str, Any]:
     """Head and rows of the table of every metric."""
     shown = view.task.metrics
-    rows = []
-    for standing in figures.scored(view.comparison):
-        cells = [
-            score_text(m, standing.means[m.name], standing.spreads[m.name]) if m.name in standing.means else ""
-            for m in shown
-        ]
-        rows.append((standing.title, cells))
+    rows = [(s.title, [score_text(m, s) for m in shown]) for s in figures.scored(view.comparison)]
     return {"head": [(m.title, m.greater_is_better) for m in shown], "rows": rows}
 
 
@@ -231,7 +203,7 @@ def _errors(view: ReportView) -> dict[str, Any] | None:
 def _rates(view: ReportView, held_out: HeldOut) -> list[Any]:
     """Sensitivity, specificity and predictive values of two classes."""
     negative, positive = map(str, view.task.classes)
-    return summaries.binary_rates(_confusion_counts(view, held_out), negative, positive, view.words)
+    return summaries.binary_rates(figures.confusion_counts(view, held_out), negative, positive, view.words)
 
 
 def _often(view: ReportView, held_out: HeldOut) -> list[Any]:
@@ -239,12 +211,7 @@ def _often(view: ReportView, held_out: HeldOut) -> list[Any]:
     classes = [str(c) for c in view.task.classes]
     if len(classes) <= MOST_CLASSES:
         return []
-    return summaries.frequent_confusions(_confusion_counts(view, held_out), classes)
-
-
-def _confusion_counts(view: ReportView, held_out: HeldOut) -> IntArray:
-    decided = view.task.decide(held_out.outputs, held_out.threshold)
-    return summaries.confusion_counts(held_out.y, decided, len(view.task.classes))
+    return summaries.frequent_confusions(figures.confusion_counts(view, held_out), classes)
 
 
 def _labels(view: ReportView, held_out: HeldOut) -> list[Any]:
@@ -260,25 +227,19 @@ _ERROR_TABLES = {"rates": _rates, "often": _often, "labels": _labels}
 
 def _tried(standing: Standing, comparison: Comparison) -> dict[str, Any]:
     """What one contender tried on the first fold, best first, and what it used."""
-    first = next((f for f in comparison.folds if f.contender == standing.contender), None)
-    tried = list(first.tried) if first else []
-    tried.sort(key=lambda one: (one.get("score") is None, one.get("score") or 0.0))
-    notes = dict.fromkeys(note for f in comparison.folds if f.contender == standing.contender for note in f.notes)
+    folds = [fold for fold in comparison.folds if fold.contender == standing.contender]
+    tried = sorted(folds[0].tried if folds else (), key=lambda one: (one.get("score") is None, one.get("score") or 0.0))
     return {
         "standing": standing,
-        "candidates": [
-            (
-                str(one.get("what", "")),
-                "failed" if one.get("score") is None else _inner_loss(one["score"], one.get("spread") or 0.0),
-            )
-            for one in tried
-        ],
-        "notes": list(notes),
+        "candidates": [(str(one.get("what", "")), _inner_loss(one.get("score"), one.get("spread"))) for one in tried],
+        "notes": list(dict.fromkeys(note for fold in folds for note in fold.notes)),
         "parameters": wording.count(standing.cost.n_parameters) if standing.cost else "",
         "core_seconds": wording.seconds(standing.cost.core_seconds) if standing.cost else "",
         "parity": wording.tiny(standing.parity) if standing.parity is not None else "",
     }
 
 
-def _inner_loss(mean: float, spread: float) -> str:
+def _inner_loss(mean: float | None, spread: float | None) -> str:
+    if mean is None:
+        return "failed"
     return wording.with_spread(mean, spread) if spread else f"{mean:,.4g}"

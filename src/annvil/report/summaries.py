@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annvil.plots.charts.reliability import Bin
-from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.targets import FloatArray, IntArray
 from annvil.text.words import ROWS, Words
 
 
 def wilson(hits: int, rows: int) -> tuple[float, float]:
     """95% interval of a share (Wilson, Journal of the American Statistical Association 22, 1927)."""
+    from scipy.stats import binomtest
+
     if rows == 0:
         return 0.0, 1.0
-    z = 1.959964
-    share = hits / rows
-    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = binomtest(hits, rows).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def confusion_counts(y: NDArray[Any], decided: IntArray, n_classes: int) -> IntArray:
     """Rows of each true class (first axis) by predicted class, int64 ``(n_classes, n_classes)``."""
-    cells = np.bincount(y.astype(np.int64) * n_classes + decided, minlength=n_classes * n_classes)
-    return cells.astype(np.int64).reshape(n_classes, n_classes)
+    return np.bincount(y * n_classes + decided, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-def reliability_bins(probability: FloatArray, happened: NDArray[Any], most: int = 10, fewest: int = 15) -> list[Bin]:
-    """Bins of about equally many rows by predicted probability; at least ``fewest`` rows a bin, equal ones together."""
-    n_bins = int(np.clip(len(probability) // fewest, 1, most))
+def reliability_bins(probability: FloatArray, happened: NDArray[Any]) -> list[Bin]:
+    """Up to 10 bins of about equally many rows by predicted probability, at least 15 a bin, equal ones together."""
+    n_bins = int(np.clip(len(probability) // 15, 1, 10))
     order = np.argsort(probability, kind="stable")
     cuts = np.linspace(0, len(order), n_bins + 1).round().astype(int)
     edges = np.unique(probability[order][cuts[1:-1] - 1]) if n_bins > 1 else np.empty(0)
@@ -45,11 +42,6 @@ def reliability_bins(probability: FloatArray, happened: NDArray[Any], most: int 
         low, high = wilson(hits, rows)
         bins.append(Bin(float(probability[inside].mean()), hits / rows, low, high, rows))
     return bins
-
-
-def tenths(probability: FloatArray) -> list[int]:
-    """Rows per tenth of predicted probability."""
-    return [int(n) for n in np.histogram(probability, bins=10, range=(0.0, 1.0))[0]]
 
 
 @dataclass(frozen=True)
