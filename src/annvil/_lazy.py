@@ -29,10 +29,6 @@ def _homes(package: str) -> dict[str, str]:
     """Name → module, read from the source of the package (its loader has it, whether from a folder or an archive)."""
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]
     tree = ast.parse(loader.get_source(package))
-    blocks = (
-        node.body
-        for node in tree.body
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-    )
+    blocks = (node.body for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     imports = (node for block in blocks for node in block if isinstance(node, ast.ImportFrom) and node.module)
     return {alias.name: str(node.module) for node in imports for alias in node.names}

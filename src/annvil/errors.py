@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 
 class AnnvilError(Exception):
@@ -46,23 +47,19 @@ class OutOfTime(AnnvilError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: ``" Did you mean 'price'?"``, or an empty string when nothing is close."""
-    known = list(known)
     by_lower = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    if not close:
-        return ""
-    return " Did you mean " + " or ".join(repr(by_lower[c]) for c in close) + "?"
+    return " Did you mean " + " or ".join(repr(by_lower[c]) for c in close) + "?" if close else ""
 
 
 def name_rows(rows: Iterable[int], total: int | None = None, most: int = 5) -> str:
     """Rows for a message, counted from 1 as a spreadsheet shows data rows: ``"rows 3, 14 and 15"``."""
-    shown = [str(int(row) + 1) for _, row in zip(range(most), rows, strict=False)]
-    total = len(shown) if total is None else total
-    if total > len(shown):
-        return f"rows {', '.join(shown)} and {total - len(shown)} more"
-    if len(shown) == 1:
+    shown = [str(int(row) + 1) for row in islice(rows, most)]
+    more = (total or len(shown)) - len(shown)
+    if len(shown) == 1 and not more:
         return f"row {shown[0]}"
-    return f"rows {', '.join(shown[:-1])} and {shown[-1]}"
+    first, last = (shown, f"{more} more") if more > 0 else (shown[:-1], shown[-1])
+    return f"rows {', '.join(first)} and {last}"
 
 
 class Interrupted(KeyboardInterrupt):

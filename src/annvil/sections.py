@@ -6,11 +6,9 @@ without knowing what they are about.
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -72,22 +70,17 @@ def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:
     >>> png(np.zeros((2, 3), dtype=np.uint8))[:4]
     b'\\x89PNG'
     """
+    from PIL import Image
+
     pixels = np.asarray(pixels)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
         raise ValueError(f"a picture is uint8 with 1 or 3 channels, not {pixels.dtype} of shape {pixels.shape}")
     pixels = pixels.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
-    height, width, channels = pixels.shape
-    lines = np.zeros((height, 1 + width * channels), dtype=np.uint8)  # every line starts with its filter: 0, none
-    lines[:, 1:] = pixels.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in parts)
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    out = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 def enlargement(height: int, width: int, least: int = 96) -> int:
@@ -109,7 +102,7 @@ def read_sections(folder: Path) -> tuple[Section, ...]:
     DataError
         When a file is damaged.
     """
-    found: list[Any] = []
+    found: list[Section] = []
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(msgspec.json.decode(path.read_bytes(), type=Section))

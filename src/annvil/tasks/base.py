@@ -5,6 +5,7 @@ The rooms above ask a task, never what kind it is: how its answers are scored, l
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -12,9 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.errors import RequestError, did_you_mean
 from annvil.tasks.calibration import Scaling
 from annvil.tasks.link import Link
-from annvil.tasks.metric_index import metric_named
+from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.tasks.targets import Decision, FloatArray, IntArray, Label, Targets
 from annvil.tasks.telling import Certainty, Examples
@@ -43,10 +45,13 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     answers: ClassVar[str]
     """What is predicted, in the plural: "classes"."""
 
-    predicts_probabilities: ClassVar[bool]
+    n_classes: ClassVar[range] = range(2, sys.maxsize)
+    """How many classes there may be."""
+
+    predicts_probabilities: ClassVar[bool] = True
     """Whether outputs are probabilities; they are numbers in the target's unit otherwise."""
 
-    one_class_a_row: ClassVar[bool]
+    one_class_a_row: ClassVar[bool] = False
     """Whether ``y`` is int64 codes ``(n_rows,)``: exactly one of the classes is right."""
 
     dealing: ClassVar[str] = "random, classes in proportion"
@@ -60,11 +65,12 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     @property
     def output_names(self) -> tuple[str, ...]:
         """What each column of a prediction is about."""
-        raise NotImplementedError
+        return tuple(map(str, self.classes))
 
     def check(self) -> str | None:
         """Why a task read from a file contradicts itself, or None."""
-        raise NotImplementedError
+        n = len(self.classes)
+        return None if n in self.n_classes else f"a {self.kind} task cannot have {n} classes"
 
     def check_decision(self, decision: Decision) -> str | None:
         """Why a decision read from a file is not one of this task, or None."""
@@ -79,10 +85,8 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """What scores it; the first is the default."""
-        raise NotImplementedError
+    metrics: ClassVar[tuple[Metric, ...]]
+    """What scores it; the first is the default."""
 
     def metric(self, name: str | None = None) -> Metric:
         """The metric of that name, the default one for None; hyphens, spaces and capitals do not matter.
@@ -92,7 +96,16 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
         RequestError
             When there is none of that name, or it is not defined for this task.
         """
-        return self.metrics[0] if name is None else metric_named(name, self.metrics, self.answers)
+        if name is None:
+            return self.metrics[0]
+        known = {metric.name: metric for metric in self.metrics}
+        key = name.strip().lower().replace("-", "_").replace(" ", "_")
+        if key in known:
+            return known[key]
+        choose = f"hoose from {', '.join(known)}."
+        if key not in METRICS:
+            raise RequestError(f"No metric is called {name!r}.{did_you_mean(key, known)} C{choose}")
+        raise RequestError(f"{METRICS[key].title} does not score {self.answers}; for this task c{choose}")
 
     def scores(self, y: Targets | NDArray[Any], outputs: FloatArray, decision: Decision = None) -> dict[str, float]:
         """Every metric by name; all finite."""
@@ -182,10 +195,8 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
 
     # -- learning ------------------------------------------------------------------------------------------------------
 
-    @property
-    def link(self) -> Link:
-        """From scores to outputs, and the loss that belongs to it."""
-        raise NotImplementedError
+    link: ClassVar[Link]
+    """From scores to outputs, and the loss that belongs to it."""
 
     def strata(self, y: NDArray[Any]) -> IntArray:
         """A stratum of each row, int64 from 0, that folds hold in equal shares."""

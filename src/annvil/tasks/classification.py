@@ -11,7 +11,7 @@ from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.calibration import SMALLEST, VectorScaling, calibrate_classes
 from annvil.tasks.class_metrics import BINARY_METRICS, class_metrics, decide, present
 from annvil.tasks.cuts import nearest_to_even, possible_cuts
-from annvil.tasks.link import Softmax
+from annvil.tasks.link import SOFTMAX, Softmax
 from annvil.tasks.metrics import Metric
 from annvil.tasks.telling import Certainty, Examples, mistakes_first
 from annvil.text.phrases import listed, shorten
@@ -24,17 +24,9 @@ class Classification(Task, frozen=True):
     """What tasks of two and of more classes share; ``y`` is int64 codes ``(n_rows,)`` into ``classes``."""
 
     answers: ClassVar[str] = "classes"
-    predicts_probabilities: ClassVar[bool] = True
     one_class_a_row: ClassVar[bool] = True
     constant_words: ClassVar[str] = "class frequencies"
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return tuple(map(str, self.classes))
-
-    def check(self) -> str | None:
-        n = len(self.classes)
-        return None if n >= 2 else f"a {self.kind} task cannot have {n} classes"
+    link: ClassVar[Softmax] = SOFTMAX
 
     def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
         """Log-loss in nats."""
@@ -46,9 +38,8 @@ class Classification(Task, frozen=True):
         return decide(outputs, decision)
 
     def said(self, outputs: FloatArray, decision: Decision = None) -> NDArray[Any]:
-        types = {type(label) for label in self.classes}
-        labels: NDArray[Any] = np.array(self.classes, dtype=None if len(types) == 1 else object)
-        return labels[self.decide(outputs, decision)]
+        one_type = len(set(map(type, self.classes))) == 1
+        return np.asarray(np.array(self.classes, None if one_type else object)[self.decide(outputs, decision)])
 
     def columns(self, outputs: FloatArray, decision: Decision = None) -> list[tuple[str, list[Any]]]:
         return super().columns(outputs, decision) + probability_columns(self, outputs)
@@ -103,17 +94,12 @@ class Classification(Task, frozen=True):
             said = f"All {rows} were classified correctly; these are drawn at random."
         return Examples(order, captions, wrong[order], (said, brackets))
 
-    @property
-    def link(self) -> Softmax:
-        return Softmax()
-
     def strata(self, y: NDArray[Any]) -> IntArray:
         """The classes."""
         return np.unique(y, return_inverse=True)[1]
 
     def indicators(self, y: NDArray[Any]) -> FloatArray:
-        columns: FloatArray = np.eye(self.n_outputs)[y]
-        return columns
+        return np.asarray(np.eye(self.n_outputs)[y])
 
     def constant(self, y: NDArray[Any]) -> FloatArray:
         """Frequencies, with Laplace's +1."""
@@ -130,18 +116,12 @@ class Binary(Classification, frozen=True, tag="binary"):
     """Two classes, of which ``classes[1]`` is the positive one."""
 
     kind: ClassVar[str] = "binary"
+    n_classes: ClassVar[range] = range(2, 3)
+    metrics: ClassVar[tuple[Metric, ...]] = BINARY_METRICS
     errors: ClassVar[tuple[str, ...]] = ("confusion", "rates", "reliability")
-
-    def check(self) -> str | None:
-        n = len(self.classes)
-        return None if n == 2 else f"a binary task cannot have {n} classes"
 
     def check_decision(self, decision: Decision) -> str | None:
         return super().check_decision(decision) if isinstance(decision, tuple) else None
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        return BINARY_METRICS
 
     def choose(self, metric: Metric, y: NDArray[Any], outputs: FloatArray) -> float | None:
         """The threshold on the positive class's probability, for metrics that it serves; None for rows of one class.
@@ -171,11 +151,8 @@ class Multiclass(Classification, frozen=True, tag="multiclass"):
     """Any number of classes."""
 
     kind: ClassVar[str] = "multiclass"
+    metrics: ClassVar[tuple[Metric, ...]] = _OF_MORE
     errors: ClassVar[tuple[str, ...]] = ("confusion", "often", "reliability")
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        return _OF_MORE
 
 
 def probability_columns(task: Task, outputs: FloatArray) -> list[tuple[str, list[Any]]]:

@@ -91,70 +91,61 @@ def _f1(both: Any, sizes: Any) -> Any:
 
 def subset_accuracy(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """The part of rows whose labels are all right."""
-    y, said = targets.y, decide_labels(outputs, decision)
-    return float(np.mean((y == said).all(axis=1)))
+    return float(np.mean((targets.y == decide_labels(outputs, decision)).all(axis=1)))
 
 
 def hamming_loss(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """The part of decisions that are wrong."""
-    y, said = targets.y, decide_labels(outputs, decision)
-    return float(np.mean(y != said))
+    return float(np.mean(targets.y != decide_labels(outputs, decision)))
 
 
 def log_loss(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """Binary log loss averaged over rows and labels, in nats."""
-    y = targets.y
-    chosen = np.where(y == 1, outputs, 1.0 - outputs)
+    chosen = np.where(targets.y == 1, outputs, 1.0 - outputs)
     return float(-np.mean(np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))))
 
 
 def brier(targets: Targets, outputs: FloatArray, decision: Decision) -> float:
     """Squared distance of probability and truth averaged over rows and labels."""
-    y = targets.y
-    return float(np.mean((outputs - y) ** 2))
+    return float(np.mean((outputs - targets.y) ** 2))
 
 
-def label_metrics() -> tuple[Metric, ...]:
-    """Those of classes that ask for no class, label by label, and those of labels alone; the first is the default."""
-    of_classes = {metric.name: metric for metric in BINARY_METRICS}
-    own = {
-        "average_precision": mean_average_precision,
-        "roc_auc": roc_auc,
-        "f1": macro_f1,
-        "log_loss": log_loss,
-        "brier": brier,
-    }
-    return (
-        *(replace(of_classes[name], compute=compute) for name, compute in own.items()),
-        Metric(
-            "micro_f1",
-            "micro F1",
-            True,
-            "F1 of all labels together, so that labels on many {rows} count more.",
-            micro_f1,
-            needs_decision=True,
-            tunes_threshold=True,
-        ),
-        Metric(
-            "subset_accuracy",
-            "subset accuracy",
-            True,
-            "The part of {rows} whose labels are all right, none missing and none too many.",
-            subset_accuracy,
-            needs_decision=True,
-        ),
-        Metric(
-            "hamming_loss",
-            "Hamming loss",
-            False,
-            "The part of all yes-or-no answers, one for each {row} and label, that are wrong.",
-            hamming_loss,
-            needs_decision=True,
-        ),
-    )
+_OF_CLASSES = {metric.name: metric for metric in BINARY_METRICS}
 
+LABEL_METRICS = (
+    replace(_OF_CLASSES["average_precision"], compute=mean_average_precision),
+    replace(_OF_CLASSES["roc_auc"], compute=roc_auc),
+    replace(_OF_CLASSES["f1"], compute=macro_f1),
+    replace(_OF_CLASSES["log_loss"], compute=log_loss),
+    replace(_OF_CLASSES["brier"], compute=brier),
+    Metric(
+        "micro_f1",
+        "micro F1",
+        True,
+        "F1 of all labels together, so that labels on many {rows} count more.",
+        micro_f1,
+        needs_decision=True,
+        tunes_threshold=True,
+    ),
+    Metric(
+        "subset_accuracy",
+        "subset accuracy",
+        True,
+        "The part of {rows} whose labels are all right, none missing and none too many.",
+        subset_accuracy,
+        needs_decision=True,
+    ),
+    Metric(
+        "hamming_loss",
+        "Hamming loss",
+        False,
+        "The part of all yes-or-no answers, one for each {row} and label, that are wrong.",
+        hamming_loss,
+        needs_decision=True,
+    ),
+)
+"""Those of classes that ask for no class, label by label, and those of labels alone; the first is the default."""
 
-LABEL_METRICS = label_metrics()
 
 # -- one label at a time -----------------------------------------------------------------------------------------------
 
@@ -187,17 +178,14 @@ def scores_of_labels(y: IntArray, outputs: FloatArray, decision: Decision = None
     """`LabelScores` of every label, in order."""
     said = decide_labels(outputs, decision)
     cuts = np.broadcast_to(EVEN if decision is None else np.asarray(decision), (y.shape[1],))
-    found = []
-    for k in range(y.shape[1]):
-        n_with, some = int(y[:, k].sum()), bool(y[:, k].any())
-        found.append(
-            LabelScores(
-                n_with=n_with,
-                n_said=int(said[:, k].sum()),
-                n_right=int((y[:, k] & said[:, k]).sum()),
-                threshold=float(cuts[k]),
-                roc_auc=rank_auc(y[:, k] == 1, outputs[:, k]) if some and n_with < len(y) else None,
-                average_precision=average_precision(y[:, k], outputs[:, k]) if some else None,
-            )
+    return tuple(
+        LabelScores(
+            n_with=int(y[:, k].sum()),
+            n_said=int(said[:, k].sum()),
+            n_right=int((y[:, k] & said[:, k]).sum()),
+            threshold=float(cuts[k]),
+            roc_auc=rank_auc(y[:, k] == 1, outputs[:, k]) if 0 < y[:, k].sum() < len(y) else None,
+            average_precision=average_precision(y[:, k], outputs[:, k]) if y[:, k].any() else None,
         )
-    return tuple(found)
+        for k in range(y.shape[1])
+    )

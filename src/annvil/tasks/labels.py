@@ -23,28 +23,16 @@ class Labels(Task, frozen=True, tag="multilabel"):
 
     kind: ClassVar[str] = "multilabel"
     answers: ClassVar[str] = "several labels at once"
-    predicts_probabilities: ClassVar[bool] = True
-    one_class_a_row: ClassVar[bool] = False
+    metrics: ClassVar[tuple[Metric, ...]] = LABEL_METRICS
+    link: ClassVar[Sigmoid] = Sigmoid()
     errors: ClassVar[tuple[str, ...]] = ("labels", "reliability")
     share_right: ClassVar[str] = "share of labels that are right"
     right_words: ClassVar[str] = "all labels right for"
     constant_words: ClassVar[str] = "label frequencies"
 
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return tuple(map(str, self.classes))
-
-    def check(self) -> str | None:
-        n = len(self.classes)
-        return None if n >= 2 else f"a multilabel task cannot have {n} classes"
-
     def check_decision(self, decision: Decision) -> str | None:
         fits = isinstance(decision, tuple) and len(decision) == len(self.classes)
         return None if fits else super().check_decision(decision)
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        return LABEL_METRICS
 
     def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
         """The log-losses of all labels added up: the nats of the row, as for classes."""
@@ -127,10 +115,6 @@ class Labels(Task, frozen=True, tag="multilabel"):
                 "The others are drawn at random from those classified correctly.",
             )
         return Examples(order, tuple(captions), wrong[order], told)
-
-    @property
-    def link(self) -> Sigmoid:
-        return Sigmoid()
 
     def strata(self, y: NDArray[Any]) -> IntArray:
         """The rarest of the labels that a row has."""

@@ -67,10 +67,9 @@ class Metric:
         >>> METRICS["roc_auc"].tells(0.0031, sign=True), METRICS["rmse"].tells(512.3)
         ('+0.31 points', '512.3')
         """
-        value = 100 * difference if self.greater_is_better else difference
-        text = _digits(value, sign)
         if not self.greater_is_better:
-            return text
+            return _digits(difference, sign)
+        text = _digits(100 * difference, sign)
         return f"{text} point" if text.lstrip("+-") == "1" else f"{text} points"
 
     def shows(self, score: float) -> str:
@@ -80,11 +79,11 @@ class Metric:
 
 def _digits(value: float, sign: bool) -> str:
     """Few digits: enough to tell values apart, no more than can be read."""
-    size = abs(value)
-    if size == 0:
+    if value == 0:
         return "0"
+    size = abs(value)
     places = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 0.095 else 3 if size >= 0.0095 else 4
-    text = f"{value:+,.{places}f}" if sign else f"{value:,.{places}f}"
+    text = f"{value:{'+' if sign else ''},.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text and places > 1 else text
 
 

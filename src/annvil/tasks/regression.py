@@ -23,8 +23,10 @@ class Regression(Task, frozen=True, tag="regression"):
 
     kind: ClassVar[str] = "regression"
     answers: ClassVar[str] = "numbers"
+    n_classes: ClassVar[range] = range(1)
     predicts_probabilities: ClassVar[bool] = False
-    one_class_a_row: ClassVar[bool] = False
+    metrics: ClassVar[tuple[Metric, ...]] = REGRESSION_METRICS
+    link: ClassVar[Identity] = Identity()
     errors: ClassVar[tuple[str, ...]] = ("residuals",)
     share_right: ClassVar[str] = "R²"
     dealing: ClassVar[str] = "random"
@@ -33,13 +35,6 @@ class Regression(Task, frozen=True, tag="regression"):
     @property
     def output_names(self) -> tuple[str, ...]:
         return (self.target,)
-
-    def check(self) -> str | None:
-        return f"a regression task cannot have {len(self.classes)} classes" if self.classes else None
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        return REGRESSION_METRICS
 
     def row_losses(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
         """Squared error, in squared target units."""
@@ -60,8 +55,7 @@ class Regression(Task, frozen=True, tag="regression"):
 
     def shares_wrong(self, y: NDArray[Any], outputs: FloatArray) -> FloatArray:
         """The squared error as a part of the variance."""
-        variance = float(np.var(np.asarray(y, dtype=np.float64)))
-        return np.asarray(np.square(np.asarray(y, dtype=np.float64) - outputs[:, 0]) / (variance or 1.0))
+        return self.row_losses(y, outputs) / (float(np.var(y)) or 1.0)
 
     def error_sentence(self, y: NDArray[Any], outputs: FloatArray, decision: Decision, rows: str, how: str) -> str:
         half, most = (digits(float(np.quantile(np.abs(y - outputs[:, 0]), q)), 3) for q in (0.5, 0.9))
@@ -74,10 +68,6 @@ class Regression(Task, frozen=True, tag="regression"):
         order = np.argsort(-np.abs(outputs[:, 0] - y), kind="stable")[:most].astype(np.int64)
         captions = tuple(f"{y[i]:.4g}, said {outputs[i, 0]:.4g}" for i in order)
         return Examples(order, captions, np.zeros(len(order), dtype=bool), (f"The largest errors among {rows}.",))
-
-    @property
-    def link(self) -> Identity:
-        return Identity()
 
     def strata(self, y: NDArray[Any]) -> IntArray:
         """Intervals of the target with equal counts."""

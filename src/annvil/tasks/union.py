@@ -32,5 +32,4 @@ def tagged(task: Task) -> AnyTask:
 
 def task_from_json(values: Mapping[str, Any]) -> Task:
     """The task that `Task.to_json` wrote."""
-    task: Task = msgspec.convert(values, AnyTask)
-    return task
+    return msgspec.convert(values, cast("type[AnyTask]", AnyTask))
