@@ -196,6 +196,8 @@ def test_a_decoder_writes_each_row_at_its_place(tmp_path):
 
 
 def test_names_of_any_bytes_reach_the_workers():
+    order = Order("t", 0, PictureForm(2, 2, 3), "caf\udce9.zip")
+    assert Order.from_json(order.to_json()) == order
     line = json.dumps([0, ["caf\udce9.png", "猫\n.png"]])
     assert json.loads(line)[1] == ["caf\udce9.png", "猫\n.png"]
     assert line.isascii()

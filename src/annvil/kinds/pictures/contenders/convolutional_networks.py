@@ -70,11 +70,10 @@ class Convolutional(BaseContender):
         so what the folds scored stays a careful estimate.
         """
         size, epochs = size_and_epochs(shape, seconds)
-        chosen = [repr(configuration.get("augmentation")) for configuration in configurations]
-        most = max(range(len(chosen)), key=lambda place: chosen.count(chosen[place]), default=None)
-        configuration = {"size": size.name, "epochs": epochs}
-        if most is not None and "augmentation" in configurations[most]:
-            configuration["augmentation"] = configurations[most]["augmentation"]
+        configuration: dict[str, Json] = {"size": size.name, "epochs": epochs}
+        chosen = [one["augmentation"] for one in configurations if "augmentation" in one]
+        if chosen:
+            configuration["augmentation"] = max(chosen, key=chosen.count)
         return Effort(configuration=configuration)
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:

@@ -94,13 +94,9 @@ class Blocks:
         return rows * columns * self.depth
 
     @property
-    def _corner(self) -> tuple[int, int]:
-        high, wide = self.sides
-        return self.height % high // 2, self.width % wide // 2
-
-    @property
     def _middle(self) -> tuple[slice, slice]:
-        (top, left), (high, wide), (rows, columns) = self._corner, self.sides, self.rows_and_columns
+        (high, wide), (rows, columns) = self.sides, self.rows_and_columns
+        top, left = self.height % high // 2, self.width % wide // 2
         return slice(top, top + rows * high), slice(left, left + columns * wide)
 
     @property
@@ -166,18 +162,15 @@ class PixelFeatures:
         return 255.0 * self.blocks.n_pixels
 
     def of(self, pixels: NDArray[np.uint8]) -> FloatArray:
-        """float64 ``(n, n_columns)``."""
         sums = self.blocks.sums(pixels.astype(np.float64))
         return sums.reshape(len(pixels), self.blocks.n_columns) / self._brightest
 
     def write(self, graph: Graph, pixels: Value) -> Value:
-        """The same as nodes."""
         sums = self.blocks.write(graph, graph.cast(pixels, "float64"))
         flat = graph.op("Reshape", sums, graph.constant([0, self.blocks.n_columns], "int64"))
         return graph.op("Div", flat, graph.constant(self._brightest))
 
     def describe(self) -> str:
-        """A sentence."""
         (high, wide), n = self.blocks.sides, self.blocks.n_columns
         if self.blocks.n_pixels == 1:
             return f"The {n} values of a picture are {n} columns, from 0 to 1."
@@ -220,7 +213,6 @@ class GradientFeatures:
         return 255.0 * self.cells.n_pixels
 
     def of(self, pixels: NDArray[np.uint8]) -> FloatArray:
-        """float64 ``(n, n_columns)``."""
         grey = pixels.mean(axis=3, keepdims=True, dtype=np.float64)
         across, down = self._directions()
         edges = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]) * across + (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]) * down
@@ -229,7 +221,6 @@ class GradientFeatures:
         return np.asarray((cells / (length + FAINT)).reshape(len(pixels), self.cells.n_columns))
 
     def write(self, graph: Graph, pixels: Value) -> Value:
-        """The same as nodes."""
         grey = graph.cast(pixels, "float64")
         grey = graph.op("ReduceMean", grey, graph.constant([3], "int64"), keepdims=1)
         height, width = self.height, self.width
@@ -248,7 +239,6 @@ class GradientFeatures:
         return graph.op("Reshape", graph.op("Div", cells, length), shape)
 
     def describe(self) -> str:
-        """A sentence."""
         high, wide = self.cells.sides
         return (
             f"Edges are measured in {DIRECTIONS} directions, in cells of {wide} × {high} pixels, and each cell is "

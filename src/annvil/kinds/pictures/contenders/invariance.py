@@ -11,8 +11,9 @@ eight policies after an eighth of the training the one that does nothing was bes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,12 +114,12 @@ def measure_affinities(
     pixels = dataset.inputs.take(inner.test).pixels(slice(0, len(inner.test)))
     y = dataset.y[inner.test]
     plain, guessed = _skill(dataset, member, pixels, y), _guessing(dataset, dataset.y[inner.train], y)
-    best = 1.0 if _has_accuracy(dataset) else 0.0  # of a negative loss
-    if plain - guessed < LEAST_LEARNT * (best - guessed):
+    best = 1.0 if dataset.task.one_class_a_row else 0.0  # of a negative loss
+    room = plain - guessed
+    if room < LEAST_LEARNT * (best - guessed):
         return Affinities({})
     changes = changes_for(min(dataset.inputs.form.height, dataset.inputs.form.width))
     kept = {c.short(): _skill(dataset, member, _changed(pixels, c, seed), y) for c in changes}
-    room = plain - guessed
     return Affinities({name: float(np.clip((skill - guessed) / room, 0, 1)) for name, skill in kept.items()})
 
 
@@ -133,19 +134,11 @@ def policies(affinities: Affinities, side: int, mixes: bool) -> tuple[Augmentati
     shift, flip, turn, colour, *cutout = changes_for(side)
     base = shift if affinities.allows(shift) or not affinities.of else Augmentation()
     base = replace(base, flip="alternate") if affinities.allows(flip) else base
-    more = [change for change in (*cutout, turn, colour) if affinities.allows(change)]
-    first, *further = [*_added(base, more), Augmentation()]
+    more = [change.to_json() for change in (*cutout, turn, colour) if affinities.allows(change)]
+    more_and_more = accumulate(more, lambda so_far, change: replace(so_far, **change), initial=base)
+    _, first, *further = [*more_and_more, Augmentation()]
     mixed = [replace(base, cutmix=1.0)] if mixes and cutout else []
     return tuple(dict.fromkeys([base, *mixed, first, Augmentation(), *further]))
-
-
-def _added(base: Augmentation, more: Sequence[Augmentation]) -> list[Augmentation]:
-    """The base with the first of the changes, with the first two, and so on."""
-    found = []
-    for change in more:
-        base = replace(base, **change.to_json())
-        found.append(base)
-    return found
 
 
 def _inner(
@@ -174,25 +167,19 @@ def _changed(pixels: Pixels, change: Augmentation, seed: int) -> Pixels:
     return changed
 
 
-def _has_accuracy(dataset: Dataset[Images]) -> bool:
-    return dataset.task.one_class_a_row
-
-
 def _skill(dataset: Dataset[Images], member: PictureMember, pixels: Pixels, y: NDArray[Any]) -> float:
     """Accuracy, or of numbers and several labels the negative mean loss."""
     from annvil.kinds.pictures.reading.arrays import images_from_arrays
 
     outputs = member.predict(images_from_arrays(pixels, form=dataset.inputs.form))
-    if _has_accuracy(dataset):
+    if dataset.task.one_class_a_row:
         return float((outputs.argmax(1) == y).mean())
     return -float(dataset.task.row_losses(y, outputs).mean())
 
 
 def _guessing(dataset: Dataset[Images], learnt: NDArray[Any], y: NDArray[Any]) -> float:
     """The same of somebody who has not seen the picture."""
-    if _has_accuracy(dataset):
+    if dataset.task.one_class_a_row:
         return float((y == np.bincount(learnt.astype(np.int64)).argmax()).mean())
-    outputs = np.broadcast_to(
-        learnt.reshape(len(learnt), -1).mean(0), (len(y), learnt.reshape(len(learnt), -1).shape[1])
-    )
-    return -float(dataset.task.row_losses(y, np.array(outputs)).mean())
+    outputs = np.tile(learnt.reshape(len(learnt), -1).mean(0), (len(y), 1))
+    return -float(dataset.task.row_losses(y, outputs).mean())

@@ -34,11 +34,9 @@ class PixelSteps:
         return (torch.from_numpy(inputs.pixels()),)
 
     def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
-        """Nothing to write."""
         return raw
 
     def describe(self) -> tuple[str, ...]:
-        """For people."""
         return self.sentences
 
 
@@ -57,7 +55,6 @@ class PictureMember(BaseMember):
     mirrored: bool = False
 
     def predict(self, inputs: Images) -> FloatArray:
-        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
         import torch
 
         self.network.eval()
@@ -77,7 +74,6 @@ class PictureMember(BaseMember):
         return self.task.link.tensor(outputs)
 
     def write(self, graph: Graph, *raw: Value) -> Value:
-        """Pixels → the same outputs."""
         from annvil.onnx.export import export_module
 
         (pixels,) = self.preparation.write(graph, *raw)
@@ -95,7 +91,6 @@ class PictureMember(BaseMember):
         return output if self.target is None else self.target.write(graph, output)
 
     def describe_preparation(self) -> tuple[str, ...]:
-        """What is done to pixels."""
         return self.preparation.describe()
 
     def origin(self) -> Origin:
@@ -105,5 +100,4 @@ class PictureMember(BaseMember):
 
     @property
     def n_parameters(self) -> int:
-        """Learnt numbers of the network."""
         return sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)

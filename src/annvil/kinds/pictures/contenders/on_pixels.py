@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,6 @@ class OnPixelsMember(BaseMember):
     inner: Member
 
     def predict(self, inputs: Images) -> FloatArray:
-        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
         starts = range(0, max(inputs.n_rows, 1), ROWS_AT_ONCE)
         tables = (table_of(inputs.take(slice(start, start + ROWS_AT_ONCE)), self.features) for start in starts)
         return np.concatenate([self.inner.predict(table) for table in tables])
@@ -69,7 +69,6 @@ class OnPixelsMember(BaseMember):
         return self.inner.write(graph, self.features.write(graph, pixels), "")
 
     def describe_preparation(self) -> tuple[str, ...]:
-        """What is done to pixels, and then to columns."""
         return (self.features.describe(), *self.inner.describe_preparation())
 
     @property
@@ -118,7 +117,8 @@ class OnPixels(BaseContender):
         watch = Stopwatch()
         features = self._choose(dataset.inputs.form, dataset.n_rows)
         rows = np.unique(np.concatenate([job.rows for job in jobs]))
-        table = _dataset_of(dataset, rows, features)
+        chosen: Dataset[Any] = dataset.take(rows)
+        table = replace(chosen, inputs=table_of(chosen.inputs, features))
         seconds, core_seconds = watch.seconds / len(jobs), watch.core_seconds / len(jobs)
         inner_jobs = [_renumbered(job, rows) for job in jobs]
         context = replace(context, seconds_left=running.deadline.left)
@@ -131,18 +131,6 @@ class OnPixels(BaseContender):
                 fit_seconds=fitted.fit_seconds + seconds,
                 core_seconds=fitted.core_seconds + core_seconds,
             )
-
-
-def _dataset_of(dataset: Dataset[Images], rows: IntArray, features: Features) -> Dataset:
-    return Dataset(
-        table_of(dataset.inputs.take(rows), features),
-        dataset.y[rows],
-        dataset.task,
-        dataset.groups[rows],
-        dataset.grouped,
-        None if dataset.time is None else dataset.time[rows],
-        source=dataset.source,
-    )
 
 
 def _renumbered(job: Job, rows: IntArray) -> Job:

@@ -170,7 +170,8 @@ class _JobFit:
         trained: list[Trained] = []
         if self._epochs() and self._asked("tune") is not False:
             flips = self._flips(splits, heads[penalty]) if self._asked("flips") is None else bool(self._asked("flips"))
-            trained = self._train(splits, heads[penalty], flips)
+            pairs = zip(splits, heads[penalty], strict=True)  # fewer than there are when the deadline comes first
+            trained = [self._go_on(split, head, flips) for split, head in pairs if not self.running.is_over()]
         if len(trained) == len(splits):
             settled = {"penalty": penalty, "tune": True, "epochs": self._epochs(), "flips": flips}
             trials.append(self._judge_trained(splits, settled, heads[penalty], trained))
@@ -242,15 +243,6 @@ class _JobFit:
         self, splits: Sequence[Split], found: Sequence[FloatArray], configuration: Mapping[str, Json], words: str
     ) -> Trial:
         return judge(self.dataset, replace(self.job, inner=tuple(splits)), found, Candidate(configuration, words))
-
-    def _train(self, splits: Sequence[Split], heads: Sequence[Head], flips: bool) -> list[Trained]:
-        """One network for every split; fewer when the deadline comes first."""
-        trained = []
-        for split, head in zip(splits, heads, strict=True):
-            if self.running.is_over():
-                break
-            trained.append(self._go_on(split, head, flips))
-        return trained
 
     def _go_on(self, split: Split, head: Head, flips: bool) -> Trained:
         """The network under that head after learning from ``split.train``; splits differ in their targets' scaling."""

@@ -1,30 +1,29 @@
 """A handful of files → pixels at their places in one file, and facts: what a worker does, in whichever process.
 
-As a program (``python -m annvil.kinds.pictures.reading.chunks``) it reads one line of JSON that says what to do,
-then a line per
-handful, and answers each with a line. A subprocess of its own, not `multiprocessing`: nothing is asked of the user's
-script, and a decoder that crashes on a hostile file takes no one with it.
+As a program (``python -m annvil.kinds.pictures.reading.chunks``) it reads one line of JSON that says what to do, then a
+line per handful, and answers each with a line. A subprocess of its own, not `multiprocessing`: nothing is asked of the
+user's script, and a decoder that crashes on a hostile file takes no one with it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import IO, Any
+from contextlib import closing
+from typing import IO, Any, BinaryIO
 
 import msgspec
 import numpy as np
 
 from annvil.kinds.pictures.form import PictureForm
-from annvil.kinds.pictures.reading.decoding import FACTS, MOST_BYTES, Broken, Facts, decode, decode_bytes
+from annvil.kinds.pictures.reading.decoding import FACTS, MOST_BYTES, Broken, Facts, decode
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """Where pixels go (row ``r`` at ``offset + r × form.n_values`` of ``target``) and where files come from."""
 
     target: str
@@ -33,14 +32,13 @@ class Order:
     archive: str | None
 
     def to_json(self) -> str:
-        """One line."""
-        return json.dumps({**vars(self), "form": msgspec.structs.asdict(self.form)})
+        """One line; `json` takes names of any bytes, which msgspec refuses."""
+        return json.dumps(msgspec.to_builtins(self))
 
     @classmethod
     def from_json(cls, line: str) -> Order:
         """What `to_json` wrote."""
-        values = json.loads(line)
-        return cls(values["target"], values["offset"], PictureForm(**values["form"]), values["archive"])
+        return msgspec.convert(json.loads(line), cls)
 
 
 class Decoder:
@@ -78,13 +76,18 @@ class Decoder:
         return facts, wrong
 
     def _one(self, place: str) -> tuple[Any, Facts]:
-        if self._archive is not None:
-            return decode_bytes(member_bytes(self._archive, place), self._order.form)
         try:
-            with open(place, "rb") as stream:
-                return decode(stream, os.fstat(stream.fileno()).st_size, self._order.form)
+            with content_of(place, self._archive) as stream:
+                size = stream.seek(0, os.SEEK_END)
+                stream.seek(0)
+                return decode(stream, size, self._order.form)
         except OSError as error:
             raise Broken(f"cannot be read: {error.strerror or error}") from None
+
+
+def content_of(place: str, archive: zipfile.ZipFile | None) -> BinaryIO:
+    """A file, or a member of an archive, which is read into memory."""
+    return open(place, "rb") if archive is None else io.BytesIO(member_bytes(archive, place))
 
 
 def member_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -112,8 +115,7 @@ def _write_all(target: int, content: bytes, offset: int) -> None:
 
 def serve(asked: IO[str], answers: IO[str]) -> None:
     """Do as the lines say until there are no more."""
-    decoder = Decoder(Order.from_json(asked.readline()))
-    try:
+    with closing(Decoder(Order.from_json(asked.readline()))) as decoder:
         for line in asked:
             first, places = json.loads(line)
             try:
@@ -123,8 +125,6 @@ def serve(asked: IO[str], answers: IO[str]) -> None:
                 answer = {"failed": [error.errno or 0, error.strerror or str(error)]}
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
-    finally:
-        decoder.close()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from msgspec import structs
@@ -16,8 +14,18 @@ from annvil.errors import DataError
 from annvil.kinds.pictures.form import PictureForm, Survey, choose_form
 from annvil.kinds.pictures.images import BLOCK_BYTES, LeftOut, Store, Temporary
 from annvil.kinds.pictures.reading import cache
-from annvil.kinds.pictures.reading.chunks import member_bytes
-from annvil.kinds.pictures.reading.decoding import MODES, Broken, Facts, Pixels, grey, header_facts, opened
+from annvil.kinds.pictures.reading.chunks import content_of
+from annvil.kinds.pictures.reading.decoding import (
+    GREY_MODES,
+    MODES,
+    Broken,
+    Facts,
+    Pixels,
+    digest,
+    grey,
+    header_facts,
+    opened,
+)
 from annvil.kinds.pictures.reading.filling import Progress, fill
 from annvil.kinds.pictures.reading.listing import Entry, Listing, archive_opened
 from annvil.text.safe import short_name
@@ -28,9 +36,7 @@ LOOKED_OVER = 1000
 DEEP_LOOKED_OVER = 64
 """Pictures with more than 8 bits that are decoded to find their range (assumed)."""
 
-_COLOUR_MODES = frozenset(
-    MODES.index(mode) for mode in MODES if mode not in ("", "1", "L", "LA", "La", "I", "F", "I;16")
-)
+_COLOUR_MODES = [MODES.index(mode) for mode in MODES if mode not in ("", *GREY_MODES, "I", "F", "I;16")]
 
 
 def decoded(
@@ -94,8 +100,6 @@ def _make(
 
 def _squeeze(target: Path, form: PictureForm, facts: Facts) -> None:
     """Colour that is grey everywhere → one channel, block by block."""
-    from annvil.kinds.pictures.reading.decoding import digest
-
     wide = np.load(target, mmap_mode="r")
     beside = target.with_name("grey.npy")
     narrow: Pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=(len(wide), *form.shape))
@@ -143,20 +147,16 @@ def _looked_over(listing: Listing, size: int | Sequence[int] | None) -> tuple[Pi
     high = max((high for _, high in extremes), default=0.0)
     survey = Survey(
         table["height"].astype(np.int64), table["width"].astype(np.int64),
-        bool(np.isin(table["mode"], list(_COLOUR_MODES)).any()), low, high,
+        bool(np.isin(table["mode"], _COLOUR_MODES).any()), low, high,
     )  # fmt: skip
     form, sentence = choose_form(survey, size)
     return form, (sentence,)
 
 
-def _stream(entry: Entry, archive: zipfile.ZipFile | None) -> BinaryIO:
-    return Path(entry.place).open("rb") if archive is None else io.BytesIO(member_bytes(archive, entry.place))
-
-
 def _header(entry: Entry, archive: zipfile.ZipFile | None, look_deep: bool) -> tuple[Facts, tuple[float, float] | None]:
     """What the header tells, and the least and greatest value where there are more than 8 bits."""
     try:
-        with _stream(entry, archive) as stream, opened(stream, entry.n_bytes) as picture:
+        with content_of(entry.place, archive) as stream, opened(stream, entry.n_bytes) as picture:
             facts = header_facts(picture)
             if not (facts["deep"] and look_deep):
                 return facts, None
@@ -172,7 +172,7 @@ def _said(facts: Facts, form: PictureForm) -> tuple[str, ...]:
     """What was made of unusual files, one sentence each."""
     n = len(facts)
     said = []
-    if form.channels == 1 and np.isin(facts["mode"], list(_COLOUR_MODES)).any():
+    if form.channels == 1 and np.isin(facts["mode"], _COLOUR_MODES).any():
         said.append("Files in colour show grey only, so one channel is kept.")
     greys = int(n - facts["coloured"].sum())
     if form.channels == 3 and greys:

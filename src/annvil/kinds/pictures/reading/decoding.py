@@ -31,8 +31,8 @@ Pixels = NDArray[np.uint8]
 FORMATS = ("", "PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """What is decoded, and nothing else: some of Pillow's other decoders start programs or are hardly ever tested."""
 
-_GREY = ("1", "L", "LA", "La")
-MODES = ("", *_GREY, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
+GREY_MODES = ("1", "L", "LA", "La")
+MODES = ("", *GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 MOST_PIXELS = 89_478_485
@@ -234,7 +234,9 @@ def _eight_bits(picture: Image, form: PictureForm) -> Image:
         picture = picture.convert("LA").convert("RGBA") if picture.mode == "La" else picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("L" if was_grey else "RGB")
-    return picture.convert("L" if picture.mode in _GREY else "RGB") if picture.mode not in ("L", "RGB") else picture
+    if picture.mode in ("L", "RGB"):
+        return picture
+    return picture.convert("L" if picture.mode in GREY_MODES else "RGB")
 
 
 def scaled(values: NDArray[Any], form: PictureForm) -> Pixels:

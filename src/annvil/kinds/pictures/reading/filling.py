@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -66,12 +66,9 @@ def _empty_array(target: Path, shape: tuple[int, ...]) -> int:
 
 
 def _by_this_process(order: Order, handfuls: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Answer]]:
-    decoder = Decoder(order)
-    try:
+    with closing(Decoder(order)) as decoder:
         for first, places in handfuls:
             yield first, decoder.decode(first, places)
-    finally:
-        decoder.close()
 
 
 def _by_workers(order: Order, handfuls: Sequence[tuple[int, list[str]]], workers: int) -> Iterator[tuple[int, Answer]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def _values(path_or_name: str, config: Any, model: Any, local: bool) -> dict[str
     if isinstance(size, Mapping):
         size = size.get("height") or size.get("shortest_edge") or USUAL_SIDE
     side = int(size[0] if isinstance(size, list | tuple) else size)
-    kept = {name: value for name, value in config.to_diff_dict().items() if name not in _OF_NO_WEIGHT}
+    kept = {name: value for name, value in config.to_diff_dict().items() if name not in _NO_WEIGHT}
     return {
         "kind": "backbone",
         "config": kept | {"model_type": config.model_type},
@@ -80,27 +80,16 @@ def _values(path_or_name: str, config: Any, model: Any, local: bool) -> dict[str
     }
 
 
-_OF_NO_WEIGHT = (
-    "transformers_version",
-    "architectures",
-    "id2label",
-    "label2id",
-    "dtype",
-    "torch_dtype",
-    "_name_or_path",
-)
+_NO_WEIGHT = {"transformers_version", "architectures", "id2label", "label2id", "dtype", "torch_dtype", "_name_or_path"}
 
 
 def _shown(path_or_name: str, local: bool) -> Mapping[str, Any]:
     """What the folder says on how pictures were shown to the backbone; empty where it says nothing."""
     from transformers.image_processing_base import ImageProcessingMixin
 
-    try:
-        found: Mapping[str, Any] = ImageProcessingMixin.get_image_processor_dict(path_or_name, local_files_only=local)[
-            0
-        ]
-    except (OSError, ValueError):
-        return {}
+    found: Mapping[str, Any] = {}
+    with suppress(OSError, ValueError):
+        found, _ = ImageProcessingMixin.get_image_processor_dict(path_or_name, local_files_only=local)
     return found
 
 

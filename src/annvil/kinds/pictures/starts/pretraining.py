@@ -39,7 +39,7 @@ from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.kinds.pictures.starts.pretrained import Card, Start, Taught, is_start, read_start, write_start
 from annvil.models.contract import Context, Shape, Split
 from annvil.models.networks.family import TrainingData
-from annvil.networks.convolutional import ConvolutionalArchitecture
+from annvil.models.networks.populations import Trained
 from annvil.options import ReadOptions
 from annvil.tasks.base import IntArray
 from annvil.tasks.union import make_task
@@ -54,7 +54,6 @@ ALL_TURNS_UP_TO = 20_000
 
 HELD_OUT = 1_000
 """Pictures that measure what was learnt."""
-
 
 SIDE = 32
 """Of the pictures, unless asked otherwise: small enough for minutes, large enough for shapes (assumed)."""
@@ -91,8 +90,7 @@ def pretrain(
     DataError
         When a source holds no pictures or no classes.
     """
-    several = isinstance(sources, Sequence) and not isinstance(sources, str)
-    given = list(sources) if several and not isinstance(sources, tuple) else [sources]
+    given = sources if isinstance(sources, list) else [sources]
     folder = Path(out)
     if not given:
         raise RequestError("pretrain needs at least one source of pictures.")
@@ -112,18 +110,19 @@ def pretrain(
     else:
         left = float("inf")
     begun = time.monotonic()
-    made = pretrain_on(lesson, epochs, seed, left, tell)
+    trained, accuracy = pretrain_on(lesson, epochs, seed, left, tell)
+    epochs, network = trained.best_epoch, trained.network
     words = [str(source) for source in given if isinstance(source, str | Path)]
-    options = f"-o {folder} --size {size} --epochs {made.epochs} --seed {seed}" + ("" if turns else " --no-turns")
+    options = f"-o {folder} --size {size} --epochs {epochs} --seed {seed}" + ("" if turns else " --no-turns")
     card = Card(
-        architecture=made.architecture.to_json(),
+        architecture=network.architecture.to_json(),  # type: ignore[operator, union-attr]
         taught=lesson.taught,
         command=f"annvil pretrain {' '.join(words)} {options}" if len(words) == len(given) else "",
         seconds=round(time.monotonic() - begun, 1),
-        epochs=made.epochs,
-        accuracy=round(made.accuracy, 4),
+        epochs=epochs,
+        accuracy=round(accuracy, 4),
     )
-    write_start(folder, card, made.weights)
+    write_start(folder, card, {k: v.numpy() for k, v in network.state_dict().items() if not k.startswith("head.")})
     return read_start(folder)
 
 
@@ -142,17 +141,6 @@ class Lesson:
     y: IntArray
     n_classes: int
     taught: tuple[Taught, ...]
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """The network without its head, and its accuracy on the pictures held out."""
-
-    architecture: ConvolutionalArchitecture
-    weights: dict[str, NDArray[Any]]
-    accuracy: float
-    epochs: int
-    cut_short: bool
 
 
 def lesson_of(sources: Sequence[Dataset[Images]], turns: bool, seed: int) -> Lesson:
@@ -209,8 +197,11 @@ class PretrainingFamily(ConvolutionalFamily):
         return Varied()
 
 
-def pretrain_on(lesson: Lesson, epochs: int, seed: int, seconds: float, tell: Callable[[str], None]) -> Pretrained:
-    """The network after ``epochs`` passes over the lesson; fewer where the ``seconds`` are over before."""
+def pretrain_on(
+    lesson: Lesson, epochs: int, seed: int, seconds: float, tell: Callable[[str], None]
+) -> tuple[Trained, float]:
+    """The network after ``epochs`` passes over the lesson, fewer where the ``seconds`` are over before; its accuracy
+    on pictures held out."""
     n, height, width, channels = lesson.pixels.shape
     form = PictureForm(height, width, channels)
     task = make_task("multiclass", "class", range(lesson.n_classes))
@@ -223,20 +214,17 @@ def pretrain_on(lesson: Lesson, epochs: int, seed: int, seconds: float, tell: Ca
         epochs=epochs,
         planned_rows=max(len(learns), 10_001),
     )
-    running = Context(seconds).begin()
     member, trained = train_alone(
         dataset,
         Split(np.sort(learns), held_out),
         settings,
         seed,
-        running,
+        Context(seconds).begin(),
         lambda now: tell(f"Epoch {now.epoch} of {now.epochs}: loss {float(now.train_loss[0]):.3f}"),
         PretrainingFamily(),
     )
     found = member.predict(dataset.inputs.take(held_out)).argmax(axis=1)
-    weights = {k: v.numpy().copy() for k, v in trained.network.state_dict().items() if not k.startswith("head.")}
-    accuracy = float((found == lesson.y[held_out]).mean())
-    return Pretrained(settings.architecture, weights, accuracy, trained.best_epoch, running.cut_short)
+    return trained, float((found == lesson.y[held_out]).mean())
 
 
 MOST_TURN, SCALES, MOST_SHIFT = 0.25, (0.8, 1.25), 0.12
