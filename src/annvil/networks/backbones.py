@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import MachineError
-from annvil.networks.bodies import Body, scaling
+from annvil.networks.bodies import Body
 
 SMALLEST_SIDE = 64
 """Convolutional backbones see pictures in their own size, but for the shorter side never below this (assumed: they
@@ -38,19 +38,12 @@ class BackboneBody(Body):
     height, width, channels : of the pictures to come; grey is shown as three equal channels
     """
 
-    rows: Tensor
-    columns: Tensor
     mean: Tensor
     deviation: Tensor
 
     def __init__(self, values: Mapping[str, Any], height: int, width: int, channels: int) -> None:
-        super().__init__()
-        self.size = seen_size(values, height, width)
+        super().__init__((height, width), seen_size(values, height, width))
         self.repeats = 3 // channels
-        self.resizes = self.size != (height, width)
-        if self.resizes:
-            self.register_buffer("rows", torch.from_numpy(scaling(height, self.size[0])))
-            self.register_buffer("columns", torch.from_numpy(np.ascontiguousarray(scaling(width, self.size[1]).T)))
         for name in ("mean", "deviation"):
             self.register_buffer(name, 255 * torch.tensor(values[name], dtype=torch.float32).view(3, 1, 1))
         self.model = model_of(values["config"])
@@ -59,9 +52,7 @@ class BackboneBody(Body):
 
     def features(self, pixels: Tensor) -> Tensor:
         """See the class."""
-        x = pixels.float().permute(0, 3, 1, 2)
-        if self.resizes:
-            x = self.rows @ x @ self.columns
+        x = self.resized(pixels)
         return self.seen((x.expand(-1, 3, -1, -1) if self.repeats == 3 else x).sub(self.mean) / self.deviation)
 
     def seen(self, x: Tensor) -> Tensor:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
 class Body(nn.Module):
-    """What a head stands on. ``n_features`` numbers for every picture; ``size``: height and width as it sees them."""
+    """What a head stands on: ``n_features`` numbers for every picture.
+
+    Parameters
+    ----------
+    given : height and width of the pictures to come
+    size : as it sees them
+    """
 
     n_features: int
-    size: tuple[int, int]
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, given: tuple[int, int], size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size, self.resizes = size, size != given
+        if self.resizes:
+            self.register_buffer("rows", torch.from_numpy(scaling(given[0], size[0])))
+            self.register_buffer("columns", torch.from_numpy(np.ascontiguousarray(scaling(given[1], size[1]).T)))
+
+    def resized(self, pixels: Tensor) -> Tensor:
+        """Pixels as `features` takes them → float ``(batch, channels, *size)``."""
+        x = pixels.float().permute(0, 3, 1, 2)
+        return self.rows @ x @ self.columns if self.resizes else x
 
     def features(self, pixels: Tensor) -> Tensor:
         """Pixels, uint8 or float ``(batch, height, width, channels)`` → float ``(batch, n_features)``."""

@@ -8,7 +8,7 @@ pooling, a scaled linear head without bias. Departures: a learnt stem instead of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -68,26 +68,20 @@ class ConvolutionalArchitecture:
     @property
     def operations(self) -> float:
         """Multiplications and additions of one forward pass over one picture, in its convolutions."""
-        side = 3 if self.stem in ("plain", "small") else 4
-        area = self.height * self.width / (1 if side == 3 else 4)
-        total = 2 * area * side**2 * self.channels * self.stem_channels
-        area /= 4 if self.stem == "plain" else 1
-        channels = self.stem_channels
-        for layer in self.layers:
-            total += 2 * area * 9 * channels * layer.channels
-            channels, area = layer.channels, area / (4 if layer.pools else 1)
-        return total
+        return sum(2 * area * size * inputs * outputs for area, size, inputs, outputs, _ in self._maps())
 
     @property
     def values(self) -> float:
         """Numbers in all maps of one picture, before and after pooling."""
-        area = self.height * self.width / (4 if self.stem == "strided" else 1)
-        total = area * self.stem_channels * (1.25 if self.stem == "plain" else 1)
-        area /= 4 if self.stem == "plain" else 1
-        for layer in self.layers:
-            total += area * layer.channels * (1.25 if layer.pools else 1)
-            area /= 4 if layer.pools else 1
-        return total
+        return sum(area * outputs * (1.25 if pools else 1) for area, _, _, outputs, pools in self._maps())
+
+    def _maps(self) -> Iterator[tuple[float, int, int, int, bool]]:
+        """Of every convolution the pixels of its map, those of a filter, channels in and out, and whether it pools."""
+        strided = self.stem == "strided"
+        area, channels, size = self.height * self.width / (4 if strided else 1), self.channels, 16 if strided else 9
+        for layer in (Layer(self.stem_channels, self.stem == "plain"), *self.layers):
+            yield area, size, channels, layer.channels, layer.pools
+            area, channels, size = area / (4 if layer.pools else 1), layer.channels, 9
 
 
 class Block(nn.Module):

@@ -11,31 +11,22 @@ from torch import Tensor, nn
 
 from annvil.networks.activations import Activation, ActivationName
 from annvil.networks.dropout import Dropout
-from annvil.networks.embeddings import (
-    CategoryEmbedding,
-    PeriodicEmbedding,
-    PiecewiseLinearEmbedding,
-)
-
-NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
+from annvil.networks.embeddings import ColumnNetwork, NumberEmbedding
 
 
-class DenseNetwork(nn.Module):
+class DenseNetwork(ColumnNetwork):
     """Hidden layers between embedded columns and outputs; with its defaults RealMLP's (Holzmüller et al. 2024, section
     3).
 
     Parameters
     ----------
-    n_numbers : columns of ``numbers``
-    cardinalities : levels of each column of ``codes``; empty for none
+    n_numbers, cardinalities, embedding, embedded, category_size : see `ColumnNetwork`
     n_outputs : logits or values
     generator : of all initial weights
     widths : units of the hidden layers
     activation, parametric : see `Activation`
-    embedding : of the first columns of ``numbers``, for which it was built (the rest goes in as it is), or None
     scale : a trained factor for every column after the embeddings, starting at 1
     dropout : after every activation; None builds no dropout at all (a rate of 0 costs time, None does not)
-    category_size : numbers for every categorical column
     zero_last : start with a last layer of zeros
     ntk : learning rates of the neural tangent parametrisation, see below
 
@@ -65,10 +56,8 @@ class DenseNetwork(nn.Module):
         zero_last: bool = False,
         ntk: bool = True,
     ) -> None:
-        super().__init__()
-        self.n_numbers, self.n_codes, self.ntk = n_numbers, len(cardinalities), ntk
-        self.embedding, self.embedded = embedding, embedded if embedding is not None else 0
-        self.categories = CategoryEmbedding(cardinalities, generator, size=category_size) if cardinalities else None
+        super().__init__(n_numbers, cardinalities, generator, embedding, embedded, category_size)
+        self.ntk = ntk
         inputs = n_numbers - self.embedded
         inputs += embedding.width if embedding is not None else 0
         inputs += self.categories.width if self.categories is not None else 0
@@ -82,25 +71,15 @@ class DenseNetwork(nn.Module):
             nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        x = self._columns(numbers, codes)
+        x = self._scaled(numbers, codes)
         for place, activation in enumerate(self.activations):
             x = activation(self.layers[place](x))
             if self.dropouts:
                 x = self.dropouts[place](x)
         return self.layers[-1](x)  # type: ignore[no-any-return]
 
-    def examples(self) -> tuple[Tensor, Tensor]:
-        """One row of what `forward` takes."""
-        return torch.zeros(1, self.n_numbers), torch.zeros(1, self.n_codes, dtype=torch.int64)
-
-    def _columns(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        parts = [numbers]
-        if self.embedding is not None:
-            parts = [self.embedding(numbers[:, : self.embedded]), numbers[:, self.embedded :]]
-        if self.categories is not None:
-            parts.append(self.categories(codes))
-        parts = [part for part in parts if part.shape[-1]]
-        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+    def _scaled(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        x = self.columns(numbers, codes)
         return x if self.scale is None else x * self.scale
 
     @torch.no_grad()
@@ -113,7 +92,7 @@ class DenseNetwork(nn.Module):
         """
         training = self.training
         self.eval()
-        x = self._columns(numbers, codes)
+        x = self._scaled(numbers, codes)
         for place, layer in enumerate(self.layers):
             if not bool(layer.weight.any()):  # type: ignore[operator]
                 continue
@@ -132,12 +111,8 @@ class DenseNetwork(nn.Module):
         for name, value in self.named_parameters():
             if name == "scale":
                 groups[name] = (6.0, 1.0)
-            elif name.startswith("embedding."):
+            elif name.startswith("embedding.") or name.endswith(("bias", "alpha")):
                 groups[name] = (0.1, float(not name.endswith("bias")))
-            elif name.endswith("bias"):
-                groups[name] = (0.1, 0.0)
-            elif name.endswith("alpha"):
-                groups[name] = (0.1, 1.0)
             elif name.startswith("layers.") and self.ntk:
                 root = math.sqrt(value.shape[1])
                 groups[name] = (1 / root, root)  # learning rate × weight decay stays what it was
@@ -168,8 +143,6 @@ def _fit_layer(layer: nn.Linear, x: Tensor, generator: torch.Generator) -> None:
     layer.weight.div_(deviation[:, None])
     sums = sums / deviation
     rows = torch.randint(len(x), (5, len(layer.weight)), generator=generator)
-    mixture = (
-        torch.rand(rows.shape, generator=generator).clamp(min=1e-6).log().neg()
-    )  # normalised: uniform on the simplex
-    mixture = mixture / mixture.sum(0)
+    mixture = torch.rand(rows.shape, generator=generator).clamp(min=1e-6).log().neg()
+    mixture = mixture / mixture.sum(0)  # uniform on the simplex
     layer.bias.copy_(-(mixture * sums.gather(0, rows)).sum(0))

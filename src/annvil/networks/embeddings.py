@@ -86,6 +86,9 @@ class PiecewiseLinearEmbedding(nn.Module):
         return (learnt + x.unsqueeze(-1) * self.linear).flatten(1)
 
 
+NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
+
+
 class CategoryEmbedding(nn.Module):
     """A trained vector for every level of every categorical column, all in one table.
 
@@ -107,6 +110,48 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         return nn.functional.embedding(codes + self.first, self.table).flatten(1)
+
+
+class ColumnNetwork(nn.Module):
+    """A network whose columns are embedded before anything else.
+
+    Parameters
+    ----------
+    n_numbers : columns of ``numbers``
+    cardinalities : levels of each column of ``codes``; empty for none
+    generator : of the initial weights of categories
+    embedding : of the first ``embedded`` columns of ``numbers``, for which it was built (the rest goes in as it is), or
+        None
+    category_size : numbers for every categorical column
+    """
+
+    def __init__(
+        self,
+        n_numbers: int,
+        cardinalities: Sequence[int],
+        generator: torch.Generator,
+        embedding: NumberEmbedding | None,
+        embedded: int,
+        category_size: int,
+    ) -> None:
+        super().__init__()
+        self.n_numbers, self.n_codes = n_numbers, len(cardinalities)
+        self.embedding, self.embedded = embedding, embedded if embedding is not None else 0
+        self.categories = CategoryEmbedding(cardinalities, generator, size=category_size) if cardinalities else None
+
+    def columns(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        """Embedded numbers, the others, embedded categories: float32 ``(batch, inputs)``."""
+        parts = [numbers]
+        if self.embedding is not None:
+            parts = [self.embedding(numbers[:, : self.embedded]), numbers[:, self.embedded :]]
+        if self.categories is not None:
+            parts.append(self.categories(codes))
+        parts = [part for part in parts if part.shape[-1]]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def examples(self) -> tuple[Tensor, Tensor]:
+        """One row of what `forward` takes."""
+        return torch.zeros(1, self.n_numbers), torch.zeros(1, self.n_codes, dtype=torch.int64)
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int = 48) -> list[np.ndarray]:

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from annvil.networks.dense import NumberEmbedding
 from annvil.networks.dropout import Dropout
-from annvil.networks.embeddings import CategoryEmbedding
+from annvil.networks.embeddings import ColumnNetwork, NumberEmbedding
 
 
-class SharedEnsemble(nn.Module):
+class SharedEnsemble(ColumnNetwork):
     """TabM (Gorishniy et al. 2024, arXiv 2410.24210): k members around shared layers, and a head for each.
 
     A layer computes ``s_i * (W (r_i * x)) + b_i`` for member i, with W shared (BatchEnsemble, Wen et al. 2020). With
@@ -48,10 +47,8 @@ class SharedEnsemble(nn.Module):
         dropout: float | None = 0.1,
         category_size: int = 8,
     ) -> None:
-        super().__init__()
-        self.k, self.mini, self.n_numbers, self.n_codes = k, mini, n_numbers, len(cardinalities)
-        self.embedding, self.embedded = embedding, embedded if embedding is not None else 0
-        self.categories = CategoryEmbedding(cardinalities, generator, size=category_size) if cardinalities else None
+        super().__init__(n_numbers, cardinalities, generator, embedding, embedded, category_size)
+        self.k, self.mini = k, mini
         self.first = nn.Parameter(self._first_factors(generator))
         sizes = [self.first.shape[1], *widths]
         self.layers = nn.ModuleList()
@@ -81,25 +78,12 @@ class SharedEnsemble(nn.Module):
         return torch.cat(parts, dim=1)
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        x = self._columns(numbers, codes) * self.first.unsqueeze(1)  # (k, batch, inputs)
+        x = self.columns(numbers, codes) * self.first.unsqueeze(1)  # (k, batch, inputs)
         for place, layer in enumerate(self.layers):
             x = functional.relu(layer(x))
             if self.dropouts:
                 x = self.dropouts[place](x)
         return torch.baddbmm(self.head_bias, x, self.head).transpose(0, 1)
-
-    def examples(self) -> tuple[Tensor, Tensor]:
-        """One row of what `forward` takes."""
-        return torch.zeros(1, self.n_numbers), torch.zeros(1, self.n_codes, dtype=torch.int64)
-
-    def _columns(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        parts = [numbers]
-        if self.embedding is not None:
-            parts = [self.embedding(numbers[:, : self.embedded]), numbers[:, self.embedded :]]
-        if self.categories is not None:
-            parts.append(self.categories(codes))
-        parts = [part for part in parts if part.shape[-1]]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
     def parameter_groups(self) -> dict[str, tuple[float, float]]:
         """Factors of the learning rate and of the weight decay by name: one rate; biases do not decay (as in TabM)."""

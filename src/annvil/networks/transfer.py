@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import BundleError
-from annvil.networks.bodies import Body, scaling
+from annvil.networks.bodies import Body
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
 
 LAYER_DECAY = 0.6
@@ -62,16 +62,8 @@ class ConvolutionalBody(Body):
     height, width, channels : of the pictures to come
     """
 
-    rows: Tensor
-    columns: Tensor
-
     def __init__(self, architecture: ConvolutionalArchitecture, height: int, width: int, channels: int) -> None:
-        super().__init__()
-        self.size = working_size(height, width, architecture.height, architecture.width)
-        self.resizes = self.size != (height, width)
-        if self.resizes:
-            self.register_buffer("rows", torch.from_numpy(scaling(height, self.size[0])))
-            self.register_buffer("columns", torch.from_numpy(np.ascontiguousarray(scaling(width, self.size[1]).T)))
+        super().__init__((height, width), working_size(height, width, architecture.height, architecture.width))
         own = replace(architecture, height=self.size[0], width=self.size[1], channels=channels, n_outputs=1)
         self.network = ConvolutionalNetwork(own)
         del self.network.head
@@ -79,10 +71,7 @@ class ConvolutionalBody(Body):
 
     def features(self, pixels: Tensor) -> Tensor:
         """The largest value of each of the last maps."""
-        if self.resizes:
-            maps = self.rows @ pixels.float().permute(0, 3, 1, 2) @ self.columns
-            pixels = maps.permute(0, 2, 3, 1)
-        return self.network.features(pixels)
+        return self.network.features(self.resized(pixels).permute(0, 2, 3, 1) if self.resizes else pixels)
 
     def depths(self) -> dict[str, int]:
         """The last layer lies 1 below the head, the stem deepest."""

@@ -19,7 +19,7 @@ from annvil.system.memory import PeakMemory
 from annvil.training.loop.engine import train_population
 from annvil.training.losses.resolve import CustomLoss
 from annvil.training.population import Population
-from annvil.training.recipe import Member, Progress, Recipe
+from annvil.training.recipe import Member, Recipe
 
 PILOT_SHARE = 0.15
 """Of the time, for finding out how long an epoch takes (assumed)."""
@@ -81,77 +81,56 @@ def train_in_time(
 
     The first part of the time (`PILOT_SHARE`) finds out how long an epoch takes; that network is thrown away.
     """
-    deadline = time.perf_counter() + seconds
-    train = _Timed(make_network, inputs, targets, member, loss, {"weights": weights, **more})
+    start = time.perf_counter()
+    deadline = start + seconds
+    ends: list[float] = []  # of the start of a training and of its epochs
+
+    def train(recipe: Recipe, enough: Callable[[], bool]) -> Population:
+        ends[:] = [time.perf_counter()]
+        return train_population(
+            make_network,
+            inputs,
+            targets,
+            [member],
+            recipe,
+            loss,
+            weights=weights,
+            should_stop=lambda: interrupted() or enough() or time.perf_counter() >= deadline,
+            tell=lambda progress: None if progress.notice else ends.append(time.perf_counter()),
+            **more,
+        )
+
+    def known() -> bool:
+        enough = PILOT_SHARE if len(ends) > PILOT_EPOCHS else PILOT_MOST
+        return len(ends) > 1 and time.perf_counter() >= start + enough * seconds
+
     with PeakMemory() as memory:
-        start = time.perf_counter()
         pilot = replace(recipe, epochs=max(recipe.epochs, PILOT_EPOCHS), schedule="constant", warmup=0.0, patience=None)
-
-        def known() -> bool:
-            enough = PILOT_SHARE if len(train.ends) >= PILOT_EPOCHS else PILOT_MOST
-            return len(train.ends) > 0 and time.perf_counter() >= start + enough * seconds
-
-        train(pilot, lambda: interrupted() or known(), deadline)
-        per_epoch = train.seconds_per_epoch
+        train(pilot, known)
+        of_pilot = _epochs(ends)
         left = (1 - RESERVE) * (deadline - time.perf_counter())
-        fitting = recipe.epochs if per_epoch is None else train.fitting(left)
+        fitting = _fitting(of_pilot, left) if of_pilot else recipe.epochs
         final = replace(recipe, epochs=max(1, min(recipe.epochs, fitting)))
-        population = train(final, interrupted, deadline)
-    per_epoch = train.seconds_per_epoch or per_epoch
+        population = train(final, lambda: False)
+    of_epochs = _epochs(ends) or of_pilot
+    per_epoch = max(median(of_epochs[1:] or of_epochs), 1e-6) if of_epochs else None
     return InTime(
         recipe=final,
         member=member,
         population=population,
-        epochs=len(train.ends),
+        epochs=len(ends) - 1,
         seconds_per_epoch=per_epoch,
         samples_per_second=None if per_epoch is None else len(member.train) / per_epoch,
         peak_bytes=max(0, memory.peak - (memory.before if base_bytes is None else base_bytes)),
     )
 
 
-class _Timed:
-    """Trains a population of one and notes when each epoch ended."""
+def _epochs(ends: list[float]) -> list[float]:
+    """Seconds of each epoch. The first one also records the program: it counts for nothing where there are others."""
+    return [end - start for start, end in pairwise(ends)]
 
-    def __init__(
-        self,
-        make_network: Callable[[Member], nn.Module],
-        inputs: tuple[Tensor, ...],
-        targets: Tensor,
-        member: Member,
-        loss: str | CustomLoss,
-        more: dict[str, Any],
-    ) -> None:
-        self._arguments = (make_network, inputs, targets, [member])
-        self._loss, self._more = loss, more
-        self.start = 0.0
-        self.ends: list[float] = []
 
-    def __call__(self, recipe: Recipe, enough: Callable[[], bool], deadline: float) -> Population:
-        self.start, self.ends = time.perf_counter(), []
-
-        def tell(progress: Progress) -> None:
-            if not progress.notice:
-                self.ends.append(time.perf_counter())
-
-        return train_population(
-            *self._arguments,
-            recipe,
-            self._loss,
-            should_stop=lambda: enough() or time.perf_counter() >= deadline,
-            tell=tell,
-            **self._more,
-        )
-
-    @property
-    def seconds_per_epoch(self) -> float | None:
-        """The median, without the first epoch where there are others; None where there is none."""
-        return max(median(self._times[1:] or self._times), 1e-6) if self.ends else None
-
-    def fitting(self, seconds: float) -> int:
-        """Epochs that fit into so much time if they take as long, on average, as those just trained."""
-        first, *others = self._times
-        return 1 + int((seconds - first) / max(mean(others or [first]), 1e-6))
-
-    @property
-    def _times(self) -> list[float]:
-        return [end - start for start, end in pairwise([self.start, *self.ends])]
+def _fitting(of_epochs: list[float], seconds: float) -> int:
+    """Epochs that fit into so much time if they take as long, on average, as those just trained."""
+    first, *others = of_epochs
+    return 1 + int((seconds - first) / max(mean(others or [first]), 1e-6))

@@ -39,7 +39,7 @@ def test_views_of_large_results_follow_them_and_memory_is_let_go() -> None:
 
 def test_a_result_that_lies_otherwise_than_recorded_is_laid_right() -> None:
     values = torch.arange(6.0).reshape(2, 3)
-    held = Held(TensorForm.dense((2, 3), torch.float32), torch.device("cpu"))
+    held = Held(TensorForm.dense((2, 3), torch.float32))
     second = held.view(TensorForm((2,), (3,), 1, torch.float32))
     held.take(values.T.contiguous().T)
     assert torch.equal(held.tensor, values)

@@ -13,9 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.training.graph.nodes import Node, TensorForm, nodes_in
-
-aten = torch.ops.aten
+from annvil.training.graph.nodes import Node, TensorForm, aten, nodes_in
 
 # Their results depend on the shape of the argument alone.
 _BY_SHAPE = {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}

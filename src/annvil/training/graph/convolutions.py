@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.training.graph.nodes import CustomOp, Node, TensorForm, Trace, aten
-from annvil.training.graph.rewriting import Rebuilding, is_channels_last
+from annvil.training.graph.rewriting import Change, Rebuilding, changed, is_channels_last
 
 
 def channels_last(network: nn.Module) -> nn.Module:
@@ -67,20 +67,17 @@ def with_wide_gradients(recorded: Trace) -> Trace:
     The sum over an image's columns is what oneDNN then has to multiply at a time, and seven are too few. Zeros between
     the images (as many as the padding) keep them apart: the sums are the same, in another order.
     """
-    if not any(_is_small(node) for node in recorded.nodes):
-        return recorded
-    new = Rebuilding()
     apart: dict[int, tuple[Node, Node]] = {}  # old convolution → its gradient by the input, and by weight and bias
-    for node in recorded.nodes:
-        new.at(node)
-        if _is_small(node):
-            apart[id(node)] = _by_weight_apart(new, node)
-        elif node.source is not None and id(node.source) in apart:
-            source = apart[id(node.source)][min(node.position, 1)]
-            new.now[id(node)] = new.add(with_changes(node, source=source))
-        else:
-            new.copy(node)
-    return new.result([new.now[id(node)] for node in recorded.outputs])
+
+    def take_apart(new: Rebuilding, node: Node) -> None:
+        apart[id(node)] = _by_weight_apart(new, node)
+
+    def result(new: Rebuilding, node: Node) -> Node:
+        return new.add(with_changes(node, source=apart[id(node.source)][min(node.position, 1)]))
+
+    small = {id(node) for node in recorded.nodes if _is_small(node)}
+    results: dict[int, Change] = {id(node): result for node in recorded.nodes if id(node.source) in small}
+    return changed(recorded, results | dict.fromkeys(small, take_apart))
 
 
 def _is_small(node: Node) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace as with_changes
+from functools import partial
 
 import torch
 
@@ -10,7 +11,7 @@ from annvil.training.graph.convolutions import with_wide_gradients
 from annvil.training.graph.nodes import Node, Trace, aten
 from annvil.training.graph.pooling import with_fused_pools
 from annvil.training.graph.precision import in_bfloat16
-from annvil.training.graph.rewriting import Rebuilding, improved, users
+from annvil.training.graph.rewriting import Change, Rebuilding, changed, gone, improved, users
 
 
 def prepared(recorded: Trace, n_weights: int, bfloat16: bool) -> Trace:
@@ -33,21 +34,18 @@ _WITH_A_SUMMAND = {aten.bmm.default: aten.baddbmm.default, aten.mm.default: aten
 def with_summands(rounded: Trace) -> Trace:
     """A product and the bias added to it as one operation, which rounds once instead of twice."""
     using = users(rounded)
-    sums = {id(node): product for node in rounded.nodes if (product := _product_in(node, using)) is not None}
-    if not sums:
-        return rounded
-    gone = {id(product) for product in sums.values()}
-    new = Rebuilding()
+    changes: dict[int, Change] = {}
     for node in rounded.nodes:
-        new.at(node)
-        if id(node) in sums:
-            product = sums[id(node)]
-            (bias,) = (new.now[id(summand)] for summand in node.args if summand is not product)
-            factors = (new.now[id(factor)] for factor in product.args)
-            new.now[id(node)] = new.call(_WITH_A_SUMMAND[product.op], product.form, bias, *factors)
-        elif id(node) not in gone:
-            new.copy(node)
-    return new.result([new.now[id(node)] for node in rounded.outputs])
+        product = _product_in(node, using)
+        if product is not None:
+            changes |= {id(product): gone, id(node): partial(_with_summand, product)}
+    return changed(rounded, changes)
+
+
+def _with_summand(product: Node, new: Rebuilding, node: Node) -> Node:
+    (bias,) = (new.now[id(summand)] for summand in node.args if summand is not product)
+    factors = (new.now[id(factor)] for factor in product.args)
+    return new.call(_WITH_A_SUMMAND[product.op], product.form, bias, *factors)
 
 
 def _product_in(node: Node, using: dict[int, list[Node]]) -> Node | None:
@@ -70,24 +68,15 @@ def in_whole_numbers(rounded: Trace) -> Trace:
     but a NaN with a sign, which processors make, becomes 0, as if it were negative. `Pack.mean_losses` therefore looks
     at the weights.
     """
-    if not any(_on_bits(node) for node in rounded.nodes):
-        return rounded
-    new = Rebuilding()
-    for node in rounded.nodes:
-        new.at(node)
-        if not _on_bits(node):
-            new.copy(node)
-            continue
-        args = (_bits(new, new.now[id(argument)]) for argument in node.args[:-1])
-        done = new.call(node.op, with_changes(node.form, dtype=torch.int16), *args, 0)
-        new.now[id(node)] = new.add(Node(node.form, base=done))
-    return new.result([new.now[id(node)] for node in rounded.outputs])
+    return changed(rounded, {id(node): _on_bits for node in rounded.nodes if _is_rectifier(node)})
 
 
-def _on_bits(node: Node) -> bool:
+def _is_rectifier(node: Node) -> bool:
     relu = node.op in (aten.clamp_min.default, aten.threshold_backward.default)
     return relu and node.form.dtype == torch.bfloat16 and node.args[-1] == 0
 
 
-def _bits(new: Rebuilding, number: Node) -> Node:
-    return new.add(Node(with_changes(number.form, dtype=torch.int16), base=number.root))
+def _on_bits(new: Rebuilding, node: Node) -> Node:
+    numbers = (new.now[id(argument)] for argument in node.args[:-1])
+    bits = [new.add(Node(with_changes(n.form, dtype=torch.int16), base=n.root)) for n in numbers]
+    return new.add(Node(node.form, base=new.call(node.op, with_changes(node.form, dtype=torch.int16), *bits, 0)))

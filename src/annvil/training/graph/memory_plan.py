@@ -41,14 +41,13 @@ LARGE = 1 << 18
 class Arena:
     """Memory that programs which never run at the same time use one after another."""
 
-    def __init__(self, device: torch.device | None = None) -> None:
+    def __init__(self) -> None:
         self.chunks: list[Tensor] = []
         self.held_bytes = 0  # most that results which operations made for themselves take at a time
-        self._device = device
 
     def grow(self, n_bytes: int) -> Tensor:
         """A new chunk of at least that many bytes, starting on a cache line."""
-        chunk = torch.zeros(-(-max(n_bytes, 1) // 64) * 64, dtype=torch.uint8, device=self._device)
+        chunk = torch.zeros(-(-max(n_bytes, 1) // 64) * 64, dtype=torch.uint8)
         self.chunks.append(chunk)
         return chunk
 
@@ -61,15 +60,15 @@ class Arena:
 class Held:
     """A tensor, and views of it, that are pointed at whatever an operation returned."""
 
-    def __init__(self, form: TensorForm, device: torch.device) -> None:
-        self.tensor = torch.empty(0, dtype=form.dtype, device=device)
+    def __init__(self, form: TensorForm) -> None:
+        self.tensor = torch.empty(0, dtype=form.dtype)
         self.n_bytes = form.size * form.dtype.itemsize
         self._form = form
         self._views: list[tuple[Tensor, TensorForm]] = []
 
     def view(self, form: TensorForm) -> Tensor:
         """A tensor that will look into the result."""
-        view = torch.empty(0, dtype=form.dtype, device=self.tensor.device)
+        view = torch.empty(0, dtype=form.dtype)
         self._views.append((view, form))
         return view
 
@@ -133,7 +132,6 @@ class MemoryPlan:
         self.tensors: dict[int, Tensor] = {}
         self.most_held = 0  # bytes that results take which are held at the same time
         self._trace, self._inputs, self._arena = trace, inputs, arena
-        self._device = inputs[0].device
         self._last_use = _last_uses(trace)
         self._dying: dict[int, list[Node]] = {}  # by the moment after which nobody looks at them
         for node in trace.nodes:
@@ -157,7 +155,7 @@ class MemoryPlan:
     def look_at(self, node: Node) -> None:
         """Place a node that is not computed: a constant, a view, or an input."""
         if node.value is not None:
-            self.tensors[id(node)] = node.value.to(self._device)
+            self.tensors[id(node)] = node.value
         elif node.base is not None:
             self.tensors[id(node)] = self._view(node.form, node.base)
         else:
@@ -177,7 +175,7 @@ class MemoryPlan:
 
     def hold(self, moment: int, node: Node) -> Held:
         """Something that points at the result which the node's operation will make for itself."""
-        held = self._held[id(node)] = Held(node.form, self._device)
+        held = self._held[id(node)] = Held(node.form)
         self.tensors[id(node)] = held.tensor
         self._held_bytes += held.n_bytes
         self.most_held = max(self.most_held, self._held_bytes)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from annvil.training.graph.nodes import CustomOp, Node, Trace, aten
-from annvil.training.graph.rewriting import Rebuilding, is_channels_last, users
+from annvil.training.graph.rewriting import Change, changed, gone, is_channels_last, users
 
 _AT_ONCE = 200_000
 """Numbers of ``x`` in one part of the work, so that it stays in the second-level cache (measured; up to twice as many
@@ -76,46 +76,36 @@ _BACKWARD = CustomOp("relu_pool_backward", relu_pool_backward)
 def with_fused_pools(recorded: Trace) -> Trace:
     """Pooling followed by ReLU, and their gradients, as one operation each, where they are in bfloat16 and 2 × 2."""
     using = users(recorded)
-    found = [pattern for node in recorded.nodes if (pattern := _find(node, using)) is not None]
-    if not found:
-        return recorded
-    firsts = {id(relu): (pool, relu) for pool, relu, _, _ in found}
-    lasts = {id(back): (pool, mask) for pool, _, mask, back in found if mask is not None}
-    gone = {id(node) for pool, relu, mask, _ in found for node in (pool, relu.args[0], mask)}
-    new = Rebuilding()
+    changes: dict[int, Change] = {}
     for node in recorded.nodes:
-        new.at(node)
-        if id(node) in firsts:
-            pool, _ = firsts[id(node)]
-            new.now[id(node)] = new.call(_FORWARD, node.form, new.now[id(pool.args[0])])
-        elif id(node) in lasts:
-            pool, mask = lasts[id(node)]
-            arguments = new.now[id(mask.args[0])], new.now[id(pool.args[0])]
-            new.now[id(node)] = new.call(_BACKWARD, node.form, *arguments)
-        elif id(node) not in gone and (node.source is None or id(node.source) not in gone):
-            new.copy(node)
-    return new.result([new.now[id(node)] for node in recorded.outputs])
+        changes |= _fused(node, using)
+    return changed(recorded, changes)
 
 
-def _find(pool: Node, using: dict[int, list[Node]]) -> tuple[Node, Node, Node | None, Node | None] | None:
-    """Pooling, the ReLU of its result, and their gradients in the order in which they are computed."""
+def _fused(pool: Node, using: dict[int, list[Node]]) -> dict[int, Change]:
+    """The changes where a pooling's result goes through ReLU alone, and its gradient back through both."""
     if pool.op is not aten.max_pool2d_with_indices.default or not _halves(pool):
-        return None
+        return {}
     results = {result.position: result for result in using[id(pool)]}
     pooled, places = results.get(0), results.get(1)
     if pooled is None or len(using.get(id(pooled), [])) != 1:
-        return None
+        return {}
     (relu,) = using[id(pooled)]
     if relu.op is not aten.clamp_min.default or relu.args != (pooled, 0):
-        return None
+        return {}
+    x = id(pool.args[0])
+    changes: dict[int, Change] = dict.fromkeys(map(id, (pool, *results.values())), gone)
+    changes[id(relu)] = lambda new, node: new.call(_FORWARD, node.form, new.now[x])
     backs = [] if places is None else using.get(id(places), [])
     if not backs:
-        return pool, relu, None, None
+        return changes
     mask = backs[0].args[0]
     fits = len(backs) == 1 and mask.op is aten.threshold_backward.default and mask.args[1:] == (relu, 0)
     if not fits or using[id(mask)] != backs or not is_channels_last(mask.args[0].form):
-        return None
-    return pool, relu, mask, backs[0]
+        return {}
+    gradient = id(mask.args[0])
+    changes[id(backs[0])] = lambda new, node: new.call(_BACKWARD, node.form, new.now[gradient], new.now[x])
+    return changes | {id(mask): gone}
 
 
 def _halves(pool: Node) -> bool:

@@ -32,7 +32,7 @@ def in_bfloat16(recorded: Trace, n_weights: int) -> Trace:
     rounding = _Rounding(narrow)
     for node in recorded.nodes:
         rounding.take(node)
-    return rounding.result([rounding.output(node) for node in recorded.outputs])
+    return rounding.result(recorded, rounding.output)
 
 
 def rounds(recorded: Trace) -> bool:
@@ -165,17 +165,12 @@ def _may(node: Node, narrow: set[int], settled: set[int]) -> bool:
     return all(id(maker) in narrow or id(maker) in settled for maker in makers)
 
 
-def _is_fed(node: Node, narrow: set[int]) -> bool:
-    return any(id(_maker(needed)) in narrow for needed in nodes_in(node.args) if _of_floats(needed))
-
-
 def _should(node: Node, narrow: set[int], takers: dict[int, list[Node]]) -> bool:
     """Whether the result is wanted in bfloat16."""
     wanted = [id(taker) in narrow for taker in takers.get(id(node), [])]
-    if node.op in _EXACT and _is_fed(node, narrow):
-        return True
-    if node.op in _EXACT and not _is_fed(node, narrow):
-        return bool(wanted) and all(wanted)
+    if node.op in _EXACT:
+        fed = any(id(_maker(needed)) in narrow for needed in nodes_in(node.args) if _of_floats(needed))
+        return fed or (bool(wanted) and all(wanted))
     return any(wanted) or (node.op in _SUMS and "dtype" not in node.kwargs)
 
 

@@ -11,16 +11,14 @@ was told to keep it (`annvil.training.system.allocator`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from annvil.training.graph.memory_plan import Arena, Held, MemoryPlan
-from annvil.training.graph.nodes import CustomOp, Node, Trace, replace
-
-aten = torch.ops.aten
+from annvil.training.graph.nodes import CustomOp, Node, Trace, aten, replace
 
 Instruction = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -123,19 +121,11 @@ def _quick(operation: Any) -> Callable[..., Any]:
     return found
 
 
-_WRITING_FORMS: dict[Any, tuple[Any, str] | None] = {}
-
-
+@cache
 def _writing_form(op: Any) -> tuple[Any, str] | None:
     """The overload of ``op`` that writes into given memory, and that argument's name; None where it would only copy."""
     if isinstance(op, CustomOp):
         return op.write, "out"
-    if op not in _WRITING_FORMS:
-        _WRITING_FORMS[op] = _find_writing_form(op)
-    return _WRITING_FORMS[op]
-
-
-def _find_writing_form(op: Any) -> tuple[Any, str] | None:
     asked = [(argument.name, str(argument.type)) for argument in op._schema.arguments]
     packet = op.overloadpacket
     for name in packet.overloads():

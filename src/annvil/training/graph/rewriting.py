@@ -6,7 +6,7 @@ is a matter of `annvil.training.graph.precision`, and how that is done best of `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace as with_changes
 from functools import partial
 from typing import Any
@@ -58,9 +58,32 @@ class Rebuilding:
         """Take back what was added last."""
         self._nodes.remove(new)
 
-    def result(self, outputs: Sequence[Node]) -> Trace:
-        """The graph that computes ``outputs``, new nodes."""
-        return Trace(live_nodes(self._nodes, outputs), list(outputs))
+    def result(self, recorded: Trace, output: Callable[[Node], Node] | None = None) -> Trace:
+        """The graph that computes the outputs of the old one; ``output`` says what each has become, if not ``now``."""
+        outputs = [self.now[id(node)] if output is None else output(node) for node in recorded.outputs]
+        return Trace(live_nodes(self._nodes, outputs), outputs)
+
+
+Change = Callable[[Rebuilding, Node], Node | None]
+"""What takes the place of an old node in the copy; None if nothing does, since nobody looks at it any more."""
+
+
+def changed(recorded: Trace, changes: Mapping[int, Change]) -> Trace:
+    """The same graph with ``changes`` to nodes by their id; all others are copied."""
+    if not changes:
+        return recorded
+    new = Rebuilding()
+    for node in recorded.nodes:
+        new.at(node)
+        if id(node) not in changes:
+            new.copy(node)
+        elif (counterpart := changes[id(node)](new, node)) is not None:
+            new.now[id(node)] = counterpart
+    return new.result(recorded)
+
+
+def gone(new: Rebuilding, node: Node) -> None:
+    """The change of a node that others do the work of."""
 
 
 def users(recorded: Trace) -> dict[int, list[Node]]:
@@ -83,60 +106,43 @@ def pooled_first(recorded: Trace) -> Trace:
     before and after, and where it is not, the gradient is 0.
     """
     using = users(recorded)
-    found = [pattern for node in recorded.nodes if (pattern := _find_pool(node, using)) is not None]
-    if not found:
-        return recorded
-    relus = {id(pattern.relu) for pattern in found}
-    pools = {id(pattern.pooled): pattern for pattern in found}
-    backs = {id(pattern.backward): pattern for pattern in found if pattern.backward is not None}
-    masks = {id(pattern.mask): pattern for pattern in found if pattern.mask is not None}
-    new = Rebuilding()
+    changes: dict[int, Change] = {}
     for node in recorded.nodes:
-        new.at(node)
-        if id(node) in relus:
-            new.now[id(node)] = new.now[id(node.args[0])]  # for the pool alone; nobody else looks
-        elif id(node) in pools:
-            pooled = new.copy(node)
-            new.now[id(node)] = new.call(aten.clamp_min.default, node.form, pooled, 0)
-        elif id(node) in backs:
-            pattern = backs[id(node)]
-            grad, rest = node.args[0], node.args[2:]
-            kept = new.now[id(pattern.pooled)]
-            masked = new.call(aten.threshold_backward.default, grad.form, new.now[id(grad)], kept, 0)
-            args = replace(rest, Node, lambda n: new.now[id(n)])
-            new.now[id(node)] = new.call(node.op, node.form, masked, new.now[id(pattern.relu)], *args)
-        elif id(node) in masks:
-            new.now[id(node)] = new.now[id(masks[id(node)].backward)]
-        else:
-            new.copy(node)
-    return new.result([new.now[id(node)] for node in recorded.outputs])
+        changes |= _pool_first(node, using)
+    return changed(recorded, changes)
 
 
-class _Pool:
-    """A pooling of a ReLU that nobody else looks at, and its gradient if there is one."""
-
-    def __init__(self, relu: Node, pooled: Node, backward: Node | None, mask: Node | None) -> None:
-        self.relu, self.pooled, self.backward, self.mask = relu, pooled, backward, mask
-
-
-def _find_pool(pooled: Node, using: dict[int, list[Node]]) -> _Pool | None:
+def _pool_first(pooled: Node, using: dict[int, list[Node]]) -> dict[int, Change]:
+    """The changes where ``pooled`` is of a ReLU that nobody else looks at but its gradient, if there is one."""
     source = pooled.source
     if source is None or pooled.position != 0 or source.op is not aten.max_pool2d_with_indices.default:
-        return None
+        return {}
     relu = source.args[0]
     if relu.op is not aten.clamp_min.default or relu.args[1] != 0 or relu.args[0].base is not None:
-        return None
+        return {}
+    changes: dict[int, Change] = {
+        id(relu): lambda new, node: new.now[id(node.args[0])],  # for the pool alone; nobody else looks
+        id(pooled): lambda new, node: new.call(aten.clamp_min.default, node.form, new.copy(node), 0),
+    }
     others = [node for node in using[id(relu)] if node is not source]
     if not others:
-        return _Pool(relu, pooled, None, None)
+        return changes
     if len(others) != 2:
-        return None
+        return {}
     back, mask = sorted(others, key=lambda node: node.order)
     fits = back.op is aten.max_pool2d_with_indices_backward.default and back.args[1] is relu
     fits = fits and mask.op is aten.threshold_backward.default and mask.args == (back, relu, 0)
     if not fits or using[id(back)] != [mask] or back.args[-1].source is not source:
-        return None
-    return _Pool(relu, pooled, back, mask)
+        return {}
+
+    def masked_first(new: Rebuilding, node: Node) -> Node:
+        gradient, _, *rest = node.args
+        kept = new.now[id(pooled)]
+        masked = new.call(aten.threshold_backward.default, gradient.form, new.now[id(gradient)], kept, 0)
+        args = replace(rest, Node, lambda n: new.now[id(n)])
+        return new.call(node.op, node.form, masked, new.now[id(relu)], *args)
+
+    return changes | {id(back): masked_first, id(mask): lambda new, node: new.now[id(back)]}
 
 
 def laid_alike(recorded: Trace) -> Trace:
@@ -160,13 +166,13 @@ def laid_alike(recorded: Trace) -> Trace:
         if not first:
             continue
         new.drop(copied)
-        last = new.now | {key: _to_channels_last(new, new.now[key]) for key in first}
-        args = replace(node.args, Node, partial(_looked_up, last))
+        last = {key: _to_channels_last(new, new.now[key]) for key in first}
+        args = replace(node.args, Node, partial(_looked_up, new.now | last))
         form = node.form
         if id(node) not in must_lie_so:  # a view addresses its base by strides of its own
             form = lies[id(node)] = TensorForm.channels_last(form.shape, form.dtype)
         new.now[id(node)] = new.call(node.op, form, *args, **node.kwargs)
-    return new.result([new.now[id(node)] for node in recorded.outputs])
+    return new.result(recorded)
 
 
 def _looked_up(now: dict[int, Node], node: Node) -> Node:

@@ -20,9 +20,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from annvil.training.graph.builder import Builder, CannotRecord
-from annvil.training.graph.nodes import Node, TensorForm, Trace, live_nodes, nodes_in, replace
-
-aten = torch.ops.aten
+from annvil.training.graph.nodes import Node, TensorForm, Trace, aten, live_nodes, nodes_in, replace
 
 MOST_NODES = 4000
 """Nodes beyond which a step is not recorded. A GRU over 100 steps has more; recording it takes 0.4 s, and the replay
@@ -108,7 +106,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._rewrite(op, args, before, by_chance)
             return results
         several = results if isinstance(results, list | tuple) else [results]
-        if not _tensors(several):
+        if not any(isinstance(value, Tensor) for value in several):
             return results  # a number read off a constant
         if _is_view(op):
             for view in several:
@@ -192,11 +190,5 @@ def _refuse_values(op: Any, before: tuple[Any, Any]) -> None:
         raise CannotRecord(f"makes tensors whose shape hangs on values ({op})")
 
 
-def _tensors(values: Sequence[Any]) -> list[Tensor]:
-    return [value for value in values if isinstance(value, Tensor)]
-
-
 def _is_view(op: Any) -> bool:
-    if op is aten._unsafe_view.default:
-        return True
-    return any(returned.alias_info is not None for returned in op._schema.returns)
+    return op is aten._unsafe_view.default or any(returned.alias_info is not None for returned in op._schema.returns)

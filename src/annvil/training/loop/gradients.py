@@ -1,6 +1,6 @@
 """How the gradient of an update comes about: from one batch, or as the sum of several.
 
-A batch that is an update by itself needs nothing but the memory it is computed in (`PlainStep`). A sum has to be kept
+A batch that is an update by itself needs nothing but the memory it is computed in (`Gradients`). A sum has to be kept
 where several batches make an update (``Recipe.accumulate``), or several processes have a share of every batch, or both
 (`AccumulatedStep`); or where a batch is cut into parts, one for each thread (`MicroBatchStep`).
 """
@@ -9,76 +9,55 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from annvil.training.loop.bound_step import StepRunner
 from annvil.training.loop.job import TrainingJob
-from annvil.training.optimizers.accumulation import Contributions, Updates, local, shares_of
+from annvil.training.optimizers.accumulation import Updates, local, shares_of
 from annvil.training.system.distributed import Distributed
 
 
-class Gradients(Protocol):
-    """What a pack asks for the gradients of its updates."""
+class Gradients:
+    """The gradients of a pack's updates; here, where every step is an update of its own.
 
-    runners: list[StepRunner]
-    """What computes them; the first one validates, too."""
+    Attributes
+    ----------
+    runners : what computes them; the first one validates, too
+    flat, losses : the gradient, and the loss of each member over the rows of the update; the whole update's after
+        `complete`
+    pool : threads beside the caller's that are free between two steps
+    """
 
-    flat: Tensor
-    """The gradient, flat; the whole update's after `complete`."""
+    pool: ThreadPoolExecutor | None = None
 
-    losses: Tensor
-    """Of each member over the rows of the update, likewise."""
-
-    pool: ThreadPoolExecutor | None
-    """Threads beside the caller's that are free between two steps."""
+    def __init__(self, runners: list[StepRunner]) -> None:
+        self.runners = runners
+        self.flat, self.losses = runners[0].gradients, runners[0].losses
 
     def begin_epoch(self, order: Tensor, weights: Tensor) -> None:
         """Hear of the epoch's rows and weights ``(steps, members, batch, ...)``."""
 
     def compute(self, epoch: int, step: int, rows: Tensor, weights: Tensor) -> None:
         """Add a batch ``(members, rows)``, which may have no rows in this process."""
+        self.runners[0].compute(epoch, step, rows, weights)
 
     def complete(self) -> None:
         """The last step of the update is done."""
 
 
-class PlainStep:
-    """Every step is an update of its own."""
-
-    pool: ThreadPoolExecutor | None = None
-
-    def __init__(self, runner: StepRunner) -> None:
-        self.runners = [runner]
-        self.flat, self.losses = runner.gradients, runner.losses
-
-    def begin_epoch(self, order: Tensor, weights: Tensor) -> None:
-        """Nothing to know."""
-
-    def compute(self, epoch: int, step: int, rows: Tensor, weights: Tensor) -> None:
-        """Straight into the memory of the update."""
-        self.runners[0].compute(epoch, step, rows, weights)
-
-    def complete(self) -> None:
-        """It is."""
-
-
-class AccumulatedStep:
+class AccumulatedStep(Gradients):
     """An update is the weighted sum of its steps, and of what other processes have of them."""
 
-    pool: ThreadPoolExecutor | None = None
-
     def __init__(self, job: TrainingJob, runners: list[StepRunner], updates: Updates, distributed: Distributed) -> None:
-        self.runners = runners
-        self._job, self._updates = job, updates
-        first = runners[0]
-        size, count = len(first.gradients), len(first.losses)
+        super().__init__(runners)
+        self._job, self._updates, self._distributed = job, updates, distributed
+        count = len(self.losses)
         # Gradients and losses in one array, so that processes exchange them in one message.
-        total = first.workspace.tensor("contributions", (size + count,))
-        self.sum = Contributions(job.layout, total, count, distributed)
-        self.flat, self.losses = self.sum.gradients, self.sum.losses
+        self._total = runners[0].workspace.tensor("contributions", (len(self.flat) + count,))
+        self.flat, self.losses = self._total[:-count], self._total[-count:]
+        self._views = job.layout.views(self.flat, count)
         self._shares = torch.empty(0)
 
     def begin_epoch(self, order: Tensor, weights: Tensor) -> None:
@@ -88,19 +67,28 @@ class AccumulatedStep:
     def compute(self, epoch: int, step: int, rows: Tensor, weights: Tensor) -> None:
         """Its gradient times its share of the update's rows."""
         if step == 0 or self._updates.ends[step - 1]:
-            self.sum.clear()
+            self._total.zero_()
         weights, shares = local(weights, self._shares[step])
         if rows.shape[1]:  # there may be more processes than rows
-            self._add(epoch, step, rows, weights, shares)
+            self._add_batch(epoch, step, rows, weights, shares)
 
-    def _add(self, epoch: int, step: int, rows: Tensor, weights: Tensor, shares: Tensor) -> None:
-        (runner,) = self.runners
-        runner.compute(epoch, step, rows, weights)
-        self.sum.add(runner.gradients, runner.losses, shares)
+    def _add_batch(self, epoch: int, step: int, rows: Tensor, weights: Tensor, shares: Tensor) -> None:
+        self.runners[0].compute(epoch, step, rows, weights)
+        self._add(self.runners[0], shares)
+
+    def _add(self, runner: StepRunner, shares: Tensor) -> None:
+        """What a runner computed of rows that are ``shares (members,)`` of the update's rows, by weight."""
+        self.losses.addcmul_(runner.losses, shares)
+        if bool((shares == shares[0]).all()):
+            self.flat.add_(runner.gradients, alpha=float(shares[0]))
+            return
+        parts = self._job.layout.views(runner.gradients, len(shares))
+        for total, part in zip(self._views, parts, strict=True):
+            total.addcmul_(part, shares.view(-1, *[1] * (part.dim() - 1)))
 
     def complete(self) -> None:
         """Add what the other processes have."""
-        self.sum.complete()
+        self._distributed.sum_(self._total)
 
 
 class MicroBatchStep(AccumulatedStep):
@@ -130,12 +118,14 @@ class MicroBatchStep(AccumulatedStep):
         super().__init__(job, runners, updates, distributed)
         self.pool = ThreadPoolExecutor(len(runners) - 1, initializer=_prepare) if side_by_side else None
 
-    def _add(self, epoch: int, step: int, rows: Tensor, weights: Tensor, shares: Tensor) -> None:
+    def _add_batch(self, epoch: int, step: int, rows: Tensor, weights: Tensor, shares: Tensor) -> None:
         n_rows, count = rows.shape[1], len(self.runners)
         ends = [-(-n_rows * number // count) for number in range(count + 1)]  # of few rows, the first parts have them
         cuts = [slice(start, stop) for start, stop in pairwise(ends)]
         parts = [local(weights[:, cut], shares) for cut in cuts]
-        self._spread()
+        for runner in self.runners[1:]:  # every part starts from the first one's buffers
+            for place in self._job.moving:
+                runner.buffers[place].copy_(self.runners[0].buffers[place])
 
         def one(number: int) -> None:
             own = rows[:, cuts[number]]
@@ -153,14 +143,8 @@ class MicroBatchStep(AccumulatedStep):
                 future.result()
         working = [number for number in range(count) if cuts[number].start < cuts[number].stop]
         for number in working:
-            self.sum.add(self.runners[number].gradients, self.runners[number].losses, parts[number][1])
+            self._add(self.runners[number], parts[number][1])
         self._gather(len(working))
-
-    def _spread(self) -> None:
-        """Every part starts from the first one's buffers."""
-        for runner in self.runners[1:]:
-            for place in self._job.moving:
-                runner.buffers[place].copy_(self.runners[0].buffers[place])
 
     def _gather(self, working: int) -> None:
         """The first part's buffers become the mean of those that had rows; counts stay those of the first."""

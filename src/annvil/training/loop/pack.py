@@ -19,7 +19,7 @@ from torch import Tensor
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.batches import BatchShape, Layouts
 from annvil.training.loop.bound_step import StepRunner, Workspace
-from annvil.training.loop.gradients import AccumulatedStep, Gradients, MicroBatchStep, PlainStep
+from annvil.training.loop.gradients import AccumulatedStep, Gradients, MicroBatchStep
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.prefetch import Fetcher
 from annvil.training.optimizers.accumulation import Updates
@@ -105,7 +105,7 @@ class Pack:
             return MicroBatchStep(job, runners, self.updates, settings.distributed, settings.side_by_side)
         if job.recipe.accumulate > 1 or settings.distributed.world > 1:
             return AccumulatedStep(job, runners, self.updates, settings.distributed)
-        return PlainStep(runners[0])
+        return Gradients(runners)
 
     def _runner(self, part: int) -> StepRunner:
         """The first part of a batch is computed in this pack's memory, the others in their own."""

@@ -7,10 +7,10 @@ Parameters with the same learning-rate factor and the same weight-decay rule lie
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,14 @@ class Group:
     decay: float
 
 
+@runtime_checkable
+class HasGroups(Protocol):
+    """A network whose parameters learn and decay by rules of their own."""
+
+    def parameter_groups(self) -> Mapping[str, tuple[float, float]]:
+        """Factors of the learning rate and of the weight decay by name; 1 and as usual for those that are missing."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Names and shapes of one network's parameters, in the order of the flat array, and of its buffers."""
@@ -49,8 +57,7 @@ class Layout:
         parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
         if not parameters:
             raise RequestError(f"{type(network).__name__} has no parameters that could be trained.")
-        own_groups: Any = getattr(network, "parameter_groups", dict)
-        asked = own_groups()
+        asked = network.parameter_groups() if isinstance(network, HasGroups) else {}
         unknown = sorted(set(asked) - set(parameters))
         if unknown:
             raise RequestError(

@@ -5,9 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from annvil.training.loop.stack import Layout
-from annvil.training.system.distributed import Distributed
-
 
 class Updates:
     """Which steps of an epoch make an update together.
@@ -31,36 +28,6 @@ class Updates:
         while steps and not self.ends[steps - 1]:
             steps += 1
         return steps
-
-
-class Contributions:
-    """The sum of what steps and processes contribute to one update.
-
-    ``gradients`` (flat) and ``losses (members,)`` hold the sum once it is `complete`.
-    """
-
-    def __init__(self, layout: Layout, total: Tensor, members: int, distributed: Distributed) -> None:
-        self._layout, self._total, self._distributed = layout, total, distributed
-        self.gradients, self.losses = total[:-members], total[-members:]
-        self._views = layout.views(self.gradients, members)
-        self._n_members = members
-
-    def clear(self) -> None:
-        """Begin a new update."""
-        self._total.zero_()
-
-    def add(self, gradients: Tensor, losses: Tensor, shares: Tensor) -> None:
-        """A step whose rows are ``shares (members,)`` of the update's rows, by weight."""
-        self.losses.addcmul_(losses, shares)
-        if bool((shares == shares[0]).all()):
-            self.gradients.add_(gradients, alpha=float(shares[0]))
-            return
-        for total, part in zip(self._views, self._layout.views(gradients, self._n_members), strict=True):
-            total.addcmul_(part, shares.view(-1, *[1] * (part.dim() - 1)))
-
-    def complete(self) -> None:
-        """Add what the other processes have."""
-        self._distributed.sum_(self._total)
 
 
 def shares_of(updates: Updates, weights: Tensor, order: Tensor, row_weights: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -28,15 +29,22 @@ and 0.40 in bfloat16, 128 × 576 take 1.27 and 0.72, 256 × 1152 10.3 and 2.3; 1
 256 × 256 53 and 9.8 (measured on one core with AMX)."""
 
 
+@runtime_checkable
+class NamesMatrices(Protocol):
+    """A network that knows better than `matrices_of` what Muon should take."""
+
+    def muon_parameters(self) -> Sequence[str]:
+        """Names of its parameters."""
+
+
 def matrices_of(network: nn.Module, layout: Layout) -> tuple[str, ...]:
     """Names of the parameters that Muon takes, in the order of the network.
 
     All of two axes and more that are more than one row or column, except embeddings and the last of them, which is
-    taken for the output layer. A network that knows better has a method ``muon_parameters()`` that returns names.
+    taken for the output layer; or those that a network names (`NamesMatrices`).
     """
-    own = getattr(network, "muon_parameters", None)
-    if callable(own):
-        asked = tuple(own())
+    if isinstance(network, NamesMatrices):
+        asked = tuple(network.muon_parameters())
         unknown = [name for name in asked if name not in layout.names]
         if unknown:
             raise RequestError(
