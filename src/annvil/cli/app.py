@@ -58,14 +58,7 @@ def fit(
 @guarded
 def predict(
     model: a.Model,
-    data: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA...",
-            help=a.news(),
-            show_default=False,
-        ),
-    ],
+    data: Annotated[list[str], typer.Argument(metavar="DATA...", help=a.news(), show_default=False)],
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE", help="CSV file to write; - is standard output.")
     ] = "-",
@@ -97,7 +90,7 @@ def explain(
     as_json: a.Json = False,
 ) -> None:
     """Say why a model says what it says of one thing, with tests of whether that can be trusted."""
-    from annvil.cli.explaining import explain
+    from annvil.cli.predicting import explain
 
     explain(model, one, out, label=label, as_json=as_json)
 
@@ -171,10 +164,10 @@ def _add(name: str, command: Command) -> None:
     @app.command(name, help=command.help)
     @guarded
     @a.taking(declared(command.Options))
-    def further(as_json: a.Json = False, quiet: a.Quiet = False, **options: Any) -> None:
-        from annvil.cli.further_commands import run
+    def called(as_json: a.Json = False, quiet: a.Quiet = False, **options: Any) -> None:
+        from annvil.cli.studying import further
 
-        run(command, options, as_json=as_json, quiet=quiet)
+        further(command, options, as_json=as_json, quiet=quiet)
 
 
 _own = {_made.callback.__name__ for _made in app.registered_commands if _made.callback is not None}

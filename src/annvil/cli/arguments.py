@@ -61,15 +61,11 @@ def taking(options: Iterable[Declared]) -> Callable[[Callable[..., None]], Calla
             named = {one.name: given.pop(one.name) for one in chosen}
             command(**given, **as_python(chosen, named))
 
-        plain = [
-            parameter
-            for parameter in inspect.signature(command, eval_str=True).parameters.values()
-            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
+        parameters = inspect.signature(command, eval_str=True).parameters.values()
+        plain = [one.replace(kind=one.KEYWORD_ONLY) for one in parameters if one.kind is not one.VAR_KEYWORD]
         made = [*(one for one in plain if one.default is one.empty), *map(_parameter, chosen)]
         made += [one for one in plain if one.default is not one.empty]
-        keyword_only = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in made]
-        order = sorted(keyword_only, key=lambda one: one.default is not one.empty)
+        order = sorted(made, key=lambda one: one.default is not one.empty)
         called.__signature__ = inspect.Signature(order)  # type: ignore[attr-defined]
         called.__annotations__ = {one.name: one.annotation for one in order}
         return called
@@ -98,7 +94,9 @@ def as_python(options: Iterable[Declared], typed: Mapping[str, Any]) -> dict[str
 def _parameter(one: Declared) -> inspect.Parameter:
     """The option as typer takes it."""
     option = one.option
-    default = _default(one)
+    default = option.shown or (None if one.default in ((), {}) else one.default)
+    if one.default is msgspec.NODEFAULT:
+        default = inspect.Parameter.empty
     kind: Any = list[str] if option.repeated else bool if one.is_switch else _scalar(one)
     about: dict[str, Any] = {
         "help": option.help,
@@ -119,19 +117,7 @@ def _parameter(one: Declared) -> inspect.Parameter:
 
 def _scalar(one: Declared) -> Any:
     """int or float where that, or None, is all that is typed."""
-    if not one.option.shown:
-        for plain in (int, float):
-            if one.type in (plain, plain | None):
-                return plain
-    return str
-
-
-def _default(one: Declared) -> Any:
-    if one.default is msgspec.NODEFAULT:
-        return inspect.Parameter.empty
-    if one.option.shown:
-        return one.option.shown
-    return None if one.default in ((), {}) else one.default
+    return next((k for k in (int, float) if not one.option.shown and one.type in (k, k | None)), str)
 
 
 def studies() -> str:

@@ -15,21 +15,7 @@ def runs(out: Path, *, as_json: bool) -> None:
 
     found = list_runs(out)
     if as_json:
-        print_json(
-            [
-                {
-                    "name": run.name,
-                    "folder": str(run.folder),
-                    "data": run.data,
-                    "target": run.target,
-                    "state": run.state,
-                    "verdict": run.verdict,
-                    "score": run.score,
-                    "when": run.when.isoformat(),
-                }
-                for run in found
-            ]
-        )
+        print_json([{**vars(run), "folder": str(run.folder), "when": run.when.isoformat()} for run in found])
         return
     if not found:
         sys.stderr.write(f"There are no runs in {out}. Make one: annvil fit sample:breast-cancer\n")

@@ -1,4 +1,4 @@
-"""`annvil predict`: files through a saved model, into a CSV file."""
+"""`annvil predict` and `annvil explain`: what a saved model says of files, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.cli.console import print_exactly, safe
+from annvil.cli.console import print_exactly, print_json, result_console, safe
 from annvil.files import write_atomically
 
 if TYPE_CHECKING:
@@ -27,13 +27,9 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     """
     from annvil.bundle import load
     from annvil.data.plugins import kind_named
-    from annvil.errors import RequestError
 
-    for path in data:
-        if out != "-" and Path(out).resolve() == Path(path).resolve():
-            raise RequestError(f"{out} holds what is to be predicted and would be overwritten; choose another name.")
-    if out != "-" and not Path(out).resolve().parent.is_dir():
-        raise RequestError(f"There is no folder {Path(out).resolve().parent} to write {Path(out).name} to.")
+    if out != "-":
+        _check(Path(out), data, "holds what is to be predicted")
     predictor = load(bundle_in(model))
     kind: Kind = kind_named(predictor.form.kind)
     kind.check_files(data, keep=keep)
@@ -41,19 +37,52 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     for notice in conformed.notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
     inputs = conformed.inputs
-    outputs = predictor.raw(inputs)
-    beside = kind.beside(data, inputs, keep=keep)
-    predicted = predictor.task.columns(outputs, predictor.manifest.info.threshold)
-    columns = [(name, map(harmless, values)) for name, values in (*beside, *predicted)]
+    predicted = predictor.task.columns(predictor.raw(inputs), predictor.manifest.info.threshold)
+    columns = [*kind.beside(data, inputs, keep=keep), *predicted]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name, _ in columns])
-    writer.writerows(zip(*(values for _, values in columns), strict=True))
+    writer.writerows(zip(*(map(harmless, values) for _, values in columns), strict=True))
     if out == "-":
         print_exactly(text.getvalue())
     else:
         write_atomically(Path(out), text.getvalue().encode("utf-8", errors="replace"))
         sys.stderr.write(f"{inputs.n_rows} predictions are in {safe(out)}\n")
+
+
+def explain(model: Path, one: str, out: Path | None, *, label: str | None, as_json: bool) -> None:
+    """Print what there is to say of one thing, and write what can be looked at as a PNG file to ``out``."""
+    from annvil.bundle import load
+    from annvil.data.plugins import kind_named
+    from annvil.errors import RequestError
+
+    if out is not None:
+        if out.suffix.lower() != ".png":
+            raise RequestError(f"A PNG file is written; {out} has another ending. Use -o {out.stem}.png.")
+        _check(out, [one], "is what is to be explained")
+    bundle = bundle_in(model)
+    kind: Kind = kind_named(load(bundle).form.kind)
+    explanation = kind.explain(bundle, one, label)
+    if out is not None:
+        write_atomically(out, explanation.png())
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        console = result_console()
+        for sentence in explanation.sentences():
+            console.print(safe(sentence), markup=False, highlight=False)
+    if out is not None:
+        sys.stderr.write(f"What can be looked at is in {safe(str(out))}\n")
+
+
+def _check(out: Path, data: Sequence[str], what: str) -> None:
+    """Before anything is computed: the file lies in a folder that is there, and is none of those read."""
+    from annvil.errors import RequestError
+
+    if out.resolve() in [Path(path).resolve() for path in data]:
+        raise RequestError(f"{out} {what} and would be overwritten; choose another name.")
+    if not out.resolve().parent.is_dir():
+        raise RequestError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
 
 
 def harmless(cell: Any) -> Any:

@@ -1,17 +1,20 @@
-"""`annvil compare`: more that can be measured on a finished run."""
+"""`annvil compare`, more that can be measured on a finished run, and the commands of single kinds of data."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annvil.cli.console import print_json, result_console, safe
+from annvil.options import cleaned
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from annvil.sections import Rows, Section
+    from annvil.kinds.base import Command
+    from annvil.sections import Section
 
 
 def compare(run: Path, study: str | None, budget: str, *, as_json: bool, quiet: bool) -> None:
@@ -24,11 +27,7 @@ def compare(run: Path, study: str | None, budget: str, *, as_json: bool, quiet: 
         raise RequestError(f"Say what to compare: {names}" if names else f"There is nothing to compare on {run}.")
     from annvil.run import studying
 
-    def tell(message: str) -> None:
-        if not quiet:
-            sys.stderr.write(f"{safe(message)}\n")
-
-    found = studying.study(run, study, budget, tell)
+    found = studying.study(run, study, budget, _nothing if quiet else _tell)
     if as_json:
         print_json(found.to_json())
         return
@@ -38,28 +37,49 @@ def compare(run: Path, study: str | None, budget: str, *, as_json: bool, quiet: 
     console.print(f"Report    {safe(str(run / 'report.html'))}")
 
 
+def further(command: Command, given: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """Carry out a command of a kind of data and show what it tells."""
+    progress = _count if sys.stderr.isatty() and not quiet else _nothing
+    told = command.run(cleaned(command.Options, given, "the command"), _nothing if quiet else _tell, progress)
+    if as_json:
+        print_json(told.json)
+        return
+    console = result_console()
+    for sentence in told.sentences:
+        console.print(safe(sentence), soft_wrap=True, markup=False, highlight=False)
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"{safe(message)}\n")
+
+
+def _nothing(*_: object) -> None:
+    """Show nothing."""
+
+
+def _count(done: int, of: int) -> None:
+    """How much is done, on one line of the error stream."""
+    if done % 100 == 0 or done == of:
+        sys.stderr.write(f"\rDone: {done:,} of {of:,}" + "\n" * (done == of))
+        sys.stderr.flush()
+
+
 def _show(console: Console, section: Section) -> None:
-    """A section without what only a report can show."""
+    """A section without what only a report can show; tables hold sentences, so each row is one of its own, with the
+    last cell below it."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
     from rich.text import Text
 
     console.print(Text(safe(section.title), style="bold"))
-    for rows in section.tables:
-        _show_rows(console, rows)
-    for sentence in section.sentences:
-        console.print(Text(safe(sentence)))
-    console.print()
-
-
-def _show_rows(console: Console, rows: Rows) -> None:
-    """Each row as a small table of its own with the last cell below it: such tables hold sentences."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    for first, *cells in rows.rows:
+    for header, (first, *cells) in ((rows.header, row) for rows in section.tables for row in rows.rows):
         table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, title=safe(first))
         table.title_justify, table.title_style = "left", "bold"
-        for name in rows.header[1:]:
+        for name in header[1:]:
             table.add_column(safe(name), ratio=1, overflow="fold")
         table.add_row(*map(safe, cells))
         console.print(table)
         console.print()
+    for sentence in section.sentences:
+        console.print(Text(safe(sentence)))
+    console.print()

@@ -24,8 +24,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.groups import number_groups
 from annvil.data.table import Column, Table
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.class_metrics import rank_auc
-from annvil.tasks.targets import FloatArray, IntArray
 
 ALMOST_PERFECT = 0.05
 """A column is examined when its error alone is at most this: 1 - 2|AUC - ½| for classes, 1 - R² for numbers."""

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -112,11 +112,9 @@ def declared(options: type[msgspec.Struct]) -> tuple[Declared, ...]:
     hints = get_type_hints(options, include_extras=True)
     found = []
     for field in msgspec.structs.fields(options):
-        hint = hints[field.name]
-        notes = [note for note in get_args(hint)[1:] if isinstance(note, Option)] if get_origin(hint) else []
+        kind, *notes = get_args(hints[field.name]) or (None,)
         default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-        if notes:
-            found.append(Declared(field.name, get_args(hint)[0], default, notes[0]))
+        found += [Declared(field.name, kind, default, note) for note in notes if isinstance(note, Option)]
     return tuple(found)
 
 
@@ -151,9 +149,8 @@ def check_names(given: Iterable[str], known: Iterable[str], caller: str) -> None
 
 def chosen(options: msgspec.Struct) -> dict[str, Any]:
     """Those on which results depend and that are not at their default, by name."""
-    values = {one.name: getattr(options, one.name) for one in declared(type(options)) if one.option.kept}
-    defaults = {one.name: one.default for one in declared(type(options))}
-    return {name: value for name, value in values.items() if value != defaults[name]}
+    kept = [one for one in declared(type(options)) if one.option.kept]
+    return {one.name: value for one in kept if (value := getattr(options, one.name)) != one.default}
 
 
 def quoted(words: Iterable[str]) -> str:
@@ -167,13 +164,13 @@ def listed_in(function: F, options: Iterable[Declared]) -> F:
     The docstring ends its parameters with a line ``options : …``; the options are listed below it.
     """
     chosen = list(options)
-    plain = list(inspect.signature(function).parameters.values())
-    made = [
+    signature = inspect.signature(function)
+    kept = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    kept += [
         inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type)
         for one in chosen
     ]
-    kept = [parameter for parameter in plain if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
-    function.__signature__ = inspect.signature(function).replace(parameters=[*kept, *made])  # type: ignore[attr-defined]
+    function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     before, line, after = re.split(r"(\n    options : [^\n]*\n)", function.__doc__ or "")
     function.__doc__ = before + line + "".join(f"    {one.name} : {one.option.help}\n" for one in chosen) + after
     return function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -37,10 +37,6 @@ def budget_in_seconds(budget: str | float) -> float:
     return seconds
 
 
-def _plain_seconds(seconds: float) -> tuple[str, ...]:
-    return (f"{int(seconds)}s" if seconds == int(seconds) else f"{seconds!r}s",)
-
-
 def lasting(path: str | Path) -> str:
     """The path so that it is found from any folder; a sample keeps its name."""
     return str(path) if str(path).startswith("sample:") else str(Path(path).absolute())
@@ -48,21 +44,13 @@ def lasting(path: str | Path) -> str:
 
 def _lasting_groups(groups: str | Path | None) -> str | None:
     """The name of a column as it is; the path of a table of groups, so that it is found from any folder."""
-    if groups is not None and Path(groups).suffix.lower() in _TABLES and Path(groups).is_file():
-        return lasting(groups)
-    return None if groups is None else str(groups)
-
-
-def _target(target: str | Sequence[str] | None) -> str | tuple[str, ...] | None:
-    return target if target is None or isinstance(target, str) else tuple(target)
+    if groups is None:
+        return None
+    return lasting(groups) if Path(groups).suffix.lower() in _TABLES and Path(groups).is_file() else str(groups)
 
 
 def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
-
-
-def _one_or_all(given: Sequence[str]) -> str | tuple[str, ...]:
-    return given[0] if len(given) == 1 else tuple(given)
 
 
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|$)', re.DOTALL)
@@ -92,8 +80,17 @@ def quoted_name(name: str) -> str:
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 
-def _names_as_text(names: tuple[str, ...]) -> tuple[str, ...]:
-    return (",".join(map(quoted_name, names)),)
+def _of_names(help: str) -> Option:
+    """An option that takes names of columns."""
+    return Option(
+        help,
+        metavar="NAMES",
+        panel=COLUMNS,
+        repeated=True,
+        clean=lambda names: None if names is None else tuple(names),
+        read=split_names,
+        write=lambda names: (",".join(map(quoted_name, names)),),
+    )
 
 
 def split_kinds(given: Iterable[str]) -> dict[str, str]:
@@ -122,14 +119,7 @@ def _kinds_as_texts(kinds: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"{quoted_name(name)}={kind}" for name, kind in kinds.items())
 
 
-def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)
-
-
-def _stripped(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(str(text).strip() for text in texts)
-
-
+# A lambda in these annotations may know builtins only: it is read by `typing.get_type_hints`, outside this module.
 Target = Annotated[
     str | tuple[str, ...] | None,
     Option(
@@ -137,8 +127,8 @@ Target = Annotated[
         short="-t",
         metavar="COLUMN",
         repeated=True,
-        clean=_target,
-        read=_one_or_all,
+        clean=lambda target: target if target is None or isinstance(target, str) else tuple(target),
+        read=lambda given: given[0] if len(given) == 1 else tuple(given),
         write=_texts,
     ),
 ]
@@ -170,30 +160,8 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             metavar="KIND",
         ),
     ] = None
-    columns: Annotated[
-        tuple[str, ...] | None,
-        Option(
-            "Use only these columns (a,b,c; may be repeated).",
-            metavar="NAMES",
-            panel=COLUMNS,
-            repeated=True,
-            clean=_names,
-            read=split_names,
-            write=_names_as_text,
-        ),
-    ] = None
-    drop: Annotated[
-        tuple[str, ...],
-        Option(
-            "Leave these columns out (a,b,c; may be repeated).",
-            metavar="NAMES",
-            panel=COLUMNS,
-            repeated=True,
-            clean=tuple,
-            read=split_names,
-            write=_names_as_text,
-        ),
-    ] = ()
+    columns: Annotated[tuple[str, ...] | None, _of_names("Use only these columns (a,b,c; may be repeated).")] = None
+    drop: Annotated[tuple[str, ...], _of_names("Leave these columns out (a,b,c; may be repeated).")] = ()
     kinds: Annotated[
         dict[str, str],
         Option(
@@ -214,7 +182,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             metavar="TEXT",
             panel=COLUMNS,
             repeated=True,
-            clean=_stripped,
+            clean=lambda texts: tuple(str(text).strip() for text in texts),
             read=tuple,
             write=_texts,
         ),
@@ -234,7 +202,7 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
             short="-b",
             metavar="TIME",
             clean=budget_in_seconds,
-            write=_plain_seconds,
+            write=lambda seconds: (f"{seconds!r}s".replace(".0s", "s"),),
             always=True,
             shown="2m",
         ),

@@ -80,8 +80,5 @@ def draw_x_axis(
 
 
 def _crowded(x: Scale, ticks: tuple[float, ...]) -> bool:
-    labels = labels_of(x, ticks)
-    ends = [
-        (x(t) - text_width(s, 11.5) / 2, x(t) + text_width(s, 11.5) / 2) for t, s in zip(ticks, labels, strict=True)
-    ]
-    return any(a[1] + 8 > b[0] for a, b in pairwise(ends))
+    halves = [text_width(label, 11.5) / 2 for label in labels_of(x, ticks)]
+    return any(x(t) + half + 8 > x(u) - other for (t, half), (u, other) in pairwise(zip(ticks, halves, strict=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,8 @@ from functools import cache
 from annvil.plots.svg import Point
 
 FONT_SIZE = 12.0
+RADIUS = 7.0
+"""Pixels around a point that labels keep off."""
 
 # Widths in parts of the font size, after Helvetica's metrics; 8% wider than it, for wider system fonts.
 _THIN, _WIDE = frozenset("iljtfrI.,:;'|!()[]/\\ `-"), frozenset("mwMW@%—…")
@@ -38,13 +41,8 @@ def shorten(text: str, width: float, size: float = FONT_SIZE) -> str:
     """The text, or its beginning and end around an ellipsis, at most ``width`` pixels wide."""
     if text_width(text, size) <= width + 0.01:  # room made for exactly this text is enough
         return text
-    fits, too_many = 1, len(text)  # characters kept; width grows with them, so the most is found by halving
-    while too_many - fits > 1:
-        keep = (fits + too_many) // 2
-        if text_width(_ends(text, keep), size) <= width:
-            fits = keep
-        else:
-            too_many = keep
+    # Characters kept: width grows with them.
+    fits = bisect_right(range(1, len(text)), width, key=lambda keep: text_width(_ends(text, keep), size))
     return _ends(text, fits) if fits > 1 else "…"
 
 
@@ -80,40 +78,36 @@ class Placed:
 
 
 def place_labels(
-    points: Sequence[Point], texts: Sequence[str], area: Box, obstacles: Sequence[Box] = (), radius: float = 7.0
+    points: Sequence[Point], texts: Sequence[str], area: Box, obstacles: Sequence[Box] = ()
 ) -> list[Placed]:
     """One place per label, near its point, inside ``area``, off the other points, labels and obstacles.
 
     Greedy over places on growing rings around each point; the point with the most neighbours chooses first. With a
     dozen points this finds places without overlap unless the area is full; then the least overlap is taken.
     """
-    dots = [Box(x - radius, y - radius, x + radius, y + radius) for x, y in points]
+    dots = [Box(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in points]
     crowd = [sum(abs(x - u) + 3 * abs(y - v) < 150 for u, v in points) for x, y in points]
     done: dict[int, Placed] = {}
     for index in sorted(range(len(points)), key=lambda i: (-crowd[i], i)):
         taken = [placed.box for placed in done.values()]
         others = [*obstacles, *(dot for i, dot in enumerate(dots) if i != index)]
-        width = text_width(texts[index])
-        best: tuple[float, Placed] | None = None
-        for distance, candidate in _around(points[index], width, radius):
-            box = candidate.box
-            outside = max(
-                0.0, area.left - box.left, box.right - area.right, area.top - box.top, box.bottom - area.bottom
-            )
-            cost = 1000 * outside + 4 * sum(map(box.overlap, taken)) + 2 * sum(map(box.overlap, others)) + distance
-            if best is None or cost < best[0]:
-                best = cost, candidate
-        assert best is not None
-        done[index] = best[1]
+        places = _around(points[index], text_width(texts[index]))
+        done[index] = min(places, key=lambda place: _cost(place, area, taken, others))[1]
     return [done[i] for i in range(len(points))]
 
 
-def _around(point: Point, width: float, radius: float) -> list[tuple[float, Placed]]:
+def _cost(place: tuple[float, Placed], area: Box, taken: Sequence[Box], others: Sequence[Box]) -> float:
+    distance, box = place[0], place[1].box
+    beyond = area.left - box.left, box.right - area.right, area.top - box.top, box.bottom - area.bottom
+    overlap = 4 * sum(map(box.overlap, taken)) + 2 * sum(map(box.overlap, others))
+    return 1000 * max(0.0, *beyond) + overlap + distance
+
+
+def _around(point: Point, width: float) -> list[tuple[float, Placed]]:
     """Places around a point with how much each is disliked: right first, then left, above, below, then farther out."""
-    x, y = point
-    height = FONT_SIZE
+    (x, y), height = point, FONT_SIZE
     places = []
-    for ring, gap in enumerate(radius + 3 + 15 * step for step in range(9)):
+    for ring, gap in enumerate(RADIUS + 3 + 15 * step for step in range(9)):
         above, below = y - gap - height / 2, y + gap + height / 2
         aside, askew = 0.7 * gap, 0.7 * gap + 4
         sides = [
@@ -139,7 +133,4 @@ def spread_out(positions: Sequence[float], gap: float, low: float, high: float) 
         moved[-1] = high
         for i in range(len(moved) - 2, -1, -1):
             moved[i] = min(moved[i], moved[i + 1] - gap)
-    result = [0.0] * len(positions)
-    for place, i in enumerate(order):
-        result[i] = moved[place]
-    return result
+    return [moved[order.index(i)] for i in range(len(positions))]

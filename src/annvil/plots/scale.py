@@ -18,10 +18,8 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        if self.log:
-            share = (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
-        else:
-            share = (value - self.low) / (self.high - self.low)
+        low, value, high = map(log10, (self.low, value, self.high)) if self.log else (self.low, value, self.high)
+        share = (value - low) / (high - low)
         return self.start + share * (self.end - self.start)
 
     def clamp(self, value: float) -> float:
@@ -30,8 +28,7 @@ class Scale:
 
     def ticks(self, about: int = 5) -> tuple[float, ...]:
         """Round values inside the scale, roughly ``about`` of them."""
-        make = log_ticks if self.log else nice_ticks
-        return make(self.low, self.high, about)
+        return (log_ticks if self.log else nice_ticks)(self.low, self.high, about)
 
 
 def fit_scale(
@@ -58,10 +55,7 @@ def nice_step(span: float, about: int) -> float:
     """The step of 1, 2 or 5 times a power of ten that cuts ``span`` into ``about`` parts or a few fewer."""
     raw = span / max(about, 1)
     power = 10.0 ** floor(log10(raw))
-    for factor in (1.0, 2.0, 5.0):
-        if raw <= factor * power * 1.0000001:
-            return factor * power
-    return 10.0 * power
+    return power * next((factor for factor in (1.0, 2.0, 5.0) if raw <= factor * power * 1.0000001), 10.0)
 
 
 def nice_ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
@@ -98,13 +92,9 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     if any(abs(v) >= 1e15 or 0 < abs(v) < 1e-6 for v in values):
         return [f"{v:.3g}{suffix}" for v in values]
     places = next((p for p in range(7) if all(abs(round(v, p) - v) < 1e-9 * max(1.0, abs(v)) for v in values)), 6)
-    return [f"{_minus(f'{v:,.{places}f}')}{suffix}" for v in values]
+    return [f"{v:,.{places}f}{suffix}".replace("-", "−") for v in values]
 
 
 def log_labels(ticks: Sequence[float]) -> list[str]:
     """Each with the decimals it needs: ``["0.1", "1", "10", "1,000"]``."""
     return [f"{t:,.10f}".rstrip("0").rstrip(".") for t in ticks]
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")

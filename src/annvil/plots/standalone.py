@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from annvil.plots.svg import Drawing
 
 _STYLE = """
 .annvil { --paper: #fdfcfa; --ink: #1c1d1f; --ink-2: #55585d; --ink-3: #6b6f75; --grid: #ebe8e1;
@@ -33,21 +33,16 @@ _MARGIN = 14
 """CSS pixels of paper around the drawing."""
 
 
-def alone(svg: str) -> str:
-    """The ``<svg>`` of `annvil.plots.svg.Drawing` with its name space, its style, and paper behind and around it.
+def alone(drawing: Drawing, name: str, title: str, description: str) -> str:
+    """The drawing's ``<svg>`` with its name space, its style, and paper behind and around it.
 
     Colours follow the reader's light or dark setting. The style speaks of class ``annvil`` only, so that a page which
     holds such charts is not changed by them.
     """
-    head, rest = svg.split(">", 1)
-    box = re.search(r'viewBox="0 0 (\S+) (\S+)"', head)
-    assert box is not None
-    width, height = (float(side) + 2 * _MARGIN for side in box.groups())
-    place = f'x="-{_MARGIN}" y="-{_MARGIN}" width="{width:g}" height="{height:g}"'
-    classes = re.search(r'class="chart ?([^"]*)"', head)
-    more = f" {classes[1]}" if classes and classes[1] else ""
-    name = re.search(r'aria-labelledby="[^"]*"', head)
-    size = f'viewBox="-{_MARGIN} -{_MARGIN} {width:g} {height:g}" width="{width:g}" height="{height:g}"'
-    described = f'class="annvil chart{more}" role="img" {name[0] if name else ""}'
-    opened = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {described}>'
-    return f'{opened}<style>{_STYLE}</style><rect class="paper" {place}/>{rest}'
+    _, inside = drawing.svg(name, title, description).split(">", 1)
+    width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
+    size = f'width="{width:g}" height="{height:g}"'
+    described = f'class="annvil chart" role="img" aria-labelledby="{name}-t {name}-d"'
+    box = f'viewBox="-{_MARGIN} -{_MARGIN} {width:g} {height:g}"'
+    paper = f'<rect class="paper" x="-{_MARGIN}" y="-{_MARGIN}" {size}/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {size} {described}><style>{_STYLE}</style>{paper}{inside}'

@@ -37,8 +37,8 @@ def words(text: str) -> str:
 
 
 def tooltip(text: str) -> str:
-    """What a pointer resting on an element shows."""
-    return f"<title>{words(text)}</title>"
+    """What a pointer resting on an element shows; nothing of nothing."""
+    return f"<title>{words(text)}</title>" if text else ""
 
 
 class Drawing:
@@ -55,8 +55,8 @@ class Drawing:
 
     def text(self, x: float, y: float, text: str, cls: str = "", anchor: str = "start", tip: str = "") -> None:
         """A line of text with its baseline at ``y``; ``anchor`` is start, middle or end."""
-        content = words(text) + (tooltip(tip) if tip else "")
-        self.add(element("text", content, x=x, y=y, cls=cls, text_anchor=anchor if anchor != "start" else None))
+        place = None if anchor == "start" else anchor
+        self.add(element("text", words(text) + tooltip(tip), x=x, y=y, cls=cls, text_anchor=place))
 
     def line(self, x1: float, y1: float, x2: float, y2: float, cls: str) -> None:
         """A straight line."""
@@ -66,8 +66,7 @@ class Drawing:
         self, x: float, y: float, width: float, height: float, cls: str, tip: str = "", **more: str | float
     ) -> None:
         """A rectangle; a negative width or height is drawn as none."""
-        content = tooltip(tip) if tip else ""
-        self.add(element("rect", content, x=x, y=y, width=max(0, width), height=max(0, height), cls=cls, **more))
+        self.add(element("rect", tooltip(tip), x=x, y=y, width=max(0, width), height=max(0, height), cls=cls, **more))
 
     def path(self, points: Sequence[Point], cls: str, closed: bool = False) -> None:
         """A line through points, or the area they enclose."""
@@ -86,26 +85,21 @@ class Drawing:
 
     def mark(self, x: float, y: float, family: str, cls: str = "", tip: str = "", radius: float = 5.0) -> None:
         """A marker; its shape too tells the side: networks are round, simple contenders square, the dummy a cross."""
-        content = tooltip(tip) if tip else ""
         side = side_of(family)
         cls = f"mark {side} {cls}".strip()
         if side == "network":
-            self.add(element("circle", content, cx=x, cy=y, r=radius, cls=cls))
+            self.add(element("circle", tooltip(tip), cx=x, cy=y, r=radius, cls=cls))
         elif side == "simple":
             half = 0.87 * radius
-            self.add(element("rect", content, x=x - half, y=y - half, width=2 * half, height=2 * half, cls=cls))
+            self.rect(x - half, y - half, 2 * half, 2 * half, cls, tip)
         else:
             arm = 0.8 * radius
-            strokes = through([(x - arm, y - arm), (x + arm, y + arm)]) + through(
-                [(x - arm, y + arm), (x + arm, y - arm)]
-            )
-            self.add(element("path", content, d=strokes, cls=f"cross {cls}"))
+            rising, falling = [(x - arm, y + arm), (x + arm, y - arm)], [(x - arm, y - arm), (x + arm, y + arm)]
+            self.add(element("path", tooltip(tip), d=through(falling) + through(rising), cls=f"cross {cls}"))
 
     def svg(self, name: str, title: str, description: str, cls: str = "") -> str:
         """The whole ``<svg>``; ``name`` must be unique in the page."""
-        head = (
-            f'<title id="{words(name)}-t">{words(title)}</title><desc id="{words(name)}-d">{words(description)}</desc>'
-        )
+        head = element("title", words(title), id=f"{name}-t") + element("desc", words(description), id=f"{name}-d")
         return element(
             "svg",
             head + "".join(self._parts),

@@ -8,13 +8,13 @@ from annvil._lazy import lazily
 
 if TYPE_CHECKING:
     from annvil.report.page import render as render
-    from annvil.report.usage import usage_snippets as usage_snippets
     from annvil.report.view import (
         HeldOut as HeldOut,
         ReportView as ReportView,
         Reproduction as Reproduction,
         ShippedModel as ShippedModel,
         Snippet as Snippet,
+        usage_snippets as usage_snippets,
     )
 
 __getattr__, __all__ = lazily(__name__)

@@ -23,9 +23,9 @@ from annvil.plots.charts.residuals import residuals
 from annvil.plots.charts.training import History, training
 from annvil.report import summaries
 from annvil.report.view import HeldOut, ReportView
+from annvil.tasks.base import IntArray
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
-from annvil.tasks.targets import IntArray
 from annvil.text.phrases import listed, outside
 from annvil.text.quantities import count, minus, percent, probability, seconds, told, with_spread
 from annvil.text.words import ROWS, Words

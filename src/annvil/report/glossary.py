@@ -55,8 +55,9 @@ class Glossary:
     def __init__(self, words: Words = ROWS) -> None:
         self.used: set[str] = set()
         self._terms = {words.fill(term): words.fill(meaning) for term, meaning in TERMS.items()}
-        self._also = {words.fill(term): words.fill(other) for term, other in _ALSO.items()}
-        findable = {*self._terms, *self._also} - {"worth"}  # alone it is mostly a plain word
+        also = {words.fill(term): words.fill(other) for term, other in _ALSO.items()}
+        self._called = also | {name.lower(): name for name in self._terms}
+        findable = {*self._terms, *also} - {"worth"}  # alone it is mostly a plain word
         names = sorted(findable, key=len, reverse=True)
         self._find = re.compile(r"(?<![\w&#;-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])", re.IGNORECASE)
 
@@ -67,15 +68,11 @@ class Glossary:
 
     def _replace(self, found: re.Match[str]) -> str:
         word = found[0]
-        term = self._canonical(word)
+        term = self._called.get(word.lower())
         if term is None or term in self.used:
             return word
         self.used.add(term)
         return f'<a class="term" href="#{anchor(term)}" title="{escape(self._terms[term])}">{word}</a>'
-
-    def _canonical(self, word: str) -> str | None:
-        lowered = {name.lower(): name for name in self._terms}
-        return lowered.get(word.lower()) or self._also.get(word.lower())
 
     def entries(self, always: Iterable[str] = ()) -> list[tuple[str, str, str]]:
         """(id, term, explanation) of the terms used and those asked for, in alphabetical order."""

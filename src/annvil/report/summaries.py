@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.plots.charts.reliability import Bin
-from annvil.tasks.targets import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.words import ROWS, Words
 
 
@@ -76,11 +76,11 @@ def binary_rates(counts: IntArray, negative: str, positive: str, words: Words = 
     return [rate for rate in rates if rate.rows]
 
 
-def frequent_confusions(counts: IntArray, classes: list[str], most: int = 10) -> list[tuple[str, str, int, int]]:
-    """(true class, taken for, rows, rows of the true class), the most frequent first."""
+def frequent_confusions(counts: IntArray, classes: list[str]) -> list[tuple[str, str, int, int]]:
+    """(true class, taken for, rows, rows of the true class) of up to ten, the most frequent first."""
     off = counts.copy()
     np.fill_diagonal(off, 0)
-    flat = np.argsort(-off, axis=None, kind="stable")[:most]
+    flat = np.argsort(-off, axis=None, kind="stable")[:10]
     pairs = [divmod(int(cell), len(classes)) for cell in flat]
     return [(classes[i], classes[j], int(off[i, j]), int(counts[i].sum())) for i, j in pairs if off[i, j]]
 

@@ -18,8 +18,7 @@ from annvil.tasks.calibration import Scaling
 from annvil.tasks.link import Link
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
-from annvil.tasks.targets import Decision, FloatArray, IntArray, Label, Targets
-from annvil.tasks.telling import Certainty, Examples
+from annvil.tasks.targets import Certainty, Decision, Examples, FloatArray, IntArray, Label, Targets
 
 __all__ = ["Decision", "FloatArray", "IntArray", "Label", "Targets", "Task"]
 

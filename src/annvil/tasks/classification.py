@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.calibration import SMALLEST, VectorScaling, calibrate_classes
-from annvil.tasks.class_metrics import BINARY_METRICS, class_metrics, decide, present
-from annvil.tasks.cuts import nearest_to_even, possible_cuts
+from annvil.tasks.class_metrics import (
+    BINARY_METRICS,
+    class_metrics,
+    decide,
+    nearest_to_even,
+    possible_cuts,
+    present,
+)
 from annvil.tasks.link import SOFTMAX, Softmax
 from annvil.tasks.metrics import Metric
-from annvil.tasks.telling import Certainty, Examples, mistakes_first
+from annvil.tasks.targets import Certainty, Examples, mistakes_first
 from annvil.text.phrases import listed, shorten
 from annvil.text.quantities import count, percent
 

@@ -14,8 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.tasks.class_metrics import BINARY_METRICS, SMALLEST_PROBABILITY, rank_auc
-from annvil.tasks.cuts import EVEN, nearest_to_even, possible_cuts
+from annvil.tasks.class_metrics import (
+    BINARY_METRICS,
+    EVEN,
+    SMALLEST_PROBABILITY,
+    nearest_to_even,
+    possible_cuts,
+    rank_auc,
+)
 from annvil.tasks.metrics import Metric
 from annvil.tasks.targets import Decision, FloatArray, IntArray, Targets
 

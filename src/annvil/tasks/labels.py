@@ -13,7 +13,7 @@ from annvil.tasks.classification import Binary, counted_classes, probability_col
 from annvil.tasks.label_metrics import LABEL_METRICS, decide_labels, label_thresholds
 from annvil.tasks.link import Sigmoid
 from annvil.tasks.metrics import Metric
-from annvil.tasks.telling import Certainty, Examples, mistakes_first
+from annvil.tasks.targets import Certainty, Examples, mistakes_first
 from annvil.text.phrases import shorten
 from annvil.text.quantities import count
 

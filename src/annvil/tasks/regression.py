@@ -11,7 +11,7 @@ from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.link import Identity
 from annvil.tasks.metrics import Metric
 from annvil.tasks.regression_metrics import REGRESSION_METRICS
-from annvil.tasks.telling import Examples
+from annvil.tasks.targets import Examples
 from annvil.text.quantities import digits
 
 STRATA = 10

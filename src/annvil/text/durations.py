@@ -10,7 +10,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([hms])")
 
 
-def seconds_of(budget: object, name: str = "budget") -> float:
+def seconds_of(budget: object) -> float:
     """Seconds of a time written as ``"90"``, ``"60s"``, ``"2m"``, ``"1h30m"`` or given as a number; more than 0.
 
     >>> seconds_of("1h30m"), seconds_of("2m"), seconds_of(45)
@@ -19,7 +19,7 @@ def seconds_of(budget: object, name: str = "budget") -> float:
     Raises
     ------
     RequestError
-        For anything else; ``name`` is what the message calls it.
+        For anything else.
     """
     seconds: float | None = None
     if isinstance(budget, str):
@@ -32,7 +32,7 @@ def seconds_of(budget: object, name: str = "budget") -> float:
     elif isinstance(budget, int | float) and not isinstance(budget, bool):
         seconds = float(budget)
     if seconds is None:
-        raise RequestError(f"The {name} {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
+        raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
     if not seconds > 0:
-        raise RequestError(f"The {name} of {seconds:g} s is too short; it must be more than 0.")
+        raise RequestError(f"The budget of {seconds:g} s is too short; it must be more than 0.")
     return seconds

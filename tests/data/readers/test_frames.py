@@ -121,3 +121,11 @@ def test_nullable_types_of_pandas() -> None:
     assert raw["s"].values.tolist() == [0, -1, 1]
     assert raw["d"].storage == "date"
     assert raw["i"].label == "int"
+
+
+def test_integers_of_which_none_is_there_are_missing() -> None:
+    for frame in (
+        pd.DataFrame({"a": pd.array([None, None], dtype="Int64")}),
+        pl.DataFrame({"a": [None, None]}, {"a": pl.Int8}),
+    ):
+        assert np.isnan(table_from_frame(frame)["a"].values).all()

@@ -128,11 +128,10 @@ def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
     delimiter = max(_DELIMITERS, key=lambda sign: _fitness(records[sign]))
     rows = records[delimiter]
     names = [cell.strip() for cell in rows[0]]
-    while (
-        len(names) > 1 and not names[-1] and all(len(row) < len(names) or not row[len(names) - 1] for row in rows[1:])
-    ):
+    while len(names) > 1 and not names[-1] and not any("".join(row[len(names) - 1 : len(names)]) for row in rows[1:]):
         names.pop()  # a delimiter at the end of every line makes no column
-    names = _named(names)
+    unnamed = "row number" not in names  # the one that pandas writes without a name
+    names = [n or ("row number" if i == 0 and unnamed else f"column {i + 1}") for i, n in enumerate(names)]
     refuse_repeated_names(names, name)
     comma = delimiter != "," and _has_decimal_comma(rows[1:])
     return Dialect(encoding.replace("utf-8-sig", "utf-8 with byte order mark"), delimiter, tuple(names), comma)
@@ -144,14 +143,6 @@ def _really_wide(header: bytes) -> bool:
         header.count(b'"') < 2
         or max(len(_records(header.decode("utf-8", "ignore"), s, True)[0]) for s in _DELIMITERS) > MOST_COLUMNS
     )
-
-
-def _named(names: Sequence[str]) -> list[str]:
-    """Names for the columns, also for the one that pandas writes without a name (its row numbers)."""
-    return [
-        name if name else ("row number" if i == 0 and "row number" not in names else f"column {i + 1}")
-        for i, name in enumerate(names)
-    ]
 
 
 def _records(sample: str, delimiter: str, complete: bool) -> list[list[str]]:

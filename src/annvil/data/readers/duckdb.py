@@ -13,7 +13,7 @@ import numpy as np
 
 from annvil.data.readers.raw import LabelType, RawColumn, merge_levels, nested, refuse_header
 from annvil.data.readers.values import MISSING_NUMBERS
-from annvil.tasks.targets import FloatArray
+from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     import duckdb

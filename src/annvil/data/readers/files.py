@@ -82,7 +82,7 @@ def _dispatch(path: Path, wanted: Wanted) -> RawTable:
 
         return read_arrow(path, source)
     if suffix in EXCEL_SUFFIXES:
-        from annvil.data.readers.excel import read_excel
+        from annvil.data.readers.columnar import read_excel
 
         return read_excel(path, source)
     return _read_text(path, suffix, source, wanted, "")

@@ -55,7 +55,9 @@ def read_answers(
         task, y, gaps = read_target(column, named, usual=(), where=where)
         reason = task.reason if asked else task.reason.replace("as asked", "every folder is a class")
         return task.replace(reason=reason), y, gaps
-    separator = _separator(column, _SEPARATORS if asked == MULTILABEL else _SURE)
+    among = _SEPARATORS if asked == MULTILABEL else _SURE
+    text = "\n".join(column.levels) if column.storage == "text" else ""
+    separator = next((sign for sign in among if sign in text), "")
     if asked == MULTILABEL or (asked is None and separator):
         if column.storage != "text":
             raise DataError(f"The target {column.name!r} of {where} holds no lists of labels such as 'cat|dog'.")
@@ -74,12 +76,6 @@ def _are_codes(column: RawColumn) -> bool:
     distinct = np.unique(column.values)
     k = len(distinct)
     return 2 <= k <= MOST_CLASSES and 2 * k <= len(column.values) and np.array_equal(distinct, np.arange(k))
-
-
-def _separator(column: RawColumn, among: Sequence[str]) -> str:
-    if column.storage != "text":
-        return ""
-    return next((sign for sign in among if any(sign in level for level in column.levels)), "")
 
 
 def _from_lists(column: RawColumn, separator: str, missing: Collection[str], where: str) -> Answers:

@@ -12,8 +12,7 @@ from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinit
 from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
-from annvil.tasks.base import Task
-from annvil.tasks.targets import FloatArray, IntArray, Label
+from annvil.tasks.base import FloatArray, IntArray, Label, Task
 from annvil.tasks.union import TASKS, make_task
 from annvil.text.phrases import quoted
 

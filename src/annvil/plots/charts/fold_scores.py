@@ -80,7 +80,6 @@ def _draw_strip(drawing: Drawing, strip: Strip, x: Scale, y: float) -> None:
     low, high = x(x.clamp(strip.mean - strip.spread)), x(x.clamp(strip.mean + strip.spread))
     drawing.rect(low, y - 7, high - low, 14, f"spread {side}", rx=3)
     for value in strip.scores:
-        inside = x.low <= value <= x.high
-        if inside:
+        if x.low <= value <= x.high:
             drawing.mark(x(value), y, strip.family, "faint", f"{strip.title}: {value:.4g}", radius=3.6)
     drawing.line(x(strip.mean), y - 10, x(strip.mean), y + 10, f"mean {side}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log10
@@ -86,12 +86,8 @@ def learning(
         _legend(drawing, curves, shades)
     else:
         _names(drawing, frame, curves, names_width)
-    called = words.rows
-    parts = [
-        f"{c.title}: {c.means[0]:.4g} at {count(c.sizes[0])} {called}, {c.means[-1]:.4g} at {count(c.sizes[-1])}"
-        for c in curves
-        if c.sizes
-    ]
+    ends = [(c, count(c.sizes[0]), count(c.sizes[-1])) for c in curves if c.sizes]
+    parts = [f"{c.title}: {c.means[0]:.4g} at {n} {words.rows}, {c.means[-1]:.4g} at {m}" for c, n, m in ends]
     return drawing.svg(name, f"{metric} against training {words.rows}", "; ".join(parts) + ".")
 
 
@@ -119,25 +115,20 @@ def _measured_limit(drawing: Drawing, frame: Frame, last: float, narrow: bool, c
 
 def _draw_curve(drawing: Drawing, frame: Frame, curve: Curve, nth: int, words: Words) -> None:
     shade = f"{side_of(curve.family)} shade-{nth % 4}"
-    measured = [frame.point(n, v) for n, v in zip(curve.sizes, curve.means, strict=True)]
-    edges = list(zip(curve.sizes, curve.means, curve.spreads, strict=True))
-    clamp = frame.y.clamp
-    drawing.band(
-        [frame.point(n, clamp(m + s)) for n, m, s in edges], [frame.point(n, clamp(m - s)) for n, m, s in edges],
-        f"band {shade}",
-    )  # fmt: skip
+
+    def line(sizes: Sequence[float], values: Iterable[float]) -> list[Point]:
+        return [frame.point(n, frame.y.clamp(v)) for n, v in zip(sizes, values, strict=True)]
+
+    around = list(zip(curve.means, curve.spreads, strict=True))
+    upper, lower = (line(curve.sizes, (m + sign * s for m, s in around)) for sign in (1, -1))
+    drawing.band(upper, lower, f"band {shade}")
     sizes, law, low, high = curve.beyond()
-    drawing.band(
-        [frame.point(n, clamp(v)) for n, v in zip(sizes, high, strict=True)],
-        [frame.point(n, clamp(v)) for n, v in zip(sizes, low, strict=True)],
-        f"band far {shade}",
-    )
-    drawing.path(measured, f"line {shade}")
-    drawing.path([frame.point(n, v) for n, v in zip(sizes, law, strict=True)], f"line dashed {shade}")
-    for (at_x, at_y), n, v in zip(measured, curve.sizes, curve.means, strict=True):
-        drawing.mark(
-            at_x, at_y, curve.family, shade, f"{curve.title}: {v:.4g} with {count(n)} {words.rows}", radius=3.8
-        )
+    drawing.band(line(sizes, high), line(sizes, low), f"band far {shade}")
+    drawing.path(line(curve.sizes, curve.means), f"line {shade}")
+    drawing.path(line(sizes, law), f"line dashed {shade}")
+    for n, v in zip(curve.sizes, curve.means, strict=True):
+        tip = f"{curve.title}: {v:.4g} with {count(n)} {words.rows}"
+        drawing.mark(*frame.point(n, v), curve.family, shade, tip, radius=3.8)
 
 
 def _legend(drawing: Drawing, curves: Sequence[Curve], shades: Sequence[int]) -> None:
@@ -152,11 +143,8 @@ def _legend(drawing: Drawing, curves: Sequence[Curve], shades: Sequence[int]) ->
 
 def _names(drawing: Drawing, frame: Frame, curves: Sequence[Curve], room: float) -> None:
     """Each curve's name at its end, moved apart."""
-    ends = []
-    for curve in curves:
-        sizes, law, _, _ = curve.beyond()
-        last = (sizes[-1], law[-1]) if sizes else (curve.sizes[-1], curve.means[-1])
-        ends.append(frame.point(*last))
+    lines = [(curve.beyond()[:2] if curve.beyond()[0] else (curve.sizes, curve.means)) for curve in curves]
+    ends = [frame.point(sizes[-1], line[-1]) for sizes, line in lines]
     heights = spread_out([y for _, y in ends], 15, frame.top + 4, frame.bottom - 4)
     for curve, (x, y), height in zip(curves, ends, heights, strict=True):
         drawing.line(x + 3, y, frame.right + 4, height, f"leader {side_of(curve.family)}")

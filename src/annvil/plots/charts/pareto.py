@@ -51,22 +51,17 @@ def pareto(offers: Sequence[Offer], metric: str, cost: str, greater_is_better: b
     corners = [p for a, b in pairwise(steps) for p in (a, (b[0], a[1]))] + steps[-1:]
     corners.append((frame.right, steps[-1][1]))
     drawing.path(corners, "frontier")
-    for offer in offers:
-        at, side = x(offer.cost), side_of(offer.family)
-        drawing.line(at, y(offer.score - offer.spread), at, y(offer.score + offer.spread), f"whisker {side}")
+    whiskers = [(frame.point(o.cost, o.score - o.spread), frame.point(o.cost, o.score + o.spread)) for o in offers]
+    for offer, (low, high) in zip(offers, whiskers, strict=True):
+        drawing.line(*low, *high, f"whisker {side_of(offer.family)}")
     points = [frame.point(o.cost, o.score) for o in offers]
     texts = [shorten(o.title, 0.45 * width) for o in offers]
-    lines = [
-        *pairwise(corners),
-        *((frame.point(o.cost, o.score - o.spread), frame.point(o.cost, o.score + o.spread)) for o in offers),
-    ]
     obstacles = [
-        Box(min(a[0], b[0]) - 1, min(a[1], b[1]) - 1, max(a[0], b[0]) + 1, max(a[1], b[1]) + 1) for a, b in lines
+        Box(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1)
+        for (a, b), (c, d) in (*pairwise(corners), *whiskers)
     ]
-    area = Box(frame.left + 4, top - 4, frame.right, bottom - 4)
-    for offer, point, text, place in zip(
-        offers, points, texts, place_labels(points, texts, area, obstacles), strict=True
-    ):
+    places = place_labels(points, texts, Box(frame.left + 4, top - 4, frame.right, bottom - 4), obstacles)
+    for offer, point, text, place in zip(offers, points, texts, places, strict=True):
         if place.far:
             end = min(max(point[0], place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2
             drawing.line(*point, *end, "leader")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import exp, lgamma, log, log1p, pi
 
 from annvil.plots.axes import draw_x_axis
@@ -48,8 +48,7 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
     _headings(drawing, belief, width)
     drawing.rect(x(-belief.worth), top - 8, x(belief.worth) - x(-belief.worth), height + 8, "rope")
     if belief.scale > 0:
-        density = lambda v: student_density(v, belief.mean, belief.scale, belief.df)  # noqa: E731
-        _areas(drawing, density, belief, x, bottom, height)
+        _areas(drawing, belief, x, bottom, height)
     else:
         drawing.line(x(belief.mean), top, x(belief.mean), bottom, "curve")
     drawing.line(x(0), top - 8, x(0), bottom, "zero")
@@ -70,19 +69,15 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
 def _headings(drawing: Drawing, belief: Belief, width: float) -> None:
     """The three probabilities, large, over left, middle and right."""
     names = ("simple better", "practically equal", "network better")
+    is_long = sum(text_width(share, 24) for share in belief.shown) > width - 40
     columns = zip((4.0, width / 2, width - 4), ("start", "middle", "end"), ("simple", "equal", "network"), strict=True)
     for (at, anchor, side), share, said in zip(columns, belief.shown, names, strict=True):
-        drawing.text(at, 22, share, f"share {'small' if _long(belief.shown, width) else ''} {side}-ink", anchor)
+        drawing.text(at, 22, share, f"share {'small' if is_long else ''} {side}-ink", anchor)
         drawing.text(at, 42, said, "label", anchor)
 
 
-def _long(shares: Sequence[str], width: float) -> bool:
-    return sum(text_width(share, 24) for share in shares) > width - 40
-
-
-def _areas(
-    drawing: Drawing, density: Callable[[float], float], belief: Belief, x: Scale, bottom: float, height: float
-) -> None:
+def _areas(drawing: Drawing, belief: Belief, x: Scale, bottom: float, height: float) -> None:
+    density = partial(student_density, mean=belief.mean, scale=belief.scale, df=belief.df)
     peak = density(belief.mean)
 
     def curve(low: float, high: float) -> list[Point]:

@@ -43,8 +43,7 @@ def reliability(
     frame.draw_x(drawing, "", 5)
     drawing.line(*frame.point(0, 0), *frame.point(1, 1), "diagonal")
     for one in bins:
-        x = frame.x(one.predicted)
-        drawing.line(x, frame.y(one.low), x, frame.y(one.high), "whisker ink")
+        drawing.line(*frame.point(one.predicted, one.low), *frame.point(one.predicted, one.high), "whisker ink")
     drawing.path([frame.point(b.predicted, b.observed) for b in bins], "line ink thin")
     for one in bins:
         tip = f"predicted {one.predicted:.0%}, came true {one.observed:.0%} of {count(one.rows)} {counted}"

@@ -30,7 +30,9 @@ def training(
     """The chart; a ring marks each validation line's lowest point. Lines begin where they come down to the scale."""
     narrow = width < 500
     top, bottom = 46.0, 46.0 + (210 if narrow else 250)
-    y = fit_scale(_usual(histories), bottom, top)
+    # The scale holds all losses but the first tenth, whose height would flatten the rest.
+    usual = [v for h in histories for losses in (h.train, h.validation) for v in losses[len(losses) // 10 :]]
+    y = fit_scale(usual or [0.0, 1.0], bottom, top)
     longest = max(max(len(h.train), len(h.validation)) for h in histories)
     frame = Frame(Scale(1, max(longest, 2), y_label_width(y), width - 12), y)
     drawing = Drawing(width, bottom + 46)
@@ -42,23 +44,13 @@ def training(
             inside = next((i for i, loss in enumerate(losses) if loss <= y.high), len(losses))
             thinned = range(inside, len(losses), max(1, len(losses) // MOST_POINTS))
             drawing.path([frame.point(i + 1, y.clamp(losses[i])) for i in thinned], cls)
-    for history in histories:
-        if history.validation:
-            best = min(range(len(history.validation)), key=lambda i: history.validation[i])
-            tip = f"{history.label}: lowest at {best + 1}, {history.validation[best]:.4g}"
-            drawing.mark(*frame.point(best + 1, y.clamp(history.validation[best])), family, "open", tip, radius=4.2)
-    said = "; ".join(
-        f"{h.label}: {len(h.validation)} steps, lowest validation loss {min(h.validation):.4g}"
-        for h in histories
-        if h.validation
-    )
-    return drawing.svg(name, "Loss while training", said + ".")
-
-
-def _usual(histories: Sequence[History]) -> list[float]:
-    """Losses the scale must hold: all but the first tenth, whose height would flatten the rest."""
-    kept = [v for h in histories for losses in (h.train, h.validation) for v in losses[len(losses) // 10 :]]
-    return kept or [0.0, 1.0]
+    said = []
+    for label, losses in ((history.label, history.validation) for history in histories if history.validation):
+        best = losses.index(min(losses))
+        tip = f"{label}: lowest at {best + 1}, {losses[best]:.4g}"
+        drawing.mark(*frame.point(best + 1, y.clamp(losses[best])), family, "open", tip, radius=4.2)
+        said.append(f"{label}: {len(losses)} steps, lowest validation loss {losses[best]:.4g}")
+    return drawing.svg(name, "Loss while training", "; ".join(said) + ".")
 
 
 def _legend(drawing: Drawing, family: str, words: Words) -> None:

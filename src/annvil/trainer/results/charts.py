@@ -39,7 +39,7 @@ def history_chart(history: Mapping[str, Sequence[float]], best_epoch: int, monit
     for place, name in enumerate(names):
         one = _Panel(history[name], history.get(f"val_{name}", ()), name, 14 + panel * place + _HEAD)
         one.draw(drawing, best_epoch, watched=name == monitor, last=place == len(names) - 1)
-    return alone(drawing.svg("annvil-history", "Training, epoch by epoch", _summary(history, names, best_epoch)))
+    return alone(drawing, "annvil-history", "Training, epoch by epoch", _summary(history, names, best_epoch))
 
 
 class _Panel:
@@ -131,9 +131,8 @@ def rates_chart(rates: Sequence[float], losses: Sequence[float], start: float, b
         drawing.line(frame.x(best), frame.bottom, frame.x(best), frame.top, "guide")
         drawing.text(frame.x(best), frame.top - 6, f"{best:.2g}", "strong halo", "middle")
         summary = f"Lowest loss {min(loss for _, loss in known):.4g}; suggested learning rate {best:.2g}."
-    return alone(
-        drawing.svg("annvil-rates", "Loss over learning rates", f"Loss before training {start:.4g}. {summary}")
-    )
+    described = f"Loss before training {start:.4g}. {summary}"
+    return alone(drawing, "annvil-rates", "Loss over learning rates", described)
 
 
 def summary(facts: Mapping[str, str], notices: Sequence[str], chart: str) -> str:

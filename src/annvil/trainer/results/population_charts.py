@@ -60,7 +60,7 @@ def candidates_chart(dots: Sequence[Dot], varied: Mapping[str, bool], axis: str,
         left, top = (place % across) * (width + _GAP), 22 + (place // across) * panel + _HEAD
         _panel(drawing, finite, name, logarithmic, left, left + width, top, axis, sign)
     summary = f"{len(finite)} candidates; the best: {finite[0].summary}." if finite else "Every candidate diverged."
-    return alone(drawing.svg("annvil-candidates", f"{axis} against each setting", summary))
+    return alone(drawing, "annvil-candidates", f"{axis} against each setting", summary)
 
 
 def _legend(drawing: Drawing, diverged: int) -> None:
@@ -187,7 +187,7 @@ def batch_chart(
     _sizes_below(drawing, x, sizes, frame.bottom)
     each = zip(sizes, scores, seconds, strict=True)
     summary = "; ".join(f"{size} rows: {score} {value:.4g}, {_seconds(lasted)}" for size, value, lasted in each)
-    return alone(drawing.svg("annvil-batches", f"{score} and time by batch size", f"{summary}. Best: {best}."))
+    return alone(drawing, "annvil-batches", f"{score} and time by batch size", f"{summary}. Best: {best}.")
 
 
 def _sizes_below(drawing: Drawing, x: Scale, sizes: Sequence[int], bottom: float) -> None:
