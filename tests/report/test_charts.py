@@ -20,6 +20,7 @@ from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior, student_density
 from annvil.plots.charts.training import History, training
 from annvil.report import figures
+from annvil.report.held_out import errors
 
 from .views import VIEWS
 
@@ -78,10 +79,8 @@ def figures_of(view) -> list[figures.Figure]:
     ]
     if curves := figures.training_figure(view):
         made.append(curves[0])
-    if view.held_out is not None and view.task.predicts_probabilities:
-        made += [figures.confusion_figure(view, view.held_out), figures.reliability_figure(view, view.held_out)]
-    elif view.held_out is not None:
-        made.append(figures.residual_figure(view, view.held_out))
+    if (told := errors(view)) is not None:
+        made += told["figures"]
     return [figure for figure in made if figure is not None]
 
 

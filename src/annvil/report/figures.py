@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import floor, log10
 
-import numpy as np
-
 from annvil.comparison.results import Comparison, Standing
-from annvil.plots.charts import confusion as confusion_chart
-from annvil.plots.charts.confusion import confusion
 from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
 from annvil.plots.charts.learning import Curve, crossing, learning
 from annvil.plots.charts.paired import Pair, paired
 from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior
-from annvil.plots.charts.reliability import reliability
-from annvil.plots.charts.residuals import residuals
 from annvil.plots.charts.training import History, training
-from annvil.report import summaries
-from annvil.report.view import HeldOut, ReportView
-from annvil.tasks.base import IntArray
+from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed, outside
-from annvil.text.quantities import count, minus, percent, probability, seconds, told, with_spread
+from annvil.text.quantities import count, minus, probability, seconds, told, with_spread
 from annvil.text.words import ROWS, Words
 
 WIDE, NARROW = 700.0, 342.0
 """Widths in CSS pixels: a readable column, and a phone of 390 pixels less its margins."""
 
 MOST_IMPORTANCES = 20
-MOST_DOTS = 1500
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ def _estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], 
     return made
 
 
-def _figure(name: str, title: str, caption: str, draw: Callable[[float, str], str]) -> Figure:
+def figure(name: str, title: str, caption: str, draw: Callable[[float, str], str]) -> Figure:
     return Figure(title, caption, draw(WIDE, f"{name}-wide"), draw(NARROW, f"{name}-narrow"))
 
 
@@ -100,7 +91,7 @@ def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
         "folds and the bar reaches one standard deviation to each side."
     )
     draw = partial(fold_scores, strips, metric.title, metric.greater_is_better)
-    return _figure("folds", "Every contender on every fold", caption, draw)
+    return figure("folds", "Every contender on every fold", caption, draw)
 
 
 def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
@@ -124,7 +115,7 @@ def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
         f"contender that inner validation preferred, before the test {words.rows} were looked at."
     )
     draw = partial(paired, pairs, metric.title, metric.greater_is_better)
-    return _figure("paired", f"The two sides on the same {words.rows}", caption, draw)
+    return figure("paired", f"The two sides on the same {words.rows}", caption, draw)
 
 
 def posterior_figure(comparison: Comparison) -> Figure | None:
@@ -142,7 +133,7 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
         f"±{told(metric, p.worth)}, the two sides count as practically equal. Short ticks are the folds."
     )
     draw = partial(posterior, belief, f"gain of the network side, {unit}")
-    return _figure("posterior", "How sure the difference is", caption, draw)
+    return figure("posterior", "How sure the difference is", caption, draw)
 
 
 def pareto_figure(comparison: Comparison) -> Figure | None:
@@ -163,7 +154,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
         "is beaten on both counts. Upright bars are one standard deviation over folds; the ringed mark is recommended."
     )
     draw = partial(pareto, offers, metric.title, "seconds to train one fold", metric.greater_is_better)
-    return _figure("pareto", "What a better score costs", caption, draw)
+    return figure("pareto", "What a better score costs", caption, draw)
 
 
 def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
@@ -197,7 +188,7 @@ def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | Non
     if crossings:
         caption += " The ring marks where a network and a simple model would meet."
     draw = partial(learning, curves, metric.title, metric.greater_is_better, crossings=crossings, words=words)
-    return _figure("learning", f"{outside(metric.title)} against training {words.rows}", caption, draw)
+    return figure("learning", f"{outside(metric.title)} against training {words.rows}", caption, draw)
 
 
 def ablation_figure(comparison: Comparison) -> Figure | None:
@@ -214,7 +205,7 @@ def ablation_figure(comparison: Comparison) -> Figure | None:
     )
     title, worth = "Gain from each step of preparation", factor * comparison.worth
     draw = partial(interval_bars, _estimates(metric, rows, "+"), f"gain in {unit}", title, worth=worth)
-    return _figure("ablation", "Gain from each step", caption, draw)
+    return figure("ablation", "Gain from each step", caption, draw)
 
 
 def importance_figure(view: ReportView) -> Figure | None:
@@ -231,7 +222,7 @@ def importance_figure(view: ReportView) -> Figure | None:
     )
     axis = f"{_unit(metric)[1]} {'lost' if metric.greater_is_better else 'gained'}"
     draw = partial(interval_bars, estimates, axis, "Importance of the input columns")
-    return _figure("importance", "Loss from shuffling each column", caption, draw)
+    return figure("importance", "Loss from shuffling each column", caption, draw)
 
 
 def training_figure(view: ReportView) -> tuple[Figure, str] | None:
@@ -254,65 +245,4 @@ def training_figure(view: ReportView) -> tuple[Figure, str] | None:
     caption += ", where the weights were taken from." if is_network else "."
     family, steps = ("network", "epochs") if is_network else ("simple", "rounds")
     draw = partial(training, histories, family, steps, words=view.words)
-    return _figure("training", f"Loss while training: {standing.title}", caption, draw), standing.title
-
-
-def confusion_counts(view: ReportView, held_out: HeldOut) -> IntArray:
-    """Held-out rows of each true class (first axis) by predicted class."""
-    decided = view.task.decide(held_out.outputs, held_out.threshold)
-    return summaries.confusion_counts(held_out.y, decided, len(view.task.classes))
-
-
-def confusion_figure(view: ReportView, held_out: HeldOut) -> Figure | None:
-    """What each class was taken for; None with more classes than a page holds."""
-    classes = [str(c) for c in view.task.classes]
-    if len(classes) > confusion_chart.MOST_CLASSES:
-        return None
-    counts = confusion_counts(view, held_out)
-    right, everything = int(np.trace(counts)), int(counts.sum())
-    caption = (
-        f"{count(right)} of {count(everything)} held-out {view.words.rows} were put into the right class "
-        f"({percent(right / everything)}); {held_out.how}."
-    )
-    if held_out.threshold is not None:
-        caption += f" “{classes[1]}” is predicted from a probability of {held_out.threshold:.2f} on."
-    draw = partial(confusion, counts.tolist(), classes, words=view.words)
-    return _figure("confusion", "Confusion matrix", caption, draw)
-
-
-def reliability_figure(view: ReportView, held_out: HeldOut) -> Figure:
-    """Whether predicted probabilities come true."""
-    of = view.task.certainty(held_out.y, held_out.outputs)
-    answers = of.answers or view.words.rows
-    bins = summaries.reliability_bins(of.probability, of.happened)
-    off = sum(not one.low <= one.predicted <= one.high for one in bins)
-    caption = (
-        "Marks on the dashed line mean that predicted probabilities can be taken at their word; upright bars are 95% "
-        f"intervals, and {len(bins) - off} of {len(bins)} of them contain the line. "
-        f"Below, how many {answers} were given which probability."
-    )
-    tenths = np.histogram(of.probability, bins=10, range=(0.0, 1.0))[0].tolist()
-    draw = partial(reliability, bins, tenths, of.predicted, of.observed, counted=answers)
-    return _figure("reliability", "Calibration: can the probabilities be trusted?", caption, draw)
-
-
-def residual_figure(view: ReportView, held_out: HeldOut) -> Figure:
-    """Predicted against observed."""
-    n_rows = len(held_out.y)
-    rows = summaries.spread_rows(n_rows, MOST_DOTS)
-    caption = f"Each dot is a {view.words.row}; on the line, prediction and observation are the same. " + (
-        f"{outside(held_out.how)}."
-        if len(rows) == n_rows
-        else f"{count(len(rows))} of {count(n_rows)} {view.words.rows} are drawn; {held_out.how}."
-    )
-    predicted, observed = held_out.outputs[rows, 0].tolist(), held_out.y[rows].tolist()
-    draw = partial(residuals, predicted, observed, view.task.target, words=view.words)
-    return _figure("residuals", "Predicted and observed", caption, draw)
-
-
-ERRORS: Mapping[str, Callable[[ReportView, HeldOut], Figure | None]] = {
-    "confusion": confusion_figure,
-    "reliability": reliability_figure,
-    "residuals": residual_figure,
-}
-"""Figures that show how a model errs, by the names that tasks use (`annvil.tasks.base.Task.errors`)."""
+    return figure("training", f"Loss while training: {standing.title}", caption, draw), standing.title

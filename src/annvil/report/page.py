@@ -12,12 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing, Verdict
-from annvil.plots.charts.confusion import MOST_CLASSES
-from annvil.report import figures, summaries
+from annvil.report import figures
 from annvil.report.figures import score_text
 from annvil.report.glossary import Glossary
-from annvil.report.view import HeldOut, ReportView
-from annvil.tasks.label_metrics import scores_of_labels
+from annvil.report.held_out import errors
+from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text import quantities as wording
@@ -126,7 +125,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "ablation": figures.ablation_figure(comparison),
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
-        "errors": _errors(view),
+        "errors": errors(view),
         "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
@@ -184,45 +183,6 @@ def _all_metrics(view: ReportView) -> dict[str, Any]:
     shown = view.task.metrics
     rows = [(s.title, [score_text(m, s) for m in shown]) for s in figures.scored(view.comparison)]
     return {"head": [(m.title, m.greater_is_better) for m in shown], "rows": rows}
-
-
-def _errors(view: ReportView) -> dict[str, Any] | None:
-    """Figures, tables and a sentence on how the recommended model errs on held-out rows."""
-    held_out, task = view.held_out, view.task
-    if held_out is None or len(held_out.y) == 0:
-        return None
-    shown = [draw(view, held_out) for name, draw in figures.ERRORS.items() if name in task.errors]
-    rows = view.words.count(len(held_out.y))
-    return {
-        "figures": [figure for figure in shown if figure is not None],
-        **{name: fill(view, held_out) if name in task.errors else [] for name, fill in _ERROR_TABLES.items()},
-        "sentence": task.error_sentence(held_out.y, held_out.outputs, held_out.threshold, rows, held_out.how),
-    }
-
-
-def _rates(view: ReportView, held_out: HeldOut) -> list[Any]:
-    """Sensitivity, specificity and predictive values of two classes."""
-    negative, positive = map(str, view.task.classes)
-    return summaries.binary_rates(figures.confusion_counts(view, held_out), negative, positive, view.words)
-
-
-def _often(view: ReportView, held_out: HeldOut) -> list[Any]:
-    """The most frequent confusions, where the classes are too many for a matrix."""
-    classes = [str(c) for c in view.task.classes]
-    if len(classes) <= MOST_CLASSES:
-        return []
-    return summaries.frequent_confusions(figures.confusion_counts(view, held_out), classes)
-
-
-def _labels(view: ReportView, held_out: HeldOut) -> list[Any]:
-    """Every label, the worst told first: several at once have no confusion matrix."""
-    each = scores_of_labels(held_out.y, held_out.outputs, held_out.threshold)
-    order = sorted(range(len(each)), key=lambda k: (each[k].f1, each[k].n_with))
-    return [(str(view.task.classes[k]), each[k]) for k in order]
-
-
-_ERROR_TABLES = {"rates": _rates, "often": _often, "labels": _labels}
-"""Tables that show how a model errs, by the names that tasks use."""
 
 
 def _tried(standing: Standing, comparison: Comparison) -> dict[str, Any]:
