@@ -11,24 +11,27 @@ import csv
 import io
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, count, product
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.errors import MachineError, RequestError
 from annvil.files import write_atomically
 from annvil.kinds.pictures.images import Images
+from annvil.kinds.pictures.reading.decoding import Pixels
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.preparation.augmentation import Augmentation, augmentation_of
 from annvil.sections import enlargement, png
+from annvil.tasks.base import IntArray
 
-Pixels = NDArray[np.uint8]
 Format = Literal["png", "jpeg"]
 Label = tuple[str, ...]
 
@@ -39,6 +42,8 @@ SHEET_ROWS, SHEET_COLUMNS, SHEET_GAP = 8, 10, 4
 """Pictures of the contact sheet, below and beside each other, and pixels between them."""
 
 JPEG_QUALITY = 95
+
+TABLE, SHEET = "labels.csv", "contact-sheet.png"
 
 _PICTURES_AT_ONCE = 64
 _LONGEST_FOLDER = 60
@@ -140,7 +145,7 @@ def augment(
     _check_space(folder, writing.n_pictures * form.n_values)
     partial = folder.with_name(f".{folder.name}.{token_hex(4)}.part")
     try:
-        writing.write(partial, progress or _nobody)
+        writing.write(partial, progress or (lambda done, of: None))
         if folder.exists():
             folder.rmdir()  # empty, as was checked
         os.replace(partial, folder)
@@ -150,17 +155,13 @@ def augment(
         shutil.rmtree(partial, ignore_errors=True)
     return AugmentedSet(
         folder,
-        folder / "labels.csv",
-        folder / "contact-sheet.png",
+        folder / TABLE,
+        folder / SHEET,
         writing.n_originals,
         writing.n_pictures,
         chosen,
         tuple(writing.said()),
     )
-
-
-def _nobody(done: int, of: int) -> None:
-    """Hears nothing."""
 
 
 def _check(times: int, folder: Path, format: str) -> None:
@@ -183,7 +184,7 @@ def _check_space(folder: Path, n_bytes: int) -> None:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Writing:
     """The pictures to write, in order: those learnt from with their copies, then those kept for testing."""
 
@@ -193,16 +194,19 @@ class _Writing:
     seed: int
     format: Format
 
-    def __post_init__(self) -> None:
-        labels = self.dataset.task.written(self.dataset.y)
+    @cached_property
+    def parts(self) -> list[tuple[str, Dataset[Images], list[Label], int]]:
+        """Name of a side of the split, its pictures, their cells of the label, and how many copies of each."""
+        found = [("train", self.dataset, self.dataset.task.written(self.dataset.y), self.times)]
         test = self.dataset.official_test
-        self._tested = test.task.written(test.y) if test is not None else []
-        every = [*labels, *self._tested]
-        by_class = self.dataset.task.one_class_a_row
-        names = folder_names([label[0] for label in every]) if by_class else {}
-        self._folders = {label: names.get(label[0], "pictures") for label in every}
-        self._labels = labels
-        self._origins = _origins(self.dataset)
+        return found if test is None else [*found, ("test", test, test.task.written(test.y), 0)]
+
+    @cached_property
+    def folders(self) -> dict[Label, str]:
+        """The folder of a label: of its name where a picture has one class."""
+        labels = [label for _, _, part, _ in self.parts for label in part]
+        names = folder_names([label[0] for label in labels]) if self.dataset.task.one_class_a_row else {}
+        return {label: names.get(label[0], "pictures") for label in labels}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -214,73 +218,56 @@ class _Writing:
 
     @property
     def n_originals(self) -> int:
-        return len(self._labels) + len(self._tested)
+        return sum(len(labels) for _, _, labels, _ in self.parts)
 
     @property
     def n_pictures(self) -> int:
-        return len(self._labels) * (self.times + 1) + len(self._tested)
+        return sum(len(labels) * (copies + 1) for _, _, labels, copies in self.parts)
 
     def said(self) -> Iterator[str]:
         """What is to be known of the folder."""
         yield (
-            f"{len(self._labels):,} pictures and {self.times} {'copies' if self.times > 1 else 'copy'} of each were "
+            f"{self.dataset.n_rows:,} pictures and {self.times} {'copies' if self.times > 1 else 'copy'} of each were "
             f"written in {self.dataset.inputs.form.describe()} pixels. Copies have {self.augmentation.short()}."
         )
-        if self._tested:
-            yield f"{len(self._tested):,} test pictures were written without copies and are marked as such."
+        for _, test, _, _ in self.parts[1:]:
+            yield f"{test.n_rows:,} test pictures were written without copies and are marked as such."
         if len(self.columns) > 1:
             targets = " ".join(f"--target {name!r}" for name in self.columns)
-            yield f"labels.csv has a column of 0 and 1 for each label: annvil fit {targets}."
+            yield f"{TABLE} has a column of 0 and 1 for each label: annvil fit {targets}."
         yield (
-            "Copies of a picture have its origin in labels.csv, and stay on one side of every split when annvil fit "
+            f"Copies of a picture have its origin in {TABLE}, and stay on one side of every split when annvil fit "
             "reads the folder."
         )
 
     def write(self, folder: Path, progress: Callable[[int, int], None]) -> None:
         """Everything, pictures first and the table that names them last."""
-        folder.mkdir(parents=True)
-        for name in sorted(set(self._folders.values())):
-            (folder / name).mkdir()
-        rows: list[tuple[str, ...]] = []
-        for n, (path, label, origin, split, pixels) in enumerate(self._pictures(), start=1):
+        for name in sorted(set(self.folders.values())):
+            (folder / name).mkdir(parents=True)
+        rows = [("path", *self.columns, "origin", "split")]
+        for path, label, origin, split, pixels in self._pictures():
             (folder / path).write_bytes(self._encoded(pixels))
-            rows.append((path, *label, origin, *([split] if self._tested else [])))
-            progress(n, self.n_pictures)
-        (folder / "contact-sheet.png").write_bytes(png(self._sheet()))
+            rows.append((path, *label, origin, split))
+            progress(len(rows) - 1, self.n_pictures)
+        (folder / SHEET).write_bytes(png(self._sheet()))
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("path", *self.columns, "origin", *(["split"] if self._tested else [])))
-        writer.writerows(rows)
-        write_atomically(folder / "labels.csv", text.getvalue().encode("utf-8", errors="replace"))
+        shown = slice(None if len(self.parts) > 1 else -1)  # without test pictures there is no split to tell
+        csv.writer(text, lineterminator="\n").writerows(row[shown] for row in rows)
+        write_atomically(folder / TABLE, text.getvalue().encode("utf-8", errors="replace"))
 
     def _pictures(self) -> Iterator[tuple[str, Label, str, str, Pixels]]:
         """Path, cells of the label, origin, split and pixels of every picture."""
-        inputs = self.dataset.inputs
-        names = file_names(inputs.names())
-        for start in range(0, inputs.n_rows, _PICTURES_AT_ONCE):
-            rows = slice(start, start + _PICTURES_AT_ONCE)
-            pixels = inputs.pixels(rows)
-            copies = self._copies(pixels, start)
-            for k, picture in enumerate(pixels):
-                row = start + k
-                label, origin = self._labels[row], self._origins[row]
-                for number, version in enumerate((picture, *(copy[k] for copy in copies))):
-                    name = names[row] if number == 0 else f"{names[row]}-{number:0{len(str(self.times))}d}"
-                    yield f"{self._folders[label]}/{name}.{self._ending}", label, origin, "train", version
-        test = self.dataset.official_test
-        if test is not None:
-            names = [f"test-{name}" for name in file_names(test.inputs.names())]
-            origins = _origins(test, "test ")
-            for row, label in enumerate(self._tested):
-                path = f"{self._folders[label]}/{names[row]}.{self._ending}"
-                yield path, label, origins[row], "test", test.inputs.pixels(slice(row, row + 1))[0]
-
-    def _copies(self, pixels: Pixels, start: int) -> list[Pixels]:
-        return changed_copies(pixels, self.augmentation, self.times, (self.seed, start))
-
-    @property
-    def _ending(self) -> str:
-        return "png" if self.format == "png" else "jpg"
+        ending = "png" if self.format == "png" else "jpg"
+        for split, dataset, labels, times in self.parts:
+            before, beginning = ("test-", "test ") if split == "test" else ("", "")
+            names, origins = file_names(dataset.inputs.names()), _origins(dataset, beginning)
+            for start in range(0, dataset.n_rows, _PICTURES_AT_ONCE):
+                pixels = dataset.inputs.pixels(slice(start, start + _PICTURES_AT_ONCE))
+                versions = [pixels, *changed_copies(pixels, self.augmentation, times, (self.seed, start))]
+                for row, number in product(range(start, start + len(pixels)), range(times + 1)):
+                    name = names[row] if number == 0 else f"{names[row]}-{number:0{len(str(times))}d}"
+                    path = f"{self.folders[labels[row]]}/{before}{name}.{ending}"
+                    yield path, labels[row], origins[row], split, versions[number][row - start]
 
     def _encoded(self, pixels: Pixels) -> bytes:
         if self.format == "png":
@@ -293,10 +280,9 @@ class _Writing:
 
     def _sheet(self) -> Pixels:
         """Originals of as many classes as possible, each with copies beside it."""
-        rows = spread_rows(self._labels, SHEET_ROWS)
-        pixels = self.dataset.inputs.pixels(rows)
-        copies = changed_copies(pixels, self.augmentation, SHEET_COLUMNS - 1, (self.seed, len(self._labels)))
-        return contact_sheet([[pixels[k], *(copy[k] for copy in copies)] for k in range(len(rows))])
+        pixels = self.dataset.inputs.pixels(spread_rows(self.parts[0][2], SHEET_ROWS))
+        seed = (self.seed, self.dataset.n_rows)
+        return contact_sheet([pixels, *changed_copies(pixels, self.augmentation, SHEET_COLUMNS - 1, seed)])
 
 
 def changed_copies(pixels: Pixels, augmentation: Augmentation, times: int, seed: int | tuple[int, ...]) -> list[Pixels]:
@@ -313,32 +299,32 @@ def changed_copies(pixels: Pixels, augmentation: Augmentation, times: int, seed:
     return [changes.changed(given, changes.draw(random, len(pixels), pixels.shape[1:])).numpy() for _ in range(times)]
 
 
-def contact_sheet(rows: Sequence[Sequence[Pixels]]) -> Pixels:
-    """Pictures of one form side by side on white, enlarged where they are small."""
-    height, width, channels = rows[0][0].shape
-    enlarge = enlargement(height, width, 64)
-    tall, wide = height * enlarge + SHEET_GAP, width * enlarge + SHEET_GAP
-    columns = max(map(len, rows))
-    sheet = np.full((len(rows) * tall + SHEET_GAP, columns * wide + SHEET_GAP, channels), 255, dtype=np.uint8)
-    for r, row in enumerate(rows):
-        for c, picture in enumerate(row):
-            top, left = SHEET_GAP + r * tall, SHEET_GAP + c * wide
-            large = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
-            sheet[top : top + large.shape[0], left : left + large.shape[1]] = large
-    return sheet
+def contact_sheet(columns: Sequence[Pixels]) -> Pixels:
+    """Stacks of pictures ``(n, height, width, channels)`` side by side on white, enlarged where they are small."""
+    enlarge = enlargement(*columns[0].shape[1:3], 64)
+    cells = np.stack(columns, axis=1).repeat(enlarge, axis=2).repeat(enlarge, axis=3)
+    cells = np.pad(cells, [(0, 0), (0, 0), (SHEET_GAP, 0), (SHEET_GAP, 0), (0, 0)], constant_values=255)
+    rows, places, height, width, channels = cells.shape
+    sheet = cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, places * width, channels)
+    return np.pad(sheet, [(0, SHEET_GAP), (0, SHEET_GAP), (0, 0)], constant_values=255)
 
 
-def spread_rows(labels: Sequence[Any], most: int) -> NDArray[np.int64]:
+def spread_rows(labels: Sequence[Any], most: int) -> IntArray:
     """Up to ``most`` rows, one of each label in turn."""
-    seen: dict[Any, int] = {}
+    return np.sort(in_turns(labels)[:most])
+
+
+def in_turns(labels: Sequence[Any]) -> IntArray:
+    """All rows: the first of each label, then the second of each, and so on."""
+    seen: Counter[Any] = Counter()
     turns = []
     for label in labels:
-        turns.append(seen.get(label, 0))
-        seen[label] = turns[-1] + 1
-    return np.sort(np.argsort(turns, kind="stable")[:most]).astype(np.int64)
+        turns.append(seen[label])
+        seen[label] += 1
+    return np.argsort(turns, kind="stable").astype(np.int64)
 
 
-def _origins(dataset: Dataset[Images], prefix: str = "") -> list[str]:
+def _origins(dataset: Dataset[Images], prefix: str) -> list[str]:
     """The name of the first picture of each group, for every picture of the group."""
     names = dataset.inputs.names()
     first: dict[int, str] = {}
@@ -348,31 +334,24 @@ def _origins(dataset: Dataset[Images], prefix: str = "") -> list[str]:
 def folder_names(labels: Sequence[str]) -> dict[str, str]:
     """A folder name for every label; one that could be the name of a folder keeps it."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for label in dict.fromkeys(labels):
         name = _harmless(label) or "none"
-        taken = {other.lower() for other in found.values()}
-        number = 2
-        unique = name
-        while unique.lower() in taken:
-            unique, number = f"{name}-{number}", number + 1
-        found[label] = unique
+        numbered = (f"{name}-{number}" for number in count(2))
+        found[label] = next(one for one in chain([name], numbered) if one.lower() not in taken)
+        taken.add(found[label].lower())
     return found
 
 
 def file_names(names: Sequence[str]) -> list[str]:
     """A file name without ending for every picture; a number in front keeps them apart and in order."""
-    found = []
-    for row, name in enumerate(names):
-        stem = _harmless(Path(name).stem)
-        found.append(f"{row + 1:06d}-{stem}" if stem else f"{row + 1:06d}")
-    return found
+    stems = (_harmless(Path(name).stem) for name in names)
+    return [f"{row:06d}-{stem}" if stem else f"{row:06d}" for row, stem in enumerate(stems, 1)]
 
 
 def _harmless(text: str) -> str:
     """The text as a name that every system takes: letters, figures, ``-``, ``_`` and inner dots, not too long."""
-    kept = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in text)
-    kept = kept.strip("-. ")
-    while len(kept.encode("utf-8")) > _LONGEST_FOLDER:
-        kept = kept[:-1]
+    kept = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in text).strip("-. ")
+    kept = kept.encode("utf-8")[:_LONGEST_FOLDER].decode("utf-8", errors="ignore")
     reserved = kept.upper().split(".")[0] in {"CON", "PRN", "AUX", "NUL"}
     return f"{kept}-" if reserved else kept

@@ -30,7 +30,7 @@ def test_the_network_is_found_to_look_at_the_cross(explanation):
     by_method = {one.saliency.method: one for one in explanation.maps}
     for method in ("integrated-gradients", "occlusion"):
         one = by_method[method]
-        assert one.trusted, one.sanity.sentences()
+        assert one.trusted, one.sentences()
         for_it = np.maximum(one.saliency.values, 0)
         assert for_it[PATCH].sum() > 0.99 * np.abs(one.saliency.values).sum() > 0
         assert "right" in where_in_words(one.saliency)
@@ -71,7 +71,7 @@ def test_a_model_without_a_network_is_explained_by_occlusion(graph_model):
     found = explain_picture(open_subject(graph_model), pixels)
     (one,) = found.maps
     assert one.saliency.method == "occlusion"
-    assert one.sanity.alike is None
+    assert one.alike is None
     assert one.trusted
     assert one.saliency.values[:13, :13].sum() > 0.99 * np.abs(one.saliency.values).sum()
     assert found.notices == ("Boosted trees has no gradients to look at. Only occlusion can be shown.",)

@@ -6,8 +6,8 @@ import torch
 from scipy.stats import spearmanr
 
 from annvil.kinds.pictures.explanation.faithfulness import (
+    CheckedMap,
     Deletion,
-    Sanity,
     alike_when_shuffled,
     deletions,
     rank_correlation,
@@ -114,14 +114,15 @@ def test_a_map_of_the_picture_alone_is_found_out(network, pixels):
     assert alike_when_shuffled(network, pixels, gradients(network), gradients) < 0.2
 
 
-def sanity(passed, alike, **more):
+def checked(passed, alike, values=WEIGHT[:, :, 0]):
     curve, other = np.array([1, 0, 0.0]), np.array([1, 1, 0.0])
     first, last = (curve, other) if passed else (other, curve)
-    return Sanity(Deletion(np.array([0, 0.25, 1]), first, last, np.array([[1, 0.5, 0]] * 40)), alike, **more)
+    deletion = Deletion(np.array([0, 0.25, 1]), first, last, np.array([[1, 0.5, 0]] * 40))
+    return CheckedMap(a_map(values), deletion, alike)
 
 
 def test_what_is_said():
-    assert sanity(True, 0.05).sentences() == (
+    assert checked(True, 0.05).sentences() == (
         "This map passed its tests.",
         (
             "Covered bit by bit, from what it marks most to what it marks least, the picture keeps 12% of the "
@@ -129,21 +130,21 @@ def test_what_is_said():
         ),
         "With shuffled weights the map becomes another (rank correlation 0.05).",
     )
-    assert sanity(True, None).sentences()[-1] == (
+    assert checked(True, None).sentences()[-1] == (
         "No weights were at hand to shuffle, so that only this test was made."
     )
-    failed = sanity(False, 0.6)
+    failed = checked(False, 0.6)
     assert not failed.trusted
     assert failed.sentences()[0] == "Do not trust this map."
     assert "Its order is no better than chance" in failed.sentences()[1]
     assert "rank correlation 0.60, at most 0.2 is asked" in failed.sentences()[2]
-    assert sanity(True, 0.0, shows_something=False).sentences() == (
+    assert checked(True, 0.0, np.ones((28, 28))).sentences() == (
         "Do not trust this map.",
         "It is the same everywhere.",
     )
 
 
 def test_one_failed_test_is_enough():
-    assert sanity(True, 0.2).trusted
-    assert not sanity(True, 0.21).trusted
-    assert not sanity(False, 0.0).trusted
+    assert checked(True, 0.2).trusted
+    assert not checked(True, 0.21).trusted
+    assert not checked(False, 0.0).trusted

@@ -40,14 +40,11 @@ def test_the_largest_errors_of_a_number_come_first():
 
 
 def test_truths_in_words():
-    def truth(task, y):
-        return explained._truth(SimpleNamespace(task=task), y)
-
-    assert truth(TASK, 2) == "cow"
-    assert truth(make_task("regression", "y"), 1.23456) == "1.235"
+    assert TASK.answer(2) == "cow"
+    assert make_task("regression", "y").answer(1.23456) == "1.235"
     tags = make_task("multilabel", "tags", ("a", "b"))
-    assert truth(tags, np.array([1, 1])) == "a, b"
-    assert truth(tags, np.array([0, 0])) == "none"
+    assert tags.answer(np.array([1, 1])) == "a, b"
+    assert tags.answer(np.array([0, 0])) == "none"
 
 
 class Opened(Exception):

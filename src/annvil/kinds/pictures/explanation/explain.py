@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.kinds.pictures.explanation.faithfulness import Sanity, TestedMap, alike_when_shuffled, deletions
+from annvil.kinds.pictures.explanation.faithfulness import CheckedMap, alike_when_shuffled, deletions
 from annvil.kinds.pictures.explanation.render import composed
 from annvil.kinds.pictures.explanation.saliency import (
     Choose,
@@ -44,10 +44,8 @@ PLACES = (
 )
 
 
-class Explain(Protocol):
-    """A network, and whether it is only a shuffled one whose map is to be compared → its map."""
-
-    def __call__(self, network: nn.Module, shuffled: bool) -> Saliency | None: ...
+Explain = Callable[["nn.Module"], Saliency | None]
+"""A network → its map, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ class Explanation:
     outputs: FloatArray
     decided: int
     output: int
-    maps: tuple[TestedMap, ...]
-    notices: tuple[str, ...] = field(default=())
+    maps: tuple[CheckedMap, ...]
+    notices: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -92,7 +90,7 @@ class Explanation:
         return said
 
     @property
-    def trusted(self) -> tuple[TestedMap, ...]:
+    def trusted(self) -> tuple[CheckedMap, ...]:
         """The maps that passed their tests."""
         return tuple(one for one in self.maps if one.trusted)
 
@@ -103,7 +101,7 @@ class Explanation:
             found.append("No map of this picture can be trusted: do not conclude from them where the model looks.")
         for one in self.maps:
             where = f" {where_in_words(one.saliency)}" if one.trusted else ""
-            found.append(f"{one.title}:{where} {' '.join(one.sanity.sentences())}")
+            found.append(f"{one.saliency.title}:{where} {' '.join(one.sentences())}")
         return (*found, *self.notices)
 
     def png(self) -> bytes:
@@ -123,9 +121,9 @@ class Explanation:
                 {
                     "method": one.saliency.method,
                     "trusted": one.trusted,
-                    "alike_when_shuffled": one.sanity.alike,
-                    "gap": one.sanity.deletion.gap,
-                    "as_good_by_chance": one.sanity.deletion.by_chance,
+                    "alike_when_shuffled": one.alike,
+                    "gap": one.deletion.gap,
+                    "as_good_by_chance": one.deletion.by_chance,
                     "complete_within": one.saliency.complete_within,
                     "values": one.saliency.values.round(6).tolist(),
                 }
@@ -149,57 +147,42 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
     outputs = subject.outputs(pixels[None])[0]
     decided = subject.decided(outputs)
     output = decided if output is None else output
-    choose = subject.choose(output)
+    network = subject.network
+    gradients, cam, covered = _ways(network, pixels, subject.choose(output))
     made: list[tuple[Saliency, Explain]] = []
-    notices = [f"{subject.why_none} Only occlusion can be shown."] if subject.network is None else []
-    if subject.network is not None:
-        notices += _disagreement(subject, pixels, decided)
-        for explain in (_gradients_of(pixels, choose), _cam_of(pixels, choose)):
-            saliency = explain(subject.network, False)
-            if saliency is not None:
-                made.append((saliency, explain))
-    made.append((occlusion(subject.scores(output), pixels), _occlusion_of(pixels, choose)))
+    if network is None:
+        notices = [f"{subject.why_none} Only occlusion can be shown."]
+    else:
+        notices = _disagreement(subject, pixels, decided)
+        made += [(found, explain) for explain in (gradients, cam) if (found := explain(network)) is not None]
+    made.append((occlusion(subject.scores(output), pixels), covered))
     of_number = not subject.task.predicts_probabilities
     curves = deletions(subject.losses(pixels, output), pixels, [saliency for saliency, _ in made], of_number=of_number)
-    tested = []
-    for (saliency, explain), curve in zip(made, curves, strict=True):
-        alike = None
-        if subject.network is not None:
-            alike = alike_when_shuffled(subject.network, pixels, saliency, partial(explain, shuffled=True))
-        tested.append(TestedMap(saliency, Sanity(curve, alike, bool(np.ptp(saliency.values) > 0))))
-    return Explanation(name, pixels, subject.task, outputs, decided, output, tuple(tested), tuple(notices))
+    maps = tuple(
+        CheckedMap(found, curve, None if network is None else alike_when_shuffled(network, pixels, found, explain))
+        for (found, explain), curve in zip(made, curves, strict=True)
+    )
+    return Explanation(name, pixels, subject.task, outputs, decided, output, maps, tuple(notices))
 
 
-def _gradients_of(pixels: Pixels, choose: Choose) -> Explain:
-    def explain(network: nn.Module, shuffled: bool) -> Saliency:
-        if shuffled:
-            return integrated_gradients(network, pixels, choose, most_points=POINTS_WHEN_SHUFFLED)
-        return integrated_gradients(network, pixels, choose)
+def _ways(network: nn.Module | None, pixels: Pixels, choose: Choose) -> tuple[Explain, Explain, Explain]:
+    """Maps of ``network``, or of one with shuffled weights, for which a coarse path is enough: integrated gradients,
+    Grad-CAM, and occlusion of the network alone, since one with shuffled weights is no saved model."""
 
-    return explain
+    def gradients(one: nn.Module) -> Saliency:
+        most_points = None if one is network else POINTS_WHEN_SHUFFLED
+        return integrated_gradients(one, pixels, choose, most_points=most_points)
 
-
-def _cam_of(pixels: Pixels, choose: Choose) -> Explain:
-    def explain(network: nn.Module, shuffled: bool) -> Saliency | None:
-        return grad_cam(network, pixels, choose)
-
-    return explain
-
-
-def _occlusion_of(pixels: Pixels, choose: Choose) -> Explain:
-    """Occlusion of a network alone, for networks with shuffled weights, which are no saved models."""
-
-    def explain(network: nn.Module, shuffled: bool) -> Saliency:
+    def covered(one: nn.Module) -> Saliency:
         import torch
 
         def scores(pictures: Pixels) -> FloatArray:
             with torch.inference_mode():
-                found: FloatArray = choose(network(torch.from_numpy(pictures))).double().numpy()
-            return found
+                return np.asarray(choose(one(torch.from_numpy(pictures))).double().numpy())
 
         return occlusion(scores, pixels)
 
-    return explain
+    return gradients, lambda one: grad_cam(one, pixels, choose), covered
 
 
 def _disagreement(subject: Subject, pixels: Pixels, decided: int) -> list[str]:

@@ -78,15 +78,14 @@ class Deletion:
     @property
     def random_gaps(self) -> FloatArray:
         """The gap of each random order, and of each order's reverse."""
-        areas = np.array([self._area(curve) for curve in self.random])
-        half = len(areas) // 2
-        gaps = areas[half:] - areas[:half]
+        orders, reverses = np.split(self._areas, 2)
+        gaps = reverses - orders
         return np.concatenate([gaps, -gaps])
 
     @property
     def gain(self) -> float:
         """The mean area under random curves less that under the map's own."""
-        return float(np.mean([self._area(curve) for curve in self.random])) - self._area(self.first)
+        return float(self._areas.mean()) - self._area(self.first)
 
     @property
     def by_chance(self) -> float:
@@ -99,28 +98,50 @@ class Deletion:
         """Whether the map's order is better than chance, and what it marks most is what the output rests on."""
         return self.by_chance <= BY_CHANCE and self.gain > 0
 
-    def mean_left(self, curves: FloatArray) -> float:
-        """What is left on average, over all shares that are covered and over the curves."""
-        return float(np.mean([self._area(curve) for curve in np.atleast_2d(curves)]))
+    def in_words(self) -> str:
+        """What is left on average, over all shares that are covered, in the three kinds of orders."""
+        areas = (self._area(self.first), self._area(self.last), float(self._areas.mean()))
+        most, least, chance = (f"{max(0.0, 1 - area if self.of_number else area):.0%}" for area in areas)
+        how = "Covered bit by bit, from what it marks most to what it marks least, the picture"
+        if self.of_number:
+            compared = (
+                f"{how} moves the value by {most} of the farthest it was moved, on average; in reverse by {least}, in "
+                f"random order by {chance}."
+            )
+        else:
+            compared = (
+                f"{how} keeps {most} of the probability on average; in reverse {least}, in random order {chance}."
+            )
+        return compared if self.passed else f"Its order is no better than chance. {compared}"
 
     def _area(self, curve: FloatArray) -> float:
         return float(np.trapezoid(curve, self.covered))
 
+    @property
+    def _areas(self) -> FloatArray:
+        """Under each random curve."""
+        return np.trapezoid(self.random, self.covered, axis=1)
+
 
 @dataclass(frozen=True)
-class Sanity:
-    """Results of the tests of one map.
+class CheckedMap:
+    """A map and what its tests found.
 
     Attributes
     ----------
+    saliency : the map
     deletion : what covering squares does
     alike : mean rank correlation with the maps of shuffled networks; None where no weights were at hand to shuffle
-    shows_something : whether the map differs from place to place
     """
 
+    saliency: Saliency
     deletion: Deletion
     alike: float | None
-    shows_something: bool = True
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether the map differs from place to place."""
+        return bool(np.ptp(self.saliency.values) > 0)
 
     @property
     def trusted(self) -> bool:
@@ -142,57 +163,25 @@ class Sanity:
     def _tests(self) -> list[tuple[bool, str]]:
         if not self.shows_something:
             return [(False, "It is the same everywhere.")]
-        found = [(self.deletion.passed, self._deletion_in_words())]
         if self.alike is None:
-            found.append((True, "No weights were at hand to shuffle, so that only this test was made."))
+            said = "No weights were at hand to shuffle, so that only this test was made."
         elif self.changes_when_shuffled:
-            said = f"With shuffled weights the map becomes another (rank correlation {_near(self.alike)})."
-            found.append((True, said))
+            said = f"With shuffled weights the map becomes another (rank correlation {self.alike:z.2f})."
         else:
             said = (
                 f"With shuffled weights it stays much the same (rank correlation {self.alike:.2f}, at most "
                 f"{MOST_ALIKE} is asked): it shows the picture more than what the network learnt."
             )
-            found.append((False, said))
-        return found
-
-    def _deletion_in_words(self) -> str:
-        deletion = self.deletion
-        most, least, chance = (
-            deletion.mean_left(curves) for curves in (deletion.first, deletion.last, deletion.random)
-        )
-        how = "Covered bit by bit, from what it marks most to what it marks least, the picture"
-        if deletion.of_number:
-            compared = (
-                f"{how} moves the value by {_share(1 - most)} of the farthest it was moved, on average; in reverse by "
-                f"{_share(1 - least)}, in random order by {_share(1 - chance)}"
-            )
-        else:
-            compared = (
-                f"{how} keeps {_share(most)} of the probability on average; in reverse {_share(least)}, in random "
-                f"order {_share(chance)}"
-            )
-        if self.deletion.passed:
-            return f"{compared}."
-        return f"Its order is no better than chance. {compared}."
-
-
-def _near(value: float) -> str:
-    return f"{value:.2f}".replace("-0.00", "0.00")
-
-
-def _share(value: float) -> str:
-    return f"{max(0.0, value):.0%}"
+        return [(self.deletion.passed, self.deletion.in_words()), (self.changes_when_shuffled, said)]
 
 
 def rank_correlation(a: FloatArray, b: FloatArray) -> float:
     """Spearman's correlation of two maps; 0 where one of them is constant."""
     from scipy.stats import rankdata
 
-    x, y = (rankdata(values, method="average").astype(np.float64) for values in (a.ravel(), b.ravel()))
-    x, y = x - x.mean(), y - y.mean()
-    length = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / length if length > 0 else 0.0
+    if not np.ptp(a) or not np.ptp(b):
+        return 0.0
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def shuffled(network: nn.Module, pixels: Pixels, seed: int) -> nn.Module:
@@ -225,11 +214,10 @@ def alike_when_shuffled(
     pixels: Pixels,
     saliency: Saliency,
     explain: Callable[[nn.Module], Saliency | None],
-    shufflings: int = SHUFFLINGS,
 ) -> float:
     """Mean rank correlation of a map with those of networks without knowledge; ``explain`` makes one of a network."""
     found = []
-    for seed in range(shufflings):
+    for seed in range(SHUFFLINGS):
         other = explain(shuffled(network, pixels, seed))
         found.append(0.0 if other is None else rank_correlation(saliency.values, other.values))
     return float(np.mean(found))
@@ -288,21 +276,3 @@ def _covered(pixels: Pixels, square: IntArray, order: IntArray, counts: IntArray
     turn[order] = np.arange(len(order))
     covers = turn[square][None] < counts[:, None, None]
     return np.where(covers[..., None], plain(pixels), pixels)
-
-
-@dataclass(frozen=True)
-class TestedMap:
-    """A map and what its tests found."""
-
-    saliency: Saliency
-    sanity: Sanity
-
-    @property
-    def title(self) -> str:
-        """The method's name for people."""
-        return self.saliency.title
-
-    @property
-    def trusted(self) -> bool:
-        """Whether it passed."""
-        return self.sanity.trusted

@@ -79,8 +79,8 @@ def results_of(explanations: Sequence[Explanation]) -> tuple[MethodResult, ...]:
         maps = [one for explanation in explanations for one in explanation.maps if one.saliency.method == method]
         if not maps:
             continue
-        alikes = [one.sanity.alike for one in maps if one.sanity.alike is not None]
-        gains = np.array([one.sanity.deletion.gain for one in maps])
+        alikes = [one.alike for one in maps if one.alike is not None]
+        gains = np.array([one.deletion.gain for one in maps])
         found.append(
             MethodResult(
                 method,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.kinds.pictures.explanation.faithfulness import TestedMap
+from annvil.kinds.pictures.explanation.faithfulness import CheckedMap
 from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.tasks.base import FloatArray
 
@@ -35,18 +35,17 @@ def coloured(pixels: Pixels) -> Pixels:
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
-def overlaid(pixels: Pixels, values: FloatArray, signed: bool = True) -> Pixels:
+def overlaid(pixels: Pixels, values: FloatArray) -> Pixels:
     """The picture, pale and grey, under red where the map is positive and blue where it is negative.
 
     Parameters
     ----------
     pixels : uint8 ``(height, width, channels)``
     values : ``(height, width)``
-    signed : whether what speaks against is shown at all
     """
     grey = pixels.astype(np.float64).mean(axis=2, keepdims=True)
     ground = grey + PALE * (255 - grey)
-    smooth = _smoothed(values if signed else np.maximum(values, 0))
+    smooth = _smoothed(values)
     scale = float(np.quantile(np.abs(smooth), BRIGHTEST)) or float(np.abs(smooth).max()) or 1.0
     strength = np.clip(np.abs(smooth) / scale, 0, 1)[:, :, None]
     colour = np.where(smooth[:, :, None] >= 0, FOR, AGAINST)
@@ -75,8 +74,7 @@ def enlarged(pixels: Pixels, side: int = PANEL) -> Pixels:
 
 def framed(pixels: Pixels, colour: tuple[int, int, int], width: int) -> Pixels:
     """The picture inside a frame."""
-    made = np.empty((pixels.shape[0] + 2 * width, pixels.shape[1] + 2 * width, 3), dtype=np.uint8)
-    made[:] = colour
+    made = np.full((pixels.shape[0] + 2 * width, pixels.shape[1] + 2 * width, 3), colour, dtype=np.uint8)
     made[width:-width, width:-width] = coloured(pixels)
     return made
 
@@ -84,34 +82,27 @@ def framed(pixels: Pixels, colour: tuple[int, int, int], width: int) -> Pixels:
 def beside(pictures: Sequence[Pixels], gap: int = 4) -> Pixels:
     """Pictures of equal height in a row on white."""
     space = np.full((pictures[0].shape[0], gap, 3), 255, dtype=np.uint8)
-    parts: list[Pixels] = []
-    for picture in pictures:
-        parts += [coloured(picture), space]
-    return np.concatenate(parts[:-1], axis=1)
+    return np.concatenate([part for one in pictures for part in (coloured(one), space)][:-1], axis=1)
 
 
-def strip(pixels: Pixels, maps: Sequence[TestedMap], side: int = 112) -> Pixels:
+def strip(pixels: Pixels, maps: Sequence[CheckedMap]) -> Pixels:
     """The picture and its maps in a row, maps that cannot be trusted in a red frame."""
-    pictures = [framed(enlarged(pixels, side), (255, 255, 255), 3)]
-    for one in maps:
-        frame = (255, 255, 255) if one.trusted else BAD
-        pictures.append(framed(enlarged(overlaid(pixels, one.saliency.values), side), frame, 3))
-    return beside(pictures)
+    shown = [(pixels, True), *((overlaid(pixels, one.saliency.values), one.trusted) for one in maps)]
+    return beside([framed(enlarged(one, 112), (255, 255, 255) if good else BAD, 3) for one, good in shown])
 
 
 def grid(tiles: Sequence[Pixels], columns: int, gap: int, ground: tuple[int, int, int]) -> Pixels:
     """Pictures of one shape in rows of ``columns``."""
     height, width = tiles[0].shape[:2]
     rows = -(-len(tiles) // columns)
-    made = np.empty((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), dtype=np.uint8)
-    made[:] = ground
+    made = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), ground, dtype=np.uint8)
     for place, tile in enumerate(tiles):
         top, left = place // columns * (height + gap), place % columns * (width + gap)
         made[top : top + height, left : left + width] = coloured(tile)
     return made
 
 
-def composed(pixels: Pixels, maps: Sequence[TestedMap], title: str, legend: str) -> bytes:
+def composed(pixels: Pixels, maps: Sequence[CheckedMap], title: str, legend: str) -> bytes:
     """A PNG file: the picture, its maps, under each whether to trust it, and in ``legend`` what the colours mean."""
     from PIL import Image, ImageDraw
 
@@ -125,7 +116,7 @@ def composed(pixels: Pixels, maps: Sequence[TestedMap], title: str, legend: str)
     for place, panel in enumerate(panels):
         left, top = GAP + place * cell, 66
         one = maps[place - 1] if place else None
-        write(draw, (left, 42), one.title if one else "The picture", 14, INK, cell - GAP)
+        write(draw, (left, 42), one.saliency.title if one else "The picture", 14, INK, cell - GAP)
         if one is not None and not one.trusted:
             panel = framed(panel[3:-3, 3:-3], BAD, 3)
         page.paste(Image.fromarray(panel), (left, top))
@@ -138,16 +129,16 @@ def composed(pixels: Pixels, maps: Sequence[TestedMap], title: str, legend: str)
     return stream.getvalue()
 
 
-def _result(one: TestedMap) -> list[str]:
+def _result(one: CheckedMap) -> list[str]:
     """Two or three short lines under a map."""
     if one.trusted:
         return ["Passed its tests"]
     lines = ["Do not trust this map"]
-    if not one.sanity.shows_something:
+    if not one.shows_something:
         return [*lines, "it is the same everywhere"]
-    if not one.sanity.deletion.passed:
+    if not one.deletion.passed:
         lines.append("no better than a random order")
-    if not one.sanity.changes_when_shuffled:
+    if not one.changes_when_shuffled:
         lines.append("shuffled weights give the same")
     return lines
 

@@ -93,9 +93,8 @@ def integrated_gradients(
     choose: Choose,
     *,
     most_points: int | None = None,
-    baseline: Pixels | None = None,
 ) -> Saliency:
-    """What each pixel adds to the output on the way from ``baseline`` to ``pixels``, channels added up.
+    """What each pixel adds to the output on the way from the `plain` picture to ``pixels``, channels added up.
 
     Parameters
     ----------
@@ -104,59 +103,40 @@ def integrated_gradients(
     pixels : uint8 ``(height, width, channels)``
     choose : the number of the network's outputs that is explained
     most_points : where doubling ends; default: `MOST_POINTS`, fewer for large pictures
-    baseline : default: `plain`
     """
-    start = (plain(pixels) if baseline is None else baseline).astype(np.float64)
+    start = plain(pixels).astype(np.float64)
     way = pixels.astype(np.float64) - start
     if most_points is None:
         most_points = min(MOST_POINTS, max(FEWEST_POINTS, MOST_VALUES // pixels.size))
     n_points = min(FEWEST_POINTS, most_points)
     while True:
-        places = (np.arange(n_points) + 0.5) / n_points
-        gradient, low, high = _mean_gradient(network, start, way, places, choose)
-        ends = _outputs_at(network, start, way, np.array([0.0, 1.0]), choose)
-        total = float((gradient * way).sum())
-        spread = max(high, *ends) - min(low, *ends)
-        defect = abs(total - (ends[1] - ends[0])) / spread if spread > 0 else 0.0
+        gradient, outputs = _along(network, start, way, (np.arange(n_points) + 0.5) / n_points, choose)
+        _, ends = _along(network, start, way, np.array([0.0, 1.0]), choose)
+        shares = gradient * way
+        spread = float(np.ptp(np.concatenate([outputs, ends])))
+        defect = abs(float(shares.sum() - (ends[1] - ends[0]))) / spread if spread > 0 else 0.0
         if defect <= COMPLETE or 2 * n_points > most_points:
-            return Saliency("integrated-gradients", (gradient * way).sum(axis=2), float(defect))
+            return Saliency("integrated-gradients", shares.sum(axis=2), defect)
         while 2 * n_points <= most_points and defect > COMPLETE:  # at best the error falls as points are added
             n_points, defect = 2 * n_points, defect / 2
 
 
-def _mean_gradient(
+def _along(
     network: nn.Module, start: FloatArray, way: FloatArray, places: FloatArray, choose: Choose
-) -> tuple[FloatArray, float, float]:
-    """The mean of the gradients along the way ``(height, width, channels)``; lowest and highest output."""
+) -> tuple[FloatArray, FloatArray]:
+    """At ``places`` of the way: the mean of the gradients ``(height, width, channels)``, and the outputs."""
     import torch
 
     total, found = np.zeros_like(way), []
     for first in range(0, len(places), POINTS_AT_ONCE):
-        some = slice(first, first + POINTS_AT_ONCE)
-        points = _points(start, way, places[some]).requires_grad_()
+        some = places[first : first + POINTS_AT_ONCE, None, None, None]
+        points = torch.from_numpy((start + some * way).astype(np.float32)).requires_grad_()
         with torch.enable_grad():
             outputs = choose(network(points))
             gradients = torch.autograd.grad(outputs.sum(), points)[0]
         total += gradients.double().sum(dim=0).numpy()
         found.append(outputs.detach().double().numpy())
-    values = np.concatenate(found)
-    return total / len(places), float(values.min()), float(values.max())
-
-
-def _outputs_at(
-    network: nn.Module, start: FloatArray, way: FloatArray, places: FloatArray, choose: Choose
-) -> tuple[float, ...]:
-    import torch
-
-    with torch.no_grad():
-        outputs = choose(network(_points(start, way, places)))
-    return tuple(outputs.double().tolist())
-
-
-def _points(start: FloatArray, way: FloatArray, places: FloatArray) -> Tensor:
-    import torch
-
-    return torch.from_numpy((start + places[:, None, None, None] * way).astype(np.float32))
+    return total / len(places), np.concatenate(found)
 
 
 def grad_cam(network: nn.Module, pixels: Pixels, choose: Choose) -> Saliency | None:

@@ -29,13 +29,8 @@ def augmentation_samples(found: Found) -> Iterator[Section]:
     for contender in (comparison.verdict.recommended, *(standing.contender for standing in comparison.standings)):
         result = found.store.result(contender, FIRST_FOLD)
         if result is not None and _KEY in result.configuration:
-            notes = [note for note in result.notes if note]
-            yield section(
-                found.dataset,
-                Augmentation.from_json(result.configuration[_KEY]),
-                tried_in(result.tried),
-                notes,
-            )
+            augmentation = Augmentation.from_json(result.configuration[_KEY])
+            yield section(found.dataset, augmentation, tried_in(result.tried), [note for note in result.notes if note])
             return
 
 
@@ -62,10 +57,12 @@ def section(
         labels = dataset.y.tolist() if dataset.task.one_class_a_row else [0] * dataset.n_rows
         rows = spread_rows(labels, ORIGINALS)
         pixels = dataset.inputs.pixels(rows)
-        copies = changed_copies(pixels, augmentation, COPIES, 0)
+        versions = [pixels, *changed_copies(pixels, augmentation, COPIES, 0)]
+        classes = dataset.task.classes
+        captions = [str(classes[code]) if dataset.task.one_class_a_row else "" for code in dataset.y[rows]]
         pictures = tuple(
-            Picture(png(contact_sheet([[pixels[k], *(copy[k] for copy in copies)]])), names, sized=True)
-            for k, names in enumerate(_captions(dataset, rows.tolist()))
+            Picture(png(contact_sheet([version[k : k + 1] for version in versions])), caption, sized=True)
+            for k, caption in enumerate(captions)
         )
         sentences.append("Each line shows a picture as it is, then as training may show it.")
         if augmentation.mixes:
@@ -76,9 +73,3 @@ def section(
         lines = tuple((of.short(), f"{score:.4f}") for of, score in tried)
         tables = (Rows(("What was tried", "Loss"), lines),)
     return Section("augmentation-samples", "Augmentation samples", tuple(sentences), pictures, tables, order=30)
-
-
-def _captions(dataset: Dataset[Images], rows: Sequence[int]) -> list[str]:
-    if not dataset.task.one_class_a_row:
-        return [""] * len(rows)
-    return [str(dataset.task.classes[dataset.y[row]]) for row in rows]

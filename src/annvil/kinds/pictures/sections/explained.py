@@ -12,6 +12,7 @@ import numpy as np
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
+from annvil.kinds.pictures.augmented_sets import in_turns
 from annvil.kinds.pictures.explanation.explain import PASSES
 from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps, last_features
 from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
@@ -58,43 +59,37 @@ def explained(found: Found) -> Iterator[Section]:
         return
     rows, outputs = found.store.predictions(contender, FIRST_FOLD)
     if task.one_class_a_row:
-        yield from _mixed_up(dataset, rows, outputs, result.threshold)
+        yield from _if_any(_mixed_up(dataset, rows, outputs, result.threshold))
     if deadline.passed or contender == "dummy":
         return
     subject = open_subject(found.model)
     looked = _look(subject, dataset, rows, deadline)
     features = _features(subject, looked)
-    section = typical_pictures(task, features, looked.y, lambda chosen: looked.pixels[chosen], looked.what)
-    if section is not None:
-        yield section
+    yield from _if_any(typical_pictures(task, features, looked.y, lambda chosen: looked.pixels[chosen], looked.what))
     chosen = _chosen(subject, looked)
     if subject.network is not None and not deadline.passed:
-        section = filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64])
-        if section is not None:
-            yield section
+        yield from _if_any(filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64]))
     if deadline.left < looked.seconds_each * PASSES:
         said = (
             f"The budget ended before maps were made. For those of one picture: annvil explain {found.folder} PICTURE"
         )
         yield Section("where-it-looks", "Where the model looks", (said,), order=20)
         return
-    truths = [_truth(dataset, looked.y[row]) for row in chosen]
-    section = where_it_looks(
-        subject, looked.pixels[chosen], truths, seen=looked.seen, should_stop=lambda: deadline.passed
+    truths = [short(dataset.task.answer(looked.y[row])) for row in chosen]
+    yield from _if_any(
+        where_it_looks(subject, looked.pixels[chosen], truths, seen=looked.seen, should_stop=lambda: deadline.passed)
     )
-    if section is not None:
-        yield section
 
 
-def _mixed_up(dataset: Dataset[Images], rows: IntArray, outputs: FloatArray, threshold: Any) -> Iterator[Section]:
+def _if_any(section: Section | None) -> tuple[Section, ...]:
+    return () if section is None else (section,)
+
+
+def _mixed_up(dataset: Dataset[Images], rows: IntArray, outputs: FloatArray, threshold: Any) -> Section | None:
     decided = dataset.task.decide(outputs, threshold)
     what = f"{plain_count(len(rows), 'held-out picture')} of the first fold"
     sure = outputs[np.arange(len(rows)), decided]
-    section = mixed_up(
-        dataset.task, dataset.y[rows], decided, sure, lambda some: dataset.inputs.pixels(rows[some]), what
-    )
-    if section is not None:
-        yield section
+    return mixed_up(dataset.task, dataset.y[rows], decided, sure, lambda some: dataset.inputs.pixels(rows[some]), what)
 
 
 def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: Deadline) -> _Looked:
@@ -135,13 +130,5 @@ def _chosen(subject: Subject, looked: _Looked) -> IntArray:
     wrong = np.flatnonzero(~right)
     wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:MOST_WRONG]
     rightly = np.flatnonzero(right)
-    turn = np.zeros(len(rightly), dtype=np.int64)  # the how-manieth of its class each picture is
-    for label in np.unique(decided[rightly]):
-        of_class = decided[rightly] == label
-        turn[of_class] = np.arange(of_class.sum())
-    rightly = rightly[np.argsort(turn, kind="stable")][: MOST_EXPLAINED - len(wrong)]
+    rightly = rightly[in_turns(decided[rightly].tolist())][: MOST_EXPLAINED - len(wrong)]
     return np.concatenate([wrong, rightly]).astype(np.int64)
-
-
-def _truth(dataset: Dataset[Images], y: Any) -> str:
-    return short(dataset.task.answer(y))
