@@ -14,7 +14,9 @@ from PIL import Image
 import annvil
 from annvil.data.splits import outer_splits
 from annvil.errors import RequestError
-from annvil.kinds.pictures.augmented_sets import augment, changed_copies, folder_names, spread_rows
+from annvil.kinds.pictures.augmented_sets import augment
+from annvil.kinds.pictures.changed_copies import changed_copies, spread_rows
+from annvil.kinds.pictures.harmless_names import folder_names
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.preparation.augmentation import Augmentation
 

@@ -97,7 +97,7 @@ def test_a_loss_must_be_small_and_certainly_less_than_what_is_worth_a_change(tra
     before = np.eye(10)[dataset.y[rows]]
     after = before.copy()
     after[:wrong] = np.eye(10)[(dataset.y[rows[:wrong]] + 1) % 10]
-    assert eight_bits._judged(dataset, COMPARISON, rows, before, after, None).accurate == accurate
+    assert eight_bits._judged(dataset, COMPARISON, rows, before, after, None)[0] == accurate
 
 
 def test_what_cannot_be_told_from_a_loss_is_refused(trained):
@@ -108,9 +108,9 @@ def test_what_cannot_be_told_from_a_loss_is_refused(trained):
     other = np.eye(10)[(dataset.y[rows] + 1) % 10]
     before, after = truth.copy(), truth.copy()
     before[:100], after[100:200] = other[:100], other[100:200]
-    found = eight_bits._judged(dataset, COMPARISON, rows, before, after, None)
-    assert not found.accurate
-    assert "0.900 instead of 0.900" in found.said
+    judged, said = eight_bits._judged(dataset, COMPARISON, rows, before, after, None)
+    assert not judged
+    assert "0.900 instead of 0.900" in said
 
 
 def test_no_time_is_said(trained):

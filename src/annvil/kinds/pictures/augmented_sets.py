@@ -11,26 +11,24 @@ import csv
 import io
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, count, product
+from itertools import product
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
-import numpy as np
-
 from annvil.data.dataset import Dataset
 from annvil.errors import MachineError, RequestError
 from annvil.files import write_atomically
+from annvil.kinds.pictures.changed_copies import changed_copies, contact_sheet, spread_rows
+from annvil.kinds.pictures.harmless_names import file_names, folder_names
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.decoding import Pixels
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.preparation.augmentation import Augmentation, augmentation_of
-from annvil.sections import enlargement, png
-from annvil.tasks.base import IntArray
+from annvil.sections import png
 
 Format = Literal["png", "jpeg"]
 Label = tuple[str, ...]
@@ -38,15 +36,14 @@ Label = tuple[str, ...]
 MOST_COPIES = 1_000
 """Of a picture (assumed: beyond it the same changes come again)."""
 
-SHEET_ROWS, SHEET_COLUMNS, SHEET_GAP = 8, 10, 4
-"""Pictures of the contact sheet, below and beside each other, and pixels between them."""
+SHEET_ROWS, SHEET_COLUMNS = 8, 10
+"""Pictures of the contact sheet, below and beside each other."""
 
 JPEG_QUALITY = 95
 
 TABLE, SHEET = "labels.csv", "contact-sheet.png"
 
 _PICTURES_AT_ONCE = 64
-_LONGEST_FOLDER = 60
 
 
 @dataclass(frozen=True)
@@ -285,73 +282,8 @@ class _Writing:
         return contact_sheet([pixels, *changed_copies(pixels, self.augmentation, SHEET_COLUMNS - 1, seed)])
 
 
-def changed_copies(pixels: Pixels, augmentation: Augmentation, times: int, seed: int | tuple[int, ...]) -> list[Pixels]:
-    """``times`` changed copies of uint8 pictures ``(n, height, width, channels)``; flips that alternate are tossed."""
-    import torch
-
-    from annvil.preparation.augment_batches import PictureChanges
-
-    random = np.random.default_rng(seed)
-    if augmentation.flip == "alternate":
-        augmentation = replace(augmentation, flip="random")
-    changes = PictureChanges(augmentation)
-    given = torch.from_numpy(pixels)
-    return [changes.changed(given, changes.draw(random, len(pixels), pixels.shape[1:])).numpy() for _ in range(times)]
-
-
-def contact_sheet(columns: Sequence[Pixels]) -> Pixels:
-    """Stacks of pictures ``(n, height, width, channels)`` side by side on white, enlarged where they are small."""
-    enlarge = enlargement(*columns[0].shape[1:3], 64)
-    cells = np.stack(columns, axis=1).repeat(enlarge, axis=2).repeat(enlarge, axis=3)
-    cells = np.pad(cells, [(0, 0), (0, 0), (SHEET_GAP, 0), (SHEET_GAP, 0), (0, 0)], constant_values=255)
-    rows, places, height, width, channels = cells.shape
-    sheet = cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, places * width, channels)
-    return np.pad(sheet, [(0, SHEET_GAP), (0, SHEET_GAP), (0, 0)], constant_values=255)
-
-
-def spread_rows(labels: Sequence[Any], most: int) -> IntArray:
-    """Up to ``most`` rows, one of each label in turn."""
-    return np.sort(in_turns(labels)[:most])
-
-
-def in_turns(labels: Sequence[Any]) -> IntArray:
-    """All rows: the first of each label, then the second of each, and so on."""
-    seen: Counter[Any] = Counter()
-    turns = []
-    for label in labels:
-        turns.append(seen[label])
-        seen[label] += 1
-    return np.argsort(turns, kind="stable").astype(np.int64)
-
-
 def _origins(dataset: Dataset[Images], prefix: str) -> list[str]:
     """The name of the first picture of each group, for every picture of the group."""
     names = dataset.inputs.names()
     first: dict[int, str] = {}
     return [first.setdefault(group, prefix + name) for group, name in zip(dataset.groups.tolist(), names, strict=True)]
-
-
-def folder_names(labels: Sequence[str]) -> dict[str, str]:
-    """A folder name for every label; one that could be the name of a folder keeps it."""
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for label in dict.fromkeys(labels):
-        name = _harmless(label) or "none"
-        numbered = (f"{name}-{number}" for number in count(2))
-        found[label] = next(one for one in chain([name], numbered) if one.lower() not in taken)
-        taken.add(found[label].lower())
-    return found
-
-
-def file_names(names: Sequence[str]) -> list[str]:
-    """A file name without ending for every picture; a number in front keeps them apart and in order."""
-    stems = (_harmless(Path(name).stem) for name in names)
-    return [f"{row:06d}-{stem}" if stem else f"{row:06d}" for row, stem in enumerate(stems, 1)]
-
-
-def _harmless(text: str) -> str:
-    """The text as a name that every system takes: letters, figures, ``-``, ``_`` and inner dots, not too long."""
-    kept = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in text).strip("-. ")
-    kept = kept.encode("utf-8")[:_LONGEST_FOLDER].decode("utf-8", errors="ignore")
-    reserved = kept.upper().split(".")[0] in {"CON", "PRN", "AUX", "NUL"}
-    return f"{kept}-" if reserved else kept

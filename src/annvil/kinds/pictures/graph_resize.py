@@ -1,13 +1,12 @@
 """Pictures of any size brought to a model's form inside its graph, as the reader of files does it.
 
 `annvil.kinds.pictures.reading.decoding.placed` scales with Pillow's bilinear filter; here the same filter is two
-matrices that the
-graph makes from the size of the pictures, one for the width and one for the height. A picture that has the size of the
-form meets two identity matrices and stays as it is to the bit. For others the result is Pillow's to within 1 of 255
-(measured on noise of 300 pairs of sizes): of most pictures one value in a thousand differs, at worst three or four in a
-hundred, where a sum lies half-way and Pillow's 22 binary digits tip it the other way. Pillow 13 scales pictures that
-are much taller than wide down before across, so that another rounding comes in between; here it is always across before
-down, as in older versions, and up to a quarter of the values of such a picture differ by 1.
+matrices that the graph makes from the size of the pictures, one for the width and one for the height. A picture that
+has the size of the form meets two identity matrices and stays as it is to the bit. For others the result is Pillow's to
+within 1 of 255 (measured on noise of 300 pairs of sizes): of most pictures one value in a thousand differs, at worst
+three or four in a hundred, where a sum lies half-way and Pillow's 22 binary digits tip it the other way. Pillow 13
+scales pictures that are much taller than wide down before across, so that another rounding comes in between; here it is
+always across before down, as in older versions, and up to a quarter of the values of such a picture differ by 1.
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ def _filter(graph: Graph, axis: _Axis) -> Value:
     weights = graph.op("Div", weights, graph.op("Max", sums, graph.constant([1e-6])))
     weights = graph.op("Mul", weights, graph.constant([PRECISION]))
     weights = graph.op("Floor", graph.op("Add", weights, graph.constant([0.5])))
-    return _single(graph, graph.op("Mul", weights, graph.constant([1 / PRECISION])))
+    return graph.cast(graph.op("Mul", weights, graph.constant([1 / PRECISION])), "float32")
 
 
 def _places(graph: Graph, axis: _Axis) -> Value:
@@ -131,13 +130,13 @@ def _with_border(graph: Graph, values: Value, down: _Axis, across: _Axis) -> Val
     """``values (n, channels, width, height)``, around the picture the mean of its outermost pixels."""
     upright = graph.constant([1], "int64")
     ends = graph.op("Add", graph.op("Unsqueeze", _ends(graph, across), upright), _ends(graph, down))
-    edges = graph.op("Mul", values, _single(graph, ends))
+    edges = graph.op("Mul", values, graph.cast(ends, "float32"))
     total = graph.op("ReduceSum", edges, graph.constant([2, 3], "int64"), keepdims=1)
     count = graph.op("Mul", graph.op("Add", down.extent, across.extent), graph.constant([2.0]))
     mean = graph.op("Round", graph.op("Div", graph.cast(total, "float64"), count))
     shown = graph.op("Mul", graph.op("Unsqueeze", _inside(graph, across), upright), _inside(graph, down))
-    around = _single(graph, graph.op("Sub", graph.constant([1.0]), shown))
-    return graph.op("Add", values, graph.op("Mul", around, _single(graph, mean)))
+    around = graph.cast(graph.op("Sub", graph.constant([1.0]), shown), "float32")
+    return graph.op("Add", values, graph.op("Mul", around, graph.cast(mean, "float32")))
 
 
 def _ends(graph: Graph, axis: _Axis) -> Value:
@@ -148,10 +147,6 @@ def _ends(graph: Graph, axis: _Axis) -> Value:
         apart = graph.op("Abs", graph.op("Sub", _places(graph, axis), end))
         marks.append(_to_one(graph, graph.op("Sub", graph.constant([1.0]), apart)))
     return graph.op("Add", *marks)
-
-
-def _single(graph: Graph, value: Value) -> Value:
-    return graph.cast(value, "float32")
 
 
 def _over(graph: Graph, side: int, length: Value) -> Value:

@@ -264,20 +264,11 @@ class Images:
         return cls(store, np.arange(len(store.array)))
 
 
-def images_in_memory(
-    pixels: Pixels,
-    form: PictureForm,
-    names: Sequence[str] | None = None,
-    facts: Facts | None = None,
-    said: Sequence[str] = (),
-    left_out: Sequence[LeftOut] = (),
-) -> Images:
+def images_in_memory(pixels: Pixels, form: PictureForm, names: Sequence[str] | None = None) -> Images:
     """`Images` over an array that is already of the form, uint8 ``(n, height, width, channels)``."""
     n = len(pixels)
-    if facts is None:
-        facts = np.zeros(n, FACTS)
-        facts["height"], facts["width"] = form.height, form.width
-        facts["coloured"] = form.channels == 3
+    facts = np.zeros(n, FACTS)
+    facts["height"], facts["width"] = form.height, form.width
+    facts["coloured"] = form.channels == 3
     names = [f"image {row + 1}" for row in range(n)] if names is None else names
-    store = Store(pixels, form, names, facts, np.zeros(n, dtype=np.int64), tuple(said), tuple(left_out))
-    return Images(store, np.arange(n))
+    return Images(Store(pixels, form, names, facts, np.zeros(n, dtype=np.int64)), np.arange(n))

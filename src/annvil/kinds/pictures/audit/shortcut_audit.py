@@ -59,41 +59,30 @@ def files_tell(dataset: Dataset[Images], seed: int) -> Iterator[Finding]:
         _texts("camera data", ["yes" if exif else "no" for exif in facts["exif"]]),
         _texts("orientation", [str(code) for code in facts["orientation"]]),
     ]
-    told = _told(dataset, columns, seed, TELLING)
-    if told is None:
-        return
-    strength, described = told
-    yield Finding(
-        "the file gives the answer away",
-        "serious" if strength >= GIVING_AWAY else "warning",
-        (dataset.task.target,),
-        f"Size, format and other marks of the files, without their pixels, tell {dataset.task.target!r} with "
-        f"{_quality(dataset)} of {strength:.2f}: {described}.",
-        "The classes may come from different sources, and a model can learn the source instead of what is shown. "
-        "Nothing is removed; test on pictures that come from one place, or give groups by source (--groups).",
-    )
+    if told := _told(dataset, columns, seed, TELLING):
+        strength, how = told
+        yield Finding(
+            "the file gives the answer away",
+            "serious" if strength >= GIVING_AWAY else "warning",
+            (dataset.task.target,),
+            f"Size, format and other marks of the files, without their pixels, tell {how}.",
+            "The classes may come from different sources, and a model can learn the source instead of what is shown. "
+            "Nothing is removed; test on pictures that come from one place, or give groups by source (--groups).",
+        )
 
 
 def frames_tell(dataset: Dataset[Images], looks: dict[str, FloatArray], seed: int) -> Iterator[Finding]:
     """Do brightness and border alone tell the answer?"""
     columns = [_number(name, values) for name, values in looks.items() if name != "span"]
-    told = _told(dataset, columns, seed, TELLING_FRAME)
-    if told is None:
-        return
-    strength, described = told
-    yield Finding(
-        "brightness and border tell the answer",
-        "info",
-        (dataset.task.target,),
-        f"Brightness, contrast, colour and border alone, without any shape, tell {dataset.task.target!r} with "
-        f"{_quality(dataset)} of {strength:.2f}: {described}.",
-        "This may be what is shown, or how and where the pictures were taken. If it is the second, test on pictures "
-        "taken otherwise before trusting a score.",
-    )
-
-
-def _quality(dataset: Dataset[Images]) -> str:
-    return "a ROC AUC" if dataset.task.predicts_probabilities else "an R²"
+    if told := _told(dataset, columns, seed, TELLING_FRAME):
+        yield Finding(
+            "brightness and border tell the answer",
+            "info",
+            (dataset.task.target,),
+            f"Brightness, contrast, colour and border alone, without any shape, tell {told[1]}.",
+            "This may be what is shown, or how and where the pictures were taken. If it is the second, test on "
+            "pictures taken otherwise before trusting a score.",
+        )
 
 
 def _number(name: str, values: NDArray[Any]) -> Column:
@@ -110,18 +99,15 @@ def _told(dataset: Dataset[Images], columns: Sequence[Column], seed: int, tellin
     columns = [column for column in columns if len(np.unique(column.values)) > 1]
     if not columns or dataset.n_rows < 30 or dataset.task.n_questions > 1:
         return None
-    table = Table(tuple(columns), dataset.n_rows)
-    together, alone = told_by(table, dataset, seed)
+    together, alone = told_by(Table(tuple(columns), dataset.n_rows), dataset, seed)
     if dataset.task.predicts_probabilities:
-        strength = 1 - together / 2  # the error is 2 - 2 AUC
-        if strength < telling or (strength - 0.5) / _standard_error(dataset.y) < CERTAIN:
-            return None
+        quality, strength = "a ROC AUC", 1 - together / 2  # the error is 2 - 2 AUC
+        beyond_doubt = strength >= telling and (strength - 0.5) / _standard_error(dataset.y) >= CERTAIN
     else:
-        strength = 1 - together
-        if strength < 2 * telling - 1:
-            return None
-    best = columns[int(np.argmin(alone))]
-    return strength, _described(dataset, best)
+        quality, strength = "an R²", 1 - together
+        beyond_doubt = strength >= 2 * telling - 1
+    best = _described(dataset, columns[int(np.argmin(alone))])
+    return (strength, f"{dataset.task.target!r} with {quality} of {strength:.2f}: {best}") if beyond_doubt else None
 
 
 def _standard_error(y: NDArray[Any]) -> float:
@@ -141,13 +127,13 @@ def _described(dataset: Dataset[Images], column: Column) -> str:
     if column.field.is_text:
         commonest = int(np.bincount(column.values).argmax())
         shares = [float((column.values[dataset.y == k] == commonest).mean()) for k in present]
-        low, high = int(np.argmin(shares)), int(np.argmax(shares))
+        low, high = np.argmin(shares), np.argmax(shares)
         return (
             f"the {column.name} is {column.levels[commonest]!r} for {shares[high]:.0%} of {labels[present[high]]!r} "
             f"and {shares[low]:.0%} of {labels[present[low]]!r}"
         )
     middles = [float(np.median(column.values[dataset.y == k])) for k in present]
-    low, high = int(np.argmin(middles)), int(np.argmax(middles))
+    low, high = np.argmin(middles), np.argmax(middles)
     return (
         f"the median {column.name} is {middles[high]:.3g} for {labels[present[high]]!r} and {middles[low]:.3g} for "
         f"{labels[present[low]]!r}"

@@ -120,7 +120,7 @@ class Deletion:
     @property
     def _areas(self) -> FloatArray:
         """Under each random curve."""
-        return np.trapezoid(self.random, self.covered, axis=1)
+        return np.asarray(np.trapezoid(self.random, self.covered, axis=1))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
-from annvil.kinds.pictures.augmented_sets import in_turns
+from annvil.kinds.pictures.changed_copies import in_turns
 from annvil.kinds.pictures.explanation.explain import PASSES
 from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps, last_features
 from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
