@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,8 @@ class Population:
 
         parts = []
         batched = self._job.batched
-        with torch.no_grad(), traceable(batched), self._chance():
+        # Networks that draw random numbers even when they are used draw the same ones every time.
+        with torch.no_grad(), traceable(batched), seeded(0) if self._job.draws else nullcontext():
             for part in torch.split(which, max(16, _ROWS_AT_ONCE // len(chosen)), dim=-1):
                 gathered = [tensor[part] for tensor in inputs]
                 if batched:
@@ -99,10 +100,6 @@ class Population:
                         batched = False
                 parts.append(self._one_by_one(one, parameters, buffers, gathered, own))
         return torch.cat(parts, dim=1)
-
-    def _chance(self) -> AbstractContextManager[None]:
-        """Networks that draw random numbers even when they are used draw the same ones every time."""
-        return seeded(0) if self._job.draws else nullcontext()
 
     @staticmethod
     def _one_by_one(one: Any, parameters: Any, buffers: Any, rows: Any, own: int | None) -> Tensor:

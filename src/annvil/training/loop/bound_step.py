@@ -157,8 +157,7 @@ def probe(job: TrainingJob, shape: BatchShape) -> Probe:
         return Probe(1, job.work_of_row * shape.batch)
     if shape.batch not in job._probes:
         workspace = Workspace()
-        parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
-        buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
+        parameters, buffers = job.one_member()
         gradients = [workspace.tensor(f"gradient {i}", tuple(p.shape)) for i, p in enumerate(parameters)]
         bind_step(job, parameters, buffers, shape.batch, workspace, torch.zeros(1), gradients)
         job._probes[shape.batch] = Probe(workspace.n_bytes, job.recorded(1, shape.batch, True, ()).trace.work)

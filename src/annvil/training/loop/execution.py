@@ -93,16 +93,13 @@ def _recording(job: TrainingJob, shape: BatchShape) -> TrainingJob:
     """The job that knows what its steps change; a validation step is recorded too, to see that it can be."""
     probe(job, shape)
     if shape.validation_steps:
-        parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
-        buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
-        bind_step(job, parameters, buffers, shape.validation_batch, Workspace(), torch.zeros(1))
+        bind_step(job, *job.one_member(), shape.validation_batch, Workspace(), torch.zeros(1))
     return replace(job, moving=job.recorded(1, shape.batch, True, ()).moved)
 
 
 def _without_batched_form(job: TrainingJob, shape: BatchShape) -> str:
     """Why the step cannot be vmapped, as the end of a sentence about the network, or "" where it can."""
-    parameters = [torch.zeros(1, *form) for form in job.layout.shapes]
-    buffers = [buffer.unsqueeze(0) for buffer in job.layout.buffers_of(job.network)]
+    parameters, buffers = job.one_member()
     rows = [torch.zeros(1, shape.batch, *tensor.shape[1:], dtype=tensor.dtype) for tensor in job.inputs]
     arguments = [*parameters, *buffers, *rows, *job.loss.buffers(1, shape.batch)]
     for training in (True, False):

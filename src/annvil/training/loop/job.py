@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from annvil.data.batch_transform import Augment
@@ -59,6 +60,11 @@ class TrainingJob(StepSpec):
     def changed(self, **changes: Any) -> TrainingJob:
         """The job with other choices; what was recorded for the old ones is forgotten."""
         return replace(self, **changes, _recorded={}, _probes={})
+
+    def one_member(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Zeros for one member's parameters, and its buffers, as a step takes them: to record it with."""
+        parameters = [torch.zeros(1, *form) for form in self.layout.shapes]
+        return parameters, [buffer.unsqueeze(0) for buffer in self.layout.buffers_of(self.network)]
 
     def recorded(self, members: int, batch: int, training: bool, example: Sequence[Tensor]) -> Recorded:
         """What a step of packs of that size does; recorded when first asked for."""

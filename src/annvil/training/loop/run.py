@@ -110,7 +110,10 @@ class PopulationRun:
         with at_work(self.workers) as threads:
             self._train_wave(threads, should_stop, tell, checkpoint)
             while self._waiting and not self.cut_short:
-                self._next_wave()
+                self._end_wave()
+                self.pool.dismiss()
+                self.epoch = 0
+                self.pool.fill(self._waiting.pop(0))
                 self._train_wave(threads, should_stop, tell, checkpoint)
             checkpoint.save(self.saved())
             if self.cut_short and self.epoch == 0:
@@ -149,12 +152,6 @@ class PopulationRun:
     def _end_wave(self) -> None:
         for number in self._training():
             self.records[number].state = f"stopped at epoch {self.epoch}" if self.cut_short else "finished"
-
-    def _next_wave(self) -> None:
-        self._end_wave()
-        self.pool.dismiss()
-        self.epoch = 0
-        self.pool.fill(self._waiting.pop(0))
 
     def _halve(self) -> None:
         present = sorted(number for pack in self.pool.packs for number in pack.numbers)

@@ -167,14 +167,11 @@ class WorkerPool:
             workspace = self._workspaces[owner]
             pack = staying.get(tuple(numbers))
             if pack is None or pack.workspace is not workspace:
-                pack = self._new_pack(numbers, workspace)
+                parameters, buffers = ([value[numbers] for value in values] for values in (self.kept, self.buffers))
+                pack = Pack(self._job, numbers, parameters, buffers, workspace, self._settings)
                 if before:
                     pack.take_members(before)
             self.packs.append(pack)
-
-    def _new_pack(self, numbers: list[int], workspace: Workspace) -> Pack:
-        parameters, buffers = ([value[numbers] for value in values] for values in (self.kept, self.buffers))
-        return Pack(self._job, numbers, parameters, buffers, workspace, self._settings)
 
     def let_go(self, trains: Callable[[int], bool]) -> None:
         """Remove members that stopped, once half of a kind's members have: then the others are packed anew.
