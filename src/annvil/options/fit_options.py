@@ -11,7 +11,7 @@ import msgspec
 
 from annvil.errors import RequestError
 from annvil.options.declaring import COLUMNS, OUTPUT, Option
-from annvil.text.durations import seconds_of
+from annvil.text.quantities import seconds_of
 
 SHORTEST_BUDGET = 5.0
 """Seconds; importing the libraries alone takes two to three (measured)."""

@@ -13,7 +13,7 @@ from annvil.models.contract import Deadline
 from annvil.run.folder import existing_folder
 from annvil.run.load import kind_again, read_again
 from annvil.sections import write_sections
-from annvil.text.durations import seconds_of
+from annvil.text.quantities import seconds_of
 
 STUDIES = "studies"
 

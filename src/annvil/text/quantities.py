@@ -6,9 +6,13 @@ import re
 from math import floor, log10
 from typing import Protocol
 
+from annvil.errors import RequestError
+
 _HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_PART_OF_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([hms])")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -50,6 +54,34 @@ def seconds(value: float) -> str:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     minutes = round(value / 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def seconds_of(budget: object) -> float:
+    """Seconds of a time written as ``"90"``, ``"60s"``, ``"2m"``, ``"1h30m"`` or given as a number; more than 0.
+
+    >>> seconds_of("1h30m"), seconds_of("2m"), seconds_of(45)
+    (5400.0, 120.0, 45.0)
+
+    Raises
+    ------
+    RequestError
+        For anything else.
+    """
+    found: float | None = None
+    if isinstance(budget, str):
+        text = budget.strip().lower()
+        parts = _PART_OF_TIME.findall(text)
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            found = float(text)
+        elif parts and _PART_OF_TIME.sub("", text).strip() == "":
+            found = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    elif isinstance(budget, int | float) and not isinstance(budget, bool):
+        found = float(budget)
+    if found is None:
+        raise RequestError(f"The budget {budget!r} is not a time. Write it as 60s, 2m, 1h30m, or plain seconds.")
+    if not found > 0:
+        raise RequestError(f"The budget of {found:g} s is too short; it must be more than 0.")
+    return found
 
 
 def size(n_bytes: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 import msgspec
 
-from annvil.text.durations import seconds_of
+from annvil.text.quantities import seconds_of
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, TrainOptions, flat, read_settings, takes_settings
 from annvil.trainer.arguments.settings import Logging, Settings

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from annvil.errors import RequestError
-from annvil.text.durations import seconds_of
+from annvil.text.quantities import seconds_of
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
 from annvil.trainer.monitoring.progress import interruptible

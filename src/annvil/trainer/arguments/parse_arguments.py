@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.text.durations import seconds_of
+from annvil.text.quantities import seconds_of
 from annvil.trainer.arguments.augmentation import augment_for
 from annvil.trainer.arguments.losses import ChosenLoss, canonical, choose, ending_of, family_of
 from annvil.trainer.arguments.metrics import Score, read_scores

@@ -43,7 +43,7 @@ from annvil.models.networks.populations import Trained
 from annvil.options import ReadOptions
 from annvil.tasks.base import IntArray
 from annvil.tasks.union import make_task
-from annvil.text.durations import seconds_of
+from annvil.text.quantities import seconds_of
 from annvil.training import Augment
 
 SIZE = Size("pretrained", 32, (64, 128, 256), 2)
