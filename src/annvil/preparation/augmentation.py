@@ -16,6 +16,16 @@ Flip = Literal["none", "random", "alternate"]
 Padding = Literal["reflect", "edge"]
 
 
+_HIGHEST: dict[str, tuple[float, bool]] = {
+    "shift": (math.inf, False),
+    "rotate": (180, True),
+    **dict.fromkeys(("crop", "scale", "cutout", "contrast", "colour"), (1, False)),
+    **dict.fromkeys(("brightness", "noise"), (1, True)),
+    **dict.fromkeys(("mixup", "cutmix"), (math.inf, False)),
+}
+"""The end of what each strength may be, and whether it may be that; all begin at 0."""
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """What is done to training pictures, anew in every epoch; the default does nothing.
@@ -68,16 +78,14 @@ class Augmentation:
             if value not in choices:
                 rule = " or ".join(map(repr, choices))
                 raise RequestError(f"Augmentation: {name} must be {rule}; got {value!r}.")
-        _check(self, "shift", 0, math.inf)
+        for name, (high, closed) in _HIGHEST.items():
+            value = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not (0 <= value < high or (closed and value == high)):
+                end = "" if high == math.inf else f" and at most {high}" if closed else f" and below {high}"
+                raise RequestError(f"Augmentation: {name} must be a number of at least 0{end}; got {value!r}.")
         if not isinstance(self.shift, int):
             raise RequestError(f"Augmentation: shift is a whole number of pixels; got {self.shift!r}.")
-        _check(self, "rotate", 0, 180, closed=True)
-        for name in ("crop", "scale", "cutout", "contrast", "colour"):
-            _check(self, name, 0, 1)
-        for name in ("brightness", "noise"):
-            _check(self, name, 0, 1, closed=True)
-        for name in ("mixup", "cutmix"):
-            _check(self, name, 0, math.inf)
 
     @property
     def does_nothing(self) -> bool:
@@ -134,7 +142,7 @@ class Augmentation:
 
     def describe(self) -> tuple[str, ...]:
         """What is done, in sentences, for people."""
-        sentences = list(_sentences(self))
+        sentences = [sentence for _, sentence in _said(self)]
         if not sentences:
             return ("Training pictures are used as they are.",)
         if sentences[0].startswith("They "):
@@ -143,15 +151,7 @@ class Augmentation:
 
     def short(self) -> str:
         """What is done, in a few words: "shifts of 2 pixels, flips"."""
-        return ", ".join(_words(self)) or "none"
-
-
-def _check(of: Augmentation, name: str, low: float, high: float, closed: bool = False) -> None:
-    value = getattr(of, name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not (low <= value < high or (closed and value == high)):
-        end = "" if high == math.inf else f" and at most {high}" if closed else f" and below {high}"
-        raise RequestError(f"Augmentation: {name} must be a number of at least {low}{end}; got {value!r}.")
+        return ", ".join(words for words, _ in _said(self) if words) or "none"
 
 
 def _value(name: str, text: str) -> Any:
@@ -164,74 +164,42 @@ def _value(name: str, text: str) -> Any:
     return int(number) if number == int(number) and name == "shift" else number
 
 
-def _sentences(of: Augmentation) -> Iterator[str]:
-    if of.flip == "random":
-        yield "Left and right are exchanged in half of the training pictures, chosen anew in every epoch."
-    if of.flip == "alternate":
-        yield "Left and right of every training picture are exchanged in every other epoch."
-    if of.flip_vertical:
-        yield "Top and bottom are exchanged in half of the training pictures."
+def _said(of: Augmentation) -> Iterator[tuple[str, str]]:
+    """What is done, one after another: in a few words, and in a sentence."""
     if of.shift:
-        yield f"They are shifted by up to {_pixels(of.shift)} in both directions."
+        pixels = "1 pixel" if of.shift == 1 else f"{of.shift} pixels"
+        yield f"shifts of {pixels}", f"They are shifted by up to {pixels} in both directions."
+    if of.flip == "random":
+        yield "flips", "Left and right are exchanged in half of the training pictures, chosen anew in every epoch."
+    if of.flip == "alternate":
+        yield "alternating flips", "Left and right of every training picture are exchanged in every other epoch."
+    if of.flip_vertical:
+        yield "vertical flips", "Top and bottom are exchanged in half of the training pictures."
     if of.crop:
-        yield f"They lose up to {of.crop:.0%} of their area at the edges, and the rest is enlarged."
+        area = f"{of.crop:.0%}"
+        yield f"crops of {area}", f"They lose up to {area} of their area at the edges, and the rest is enlarged."
     if of.rotate:
-        yield f"They are turned by up to {of.rotate:g} degrees to either side."
+        yield f"turns of {of.rotate:g}°", f"They are turned by up to {of.rotate:g} degrees to either side."
     if of.scale:
-        yield f"They are made up to {of.scale:.0%} larger, or smaller by the same factor."
+        yield f"scales of {of.scale:.0%}", f"They are made up to {of.scale:.0%} larger, or smaller by the same factor."
     if of.shift or of.rotate or of.scale:
         fills = "their mirror image" if of.padding == "reflect" else "their outermost pixels"
-        yield f"What comes in at the edges is {fills}."
+        yield "", f"What comes in at the edges is {fills}."
     if of.cutout:
-        yield f"A square of {of.cutout:.0%} of the shorter side is painted over with the picture's mean."
-    if of.brightness or of.contrast or of.colour:
-        yield f"{' and '.join(_colours(of))} change at random.".capitalize()
+        side = f"{of.cutout:.0%}"
+        yield f"cutout of {side}", f"A square of {side} of the shorter side is painted over with the picture's mean."
+    colours = [f"brightness (by up to {of.brightness:.0%} of the range)"] if of.brightness else []
+    colours += [f"{name} (by up to {by:.0%})" for name, by in (("contrast", of.contrast), ("colour", of.colour)) if by]
+    if colours:
+        yield "colour" if of.colour else "brightness", f"{' and '.join(colours)} change at random.".capitalize()
     if of.noise:
-        yield f"Noise of up to {of.noise:.1%} of the range of values is added."
+        yield f"noise of {of.noise:.1%}", f"Noise of up to {of.noise:.1%} of the range of values is added."
     if of.mixup:
-        yield "Two pictures are laid over each other, and their targets mixed in the same shares (mixup)."
+        yield "mixup", "Two pictures are laid over each other, and their targets mixed in the same shares (mixup)."
     if of.cutmix:
-        yield "A rectangle of another picture is pasted in, and targets mixed by area (cutmix)."
+        yield "cutmix", "A rectangle of another picture is pasted in, and targets mixed by area (cutmix)."
     if of.mixup and of.cutmix:
-        yield "Each picture gets one of the two by toss."
-
-
-def _colours(of: Augmentation) -> Iterator[str]:
-    if of.brightness:
-        yield f"brightness (by up to {of.brightness:.0%} of the range)"
-    if of.contrast:
-        yield f"contrast (by up to {of.contrast:.0%})"
-    if of.colour:
-        yield f"colour (by up to {of.colour:.0%})"
-
-
-def _words(of: Augmentation) -> Iterator[str]:
-    if of.shift:
-        yield f"shifts of {_pixels(of.shift)}"
-    if of.flip != "none":
-        yield "flips" if of.flip == "random" else "alternating flips"
-    if of.flip_vertical:
-        yield "vertical flips"
-    if of.crop:
-        yield f"crops of {of.crop:.0%}"
-    if of.rotate:
-        yield f"turns of {of.rotate:g}°"
-    if of.scale:
-        yield f"scales of {of.scale:.0%}"
-    if of.cutout:
-        yield f"cutout of {of.cutout:.0%}"
-    if of.brightness or of.contrast or of.colour:
-        yield "colour" if of.colour else "brightness"
-    if of.noise:
-        yield f"noise of {of.noise:.1%}"
-    if of.mixup:
-        yield "mixup"
-    if of.cutmix:
-        yield "cutmix"
-
-
-def _pixels(count: int) -> str:
-    return "1 pixel" if count == 1 else f"{count} pixels"
+        yield "", "Each picture gets one of the two by toss."
 
 
 def augmentation_of(value: Augmentation | Mapping[str, Any] | str | None) -> Augmentation:
