@@ -23,10 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
         try:
-            with temporary.open("xb") as stream:  # with the permissions of any new file, which tempfile would not give
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+            write_durably(temporary, content)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -36,6 +33,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise MachineError(
             f"Cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
         ) from error
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, down to the disk."""
+    with path.open("xb") as stream:  # with the permissions of any new file, which tempfile would not give
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:

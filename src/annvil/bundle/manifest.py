@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -31,7 +31,7 @@ LARGEST_PART = {MANIFEST: 16 << 20, GRAPH: 2 << 30, WEIGHTS: 16 << 30}
 
 _SEALED = re.compile(rb'\{\n "seal": "([0-9a-f]{64})",(\n.*)', re.DOTALL)
 
-
+M = TypeVar("M")
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -103,15 +103,15 @@ def describe_part(content: bytes) -> Part:
     return Part(len(content), hashlib.sha256(content).hexdigest())
 
 
+def described(parts: Mapping[str, bytes]) -> dict[str, Part]:
+    """`describe_part` of each."""
+    return {name: describe_part(content) for name, content in parts.items()}
+
+
 def describe(form: Form, task: Task, info: Info, parts: Mapping[str, Part]) -> Manifest:
     """The manifest of a model made by this version."""
-    return Manifest(
-        created_by=f"annvil {version('annvil')}",
-        form=form,
-        task=tagged(task),
-        info=info,
-        parts=dict(parts),
-    )
+    creator = f"annvil {version('annvil')}"
+    return Manifest(created_by=creator, form=form, task=tagged(task), info=info, parts=dict(parts))
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -122,10 +122,28 @@ class _Header(msgspec.Struct, frozen=True):
     created_by: str
 
 
-def write_manifest(manifest: Manifest) -> bytes:
+def write_manifest(manifest: msgspec.Struct) -> bytes:
     """The manifest as indented JSON with its seal in the first line."""
     body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)[1:]
     return b'{\n "seal": "%s",%s' % (hashlib.sha256(body).hexdigest().encode(), body)
+
+
+def decoded(content: bytes, where: str, convert: Callable[[bytes], M]) -> M:
+    """What ``convert`` makes of the JSON below the seal; raises as `read_manifest` does, whatever is wrong."""
+    sealed = _SEALED.fullmatch(content)
+    if sealed is None:
+        raise BundleError(f"{where} is not the manifest of an Annvil model.")
+    seal, body = sealed.groups()
+    if hashlib.sha256(body).hexdigest() != seal.decode():
+        raise BundleError(
+            f"{where} was changed or damaged after it was written. Copy the model again, or fit it again."
+        )
+    try:
+        return convert(b"{" + body)
+    except MachineError as error:
+        raise BundleError(f"{where} cannot be read here. {error}") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BundleError(f"{where} is not a manifest this version can read: {str(error)[:200]}.") from None
 
 
 def read_manifest(content: bytes, where: str) -> Manifest:
@@ -136,27 +154,18 @@ def read_manifest(content: bytes, where: str) -> Manifest:
     BundleError
         When it was changed after it was written, comes from a later version, or is no manifest of a model.
     """
-    sealed = _SEALED.fullmatch(content)
-    if sealed is None:
-        raise BundleError(f"{where} is not the manifest of an Annvil model.")
-    seal, body = sealed.groups()
-    if hashlib.sha256(body).hexdigest() != seal.decode():
-        raise BundleError(
-            f"{where} was changed or damaged after it was written. Copy the model again, or fit it again."
-        )
-    try:
-        plain = msgspec.json.decode(b"{" + body)
+
+    def convert(body: bytes) -> Manifest:
+        plain = msgspec.json.decode(body)
         header = msgspec.convert(plain, _Header)
         if header.format == FORMAT and header.format_version > FORMAT_VERSION:
             raise BundleError(
                 f"{where} has format {header.format_version}, written by {header.created_by[:60]!r}; "
                 f"this version reads formats up to {FORMAT_VERSION}. Upgrade annvil to load it."
             )
-        manifest = msgspec.convert(migrated(plain, header.format_version), Manifest, dec_hook=_form)
-    except MachineError as error:
-        raise BundleError(f"{where} cannot be read here. {error}") from None
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BundleError(f"{where} is not a manifest this version can read: {str(error)[:200]}.") from None
+        return msgspec.convert(migrated(plain, header.format_version), Manifest, dec_hook=_form)
+
+    manifest = decoded(content, where, convert)
     _check_consistency(manifest, where)
     return manifest
 

@@ -6,7 +6,6 @@ gives, rather than what columns a table has.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +15,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.bundle.manifest import _SEALED, GRAPH, WEIGHTS, Manifest, Part, describe_part, read_manifest, write_manifest
-from annvil.bundle.predictor import Predictor
-from annvil.bundle.storage import Storage, write_folder
+from annvil.bundle.manifest import (
+    GRAPH,
+    MANIFEST,
+    WEIGHTS,
+    Manifest,
+    Part,
+    decoded,
+    described,
+    read_manifest,
+    write_manifest,
+)
+from annvil.bundle.predictor import Predictor, onnx_type, session_of
+from annvil.bundle.saving import contents
+from annvil.bundle.storage import opened, write_folder
 from annvil.errors import BundleError, DataError, RequestError
-from annvil.onnx.validator import check_graph
 from annvil.tasks.base import Label
 
 FORMAT = "annvil.network"
@@ -39,6 +48,9 @@ class InputRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     dtype: Literal["float32", "int64", "uint8"]
     shape: tuple[Size, ...]
+
+
+_FIELDS = InputRecord.__struct_fields__
 
 
 class NetworkManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,21 +75,11 @@ class NetworkPredictor:
     """
 
     def __init__(self, graph: bytes, manifest: NetworkManifest) -> None:
-        import onnxruntime
-
         self.manifest = manifest
-        check_graph(graph)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
-        try:
-            self._session = onnxruntime.InferenceSession(
-                graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
-            )
-        except Exception as error:  # onnxruntime's exceptions share no base of their own
-            raise BundleError(f"The saved network is refused: onnxruntime cannot read its graph: {error}.") from None
+        self._session = session_of(graph)
         names = [value.name for value in self._session.get_outputs()]
         inputs = [(value.name, value.type, tuple(value.shape[1:])) for value in self._session.get_inputs()]
-        said = [(one.name, _ONNX_TYPES[one.dtype], one.shape) for one in manifest.inputs]
+        said = [(one.name, onnx_type(one.dtype), one.shape) for one in manifest.inputs]
         if inputs != said or names != ["output", "probability"][: 1 + self._has_probabilities]:
             raise BundleError("The saved network is refused: its graph is not that of its manifest.")
 
@@ -189,24 +191,17 @@ def save_network(
     RequestError, MachineError
         When something that is no saved model is in the way; when it cannot be written.
     """
-    from safetensors.numpy import save
-
-    check_graph(graph)
-    parts = {GRAPH: graph, WEIGHTS: save({name: np.ascontiguousarray(array) for name, array in weights.items()})}
+    parts = contents(graph, weights)
     manifest = NetworkManifest(
         created_by=f"annvil {version('annvil')}",
-        inputs=tuple(msgspec.convert(one, InputRecord) for one in map(_named, inputs)),
+        inputs=tuple(msgspec.convert(dict(zip(_FIELDS, one, strict=True)), InputRecord) for one in inputs),
         kind=cast(Kind, kind),
         labels=tuple(label.item() if isinstance(label, np.generic) else label for label in labels),
         is_flat=is_flat,
-        parts={name: describe_part(content) for name, content in parts.items()},
+        parts=described(parts),
     )
-    write_folder(path, {"manifest.json": write_manifest(cast(Any, manifest)), **parts})
+    write_folder(path, {MANIFEST: write_manifest(manifest), **parts})
     return path
-
-
-def _named(one: tuple[str, str, tuple[int, ...]]) -> dict[str, Any]:
-    return dict(zip(("name", "dtype", "shape"), one, strict=True))
 
 
 def load(path: str | Path) -> Predictor | NetworkPredictor:
@@ -217,28 +212,14 @@ def load(path: str | Path) -> Predictor | NetworkPredictor:
     BundleError
         When there is no saved model, when it is damaged or hostile, or comes from a later version.
     """
-    with Storage(Path(path), _manifest) as storage:
-        graph = storage.part(GRAPH)
-        for name in storage.manifest.parts.keys() - {GRAPH}:
-            storage.verify(name)
-        manifest: Manifest | NetworkManifest = storage.manifest
+    graph, manifest = opened(path, _manifest)
     return Predictor(graph, manifest) if isinstance(manifest, Manifest) else NetworkPredictor(graph, manifest)
 
 
-def _manifest(content: bytes, where: str) -> Any:
-    sealed = _SEALED.fullmatch(content)
-    if sealed is None or b'"format": "annvil.network"' not in sealed[2][:100]:
+def _manifest(content: bytes, where: str) -> Manifest | NetworkManifest:
+    if b'"format": "annvil.network"' not in content[:200]:  # it stands behind the seal, of 80 bytes
         return read_manifest(content, where)
-    seal, body = sealed.groups()
-    if hashlib.sha256(body).hexdigest() != seal.decode():
-        raise BundleError(f"{where} was changed or damaged after it was written. Copy the model again.")
-    try:
-        found = msgspec.json.decode(b"{" + body, type=NetworkManifest)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BundleError(f"{where} is not a manifest this version can read: {str(error)[:200]}.") from None
+    found = decoded(content, where, lambda body: msgspec.json.decode(body, type=NetworkManifest))
     if found.format_version != FORMAT_VERSION or set(found.parts) != {GRAPH, WEIGHTS}:
         raise BundleError(f"{where} was written by {found.created_by[:60]!r}. Upgrade annvil to load it.")
     return found
-
-
-_ONNX_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "uint8": "tensor(uint8)"}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
-from annvil.bundle.storage import Storage
+from annvil.bundle.storage import Storage, opened
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
 from annvil.errors import BundleError, RequestError
 from annvil.onnx.validator import check_graph
@@ -92,7 +92,10 @@ class Predictor:
 
     def outputs(self, rows: Any) -> FloatArray:
         """Probabilities or values ``(n_rows, n_outputs)``, whatever the task; ``rows`` as in `predict`."""
-        return self.raw(self._conform_aloud(rows))
+        conformed = self.conform(rows)
+        for notice in conformed.notices:
+            warnings.warn(notice, InputNotice, stacklevel=3)
+        return self.raw(conformed.inputs)
 
     def conform(self, rows: Any, *, where: str = "the rows to predict") -> Conformed:
         """The rows as inputs of exactly this form, and notices for people; ``where`` names the rows in errors."""
@@ -110,12 +113,6 @@ class Predictor:
         """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on; 0 and 1
         for each of several labels."""
         return self.task.said(outputs, self.manifest.info.threshold)
-
-    def _conform_aloud(self, rows: Any) -> Inputs:
-        conformed = self.conform(rows)
-        for notice in conformed.notices:
-            warnings.warn(notice, InputNotice, stacklevel=4)
-        return conformed.inputs
 
     def _run(self, inputs: Inputs) -> FloatArray:
         try:
@@ -136,11 +133,7 @@ def load(path: str | Path) -> Predictor:
     BundleError
         When there is no bundle, when it is damaged or hostile, or comes from a later version.
     """
-    with Storage(Path(path)) as storage:
-        graph = storage.part(GRAPH)
-        for name in storage.manifest.parts.keys() - {GRAPH}:
-            storage.verify(name)
-        return Predictor(graph, storage.manifest)
+    return Predictor(*opened(path))
 
 
 def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
@@ -157,32 +150,39 @@ def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
             raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {_first_line(error)}.") from None
 
 
-def _session(graph: bytes, form: Form, task: Task) -> Any:
-    """An onnxruntime session for a graph that passed `check_graph`, with the inputs and output that we write."""
+def session_of(graph: bytes, n_threads: int = 0) -> Any:
+    """An onnxruntime session for a graph that passes `check_graph`; 0 threads: as many as there are cores."""
     import onnxruntime
 
     check_graph(graph)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = n_threads
     options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
     try:
         # Folding constants would execute parts of the graph while it is only being loaded; it gains nothing (measured),
         # since what is constant in our graphs was computed before they were written.
-        session = onnxruntime.InferenceSession(
+        return onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
         )
     except Exception as error:  # as in `_run`
         raise BundleError(
             f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."
         ) from None
+
+
+def _session(graph: bytes, form: Form, task: Task) -> Any:
+    """A session with the inputs and output that we write."""
+    session = session_of(graph, 1)
     found = [(value.name, value.type, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
-    expected = [(spec.name, _ONNX_TYPES[spec.dtype], list(spec.shape)) for spec in form.graph_inputs()]
+    expected = [(spec.name, onnx_type(spec.dtype), list(spec.shape)) for spec in form.graph_inputs()]
     if found != [*expected, ("prediction", "tensor(double)", [task.n_outputs])]:
         raise BundleError("The saved model is refused: its graph does not have the inputs and output of its manifest.")
     return session
 
 
-_ONNX_TYPES = {"float64": "tensor(double)", "string": "tensor(string)", "uint8": "tensor(uint8)"}
+def onnx_type(dtype: str) -> str:
+    """What onnxruntime calls a tensor of an element type of NumPy."""
+    return f"tensor({ {'float64': 'double', 'float32': 'float'}.get(dtype, dtype) })"
 
 
 def _cores() -> int:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, describe_part, write_manifest
+from annvil.bundle.manifest import GRAPH, MANIFEST, WEIGHTS, Info, describe, described, write_manifest
 from annvil.bundle.storage import write_folder, write_zip
 from annvil.data.form import Form
 from annvil.onnx.builder import Graph, Value
@@ -68,21 +68,27 @@ def save(
         When the files cannot be written; an older bundle at ``path`` is then intact.
     """
     path = Path(path)
-    check_graph(graph)
-    parts = {GRAPH: graph}
-    if weights:
-        from safetensors.numpy import save as to_safetensors
-
-        parts[WEIGHTS] = to_safetensors({name: np.ascontiguousarray(array) for name, array in weights.items()})
+    parts = contents(graph, weights or None)
     told = info if isinstance(info, Info) else msgspec.convert(dict(info or {}), Info)
     told = msgspec.structs.replace(told, versions=told.versions or _versions())
-    manifest = describe(form, task, told, {name: describe_part(content) for name, content in parts.items()})
+    manifest = describe(form, task, told, described(parts))
     files = {MANIFEST: write_manifest(manifest), **parts}
     if path.suffix.lower() == ".zip":
         write_zip(path, files)
     else:
         write_folder(path, files)
     return path
+
+
+def contents(graph: bytes, weights: Mapping[str, NDArray[Any]] | None) -> dict[str, bytes]:
+    """The parts of a bundle by name: the graph, which loading must not refuse, and the weights if there are any."""
+    from safetensors.numpy import save as to_safetensors
+
+    check_graph(graph)
+    if weights is None:
+        return {GRAPH: graph}
+    arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    return {GRAPH: graph, WEIGHTS: to_safetensors(arrays)}
 
 
 def _versions() -> dict[str, str]:

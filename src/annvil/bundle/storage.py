@@ -15,14 +15,14 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from annvil.bundle.manifest import LARGEST_PART, MANIFEST, Manifest, Part, describe_part, read_manifest
+from annvil.bundle.manifest import GRAPH, LARGEST_PART, MANIFEST, Manifest, Part, describe_part, read_manifest
 from annvil.errors import BundleError, MachineError, RequestError
-from annvil.files import sync_folder, write_atomically
+from annvil.files import sync_folder, write_atomically, write_durably
 
 _BLOCK = 1 << 20
 _LARGEST_ZIP = (2 << 30) - 1  # beyond it a zip file needs its 64-bit form, which is refused
@@ -54,14 +54,10 @@ class Storage(AbstractContextManager["Storage"]):
             if members and members.keys() != {MANIFEST, *self.manifest.parts}:
                 raise BundleError(f"{path} is refused: it does not hold exactly the parts that its manifest lists.")
         except BaseException:
-            self.close()
+            self._files.close()
             raise
 
     def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close what is open."""
         self._files.close()
 
     def part(self, name: str) -> bytes:
@@ -82,25 +78,30 @@ class Storage(AbstractContextManager["Storage"]):
         """Compare a listed part with the manifest without keeping its bytes; raises as `part` does."""
         expected = self.manifest.parts[name]
         digest, size = hashlib.sha256(), 0
-        try:
-            with self._open(name) as stream:
-                while size <= expected.size and (block := stream.read(_BLOCK)):
-                    digest.update(block)
-                    size += len(block)
-        except _UNREADABLE as error:
-            raise self._unreadable(name, error) from None
+        with self._stream(name) as stream:
+            while size <= expected.size and (block := stream.read(_BLOCK)):
+                digest.update(block)
+                size += len(block)
         if Part(size, digest.hexdigest()) != expected:
             raise self._changed(name)
 
     def _read(self, name: str, most: int) -> bytes:
-        try:
-            with self._open(name) as stream:
-                content = stream.read(most + 1)
-        except _UNREADABLE as error:
-            raise self._unreadable(name, error) from None
+        with self._stream(name) as stream:
+            content = stream.read(most + 1)
         if len(content) > most:
             raise self._changed(name)
         return content
+
+    @contextmanager
+    def _stream(self, name: str) -> Iterator[IO[bytes]]:
+        try:
+            with self._open(name) as stream:
+                yield stream
+        except (FileNotFoundError, NotADirectoryError):
+            raise BundleError(f"{self.path} is not a saved model: it has no {name}.") from None
+        except _UNREADABLE as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BundleError(f"{self.path / name} cannot be read: {reason}.") from None
 
     def _open_file(self, name: str) -> IO[bytes]:
         """Open a part in a folder; links of both kinds could make us read or trust a file outside the bundle."""
@@ -125,11 +126,14 @@ class Storage(AbstractContextManager["Storage"]):
             "Copy the model again, or fit it again."
         )
 
-    def _unreadable(self, name: str, error: Exception) -> BundleError:
-        if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return BundleError(f"{self.path} is not a saved model: it has no {name}.")
-        reason = getattr(error, "strerror", None) or error
-        return BundleError(f"{self.path / name} cannot be read: {reason}.")
+
+def opened(path: str | Path, read: Callable[[bytes, str], Any] = read_manifest) -> tuple[bytes, Any]:
+    """The graph of a bundle, and its manifest as ``read`` reads it; all its parts are compared with the manifest."""
+    with Storage(Path(path), read) as storage:
+        graph = storage.part(GRAPH)
+        for name in storage.manifest.parts.keys() - {GRAPH}:
+            storage.verify(name)
+        return graph, storage.manifest
 
 
 def _open_zip(path: Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
@@ -199,10 +203,7 @@ def write_folder(path: Path, parts: Mapping[str, bytes]) -> None:
     try:
         temporary.mkdir(parents=True)
         for name, content in parts.items():
-            with (temporary / name).open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+            write_durably(temporary / name, content)
         sync_folder(temporary)
         if path.exists():
             older = temporary.with_suffix(".old")
