@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
@@ -33,7 +32,7 @@ from annvil.onnx.export import (  # noqa: F401  (the writers enter themselves)
     shapes,
     spectra,
 )
-from annvil.onnx.export.aten_trace import Node, Output, replace
+from annvil.onnx.export.aten_trace import Node, Output, found_in, replace
 from annvil.onnx.export.dynamic_batch import has_rows, program
 from annvil.onnx.export.folding import fold
 from annvil.onnx.export.writer import WRITERS, Traced, Writer, known
@@ -89,23 +88,16 @@ def _settled(output: Output, values: dict[Output, Any]) -> Any:
 def _write(writer: Writer, node: Node, values: dict[Output, Any]) -> None:
     args, kwargs = replace((node.args, dict(node.kwargs)), Output, lambda one: _settled(one, values))
     writer.begin(node, args, kwargs)
-    moving = _moving(args, kwargs)
-    if any(one.dtype.is_complex for one in moving) and node.op.overloadpacket not in spectra.TAKE_COMPLEX:
+    moving = found_in((args, kwargs), Traced)
+    if any(one.dtype.is_complex for one in moving) and node.packet not in spectra.TAKE_COMPLEX:
         raise writer.refusal("of complex numbers only sizes, real and imaginary parts are known here")
     if not moving and not has_rows((args, kwargs)):
-        with torch.inference_mode():
-            made = node.op(*args, **kwargs)
-    elif node.op.overloadpacket in WRITERS:
-        made = WRITERS[node.op.overloadpacket](writer, *args, **kwargs)
+        made = node.run(args, kwargs)
+    elif node.packet in WRITERS:
+        made = WRITERS[node.packet](writer, *args, **kwargs)
     else:
         raise writer.refusal("Annvil knows no ONNX for it; compute it outside of the network, or by other operations")
     several = made if isinstance(made, list | tuple) else [made]
     for place, (one, meta) in enumerate(zip(several, node.results, strict=False)):
         if meta is not None:
             values[Output(node, place)] = Traced(meta.shape, meta.dtype, one) if isinstance(one, str) else one
-
-
-def _moving(args: Any, kwargs: Any) -> list[Traced]:
-    found: list[Traced] = []
-    replace((args, kwargs), Traced, found.append)
-    return found

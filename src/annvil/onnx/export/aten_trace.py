@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,17 @@ class Node:
     constant: Tensor | None = None
     place: int = 0  # among the nodes of its recording
     hangs_on_inputs: bool = False
+
+    @property
+    def packet(self) -> Any:
+        """The operation, whichever of its overloads; None without one."""
+        return None if self.op is None else self.op.overloadpacket
+
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Compute the operation of these arguments; its results."""
+        with torch.inference_mode():
+            results = self.op(*args, **kwargs)
+        return list(results) if isinstance(results, list | tuple) else [results]
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ class Recording:
     outputs: list[Output]
 
 
-def replace(value: Any, kind: type | tuple[type, ...], change: Callable[[Any], Any]) -> Any:
+def replace(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     """``value`` with everything of ``kind`` inside its tuples, lists and dictionaries changed."""
     if isinstance(value, kind):
         return change(value)
@@ -68,8 +81,8 @@ def replace(value: Any, kind: type | tuple[type, ...], change: Callable[[Any], A
     return value
 
 
-def outputs_in(value: Any) -> list[Output]:
-    """All outputs inside tuples, lists and dictionaries."""
-    found: list[Output] = []
-    replace(value, Output, found.append)
+def found_in(value: Any, kind: type[K]) -> list[K]:
+    """Everything of ``kind`` inside tuples, lists and dictionaries."""
+    found: list[K] = []
+    replace(value, kind, found.append)
     return found

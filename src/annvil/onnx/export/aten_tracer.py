@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from annvil.errors import RequestError
-from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, outputs_in, replace
+from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, found_in, replace
 
 aten = torch.ops.aten
 
@@ -124,18 +124,23 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if torch.Tag.inplace_view in op.tags:
-            return self._view_in_place(op, args, kwargs)
-        if not self._known(op) and op._can_decompose() and op not in _ALIASES:
+            if op is aten.detach_.default:
+                return op(*args, **kwargs)
+            raise self._refusal(f"changes the shape of a tensor in place ({op})")
+        if not self._known(op) and op._can_decompose() and op is not aten.contiguous.default:
             with self:
                 return op.decompose(*args, **kwargs)
         before = replace((args, kwargs), Tensor, self.output)
-        live = any(output.node.hangs_on_inputs for output in outputs_in(before))
+        live = any(output.node.hangs_on_inputs for output in found_in(before, Output))
         self._refuse(op, before, live)
         if op._schema.is_mutable:
             return self._in_place(op, args, kwargs, before)
-        if live and not self._known(op) and (parts := _decomposition(op)) is not None:
-            with self:
-                return parts(*args, **kwargs)
+        if live and not self._known(op):
+            from torch._decomp import decomposition_table  # PyTorch's references for operations in terms of others
+
+            if op in decomposition_table:
+                with self:
+                    return decomposition_table[op](*args, **kwargs)
         results = op(*args, **kwargs)
         several = results if isinstance(results, list | tuple) else [results]
         if not any(isinstance(one, Tensor) for one in several):
@@ -158,7 +163,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _call(self, op: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], like: Tensor | Meta) -> Output:
         """An operation of ours whose one result has the shape and type of ``like``."""
-        live = any(output.node.hangs_on_inputs for output in outputs_in((args, kwargs)))
+        live = any(output.node.hangs_on_inputs for output in found_in((args, kwargs), Output))
         return Output(self._add(Node(op, args, kwargs, hangs_on_inputs=live), [like]))
 
     def _remembered(self, result: Tensor, output: Output, op: Any, args: Any, kwargs: Any) -> _Seen:
@@ -169,12 +174,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         seen = self._seen[id(base)]
 
         def view(value: Output) -> Output:
-            if len(output.node.results) == 1:
-                return self._call(op, (value, *args[1:]), kwargs, result)
             again = Node(op, (value, *args[1:]), kwargs, hangs_on_inputs=value.node.hangs_on_inputs)
-            again.results, again.path, again.place = output.node.results, output.node.path, len(self.nodes)
-            self.nodes.append(again)
-            return Output(again, output.place)
+            return Output(self._add(again, output.node.results), output.place)
 
         def undo(whole: Output, part: Output) -> Output:
             if output.place or len(output.node.results) > 1:
@@ -234,12 +235,6 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args = (whole, part, dim, start, start + was.meta.shape[dim])
         return self._call(aten.slice_scatter.default, args, {}, whole.meta)
 
-    def _view_in_place(self, op: Any, args: Any, kwargs: Any) -> Any:
-        """``squeeze_`` and the like: the tensor looks otherwise into the same memory from now on."""
-        if op is aten.detach_.default:
-            return op(*args, **kwargs)
-        raise self._refusal(f"changes the shape of a tensor in place ({op})")
-
     def _refuse(self, op: Any, before: tuple[Any, Any], live: bool) -> None:
         if torch.Tag.nondeterministic_seeded in op.tags and not self._known(op):
             raise self._refusal(f"draws random numbers ({op})")
@@ -264,21 +259,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 _SCATTERS = {"select": aten.select_scatter.default, "slice": aten.slice_scatter.default}
-_ALIASES = frozenset({aten.contiguous.default})
 
 
 def _same_memory(one: Tensor, other: Tensor) -> bool:
     if one.numel() == 0 or other.numel() == 0:
         return False
     return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-
-
-def _decomposition(op: Any) -> Callable[..., Any] | None:
-    """PyTorch's reference for an operation in terms of others, where it has one."""
-    from torch._decomp import decomposition_table
-
-    found: Callable[..., Any] | None = decomposition_table.get(op)
-    return found
 
 
 def _tensors_in(returned: Any) -> list[Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
-from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, outputs_in, replace
+from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, found_in, replace
 from annvil.onnx.export.aten_tracer import record
 
 BATCHES = (2, 3, 5)
@@ -110,13 +110,10 @@ def with_constants(found: Recording) -> Recording:
         if node.constant is not None:
             values[Output(node)] = node.constant
         elif node.op is not None and not node.hangs_on_inputs:
-            needed = outputs_in((node.args, node.kwargs))
+            needed = found_in((node.args, node.kwargs), Output)
             if all(one in values for one in needed) and not has_rows((node.args, node.kwargs)):
                 args, kwargs = replace((node.args, dict(node.kwargs)), Output, values.__getitem__)
-                with torch.inference_mode():
-                    results = node.op(*args, **kwargs)
-                several = results if isinstance(results, list | tuple) else [results]
-                values |= {Output(node, place): result for place, result in enumerate(several)}
+                values |= {Output(node, place): result for place, result in enumerate(node.run(args, kwargs))}
     made: dict[Output, Output] = {}
 
     def settled(output: Output) -> Output:
@@ -138,18 +135,11 @@ def live(found: Recording) -> Recording:
     needed = {id(one.node) for one in found.outputs}
     for node in reversed(found.nodes):
         if id(node) in needed:
-            needed |= {id(one.node) for one in outputs_in((node.args, node.kwargs))}
-    is_input = [node.op is None and node.constant is None for node in found.nodes]
-    nodes = [
-        node
-        for node, stays in zip(found.nodes, is_input, strict=True)
-        if stays or (id(node) in needed and node.op is not None)
-    ]
-    return Recording(nodes, found.outputs)
+            needed |= {id(one.node) for one in found_in((node.args, node.kwargs), Output)}
+    stay = [node.constant is None if node.op is None else id(node) in needed for node in found.nodes]
+    return Recording([node for node, stays in zip(found.nodes, stay, strict=True) if stays], found.outputs)
 
 
 def has_rows(value: Any) -> bool:
     """Whether a size inside follows the batch."""
-    found: list[Rows] = []
-    replace(value, Rows, found.append)
-    return bool(found)
+    return bool(found_in(value, Rows))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, outputs_in, replace
+from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, found_in, replace
 from annvil.onnx.export.dynamic_batch import live
 from annvil.onnx.export.normalisation import channel_affine
 
@@ -26,7 +26,7 @@ def fold(found: Recording) -> Recording:
     are positive; a factor before or behind a linear layer goes into its weights; rows that are put into one line for a
     linear layer stay as they are; small products that lie side by side become one.
     """
-    uses = Counter(one for node in found.nodes for one in outputs_in((node.args, node.kwargs)))
+    uses = Counter(one for node in found.nodes for one in found_in((node.args, node.kwargs), Output))
     uses.update(found.outputs)
     instead: dict[Output, Output] = {}
 
@@ -37,13 +37,12 @@ def fold(found: Recording) -> Recording:
 
     def alone(output: Any, *packets: Any) -> Node | None:
         """The node that makes it, if it is one of these operations and nobody else uses the result."""
-        if not isinstance(output, Output) or uses[output] != 1 or output.node.op is None:
-            return None
-        return output.node if output.node.op.overloadpacket in packets else None
+        is_lone = isinstance(output, Output) and uses[output] == 1
+        return output.node if is_lone and output.node.packet in packets else None
 
     for node in found.nodes:
         node.args, node.kwargs = replace((node.args, dict(node.kwargs)), Output, current)
-        rule = None if node.op is None else RULES.get(node.op.overloadpacket)
+        rule = RULES.get(node.packet)
         made = rule(node, alone) if rule is not None else None
         if made is not None:
             instead[Output(node)] = made
@@ -55,9 +54,9 @@ Alone = Callable[..., Node | None]
 
 
 def _batch_norm(node: Node, alone: Alone) -> Output | None:
-    x, weight, bias, mean, variance, training, _, eps = node.args[:8]
-    tensors = [None if one is None else one.node.constant for one in (weight, bias, mean, variance)]
-    if training or tensors[2] is None or tensors[3] is None:
+    x, training, eps = node.args[0], node.args[5], node.args[7]
+    weight, bias, mean, variance = map(_constant, node.args[1:5])
+    if training or mean is None or variance is None:
         return None
     layer = alone(x, *CONVOLUTIONS, aten.linear)
     pool = alone(x, *POOLS) if layer is None else None
@@ -65,9 +64,9 @@ def _batch_norm(node: Node, alone: Alone) -> Output | None:
         layer = alone(pool.args[0], *CONVOLUTIONS)
     if layer is None or _weight(layer) is None:
         return None
-    if layer.op.overloadpacket is aten.linear and len(layer.results[0].shape) != 2:  # type: ignore[union-attr]
+    if layer.packet is aten.linear and len(layer.results[0].shape) != 2:  # type: ignore[union-attr]
         return None  # it normalises the second axis, the layer makes the last
-    factor, shift = channel_affine(tensors[0], tensors[1], tensors[2], tensors[3], eps)
+    factor, shift = channel_affine(weight, bias, mean, variance, eps)
     if pool is not None and not bool((factor > 0).all()):
         return None
     return x if _scaled(layer, factor, shift) else None
@@ -92,7 +91,7 @@ def _linear(node: Node, alone: Alone) -> Output | None:
     x, weight = node.args[0], _weight(node)
     before = alone(x, aten.mul, aten.div)
     if before is not None and weight is not None:
-        divides = before.op.overloadpacket is aten.div
+        divides = before.packet is aten.div
         sides = [before.args[:2]] if divides or before.kwargs else [before.args[:2], before.args[1::-1]]
         for own, other in sides:
             factor = _constant(other)
@@ -138,22 +137,15 @@ def _side_by_side(node: Node, alone: Alone) -> Output | None:
         return None
     bias, weight = _constant(product.args[0]), _constant(product.args[2])
     x, result = first.args[0], node.results[0]
-    if (
-        bias is None
-        or weight is None
-        or result is None
-        or bias.shape[1] != 1
-        or weight.numel() * len(weight) > MOST_ZEROS
-    ):
+    if bias is None or weight is None or result is None:
+        return None
+    if bias.shape[1] != 1 or weight.numel() * len(weight) > MOST_ZEROS:
         return None
     columns, n, m = weight.shape
     rows, dtype = x.meta.shape[0], result.dtype
     wide = torch.block_diag(*weight).T  # type: ignore[no-untyped-call]
-    first.op, first.args, first.results = (
-        aten.view.default,
-        (x, [rows, columns * n]),
-        [Meta((rows, columns * n), dtype)],
-    )
+    first.op, first.args = aten.view.default, (x, [rows, columns * n])
+    first.results = [Meta((rows, columns * n), dtype)]
     product.op, product.results = aten.linear.default, [Meta((rows, columns * m), dtype)]
     product.args = (Output(first), _new(wide, dtype), _new(bias.expand(columns, 1, m).reshape(-1), dtype))
     node.op, node.args = aten.view.default, (Output(product), list(result.shape))
@@ -162,9 +154,8 @@ def _side_by_side(node: Node, alone: Alone) -> Output | None:
 
 def _scaled(layer: Node, factor: Tensor, shift: Tensor) -> bool:
     """Let a layer give ``factor`` times its outputs plus ``shift``, channel by channel; False where it cannot."""
-    weight = _weight(layer)
-    bias = layer.args[2] if len(layer.args) > 2 else None
-    values = None if bias is None else bias.node.constant
+    weight, bias = _weight(layer), layer.args[2] if len(layer.args) > 2 else None
+    values = _constant(bias)
     if weight is None or (bias is not None and values is None):
         return False
     wide = factor.double().reshape(-1, *[1] * (weight.dim() - 1))

@@ -80,7 +80,7 @@ class Writer:
     @property
     def packet(self) -> Any:
         """The operation that is being written, whichever of its overloads."""
-        return self.node.op.overloadpacket
+        return self.node.packet
 
     @property
     def name(self) -> str:
