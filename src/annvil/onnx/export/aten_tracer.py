@@ -198,8 +198,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         functional = getattr(getattr(aten, op._opname.removesuffix("_"), None), op._overloadname, None)
         if functional is None or functional._schema.is_mutable or not isinstance(args[0], Tensor):
             raise self._refusal(f"changes tensors in place by an operation that cannot be followed ({op})")
+        if self._known(functional):
+            new = self._call(functional, *before, like=args[0])
+        else:  # taken apart
+            with self:
+                new = self.output(functional(*args, **kwargs).to(args[0].dtype))
         results = op(*args, **kwargs)
-        new = self._call(functional, *before, like=args[0])
         self._change(self._seen[id(args[0])], new)
         return results
 

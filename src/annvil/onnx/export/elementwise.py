@@ -63,12 +63,6 @@ _enter(
         aten.leaky_relu: lambda w, x, slope=0.01: w.op("LeakyRelu", x, alpha=float(slope)),
         aten.log_sigmoid: lambda w, x: w.op("Neg", w.op("Softplus", w.op("Neg", x))),
         aten.softshrink: lambda w, x, by=0.5: w.op("Sub", x, w.op("Clip", x, w.scalar(-by), w.scalar(by))),
-        aten.hardshrink: lambda w, x, by=0.5: w.op(
-            "Where", w.op("Greater", w.op("Abs", x), w.scalar(by)), x, w.scalar(0.0)
-        ),
-        aten.threshold: lambda w, x, limit, otherwise: w.op(
-            "Where", w.op("Greater", x, w.scalar(limit)), x, w.scalar(otherwise)
-        ),
         aten.rsqrt: lambda w, x: w.op("Reciprocal", w.op("Sqrt", x)),
         aten.exp2: lambda w, x: w.op("Pow", w.scalar(2.0), x),
         aten.log2: lambda w, x: w.op("Mul", w.op("Log", x), w.scalar(1 / math.log(2))),
@@ -151,8 +145,8 @@ def remainder(w: Writer, a: Operand, b: Operand) -> Value:
     return w.op("Sub", x, w.op("Mul", y, w.op("Floor", w.op("Div", x, y))))
 
 
-@writes(aten.pow, aten.square)
-def power(w: Writer, a: Operand, b: Operand = 2) -> Value:
+@writes(aten.pow)
+def power(w: Writer, a: Operand, b: Operand) -> Value:
     x = w.value(a, w.result.dtype)
     if isinstance(b, int | float) and b in (0.5, 1, 2, 3, -1):
         if b in (0.5, -1):
@@ -191,14 +185,6 @@ def rounded(w: Writer, x: Operand, *, decimals: int = 0) -> Value:
     return w.op("Mul", w.op("Round", w.op("Mul", value, w.scalar(10.0**decimals))), w.scalar(10.0**-decimals))
 
 
-@writes(aten.addcmul, aten.addcdiv)
-def addcmul(w: Writer, x: Operand, a: Operand, b: Operand, *, value: float = 1) -> Value:
-    dtype = w.result.dtype
-    product = w.op("Mul" if w.packet is aten.addcmul else "Div", w.value(a, dtype), w.value(b, dtype))
-    product = product if value == 1 else w.op("Mul", product, w.scalar(value))
-    return w.op("Add", w.value(x, dtype), product)
-
-
 @writes(aten.elu)
 def elu(w: Writer, x: Operand, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:
     value = w.value(x)
@@ -230,28 +216,15 @@ def softplus(w: Writer, x: Operand, beta: float = 1, threshold: float = 20) -> V
     return w.op("Mul", w.op("Softplus", w.op("Mul", w.value(x), w.scalar(beta))), w.scalar(1 / beta))
 
 
-@writes(aten.hardtanh, aten.clamp, aten.relu6, aten.clamp_min, aten.clamp_max)
+@writes(aten.clamp, aten.clamp_min, aten.clamp_max)
 def clamp(w: Writer, x: Operand, *_: Any, **__: Any) -> Value:
-    asked = {"min": 0.0, "max": 6.0} if w.packet is aten.relu6 else w.asked
-    low, high = asked.get("min", asked.get("min_val")), asked.get("max", asked.get("max_val"))
+    low, high = w.asked.get("min"), w.asked.get("max")
     value = w.value(x, w.result.dtype)
     if all(bound is None or isinstance(bound, int | float) for bound in (low, high)):
         bounds = ["" if bound is None else w.scalar(float(bound)) for bound in (low, high)]
         return w.op("Clip", value, *(bounds[:1] if not bounds[1] else bounds))
     value = value if low is None else w.op("Max", value, w.value(low, w.result.dtype))
     return value if high is None else w.op("Min", value, w.value(high, w.result.dtype))
-
-
-@writes(aten.nan_to_num)
-def nan_to_num(
-    w: Writer, x: Traced, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
-) -> Value:
-    most = torch.finfo(x.dtype).max
-    value = w.op("Where", w.op("IsNaN", w.value(x)), w.scalar(nan or 0.0), w.value(x))
-    above = w.op("Equal", value, w.scalar(math.inf))
-    below = w.op("Equal", value, w.scalar(-math.inf))
-    value = w.op("Where", above, w.scalar(most if posinf is None else posinf), value)
-    return w.op("Where", below, w.scalar(-most if neginf is None else neginf), value)
 
 
 _COMPARISONS = {
@@ -289,8 +262,3 @@ def isnan(w: Writer, x: Operand) -> Value:
 @writes(aten.where)
 def where(w: Writer, condition: Operand, a: Operand, b: Operand) -> Value:
     return w.op("Where", w.value(condition, torch.bool), w.value(a, w.result.dtype), w.value(b, w.result.dtype))
-
-
-@writes(aten.masked_fill)
-def masked_fill(w: Writer, x: Operand, mask: Operand, fill: Operand) -> Value:
-    return where(w, mask, fill, x)

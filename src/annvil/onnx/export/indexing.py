@@ -24,10 +24,8 @@ def select(w: Writer, x: Traced, dim: int, index: Any) -> Value:
     return w.op("Gather", w.value(x), place, axis=dim)
 
 
-@writes(aten.slice, aten.narrow)
+@writes(aten.slice)
 def cut(w: Writer, x: Traced, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    if w.packet is aten.narrow:
-        end = start + end if isinstance(start, int) and isinstance(end, int) else end
     if w.result.shape == x.shape and step == 1:
         return x
     start, end = 0 if start is None else start, _END if end is None else min(end, _END) if isinstance(end, int) else end
@@ -40,15 +38,9 @@ def embedding(w: Writer, table: Operand, places: Operand, *_: Any, **__: Any) ->
     return w.op("Gather", w.value(table), w.value(places), axis=0)
 
 
-@writes(aten.index_select)
-def index_select(w: Writer, x: Operand, dim: int, places: Operand) -> Value:
-    return w.op("Gather", w.value(x), w.value(places), axis=dim)
-
-
-@writes(aten.gather, aten.take_along_dim)
-def gather(w: Writer, x: Operand, *_: Any, **__: Any) -> Value:
-    dim, places = w.asked["dim"], w.asked["index" if w.packet is aten.gather else "indices"]
-    if dim is None or shape_of(places)[:dim] != shape_of(x)[:dim]:
+@writes(aten.gather)
+def gather(w: Writer, x: Operand, dim: int, places: Operand, **_: Any) -> Value:
+    if shape_of(places)[:dim] != shape_of(x)[:dim]:
         raise w.refusal("indices must have the shape of the tensor before the axis that they choose from")
     return w.op("GatherElements", w.value(x), w.value(places, torch.int64), axis=dim)
 
@@ -118,22 +110,6 @@ def index_put(
     behind, value = len(x.shape) - len(shape_of(mask)), w.value(mask)
     value = w.reshape(value, [*shape_of(mask), *[1] * behind]) if behind else value
     return w.op("Where", value, w.value(values, x.dtype), w.value(x))
-
-
-@writes(aten.tril, aten.triu)
-def triangle(w: Writer, x: Traced, diagonal: int = 0) -> Value:
-    rows, columns = fixed(w, x.shape[-2:], "the matrix")
-    ones = torch.ones(rows, columns, dtype=torch.bool)
-    kept = ones.tril(diagonal) if w.packet is aten.tril else ones.triu(diagonal)
-    return w.op("Where", w.value(kept), w.value(x), w.scalar(0))
-
-
-@writes(aten.one_hot)
-def one_hot(w: Writer, x: Traced, classes: int = -1) -> Value:
-    if classes < 0:
-        raise w.refusal("num_classes must be given, not found in the values")
-    last = w.op("Unsqueeze", w.value(x), w.ints(-1))
-    return w.cast(w.op("Equal", last, w.value(torch.arange(classes))), torch.int64)
 
 
 @writes(aten.diagonal)

@@ -47,11 +47,6 @@ def einsum(w: Writer, equation: str, operands: Sequence[Operand], **_: Any) -> V
     return w.op("Einsum", *(w.value(one, w.result.dtype) for one in operands), equation=equation.replace(" ", ""))
 
 
-@writes(aten.outer)
-def outer(w: Writer, a: Operand, b: Operand) -> Value:
-    return w.op("Mul", w.op("Unsqueeze", w.value(a), w.ints(1)), w.op("Unsqueeze", w.value(b), w.ints(0)))
-
-
 @writes(aten.bilinear)
 def bilinear(w: Writer, a: Traced, b: Traced, weight: Operand, bias: Operand | None = None) -> Value:
     if len(a.shape) != 2:

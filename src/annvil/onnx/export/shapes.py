@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from annvil.onnx.builder import Value
 from annvil.onnx.export.dynamic_batch import Rows
@@ -48,42 +47,10 @@ def expand(w: Writer, x: Operand, sizes: Sequence[Any], *, implicit: bool = Fals
     return w.op("Expand", w.value(x), w.sizes(w.result.shape))
 
 
-@writes(aten.repeat)
-def repeat(w: Writer, x: Operand, times: Sequence[Any]) -> Value:
-    """Every axis is split in two, and the first of the two, of one, expanded."""
-    sizes = [1] * (len(times) - len(shape_of(x))) + list(shape_of(x))
-    if all(time == 1 for time in times):
-        return w.reshape(w.value(x), w.result.shape)
-    if all(time == 1 or size == 1 for time, size in zip(times, sizes, strict=True)):
-        return w.op("Expand", w.reshape(w.value(x), sizes), w.sizes(w.result.shape))
-    pairs = [one for size in sizes for one in (1, size)]
-    wide = [one for time, size in zip(times, sizes, strict=True) for one in (time, size)]
-    return w.reshape(w.op("Expand", w.reshape(w.value(x), pairs), w.sizes(wide)), w.result.shape)
-
-
-@writes(aten.repeat_interleave)
-def repeat_interleave(w: Writer, x: Traced, times: Any, dim: int | None = None, **_: Any) -> Value:
-    if isinstance(times, Traced | Tensor):
-        raise w.refusal("counts that are a tensor make a shape that hangs on values")
-    if dim is None:
-        raise w.refusal("without a dim it puts rows into one line")
-    dim %= len(x.shape)
-    wide = [*x.shape[: dim + 1], times, *x.shape[dim + 1 :]]
-    value = w.op("Expand", w.op("Unsqueeze", w.value(x), w.ints(dim + 1)), w.sizes(wide))
-    return w.reshape(value, w.result.shape)
-
-
 @writes(aten.cat)
 def cat(w: Writer, parts: Sequence[Operand], dim: int = 0) -> Value:
     filled = [w.value(part, w.result.dtype) for part in parts if 0 not in shape_of(part)]
     return filled[0] if len(filled) == 1 else w.op("Concat", *filled, axis=dim % len(w.result.shape))
-
-
-@writes(aten.stack)
-def stack(w: Writer, parts: Sequence[Operand], dim: int = 0) -> Value:
-    dim %= len(w.result.shape)
-    ones = [w.op("Unsqueeze", w.value(part, w.result.dtype), w.ints(dim)) for part in parts]
-    return w.op("Concat", *ones, axis=dim)
 
 
 @writes(aten.split, aten.chunk, aten.split_with_sizes, aten.tensor_split, aten.unsafe_split, aten.unsafe_chunk)
@@ -115,20 +82,6 @@ def flip(w: Writer, x: Traced, dims: Sequence[int]) -> Value:
     value, n = w.value(x), len(dims)
     least = -(2**62)
     return w.op("Slice", value, w.ints(*[-1] * n), w.ints(*[least] * n), w.ints(*dims), w.ints(*[-1] * n))
-
-
-@writes(aten.roll)
-def roll(w: Writer, x: Traced, shifts: Any, dims: Any = ()) -> Value:
-    if not dims:
-        raise w.refusal("without dims it puts rows into one line")
-    value = w.value(x)
-    for shift, dim in zip(shifts, dims, strict=True):
-        (size,) = fixed(w, [x.shape[dim]], "the axis")
-        cut = -shift % size
-        if cut:
-            ends = part_of(w, value, dim, cut, size), part_of(w, value, dim, 0, cut)
-            value = w.op("Concat", *ends, axis=dim)
-    return value
 
 
 @writes(aten.constant_pad_nd, aten.pad, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d)
