@@ -18,6 +18,7 @@ from annvil.kinds.pictures.augmented_sets import augment
 from annvil.kinds.pictures.changed_copies import changed_copies, spread_rows
 from annvil.kinds.pictures.harmless_names import folder_names
 from annvil.kinds.pictures.reading.read_images import read_images
+from annvil.options import ReadOptions
 from annvil.preparation.augmentation import Augmentation
 
 
@@ -69,7 +70,8 @@ def test_read_again_copies_stay_together(tmp_path: Path) -> None:
     for splits in outer_splits(dataset, 3, 1, 0):
         for split in splits:
             assert not set(dataset.groups[split.train]) & set(dataset.groups[split.test])
-    assert len(np.unique(read_images(made.folder, groups="label").groups)) == 2  # what is asked for comes first
+    grouped = read_images(made.folder, ReadOptions(groups="label"))
+    assert len(np.unique(grouped.groups)) == 2  # what is asked for comes first
 
 
 def test_test_pictures_get_no_copies(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_several_labels(tmp_path: Path) -> None:
     y[:2] = 0
     made = augment((X, y), 1, tmp_path / "bigger", task="multilabel")
     assert any("--target 'label 1'" in said for said in made.said)
-    dataset = read_images(made.folder, target=["label 1", "label 2", "label 3"])
+    dataset = read_images(made.folder, ReadOptions(target=("label 1", "label 2", "label 3")))
     assert dataset.task.n_questions > 1
     assert dataset.y.tolist() == np.repeat(y, 2, axis=0).tolist()
 

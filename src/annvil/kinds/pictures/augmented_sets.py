@@ -27,6 +27,7 @@ from annvil.kinds.pictures.harmless_names import file_names, folder_names
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.decoding import Pixels
 from annvil.kinds.pictures.reading.read_images import read_images
+from annvil.options import ReadOptions, cleaned
 from annvil.preparation.augmentation import Augmentation, augmentation_of
 from annvil.sections import png
 
@@ -126,7 +127,8 @@ def augment(
     """
     folder = Path(out)
     _check(times, folder, format)
-    dataset = read_images(source, target=target, groups=groups, task=task, size=size, workers=workers)
+    ask = cleaned(ReadOptions, {"target": target, "groups": groups, "task": task}, "augment()")
+    dataset = read_images(source, ask, size=size, workers=workers)
     form = dataset.inputs.form
     chosen = augmentation_of(augmentation)
     if augmentation is None:

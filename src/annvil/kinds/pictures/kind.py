@@ -85,22 +85,9 @@ class Pictures(Kind):
         return "a table that names pictures" if lists_pictures(opened) else None
 
     def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset[Images]:
-        from annvil.kinds.pictures.reading.read_images import read_images, refuse_columns
+        from annvil.kinds.pictures.reading.read_images import read_images
 
-        ask = opened.ask
-        refuse_columns(ask)
-        return read_images(
-            opened.source,
-            target=ask.target,
-            groups=ask.groups,
-            time=ask.time,
-            task=ask.task,
-            missing=ask.missing,
-            drop_missing_target=ask.drop_missing_target,
-            size=options.size,
-            workers=options.workers,
-            progress=progress,
-        )
+        return read_images(opened.source, opened.ask, size=options.size, workers=options.workers, progress=progress)
 
     def load(self, options: PictureOptions) -> Loaded | None:
         from annvil.kinds.pictures.starts.starting import start_of

@@ -19,7 +19,7 @@ from annvil.data.findings import (
 from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
 from annvil.tasks.base import FloatArray, IntArray
-from annvil.text.quantities import percent
+from annvil.text.quantities import percent, plain_count
 
 IMBALANCED = 0.25
 """The rarest class has fewer than a quarter of the rows of the commonest, as in `annvil.preparation.is_imbalanced`."""
@@ -117,22 +117,24 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
     if not dataset.task.predicts_probabilities:
         yield from _number_target(name, dataset.y)
         return
-    if not dataset.task.one_class_a_row:
-        yield from _rare_labels(dataset)
-        return
-    counts = np.bincount(dataset.y, minlength=len(dataset.task.classes))
+    several = not dataset.task.one_class_a_row
+    counts = dataset.y.sum(axis=0) if several else np.bincount(dataset.y, minlength=len(dataset.task.classes))
     few = [(label, n) for label, n in zip(dataset.task.classes, counts.tolist(), strict=True) if n < FEW_PER_CLASS]
     if few:
+        have = ("label has", "labels have") if several else (f"class of {name!r} has", f"classes of {name!r} have")
         shown = ", ".join(f"{label!r} ({n})" for label, n in few[:5]) + (" and others" if len(few) > 5 else "")
         yield Finding(
-            "few rows per class",
+            "few rows per label" if several else "few rows per class",
             "serious" if min(n for _, n in few) < 3 else "warning",
             (name,),
-            f"{len(few)} class{'es' * (len(few) > 1)} of {name!r} ha{'ve' if len(few) > 1 else 's'} fewer than "
-            f"{FEW_PER_CLASS} rows: {shown}.",
-            "They are dealt to the folds one by one, but no score can say how well they are recognised; collect more "
-            "of them, or merge or leave out these classes.",
+            f"{plain_count(len(few), *have)} fewer than {FEW_PER_CLASS} rows: {shown}.",
+            "No score can say how well they are told; collect more rows that have them, or leave out these labels."
+            if several
+            else "They are dealt to the folds one by one, but no score can say how well they are recognised; collect "
+            "more of them, or merge or leave out these classes.",
         )
+    if several:
+        return
     share = counts.min() / counts.sum()
     if counts.min() < IMBALANCED * counts.max():
         label = dataset.task.classes[int(counts.argmin())]
@@ -145,21 +147,6 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             f"{counts.max() / counts.sum():.1%}.",
             "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
             "worth.",
-        )
-
-
-def _rare_labels(dataset: Dataset) -> Iterator[Finding]:
-    counts = dataset.y.sum(axis=0).tolist()
-    few = [(label, n) for label, n in zip(dataset.task.classes, counts, strict=True) if n < FEW_PER_CLASS]
-    if few:
-        shown = ", ".join(f"{label!r} ({n})" for label, n in few[:5]) + (" and others" if len(few) > 5 else "")
-        yield Finding(
-            "few rows per label",
-            "serious" if min(n for _, n in few) < 3 else "warning",
-            (dataset.task.target,),
-            f"{len(few)} label{'s' * (len(few) > 1)} ha{'ve' if len(few) > 1 else 's'} fewer than {FEW_PER_CLASS} "
-            f"rows: {shown}.",
-            "No score can say how well they are told; collect more rows that have them, or leave out these labels.",
         )
 
 

@@ -21,6 +21,8 @@ from annvil.data.readers.values import boolean_text, canonical_text, is_missing_
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, did_you_mean
 from annvil.text.phrases import quoted
+from annvil.text.quantities import plain_count
+from annvil.text.safe import some_names
 
 Schema = tuple[Field, ...]
 
@@ -94,10 +96,7 @@ def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
 
 def _is_one_row(source: Mapping[Any, Any], schema: Schema) -> bool:
     """Whether a dict holds values rather than columns of values: its first column that the model knows decides."""
-    for spec in schema:
-        if spec.name in source:
-            return _is_value(source[spec.name])
-    return False
+    return next((_is_value(source[spec.name]) for spec in schema if spec.name in source), False)
 
 
 def _is_value(value: Any) -> bool:
@@ -110,15 +109,12 @@ def _compare_names(given: Collection[str], schema: Schema, where: str) -> tuple[
     lacking = [spec.name for spec in schema if spec.name not in given]
     extra = [name for name in given if name not in wanted]
     if lacking:
-        shown = ", ".join(repr(name) for name in lacking[:5])
-        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-        hint = did_you_mean(lacking[0], extra)
-        subject = f"The columns {shown}{more} are" if len(lacking) > 1 else f"The column {shown} is"
-        raise DataError(f"{subject} missing from {where}.{hint}")
+        subject = f"column{'s' * (len(lacking) > 1)} {some_names(lacking, 5)} {'are' if len(lacking) > 1 else 'is'}"
+        raise DataError(f"The {subject} missing from {where}.{did_you_mean(lacking[0], extra)}")
     if not extra:
         return ()
-    shown = ", ".join(repr(name) for name in extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-    return (f"Ignored {len(extra)} column{'s' * (len(extra) > 1)} that the model does not use: {shown}.",)
+    ignored = plain_count(len(extra), "column")
+    return (f"Ignored {ignored} that the model does not use: {some_names(extra, 5)}.",)
 
 
 def _one_row(
@@ -164,7 +160,11 @@ def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> fl
         text = value.strip()
         if text in missing or is_missing_number(text):
             return math.nan
-        found = _date(text, spec.style) if spec.kind == "datetime" else parse_number(text, _style(spec))
+        found = (
+            _date(text, spec.style)
+            if spec.kind == "datetime"
+            else parse_number(text, "comma" if spec.style == "comma" else "point")
+        )
         if found is None and spec.style == "comma":
             found = parse_number(text)
     elif spec.kind == "datetime":
@@ -176,10 +176,6 @@ def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> fl
         wanted = "a date" if spec.kind == "datetime" else "a number"
         raise DataError(f"Column {spec.name!r} of {where} is {quoted(str(value))}, which is not {wanted}.")
     return math.nan if missing and canonical_text(found) in missing else found
-
-
-def _style(spec: Field) -> Any:
-    return "comma" if spec.style == "comma" else "point"
 
 
 def _date(text: str, style: str) -> float | None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from annvil.data.readers.dates import date_text
 from annvil.data.readers.raw import EXACT, RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, canonical_text, means_yes
 from annvil.data.table import Column, Field, Kind
+from annvil.errors import RequestError, did_you_mean
 
 NUMERIC_SHARE = 0.95
 """With at least this share of numbers the rest is taken for typing errors, and asked about rather than guessed."""
@@ -89,14 +90,13 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
         column = Column(Field(raw.name, "datetime", raw.style), raw.values)
         reason = f"dates, {raw.style}" if raw.style else "dates"
         return _empty_or_constant(raw, column) or _kept(raw, column, reason)
-    parsed = read_numbers(raw, missing=missing)
-    return _numbers(raw, parsed, "numbers", where)
+    return _numbers(raw, read_numbers(raw, missing=missing), "numbers", where)
 
 
 def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) -> Judged:
     column = as_category(raw, Field(raw.name, "category"), missing=missing)
     flat = _empty_or_constant(raw, column)
-    if {means_yes(level) for level in column.levels} == {True, False} and not _all_digits(column.levels):
+    if {means_yes(level) for level in column.levels} == {True, False} and not all(map(str.isdigit, column.levels)):
         words = " and ".join(sorted({t for t in raw.levels if means_yes(t) is not None}, key=str.lower)[:4])
         return _kept(raw, as_category(raw, Field(raw.name, "boolean"), missing=missing), f"two answers, {words}")
     numbers = read_numbers(raw, missing=missing, comma=comma)
@@ -116,26 +116,19 @@ def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) ->
         refuse_odd(raw, numbers, where, "a number")
     if (~np.isnan(dates.values)).sum() >= NUMERIC_SHARE * n_present and n_present:
         refuse_odd(raw, dates, where, "a date")
-    hardly = _hardly_repeats(column.levels, n_present)
-    if hardly is None and names_an_id(raw.name, strictly=True) and _many_for_an_id(len(column.levels), n_present):
-        return _left_out(
-            raw, "identifier", _REPEATED_ID.format(n=len(column.levels), name=raw.name), 0, len(column.levels)
-        )
+    n_levels, hardly = len(column.levels), _hardly_repeats(column.levels, n_present)
     if hardly is not None:
-        n_missing = len(raw.values) - n_present
-        return _left_out(raw, *hardly, n_missing, len(column.levels), column.levels[:3])
+        return _left_out(raw, *hardly, len(raw.values) - n_present, n_levels, column.levels[:3])
+    if names_an_id(raw.name, strictly=True) and _many_for_an_id(n_levels, n_present):
+        return _left_out(raw, "identifier", _REPEATED_ID.format(n=n_levels, name=raw.name), 0, n_levels)
     tokens = {text: 1 for text in raw.levels if text in MISSING_TEXTS or text in missing}
-    return _kept(raw, column, f"{len(column.levels)} different texts", tokens)
+    return _kept(raw, column, f"{n_levels} different texts", tokens)
 
 
 _REPEATED_ID = (
     "{n} different values under a name that says identifier; if rows with one value belong together, "
     "name it as groups={name!r}"
 )
-
-
-def _all_digits(levels: tuple[str, ...]) -> bool:
-    return all(text.isdigit() for text in levels)
 
 
 def _hardly_repeats(levels: tuple[str, ...], n_present: int) -> tuple[LeftOut, str] | None:
@@ -275,10 +268,8 @@ def _left_out(
 
 def check_kind(column: str, kind: str) -> Kind:
     """The kind that the user asked for, or an error that names the four."""
-    known = ("number", "category", "boolean", "datetime")
+    known = get_args(Kind)
     if kind not in known:
-        from annvil.errors import RequestError, did_you_mean
-
         raise RequestError(
             f"Column {column!r} cannot be read as {kind!r}; kinds are {', '.join(known)}.{did_you_mean(kind, known)}"
         )

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from annvil.kinds.base import Found, Kind, Loaded, Progress, Tiny
-from annvil.kinds.tables.words import WORDS
 
 if TYPE_CHECKING:
     from annvil.data.dataset import Dataset
@@ -21,7 +20,6 @@ class Tables(Kind):
     """Rows of typed columns, one of which is to be predicted."""
 
     name = "tables"
-    words = WORDS
     rank = 100  # the last to be asked: whatever nobody else claims is read as a table, or refused as one
 
     @property

@@ -37,13 +37,8 @@ LARGEST_SIDE = 4096
 
 def read_images(
     source: Any,
+    ask: ReadOptions | None = None,
     *,
-    target: str | Sequence[str] | None = None,
-    groups: str | Path | None = None,
-    time: str | None = None,
-    task: str | None = None,
-    missing: Sequence[str] = (),
-    drop_missing_target: bool = False,
     size: int | Sequence[int] | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -56,13 +51,8 @@ def read_images(
         of labels (``labels.csv``); a table (CSV, Parquet, …) of paths and labels; a zip archive of any of these; idx
         files or ``.npy``/``.npz`` arrays, or their folder; ``(X, y)`` with X an array ``(n, height, width[,
         channels])`` or a list of paths; ``"sample:digit-images"``
-    target : the column of a table of labels to predict, or several of 0 and 1; default: the column called label or
-        class, or the only one left
-    groups : the column of the table of labels, or a table of its own (path → group, such as patients), whose equal
-        values stay on one side of every split
-    time : the column of the table of labels by which rows follow each other
-    task : "binary", "multiclass", "regression" or "multilabel" instead of the inferred one
-    missing, drop_missing_target : as for tables
+    ask : target, groups and time are columns of a table of labels. Without a target it is the column called label or
+        class, or the only one left; groups may be a table of its own (path → group, such as patients)
     size : side of a square in pixels, or ``(height, width)``; default: see `annvil.kinds.pictures.form.choose_form`
     workers : processes that decode side by side
     progress : told how many pictures are decoded, and of how many
@@ -70,33 +60,22 @@ def read_images(
     Raises
     ------
     RequestError
-        Where an argument names something that does not exist.
+        Where an argument names something that does not exist, or says something of columns to learn from.
     DataError
         Where there are no pictures, no answers, or too few of either; broken files are left out and named in
         ``inputs.store.left_out``.
     MachineError
-        Where Pillow is missing or the disk is full.
+        Where the disk is full.
     """
-    _check_size(size)
-    file = Path(groups) if groups is not None and Path(groups).suffix.lower() in TABLES else None
-    column = str(groups) if groups is not None and file is None else None
-    asked = Asked(target, column, file, time, size, max(1, workers), progress)
-    found = find_pictures(source, asked)
-    found, groups_said = with_groups_file(found, asked.groups_file)
-    return _finished(found, task, tuple(str(text).strip() for text in missing), drop_missing_target, groups_said)
-
-
-def refuse_columns(ask: ReadOptions) -> None:
-    """Refuse what is about the columns of a table.
-
-    Raises
-    ------
-    RequestError
-        Where an argument says something of columns.
-    """
+    ask = ask or ReadOptions()
     for argument, value in (("columns", ask.columns), ("drop", ask.drop), ("kinds", ask.kinds)):
         if value:
             raise RequestError(f"Pictures have no columns to choose from, so {argument} means nothing; leave it out.")
+    _check_size(size)
+    file = Path(ask.groups) if ask.groups is not None and Path(ask.groups).suffix.lower() in TABLES else None
+    column = None if file else ask.groups
+    found = find_pictures(source, Asked(ask.target, column, file, ask.time, size, max(1, workers), progress))
+    return _finished(*with_groups_file(found, file), ask)
 
 
 def _check_size(size: int | Sequence[int] | None) -> None:
@@ -105,17 +84,15 @@ def _check_size(size: int | Sequence[int] | None) -> None:
         raise RequestError(f"size is a side in pixels or (height, width), each from 1 to {LARGEST_SIDE}; got {size!r}.")
 
 
-def _finished(
-    found: Found, task: str | None, missing: tuple[str, ...], drop_missing_target: bool, said: tuple[str, ...]
-) -> Dataset[Images]:
+def _finished(found: Found, said: tuple[str, ...], ask: ReadOptions) -> Dataset[Images]:
     """Broken pictures, gaps and the official test taken away; groups and notes made."""
-    where = found.name
+    where, missing = found.name, ask.missing
     left_out = (*found.store.left_out, *found.left_out)
     usable = found.store.facts["height"][found.rows] > 0
     found = found.take(np.flatnonzero(usable))
     _refuse_few(int((~found.testing).sum()), where)
-    job, y, gaps = read_answers(found.answers, task, missing=missing, certain=found.certain, where=where)
-    if not drop_missing_target:
+    job, y, gaps = read_answers(found.answers, ask.task, missing=missing, certain=found.certain, where=where)
+    if not ask.drop_missing_target:
         refuse_gaps(gaps, job.target, where)
     elif gaps.any():
         found, y = found.take(np.flatnonzero(~gaps)), y[~gaps]
