@@ -180,6 +180,10 @@ def test_red_is_for_and_blue_against():
 
 
 def test_a_number_in_the_corner():
-    made = with_number(np.full((9, 9, 1), 77, np.uint8), 1)
-    np.testing.assert_array_equal(made[1:6, 1:4, 0] == 0, [[0, 1, 0], [1, 1, 0], [0, 1, 0], [0, 1, 0], [1, 1, 1]])
-    assert (made[7:, 5:] == 77).all()
+    made = {number: with_number(np.full((30, 40, 1), 77, np.uint8), number) for number in (1, 100)}
+    for one in made.values():
+        assert one.shape == (30, 40, 3)
+        assert one[:14, :6].max() == 255 > 100 > one[:14, :6].min()  # dark on white
+        assert (one[20:] == 77).all()
+    assert (made[100] != 77).sum() > 2 * (made[1] != 77).sum()  # three figures want more room than one
+    assert (made[1][:, 15:] == 77).all()

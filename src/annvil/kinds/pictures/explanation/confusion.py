@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from annvil.kinds.pictures.explanation.render import coloured, enlarged, with_number
+from annvil.kinds.pictures.explanation.render import FAINT, INK, coloured, enlarged, with_number, write
 from annvil.kinds.pictures.explanation.saliency import Pixels
 from annvil.tasks.base import IntArray
 
@@ -18,8 +18,6 @@ LABELS = 110
 
 def matrix(names: Sequence[str], counts: IntArray, cells: Mapping[tuple[int, int], Pixels], side: int) -> Pixels:
     """Rows right, columns said: an example and a number in each cell that is not empty.
-
-    Names are written where Pillow is installed.
 
     Parameters
     ----------
@@ -43,11 +41,7 @@ def matrix(names: Sequence[str], counts: IntArray, cells: Mapping[tuple[int, int
 
 
 def _named(made: Pixels, names: Sequence[str], size: int) -> Pixels:
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError:  # the section's table names the classes too
-        return made
-    from annvil.kinds.pictures.explanation.render import FAINT, INK, write
+    from PIL import Image, ImageDraw
 
     page = Image.fromarray(made)
     draw = ImageDraw.Draw(page)

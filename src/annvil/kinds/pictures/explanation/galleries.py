@@ -219,14 +219,16 @@ def mixed_up(
     np.add.at(counts, (y, decided), 1)
     missed = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
     shown = np.sort(np.argsort(-missed, kind="stable")[:MOST_CLASSES])
-    examples = _surest(y, decided, sure, shown)
-    pixels = dict(zip(examples, gather(np.array(list(examples.values()), dtype=np.int64)), strict=True))
+    surest = np.argsort(-sure, kind="stable")
+    cells, first = np.unique(np.stack([y, decided])[:, surest], axis=1, return_index=True)
+    wanted = np.isin(cells, shown).all(axis=0)
+    examples = gather(surest[first[wanted]])
+    places = np.searchsorted(shown, cells[:, wanted]).T.tolist()
+    tiles = {(row, column): one for (row, column), one in zip(places, examples, strict=True)}
     names = [short(task.classes[number]) for number in shown]
-    order = {int(number): place for place, number in enumerate(shown)}
-    cells = {(order[a], order[b]): one for (a, b), one in pixels.items()}
-    picture = Picture(png(matrix(names, counts[np.ix_(shown, shown)], cells, SIDE)), sized=True)
-    often = [(int(a), int(b)) for a, b in zip(*np.nonzero(counts), strict=True) if a != b]
-    often.sort(key=lambda cell: (-counts[cell], cell))
+    picture = Picture(png(matrix(names, counts[np.ix_(shown, shown)], tiles, SIDE)), sized=True)
+    errors = zip(*np.nonzero(counts - np.diag(np.diag(counts))), strict=True)
+    often = sorted(((int(a), int(b)) for a, b in errors), key=lambda cell: (-counts[cell], cell))
     most = often[0]
     total = int(counts[most[0]].sum())
     sentences = [
@@ -247,14 +249,3 @@ def mixed_up(
     )
     table = Rows(("Right", "Said", "Pictures", "Share of the class"), rows)
     return Section("mixed-up", "What is mixed up with what", tuple(sentences), (picture,), (table,), order=10)
-
-
-def _surest(y: IntArray, decided: IntArray, sure: FloatArray, shown: IntArray) -> dict[tuple[int, int], int]:
-    """(right, said) → position of the most certain picture of that cell."""
-    found: dict[tuple[int, int], int] = {}
-    wanted = set(shown.tolist())
-    for position in np.argsort(-sure, kind="stable").tolist():
-        cell = int(y[position]), int(decided[position])
-        if cell not in found and wanted.issuperset(cell):
-            found[cell] = position
-    return found

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annvil.kinds.pictures.explanation.faithfulness import CheckedMap
 from annvil.kinds.pictures.explanation.saliency import Pixels
@@ -168,29 +167,12 @@ def write(draw: Any, place: tuple[int, int], text: str, size: int, colour: tuple
 
 
 def with_number(pixels: Pixels, number: int) -> Pixels:
-    """The picture with a small number in its upper left corner, drawn without a font."""
-    signs = [_DIGITS[int(sign)] for sign in str(number)]
-    height, width = 7, 4 * len(signs) + 1
-    label: NDArray[np.uint8] = np.full((height, width), 255, dtype=np.uint8)
-    for place, sign in enumerate(signs):
-        dots = np.array([[dot == "#" for dot in line] for line in sign])
-        label[1:6, 1 + 4 * place : 4 + 4 * place][dots] = 0
-    times = max(1, min(2, pixels.shape[1] // (2 * width)))
-    label = label.repeat(times, axis=0).repeat(times, axis=1)[: pixels.shape[0], : pixels.shape[1]]
-    made = coloured(pixels).copy()
-    made[: label.shape[0], : label.shape[1]] = label[:, :, None]
-    return made
+    """The picture with a small number on white in its upper left corner."""
+    from PIL import Image, ImageDraw, ImageFont
 
-
-_DIGITS = (
-    ("###", "#.#", "#.#", "#.#", "###"),
-    (".#.", "##.", ".#.", ".#.", "###"),
-    ("###", "..#", "###", "#..", "###"),
-    ("###", "..#", "###", "..#", "###"),
-    ("#.#", "#.#", "###", "..#", "..#"),
-    ("###", "#..", "###", "..#", "###"),
-    ("###", "#..", "###", "#.#", "###"),
-    ("###", "..#", "..#", "..#", "..#"),
-    ("###", "#.#", "###", "#.#", "###"),
-    ("###", "#.#", "###", "..#", "###"),
-)
+    page, text, font = Image.fromarray(coloured(pixels)), str(number), ImageFont.load_default(size=12)
+    draw = ImageDraw.Draw(page)
+    _, _, right, bottom = draw.textbbox((1, 0), text, font=font)
+    draw.rectangle((0, 0, right, bottom), fill="white")
+    draw.text((1, 0), text, fill="black", font=font)
+    return np.asarray(page)
