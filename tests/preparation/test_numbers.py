@@ -76,7 +76,7 @@ def test_missing_numbers_become_the_median_and_are_marked():
     table = numbers(x=[1, 2, 3, np.nan], full=[1, 2, 3, 4])
     fitted = NetworkPreparation.fit(table)
     assert fitted.names == ("x", "full", "x is missing")
-    assert fitted.sources == ("x", "full", "x")
+    assert tuple(feature.source for feature in fitted.features) == ("x", "full", "x")
     assert fitted.n_continuous == 2
     prepared = fitted.transform(table).numbers
     assert prepared[3, 0] == 0

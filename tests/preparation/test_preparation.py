@@ -50,12 +50,12 @@ def test_prepared_rows_are_finite(kind, scaling, fit, training_rows, hostile_row
 def test_shapes_are_as_promised(kind, fit, training_rows):
     fitted = fit(kind, training_rows())
     prepared = fitted.transform(training_rows(30))
-    assert prepared.numbers.shape == (30, len(fitted.names)) == (30, len(fitted.sources))
+    assert prepared.numbers.shape == (30, len(fitted.names))
     assert prepared.codes.shape == (30, len(fitted.cardinalities))
     assert np.all(prepared.codes < np.array(fitted.cardinalities))
     assert np.all(prepared.codes >= 0)
     assert len(set(fitted.names)) == len(fitted.names)
-    assert set(fitted.sources) <= set(training_rows().names)
+    assert {feature.source for feature in fitted.features} <= set(training_rows().names)
     assert fitted.transform(training_rows().take(slice(0, 0))).numbers.shape == (0, len(fitted.names))
 
 

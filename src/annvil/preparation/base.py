@@ -154,11 +154,6 @@ class Preparation(ABC):
         return tuple(feature.name for feature in self.features)
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The input column behind each prepared number column."""
-        return tuple(feature.source for feature in self.features)
-
-    @property
     def cardinalities(self) -> tuple[int, ...]:
         """How many codes each code column can have, those for unknown and missing included."""
         return () if self.coded is None else self.coded.cardinalities

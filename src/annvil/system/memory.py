@@ -17,25 +17,22 @@ def available_bytes(cgroup: Path = _CGROUP) -> int:
 
     A container's files in the cache that nobody has used for a while count as free, as they do for the machine.
     """
-    found = [int(psutil.virtual_memory().available), _of_version_2(cgroup), _of_version_1(cgroup / "memory")]
+    first, second = cgroup / "memory", cgroup  # versions of control groups
+    found = [
+        int(psutil.virtual_memory().available),
+        _of_container(first, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        _of_container(second, "memory.max", "memory.current", "inactive_file"),
+    ]
     return max(1, min(free for free in found if free is not None))
 
 
-def _of_version_2(folder: Path) -> int | None:
-    return _of_container(folder / "memory.max", folder / "memory.current", folder / "memory.stat", "inactive_file")
-
-
-def _of_version_1(folder: Path) -> int | None:
-    limit, used = folder / "memory.limit_in_bytes", folder / "memory.usage_in_bytes"
-    return _of_container(limit, used, folder / "memory.stat", "total_inactive_file")
-
-
-def _of_container(limit: Path, used: Path, stat: Path, reclaimable: str) -> int | None:
+def _of_container(folder: Path, limit: str, used: str, reclaimable: str) -> int | None:
     """None without a container, or in one without a limit (version 2 writes "max")."""
     try:
+        stat = folder / "memory.stat"
         held = dict(line.split() for line in stat.read_text(encoding="ascii").splitlines()) if stat.exists() else {}
-        taken = int(used.read_text(encoding="ascii")) - int(held.get(reclaimable, 0))
-        return int(limit.read_text(encoding="ascii")) - taken
+        taken = int((folder / used).read_text(encoding="ascii")) - int(held.get(reclaimable, 0))
+        return int((folder / limit).read_text(encoding="ascii")) - taken
     except (OSError, ValueError):
         return None
 

@@ -104,15 +104,6 @@ def norm(w: Writer, x: Traced, order: Any = 2, *_: Any, **__: Any) -> Value:
     return w.op("Pow", along("ReduceSum", powers), w.scalar(1 / order))
 
 
-@writes(aten.logsumexp)
-def logsumexp(w: Writer, x: Traced, dims: Any, keepdim: bool = False) -> Value:
-    value = w.value(x)
-    most = _reduced(w, "ReduceMax", x, value, dims, True)
-    powers = w.op("Exp", w.op("Sub", value, most))
-    found = w.op("Add", w.op("Log", _reduced(w, "ReduceSum", x, powers, dims, True)), most)
-    return found if keepdim else w.op("Squeeze", found, w.ints(*_axes(x, dims)))
-
-
 @writes(aten.cumsum)
 def cumsum(w: Writer, x: Traced, dim: int, *, dtype: Any = None) -> Value:
     return w.op("CumSum", w.value(x, w.result.dtype), w.graph.constant(dim, "int64"))
