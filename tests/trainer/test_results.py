@@ -12,7 +12,6 @@ from torch import nn
 
 from annvil.errors import RequestError
 from annvil.trainer.inputs.targets import Target
-from annvil.trainer.population.evaluation import as_outputs, votes
 from annvil.trainer.population.search_space import log_uniform
 
 VARY = {"learning_rate": log_uniform(1e-3, 1e-1), "dropout": [0.0, 0.3]}
@@ -152,13 +151,13 @@ def test_an_ensemble_needs_a_member(results):
 )
 def test_votes_and_outputs_say_the_same(kind, ending, outputs):
     target = Target(kind, tuple(outputs.shape[1:]), ending=ending)
-    voted = votes(target, outputs)
-    again = votes(target, as_outputs(target, voted))
+    voted = target.votes(outputs)
+    again = target.votes(target.as_outputs(voted))
     torch.testing.assert_close(again, voted)
     if kind != "numbers":
         torch.testing.assert_close(
-            torch.from_numpy(target.probabilities(as_outputs(target, voted))),
-            torch.from_numpy(target.probabilities(outputs)),
+            target.shares(target.as_outputs(voted)),
+            target.shares(outputs),
         )
 
 

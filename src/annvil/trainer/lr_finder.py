@@ -14,11 +14,11 @@ from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
 from annvil.trainer.arguments.sample_weights import class_codes
 from annvil.trainer.arguments.validation_rows import held_out
+from annvil.trainer.results.charts import Plot, rates_chart
 from annvil.trainer.results.rows import Table
 
 if TYPE_CHECKING:
     from annvil.trainer.arguments.train_request import Request
-    from annvil.trainer.results.result import Plot
     from annvil.training.lr_finder import LearningRateCurve
 
 HELD_BACK = 0.2
@@ -64,13 +64,8 @@ class RateTest:
 
     def plot(self, path: str | Path | None = None) -> Plot:
         """The loss over the learning rates; written to ``path`` as SVG if given. Notebooks show it."""
-        from annvil.trainer.results.charts import rates_chart
-        from annvil.trainer.results.result import Plot
-
-        plot = Plot(rates_chart(self.learning_rates.tolist(), self.losses.tolist(), self.start_loss, self._suggestion))
-        if path is not None:
-            plot.save(path)
-        return plot
+        rates, losses = self.learning_rates.tolist(), self.losses.tolist()
+        return Plot(rates_chart(rates, losses, self.start_loss, self._suggestion), path)
 
     def __repr__(self) -> str:
         named = "none" if self._suggestion is None else f"{self.best:g}"
@@ -121,15 +116,11 @@ def find_learning_rate(
     request = read_request(network, X, y, validation, settings)
     train, judged = _divided(request)
     rates = range_test(
-        lambda member: request.source.build({}, member.seed),
-        request.inputs,
-        request.targets,
-        request.engine_loss,
-        request.recipe,
+        **request.engine_arguments,
+        recipe=request.recipe,
         member=request.member(train=train, validation=judged),
         learning_rates=learning_rates,
         steps=steps,
-        weights=request.weights,
         seed=request.seed,
     )
     return RateTest(rates)

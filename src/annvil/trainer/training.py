@@ -58,13 +58,12 @@ def train(network: Any, X: Any, y: Any = None, *, validation: Any = None, **opti
     Ctrl-C ends training and returns the best so far.
     """
     settings = read_settings(options, "train")
-    notices: tuple[str, ...] = ()
+    said: list[str] = []
     if settings.batches.size == "auto":
-        settings, notices = _with_tuned_batch(network, X, y, validation, settings)
+        settings, *said = _with_tuned_batch(network, X, y, validation, settings)
     many = any(value is not None for value in msgspec.structs.astuple(settings.search))
-    callbacks = _callbacks(settings.logging)
-    request = read_request(network, X, y, validation, settings, callbacks, divides=many)
-    request = replace(request, notices=(*notices, *request.notices))
+    request = read_request(network, X, y, validation, settings, _callbacks(settings.logging), divides=many)
+    request = replace(request, notices=(*said, *request.notices))
     if many:
         from annvil.trainer.population.train_many import train_many
 
@@ -72,35 +71,27 @@ def train(network: Any, X: Any, y: Any = None, *, validation: Any = None, **opti
     return train_one(request, settings)
 
 
-TUNING_SECONDS = 20.0
-"""For choosing a batch size where there is no budget (assumed: what one waits without asking why)."""
-
-TUNING_SHARE = 0.2
-"""Of a budget, for choosing the batch size (assumed)."""
+TUNING_SECONDS = 20.0  # for choosing a batch size without a budget (assumed: what one waits without asking why)
+TUNING_SHARE = 0.2  # of a budget, for choosing the batch size (assumed)
 
 
-def _with_tuned_batch(
-    network: Any, X: Any, y: Any, validation: Any, settings: Settings
-) -> tuple[Settings, tuple[str, ...]]:
+def _with_tuned_batch(network: Any, X: Any, y: Any, validation: Any, settings: Settings) -> tuple[Settings, str]:
     """The settings with the batch size that `tune_batch` finds best and the learning rate for it, and a word on it."""
     from annvil.trainer.tuning import tune_batch
 
-    start = time.monotonic()
+    start, changed = time.monotonic(), msgspec.structs.replace
     stop = settings.stop
     budget = None if stop.budget is None else seconds_of(stop.budget)
-    seconds = TUNING_SECONDS if budget is None else TUNING_SHARE * budget
     own = {*NOT_TUNED, "batch_size", "epochs"}
     options: Any = {name: value for name, value in flat(settings).items() if name not in own}
+    seconds = TUNING_SECONDS if budget is None else TUNING_SHARE * budget
     trade = tune_batch(network, X, y, seconds, validation=validation, **options)
     if budget is not None:
-        stop = msgspec.structs.replace(stop, budget=max(budget - (time.monotonic() - start), 1e-3))
-    tuned = msgspec.structs.replace(
-        settings,
-        stop=stop,
-        batches=msgspec.structs.replace(settings.batches, size=trade.best.batch_size),
-        optimizer=msgspec.structs.replace(settings.optimizer, learning_rate=trade.best.learning_rate),
-    )
-    return tuned, (f"Batch size and learning rate were chosen by measuring. {trade.advice}",)
+        stop = changed(stop, budget=max(budget - (time.monotonic() - start), 1e-3))
+    batches = changed(settings.batches, size=trade.best.batch_size)
+    optimizer = changed(settings.optimizer, learning_rate=trade.best.learning_rate)
+    said = f"Batch size and learning rate were chosen by measuring. {trade.advice}"
+    return changed(settings, stop=stop, batches=batches, optimizer=optimizer), said
 
 
 def _callbacks(logging: Logging) -> Callbacks:
@@ -116,59 +107,45 @@ def train_one(request: Request, settings: Settings) -> Result:
     """One network of ``request``; callbacks hear of the ``settings``."""
     from annvil.training import train_population
 
-    start = time.monotonic()
+    start, because = time.monotonic(), ""
     member = request.member()
     watch = None
     if settings.logging.health:
-        watch = HealthMonitor(
-            tuple(widened([tensor[:PROBE_ROWS] for tensor in request.inputs], request.recipe.byte_inputs))
-        )
+        rows = widened([tensor[:PROBE_ROWS] for tensor in request.inputs], request.recipe.byte_inputs)
+        watch = HealthMonitor(tuple(rows))
     recorder = HistoryRecorder(request, member, () if watch is None else (watch,))
-    stops = _StopCondition(request.deadline)
+
+    def interrupt() -> None:
+        nonlocal because
+        because = "by Ctrl-C"
+
+    def should_stop() -> bool:
+        nonlocal because
+        if not because and time.monotonic() >= request.deadline:
+            because = "because the budget was over"
+        return bool(because)
+
     request.callbacks.begin({name: value for name, value in flat(settings).items() if _is_plain(value)})
     try:
-        with interruptible(stops.interrupt):
+        with interruptible(interrupt):
             population = train_population(
-                lambda member: request.source.build({}, member.seed),
-                request.inputs,
-                request.targets,
-                [member],
-                request.recipe,
-                request.engine_loss,
-                weights=request.weights,
-                should_stop=stops,
+                **request.engine_arguments,
+                members=[member],
+                recipe=request.recipe,
+                should_stop=should_stop,
                 checkpoint=request.checkpoint,
                 tell=recorder.on_notice,
                 listener=recorder,
-                metric=request.metric if request.monitored else None,
-                distributed=request.distributed,
-                augment=request.augment,
             )
     finally:
         recorder.close()
     recorder.finish(population)
-    result = Result.of(request, population, 0, recorder.history, watch, time.monotonic() - start, stops.because)
+    result = Result.of(request, population, recorder.history, watch, time.monotonic() - start, because)
     request.source.give_back(result.network)
     request.callbacks.end({"best_epoch": result.best_epoch, "state": result.state, "seconds": result.seconds})
     request.callbacks.raise_failure(result)
     return result
 
 
-class _StopCondition:
-    """Whether to stop, asked by the engine: the budget, or Ctrl-C; ``because`` says which."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self.because = ""
-
-    def interrupt(self) -> None:
-        self.because = "by Ctrl-C"
-
-    def __call__(self) -> bool:
-        if not self.because and time.monotonic() >= self._deadline:
-            self.because = "because the budget was over"
-        return bool(self.because)
-
-
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) and value is not None
+    return isinstance(value, str | int | float | bool)

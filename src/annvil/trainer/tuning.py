@@ -22,7 +22,6 @@ from annvil.trainer.results.batch_sizes import LOSS, BatchSizeComparison, BatchS
 if TYPE_CHECKING:
     from annvil.data.splits import Split
     from annvil.trainer.arguments.train_request import Request
-    from annvil.training.time_budget import InTime
 
 SIZES = tuple(2**power for power in range(4, 13))
 """Batch sizes that are tried, as far as the rows allow: 16 to 4096 (assumed: beyond lies little but less learning)."""
@@ -79,15 +78,10 @@ def tune_batch(
     settings = read_settings(options, "tune_batch", NOT_TUNED, {"epochs": MOST_EPOCHS, "budget": seconds})
     request = read_request(network, X, y, validation, settings, divides=True)
     (fold,), notices = divide(request, None, None)
-    rates = _positive(rates, "rates")
+    if not isinstance(rates, Sequence) or not rates or not all(map(_is_positive, rates)):
+        raise RequestError(f"rates must be a list of positive numbers; got {rates!r}.")
     sizes = _sizes(batch_sizes, len(fold.train), seconds / len(rates))
-    return _measure(request, fold, sizes, rates, seconds, notices)
-
-
-def _positive(values: Sequence[float], name: str) -> list[float]:
-    if not isinstance(values, Sequence) or not values or not all(_is_positive(value) for value in values):
-        raise RequestError(f"{name} must be a list of positive numbers; got {values!r}.")
-    return [float(value) for value in values]
+    return _measure(request, fold, sizes, [float(rate) for rate in rates], seconds, notices)
 
 
 def _is_positive(value: Any) -> bool:
@@ -97,15 +91,14 @@ def _is_positive(value: Any) -> bool:
 def _sizes(asked: Sequence[int] | None, n_rows: int, seconds: float) -> list[int]:
     """The batch sizes in ascending order; none larger than the training rows."""
     if asked is not None:
-        whole = isinstance(asked, Sequence | np.ndarray) and len(asked) > 0
-        if not whole or not all(_is_positive(size) and float(size).is_integer() for size in asked):
+        is_list = isinstance(asked, Sequence | np.ndarray) and len(asked) > 0
+        if not is_list or not all(_is_positive(size) and float(size).is_integer() for size in asked):
             raise RequestError(f"batch_sizes must be a list of whole numbers of at least 1; got {asked!r}.")
         return sorted({min(int(size), n_rows) for size in asked})
     fitting = [size for size in SIZES if size * FEWEST_STEPS <= n_rows] or [max(1, n_rows // FEWEST_STEPS)]
-    step = 1
-    while len(fitting[::step]) > 2 and seconds / len(fitting[::step]) < LEAST_SECONDS:
-        step *= 2
-    return fitting[::step]
+    while len(fitting) > 2 and seconds / len(fitting) < LEAST_SECONDS:
+        fitting = fitting[::2]
+    return fitting
 
 
 def scaled_rate(learning_rate: float, of: int, to: int, optimizer: str) -> float:
@@ -119,8 +112,10 @@ def _measure(
 ) -> BatchSizeComparison:
     from annvil.system.memory import resident_bytes
 
-    stop: list[bool] = []
-    _warm_up(request, fold, sizes[0])
+    stop = [True]
+    # Libraries are loaded and threads are started, so that the first size is not charged for them.
+    _tried(request, fold, sizes[0], 1.0, 0.0, None, stop)
+    stop.clear()
     base_bytes = resident_bytes()
     end = request.asked_seconds + seconds
     each = max(0.0, end - time.monotonic()) / (len(sizes) * len(rates))
@@ -130,53 +125,37 @@ def _measure(
             if stop:
                 notices.append("Ctrl-C ended the measurement early: larger batch sizes were not tried.")
                 break
-            tried = [_row(request, fold, _train(request, fold, size, rate, each, base_bytes, stop)) for rate in rates]
-            rows.append(_best_of(tried, request))
-    score = request.monitored or next(iter(request.scores), None)
+            rows.append(
+                _best_of([_tried(request, fold, size, rate, each, base_bytes, stop) for rate in rates], request)
+            )
+    score = request.first_score
     name, greater = (LOSS, False) if score is None else (score.name, score.greater_is_better)
     constant = request.recipe.schedule == "constant"
-    return BatchSizeComparison(rows, each, name, greater, (*request.notices, *notices), constant)
+    return BatchSizeComparison(tuple(rows), each, name, greater, (*request.notices, *notices), constant)
 
 
-def _warm_up(request: Request, fold: Split, size: int) -> None:
-    """Libraries are loaded and threads are started, so that the first size is not charged for them."""
-    _row(request, fold, _train(request, fold, size, 1.0, 0.0, None, [True]))
-
-
-def _train(
+def _tried(
     request: Request, fold: Split, size: int, rate: float, seconds: float, base_bytes: int | None, stop: list[bool]
-) -> InTime:
+) -> BatchSizeRow:
     from annvil.training.time_budget import train_in_time
 
-    recipe = replace(request.recipe, batch_size=size)
     known = float(request.settings["learning_rate"] or 1e-3)
-    learning_rate = rate * scaled_rate(known, request.recipe.batch_size, size, recipe.optimizer)
-    member = request.member(train=fold.train, validation=fold.test, learning_rate=float(f"{learning_rate:.4g}"))
-    return train_in_time(
-        lambda member: request.source.build({}, member.seed),
-        request.inputs,
-        request.targets,
-        member,
-        recipe,
-        request.engine_loss,
-        seconds,
-        weights=request.weights,
+    learning_rate = rate * scaled_rate(known, request.recipe.batch_size, size, request.recipe.optimizer)
+    found = train_in_time(
+        **request.engine_arguments,
+        member=request.member(train=fold.train, validation=fold.test, learning_rate=float(f"{learning_rate:.4g}")),
+        recipe=replace(request.recipe, batch_size=size),
+        seconds=seconds,
         base_bytes=base_bytes,
         interrupted=lambda: bool(stop),
-        metric=request.metric if request.monitored else None,
     )
-
-
-def _row(request: Request, fold: Split, found: InTime) -> BatchSizeRow:
-    population = found.population
-    loss = float(population.validation_loss[0])
-    score = request.monitored or next(iter(request.scores), None)
-    value = loss
+    population, score = found.population, request.first_score
+    value = loss = float(population.validation_loss[0])
     if score is not None and math.isfinite(loss):
         outputs = population.predict(request.inputs, fold.test)[0]
         value = score.compute(outputs, request.targets[torch.from_numpy(fold.test)])
     return BatchSizeRow(
-        batch_size=found.recipe.batch_size,
+        batch_size=size,
         learning_rate=found.member.learning_rate,
         seconds_per_epoch=found.seconds_per_epoch,
         samples_per_second=found.samples_per_second,
@@ -190,14 +169,11 @@ def _row(request: Request, fold: Split, found: InTime) -> BatchSizeRow:
 
 def _best_of(tried: Sequence[BatchSizeRow], request: Request) -> BatchSizeRow:
     """The rate that counts; speed and memory hang on no rate, so theirs are those of all trainings together."""
-    score = request.monitored or next(iter(request.scores), None)
-    sign = 1.0 if score is not None and score.greater_is_better else -1.0
+    sign = 1.0 if request.first_score is not None and request.first_score.greater_is_better else -1.0
     best = max(tried, key=lambda row: sign * row.score if math.isfinite(row.score) else -math.inf)
-    times = [row.seconds_per_epoch for row in tried if row.seconds_per_epoch is not None]
-    speeds = [row.samples_per_second for row in tried if row.samples_per_second is not None]
     return replace(
         best,
-        seconds_per_epoch=min(times, default=None),
-        samples_per_second=max(speeds, default=None),
+        seconds_per_epoch=min((row.seconds_per_epoch for row in tried if row.seconds_per_epoch), default=None),
+        samples_per_second=max((row.samples_per_second for row in tried if row.samples_per_second), default=None),
         peak_memory_bytes=max(row.peak_memory_bytes for row in tried),
     )

@@ -114,7 +114,7 @@ def by_name(metric: Metric, target: Target, outputs: Tensor, truth: Tensor) -> f
             values = values.mean(1)
         columns = zip(values.reshape(len(values), -1).T, y.reshape(len(y), -1).T, strict=True)
         return float(np.mean([metric.score(one, column[:, None]) for column, one in columns]))
-    shares: FloatArray = target.probabilities(outputs).astype(np.float64)
+    shares: FloatArray = target.shares(outputs).numpy().astype(np.float64)
     if target.kind == "multi-label":
         flat = zip(shares.reshape(len(shares), -1).T, y.reshape(len(y), -1).T, strict=True)
         return float(np.mean([_classes(metric.name, _two(column), one.astype(np.int64)) for column, one in flat]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annvil.tasks.base import IntArray
+from annvil.trainer.monitoring.callbacks import Callbacks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,16 +19,8 @@ if TYPE_CHECKING:
     from annvil.trainer.arguments.metrics import Score
     from annvil.trainer.inputs.module_source import Source
     from annvil.trainer.inputs.targets import Target
-    from annvil.trainer.monitoring.callbacks import Callbacks
     from annvil.training import Member, Recipe
-    from annvil.training.losses.resolve import CustomLoss
     from annvil.training.system.distributed import Distributed
-
-
-def _no_callbacks() -> Callbacks:
-    from annvil.trainer.monitoring.callbacks import Callbacks
-
-    return Callbacks()
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ class Request:
     seconds: float | None = None
     checkpoint: Path | None = None
     augment: Augment | None = None
-    callbacks: Callbacks = field(default_factory=_no_callbacks)
+    callbacks: Callbacks = field(default_factory=Callbacks)
     distributed: Distributed | None = None
     verbose: bool | None = None
     notices: tuple[str, ...] = field(default=())
@@ -85,20 +78,34 @@ class Request:
         return math.inf if self.seconds is None else self.asked_seconds + self.seconds
 
     @property
+    def first_score(self) -> Score | None:
+        """The score that is looked at first: the one monitored, else the first; None where the loss is."""
+        return self.monitored or next(iter(self.scores), None)
+
+    @property
     def monitored(self) -> Score | None:
         """The score that chooses the best epoch; None where the loss does."""
         return next((score for score in self.scores if score.name == self.monitor), None)
 
-    def metric(self, outputs: Tensor, rows: Tensor) -> list[float]:
-        """`monitored` as `train_population` takes it: for outputs ``(members, n, out)`` and rows ``(members, n)``."""
+    @property
+    def engine_arguments(self) -> dict[str, Any]:
+        """What `annvil.training.train_population` and its like are told, whatever the members and the recipe."""
+        return {
+            "make_network": lambda member: self.source.build({}, member.seed),
+            "inputs": self.inputs,
+            "targets": self.targets,
+            "loss": self.loss.engine,
+            "weights": self.weights,
+            "metric": self._gains if self.monitored else None,
+            "augment": self.augment,
+            "distributed": self.distributed,
+        }
+
+    def _gains(self, outputs: Tensor, rows: Tensor) -> list[float]:
+        """`monitored` for outputs ``(members, n, out)`` and rows ``(members, n)``; more is better."""
         assert self.monitored is not None
         pairs = zip(outputs, rows, strict=True)
         return [self.monitored.gain(output, self.targets[which]) for output, which in pairs]
-
-    @property
-    def engine_loss(self) -> str | CustomLoss:
-        """The loss as `train_population` takes it."""
-        return self.loss.engine
 
     def member(self, **changes: Any) -> Member:
         """The member that the request describes, or one that differs in ``changes`` (rows, seed, learning rate …)."""

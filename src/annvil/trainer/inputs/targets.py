@@ -20,6 +20,8 @@ from annvil.text.phrases import listed
 IGNORED = -100
 """Stands for "no class" at a position, as in PyTorch's cross-entropy."""
 
+_SMALLEST = 1e-38  # the least that float32 holds: mean probabilities are kept this far from 0 before their logarithm
+
 Kind = Literal["classes", "binary", "multi-label", "positions", "numbers", "as given"]
 Ending = Literal["", "softmax", "sigmoid", "log-softmax"]
 Family = Literal["auto", "classes", "binary", "numbers", "as given"]
@@ -97,9 +99,22 @@ class Target:
         """Whether outputs stand for classes, or for a yes or no each."""
         return self.kind in ("classes", "binary", "multi-label", "positions")
 
-    def probabilities(self, outputs: Tensor) -> NDArray[np.float32]:
-        """As `shares`, as an array."""
-        return self.shares(outputs).numpy()
+    def votes(self, outputs: Tensor) -> Tensor:
+        """Raw outputs as what may be averaged, in the same shape: probabilities, or numbers as they are."""
+        if self.kind in ("binary", "multi-label"):
+            return outputs if self.ending else outputs.sigmoid()
+        if self.kind in ("classes", "positions"):
+            if self.ending in ("softmax", "sigmoid"):
+                return outputs / outputs.sum(-1, keepdim=True).clamp(min=1e-30)
+            return outputs.softmax(-1)
+        return outputs
+
+    def as_outputs(self, voted: Tensor) -> Tensor:
+        """Averaged votes as the raw outputs of a network that says just that."""
+        if self.ending in ("softmax", "sigmoid") or not self.has_probabilities:
+            return voted
+        logs = voted.clamp(min=_SMALLEST).log()
+        return logs - (1 - voted).clamp(min=_SMALLEST).log() if self.kind in ("binary", "multi-label") else logs
 
     def shares(self, outputs: Tensor) -> Tensor:
         """Raw outputs as probabilities: ``(rows, classes)``, two columns for "binary"; one per output for
@@ -110,40 +125,24 @@ class Target:
         RequestError
             Where outputs are no classes.
         """
-        if self.kind == "binary":
-            yes = self._sigmoid(outputs).reshape(len(outputs), -1).mean(1)
-            return torch.stack([1 - yes, yes], 1)
-        if self.kind == "multi-label":
-            shares = self._sigmoid(outputs)
-        elif self.kind in ("classes", "positions"):
-            shares = self._softmax(outputs)
-        else:
+        if not self.has_probabilities:
             raise RequestError(f"Probabilities need classes; what this network learns is {self.kind}: use predict.")
-        extra = shares.dim() - 1 - len(self.shape) if self.kind == "positions" else shares.dim() - 2
-        return shares.mean(1) if self.kind == "classes" and extra > 0 else shares
-
-    def _sigmoid(self, outputs: Tensor) -> Tensor:
-        return outputs if self.ending else outputs.sigmoid()
-
-    def _softmax(self, outputs: Tensor) -> Tensor:
-        if self.ending in ("softmax", "sigmoid"):
-            return outputs / outputs.sum(-1, keepdim=True).clamp(min=1e-30)
-        return outputs.softmax(-1)
+        shares = self.votes(outputs)
+        if self.kind == "binary":
+            yes = shares.reshape(len(outputs), -1).mean(1)
+            return torch.stack([1 - yes, yes], 1)
+        return shares.mean(1) if self.kind == "classes" and shares.dim() > 2 else shares
 
     def predict(self, outputs: Tensor) -> NDArray[Any]:
         """Raw outputs in the user's own terms: labels, 0 and 1, or numbers."""
+        values: NDArray[Any] = (self.shares(outputs) if self.has_probabilities else outputs).numpy()
         if self.is_classification:
-            labels: NDArray[Any] = _array_of(self.labels)[self.probabilities(outputs).argmax(1)]
-            return labels
-        values: NDArray[Any]
-        if self.kind == "multi-label":
-            values = (self.probabilities(outputs) >= 0.5).astype(np.int64)
-            return values
-        if self.kind == "positions":
-            values = self.probabilities(outputs).argmax(-1)
-            return values
-        values = outputs.numpy()
-        if self.flat and values.ndim > 1:
+            values = _array_of(self.labels)[values.argmax(1)]
+        elif self.kind == "multi-label":
+            values = (values >= 0.5).astype(np.int64)
+        elif self.kind == "positions":
+            values = values.argmax(-1)
+        elif self.flat and values.ndim > 1:
             values = values.reshape(len(values), -1).mean(1)
         return values
 

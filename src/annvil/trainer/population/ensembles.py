@@ -1,27 +1,49 @@
-"""Candidates that vote together."""
+"""Networks and candidates that vote together: what they say is averaged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from annvil.tasks.base import FloatArray
-from annvil.trainer.population.averaging import AveragedNetwork
 from annvil.trainer.population.search_space import Candidate
-from annvil.trainer.results.predictions import Predictor
+from annvil.trainer.results.predictions import Predicting, Predictor
 from annvil.trainer.results.rows import Table
 
 if TYPE_CHECKING:
+    from annvil.trainer.inputs.targets import Target
     from annvil.trainer.population.evaluation import Evaluator
     from annvil.trainer.population.members import Attempt
 
 
-class Ensemble:
+class AveragedNetwork(nn.Module):
+    """A network that says what the weighted mean of ``networks`` says: mean probabilities as logits, or mean numbers.
+
+    Inputs and outputs are those of one of the networks; where these end in softmax or sigmoid, so does the mean.
+    """
+
+    shares: Tensor
+
+    def __init__(self, networks: Sequence[nn.Module], weights: Sequence[float], target: Target) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.target = target
+        self.register_buffer("shares", torch.tensor(weights, dtype=torch.float32) / sum(weights))
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        parts = [self.target.votes(network(*inputs).float()) for network in self.networks]
+        mean = torch.stack([share * part for share, part in zip(self.shares, parts, strict=True)]).sum(0)
+        return self.target.as_outputs(mean)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.networks)} networks, {self.target.kind} averaged"
+
+
+class Ensemble(Predicting):
     """The weighted mean of some candidates: of their probabilities, or of their numbers.
 
     Attributes
@@ -50,27 +72,9 @@ class Ensemble:
         self.network = AveragedNetwork([n for n, _ in networks], [w for _, w in networks], request.target)
         self.predictor = Predictor.of(request, self.network)
         voted = torch.stack([float(w) * evaluator.votes(a) for a, w in zip(chosen, self.weights, strict=True)]).sum(0)
-        self.loss = evaluator.loss(voted)
-        self.scores = evaluator.scores_of(voted)
+        self.loss, outputs = evaluator.loss(voted), request.target.as_outputs(voted.float())
+        self.scores = {score.name: score.compute(outputs, evaluator.truth) for score in request.scores}
         self.score = next(iter(self.scores.values()), self.loss)
-
-    def outputs(self, X: Any) -> Tensor:
-        """Raw outputs for rows, as a single network would give them."""
-        return self.predictor.outputs(X)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Labels, or numbers, for rows: what `Result.predict` gives, from all members."""
-        return self.predictor.predict(X)
-
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Mean probabilities, float32 ``(rows, classes)``.
-
-        Raises
-        ------
-        RequestError
-            Where nothing has classes.
-        """
-        return self.predictor.predict_proba(X)
 
     def table(self) -> Table:
         """The members with their weights and settings."""

@@ -23,37 +23,9 @@ from annvil.training.losses.resolve import make_loss
 
 if TYPE_CHECKING:
     from annvil.trainer.arguments.train_request import Request
-    from annvil.trainer.inputs.targets import Target
 
-_SMALLEST = 1e-38
-"""Mean probabilities are kept this far from 0 before their logarithm: the least that float32 holds."""
-
-ROUNDS = 3
-"""Additions of the greedy selection for every candidate that may be chosen (assumed), at least `LEAST_ROUNDS`."""
-
-LEAST_ROUNDS = 24
-
-
-def votes(target: Target, outputs: Tensor) -> Tensor:
-    """Raw outputs as what may be averaged, in the same shape: probabilities, or numbers as they are."""
-    if target.kind in ("binary", "multi-label"):
-        return outputs if target.ending else outputs.sigmoid()
-    if target.kind in ("classes", "positions"):
-        if target.ending in ("softmax", "sigmoid"):
-            return outputs / outputs.sum(-1, keepdim=True).clamp(min=1e-30)
-        return outputs.softmax(-1)
-    return outputs
-
-
-def as_outputs(target: Target, voted: Tensor) -> Tensor:
-    """Averaged votes as the raw outputs of a network that says just that."""
-    if target.ending in ("softmax", "sigmoid"):
-        return voted
-    if target.kind in ("binary", "multi-label"):
-        return voted.clamp(min=_SMALLEST).log() - (1 - voted).clamp(min=_SMALLEST).log()
-    if target.kind in ("classes", "positions"):
-        return voted.clamp(min=_SMALLEST).log()
-    return voted
+ROUNDS, LEAST_ROUNDS = 3, 24
+"""Additions of the greedy selection for every candidate that may be chosen (assumed), and at least."""
 
 
 class Evaluator:
@@ -62,14 +34,15 @@ class Evaluator:
     def __init__(self, request: Request, folds: Sequence[Split]) -> None:
         self.request, self.folds = request, folds
         self.rows = np.unique(np.concatenate([fold.test for fold in folds]))
+        self.truth = request.targets[torch.from_numpy(self.rows)]
         self._seen: dict[int, list[Tensor]] = {}
 
     def look(self, attempts: Sequence[Attempt]) -> None:
         """Let the networks of all ``attempts`` predict, those of one population together."""
-        waiting = [attempt for attempt in attempts if attempt.candidate.number not in self._seen]
         groups: dict[int, list[Attempt]] = {}
-        for attempt in waiting:
-            groups.setdefault(id(attempt.population), []).append(attempt)
+        for attempt in attempts:
+            if attempt.candidate.number not in self._seen:
+                groups.setdefault(id(attempt.population), []).append(attempt)
         for group in groups.values():
             for number, fold in enumerate(self.folds):
                 places = [attempt.places[number] for attempt in group]
@@ -95,7 +68,7 @@ class Evaluator:
 
     def votes(self, attempt: Attempt) -> Tensor:
         """The candidate's votes for every row of ``rows``; the mean where several folds judged one."""
-        parts = [votes(self.request.target, outputs) for outputs in self.outputs(attempt)]
+        parts = [self.request.target.votes(outputs) for outputs in self.outputs(attempt)]
         total = torch.zeros(len(self.rows), *parts[0].shape[1:])
         times = torch.zeros(len(self.rows), *[1] * (parts[0].dim() - 1))
         for part, fold in zip(parts, self.folds, strict=True):
@@ -106,30 +79,12 @@ class Evaluator:
 
     def loss(self, voted: Tensor) -> float:
         """The training loss of averaged votes ``(len(rows), …)``, with the rows' weights."""
-        return float(self._loss(as_outputs(self.request.target, voted.float())))
-
-    def _loss(self, outputs: Tensor) -> Tensor:
-        rows = torch.from_numpy(self.rows)
-        loss = make_loss(self.request.engine_loss)
-        targets = loss.check(outputs[:2], self.request.targets[rows])
-        weights = torch.ones(len(rows)) if self.request.weights is None else self.request.weights[rows]
-        prepared = loss.buffers(1, len(rows))
+        outputs, loss = self.request.target.as_outputs(voted.float()), make_loss(self.request.loss.engine)
+        targets = loss.check(outputs[:2], self.truth)
+        weights = torch.ones(len(self.rows)) if self.request.weights is None else self.request.weights[self.rows]
+        prepared = loss.buffers(1, len(self.rows))
         loss.fill(prepared, Batch(targets.unsqueeze(0), (weights / weights.sum()).unsqueeze(0)))
-        return loss.value(outputs, *(tensor[0] for tensor in prepared))
-
-    def scores_of(self, voted: Tensor) -> dict[str, float]:
-        """Every score of averaged votes by name."""
-        outputs = as_outputs(self.request.target, voted.float())
-        truth = self.request.targets[torch.from_numpy(self.rows)]
-        return {score.name: score.compute(outputs, truth) for score in self.request.scores}
-
-    def error(self, voted: Tensor) -> float:
-        """What decides between averages, lower is better: the loss, or the score monitored."""
-        monitored = self.request.monitored
-        if monitored is None:
-            return self.loss(voted)
-        truth = self.request.targets[torch.from_numpy(self.rows)]
-        return -monitored.gain(as_outputs(self.request.target, voted.float()), truth)
+        return float(loss.value(outputs, *(tensor[0] for tensor in prepared)))
 
     def objective(self, attempt: Attempt) -> float:
         """What ranks candidates, lower is better; infinite for one that diverged."""
@@ -147,7 +102,10 @@ class Evaluator:
         voted = [self.votes(attempt).numpy() for attempt in attempts]
 
         def error(mean: FloatArray) -> float:
-            return self.error(torch.from_numpy(mean))
+            one = torch.from_numpy(mean)
+            if self.request.monitored is None:
+                return self.loss(one)
+            return -self.request.monitored.gain(self.request.target.as_outputs(one.float()), self.truth)
 
         usable = [k for k, values in enumerate(voted) if np.isfinite(values).all()]
         rounds = max(LEAST_ROUNDS, ROUNDS * size)

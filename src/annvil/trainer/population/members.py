@@ -244,7 +244,6 @@ class Trainer:
     def _train(self, program: Program, until: float) -> list[Attempt]:
         from annvil.training import train_population
 
-        request = self.request
         places = [(candidate, fold) for candidate in program.candidates for fold in range(len(self.folds))]
         members = [self._member(candidate, fold) for candidate, fold in places]
 
@@ -258,19 +257,13 @@ class Trainer:
         self._programs += 1
         start = time.monotonic()
         population = train_population(
-            make_network,
-            request.inputs,
-            request.targets,
-            members,
-            program.recipe,
-            request.engine_loss,
-            weights=request.weights,
+            **self.request.engine_arguments | {"make_network": make_network},
+            members=members,
+            recipe=program.recipe,
             should_stop=lambda: self.interrupted or time.monotonic() >= until,
             checkpoint=checkpoint,
             tell=listener.on_notice,
             listener=listener,
-            metric=request.metric if program.recipe.monitor == "metric" else None,
-            augment=request.augment,
         )
         self._line.end()
         self.cut_short |= population.cut_short

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from annvil.errors import RequestError
+from annvil.trainer.results.charts import Plot
+from annvil.trainer.results.population_charts import batch_chart
 from annvil.trainer.results.rows import Table
-
-if TYPE_CHECKING:
-    from annvil.trainer.results.result import Plot
 
 PRACTICALLY_EQUAL = 0.01
 """A loss that is at most this share higher than the best is named beside it, if its epochs are faster (assumed)."""
-
 
 LOSS = "validation loss"
 
@@ -55,6 +52,7 @@ class BatchSizeRow:
         return None if self.seconds_per_epoch is None else self.best_epoch * self.seconds_per_epoch
 
 
+@dataclass(frozen=True, repr=False)
 class BatchSizeComparison:
     """What `tune_batch` found: one `BatchSizeRow` for every batch size, in ascending order.
 
@@ -63,27 +61,22 @@ class BatchSizeComparison:
     rows : the sizes
     seconds : that every size had for each of its learning rates
     score_name : what ``score`` is
+    greater : whether more of it is better
     notices : sentences on what was chosen from the data
+    constant : whether the learning rate stayed the same, so that epochs after the best one are of no use
     """
 
-    def __init__(
-        self,
-        rows: Sequence[BatchSizeRow],
-        seconds: float,
-        score_name: str,
-        greater: bool,
-        notices: Sequence[str],
-        constant: bool = True,
-    ) -> None:
-        self.rows = tuple(rows)
-        self._constant = constant
-        self.seconds, self.score_name, self.notices = seconds, score_name, tuple(notices)
-        self._greater = greater
+    rows: tuple[BatchSizeRow, ...]
+    seconds: float
+    score_name: str
+    greater: bool
+    notices: tuple[str, ...]
+    constant: bool = True
 
     @property
     def best(self) -> BatchSizeRow:
         """The size with the best score in the given time; the larger one of equals, since its epochs are faster."""
-        sign = 1.0 if self._greater else -1.0
+        sign = 1.0 if self.greater else -1.0
         finite = [row for row in self.rows if math.isfinite(row.score)]
         if not finite:
             raise RequestError("Training diverged with every batch size; try a smaller learning rate, or clip_norm=1.")
@@ -98,7 +91,7 @@ class BatchSizeComparison:
         """
         best = self.best
         epochs = max(1, best.epochs_reached)
-        if self._constant and best.best_epoch:
+        if self.constant and best.best_epoch:
             epochs = min(epochs, 2 * best.best_epoch)
         return {"batch_size": best.batch_size, "learning_rate": best.learning_rate, "epochs": epochs}
 
@@ -123,46 +116,27 @@ class BatchSizeComparison:
 
     def _of_faster(self, best: BatchSizeRow) -> list[str]:
         """The fastest size that is practically as good."""
-        close = [
-            row
-            for row in self.rows
-            if row.val_loss <= best.val_loss + PRACTICALLY_EQUAL * abs(best.val_loss) and row is not best
-        ]
-        timed = [row for row in close if row.seconds_per_epoch is not None]
-        if best.seconds_per_epoch is None or not timed:
+        most = best.val_loss + PRACTICALLY_EQUAL * abs(best.val_loss)
+        timed = [(row.seconds_per_epoch, row) for row in self.rows if row.val_loss <= most and row.seconds_per_epoch]
+        if best.seconds_per_epoch is None:
             return []
-        fast = min(timed, key=lambda row: row.seconds_per_epoch or math.inf)
-        times = best.seconds_per_epoch / (fast.seconds_per_epoch or math.inf)
+        seconds, fast = min(timed, key=lambda pair: pair[0], default=(best.seconds_per_epoch, best))
+        times = best.seconds_per_epoch / seconds
         if times < 1.2:
             return []
-        return [
-            (
-                f"Batches of {fast.batch_size} come within {PRACTICALLY_EQUAL:.0%} of its loss, with epochs that are "
-                f"{times:.1f} times as fast."
-            )
-        ]
+        said = f"Batches of {fast.batch_size} come within {PRACTICALLY_EQUAL:.0%} of its loss"
+        return [f"{said}, with epochs that are {times:.1f} times as fast."]
 
     def table(self) -> Table:
         """One row for each size."""
-        made = []
-        for row in self.rows:
-            values = asdict(row)
-            score = values.pop("score")
-            values["seconds_to_best"] = row.seconds_to_best
-            made.append(values if self.score_name == LOSS else values | {self.score_name: score})
-        return Table(made)
+        made = [asdict(row) | {"seconds_to_best": row.seconds_to_best, self.score_name: row.score} for row in self.rows]
+        return Table({name: row[name] for name in row if name not in ("score", LOSS)} for row in made)
 
     def plot(self, path: str | Path | None = None) -> Plot:
         """Score, and seconds an epoch, over the batch size; written to ``path`` as SVG if given. Notebooks show it."""
-        from annvil.trainer.results.population_charts import batch_chart
-        from annvil.trainer.results.result import Plot
-
         sizes, scores = [row.batch_size for row in self.rows], [row.score for row in self.rows]
         seconds = [row.seconds_per_epoch for row in self.rows]
-        plot = Plot(batch_chart(sizes, scores, seconds, self.best.batch_size, self.score_name, self._greater))
-        if path is not None:
-            plot.save(path)
-        return plot
+        return Plot(batch_chart(sizes, scores, seconds, self.best.batch_size, self.score_name, self.greater), path)
 
     def __repr__(self) -> str:
         return f"{self.table()}\n{self.advice}"

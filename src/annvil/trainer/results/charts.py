@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 
+from annvil.errors import MachineError
 from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.labels import text_width
 from annvil.plots.scale import Scale, fit_scale
@@ -13,21 +15,42 @@ from annvil.plots.standalone import alone
 from annvil.plots.svg import Drawing, Point
 from annvil.text.safe import clean
 
-WIDE = 700.0
-"""CSS pixels: a readable column."""
-
-MOST_POINTS = 350
-"""Longer histories are thinned: a line of 700 pixels shows no more."""
-
+WIDE = 700.0  # CSS pixels: a readable column
+_MOST_POINTS = 350  # longer histories are thinned: a line of 700 pixels shows no more
 _HEAD, _HEIGHT, _FOOT = 52.0, 190.0, 22.0  # of a panel: its title, the plot, its tick labels
-_LEAST_SPAN = 1e-3
-"""Of a scale, as a share of its values (chosen by eye): differences below it are noise."""
+_LEAST_SPAN = 1e-3  # of a scale, as a share of its values (chosen by eye): differences below it are noise
+_WORSE = 1.5  # losses beyond so many times the first one are drawn at the edge: bursting rates would flatten the others
+LOG_FROM = 50.0  # ratio of losses from which their scale is logarithmic (chosen by eye)
 
-_WORSE = 1.5
-"""Losses beyond so many times the first one are drawn at the edge: the rates that burst would flatten the others."""
 
-_LOG_FROM = 50.0
-"""Ratio of losses from which their scale is logarithmic (chosen by eye)."""
+class Plot:
+    """A chart as SVG text; notebooks show it. With ``path`` it is written there too (see `save`)."""
+
+    def __init__(self, svg: str, path: str | Path | None = None) -> None:
+        self.svg = svg
+        if path is not None:
+            self.save(path)
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a file, which browsers and text processors open.
+
+        Raises
+        ------
+        MachineError
+            Where the file cannot be written.
+        """
+        file = Path(path)
+        try:
+            file.write_text(self.svg, encoding="utf-8")
+        except OSError as error:
+            raise MachineError(f"The chart cannot be written to {file}: {error.strerror}.") from error
+        return file
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return f"<Plot, {len(self.svg)} characters of SVG; save(path) writes it>"
 
 
 def history_chart(history: Mapping[str, Sequence[float]], best_epoch: int, monitor: str = "loss") -> str:
@@ -37,47 +60,46 @@ def history_chart(history: Mapping[str, Sequence[float]], best_epoch: int, monit
     drawing = Drawing(WIDE, 14 + panel * len(names) + 24)
     _legend(drawing, any(name.startswith("val_") for name in history), best_epoch)
     for place, name in enumerate(names):
-        one = _Panel(history[name], history.get(f"val_{name}", ()), name, 14 + panel * place + _HEAD)
-        one.draw(drawing, best_epoch, watched=name == monitor, last=place == len(names) - 1)
+        frame = _frame(drawing, name, history, 14 + panel * place + _HEAD, last=place == len(names) - 1)
+        judged = _draw_lines(drawing, frame, history[name], history.get(f"val_{name}", ()))
+        if 0 < best_epoch <= len(judged) and math.isfinite(judged[best_epoch - 1]):
+            x, y = frame.point(best_epoch, judged[best_epoch - 1])
+            if name == monitor:
+                drawing.line(x, frame.bottom, x, frame.top, "guide")
+            tip = f"epoch {best_epoch}: {name} {judged[best_epoch - 1]:.4g}"
+            drawing.mark(x, y, "network", "open", tip, radius=4.5)
     return alone(drawing, "annvil-history", "Training, epoch by epoch", _summary(history, names, best_epoch))
 
 
-class _Panel:
-    """One quantity over the epochs."""
+def _frame(drawing: Drawing, name: str, history: Mapping[str, Sequence[float]], top: float, last: bool) -> Frame:
+    """The axes of one quantity over the epochs."""
+    values = [value for key in (name, f"val_{name}") for value in history.get(key, ()) if math.isfinite(value)]
+    logarithmic = name == "loss" and bool(values) and min(values) > 0 and max(values) > LOG_FROM * min(values)
+    size = max(map(abs, values), default=1.0)
+    y = fit_scale(values, top + _HEIGHT, top, log=logarithmic, least=_LEAST_SPAN * size)
+    epochs = len(history[name])
+    low, high = (1.0, float(epochs)) if epochs > 1 else (0.5, 1.5)
+    frame = Frame(Scale(low, high, max(y_label_width(y), 46), WIDE - 12), y)
+    frame.draw_y(drawing, f"{name}, logarithmic" if logarithmic else name)
+    frame.draw_x(drawing, "epoch" if last else "", min(8, max(epochs - 1, 1)))
+    if not values:
+        middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
+        drawing.text(*middle, "infinite, or no number", "note halo", "middle")
+    return frame
 
-    def __init__(self, train: Sequence[float], validation: Sequence[float], name: str, top: float) -> None:
-        self.name, self.lines = name, (train, validation)
-        finite = [value for value in (*train, *validation) if math.isfinite(value)]
-        logarithmic = name == "loss" and bool(finite) and min(finite) > 0 and max(finite) > _LOG_FROM * min(finite)
-        size = max(map(abs, finite), default=1.0)
-        y = fit_scale(finite, top + _HEIGHT, top, log=logarithmic, least=_LEAST_SPAN * size)
-        low, high = (1.0, float(len(train))) if len(train) > 1 else (0.5, 1.5)
-        self.frame = Frame(Scale(low, high, max(y_label_width(y), 46), WIDE - 12), y)
-        self._is_empty = not finite
 
-    def draw(self, drawing: Drawing, best_epoch: int, watched: bool, last: bool) -> None:
-        """Axes, the two lines, and a ring at the best epoch."""
-        self.frame.draw_y(drawing, f"{self.name}, logarithmic" if self.frame.y.log else self.name)
-        self.frame.draw_x(drawing, "epoch" if last else "", min(8, max(len(self.lines[0]) - 1, 1)))
-        if self._is_empty:
-            middle = (self.frame.left + self.frame.right) / 2, (self.frame.top + self.frame.bottom) / 2
-            drawing.text(*middle, "infinite, or no number", "note halo", "middle")
-        classes = ("line dotted", "line thin network") if self.lines[1] else ("line thin network", "")
-        for values, cls in zip(self.lines, classes, strict=True):
-            for part in _parts(values):
-                drawing.path([self.frame.point(epoch, value) for epoch, value in part], cls)
-        judged = self.lines[1] or self.lines[0]
-        if 0 < best_epoch <= len(judged) and math.isfinite(judged[best_epoch - 1]):
-            x, y = self.frame.point(best_epoch, judged[best_epoch - 1])
-            if watched:
-                drawing.line(x, self.frame.bottom, x, self.frame.top, "guide")
-            tip = f"epoch {best_epoch}: {self.name} {judged[best_epoch - 1]:.4g}"
-            drawing.mark(x, y, "network", "open", tip, radius=4.5)
+def _draw_lines(drawing: Drawing, frame: Frame, train: Sequence[float], validation: Sequence[float]) -> Sequence[float]:
+    """Draw both; the one that the best epoch was judged by."""
+    classes = ("line dotted", "line thin network") if validation else ("line thin network", "")
+    for values, cls in zip((train, validation), classes, strict=True):
+        for part in _parts(values):
+            drawing.path([frame.point(epoch, value) for epoch, value in part], cls)
+    return validation or train
 
 
 def _parts(values: Sequence[float]) -> list[list[Point]]:
     """Points (epoch, value), thinned, cut where a value is missing."""
-    step = max(1, len(values) // MOST_POINTS)
+    step = max(1, len(values) // _MOST_POINTS)
     kept = sorted({*range(0, len(values), step), len(values) - 1}) if values else []
     parts: list[list[Point]] = [[]]
     for place in kept:
@@ -138,13 +160,10 @@ def rates_chart(rates: Sequence[float], losses: Sequence[float], start: float, b
 def summary(facts: Mapping[str, str], notices: Sequence[str], chart: str) -> str:
     """A result as HTML for a notebook: facts, notices, chart; every text escaped."""
     cells = "".join(
-        f"<td style='text-align:left;padding:0 1.5em 0 0'><small>{_safe(name)}</small><br>{_safe(value)}</td>"
+        f"<td style='text-align:left;padding:0 1.5em 0 0'><small>{escape(clean(name))}</small><br>"
+        f"{escape(clean(value))}</td>"
         for name, value in facts.items()
     )
-    lines = "".join(f"<li>{_safe(sentence)}</li>" for sentence in notices)
+    lines = "".join(f"<li>{escape(clean(sentence))}</li>" for sentence in notices)
     said = f"<ul style='margin:.6em 0'>{lines}</ul>" if lines else ""
     return f"<div><table><tr>{cells}</tr></table>{said}{chart}</div>"
-
-
-def _safe(text: str) -> str:
-    return escape(clean(text))

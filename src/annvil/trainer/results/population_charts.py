@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from annvil.plots.axes import Frame, y_label_width
@@ -13,19 +12,11 @@ from annvil.plots.labels import shorten, text_width
 from annvil.plots.scale import Scale, fit_scale
 from annvil.plots.standalone import alone
 from annvil.plots.svg import Drawing
-
-WIDE = 700.0
-"""CSS pixels: a readable column."""
+from annvil.trainer.results.charts import LOG_FROM, WIDE
 
 _GAP, _HEAD, _HEIGHT, _FOOT = 28.0, 46.0, 170.0, 44.0
-_LOG_FROM = 50.0
-"""Ratio of losses from which their scale is logarithmic (chosen by eye)."""
-
-_GOLDEN = 0.6180339887
-"""Steps of this share of a circle fill it evenly, however many they are."""
-
-_USUAL = 3.0
-"""Losses further above the best than so many times the distance of the median are drawn at the upper edge (by eye)."""
+_GOLDEN = 0.6180339887  # steps of this share of a circle fill it evenly, however many they are
+_USUAL = 3.0  # losses further above the best than so many times the median's distance are drawn at the edge (by eye)
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ def _panel(
     kept = _kept([dot.value for dot in dots], sign)
     kept += [kept[0] - sign * dots[0].spread] if kept else []
     positive = bool(kept) and min(kept) > 0
-    y = fit_scale(kept, bottom, top, log=positive and max(kept) > _LOG_FROM * min(kept))
+    y = fit_scale(kept, bottom, top, log=positive and max(kept) > LOG_FROM * min(kept))
     start = left + max(y_label_width(y, 5), 40)
     Frame(Scale(0, 1, start, right - 8), y).draw_y(drawing, "")
     drawing.text(left, top - 12, axis, "note")
@@ -111,7 +102,8 @@ def _along(
 ) -> list[float]:  # fmt: skip
     """Draw the axis of a setting; where each candidate stands on it."""
     values = [rank + 1 if name == "rank" else dot.settings[name] for rank, dot in enumerate(dots)]
-    distinct = list(dict.fromkeys(map(_word, values)))
+    words = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    distinct = list(dict.fromkeys(words))
     continuous = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values) and len(distinct) > 6
     if continuous:
         logarithmic = logarithmic and min(values) > 0
@@ -125,24 +117,14 @@ def _along(
     for word, x in centre.items():
         drawing.text(x, bottom + 17, shorten(word, step - 6, 11.5), "tick", "middle", word)
     drawing.text((left + right) / 2, bottom + 36, name, "axis-title", "middle")
-    return _beside(values, centre, step)
+    return _beside(words, centre, step)
 
 
-def _beside(values: Sequence[Any], centre: Mapping[str, float], step: float) -> list[float]:
+def _beside(words: Sequence[str], centre: Mapping[str, float], step: float) -> list[float]:
     """Candidates of one value scattered around it, the first in the middle, evenly however many there are."""
-    counts: dict[str, int] = {}
-    places = []
-    for value in values:
-        word = _word(value)
-        turn = counts.get(word, 0)
-        counts[word] = turn + 1
-        share = (0.5 + turn * _GOLDEN) % 1.0 - 0.5
-        places.append(centre[word] + share * max(0.0, min(step - 20, 110.0)))
-    return places
-
-
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    turns = [words[:place].count(word) for place, word in enumerate(words)]
+    wide = max(0.0, min(step - 20, 110.0))
+    return [centre[word] + ((0.5 + turn * _GOLDEN) % 1.0 - 0.5) * wide for word, turn in zip(words, turns, strict=True)]
 
 
 def _as_number(word: str) -> tuple[float, str]:
@@ -166,10 +148,11 @@ def batch_chart(
     reached = [(size, value) for size, value in zip(sizes, scores, strict=True) if math.isfinite(value)]
     times = [(size, value) for size, value in zip(sizes, seconds, strict=True) if value is not None]
     top = _HEAD
-    for points, title, log, cls in (
+    panels = (
         (reached, f"{score} in the given time, {better}", False, "network"),
         (times, "seconds an epoch, logarithmic", True, "simple"),
-    ):
+    )
+    for points, title, log, cls in panels:
         y = fit_scale((value for _, value in points), top + _HEIGHT, top, log=log, margin=0.12)
         left = max(y_label_width(y), 46)
         x = Scale(min(sizes) / 1.25, max(sizes) * 1.25, left, WIDE - 12, log=True)
@@ -178,15 +161,15 @@ def batch_chart(
         for size in sizes:
             drawing.line(x(size), top, x(size), frame.bottom, "grid")
         drawing.line(left, frame.bottom, WIDE - 12, frame.bottom, "axis")
-        for a, b in pairwise(points):
-            drawing.path([frame.point(*a), frame.point(*b)], f"line thin {cls}")
+        drawing.path([frame.point(*point) for point in points], f"line thin {cls}")
         for size, value in points:
-            chosen = size == best
-            drawing.mark(*frame.point(size, value), cls, "open" if chosen else "", f"{size} rows: {value:.4g}")
+            tip = f"{size} rows: {value:.4g}"
+            drawing.mark(*frame.point(size, value), cls, "open" if size == best else "", tip)
         top += _HEAD + _HEIGHT
     _sizes_below(drawing, x, sizes, frame.bottom)
-    each = zip(sizes, scores, seconds, strict=True)
-    summary = "; ".join(f"{size} rows: {score} {value:.4g}, {_seconds(lasted)}" for size, value, lasted in each)
+    lasted = ["not one epoch" if one is None else f"{one:.3g} s an epoch" for one in seconds]
+    each = zip(sizes, scores, lasted, strict=True)
+    summary = "; ".join(f"{size} rows: {score} {value:.4g}, {time}" for size, value, time in each)
     return alone(drawing, "annvil-batches", f"{score} and time by batch size", f"{summary}. Best: {best}.")
 
 
@@ -198,7 +181,3 @@ def _sizes_below(drawing: Drawing, x: Scale, sizes: Sequence[int], bottom: float
             drawing.text(x(size), bottom + 17, str(size), "tick", "middle")
             end = x(size) + half
     drawing.text((x.start + x.end) / 2, bottom + 36, "rows in a batch; the ring marks the best score", "note", "middle")
-
-
-def _seconds(seconds: float | None) -> str:
-    return "not one epoch" if seconds is None else f"{seconds:.3g} s an epoch"

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.trainer.population.averaging import AveragedNetwork
-from annvil.trainer.population.ensembles import Ensemble
+from annvil.trainer.population.ensembles import AveragedNetwork, Ensemble
 from annvil.trainer.population.evaluation import Evaluator
 from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search_space import LogUniform
+from annvil.trainer.results.charts import Plot
+from annvil.trainer.results.population_charts import Dot, candidates_chart
 from annvil.trainer.results.predictions import Predictor
-from annvil.trainer.results.result import Plot, Result
+from annvil.trainer.results.result import Result
 from annvil.trainer.results.rows import Table
 
 MOST_CONSIDERED = 64
@@ -183,8 +184,6 @@ class Results(Sequence["Result"]):
 
         Written to ``path`` as SVG if given. Notebooks show it.
         """
-        from annvil.trainer.results.population_charts import Dot, candidates_chart
-
         monitored = self._evaluator.request.monitored
         dots = []
         for attempt in self.attempts:
@@ -197,10 +196,7 @@ class Results(Sequence["Result"]):
             dots.append(Dot(attempt.candidate.settings, value, spread if len(attempt.places) > 1 else 0.0, named))
         axis = "validation loss" if monitored is None else f"validation {monitored.name}"
         greater = monitored is not None and monitored.greater_is_better
-        plot = Plot(candidates_chart(dots, self._varied, axis, greater))
-        if path is not None:
-            plot.save(path)
-        return plot
+        return Plot(candidates_chart(dots, self._varied, axis, greater), path)
 
     def _said_of_diverged(self) -> list[str]:
         diverged = [attempt for attempt in self.attempts if attempt.diverged]

@@ -73,19 +73,33 @@ class Predictor:
         typed = tuple(as_type(tensor, dtype, "X") for tensor, (dtype, _) in zip(inputs, self.forms, strict=True))
         return run(self.network, typed, self.byte_inputs)
 
+
+class Predicting:
+    """What a trained network, or several as one, say of rows."""
+
+    predictor: Predictor
+
     def predict(self, X: Any) -> NDArray[Any]:
-        """In the user's terms: labels where there are classes, 0 and 1 for several labels, numbers otherwise."""
-        return self.target.predict(self.outputs(X))
+        """What the network says of rows, in the user's terms.
+
+        Labels as they stood in ``y`` where there are classes; 0 and 1 for several labels at once; class numbers for
+        positions; numbers otherwise, with as many axes as ``y`` had.
+        """
+        return self.predictor.target.predict(self.outputs(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Probabilities ``(rows, classes)``; of several labels, one for each.
+        """Probabilities, float32 ``(rows, classes)`` in the order of the labels; of several labels, one for each.
 
         Raises
         ------
         RequestError
             Where what was learnt are no classes.
         """
-        return self.target.probabilities(self.outputs(X))
+        return self.predictor.target.shares(self.outputs(X)).numpy()
+
+    def outputs(self, X: Any) -> Tensor:
+        """Raw outputs as of a single network, float32, rows first."""
+        return self.predictor.outputs(X)
 
 
 def run(network: nn.Module, inputs: tuple[Tensor, ...], byte_inputs: Bytes = "fractions") -> Tensor:

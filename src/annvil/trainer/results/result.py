@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from annvil.errors import MachineError
 from annvil.trainer.monitoring.health import Health
-from annvil.trainer.results.predictions import Predictor
+from annvil.trainer.results.charts import Plot, history_chart, summary
+from annvil.trainer.results.predictions import Predicting, Predictor
 
 if TYPE_CHECKING:
     from annvil.trainer.arguments.metrics import Score
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Predicting):
     """A trained network and how it came about.
 
     Attributes
@@ -62,18 +60,17 @@ class Result:
         cls,
         request: Request,
         population: Population,
-        place: int,
         history: Mapping[str, list[float]],
         watch: HealthMonitor | None,
         seconds: float,
         because: str = "",
     ) -> Result:
-        """The result of member ``place``; ``because`` completes the state of a member that was stopped."""
-        state = population.states[place]
+        """The result of a population of one; ``because`` completes the state of a member that was stopped."""
+        state = population.states[0]
         if state.startswith("stopped at epoch"):
             state = state.replace("by the listener", "because a callback asked for it")
             state = f"{state} {because}" if because and "because" not in state else state
-        network = population.network(place)
+        network = population.network(0)
         notices = list(request.notices)
         diverged = state.startswith("diverged")
         if population.choices.get("execution") == "eager" and request.recipe.execution != "eager":
@@ -81,7 +78,7 @@ class Result:
             notices.append(f"Steps are computed eagerly, by PyTorch's autograd, because the network {because}.")
         if diverged:
             notices.append(f"Training {state}; try a smaller learning rate, clip_norm=1, or scaled inputs.")
-        best = int(population.best_epochs[place])
+        best = int(population.best_epochs[0])
         return cls(
             network=network,
             history=history,
@@ -110,28 +107,6 @@ class Result:
     def classes(self) -> tuple[Any, ...]:
         """The labels in the order of the columns of `predict_proba`; empty where there are none."""
         return self.predictor.target.labels
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """What the network says of rows, in the user's terms.
-
-        Labels as they stood in ``y`` where there are classes; 0 and 1 for several labels at once; class numbers for
-        positions; numbers otherwise, with as many axes as ``y`` had.
-        """
-        return self.predictor.predict(X)
-
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Probabilities, float32 ``(rows, classes)`` in the order of `classes`; of several labels, one for each.
-
-        Raises
-        ------
-        RequestError
-            Where what was learnt are no classes.
-        """
-        return self.predictor.predict_proba(X)
-
-    def outputs(self, X: Any) -> Tensor:
-        """The network's raw outputs, float32, rows first."""
-        return self.predictor.outputs(X)
 
     def to_onnx(self, path: str | Path) -> Path:
         """Write the network as one ONNX file, from rows as in training to outputs, for any number of rows.
@@ -175,51 +150,18 @@ class Result:
 
     def plot(self, path: str | Path | None = None) -> Plot:
         """Loss and metrics by epoch, the best epoch marked; written to ``path`` as SVG if given. Notebooks show it."""
-        from annvil.trainer.results.charts import history_chart
+        return Plot(self._chart(), path)
 
-        plot = Plot(history_chart(self.history, self.best_epoch, self.monitor))
-        if path is not None:
-            plot.save(path)
-        return plot
+    def _chart(self) -> str:
+        return history_chart(self.history, self.best_epoch, self.monitor)
 
     def _repr_html_(self) -> str:
-        from annvil.trainer.results.charts import history_chart, summary
-
-        return summary(self.facts(), self.notices, history_chart(self.history, self.best_epoch, self.monitor))
+        return summary(self.facts(), self.notices, self._chart())
 
     def facts(self) -> dict[str, str]:
         """A few facts in words, as notebooks show them."""
         facts = {"state": self.state, "best epoch": str(self.best_epoch), "score": f"{self.score:.4g}"}
-        facts |= {"seconds": f"{self.seconds:.1f}", "execution": self.execution}
-        return facts
-
-
-class Plot:
-    """A chart as SVG text; notebooks show it."""
-
-    def __init__(self, svg: str) -> None:
-        self.svg = svg
-
-    def save(self, path: str | Path) -> Path:
-        """Write it to a file, which browsers and text processors open.
-
-        Raises
-        ------
-        MachineError
-            Where the file cannot be written.
-        """
-        file = Path(path)
-        try:
-            file.write_text(self.svg, encoding="utf-8")
-        except OSError as error:
-            raise MachineError(f"The chart cannot be written to {file}: {error.strerror}.") from error
-        return file
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def __repr__(self) -> str:
-        return f"<Plot, {len(self.svg)} characters of SVG; save(path) writes it>"
+        return facts | {"seconds": f"{self.seconds:.1f}", "execution": self.execution}
 
 
 def _score(history: Mapping[str, list[float]], best: int, scores: tuple[Score, ...], monitor: str) -> float:
