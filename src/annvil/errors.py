@@ -62,6 +62,12 @@ def name_rows(rows: Iterable[int], total: int | None = None, most: int = 5) -> s
     return f"rows {', '.join(first)} and {last}"
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's code says, for a message: its first line that is not empty, without a stop."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__).rstrip(".")
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run: everything finished so far is in ``folder``, and the run can be resumed."""
 

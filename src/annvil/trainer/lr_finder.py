@@ -12,7 +12,7 @@ from annvil.errors import RequestError
 from annvil.tasks.base import IntArray
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
-from annvil.trainer.arguments.sample_weights import class_codes
+from annvil.trainer.arguments.sample_weights import strata
 from annvil.trainer.arguments.validation_rows import held_out
 from annvil.trainer.results.charts import Plot, rates_chart
 from annvil.trainer.results.rows import Table
@@ -132,8 +132,6 @@ def _divided(request: Request) -> tuple[IntArray, IntArray]:
     rows = len(request.train)
     if rows < 2:
         raise RequestError("Learning rates are compared on rows held back, which takes at least 2 rows.")
-    codes = np.zeros(rows, dtype=np.int64)
-    if request.target.is_classification:
-        codes = class_codes(request.target, request.targets).numpy()
-    held = held_out(codes, min(HELD_BACK, MOST_HELD_BACK / rows), request.seed)
+    share = min(HELD_BACK, MOST_HELD_BACK / rows)
+    held = held_out(strata(request.target, request.targets), share, request.seed)
     return np.setdiff1d(request.train, held), held

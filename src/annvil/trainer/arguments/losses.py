@@ -88,47 +88,31 @@ def family_of(loss: str | Callable[..., Any]) -> Family:
 def choose(loss: str | Callable[..., Any], target: Target) -> tuple[ChosenLoss, list[str]]:
     """The loss (from `canonical`) for that target (from `decide`), and what is to be said about it."""
     if callable(loss):
-        return _own(loss, target)
+        name = str(getattr(loss, "__name__", type(loss).__name__))
+        # A mean over positions leaves out those that have no class, and only the function itself knows which.
+        by_row = None if target.kind == "positions" else _by_row(loss)
+        return ChosenLoss(name, by_row or loss), _doubled(loss, name, target.ending)
     if loss == "auto":
         named = {"numbers": "squared-error", "classes": "cross-entropy", "positions": "cross-entropy"}
         chosen, notices = choose(named.get(target.kind, "binary-cross-entropy"), target)
         return chosen, [f"Loss: {chosen.name}, because {target.why}.", *notices]
-    if loss == "cross-entropy" and target.kind != "binary":
-        return _cross_entropy(target)
-    if loss in ("cross-entropy", "binary-cross-entropy"):
-        return _binary(target)
-    return ChosenLoss(loss, poisson if loss == "poisson" else loss), []
-
-
-def _cross_entropy(target: Target) -> tuple[ChosenLoss, list[str]]:
-    name = "cross-entropy"
-    if target.matrix:
-        return ChosenLoss(name, partial(cross_entropy_of_shares, target.ending)), _said(target.ending, name)
-    if target.ending in ("", "log-softmax"):
-        return ChosenLoss(name, name, smooths=True), []
-    return ChosenLoss(name, partial(cross_entropy_of_probabilities, target.ending)), _said(target.ending, name)
-
-
-def _binary(target: Target) -> tuple[ChosenLoss, list[str]]:
-    name = "binary-cross-entropy"
-    if not target.ending:
-        return ChosenLoss(name, name, smooths=True), []
-    return ChosenLoss(name, binary_of_probabilities), _said(target.ending, name)
-
-
-def _said(ending: Ending, loss: str) -> list[str]:
-    if ending not in ("softmax", "sigmoid"):
-        return []
-    said = f"The network ends in {ending.capitalize()}, so {loss} takes its outputs for probabilities"
-    return [f"{said}; without that last layer it is computed from logits, more exactly, and learning is often faster."]
-
-
-def _own(function: Callable[..., Any], target: Target) -> tuple[ChosenLoss, list[str]]:
-    """The user's function, or one of PyTorch's."""
-    name = str(getattr(function, "__name__", type(function).__name__))
-    # A mean over positions leaves out those that have no class, and only the function itself knows which.
-    by_row = None if target.kind == "positions" else _by_row(function)
-    return ChosenLoss(name, by_row or function), _doubled(function, name, target.ending)
+    if loss not in ("cross-entropy", "binary-cross-entropy"):
+        return ChosenLoss(loss, poisson if loss == "poisson" else loss), []
+    ends_in_shares = target.ending in ("softmax", "sigmoid")
+    name = "binary-cross-entropy" if target.kind == "binary" else loss
+    engine: str | CustomLoss = name
+    if name == "binary-cross-entropy":
+        engine = binary_of_probabilities if target.ending else name
+    elif target.matrix:
+        engine = partial(cross_entropy_of_shares, target.ending)
+    elif ends_in_shares:
+        engine = partial(cross_entropy_of_probabilities, target.ending)
+    notices = []
+    if ends_in_shares:
+        why = "without that last layer it is computed from logits, more exactly, and learning is often faster"
+        said = f"The network ends in {target.ending.capitalize()}, so {name} takes its outputs for probabilities"
+        notices.append(f"{said}; {why}.")
+    return ChosenLoss(name, engine, smooths=engine == name), notices
 
 
 def _doubled(function: Callable[..., Any], name: str, ending: Ending) -> list[str]:
@@ -198,19 +182,15 @@ def _logs(ending: Ending, output: Tensor) -> Tensor:
 
 def ending_of(output: Tensor) -> Ending:
     """What a network ends in, read from the graph that autograd keeps; views of the last result do not hide it."""
-    ends: dict[str, Ending] = {
-        "SoftmaxBackward0": "softmax",
-        "SigmoidBackward0": "sigmoid",
-        "LogSoftmaxBackward0": "log-softmax",
-    }
+    ends: dict[str, Ending] = {"Softmax": "softmax", "Sigmoid": "sigmoid", "LogSoftmax": "log-softmax"}
     node = output.grad_fn
     while node is not None and node.name() in _VIEWS:
         following: Sequence[Any] = [one for one, _ in node.next_functions if one is not None]
         node = following[0] if len(following) == 1 else None
-    return ends.get(node.name(), "") if node is not None else ""
+    return ends.get(node.name().removesuffix("Backward0"), "") if node is not None else ""
 
 
-_VIEWS = frozenset(
-    f"{name}Backward0"
-    for name in ("Squeeze", "Unsqueeze", "View", "UnsafeView", "Alias", "Clone", "ReshapeAlias", "ToCopy")
-) | {"SqueezeBackward1", "SqueezeBackward2"}
+_VIEWS = {
+    *(f"{name}Backward0" for name in ("Squeeze", "Unsqueeze", "View", "UnsafeView", "Alias", "Clone", "ReshapeAlias")),
+    "ToCopyBackward0", "SqueezeBackward1", "SqueezeBackward2",
+}  # fmt: skip

@@ -15,23 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from annvil.errors import RequestError, did_you_mean
+from annvil.errors import RequestError, did_you_mean, first_line
 from annvil.tasks.base import FloatArray
 from annvil.tasks.classification import Binary, Multiclass
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.tasks.regression import Regression
-from annvil.trainer.inputs.targets import IGNORED, Kind, Target
+from annvil.trainer.inputs.targets import IGNORED, Target
 
 _SHORT = {"auc": "roc_auc", "acc": "accuracy", "r_squared": "r2", "mean_absolute_error": "mae",
           "root_mean_squared_error": "rmse", "categorical_accuracy": "accuracy", "binary_accuracy": "accuracy",
           "sparse_categorical_accuracy": "accuracy"}  # fmt: skip
 
 _NUMBERS, _TWO, _MORE = Regression("y"), Binary("y", (0, 1)), Multiclass("y", (0, 1, 2))
-
-_FOR_KIND: Mapping[Kind, str] = {
-    "classes": "classes", "binary": "classes", "multi-label": "classes", "positions": "classes", "numbers": "numbers",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,11 @@ def _metric(key: str, asked: str, target: Target) -> Metric:
     if target.kind == "as given":
         raise RequestError(f"Only the loss knows what y is here, so the metric {asked!r} cannot; pass a function.")
     if key not in known:
-        fits = f"does not score {_FOR_KIND[target.kind]}" if key in METRICS else "is not known"
+        fits = (
+            f"does not score {'numbers' if target.kind == 'numbers' else 'classes'}"
+            if key in METRICS
+            else "is not known"
+        )
         hint = "" if key in METRICS else did_you_mean(key, known)
         raise RequestError(f"The metric {asked!r} {fits}.{hint} Choose from {', '.join(known)}, or pass a function.")
     return known[key]
@@ -142,8 +142,7 @@ def _by_function(function: Callable[..., Any], name: str, outputs: Tensor, truth
         value = function(truth.numpy(), outputs.numpy())
     except Exception as error:  # the user's own code, which may raise anything
         shapes = f"y_true of shape {tuple(truth.shape)} and outputs of shape {tuple(outputs.shape)}"
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise RequestError(f"The metric {name} failed on {shapes}: {said.rstrip('.')}.") from error
+        raise RequestError(f"The metric {name} failed on {shapes}: {first_line(error)}.") from error
     try:
         return float(value)
     except (TypeError, ValueError) as error:

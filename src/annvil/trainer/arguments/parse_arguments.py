@@ -20,21 +20,19 @@ from annvil.trainer.arguments.augmentation import augment_for
 from annvil.trainer.arguments.losses import ChosenLoss, canonical, choose, ending_of, family_of
 from annvil.trainer.arguments.metrics import Score, read_scores
 from annvil.trainer.arguments.read_settings import flat
-from annvil.trainer.arguments.sample_weights import weights_of, without_ignored
+from annvil.trainer.arguments.sample_weights import class_weights, weights_of, without_ignored
 from annvil.trainer.arguments.settings import Settings
 from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.arguments.validation_rows import Rows, with_validation
 from annvil.trainer.inputs.arrays import LARGE, target_array
-from annvil.trainer.inputs.module_source import Source, source_of
+from annvil.trainer.inputs.module_source import source_of
 from annvil.trainer.inputs.target_inference import decide
-from annvil.trainer.inputs.targets import Family, Target
+from annvil.trainer.inputs.targets import Target
 from annvil.trainer.keras.compile import Compiled, compiled
 from annvil.trainer.keras.model import KerasNetwork
 from annvil.trainer.monitoring.callbacks import Callbacks
 from annvil.training import Recipe
 from annvil.training.recipe import Bytes, check_members
-
-MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
 
 
 def read_request(
@@ -50,25 +48,28 @@ def read_request(
     RequestError, DataError
         With one sentence each; nothing has been changed then.
     """
-    now = time.monotonic()
-    seed, monitor, class_weight = _seed(settings.seed), settings.stop.monitor or "loss", settings.class_weight
-    recipe, own = _engine_settings(settings)
+    now, monitor, seed = time.monotonic(), settings.stop.monitor or "loss", whole_number(settings.seed, "seed", 0)
     truth = None if y is None else target_array(y)
     source, inputs, output = source_of(network, seed, X, None if truth is None else len(truth))
     truth = _autoencoded(inputs) if truth is None else truth
     if len(truth) != len(inputs[0]):
         raise DataError(f"X has {len(inputs[0])} rows and y has {len(truth)}; they must have equally many.")
-    compiled_model = _compiled(source, "optimizer" not in recipe)
-    target, chosen, notices = _learnt(settings.loss, compiled_model, truth, output)
-    if own["label_smoothing"] and not chosen.smooths:
+    told = Compiled()  # by Keras' compile
+    if isinstance(source.template, KerasNetwork):
+        told = compiled(source.template.model, with_optimizer=settings.optimizer.name is None)
+    target, chosen, notices = _learnt(settings.loss, told, truth, output)
+    if settings.regularization.label_smoothing and not chosen.smooths:
         raise RequestError(f"label_smoothing works with cross-entropy of logits; the loss is {chosen.name}.")
     targets = target.encode(truth, "training")
-    weights = weights_of(settings.sample_weight, class_weight, target, targets, len(targets))
+    by_class = class_weights(settings.class_weight, target, targets)
+    weights = weights_of(settings.sample_weight, by_class, target, targets)
     rows = Rows(inputs, targets, weights, np.arange(len(targets)), np.arange(0))
-    rows = with_validation(rows, validation, target, source.template, class_weight, seed)
+    rows = with_validation(rows, validation, target, source.template, by_class, seed)
     weights, left_out = without_ignored(rows.weights, target, rows.targets)
-    scores = (*_compiled_scores(compiled_model), *read_scores(settings.metrics, target))
-    recipe, own = _with_compiled(recipe, own, compiled_model, len(rows.train))
+    of_keras = (Score(name, compute, not _is_error(name)) for name, compute in told.metrics.items())
+    scores = (*of_keras, *read_scores(settings.metrics, target))
+    recipe, of_members = _engine_settings(settings, told, len(rows.train))
+    judged = divides or len(rows.validation) > 0
     together = _group(settings.execution.distributed)
     silent = together is not None and not together.is_first  # one process speaks for all
     request = Request(
@@ -82,10 +83,8 @@ def read_request(
         target=target,
         loss=chosen,
         scores=scores,
-        recipe=_recipe(
-            recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, divides or len(rows.validation) > 0
-        ),
-        settings=own,
+        recipe=_recipe(recipe | {"byte_inputs": source.byte_inputs}, monitor, scores, judged),
+        settings=of_members,
         seed=seed,
         monitor=monitor,
         seconds=None if settings.stop.budget is None else seconds_of(settings.stop.budget),
@@ -94,25 +93,21 @@ def read_request(
         callbacks=Callbacks() if silent or callbacks is None else callbacks,
         distributed=together,
         verbose=False if silent else settings.logging.verbose,
-        notices=(*notices, *left_out, *_about_device(network), *_about(rows.inputs, source.byte_inputs)),
+        notices=(*notices, *left_out, *_worth_knowing(network, rows.inputs, source.byte_inputs)),
     )
     with _in_the_users_words():
         check_members([request.member()], len(rows.targets))
     return request
 
 
-def _compiled(source: Source, with_optimizer: bool) -> Compiled:
-    """What the network was told by Keras' ``compile``; nothing where it is no Keras model."""
-    if not isinstance(source.template, KerasNetwork):
-        return Compiled(None, {}, {})
-    return compiled(source.template.model, with_optimizer)
+def whole_number(value: Any, name: str, least: int) -> int:
+    """The number; `RequestError` where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise RequestError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    return int(value)
 
 
-def _seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise RequestError(f"seed must be a whole number of at least 0; got {seed!r}.")
-    return int(seed)
-
+MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
 
 _OF_RECIPE = (
     "epochs", "batch_size", "optimizer", "nesterov", "betas", "schedule", "warmup", "clip_norm", "accumulate",
@@ -120,12 +115,20 @@ _OF_RECIPE = (
 )  # fmt: skip
 
 
-def _engine_settings(settings: Settings) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """What was said of the recipe, and of each member."""
-    said = flat(settings)
-    recipe = {name: said[name] for name in _OF_RECIPE if said[name] is not None}
+def _engine_settings(
+    settings: Settings, told: Compiled, n_train: int
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """Arguments of the recipe, and of each member: what was said, else what ``compile`` said, else the default."""
+    said = {name: value for name, value in flat(settings).items() if value is not None}
+    of_keras = dict(told.settings)
+    if told.schedule is not None:
+        of_keras["schedule"] = told.schedule(math.ceil(n_train / said["batch_size"]) * said["epochs"])
+    defaults = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
+    all_known = defaults | of_keras | said
+    recipe = {name: value for name, value in of_keras.items() if name not in MEMBER_SETTINGS}
+    recipe |= {name: said[name] for name in _OF_RECIPE if name in said}
     recipe |= {"execution": settings.execution.mode, "keep": "best" if settings.stop.restore_best else "last"}
-    return recipe, {name: said[name] for name in MEMBER_SETTINGS}
+    return recipe, {name: all_known.get(name) for name in MEMBER_SETTINGS}
 
 
 def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:
@@ -135,62 +138,38 @@ def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:
     return inputs[0].float().numpy()
 
 
-def _learnt(
-    loss: Any, compiled_model: Compiled, y: NDArray[Any], output: Tensor
-) -> tuple[Target, ChosenLoss, list[str]]:
+def _learnt(loss: Any, told: Compiled, y: NDArray[Any], output: Tensor) -> tuple[Target, ChosenLoss, list[str]]:
     """What ``y`` is, the loss for it, and what is to be said of them."""
     asked = canonical(loss)
-    if asked == "auto" and compiled_model.loss is not None:
-        asked = compiled_model.loss
-    family: Family = family_of(asked)
-    target = decide(y, tuple(output.shape[1:]), ending_of(output), family)
+    if asked == "auto" and told.loss is not None:
+        asked = told.loss
+    target = decide(y, tuple(output.shape[1:]), ending_of(output), family_of(asked))
     chosen, notices = choose(asked, target)
     if y.ndim == 1 and callable(asked) and target.kind == "numbers":
         notices.append("y has one axis and the outputs two, so y was given a second one: (rows,) became (rows, 1).")
     return target, chosen, notices
 
 
-def _compiled_scores(compiled_model: Compiled) -> tuple[Score, ...]:
-    return tuple(Score(name, compute, not _is_error(name)) for name, compute in compiled_model.metrics.items())
-
-
 def _is_error(name: str) -> bool:
     return any(word in name.lower() for word in ("error", "loss", "mse", "mae", "entropy"))
 
 
-def _with_compiled(
-    recipe: Mapping[str, Any], settings: Mapping[str, float | None], compiled_model: Compiled, n_train: int
-) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """The recipe and the settings, with what ``compile`` said of the optimizer where the caller named none."""
-    said: dict[str, Any] = {} if "optimizer" in recipe else dict(compiled_model.settings)
-    if compiled_model.schedule is not None and "optimizer" not in recipe:
-        said["schedule"] = compiled_model.schedule(math.ceil(n_train / recipe["batch_size"]) * recipe["epochs"])
-    mine = {name: value for name, value in settings.items() if value is not None}
-    of_members = {name: said.pop(name) for name in MEMBER_SETTINGS if name in said}
-    return said | dict(recipe), dict.fromkeys(settings) | _DEFAULTS | of_members | mine
-
-
-_DEFAULTS: dict[str, float | None] = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
-
-
 def _recipe(recipe: Mapping[str, Any], monitor: str, scores: tuple[Score, ...], judged: bool) -> Recipe:
-    given = dict(recipe)
-    optimizer = given.get("optimizer", "adamw")
+    optimizer, patience = recipe.get("optimizer", "adamw"), recipe.get("patience")
     if not isinstance(optimizer, str):
         raise RequestError(f"optimizer must be a name such as 'adamw' or 'sgd'; got a {type(optimizer).__name__}.")
-    given["optimizer"] = optimizer.lower()
     names = [score.name for score in scores]
     if monitor != "loss" and monitor not in names:
         raise RequestError(
             f"monitor must be 'loss' or one of the metrics asked for ({', '.join(names) or 'none'}); got {monitor!r}."
             f"{did_you_mean(monitor, ['loss', *names])}"
         )
-    given["monitor"] = "loss" if monitor == "loss" else "metric"
-    if not judged and (given.get("patience") is not None or monitor != "loss"):
-        what = "patience" if given.get("patience") is not None else "monitor"
+    if not judged and (patience is not None or monitor != "loss"):
+        what = "monitor" if patience is None else "patience"
         raise RequestError(f"{what} needs validation rows to watch: pass validation=(X, y) or a share such as 0.2.")
+    own = {"optimizer": optimizer.lower(), "monitor": "loss" if monitor == "loss" else "metric"}
     with _in_the_users_words():
-        return Recipe(**given)
+        return Recipe(**{**recipe, **own})
 
 
 @contextmanager
@@ -220,17 +199,13 @@ def _group(distributed: Any) -> Any:
     return distributed if isinstance(distributed, Distributed) else Distributed.from_environment()
 
 
-def _about_device(network: Any) -> list[str]:
-    if not isinstance(network, nn.Module):
-        return []
-    elsewhere = next((parameter.device for parameter in network.parameters() if parameter.device.type != "cpu"), None)
-    said = f"The network lies on {elsewhere}: it is trained on the processor, and its weights go back there."
-    return [] if elsewhere is None else [said]
-
-
-def _about(inputs: tuple[Tensor, ...], byte_inputs: Bytes) -> list[str]:
-    """What is worth knowing of the inputs."""
+def _worth_knowing(network: Any, inputs: tuple[Tensor, ...], byte_inputs: Bytes) -> list[str]:
+    """What there is to say of where the network lies, and of the inputs."""
     found = []
+    devices = [parameter.device for parameter in network.parameters()] if isinstance(network, nn.Module) else []
+    elsewhere = next((device for device in devices if device.type != "cpu"), None)
+    if elsewhere is not None:
+        found.append(f"The network lies on {elsewhere}: it is trained on the processor, and its weights go back there.")
     if byte_inputs == "fractions" and any(tensor.dtype == torch.uint8 for tensor in inputs):
         found.append(
             "X holds bytes (uint8): the network gets them divided by 255; do so too where you call it yourself."

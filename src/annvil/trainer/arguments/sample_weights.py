@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from annvil.errors import RequestError, did_you_mean
+from annvil.tasks.base import IntArray
 from annvil.trainer.inputs.arrays import row_weights
 from annvil.trainer.inputs.targets import IGNORED, Target
 
 
-def weights_of(sample_weight: Any, class_weight: Any, target: Target, targets: Tensor, n_rows: int) -> Tensor | None:
-    """Sample weights times class weights, or None without either."""
-    weights = None if sample_weight is None else row_weights(sample_weight, n_rows)
-    if class_weight is None:
+def weights_of(
+    sample_weight: Any, by_class: Tensor | None, target: Target, targets: Tensor, name: str = "sample_weight"
+) -> Tensor | None:
+    """Sample weights times class weights (from `class_weights`), or None without either."""
+    weights = None if sample_weight is None else row_weights(sample_weight, len(targets), name)
+    if by_class is None:
         return weights
-    by_class = class_weights(class_weight, target, targets)
     of_rows = by_class[class_codes(target, targets)]
     return of_rows if weights is None else weights * (of_rows if weights.dim() == 1 else of_rows[:, None])
 
@@ -40,8 +43,15 @@ def class_codes(target: Target, targets: Tensor) -> Tensor:
     return targets.long()
 
 
-def class_weights(asked: Any, target: Target, targets: Tensor) -> Tensor:
+def strata(target: Target, targets: Tensor) -> IntArray:
+    """What must be kept in proportion where rows are held back: the class of each row; 0 where there are none."""
+    return class_codes(target, targets).numpy() if target.is_classification else np.zeros(len(targets), dtype=np.int64)
+
+
+def class_weights(asked: Any, target: Target, targets: Tensor) -> Tensor | None:
     """A weight for each class; "balanced" is rows / (classes × rows of the class), as scikit-learn has it."""
+    if asked is None:
+        return None
     if not target.is_classification:
         raise RequestError(f"class_weight needs one class for each row; {target.why or 'there are none'}.")
     counts = torch.bincount(class_codes(target, targets), minlength=len(target.labels)).float()
@@ -59,14 +69,10 @@ def class_weights(asked: Any, target: Target, targets: Tensor) -> Tensor:
     return values
 
 
-def joined_weights(
-    weights: Tensor | None, class_weight: Any, given: Any, target: Target, targets: Tensor, held: Tensor
-) -> Tensor | None:
-    """Weights of training and validation rows; classes weigh the same in both, so that the two losses compare."""
-    if weights is None and given is None:
+def joined_weights(mine: Tensor | None, others: Tensor | None, n_mine: int, n_others: int) -> Tensor | None:
+    """Weights of training and of validation rows one after the other; 1 where only the others have any."""
+    if mine is None and others is None:
         return None
-    others = torch.ones(len(held)) if given is None else row_weights(given, len(held), "sample_weight of validation")
-    if class_weight is not None:
-        others = others * class_weights(class_weight, target, targets)[class_codes(target, held)]
-    mine = torch.ones(len(targets)) if weights is None else weights
+    mine = torch.ones(n_mine) if mine is None else mine
+    others = torch.ones(n_others) if others is None else others
     return torch.cat([mine, others if others.dim() == mine.dim() else others[:, None].expand(-1, *mine.shape[1:])])

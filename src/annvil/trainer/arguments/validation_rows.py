@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from annvil.errors import DataError, RequestError
 from annvil.tasks.base import IntArray
-from annvil.trainer.arguments.sample_weights import class_codes, joined_weights
+from annvil.trainer.arguments.sample_weights import joined_weights, strata, weights_of
 from annvil.trainer.inputs.arrays import as_type, input_tensors, target_array
 from annvil.trainer.inputs.targets import Target
 
@@ -30,18 +30,18 @@ class Rows:
 
 
 def with_validation(
-    given: Rows, validation: Any, target: Target, template: nn.Module, class_weight: Any, seed: int
+    given: Rows, validation: Any, target: Target, template: nn.Module, by_class: Tensor | None, seed: int
 ) -> Rows:
     """The rows given, of which none are for validation yet, with validation rows.
 
-    Those that came as ``(X, y)`` follow the others; their ``X`` is read as the network ``template`` takes it.
+    Those that came as ``(X, y)`` follow the others; their ``X`` is read as the network ``template`` takes it, and
+    classes weigh as much as in training (``by_class``), so that the two losses compare.
     """
     inputs, targets, n_rows = given.inputs, given.targets, len(given.targets)
     if validation is None:
         return given
     if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
-        codes = class_codes(target, targets).numpy() if target.is_classification else np.zeros(n_rows, dtype=np.int64)
-        held = held_out(codes, float(validation), seed)
+        held = held_out(strata(target, targets), float(validation), seed)
         return replace(given, train=np.setdiff1d(given.train, held), validation=held)
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise RequestError(
@@ -68,7 +68,9 @@ def with_validation(
         for mine, other in zip(inputs, others, strict=True)
     )
     held_targets = target.encode(truth, "validation")
-    weights = joined_weights(given.weights, class_weight, more[0] if more else None, target, targets, held_targets)
+    name = "sample_weight of validation"
+    others_weights = weights_of(more[0] if more else None, by_class, target, held_targets, name)
+    weights = joined_weights(given.weights, others_weights, n_rows, len(truth))
     held = np.arange(n_rows, n_rows + len(truth))
     return Rows(joined, torch.cat([targets, held_targets]), weights, given.train, held)
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from annvil.errors import RequestError
+from annvil.errors import RequestError, first_line
+from annvil.text.phrases import shorten
 from annvil.trainer.inputs.arrays import input_tensors
 from annvil.trainer.keras.model import from_keras, is_keras_model, write_back
 from annvil.training.loop.step_spec import widened
@@ -47,10 +48,6 @@ class Source:
         """Whether networks are made by calling a function or a class."""
         return not isinstance(self.given, nn.Module) and not is_keras_model(self.given)
 
-    def accepts(self, name: str) -> bool:
-        """Whether a setting of that name goes into making the network."""
-        return self.takes is None or name in self.takes
-
     def build(self, settings: Mapping[str, Any], seed: int) -> nn.Module:
         """A new network, whose initial weights follow from ``seed``.
 
@@ -58,7 +55,7 @@ class Source:
         source's seed, with new ones for any other.
         """
         if self.is_factory:
-            mine = {name: value for name, value in settings.items() if self.accepts(name)}
+            mine = {name: value for name, value in settings.items() if self.takes is None or name in self.takes}
             return make(self.given, mine, seed, self.example)
         return copy.deepcopy(self.template) if seed == self.seed else self._anew(seed)
 
@@ -109,7 +106,7 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
     """
     takes: frozenset[str] | None = frozenset()
     if is_keras_model(given):
-        inputs = input_tensors(X, _NAMELESS, "X", n_rows)
+        inputs = input_tensors(X, nn.Sequential(), "X", n_rows)  # Keras models take their inputs in order
         template: nn.Module = from_keras(given, inputs)
     else:
         if isinstance(given, nn.Module):
@@ -122,7 +119,12 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
                 f"{_what(given)}."
             )
         inputs = input_tensors(X, template, "X", n_rows)
-    _check_weights(template)
+    wrong = [parameter.dtype for parameter in template.parameters() if parameter.dtype != torch.float32]
+    if wrong:
+        raise RequestError(
+            f"{type(template).__name__} has weights of type {str(wrong[0]).removeprefix('torch.')}; the engine trains "
+            "float32 weights: call its method float() first, and choose precision= for faster products."
+        )
     with seeded(seed):
         inputs, output, byte_inputs = settle(template, inputs)
         example = tuple(widened([tensor[:2] for tensor in inputs], byte_inputs))
@@ -152,23 +154,10 @@ def _copied(module: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(module)
     except Exception as error:  # whatever the user's own attributes object with
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise RequestError(
-            f"{type(module).__name__} cannot be copied, which training needs ({said.rstrip('.')}); pass a function "
+            f"{type(module).__name__} cannot be copied, which training needs ({first_line(error)}); pass a function "
             "that makes it instead."
         ) from error
-
-
-def _check_weights(network: nn.Module) -> None:
-    wrong = [parameter.dtype for parameter in network.parameters() if parameter.dtype != torch.float32]
-    if wrong:
-        raise RequestError(
-            f"{type(network).__name__} has weights of type {str(wrong[0]).removeprefix('torch.')}; the engine trains "
-            "float32 weights: call its method float() first, and choose precision= for faster products."
-        )
-
-
-_NAMELESS = nn.Sequential()  # Keras models take their inputs in order
 
 
 def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor, Bytes]:
@@ -181,22 +170,21 @@ def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor
     RequestError
         Where it takes them in no type, with PyTorch's own reason, or returns no tensor with rows first.
     """
-    tried: list[tuple[tuple[Tensor, ...], Bytes]] = [(inputs, "integers"), (inputs, "fractions")]
-    if not any(tensor.dtype == torch.uint8 for tensor in inputs):
-        tried = tried[1:]
+    tried: list[tuple[tuple[Tensor, ...], Bytes]] = [(inputs, "fractions")]
+    if any(tensor.dtype == torch.uint8 for tensor in inputs):
+        tried.insert(0, (inputs, "integers"))
     if any(tensor.dtype == torch.int64 for tensor in inputs):
-        floats = tuple(tensor.float() if tensor.dtype == torch.int64 else tensor for tensor in inputs)
-        tried.append((floats, "fractions"))
-    reason: Exception | None = None
-    came_as: Bytes = "fractions"
+        tried.append(
+            (tuple(tensor.float() if tensor.dtype == torch.int64 else tensor for tensor in inputs), "fractions")
+        )
+    reasons: dict[str, Exception] = {}
     for candidate, byte_inputs in tried:
         rows = widened([tensor[:2] for tensor in candidate], byte_inputs)
         try:
             with torch.enable_grad():
                 output: Any = copy.deepcopy(network).eval()(*rows)
         except Exception as error:  # the user's own code runs here, and may raise anything
-            first = reason is None or came_as == "integers"  # PyTorch says more of floats than of bytes
-            reason, came_as = (error, byte_inputs) if first else (reason, came_as)
+            reasons.setdefault(byte_inputs, error)
             continue
         if not isinstance(output, Tensor) or output.dim() == 0 or len(output) != len(rows[0]):
             came = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else _what(output)
@@ -205,12 +193,12 @@ def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor
                 f"rows it was called with; it returned {came}."
             )
         return candidate, output, byte_inputs
+    reason = reasons["fractions"]  # PyTorch says more of floats than of bytes
     shapes = ", ".join(str(tuple(tensor[:2].shape)) for tensor in inputs)
-    said = next((line.strip() for line in str(reason).splitlines() if line.strip()), type(reason).__name__)
     flat = any(tensor.dim() == 1 and tensor.is_floating_point() for tensor in inputs)
     hint = " One column of inputs is X[:, None]." if flat else ""
     raise RequestError(
-        f"{type(network).__name__} cannot take inputs of shape {shapes} (two rows of X): {said.rstrip('.')}.{hint}"
+        f"{type(network).__name__} cannot take inputs of shape {shapes} (two rows of X): {first_line(reason)}.{hint}"
     ) from reason
 
 
@@ -238,14 +226,10 @@ def make(
 
 def _materialise(network: nn.Module, example: tuple[Tensor, ...]) -> None:
     """Give lazy modules their weights, by showing them two rows."""
-    if any(isinstance(value, UninitializedParameter | UninitializedBuffer) for value in _state(network)):
+    values = (*network.parameters(), *network.buffers())
+    if any(isinstance(value, UninitializedParameter | UninitializedBuffer) for value in values):
         with torch.no_grad():
             network.eval()(*example)
-
-
-def _state(network: nn.Module) -> Iterator[Tensor]:
-    yield from network.parameters()
-    yield from network.buffers()
 
 
 @contextmanager
@@ -276,5 +260,5 @@ def _takes(factory: Callable[..., Any]) -> frozenset[str] | None:
 
 
 def _what(thing: Any) -> str:
-    text = repr(thing) if isinstance(thing, (str, int, float, type(None))) else f"a {type(thing).__name__}"
-    return text if len(text) < 80 else text[:76] + "…"
+    plain = isinstance(thing, (str, int, float, type(None)))
+    return shorten(repr(thing), 77) if plain else f"a {type(thing).__name__}"

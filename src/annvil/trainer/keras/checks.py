@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from annvil.errors import RequestError
+from annvil.errors import RequestError, first_line
 from annvil.trainer.keras.private import inner_layers
 
 
@@ -36,8 +36,9 @@ def build(model: Any, inputs: tuple[Tensor, ...]) -> None:
             model(rows[0] if len(rows) == 1 else rows)
     except Exception as error:  # the user's own code runs here, and may raise anything
         shapes = ", ".join(str(tuple(row.shape)) for row in rows)
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise RequestError(f"The Keras model {model.name!r} cannot take inputs of shapes {shapes}: {reason}") from error
+        raise RequestError(
+            f"The Keras model {model.name!r} cannot take inputs of shapes {shapes}: {first_line(error)}."
+        ) from error
 
 
 def check_trainable(model: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -35,9 +35,9 @@ class Compiled:
         for a training of so many steps; factors of ``settings["learning_rate"]``, which is the rate of the first step
     """
 
-    loss: Callable[[Tensor, Tensor, Tensor], Tensor] | None
-    metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
-    settings: Mapping[str, Any]
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    metrics: Mapping[str, Callable[[Tensor, Tensor], float]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     schedule: Callable[[int], Steps] | None = None
 
 
@@ -63,11 +63,11 @@ def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
         When the engine cannot do what ``compile`` asks for.
     """
     if not getattr(model, "compiled", False):
-        return Compiled(None, {}, {})
+        return Compiled()
     loss = _loss(model)
     function = None if loss is None else partial(_batch_loss, row_losses(loss, ends_in_softmax(model)), _sums(loss))
     if not with_optimizer or model.optimizer is None:
-        return Compiled(function, _metrics(model), {})
+        return Compiled(function, _metrics(model))
     settings, schedule = _settings(model.optimizer)
     return Compiled(function, _metrics(model), settings, schedule)
 
