@@ -95,11 +95,8 @@ def _metric(key: str, asked: str, target: Target) -> Metric:
     if target.kind == "as given":
         raise RequestError(f"Only the loss knows what y is here, so the metric {asked!r} cannot; pass a function.")
     if key not in known:
-        fits = (
-            f"does not score {'numbers' if target.kind == 'numbers' else 'classes'}"
-            if key in METRICS
-            else "is not known"
-        )
+        kind = "numbers" if target.kind == "numbers" else "classes"
+        fits = f"does not score {kind}" if key in METRICS else "is not known"
         hint = "" if key in METRICS else did_you_mean(key, known)
         raise RequestError(f"The metric {asked!r} {fits}.{hint} Choose from {', '.join(known)}, or pass a function.")
     return known[key]

@@ -10,20 +10,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from annvil.errors import MachineError, RequestError
-from annvil.trainer.population.search_space import Candidate, Choice, LogUniform, Space, Uniform
+from annvil.trainer.population.search_space import Candidate, Range, Space
 
 if TYPE_CHECKING:
     from annvil.trainer.population.members import Attempt, Trainer
 
-LEAST_BATCHES = 4
-"""Times that a study learns from what it asked before, where the members allow it (assumed)."""
-
+LEAST_BATCHES = 4  # times that a study learns from what it asked before, where the members allow it (assumed)
+DEFAULT_TRIALS = 64  # candidates of a study where nobody says how many (assumed)
 LEAST_BATCH = 8
 """Candidates that are asked for at once, at least: a program pays from about so many on (measured in
 `annvil.training.loop.workers`)."""
-
-DEFAULT_TRIALS = 64
-"""Candidates of a study where nobody says how many (assumed)."""
 
 
 def is_study(search: Any) -> bool:
@@ -45,11 +41,6 @@ def check_search(search: Any) -> None:
         raise RequestError(f"The study has {len(search.directions)} aims; training needs one with a single direction.")
 
 
-def search_at_random(trainer: Trainer, members: int | None, seed: int) -> list[Attempt]:
-    """All candidates at once."""
-    return trainer.train(trainer.space.draw(members, seed))
-
-
 class StudySearch:
     """Asks a study for a batch of candidates, trains them as one population, tells it what they were worth, again and
     again.
@@ -67,9 +58,15 @@ class StudySearch:
         if not space.of:
             raise RequestError('search="optuna" needs something that varies: vary={"learning_rate": …}.')
         self.space, self.seed = space, seed
+        import optuna
+
         with _quietly():
-            self.study = _new_study(seed) if study is None else study
-        self._scales = {name: _distribution(name, variation) for name, variation in space.of.items()}
+            if study is None:
+                # Candidates of one batch must not all be the same one: those asked for but not told of count as bad.
+                sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+                study = optuna.create_study(direction="minimize", sampler=sampler)
+        self.study = study
+        self._scales = {name: _distribution(variation) for name, variation in space.of.items()}
 
     def run(
         self, trainer: Trainer, members: int | None, worth: Callable[[Sequence[Attempt]], Sequence[float]]
@@ -83,8 +80,12 @@ class StudySearch:
         attempts: list[Attempt] = []
         while len(attempts) < members and not trainer.out_of_time:
             count = min(size, members - len(attempts))
-            trials = [self._ask() for _ in range(count)]
-            settings = [self._settings(trial) for trial in trials]
+            with _quietly():
+                scales = {name: scale for name, (scale, _) in self._scales.items()}
+                trials = [self.study.ask(scales) for _ in range(count)]
+            settings = [
+                {name: read(trial.params[name]) for name, (_, read) in self._scales.items()} for trial in trials
+            ]
             candidates = self.space.candidates(settings, self.seed, first=len(attempts))
             batches = math.ceil((members - len(attempts)) / size)
             found = trainer.train(candidates, share=1 / batches)
@@ -93,13 +94,6 @@ class StudySearch:
             if len(found) < count:
                 break
         return attempts
-
-    def _ask(self) -> Any:
-        with _quietly():
-            return self.study.ask({name: scale for name, (scale, _) in self._scales.items()})
-
-    def _settings(self, trial: Any) -> dict[str, Any]:
-        return {name: read(trial.params[name]) for name, (_, read) in self._scales.items()}
 
     def _tell(
         self, candidates: Sequence[Candidate], trials: Sequence[Any], found: Sequence[Attempt], worth: Sequence[float]
@@ -111,16 +105,13 @@ class StudySearch:
         for candidate, trial in zip(candidates, trials, strict=True):
             attempt, value = by_number.get(candidate.number, (None, math.inf))
             with _quietly():
+                trial.set_user_attr("annvil", "the budget was spent" if attempt is None else attempt.state)
                 if attempt is None or not math.isfinite(value):
-                    why = "the budget was spent" if attempt is None else attempt.state
-                    trial.set_user_attr("annvil", why)
                     self.study.tell(trial, state=TrialState.FAIL)
                     continue
-                trial.set_user_attr("annvil", attempt.state)
                 for epoch, loss in enumerate(_mean_curve(attempt), 1):
                     trial.report(sign * loss, epoch)
-                beaten = any(state.startswith("beaten") for state in attempt.states)
-                if beaten:
+                if any(state.startswith("beaten") for state in attempt.states):
                     self.study.tell(trial, state=TrialState.PRUNED)
                 else:
                     self.study.tell(trial, sign * value)
@@ -134,25 +125,14 @@ def _mean_curve(attempt: Attempt) -> Iterator[float]:
             yield mean
 
 
-def _new_study(seed: int) -> Any:
-    import optuna
-
-    # Candidates of one batch must not all be the same one: those asked for but not told of count as bad.
-    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    return optuna.create_study(direction="minimize", sampler=sampler)
-
-
-def _distribution(name: str, variation: Any) -> tuple[Any, Callable[[Any], Any]]:
+def _distribution(variation: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Optuna's distribution, and how its value becomes the setting's."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(variation, LogUniform):
-        return FloatDistribution(variation.low, variation.high, log=True), float
-    if isinstance(variation, Uniform):
-        if variation.whole:
-            return IntDistribution(int(variation.low), int(variation.high)), int
-        return FloatDistribution(variation.low, variation.high), float
-    assert isinstance(variation, Choice), name
+    if isinstance(variation, Range) and variation.whole:
+        return IntDistribution(int(variation.low), int(variation.high)), int
+    if isinstance(variation, Range):
+        return FloatDistribution(variation.low, variation.high, log=variation.logarithmic), float
     values = variation.values
     if all(value is None or isinstance(value, bool | int | float | str) for value in values):
         return CategoricalDistribution(values), lambda value: value

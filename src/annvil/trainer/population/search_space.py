@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,37 +34,23 @@ UNNAMED_MEMBERS = 16
 _DIGITS = 4  # of a value drawn from a range, so that it can be written down and asked for again
 
 
-class Variation(Protocol):
-    """One setting's possible values."""
-
-    def at(self, share: float) -> Any:
-        """The value below which ``share`` (in [0, 1)) of the others lie."""
-
-
 @dataclass(frozen=True)
-class LogUniform:
-    """Numbers between ``low`` and ``high`` whose logarithm is spread evenly."""
-
-    low: float
-    high: float
-
-    def at(self, share: float) -> float:
-        low, high = math.log(self.low), math.log(self.high)
-        return _written(math.exp(low + share * (high - low)), self.low, self.high)
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Numbers between ``low`` and ``high``, spread evenly; with ``whole``, whole ones, both ends included."""
+class Range:
+    """Numbers between ``low`` and ``high``, both included, spread evenly: ``whole`` ones, or in their logarithm."""
 
     low: float
     high: float
     whole: bool = False
+    logarithmic: bool = False
 
     def at(self, share: float) -> float:
+        """The value below which ``share`` (in [0, 1)) of the others lie."""
         if self.whole:
             return int(self.low) + int(share * (int(self.high) - int(self.low) + 1))
-        return _written(self.low + share * (self.high - self.low), self.low, self.high)
+        ends = (self.low, self.high)
+        low, high = map(math.log, ends) if self.logarithmic else ends
+        value = low + share * (high - low)
+        return min(max(float(f"{math.exp(value) if self.logarithmic else value:.{_DIGITS}g}"), self.low), self.high)
 
 
 @dataclass(frozen=True)
@@ -74,10 +60,11 @@ class Choice:
     values: tuple[Any, ...]
 
     def at(self, share: float) -> Any:
+        """As `Range.at`, in the order of the list."""
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
 
 
-def log_uniform(low: float, high: float) -> LogUniform:
+def log_uniform(low: float, high: float) -> Range:
     """Numbers between ``low`` and ``high``, each power of ten as often: for learning rates and decays.
 
     Raises
@@ -90,10 +77,10 @@ def log_uniform(low: float, high: float) -> LogUniform:
             f"log_uniform needs 0 < low <= high, since zero has no logarithm; got {low!r} and {high!r}. "
             "To try zero as well, give a list such as [0, 1e-4, 1e-2]."
         )
-    return LogUniform(float(low), float(high))
+    return Range(float(low), float(high), logarithmic=True)
 
 
-def uniform(low: float, high: float, *, whole: bool = False) -> Uniform:
+def uniform(low: float, high: float, *, whole: bool = False) -> Range:
     """Numbers between ``low`` and ``high``, spread evenly; ``whole`` ones (both ends included) for widths and depths.
 
     Raises
@@ -105,15 +92,11 @@ def uniform(low: float, high: float, *, whole: bool = False) -> Uniform:
         raise RequestError(f"uniform needs low <= high; got {low!r} and {high!r}.")
     if whole and not (float(low).is_integer() and float(high).is_integer()):
         raise RequestError(f"uniform(..., whole=True) needs whole ends; got {low!r} and {high!r}.")
-    return Uniform(low, high, True) if whole else Uniform(float(low), float(high))
+    return Range(float(low), float(high), whole)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(float(value))
-
-
-def _written(value: float, low: float, high: float) -> float:
-    return min(max(float(f"{value:.{_DIGITS}g}"), low), high)
 
 
 @dataclass(frozen=True)
@@ -136,7 +119,7 @@ class Candidate:
 class Space:
     """Everything that varies: ``of`` its possible values, ``home`` whom each setting belongs to."""
 
-    of: Mapping[str, Variation]
+    of: Mapping[str, Range | Choice]
     home: Mapping[str, Home]
 
     @classmethod
@@ -156,12 +139,8 @@ class Space:
         vary = {} if vary is None else vary
         if not isinstance(vary, Mapping):
             raise RequestError(f"vary must be a dict of lists or ranges by name; got {type(vary).__name__}.")
-        of: dict[str, Variation] = {}
-        home: dict[str, Home] = {}
-        for name, values in vary.items():
-            home[name] = _home(name, network_takes)
-            of[name] = _variation(name, values)
-        return cls(of, home)
+        home = {name: _home(name, network_takes) for name in vary}
+        return cls({name: _variation(name, values) for name, values in vary.items()}, home)
 
     def draw(self, members: int | None, seed: int) -> list[Candidate]:
         """The candidates: ``members`` of them, or every combination where only lists vary and nobody says how many.
@@ -199,9 +178,7 @@ def numbered_seed(seed: int, number: int, *kind: int) -> int:
     The first is ``seed`` itself: a single candidate is what training alone with that seed gives. Things of another
     ``kind`` have other seeds.
     """
-    if number == 0:
-        return seed
-    return derived_seed(seed, number, *kind) >> 1
+    return seed if number == 0 else derived_seed(seed, number, *kind) >> 1
 
 
 def fold_seed(seed: int, fold: int) -> int:
@@ -210,18 +187,13 @@ def fold_seed(seed: int, fold: int) -> int:
 
 
 def _home(name: str, network_takes: Collection[str] | None) -> Home:
-    if network_takes and name in network_takes:
-        return "network"
-    if name in MEMBER_KEYS:
-        return "member"
-    if name in RECIPE_KEYS:
-        return "recipe"
+    takes = network_takes or ()
+    if name in takes or name in MEMBER_KEYS or name in RECIPE_KEYS:
+        return "network" if name in takes else "member" if name in MEMBER_KEYS else "recipe"
     if network_takes is None:
         return "network"
-    known = [*sorted(MEMBER_KEYS | RECIPE_KEYS), *sorted(network_takes)]
-    own = (
-        f"your function ({', '.join(sorted(network_takes))})" if network_takes else "a function that makes the network"
-    )
+    known = [*sorted(MEMBER_KEYS | RECIPE_KEYS), *sorted(takes)]
+    own = f"your function ({', '.join(sorted(takes))})" if takes else "a function that makes the network"
     raise RequestError(
         f"vary: nothing is called {name!r}.{did_you_mean(str(name), known)} What may vary: "
         f"{', '.join(sorted(MEMBER_KEYS))} (inside one program); {', '.join(sorted(RECIPE_KEYS))} (a program for each "
@@ -229,8 +201,8 @@ def _home(name: str, network_takes: Collection[str] | None) -> Home:
     )
 
 
-def _variation(name: str, values: Any) -> Variation:
-    if isinstance(values, LogUniform | Uniform | Choice):
+def _variation(name: str, values: Any) -> Range | Choice:
+    if isinstance(values, Range | Choice):
         return values
     if isinstance(values, np.ndarray) and values.ndim == 1:
         values = values.tolist()

@@ -7,21 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from torch import nn
 
 from annvil.data.splits import Split
 from annvil.errors import RequestError
+from annvil.trainer.arguments.parse_arguments import whole_number
 from annvil.trainer.monitoring.progress import interruptible
 from annvil.trainer.population.evaluation import Evaluator
 from annvil.trainer.population.folds import make_folds
 from annvil.trainer.population.members import Attempt, Trainer
-from annvil.trainer.population.search import StudySearch, check_search, is_study, search_at_random
+from annvil.trainer.population.search import StudySearch, check_search, is_study
 from annvil.trainer.population.search_space import Space
 from annvil.trainer.results.population_results import Results
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from annvil.trainer.arguments.settings import Search
     from annvil.trainer.arguments.train_request import Request
 
@@ -29,8 +28,7 @@ HALVING = (0.125, 0.25, 0.5)
 """Shares of the epochs at which ``halving=True`` removes the worse half of the candidates: from one eighth on, twice as
 long for half as many (successive halving, Jamieson and Talwalkar 2016, with eta = 2)."""
 
-HOLDOUT = 5
-"""Without validation rows and folds, one of so many parts of the rows judges the candidates."""
+HOLDOUT = 5  # without validation rows and folds, one of so many parts of the rows judges the candidates
 
 
 def train_many(request: Request, search: Search) -> Results:
@@ -44,22 +42,26 @@ def train_many(request: Request, search: Search) -> Results:
     started = time.monotonic()
     check_search(search.method)
     members, method = search.members, search.method
-    if members is not None and (isinstance(members, bool) or not isinstance(members, int | np.integer) or members < 1):
-        raise RequestError(f"members must be a whole number of at least 1; got {members!r}.")
+    if members is not None:
+        whole_number(members, "members", 1)
     if request.distributed:
         raise RequestError("distributed=True trains one network on many machines; leave members, vary and folds out.")
     space = Space.read(search.vary, request.source.takes)
     _check_dropout(space, request)
     request = replace(request, recipe=replace(request.recipe, halving=_halving(search.halving)))
     divided, notices = divide(request, search.folds, search.groups)
-    notices += _said_of_weights(space, request, members)
+    if not request.source.is_factory and (members != 1 or space.of):
+        notices.append(
+            "The first network starts from the weights that the model has, the others from new ones, by the "
+            "reset_parameters() of its layers; pass a function that makes the network to decide yourself."
+        )
     trainer = Trainer(request, space, divided)
     evaluator = Evaluator(request, divided)
     request.callbacks.begin(_settings(request, search, len(divided)))
     study: Any = None
     with interruptible(trainer.interrupt):
         if method in (None, "random"):
-            attempts = search_at_random(trainer, members, request.seed)
+            attempts = trainer.train(space.draw(members, request.seed))
         else:
             searching = StudySearch(space, method if is_study(method) else None, request.seed)
             attempts = searching.run(
@@ -114,47 +116,27 @@ def _halving(asked: Any) -> tuple[float, ...]:
 
 
 def _check_dropout(space: Space, request: Request) -> None:
-    if space.home.get("dropout") != "member" or _has_dropout(request.source.template):
-        return
-    raise RequestError(
-        f"vary: {type(request.source.template).__name__} has no dropout layer whose rate could vary; add nn.Dropout() "
-        "where it should act, or let the function that makes the network take the argument dropout."
-    )
-
-
-def _has_dropout(network: nn.Module) -> bool:
-    from torch import nn
-
-    kinds = nn.modules.dropout._DropoutNd
-    names = {name for name, _ in network.named_buffers()}
-    own = any(name.removesuffix("key") + "rate" in names for name in names if name.split(".")[-1] == "key")
-    return own or any(isinstance(module, kinds) for module in network.modules())
-
-
-def _said_of_weights(space: Space, request: Request, members: int | None) -> list[str]:
-    if request.source.is_factory or (members == 1 and not space.of):
-        return []
-    return [
-        (
-            "The first network starts from the weights that the model has, the others from new ones, by the "
-            "reset_parameters() of its layers; pass a function that makes the network to decide yourself."
+    template = request.source.template
+    names = [name.removesuffix("key") for name, _ in template.named_buffers() if name.split(".")[-1] == "key"]
+    buffers = dict(template.named_buffers())
+    has_own = any(f"{name}rate" in buffers for name in names)  # annvil.networks.Dropout
+    has_dropout = has_own or any(isinstance(module, nn.modules.dropout._DropoutNd) for module in template.modules())
+    if space.home.get("dropout") == "member" and not has_dropout:
+        raise RequestError(
+            f"vary: {type(template).__name__} has no dropout layer whose rate could vary; add nn.Dropout() where it "
+            "should act, or let the function that makes the network take the argument dropout."
         )
-    ]
 
 
 def _said_of_time(trainer: Trainer, attempts: Sequence[Attempt]) -> list[str]:
     if not trainer.cut_short:
         return []
     stopped = sum(any(state.startswith("stopped at") for state in attempt.states) for attempt in attempts)
+    were = f"{stopped} of {len(attempts)} candidates were stopped where they were"
     if trainer.interrupted:
-        return [f"Ctrl-C ended training early: {stopped} of {len(attempts)} candidates were stopped where they were."]
-    return [
-        (
-            f"The budget of {trainer.request.seconds or 0:g} s ended training early: {stopped} of {len(attempts)} "
-            "candidates were "
-            "stopped where they were, so results hang on the machine's speed."
-        )
-    ]
+        return [f"Ctrl-C ended training early: {were}."]
+    budget = f"The budget of {trainer.request.seconds or 0:g} s"
+    return [f"{budget} ended training early: {were}, so results hang on the machine's speed."]
 
 
 def _settings(request: Request, search: Search, folds: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from annvil.errors import RequestError
 from annvil.trainer.population.ensembles import AveragedNetwork, Ensemble
 from annvil.trainer.population.evaluation import Evaluator
 from annvil.trainer.population.members import Attempt, Trainer
-from annvil.trainer.population.search_space import LogUniform
+from annvil.trainer.population.search_space import Range
 from annvil.trainer.results.charts import Plot
 from annvil.trainer.results.population_charts import Dot, candidates_chart
 from annvil.trainer.results.predictions import Predictor
@@ -69,7 +69,7 @@ class Results(Sequence["Result"]):
     ) -> None:
         merits = {attempt.candidate.number: evaluator.objective(attempt) for attempt in attempts}
         self._evaluator = evaluator
-        self._varied = {name: isinstance(variation, LogUniform) for name, variation in trainer.space.of.items()}
+        self._varied = {name: isinstance(v, Range) and v.logarithmic for name, v in trainer.space.of.items()}
         self.attempts: tuple[Attempt, ...] = tuple(
             sorted(attempts, key=lambda a: (merits[a.candidate.number], a.candidate.number))
         )
