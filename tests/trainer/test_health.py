@@ -187,7 +187,7 @@ def test_inputs_in_large_numbers_are_no_explosion():
 def test_looks_are_few():
     watch = HealthMonitor((torch.zeros(2, 3),))
     looked = []
-    watch._look = lambda network, epoch: looked.append(epoch)
+    watch._look = lambda network, epoch, gradients: looked.append(epoch)
     look = SimpleNamespace(training=(0,), network=lambda k: None, gradients=lambda k: {})
     for epoch in range(1, 101):
         watch.on_epoch(SimpleNamespace(epoch=epoch, train_loss=np.array([1.0])), look)

@@ -352,7 +352,7 @@ def test_class_weights_are_sample_weights():
 
 
 def test_a_share_of_the_rows_is_held_back_with_classes_in_proportion():
-    from annvil.trainer.arguments.validation_rows import held_out
+    from annvil.trainer.arguments.training_rows import held_out
 
     codes = np.array([0] * 80 + [1] * 16 + [2])
     held = held_out(codes, 0.25, 0)

@@ -12,8 +12,7 @@ from annvil.errors import RequestError
 from annvil.tasks.base import IntArray
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
-from annvil.trainer.arguments.sample_weights import strata
-from annvil.trainer.arguments.validation_rows import held_out
+from annvil.trainer.arguments.training_rows import held_out, strata
 from annvil.trainer.results.charts import Plot, rates_chart
 from annvil.trainer.results.rows import Table
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from annvil.trainer.arguments.train_request import Request
     from annvil.training.lr_finder import LearningRateCurve
 
-HELD_BACK = 0.2
-MOST_HELD_BACK = 2000
+HELD_BACK, MOST_HELD_BACK = 0.2, 2000
 """Rows that judge the rates where nobody gave any: a fifth, at most so many (assumed: enough to tell rates apart)."""
 
 

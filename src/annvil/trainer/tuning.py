@@ -26,14 +26,9 @@ if TYPE_CHECKING:
 SIZES = tuple(2**power for power in range(4, 13))
 """Batch sizes that are tried, as far as the rows allow: 16 to 4096 (assumed: beyond lies little but less learning)."""
 
-FEWEST_STEPS = 4
-"""Steps that an epoch must have left for a size to be tried by default (assumed)."""
-
-LEAST_SECONDS = 1.0
-"""For one size by default; where the budget does not give so much to all, only every second, fourth … is tried."""
-
-MOST_EPOCHS = 1000
-"""Of one training by default (assumed: beyond, small tables are only learnt by heart)."""
+FEWEST_STEPS = 4  # that an epoch must have left for a size to be tried by default (assumed)
+LEAST_SECONDS = 1.0  # for one size by default; where the budget gives less to each, every second, fourth … is tried
+MOST_EPOCHS = 1000  # of one training by default (assumed: beyond, small tables are only learnt by heart)
 
 
 @takes_settings(*NOT_TUNED)

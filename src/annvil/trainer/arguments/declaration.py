@@ -64,11 +64,12 @@ class Declared:
 
 def declared_in(kind: type[msgspec.Struct], group: str = "") -> list[Declared]:
     """The settings that a struct declares, in order."""
-    found = []
-    for one in options.declared(kind):
-        if isinstance(one.option, Setting):
-            found.append(Declared(one.option.flat or one.name, group, one.name, one.type, one.option))
-    return found
+    known = ((one, one.option) for one in options.declared(kind))
+    return [
+        Declared(setting.flat or one.name, group, one.name, one.type, setting)
+        for one, setting in known
+        if isinstance(setting, Setting)
+    ]
 
 
 def documented(kind: Kind) -> Kind:

@@ -22,8 +22,7 @@ from annvil.errors import RequestError, did_you_mean
 from annvil.trainer.inputs.targets import Ending, Family, Target
 from annvil.training.losses.resolve import CustomLoss
 
-SMALLEST = 1e-7
-"""Probabilities that a network itself puts out are kept this far from 0 before their logarithm (as Keras does)."""
+SMALLEST = 1e-7  # a network's own probabilities are kept this far from 0 before their logarithm (as Keras does)
 
 _NAMES: dict[str, tuple[Family, tuple[str, ...]]] = {
     "cross-entropy": ("classes", ("crossentropy", "ce", "categorical-crossentropy", "sparse-categorical-crossentropy",

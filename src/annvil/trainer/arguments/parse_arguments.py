@@ -20,10 +20,9 @@ from annvil.trainer.arguments.augmentation import augment_for
 from annvil.trainer.arguments.losses import ChosenLoss, canonical, choose, ending_of, family_of
 from annvil.trainer.arguments.metrics import Score, read_scores
 from annvil.trainer.arguments.read_settings import flat
-from annvil.trainer.arguments.sample_weights import class_weights, weights_of, without_ignored
 from annvil.trainer.arguments.settings import Settings
 from annvil.trainer.arguments.train_request import Request
-from annvil.trainer.arguments.validation_rows import Rows, with_validation
+from annvil.trainer.arguments.training_rows import Rows, class_weights, weights_of, with_validation, without_ignored
 from annvil.trainer.inputs.arrays import LARGE, target_array
 from annvil.trainer.inputs.module_source import source_of
 from annvil.trainer.inputs.target_inference import decide
@@ -66,7 +65,10 @@ def read_request(
     rows = Rows(inputs, targets, weights, np.arange(len(targets)), np.arange(0))
     rows = with_validation(rows, validation, target, source.template, by_class, seed)
     weights, left_out = without_ignored(rows.weights, target, rows.targets)
-    of_keras = (Score(name, compute, not _is_error(name)) for name, compute in told.metrics.items())
+    of_keras = (
+        Score(name, compute, not any(word in name.lower() for word in _ERRORS))
+        for name, compute in told.metrics.items()
+    )
     scores = (*of_keras, *read_scores(settings.metrics, target))
     recipe, of_members = _engine_settings(settings, told, len(rows.train))
     judged = divides or len(rows.validation) > 0
@@ -109,6 +111,7 @@ def whole_number(value: Any, name: str, least: int) -> int:
 
 MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
 
+_ERRORS = ("error", "loss", "mse", "mae", "entropy")  # in the name of a metric of Keras: less is better
 _OF_RECIPE = (
     "epochs", "batch_size", "optimizer", "nesterov", "betas", "schedule", "warmup", "clip_norm", "accumulate",
     "average", "patience", "shuffle", "batches", "precision", "threads",
@@ -148,10 +151,6 @@ def _learnt(loss: Any, told: Compiled, y: NDArray[Any], output: Tensor) -> tuple
     if y.ndim == 1 and callable(asked) and target.kind == "numbers":
         notices.append("y has one axis and the outputs two, so y was given a second one: (rows,) became (rows, 1).")
     return target, chosen, notices
-
-
-def _is_error(name: str) -> bool:
-    return any(word in name.lower() for word in ("error", "loss", "mse", "mae", "entropy"))
 
 
 def _recipe(recipe: Mapping[str, Any], monitor: str, scores: tuple[Score, ...], judged: bool) -> Recipe:

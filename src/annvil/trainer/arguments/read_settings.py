@@ -93,10 +93,8 @@ def groups() -> dict[str, type[msgspec.Struct]]:
 @cache
 def declared() -> dict[str, Declared]:
     """Every setting by its flat keyword, those that stand alone first."""
-    found = declared_in(Settings)
-    for name, kind in groups().items():
-        found += declared_in(kind, name)
-    return {one.name: one for one in found}
+    homes = {"": Settings, **groups()}
+    return {one.name: one for name, kind in homes.items() for one in declared_in(kind, name)}
 
 
 def read_settings(
@@ -123,10 +121,10 @@ def read_settings(
     check_names(given, {*taken, *kept}, f"{caller}()")
     said: dict[str, Any] = {}
     for name in kept:
-        for flat, value in _in_group(name, given.get(name), caller).items():
-            if flat not in taken:
-                raise RequestError(f"{caller} takes no {flat}; leave it out of {name}=.")
-            said[flat] = value
+        said |= _in_group(name, given.get(name), caller)
+    strange = next((name for name in said if name not in taken), None)
+    if strange is not None:
+        raise RequestError(f"{caller} takes no {strange}; leave it out of {declared()[strange].group}=.")
     for name, value in given.items():
         if name in groups() or value is None:
             continue
@@ -191,19 +189,15 @@ def takes_settings(*refused: str) -> Callable[[Function], Function]:
         own = {parameter.name for parameter in plain}
         shown = [name for name in COMMON if name in {one.name for one in taken} - own]
         shown += [name for name in groups() if any(one.group == name for one in taken)]
-        plain[-1:-1] = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(name)) for name in shown
-        ]
+        defaults = {name: None if name in groups() else declared()[name].setting.default for name in shown}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        plain[-1:-1] = [inspect.Parameter(name, keyword, default=default) for name, default in defaults.items()]
         function.__signature__ = inspect.signature(function).replace(parameters=plain)  # type: ignore[attr-defined]
         lines = [f"    {one.name} : {one.line()}" for one in taken if one.name not in own]
         function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nKeywords\n--------\n" + "\n".join(lines)
         return function
 
     return documented
-
-
-def _default(name: str) -> Any:
-    return None if name in groups() else declared()[name].setting.default
 
 
 def table() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
+from annvil.text.phrases import shorten
 
-LARGE = 50.0
-"""Inputs beyond this are worth a word: weights are initialised for numbers near -1 to 1 (assumed)."""
+LARGE = 50.0  # inputs beyond are worth a word: weights are initialised for numbers near -1 to 1 (assumed)
 
 
 def input_tensors(X: Any, network: nn.Module, name: str = "X", n_rows: int | None = None) -> tuple[Tensor, ...]:
@@ -67,51 +67,33 @@ def _by_argument(X: Mapping[Any, Any], network: nn.Module, name: str) -> list[tu
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):  # takes any: the dict's own order
         return [(f"{name}[{key!r}]", value) for key, value in X.items()]
     known = [argument.name for argument in arguments]
-    strange = [str(key) for key in X if key not in known]
-    if strange:
+    strange = next((str(key) for key in X if key not in known), None)
+    if strange is not None:
         raise RequestError(
-            f"{name} has an input {strange[0]!r}, which {type(network).__name__}.forward does not take."
-            f"{did_you_mean(strange[0], known)} It takes {', '.join(known)}."
+            f"{name} has an input {strange!r}, which {type(network).__name__}.forward does not take."
+            f"{did_you_mean(strange, known)} It takes {', '.join(known)}."
         )
-    given = [argument.name for argument in arguments if argument.name in X]
-    lacking = [
-        a.name for a in arguments if a.name not in X and (a.default is a.empty or _comes_before(a.name, given, known))
-    ]
-    if lacking:
-        raise RequestError(f"{name} lacks the input {lacking[0]!r} of {type(network).__name__}.forward.")
-    return [(f"{name}[{key!r}]", X[key]) for key in given]
-
-
-def _comes_before(argument: str, given: Sequence[str], known: Sequence[str]) -> bool:
-    return any(known.index(other) > known.index(argument) for other in given)
+    last = max(map(known.index, X), default=-1)  # those before it must be there
+    for place, argument in enumerate(arguments):
+        if argument.name not in X and (argument.default is argument.empty or place < last):
+            raise RequestError(f"{name} lacks the input {argument.name!r} of {type(network).__name__}.forward.")
+    return [(f"{name}[{key!r}]", X[key]) for key in known if key in X]
 
 
 def input_tensor(X: Any, name: str) -> Tensor:
     """One input as a tensor: float32, int64 for whole numbers, or uint8 for images ``(rows, …, …)`` of bytes."""
-    if isinstance(X, Tensor):
-        return _finite(_number_type(X.detach().cpu(), name), name)
     if type(X).__name__ in ("DataLoader", "Dataset", "TensorDataset") or isinstance(X, torch.utils.data.Dataset):
         raise RequestError(
             f"{name} is a {type(X).__name__}; pass the arrays or tensors themselves: data in memory needs no loader, "
             "and is trained on faster without one."
         )
-    array = _array(X, name)
-    if array.dtype.kind in "OSU":
-        array = _numbers_of_texts(array, name)
-    if array.dtype.kind == "c":
-        raise DataError(f"{name} holds complex numbers; pass real and imaginary part as two columns.")
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds values of type {array.dtype}; a network takes numbers.")
-    if array.ndim == 0:
-        raise DataError(f"{name} is a single number; it must hold rows.")
-    return _finite(_number_type(_tensor(array), name), name)
-
-
-def _number_type(tensor: Tensor, name: str) -> Tensor:
+    tensor = X.detach().cpu() if isinstance(X, Tensor) else _tensor(_numbers(X, name))
     if tensor.is_complex():
         raise DataError(f"{name} holds complex numbers; pass real and imaginary part as two columns.")
+    if tensor.dim() == 0:
+        raise DataError(f"{name} is a single number; it must hold rows.")
     if tensor.is_floating_point() or tensor.dtype == torch.bool:
-        return tensor.float()
+        return _finite(tensor.float(), name)
     return tensor if tensor.dtype == torch.uint8 and tensor.dim() >= _IMAGE_AXES else tensor.long()
 
 
@@ -150,21 +132,27 @@ def _tensor(array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array)
 
 
-def _array(X: Any, name: str) -> NDArray[Any]:
-    """As a NumPy array, of objects where it holds texts."""
-    if isinstance(X, np.ndarray):
-        return X
-    if _is_frame(X):
-        return _of_frame(X, name)
+def _numbers(X: Any, name: str) -> NDArray[Any]:
+    """As a NumPy array of numbers."""
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise DataError(f"{name} is a sparse matrix; pass {name}.toarray(), or fewer columns if that is too large.")
-    if isinstance(X, (str, bytes, int, float, type(None))) or not (hasattr(X, "__len__") or hasattr(X, "__array__")):
-        raise RequestError(f"{name} must hold rows: an array, a tensor or a frame; got {_short(X)}.")
+    array = _of_frame(X, name) if _is_frame(X) else _array(X, name, "rows: an array, a tensor or a frame")
+    if array.dtype.kind in "OSU":
+        return _numbers_of_texts(array, name)
+    if array.dtype.kind not in "biufc":
+        raise DataError(f"{name} holds values of type {array.dtype}; a network takes numbers.")
+    return array
+
+
+def _array(given: Any, name: str, what: str) -> NDArray[Any]:
+    """As a NumPy array, of objects where it holds texts."""
+    plain = isinstance(given, (str, bytes, int, float, type(None)))
+    if plain or not (hasattr(given, "__len__") or hasattr(given, "__array__")):
+        raise RequestError(f"{name} must hold {what}; got {described(given)}.")
     try:
-        array = np.asarray(X)
+        return np.asarray(given)
     except (ValueError, TypeError) as error:
         raise DataError(f"The rows of {name} have unlike lengths; a network needs rows of one shape.") from error
-    return array
 
 
 def _is_frame(X: Any) -> bool:
@@ -176,14 +164,18 @@ def _is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.DataFrame | nw.LazyFrame | nw.Series)
 
 
-def _of_frame(X: Any, name: str) -> NDArray[Any]:
-    """Float32 columns of a frame, int64 where all are whole; a series is one column of its own."""
+def _collected(X: Any) -> Any:
+    """A frame or a series as narwhals has it."""
     import narwhals as nw
 
     frame = nw.from_native(X, allow_series=True)
-    if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect()
-    if isinstance(frame, nw.Series):
+    return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+
+
+def _of_frame(X: Any, name: str) -> NDArray[Any]:
+    """Float32 columns of a frame, int64 where all are whole; a series is one column of its own."""
+    frame = _collected(X)
+    if not hasattr(frame, "columns"):
         return _column(frame, name)
     columns = [(str(label), column) for label, column in zip(frame.columns, frame.iter_columns(), strict=True)]
     if not columns:
@@ -209,20 +201,17 @@ def _column(column: Any, name: str) -> NDArray[Any]:
 
 def _numbers_of_texts(array: NDArray[Any], name: str) -> NDArray[Any]:
     """An array of objects or texts as numbers, where all of them are."""
-    if array.dtype.kind == "O":
-        flat = array.ravel()
-        if any(isinstance(value, (np.ndarray, list, tuple)) for value in flat[:100]):
-            raise DataError(f"The rows of {name} have unlike lengths; a network needs rows of one shape.")
-        strange = next((value for value in flat if isinstance(value, (str, bytes))), None)
-        if strange is None:
-            try:
-                return array.astype(np.float64)
-            except (TypeError, ValueError):
-                strange = next(value for value in flat if not isinstance(value, (int, float, np.number, bool)))
-    else:
-        strange = str(array.ravel()[0]) if array.size else ""
+    flat = array.ravel().tolist()
+    if any(isinstance(value, (np.ndarray, list, tuple)) for value in flat[:100]):
+        raise DataError(f"The rows of {name} have unlike lengths; a network needs rows of one shape.")
+    strange = next((value for value in flat if isinstance(value, (str, bytes))), None)
+    if strange is None:
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError):
+            strange = next(value for value in flat if not isinstance(value, (int, float, np.number, bool)))
     raise DataError(
-        f"{name} holds {_short(strange)}, which is no number; encode texts as numbers first, or let annvil.fit read "
+        f"{name} holds {described(strange)}, which is no number; encode texts as numbers first, or let annvil.fit read "
         "the table, which does."
     )
 
@@ -243,15 +232,10 @@ def target_array(y: Any, name: str = "y") -> NDArray[Any]:
         return np.asarray((y.float() if y.dtype in (torch.bfloat16, torch.float16) else y).numpy())
     if _is_frame(y):
         y = _target_of_frame(y, name)
-    if isinstance(y, (str, bytes, int, float)) or not (hasattr(y, "__len__") or hasattr(y, "__array__")):
-        raise RequestError(f"{name} must hold one target for each row; got {_short(y)}.")
-    try:
-        array = np.asarray(y)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"The rows of {name} have unlike lengths.") from error
+    array = _array(y, name, "one target for each row")
     if array.dtype.kind in "mMc":
         raise DataError(f"{name} holds values of type {array.dtype}; it must hold classes or numbers.")
-    if array.dtype.kind == "U" and not isinstance(y, np.ndarray) and not _all_texts(y):
+    if array.dtype.kind == "U" and not isinstance(y, np.ndarray) and not all(isinstance(value, str) for value in y):
         array = np.array(list(y), dtype=object)  # a list of texts and numbers: NumPy would make all of them texts
     if array.dtype.kind == "O" and not any(isinstance(v, (str, bool, bytes)) for v in array.ravel()):
         try:
@@ -261,16 +245,10 @@ def target_array(y: Any, name: str = "y") -> NDArray[Any]:
     return array.astype(np.int64) if array.dtype.kind in "iu" else array
 
 
-def _all_texts(y: Any) -> bool:
-    return all(isinstance(value, str) for value in y)
-
-
 def _target_of_frame(y: Any, name: str) -> Any:
     import narwhals as nw
 
-    frame = nw.from_native(y, allow_series=True)
-    if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect()
+    frame = _collected(y)
     if isinstance(frame, nw.DataFrame):
         if len(frame.columns) > 1:
             return _of_frame(y, name)
@@ -293,6 +271,7 @@ def row_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") ->
     return weights
 
 
-def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, (str, bytes, int, float, type(None))) else f"a {type(value).__name__}"
-    return text if len(text) <= 40 else text[:37] + "…"
+def described(value: Any) -> str:
+    """What was given instead of rows or a network, for a message."""
+    plain = isinstance(value, (str, bytes, int, float, type(None)))
+    return shorten(repr(value), 60) if plain else f"a {type(value).__name__}"

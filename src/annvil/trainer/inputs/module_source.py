@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from annvil.errors import RequestError, first_line
-from annvil.text.phrases import shorten
-from annvil.trainer.inputs.arrays import input_tensors
+from annvil.trainer.inputs.arrays import described, input_tensors
 from annvil.trainer.keras.model import from_keras, is_keras_model, write_back
 from annvil.training.loop.step_spec import widened
 from annvil.training.recipe import Bytes
@@ -116,7 +115,7 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
         else:
             raise RequestError(
                 f"The network must be a torch.nn.Module, a function that makes one, or a Keras model; got "
-                f"{_what(given)}."
+                f"{described(given)}."
             )
         inputs = input_tensors(X, template, "X", n_rows)
     wrong = [parameter.dtype for parameter in template.parameters() if parameter.dtype != torch.float32]
@@ -187,7 +186,7 @@ def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor
             reasons.setdefault(byte_inputs, error)
             continue
         if not isinstance(output, Tensor) or output.dim() == 0 or len(output) != len(rows[0]):
-            came = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else _what(output)
+            came = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else described(output)
             raise RequestError(
                 f"{type(network).__name__} must return one tensor with a row of outputs for each of the {len(rows[0])} "
                 f"rows it was called with; it returned {came}."
@@ -217,7 +216,7 @@ def make(
             return from_keras(network, example)
         if not isinstance(network, nn.Module):
             raise RequestError(
-                f"{name}() must return a torch.nn.Module or a Keras model; it returned {_what(network)}."
+                f"{name}() must return a torch.nn.Module or a Keras model; it returned {described(network)}."
             )
         if example:
             _materialise(network, example)
@@ -257,8 +256,3 @@ def _takes(factory: Callable[..., Any]) -> frozenset[str] | None:
         return None
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return frozenset(parameter.name for parameter in parameters if parameter.kind in named)
-
-
-def _what(thing: Any) -> str:
-    plain = isinstance(thing, (str, int, float, type(None)))
-    return shorten(repr(thing), 77) if plain else f"a {type(thing).__name__}"

@@ -65,11 +65,12 @@ def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
     if not getattr(model, "compiled", False):
         return Compiled()
     loss = _loss(model)
-    function = None if loss is None else partial(_batch_loss, row_losses(loss, ends_in_softmax(model)), _sums(loss))
+    sums = getattr(loss, "reduction", "") == "sum"  # over a batch's rows, instead of their mean
+    function = None if loss is None else partial(_batch_loss, row_losses(loss, ends_in_softmax(model)), sums)
+    metrics = {_metric_name(metric): partial(_score, metric) for metric in _flat(asked_metrics(model))}
     if not with_optimizer or model.optimizer is None:
-        return Compiled(function, _metrics(model))
-    settings, schedule = _settings(model.optimizer)
-    return Compiled(function, _metrics(model), settings, schedule)
+        return Compiled(function, metrics)
+    return Compiled(function, metrics, *_settings(model.optimizer))
 
 
 def _loss(model: Any) -> Any:
@@ -83,11 +84,6 @@ def _loss(model: Any) -> Any:
             )
         loss = values[0]
     return loss
-
-
-def _sums(loss: Any) -> bool:
-    """Whether the loss is the sum over a batch's rows, not their mean."""
-    return getattr(loss, "reduction", "") == "sum"
 
 
 def _batch_loss(rows: Rows, sums: bool, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -111,10 +107,6 @@ def _batch_loss(rows: Rows, sums: bool, output: Tensor, target: Tensor, weight: 
     if sums:
         total = total * values.numel()
     return total if penalty is None else total + penalty * share
-
-
-def _metrics(model: Any) -> dict[str, Callable[[Tensor, Tensor], float]]:
-    return {_metric_name(metric): partial(_score, metric) for metric in _flat(asked_metrics(model))}
 
 
 def _flat(metrics: Any) -> list[Any]:
@@ -164,7 +156,9 @@ def _settings(optimizer: Any) -> tuple[dict[str, Any], Callable[[int], Steps] | 
     rate = learning_rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         first = _number(rate(0)) or 1.0  # factors are of the first step's rate, unless it is 0
-        return settings | {"learning_rate": first}, partial(_steps, rate, first)
+        return settings | {"learning_rate": first}, lambda n: Steps(
+            tuple(_number(rate(step)) / first for step in range(n))
+        )
     return settings | {"learning_rate": _number(rate() if callable(rate) else rate)}, None
 
 
@@ -199,10 +193,6 @@ def _extras(optimizer: Any) -> dict[str, Any]:
     if optimizer.gradient_accumulation_steps:
         extras["accumulate"] = int(optimizer.gradient_accumulation_steps)
     return extras
-
-
-def _steps(schedule: Any, first: float, n_steps: int) -> Steps:
-    return Steps(tuple(_number(schedule(step)) / first for step in range(n_steps)))
 
 
 def _number(value: Any) -> float:

@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,11 +32,10 @@ def row_losses(loss: Any, ends_in_softmax: bool) -> Rows:
     """
     keras = sys.modules["keras"]
     if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
-        return _by_shape
+        return lambda output, target: row_losses(crossentropy_by_shape(output, target), False)(output, target)
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
-    short = _short(loss, ends_in_softmax)
-    return _InKeras(loss) if short is None else short
+    return _short(loss, ends_in_softmax) or partial(_in_keras, loss)
 
 
 def crossentropy_by_shape(output: Tensor, target: Tensor) -> str:
@@ -46,24 +46,15 @@ def crossentropy_by_shape(output: Tensor, target: Tensor) -> str:
     return "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
 
 
-def _by_shape(output: Tensor, target: Tensor) -> Tensor:
-    return row_losses(crossentropy_by_shape(output, target), False)(output, target)
-
-
-@dataclass(frozen=True)
-class _InKeras:
+def _in_keras(loss: Any, output: Tensor, target: Tensor) -> Tensor:
     """Keras' own computation."""
-
-    loss: Any
-
-    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        if target.is_floating_point():
-            target = target.float()
-        if isinstance(self.loss, sys.modules["keras"].losses.Loss):
-            return self.loss.call(target, output)  # type: ignore[no-any-return]
-        if target.dim() == output.dim() - 1 and output.shape[-1] == 1:
-            target = target.unsqueeze(-1)
-        return self.loss(target, output)  # type: ignore[no-any-return]
+    if target.is_floating_point():
+        target = target.float()
+    if isinstance(loss, sys.modules["keras"].losses.Loss):
+        return loss.call(target, output)  # type: ignore[no-any-return]
+    if target.dim() == output.dim() - 1 and output.shape[-1] == 1:
+        target = target.unsqueeze(-1)
+    return loss(target, output)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ class _CrossEntropy:
     ``clipped`` as Keras does from probabilities; ``smoothing`` as `keras.losses.CategoricalCrossentropy`.
     """
 
-    in_keras: _InKeras
+    in_keras: Rows
     sparse: bool
     clipped: bool
     smoothing: float = 0.0
@@ -106,14 +97,13 @@ def _short(loss: Any, ends_in_softmax: bool) -> _CrossEntropy | None:
     dense = loss is losses.categorical_crossentropy or type(loss) is losses.CategoricalCrossentropy
     if not (sparse or dense):
         return None
-    as_object = isinstance(loss, losses.Loss)
-    from_logits = bool(loss.from_logits) if as_object else False
-    if as_object and (getattr(loss, "axis", -1) != -1 or getattr(loss, "ignore_class", None) is not None):
+    # A function has no attributes: it takes probabilities over the last axis.
+    from_logits = bool(getattr(loss, "from_logits", False))
+    other_form = getattr(loss, "axis", -1) != -1 or getattr(loss, "ignore_class", None) is not None
+    if other_form or not (from_logits or ends_in_softmax):
         return None
-    if not (from_logits or ends_in_softmax):
-        return None
-    smoothing = float(getattr(loss, "label_smoothing", 0.0)) if as_object else 0.0
-    return _CrossEntropy(_InKeras(loss), sparse, not from_logits, smoothing)
+    smoothing = float(getattr(loss, "label_smoothing", 0.0))
+    return _CrossEntropy(partial(_in_keras, loss), sparse, not from_logits, smoothing)
 
 
 def ends_in_softmax(model: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,12 +53,9 @@ def write_back(model: Any, network: nn.Module) -> None:
     """Copy the weights of ``network`` (from `from_keras`) into the model: trained ones and statistics of batch norm."""
     if not isinstance(network, KerasNetwork):
         raise RequestError(f"write_back needs a network made by from_keras; got a {type(network).__name__}.")
-    pairs = [
-        *zip(model.trainable_variables, network.trained, strict=True),
-        *zip(model.non_trainable_variables, network.kept, strict=True),
-    ]
+    variables = (*model.trainable_variables, *model.non_trainable_variables)
     with torch.no_grad():
-        for variable, value in pairs:
+        for variable, value in zip(variables, (*network.trained, *network.kept), strict=True):
             variable.value.copy_(value)
 
 
@@ -86,13 +83,19 @@ class KerasNetwork(nn.Module):
         names = [f"{number}/{str(variable.name).replace('.', '_')}" for number, variable in enumerate(variables)]
         n_trained = len(model.trainable_variables)
         self._trained, self._kept = names[:n_trained], names[n_trained:]
-        for name, variable in zip(self._trained, model.trainable_variables, strict=True):
-            self.register_parameter(name, nn.Parameter(variable.value.detach().clone()))
-        for name, variable in zip(self._kept, model.non_trainable_variables, strict=True):
-            self.register_buffer(name, variable.value.detach().clone())
+        self._hold([variable.value for variable in variables])
         dropouts = [layer for layer in inner_layers(model) if _is_dropout(layer)]
         self.__dict__["_dropouts"] = dropouts
         self.noise = nn.ModuleList([Dropout(layer.rate) for layer in dropouts])
+
+    def _hold(self, values: Sequence[Tensor]) -> None:
+        """Copies of the values as its own parameters and buffers."""
+        for name, value in zip((*self._trained, *self._kept), values, strict=True):
+            copy = value.detach().clone()
+            if name in self._kept:
+                self.register_buffer(name, copy)
+            else:
+                self.register_parameter(name, nn.Parameter(copy))
 
     @property
     def trained(self) -> list[Tensor]:
@@ -135,11 +138,9 @@ class KerasNetwork(nn.Module):
         if not (self.training and self._dropouts):
             yield
             return
-        with replaced_calls({id(layer): _drop(layer, noise) for layer, noise in self._pairs()}, self._dropouts):
+        pairs = zip(self._dropouts, self.noise, strict=True)
+        with replaced_calls({id(layer): _drop(layer, noise) for layer, noise in pairs}, self._dropouts):
             yield
-
-    def _pairs(self) -> Iterator[tuple[Any, nn.Module]]:
-        yield from zip(self._dropouts, self.noise, strict=True)
 
     def owners(self) -> list[tuple[Any, list[str]]]:
         """Each layer of the model, inner ones too, with the names of the parameters that are its own.
@@ -178,23 +179,17 @@ class KerasNetwork(nn.Module):
             ) from error
         finally:
             random.setstate(before)
-        pairs = [
-            *zip(self.trained, fresh.trainable_variables, strict=True),
-            *zip(self.kept, fresh.non_trainable_variables, strict=True),
-        ]
+        new = (*fresh.trainable_variables, *fresh.non_trainable_variables)
         with torch.no_grad():
-            for mine, new in pairs:
-                mine.copy_(new.value)
+            for mine, variable in zip((*self.trained, *self.kept), new, strict=True):
+                mine.copy_(variable.value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KerasNetwork:
         """A network with weights of its own over the same model, whose code is all that is used."""
         copy = KerasNetwork.__new__(KerasNetwork)
         nn.Module.__init__(copy)
         copy.__dict__.update({name: self.__dict__[name] for name in ("model", "_dropouts", "_trained", "_kept")})
-        for name, value in zip(self._trained, self.trained, strict=True):
-            copy.register_parameter(name, nn.Parameter(value.detach().clone()))
-        for name, value in zip(self._kept, self.kept, strict=True):
-            copy.register_buffer(name, value.detach().clone())
+        copy._hold((*self.trained, *self.kept))
         copy.noise = nn.ModuleList([Dropout(float(noise.get_buffer("rate"))) for noise in self.noise])
         copy.noise.load_state_dict(self.noise.state_dict())
         return copy.train(self.training)

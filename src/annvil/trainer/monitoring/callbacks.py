@@ -82,7 +82,7 @@ class Callbacks:
             try:
                 stop = bool(callback.on_epoch_end(epoch, logs)) or stop
             except Exception as error:  # the user's own code, which may raise anything
-                self._failed(error)
+                self.failure = self.failure or error
                 return True
             finally:
                 callback.look = None
@@ -112,10 +112,7 @@ class Callbacks:
             try:
                 tell(callback)
             except Exception as error:  # the user's own code, which may raise anything
-                self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        self.failure = self.failure or error
+                self.failure = self.failure or error
 
 
 def _callback(given: Any) -> Callback:

@@ -11,14 +11,14 @@ on appends to the file of the one that was killed; what a machine that lost powe
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from annvil.errors import MachineError
 from annvil.trainer.monitoring.callbacks import Callback, Logs
@@ -54,27 +54,18 @@ class EventLog(Callback):
         self._write("end", logs)
 
     def _write(self, event: str, facts: Mapping[str, Any]) -> None:
-        now = datetime.now(UTC).isoformat()
-        line = json.dumps(_plain({"event": event, "time": now, **facts}), ensure_ascii=False) + "\n"
+        line = {"event": event, "time": datetime.now(UTC).isoformat(), **facts}
         # One write to a file opened for appending: nobody ever sees half a line.
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(file, line.encode())
+            os.write(file, msgspec.json.encode(line, enc_hook=_plain) + b"\n")
         finally:
             os.close(file)
 
 
 def _plain(value: Any) -> Any:
-    """The value in what JSON knows; things it has no word for as their text."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if hasattr(value, "tolist"):  # arrays, tensors and NumPy's numbers
-        value = value.tolist()
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | bool | int) else str(value)
+    """What JSON has no word for: arrays, tensors and NumPy's numbers as plain ones, other things as their text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _mend(path: Path) -> None:

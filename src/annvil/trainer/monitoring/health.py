@@ -24,28 +24,18 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from annvil.text.phrases import inside
 from annvil.trainer.monitoring.layer_stats import LayerProbe, probe_layers
 
 if TYPE_CHECKING:
     from annvil.training.recipe import Look, Progress
 
-FAR = 1000.0
-"""Ratio of gradients, or of spreads, from which they vanish or explode."""
-
-DEAD = 0.5
-"""Share of a layer's units from which dead ones are named."""
-
-SATURATED = 0.5
-"""Share of a layer's numbers from which saturated ones are named."""
-
-FALLEN = 0.98
-"""A training loss above this share of its first epoch's has not fallen."""
-
-PATIENT = 5
-"""Epochs that a loss is given to fall."""
-
-PROBE_ROWS = 256
-"""Most rows shown to the network: enough that a unit which is silent for all of them is silent."""
+FAR = 1000.0  # ratio of gradients, or of spreads, from which they vanish or explode
+DEAD = 0.5  # share of a layer's units from which dead ones are named
+SATURATED = 0.5  # share of a layer's numbers from which saturated ones are named
+FALLEN = 0.98  # a training loss above this share of its first epoch's has not fallen
+PATIENT = 5  # epochs that a loss is given to fall
+PROBE_ROWS = 256  # most rows shown to the network: a unit that is silent for so many is silent
 
 
 @dataclass(frozen=True)
@@ -94,36 +84,32 @@ class Health:
 
 @dataclass
 class HealthMonitor:
-    """A listener of `train_population` that notes how one member fares.
+    """A listener of `train_population` that notes how the only member fares.
 
-    Looks are taken after epochs 1, 2, 3, 4, 6, 8, 12, 16, 24, … and by `health`: they are few, whatever the number of
-    epochs, and which epochs they are hangs on nothing but their number.
+    Looks are taken after epochs 1, 2, 3, 4, 6, 8, 12, 16, 24, …: they are few, whatever the number of epochs, and which
+    epochs they are hangs on nothing but their number.
 
     Attributes
     ----------
-    rows : what is shown to the network, a few rows of each of its inputs; at most `PROBE_ROWS` are used
-    member : who is watched
+    rows : what is shown to the network, a few rows of each of its inputs
     """
 
     rows: tuple[Tensor, ...]
-    member: int = 0
     losses: list[float] = field(default_factory=list)
     _looks: list[tuple[LayerHealth, ...]] = field(default_factory=list)
     _seen_at: int = 0
-    _gradients: Mapping[str, Tensor] = field(default_factory=dict)
 
     def on_epoch(self, progress: Progress, look: Look) -> bool | None:
         """Note the member's loss, and take a look if it is time."""
-        if self.member in look.training or not math.isfinite(float(progress.train_loss[self.member])):
-            self.losses.append(float(progress.train_loss[self.member]))
-        if self.member in look.training and _is_time(progress.epoch):
-            self._gradients = look.gradients(self.member)
-            self._look(look.network(self.member), progress.epoch)
+        loss, trains = float(progress.train_loss[0]), 0 in look.training
+        if trains or not math.isfinite(loss):
+            self.losses.append(loss)
+        if trains and _is_time(progress.epoch):
+            self._look(look.network(0), progress.epoch, look.gradients(0))
         return None
 
-    def _look(self, network: nn.Module, epoch: int) -> None:
-        rows = [tensor[:PROBE_ROWS] for tensor in self.rows]
-        self._looks.append(tuple(_layer(probe, self._gradients) for probe in probe_layers(network, rows)))
+    def _look(self, network: nn.Module, epoch: int, gradients: Mapping[str, Tensor] | None = None) -> None:
+        self._looks.append(tuple(_layer(probe, gradients or {}) for probe in probe_layers(network, self.rows)))
         self._seen_at = epoch
 
     def health(self, diverged: bool = False) -> Health:
@@ -144,16 +130,9 @@ def _layer(probe: LayerProbe, gradients: Mapping[str, Tensor]) -> LayerHealth:
     found = [gradients[name] for name in probe.weights if name in gradients]
     norm = math.sqrt(sum(float(gradient.double().square().sum()) for gradient in found))
     size = math.sqrt(sum(float(weight.double().square().sum()) for weight in probe.weights.values()))
-    return LayerHealth(
-        layer=f"Layer {probe.number} ({probe.kind})",
-        name=probe.name,
-        gradient=norm / size if found and size else math.nan,
-        mean=probe.mean,
-        spread=probe.spread,
-        units=probe.units,
-        dead=probe.dead,
-        saturated=probe.saturated,
-    )
+    layer, gradient = f"Layer {probe.number} ({probe.kind})", norm / size if found and size else math.nan
+    seen = (probe.mean, probe.spread, probe.units, probe.dead, probe.saturated)
+    return LayerHealth(layer, probe.name, gradient, *seen)
 
 
 def judge(
@@ -168,23 +147,36 @@ def judge(
     inputs_spread : standard deviation of the inputs; the largest of several
     diverged : whether the training was ended because a loss was no number
     """
-    found = [_no_number(losses, diverged), *_flow(looks, inputs_spread)]
+    found = []
+    wrong_at = next((epoch for epoch, loss in enumerate(losses, 1) if not math.isfinite(loss)), 0)
+    if wrong_at or diverged:
+        when = f"in epoch {wrong_at}" if wrong_at else "after the last epoch that counts"
+        found.append(
+            f"The training loss became infinite or no number {when}: try a smaller learning rate, clip_norm=1, or "
+            "inputs and targets that are scaled."
+        )
+    found += _flow(looks, inputs_spread)
     last = looks[-1] if looks else ()
-    found += [_dead(layer) for layer in last if layer.dead >= max(2, DEAD * layer.units)]
-    found += [_saturated(layer) for layer in last if layer.saturated > SATURATED]
-    found.append(_not_falling(losses))
-    return [sentence for sentence in found if sentence]
-
-
-def _no_number(losses: Sequence[float], diverged: bool) -> str:
-    at = next((epoch for epoch, loss in enumerate(losses, 1) if not math.isfinite(loss)), 0)
-    if not at and not diverged:
-        return ""
-    when = f"in epoch {at}" if at else "after the last epoch that counts"
-    return (
-        f"The training loss became infinite or no number {when}: try a smaller learning rate, clip_norm=1, or inputs "
-        "and targets that are scaled."
-    )
+    found += [
+        f"{layer.layer}: {layer.dead} of {layer.units} units are dead: they gave 0 for every row shown, and do not "
+        "learn. Try a smaller learning rate, LeakyReLU or GELU instead of ReLU, or initial biases that are not "
+        "negative."
+        for layer in last
+        if layer.dead >= max(2, DEAD * layer.units)
+    ]
+    found += [
+        f"{layer.layer}: {layer.saturated:.0%} of what its activation gives lies at its ends, where the gradient is 0: "
+        "try smaller initial weights, scaled inputs, a smaller learning rate, or ReLU."
+        for layer in last
+        if layer.saturated > SATURATED
+    ]
+    best = min(losses[1:], default=math.nan)
+    if len(losses) > PATIENT and not wrong_at and losses[0] > 0 and best >= FALLEN * losses[0]:
+        found.append(
+            f"The training loss has not fallen in {len(losses)} epochs ({losses[0]:.4g} at first, {best:.4g} at best): "
+            "try a larger or much smaller learning rate, and check that inputs and targets belong together."
+        )
+    return found
 
 
 def _flow(looks: Sequence[Sequence[LayerHealth]], inputs_spread: float) -> list[str]:
@@ -195,21 +187,21 @@ def _flow(looks: Sequence[Sequence[LayerHealth]], inputs_spread: float) -> list[
     ends = [layer.layer for layer in looks[-1] if _has_gradient(layer)] if looks else []
     if typical < 1 / FAR:
         found.append(
-            f"Gradients vanish: beside its weights, {_small(ends[0])} gets {_times(1 / typical)} less gradient than "
-            f"{_small(ends[-1])}, so that it hardly learns: try fewer layers, ReLU or GELU instead of sigmoid or tanh, "
+            f"Gradients vanish: beside its weights, {inside(ends[0])} gets {_times(1 / typical)} less gradient than "
+            f"{inside(ends[-1])}, so that it hardly learns: try fewer layers, ReLU or GELU instead of sigmoid or tanh, "
             "normalisation layers, or connections that skip layers."
         )
     spreads = [layer for layers in looks for layer in layers if layer.spread > FAR * max(inputs_spread, 1.0)]
     if typical > FAR:
         found.append(
-            f"Gradients explode: beside its weights, {_small(ends[0])} gets {_times(typical)} more gradient than "
-            f"{_small(ends[-1])}: try smaller initial weights, normalisation layers, clip_norm=1, or a smaller "
+            f"Gradients explode: beside its weights, {inside(ends[0])} gets {_times(typical)} more gradient than "
+            f"{inside(ends[-1])}: try smaller initial weights, normalisation layers, clip_norm=1, or a smaller "
             "learning rate."
         )
     elif spreads:
         worst = max(spreads, key=lambda layer: layer.spread)
         found.append(
-            f"Activations explode: what {_small(worst.layer)} gives spreads by {worst.spread:.0e}, the inputs by "
+            f"Activations explode: what {inside(worst.layer)} gives spreads by {worst.spread:.0e}, the inputs by "
             f"{inputs_spread:.1g}: try smaller initial weights, normalisation layers, or a smaller learning rate."
         )
     return found
@@ -226,37 +218,6 @@ def _first_to_last(layers: Sequence[LayerHealth]) -> float | None:
 def _has_gradient(layer: LayerHealth) -> bool:
     # An embedding's gradient is spread over rows of which a batch meets few.
     return not math.isnan(layer.gradient) and "Embedding" not in layer.layer
-
-
-def _dead(layer: LayerHealth) -> str:
-    return (
-        f"{layer.layer}: {layer.dead} of {layer.units} units are dead: they gave 0 for every row shown, and do not "
-        "learn. Try a smaller learning rate, LeakyReLU or GELU instead of ReLU, or initial biases that are not "
-        "negative."
-    )
-
-
-def _saturated(layer: LayerHealth) -> str:
-    return (
-        f"{layer.layer}: {layer.saturated:.0%} of what its activation gives lies at its ends, where the gradient is 0: "
-        "try smaller initial weights, scaled inputs, a smaller learning rate, or ReLU."
-    )
-
-
-def _not_falling(losses: Sequence[float]) -> str:
-    if len(losses) <= PATIENT or not all(map(math.isfinite, losses)):
-        return ""
-    best = min(losses[1:])
-    if losses[0] <= 0 or best < FALLEN * losses[0]:
-        return ""
-    return (
-        f"The training loss has not fallen in {len(losses)} epochs ({losses[0]:.4g} at first, {best:.4g} at best): "
-        "try a larger or much smaller learning rate, and check that inputs and targets belong together."
-    )
-
-
-def _small(layer: str) -> str:
-    return layer[:1].lower() + layer[1:]
 
 
 def _times(ratio: float) -> str:

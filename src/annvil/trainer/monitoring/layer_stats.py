@@ -70,12 +70,10 @@ def probe_layers(network: nn.Module, rows: Sequence[Tensor]) -> list[LayerProbe]
     The network is called once, in evaluation mode; it is left as it was. The last layer's activation is not judged for
     dead and saturated units: a class that is sure is meant to be.
     """
-    recorder = _Recorder()
+    recorder, probes = _Recorder(), _probes(network)
     if isinstance(network, KerasNetwork):
-        probes = _keras_probes(network)
         listening = _in_keras(network, probes, recorder)
     else:
-        probes = _module_probes(network)
         listening = _in_modules(network, probes, recorder)
     was_training = network.training
     network.eval()
@@ -128,24 +126,31 @@ class _Recorder(TorchFunctionMode):
         return result
 
 
+_RELU = (F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
+_SIGMOID = (F.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit)
 _ACTIVATIONS: dict[Any, Callable[[LayerProbe, Tensor], None]] = {
-    **dict.fromkeys((F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_), LayerProbe.rectified),
-    **dict.fromkeys((F.relu6,), LayerProbe.rectified),
-    **dict.fromkeys(
-        (F.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit), partial(LayerProbe.squashed, low=0)
-    ),
+    **dict.fromkeys(_RELU, LayerProbe.rectified),
+    **dict.fromkeys(_SIGMOID, partial(LayerProbe.squashed, low=0)),
     **dict.fromkeys((F.tanh, torch.tanh, Tensor.tanh), partial(LayerProbe.squashed, low=-1)),
 }
 
 
-def _module_probes(network: nn.Module) -> dict[int, LayerProbe]:
+def _probes(network: nn.Module) -> dict[int, LayerProbe]:
+    """A probe for every layer with weights, by the layer's `id`."""
+    values = dict(network.named_parameters(remove_duplicate=False))
+    if isinstance(network, KerasNetwork):
+        layers = [(layer, layer.name, paths) for layer, paths in network.owners()]
+    else:
+        layers = [
+            (module, name, [path for path, _ in module.named_parameters(prefix=name, recurse=False)])
+            for name, module in network.named_modules()
+        ]
     probes = {}
-    for name, module in network.named_modules():
-        own = module.named_parameters(prefix=name, recurse=False)
-        weights = {path: weight.detach() for path, weight in own if weight.dim() >= 2}
+    for layer, name, paths in layers:
+        weights = {path: values[path].detach() for path in paths if values[path].dim() >= 2}
+        first = isinstance(layer, nn.modules.conv._ConvNd) or getattr(layer, "data_format", "") == "channels_first"
         if weights:
-            filters = isinstance(module, nn.modules.conv._ConvNd)
-            probes[id(module)] = LayerProbe(name, type(module).__name__, weights, axis=1 if filters else -1)
+            probes[id(layer)] = LayerProbe(name, type(layer).__name__, weights, axis=1 if first else -1)
     return probes
 
 
@@ -153,8 +158,8 @@ def _module_probes(network: nn.Module) -> dict[int, LayerProbe]:
 def _in_modules(network: nn.Module, probes: dict[int, LayerProbe], recorder: _Recorder) -> Iterator[None]:
     handles: list[Any] = []
     for module in network.modules():
-        if id(module) in probes:
-            probe = probes[id(module)]
+        probe = probes.get(id(module))
+        if probe is not None:
             handles.append(module.register_forward_pre_hook(lambda _, args, probe=probe: recorder.enter(probe)))
             handles.append(module.register_forward_hook(lambda _, args, output, probe=probe: _note(probe, output)))
     try:
@@ -162,17 +167,6 @@ def _in_modules(network: nn.Module, probes: dict[int, LayerProbe], recorder: _Re
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _keras_probes(network: KerasNetwork) -> dict[int, LayerProbe]:
-    values = dict(network.named_parameters())
-    probes = {}
-    for layer, paths in network.owners():
-        weights = {path: values[path].detach() for path in paths if values[path].dim() >= 2}
-        if weights:
-            first = getattr(layer, "data_format", "") == "channels_first"
-            probes[id(layer)] = LayerProbe(layer.name, type(layer).__name__, weights, axis=1 if first else -1)
-    return probes
 
 
 @contextmanager

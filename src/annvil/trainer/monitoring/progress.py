@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from annvil.trainer.arguments.train_request import Request
 from annvil.training.loop.batches import BatchShape
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
     from annvil.training import Member, Population
     from annvil.training.recipe import Listener, Look, Progress
 
-JUDGED_ROWS = 4096
-"""Most training rows that metrics are computed on after an epoch; drawn once, so that the curve is of the same rows."""
-
+JUDGED_ROWS = 4096  # most training rows that metrics are computed on; drawn once, so that the curve is of the same rows
 _BETWEEN_LINES = 0.1  # seconds
 
 
@@ -41,20 +38,18 @@ class HistoryRecorder:
 
     def __init__(self, request: Request, member: Member, also: tuple[Listener, ...] = ()) -> None:
         self.request, self.member = request, member
-        self.history: dict[str, list[float]] = {name: [] for name in self._names()}
         self._also = also
         self._line = ProgressLine(request.verbose)
         self._file = None if request.checkpoint is None else Path(f"{request.checkpoint}.history")
         self._steps = BatchShape.of(member, request.recipe).steps
-        judged = _spread(np.asarray(member.train), JUDGED_ROWS, member.seed)
-        self._rows = (judged, torch.as_tensor(np.asarray(member.validation, dtype=np.int64)))
-
-    def _names(self) -> list[str]:
-        scores = [score.name for score in self.request.scores]
-        names = ["loss", *scores]
-        if len(self.member.validation):
-            names += ["val_loss", *(f"val_{name}" for name in scores)]
-        return [*names, "learning_rate"]
+        judged, validation = (np.asarray(rows, dtype=np.int64) for rows in (member.train, member.validation))
+        if len(judged) > JUDGED_ROWS:
+            judged = np.sort(np.random.default_rng([member.seed, 5]).choice(judged, JUDGED_ROWS, replace=False))
+        rows = {"": judged} | ({"val_": validation} if len(validation) else {})
+        self._rows = {prefix: torch.from_numpy(numbers) for prefix, numbers in rows.items()}
+        scores = ["loss", *(score.name for score in request.scores)]
+        names = [f"{prefix}{name}" for prefix in self._rows for name in scores]
+        self.history: dict[str, list[float]] = {name: [] for name in (*names, "learning_rate")}
 
     def on_epoch(self, progress: Progress, look: Look) -> bool | None:
         """Note the epoch, tell the callbacks; True where one of them wants to stop."""
@@ -90,26 +85,17 @@ class HistoryRecorder:
             self.history = json.loads(history or b"{}")
 
     def _logs(self, progress: Progress, look: Look) -> dict[str, float]:
-        train, validation = self._scores(look)
-        logs = {"loss": float(progress.train_loss[0]), **train}
-        if len(self.member.validation):
-            logs |= {"val_loss": float(progress.validation_loss[0])}
-            logs |= {f"val_{name}": score for name, score in validation.items()}
+        losses = {"": progress.train_loss, "val_": progress.validation_loss}
+        logs = {f"{prefix}loss": float(losses[prefix][0]) for prefix in self._rows}
+        if self.request.scores:  # one prediction for the scores of training and of validation rows
+            outputs = look.predict(self.request.inputs, torch.cat([*self._rows.values()]).numpy(), [0])[0]
+            parts = torch.split(outputs, [len(rows) for rows in self._rows.values()])
+            for (prefix, rows), mine in zip(self._rows.items(), parts, strict=True):
+                truth = self.request.targets[rows]
+                logs |= {f"{prefix}{score.name}": score.compute(mine, truth) for score in self.request.scores}
         done = (progress.epoch - 1 / self._steps) / progress.epochs
         rate = self.member.learning_rate * rate_factor(self.request.recipe, max(done, 0.0))
-        return logs | {"learning_rate": rate}
-
-    def _scores(self, look: Look) -> list[dict[str, float]]:
-        """The scores of training and of validation rows, from one prediction for both."""
-        if not self.request.scores:
-            return [{}, {}]
-        outputs = look.predict(self.request.inputs, torch.cat(self._rows).numpy(), [0])[0]
-        scores: list[dict[str, float]] = []
-        for rows, mine in zip(self._rows, torch.split(outputs, [len(rows) for rows in self._rows]), strict=True):
-            truth = self.request.targets[rows]
-            known = self.request.scores if len(rows) else ()
-            scores.append({score.name: score.compute(mine, truth) for score in known})
-        return scores
+        return {name: (logs | {"learning_rate": rate})[name] for name in self.history}
 
     def _note(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Add the epoch; one that is told again after a resumption replaces what it said before.
@@ -135,12 +121,6 @@ class HistoryRecorder:
                     continue
         for name, values in self.history.items():
             values[:] = [float(known.get(epoch, {}).get(name, math.nan)) for epoch in range(1, epochs + 1)]
-
-
-def _spread(rows: np.ndarray[Any, Any], most: int, seed: int) -> Tensor:
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng([seed, 5]).choice(rows, most, replace=False))
-    return torch.as_tensor(rows.astype(np.int64))
 
 
 class ProgressLine:

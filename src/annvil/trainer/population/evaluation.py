@@ -1,8 +1,6 @@
 """What candidates say of rows that they did not learn from, and how good that is.
 
-Networks are averaged by what their outputs stand for: probabilities where there are classes, numbers otherwise. An
-average is turned back into outputs (logarithms of the mean probabilities), so that the loss and the scores of single
-networks judge it as well.
+An average (`Target.votes`) is turned back into outputs, so that the loss and the scores of single networks judge it.
 """
 
 from __future__ import annotations
@@ -86,8 +84,11 @@ class Evaluator:
         loss.fill(prepared, Batch(targets.unsqueeze(0), (weights / weights.sum()).unsqueeze(0)))
         return float(loss.value(outputs, *(tensor[0] for tensor in prepared)))
 
-    def objective(self, attempt: Attempt) -> float:
-        """What ranks candidates, lower is better; infinite for one that diverged."""
+    def objectives(self, attempts: Sequence[Attempt]) -> list[float]:
+        """What ranks candidates, lower is better; infinite for those that diverged."""
+        return [self._objective(attempt) for attempt in attempts]
+
+    def _objective(self, attempt: Attempt) -> float:
         if attempt.diverged or not np.isfinite(attempt.loss):
             return float("inf")
         monitored = self.request.monitored

@@ -14,8 +14,7 @@ from annvil.errors import DataError, RequestError, name_rows
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.union import make_task
 
-LEARN_ONLY = -1
-"""Fold number of rows that every fold learns from and none is judged on, as in scikit-learn's `PredefinedSplit`."""
+LEARN_ONLY = -1  # fold of rows that all learn from and none is judged on, as in scikit-learn's `PredefinedSplit`
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,13 @@ def make_folds(asked: Any, y: NDArray[Any], is_classes: bool, groups: Any = None
         return _dealt(int(asked), y, is_classes, groups, seed)
     if callable(getattr(asked, "split", None)) and not isinstance(asked, str):
         return _checked(asked.split(np.zeros((n_rows, 1)), y, groups), n_rows, groups)
-    array = _as_array(asked)
+    try:
+        array = np.asarray(asked)
+    except ValueError:  # rows of unlike lengths: pairs, perhaps
+        array = None
     if array is not None and array.shape == (n_rows,) and array.dtype.kind in "iub":
         return _checked(_by_number(array.astype(np.int64)), n_rows, groups)
-    if _are_pairs(asked):
+    if isinstance(asked, Sequence) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in asked):
         return _checked(asked, n_rows, groups)
     came = f"an array of shape {array.shape}" if array is not None else type(asked).__name__
     raise RequestError(
@@ -92,17 +94,6 @@ def _by_number(numbers: IntArray) -> Iterable[tuple[IntArray, IntArray]]:
         raise RequestError("folds: the fold numbers of the rows must name at least two folds.")
     for number in used:
         yield np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)
-
-
-def _as_array(asked: Any) -> NDArray[Any] | None:
-    try:
-        return np.asarray(asked)
-    except ValueError:  # rows of unlike lengths: pairs, perhaps
-        return None
-
-
-def _are_pairs(asked: Any) -> bool:
-    return isinstance(asked, Sequence) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in asked)
 
 
 def _checked(pairs: Iterable[Any], n_rows: int, groups: NDArray[Any] | None) -> tuple[Split, ...]:

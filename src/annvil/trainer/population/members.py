@@ -25,23 +25,15 @@ from annvil.trainer.monitoring.progress import ProgressLine
 from annvil.trainer.population.search_space import Candidate, Space, fold_seed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import nn
 
     from annvil.trainer.arguments.train_request import Request
-    from annvil.trainer.monitoring.callbacks import Callbacks
     from annvil.training import Member, Population, Progress, Recipe
     from annvil.training.recipe import Look
 
-BYTES_PER_WEIGHT = 20
-"""Of a member in training: weights, best weights twice, and two moments, float32."""
-
-BYTES_PER_ROW = 24
-"""Of a member's training and validation rows: their numbers, order and weights (counted, erring high)."""
-
-SHARE_OF_MEMORY = 0.5
-"""Of what is free, that a program may take (assumed)."""
+BYTES_PER_WEIGHT = 20  # of a member in training: weights, best weights twice, and two moments, float32
+BYTES_PER_ROW = 24  # of a member's training and validation rows: numbers, order and weights (counted, erring high)
+SHARE_OF_MEMORY = 0.5  # of what is free, that a program may take (assumed)
 
 
 @dataclass(frozen=True)
@@ -111,40 +103,13 @@ class Attempt:
 
     def networks(self) -> tuple[nn.Module, ...]:
         """Its networks with their best weights, in evaluation mode."""
-        return tuple(map(self._network, self.places, self.seeds))
-
-    def _network(self, place: int, seed: int) -> nn.Module:
-        trained = self.population.network(place)
+        trained = tuple(map(self.population.network, self.places))
         if self.build is None:
             return trained
-        own = self.build(seed)  # a population knows what its first member was built with, such as a rate of dropout
-        own.load_state_dict(trained.state_dict())
-        return own.eval()
-
-
-class _ProgramListener:
-    """Tells the callbacks of every epoch of a program: losses of all its networks, NaN for those that have stopped."""
-
-    def __init__(self, callbacks: Callbacks, program: int, notices: list[str], line: ProgressLine) -> None:
-        self._callbacks, self._program, self._notices, self._line = callbacks, program, notices, line
-
-    def on_notice(self, progress: Progress) -> None:
-        """Pass notices on."""
-        if progress.notice:
-            self._notices.append(progress.notice)
-            self._line.say(progress.notice)
-            self._callbacks.notice(progress.notice)
-
-    def on_epoch(self, progress: Progress, look: Look) -> bool:
-        """Tell of the epoch; True where a callback wants to stop."""
-        losses = progress.validation_loss[np.isfinite(progress.validation_loss)]
-        shown = {"networks": progress.active} | ({"lowest val_loss": float(losses.min())} if len(losses) else {})
-        self._line.show(progress.epoch, progress.epochs, shown)
-        if not self._callbacks:
-            return False
-        logs: dict[str, Any] = {"loss": progress.train_loss, "val_loss": progress.validation_loss}
-        logs |= {"program": self._program, "active": progress.active}
-        return self._callbacks.epoch(progress.epoch, logs, look)
+        own = tuple(map(self.build, self.seeds))  # a population knows what its first member was built with, such as
+        for network, other in zip(own, trained, strict=True):  # a rate of dropout
+            network.load_state_dict(other.state_dict())
+        return tuple(network.eval() for network in own)
 
 
 @dataclass(frozen=True)
@@ -162,17 +127,15 @@ class Trainer:
 
     def __init__(self, request: Request, space: Space, folds: tuple[Split, ...]) -> None:
         self.request, self.space, self.folds = request, space, folds
-        self.deadline = request.deadline
-        self.cut_short = False
-        self.interrupted = False
+        self.cut_short = self.interrupted = False
         self.notices: list[str] = []
         self._line = ProgressLine(request.verbose)
-        self._programs = 0
+        self._program = 0  # those before have been trained
 
     @property
     def out_of_time(self) -> bool:
         """Whether the budget is spent, or somebody pressed Ctrl-C."""
-        return self.interrupted or time.monotonic() >= self.deadline
+        return self.interrupted or time.monotonic() >= self.request.deadline
 
     def interrupt(self) -> None:
         """Stop as if the budget were spent."""
@@ -183,10 +146,10 @@ class Trainer:
         none are missing.
         """
         begun = time.monotonic()
-        end = begun + (self.deadline - begun) * share
+        end = begun + (self.request.deadline - begun) * share
         programs = [part for program in self.programs(candidates) for part in self._fitting(program)]
         work = [len(program.candidates) * program.recipe.epochs for program in programs]
-        if self.request.recipe.halving and len(programs) > 1 and not self._programs:
+        if self.request.recipe.halving and len(programs) > 1 and not self._program:
             self.notices.append(
                 "Candidates of different programs do not race each other: halving acts inside each one."
             )
@@ -244,50 +207,60 @@ class Trainer:
     def _train(self, program: Program, until: float) -> list[Attempt]:
         from annvil.training import train_population
 
-        places = [(candidate, fold) for candidate in program.candidates for fold in range(len(self.folds))]
-        members = [self._member(candidate, fold) for candidate, fold in places]
-
+        members = [
+            self.request.member(
+                train=fold.train,
+                validation=fold.test,
+                candidate=candidate.number,
+                **self.space.part(candidate, "member") | {"seed": fold_seed(candidate.seed, number)},
+            )
+            for candidate in program.candidates
+            for number, fold in enumerate(self.folds)
+        ]
         by_number = {candidate.number: candidate for candidate in program.candidates}
 
         def make_network(member: Member) -> nn.Module:
             return self._network(by_number[member.candidate], member.seed)
 
-        checkpoint = self._checkpoint()
-        listener = _ProgramListener(self.request.callbacks, self._programs, self.notices, self._line)
-        self._programs += 1
+        # A file of its own for every program, beside the one asked for; they come in the same order in every run.
+        path = self.request.checkpoint
         start = time.monotonic()
         population = train_population(
             **self.request.engine_arguments | {"make_network": make_network},
             members=members,
             recipe=program.recipe,
             should_stop=lambda: self.interrupted or time.monotonic() >= until,
-            checkpoint=checkpoint,
-            tell=listener.on_notice,
-            listener=listener,
+            checkpoint=None if path is None else path.with_name(f"{path.name}-{self._program}"),
+            tell=self.on_notice,
+            listener=self,
         )
         self._line.end()
+        self._program += 1
         self.cut_short |= population.cut_short
-        seconds = (time.monotonic() - start) / len(program.candidates)
-        n_folds = len(self.folds)
-        return [
-            Attempt(
-                candidate,
-                population,
-                tuple(range(number * n_folds, (number + 1) * n_folds)),
-                self.folds,
-                tuple(member.seed for member in members[number * n_folds : (number + 1) * n_folds]),
-                seconds,
-                partial(self._network, candidate) if self.space.part(candidate, "network") else None,
-            )
-            for number, candidate in enumerate(program.candidates)
-        ]
+        seconds, n_folds = (time.monotonic() - start) / len(program.candidates), len(self.folds)
+        attempts = []
+        for number, candidate in enumerate(program.candidates):
+            places = range(number * n_folds, (number + 1) * n_folds)
+            seeds = tuple(members[place].seed for place in places)
+            build = partial(self._network, candidate) if self.space.part(candidate, "network") else None
+            attempts.append(Attempt(candidate, population, tuple(places), self.folds, seeds, seconds, build))
+        return attempts
 
-    def _member(self, candidate: Candidate, fold: int) -> Member:
-        settings = self.space.part(candidate, "member") | {"seed": fold_seed(candidate.seed, fold)}
-        rows = self.folds[fold]
-        return self.request.member(train=rows.train, validation=rows.test, candidate=candidate.number, **settings)
+    def on_notice(self, progress: Progress) -> None:
+        """Pass the engine's notices on."""
+        if progress.notice:
+            self.notices.append(progress.notice)
+            self._line.say(progress.notice)
+            self.request.callbacks.notice(progress.notice)
 
-    def _checkpoint(self) -> Path | None:
-        """A file of its own for every program, beside the one asked for; they come in the same order in every run."""
-        path = self.request.checkpoint
-        return None if path is None else path.with_name(f"{path.name}-{self._programs}")
+    def on_epoch(self, progress: Progress, look: Look) -> bool:
+        """Tell the callbacks of the epoch: losses of all networks of the program, NaN for those that have stopped.
+
+        True where one of them wants to stop.
+        """
+        losses = progress.validation_loss[np.isfinite(progress.validation_loss)]
+        shown = {"networks": progress.active} | ({"lowest val_loss": float(losses.min())} if len(losses) else {})
+        self._line.show(progress.epoch, progress.epochs, shown)
+        logs: dict[str, Any] = {"loss": progress.train_loss, "val_loss": progress.validation_loss}
+        logs |= {"program": self._program, "active": progress.active}
+        return self.request.callbacks.epoch(progress.epoch, logs, look)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from annvil.errors import MachineError, RequestError
-from annvil.trainer.population.search_space import Candidate, Range, Space
+from annvil.trainer.population.search_space import Range
 
 if TYPE_CHECKING:
     from annvil.trainer.population.members import Attempt, Trainer
@@ -41,9 +41,15 @@ def check_search(search: Any) -> None:
         raise RequestError(f"The study has {len(search.directions)} aims; training needs one with a single direction.")
 
 
-class StudySearch:
-    """Asks a study for a batch of candidates, trains them as one population, tells it what they were worth, again and
-    again.
+def search_by_study(
+    trainer: Trainer,
+    study: Any,
+    members: int | None,
+    seed: int,
+    worth: Callable[[Sequence[Attempt]], Sequence[float]],
+) -> tuple[list[Attempt], Any]:
+    """Ask a study for a batch of candidates, train them as one population, tell it what they were worth, again and
+    again, until there are ``members``, or until the budget is spent; the candidates, and the study.
 
     A candidate that diverged is told as failed, one that was beaten half way (`halving`) as pruned, with the validation
     losses of its epochs as intermediate values.
@@ -52,69 +58,51 @@ class StudySearch:
     ----------
     study : of the user's own; None for a new one in memory, whose sampler (TPE, Bergstra et al. 2011) follows from
         ``seed``
+    worth : of attempts, what the study minimises
     """
+    import optuna
 
-    def __init__(self, space: Space, study: Any, seed: int) -> None:
-        if not space.of:
-            raise RequestError('search="optuna" needs something that varies: vary={"learning_rate": …}.')
-        self.space, self.seed = space, seed
-        import optuna
-
-        with _quietly():
-            if study is None:
-                # Candidates of one batch must not all be the same one: those asked for but not told of count as bad.
-                sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-                study = optuna.create_study(direction="minimize", sampler=sampler)
-        self.study = study
-        self._scales = {name: _distribution(variation) for name, variation in space.of.items()}
-
-    def run(
-        self, trainer: Trainer, members: int | None, worth: Callable[[Sequence[Attempt]], Sequence[float]]
-    ) -> list[Attempt]:
-        """Candidates until there are ``members``, or until the budget is spent.
-
-        ``worth`` says of attempts what the study minimises.
-        """
-        members = DEFAULT_TRIALS if members is None else members
-        size = max(min(LEAST_BATCH, members), math.ceil(members / LEAST_BATCHES))
-        attempts: list[Attempt] = []
+    space = trainer.space
+    if not space.of:
+        raise RequestError('search="optuna" needs something that varies: vary={"learning_rate": …}.')
+    members = DEFAULT_TRIALS if members is None else members
+    size = max(min(LEAST_BATCH, members), math.ceil(members / LEAST_BATCHES))
+    attempts: list[Attempt] = []
+    with _quietly():
+        if study is None:
+            # Candidates of one batch must not all be the same one: those asked for but not told of count as bad.
+            sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+            study = optuna.create_study(direction="minimize", sampler=sampler)
+        scales = {name: _distribution(variation) for name, variation in space.of.items()}
         while len(attempts) < members and not trainer.out_of_time:
             count = min(size, members - len(attempts))
-            with _quietly():
-                scales = {name: scale for name, (scale, _) in self._scales.items()}
-                trials = [self.study.ask(scales) for _ in range(count)]
-            settings = [
-                {name: read(trial.params[name]) for name, (_, read) in self._scales.items()} for trial in trials
-            ]
-            candidates = self.space.candidates(settings, self.seed, first=len(attempts))
-            batches = math.ceil((members - len(attempts)) / size)
-            found = trainer.train(candidates, share=1 / batches)
-            self._tell(candidates, trials, found, worth(found))
+            trials = [study.ask({name: scale for name, (scale, _) in scales.items()}) for _ in range(count)]
+            settings = [{name: read(trial.params[name]) for name, (_, read) in scales.items()} for trial in trials]
+            candidates = space.candidates(settings, seed, first=len(attempts))
+            found = trainer.train(candidates, share=1 / math.ceil((members - len(attempts)) / size))
+            known = {attempt.candidate.number: pair for attempt, *pair in zip(found, found, worth(found), strict=True)}
+            for candidate, trial in zip(candidates, trials, strict=True):
+                _tell(study, trial, *known.get(candidate.number, (None, math.inf)))
             attempts += found
             if len(found) < count:
                 break
-        return attempts
+    return attempts, study
 
-    def _tell(
-        self, candidates: Sequence[Candidate], trials: Sequence[Any], found: Sequence[Attempt], worth: Sequence[float]
-    ) -> None:
-        from optuna.trial import TrialState
 
-        by_number = {attempt.candidate.number: (attempt, value) for attempt, value in zip(found, worth, strict=True)}
-        sign = 1.0 if self.study.directions[0].name == "MINIMIZE" else -1.0
-        for candidate, trial in zip(candidates, trials, strict=True):
-            attempt, value = by_number.get(candidate.number, (None, math.inf))
-            with _quietly():
-                trial.set_user_attr("annvil", "the budget was spent" if attempt is None else attempt.state)
-                if attempt is None or not math.isfinite(value):
-                    self.study.tell(trial, state=TrialState.FAIL)
-                    continue
-                for epoch, loss in enumerate(_mean_curve(attempt), 1):
-                    trial.report(sign * loss, epoch)
-                if any(state.startswith("beaten") for state in attempt.states):
-                    self.study.tell(trial, state=TrialState.PRUNED)
-                else:
-                    self.study.tell(trial, sign * value)
+def _tell(study: Any, trial: Any, attempt: Attempt | None, value: float) -> None:
+    from optuna.trial import TrialState
+
+    trial.set_user_attr("annvil", "the budget was spent" if attempt is None else attempt.state)
+    if attempt is None or not math.isfinite(value):
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    sign = 1.0 if study.directions[0].name == "MINIMIZE" else -1.0
+    for epoch, loss in enumerate(_mean_curve(attempt), 1):
+        trial.report(sign * loss, epoch)
+    if any(state.startswith("beaten") for state in attempt.states):
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, sign * value)
 
 
 def _mean_curve(attempt: Attempt) -> Iterator[float]:

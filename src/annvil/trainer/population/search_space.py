@@ -28,9 +28,7 @@ RECIPE_KEYS = (
 )
 """Settings that all members of one program share: each value of them is a program of its own."""
 
-UNNAMED_MEMBERS = 16
-"""Candidates where nobody says how many and not all settings are lists (assumed: a first look)."""
-
+UNNAMED_MEMBERS = 16  # candidates where nobody says how many and not all settings are lists (assumed: a first look)
 _DIGITS = 4  # of a value drawn from a range, so that it can be written down and asked for again
 
 
@@ -113,6 +111,11 @@ class Candidate:
     number: int
     seed: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def varied(self) -> str:
+        """Its settings in words; empty where nothing varies."""
+        return ", ".join(f"{name} {value}" for name, value in self.settings.items())
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from annvil.trainer.monitoring.progress import interruptible
 from annvil.trainer.population.evaluation import Evaluator
 from annvil.trainer.population.folds import make_folds
 from annvil.trainer.population.members import Attempt, Trainer
-from annvil.trainer.population.search import StudySearch, check_search, is_study
+from annvil.trainer.population.search import check_search, is_study, search_by_study
 from annvil.trainer.population.search_space import Space
 from annvil.trainer.results.population_results import Results
 
@@ -63,11 +63,8 @@ def train_many(request: Request, search: Search) -> Results:
         if method in (None, "random"):
             attempts = trainer.train(space.draw(members, request.seed))
         else:
-            searching = StudySearch(space, method if is_study(method) else None, request.seed)
-            attempts = searching.run(
-                trainer, members, lambda found: [evaluator.objective(attempt) for attempt in found]
-            )
-            study = searching.study
+            given = method if is_study(method) else None
+            attempts, study = search_by_study(trainer, given, members, request.seed, evaluator.objectives)
     seconds = time.monotonic() - started
     said = (*request.notices, *notices, *trainer.notices, *_said_of_time(trainer, attempts))
     results = Results(trainer, attempts, evaluator, seconds, said, study)

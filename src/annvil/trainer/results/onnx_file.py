@@ -45,7 +45,20 @@ def graph_of(predictor: Predictor) -> bytes:
         expected = shipped(*predictor.examples)
     named = zip(("output", "probability"), values, expected, strict=False)
     content = graph.finish({name: (value, "float32", ["rows", *one.shape[1:]]) for name, value, one in named})
-    _check(content, predictor, expected)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    given = zip(input_names(predictor), predictor.examples, strict=True)
+    taken = {value.name for value in session.get_inputs()}
+    found = session.run(None, {name: tensor.numpy() for name, tensor in given if name in taken})
+    for one, other in zip(found, (tensor.numpy() for tensor in expected), strict=True):
+        difference = float(np.abs(one - other).max(initial=0.0)) / float(np.abs(other).max(initial=1e-6))
+        if not difference <= CLOSE:
+            raise RequestError(
+                f"The graph of the network differs from it by {difference:.1g} of its largest output on "
+                f"{len(other)} training rows, so it was not written. Values so large that float32 cannot hold them "
+                "apart, or that are not finite, do this."
+            )
     return content
 
 
@@ -69,21 +82,3 @@ class _Shipped(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         outputs = self.network(*widened(inputs, self._byte_inputs)).float()
         return (outputs, self._target.shares(outputs)) if self._target.has_probabilities else (outputs,)
-
-
-def _check(content: bytes, predictor: Predictor, expected: tuple[Tensor, ...]) -> None:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    given = zip(input_names(predictor), predictor.examples, strict=True)
-    taken = {value.name for value in session.get_inputs()}
-    found = session.run(None, {name: tensor.numpy() for name, tensor in given if name in taken})
-    for one, other in zip(found, (tensor.numpy() for tensor in expected), strict=True):
-        largest = float(np.abs(other).max(initial=1e-6))
-        difference = float(np.abs(one - other).max(initial=0.0)) / largest
-        if not difference <= CLOSE:
-            raise RequestError(
-                f"The graph of the network differs from it by {difference:.1g} of its largest output on "
-                f"{len(other)} training rows, so it was not written. Values so large that float32 cannot hold them "
-                "apart, or that are not finite, do this."
-            )

@@ -22,8 +22,7 @@ from annvil.trainer.results.predictions import Predictor
 from annvil.trainer.results.result import Result
 from annvil.trainer.results.rows import Table
 
-MOST_CONSIDERED = 64
-"""Candidates among which an ensemble is chosen, the best ones (assumed: more only cost memory)."""
+MOST_CONSIDERED = 64  # candidates among which an ensemble is chosen, the best ones (assumed: more only cost memory)
 
 
 class Results(Sequence["Result"]):
@@ -67,7 +66,8 @@ class Results(Sequence["Result"]):
         notices: Sequence[str],
         study: Any = None,
     ) -> None:
-        merits = {attempt.candidate.number: evaluator.objective(attempt) for attempt in attempts}
+        numbers = (attempt.candidate.number for attempt in attempts)
+        merits = dict(zip(numbers, evaluator.objectives(attempts), strict=True))
         self._evaluator = evaluator
         self._varied = {name: isinstance(v, Range) and v.logarithmic for name, v in trainer.space.of.items()}
         self.attempts: tuple[Attempt, ...] = tuple(
@@ -165,19 +165,14 @@ class Results(Sequence["Result"]):
         return Table([self._row(attempt) for attempt in self.attempts])
 
     def _row(self, attempt: Attempt) -> dict[str, Any]:
-        row: dict[str, Any] = {"candidate": attempt.candidate.number}
-        row |= {name: attempt.candidate.settings[name] for name in self._varied}
-        row["seed"] = attempt.candidate.seed
-        row["val_loss"] = attempt.loss
-        if len(attempt.folds) > 1:
-            row["spread"] = attempt.spread
+        candidate, folds = attempt.candidate, len(attempt.folds) > 1
+        row: dict[str, Any] = {"candidate": candidate.number}
+        row |= {name: candidate.settings[name] for name in self._varied}
+        row |= {"seed": candidate.seed, "val_loss": attempt.loss} | ({"spread": attempt.spread} if folds else {})
         for name, (mean, spread) in self._evaluator.scores(attempt).items():
-            row[f"val_{name}"] = mean
-            if len(attempt.folds) > 1:
-                row[f"spread of {name}"] = spread
-        row["best_epoch"] = float(np.mean(attempt.best_epochs)) if len(attempt.folds) > 1 else attempt.best_epochs[0]
-        row["state"] = attempt.state
-        return row
+            row |= {f"val_{name}": mean} | ({f"spread of {name}": spread} if folds else {})
+        best_epoch = float(np.mean(attempt.best_epochs)) if folds else attempt.best_epochs[0]
+        return row | {"best_epoch": best_epoch, "state": attempt.state}
 
     def plot(self, path: str | Path | None = None) -> Plot:
         """Validation loss (or the metric monitored) against each setting that varied, every candidate a dot.
@@ -187,12 +182,11 @@ class Results(Sequence["Result"]):
         monitored = self._evaluator.request.monitored
         dots = []
         for attempt in self.attempts:
-            settings = ", ".join(f"{name} {value}" for name, value in attempt.candidate.settings.items())
             value, spread = attempt.loss, attempt.spread
             if monitored is not None:
                 value, spread = self._evaluator.scores(attempt)[monitored.name]
             value = math.nan if attempt.diverged else value
-            named = f"candidate {attempt.candidate.number} ({settings or 'as asked'}): {value:.4g}"
+            named = f"candidate {attempt.candidate.number} ({attempt.candidate.varied or 'as asked'}): {value:.4g}"
             dots.append(Dot(attempt.candidate.settings, value, spread if len(attempt.places) > 1 else 0.0, named))
         axis = "validation loss" if monitored is None else f"validation {monitored.name}"
         greater = monitored is not None and monitored.greater_is_better
@@ -205,13 +199,9 @@ class Results(Sequence["Result"]):
         named = ", ".join(str(attempt.candidate.number) for attempt in diverged[:5])
         more = f" and {len(diverged) - 5} more" if len(diverged) > 5 else ""
         first = diverged[0]
-        settings = ", ".join(f"{name} {value}" for name, value in first.candidate.settings.items())
-        return [
-            (
-                f"{len(diverged)} of {len(self.attempts)} candidates diverged and rank last: {named}{more}. "
-                f"Candidate {first.candidate.number}{f' ({settings})' if settings else ''} {first.state}."
-            )
-        ]
+        settings = f" ({first.candidate.varied})" if first.candidate.varied else ""
+        ranks = f"{len(diverged)} of {len(self.attempts)} candidates diverged and rank last: {named}{more}."
+        return [f"{ranks} Candidate {first.candidate.number}{settings} {first.state}."]
 
     def _repr_html_(self) -> str:
         notices = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.notices)
@@ -236,8 +226,8 @@ def mean_history(attempt: Attempt) -> dict[str, list[float]]:
 
 
 def _said_of(attempt: Attempt) -> list[str]:
-    settings = ", ".join(f"{name} {value}" for name, value in attempt.candidate.settings.items())
-    said = [f"Candidate {attempt.candidate.number}: {settings or 'as asked'}, seed {attempt.candidate.seed}."]
+    candidate = attempt.candidate
+    said = [f"Candidate {candidate.number}: {candidate.varied or 'as asked'}, seed {candidate.seed}."]
     if len(attempt.places) > 1:
         said.append(f"It predicts with the mean of its {len(attempt.places)} networks, one per fold.")
     return said

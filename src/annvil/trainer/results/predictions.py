@@ -19,11 +19,8 @@ from annvil.training.recipe import Bytes
 if TYPE_CHECKING:
     from annvil.trainer.arguments.train_request import Request
 
-_NUMBERS_AT_ONCE = 1 << 20
-"""Input numbers in one pass of a prediction (assumed: some MB, and tens of MB inside wide networks)."""
-
-EXAMPLES = 64
-"""Rows kept (assumed: enough for every branch of a network, and of pictures still some MB)."""
+_NUMBERS_AT_ONCE = 1 << 20  # input numbers in one pass (assumed: some MB, and tens of MB inside wide networks)
+EXAMPLES = 64  # rows kept (assumed: enough for every branch of a network, and of pictures still some MB)
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,11 @@ class Predictor:
                     f"{shape}."
                 )
         typed = tuple(as_type(tensor, dtype, "X") for tensor, (dtype, _) in zip(inputs, self.forms, strict=True))
-        return run(self.network, typed, self.byte_inputs)
+        numbers = sum(tensor[:1].numel() for tensor in typed)
+        rows = max(16, _NUMBERS_AT_ONCE // max(numbers, 1))
+        with torch.no_grad():
+            parts = zip(*(torch.split(tensor, rows) for tensor in typed), strict=True)
+            return torch.cat([self.network(*widened(part, self.byte_inputs)).float() for part in parts])
 
 
 class Predicting:
@@ -100,12 +101,3 @@ class Predicting:
     def outputs(self, X: Any) -> Tensor:
         """Raw outputs as of a single network, float32, rows first."""
         return self.predictor.outputs(X)
-
-
-def run(network: nn.Module, inputs: tuple[Tensor, ...], byte_inputs: Bytes = "fractions") -> Tensor:
-    """Raw outputs for all rows, float32, some rows at a time."""
-    numbers = sum(tensor[:1].numel() for tensor in inputs)
-    rows = max(16, _NUMBERS_AT_ONCE // max(numbers, 1))
-    with torch.no_grad():
-        parts = zip(*(torch.split(tensor, rows) for tensor in inputs), strict=True)
-        return torch.cat([network(*widened(part, byte_inputs)).float() for part in parts])

@@ -15,7 +15,6 @@ from annvil.trainer.results.charts import Plot, history_chart, summary
 from annvil.trainer.results.predictions import Predicting, Predictor
 
 if TYPE_CHECKING:
-    from annvil.trainer.arguments.metrics import Score
     from annvil.trainer.arguments.train_request import Request
     from annvil.trainer.monitoring.health import HealthMonitor
     from annvil.training import Population
@@ -79,12 +78,14 @@ class Result(Predicting):
         if diverged:
             notices.append(f"Training {state}; try a smaller learning rate, clip_norm=1, or scaled inputs.")
         best = int(population.best_epochs[0])
+        first = "loss" if request.first_score is None else request.first_score.name
+        values = history.get(f"val_{first}", history.get(first, []))
         return cls(
             network=network,
             history=history,
             best_epoch=best,
             state=state,
-            score=_score(history, best, request.scores, request.monitor),
+            score=float(values[best - 1]) if 0 < best <= len(values) else math.nan,
             seconds=seconds,
             choices=dict(population.choices),
             notices=tuple(notices),
@@ -162,11 +163,3 @@ class Result(Predicting):
         """A few facts in words, as notebooks show them."""
         facts = {"state": self.state, "best epoch": str(self.best_epoch), "score": f"{self.score:.4g}"}
         return facts | {"seconds": f"{self.seconds:.1f}", "execution": self.execution}
-
-
-def _score(history: Mapping[str, list[float]], best: int, scores: tuple[Score, ...], monitor: str) -> float:
-    """The value of what is looked at first, at the best epoch."""
-    names = [score.name for score in scores]
-    first = monitor if monitor in names else names[0] if names else "loss"
-    values = history.get(f"val_{first}", history.get(first, []))
-    return float(values[best - 1]) if 0 < best <= len(values) else math.nan

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, overload
 
-MOST_SHOWN = 20
-"""Rows that are printed (assumed: a screen); all are in the list."""
+MOST_SHOWN = 20  # rows that are printed (assumed: a screen); all are in the list
 
 
 class Table(Sequence[Mapping[str, Any]]):
@@ -32,14 +31,11 @@ class Table(Sequence[Mapping[str, Any]]):
         return tuple(dict.fromkeys(name for row in self._rows for name in row))
 
     def __str__(self) -> str:
-        cells = self._cells()
-        widths = [max(len(line[place]) for line in cells) for place in range(len(self.columns))]
-        numeric = self._numeric()
+        cells, numeric = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        sides = [str.rjust if right else str.ljust for right in numeric]
         lines = [
-            "  ".join(
-                text.rjust(width) if right else text.ljust(width)
-                for text, width, right in zip(line, widths, numeric, strict=True)
-            ).rstrip()
+            "  ".join(side(text, width) for text, width, side in zip(line, widths, sides, strict=True)).rstrip()
             for line in cells
         ]
         return "\n".join([*lines, *self._more()])
@@ -47,8 +43,8 @@ class Table(Sequence[Mapping[str, Any]]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head, *body = self._cells()
-        sides = ["right" if right else "left" for right in self._numeric()]
+        (head, *body), numeric = self._cells()
+        sides = ["right" if right else "left" for right in numeric]
 
         def line(tag: str, texts: Sequence[str]) -> str:
             pairs = zip(texts, sides, strict=True)
@@ -58,16 +54,12 @@ class Table(Sequence[Mapping[str, Any]]):
         more = "".join(f"<p>{escape(text)}</p>" for text in self._more())
         return f"<table><thead>{line('th', head)}</thead><tbody>{rows}</tbody></table>{more}"
 
-    def _cells(self) -> list[list[str]]:
-        shown = self._rows[:MOST_SHOWN]
-        return [list(self.columns), *([_shown(row.get(name)) for name in self.columns] for row in shown)]
-
-    def _numeric(self) -> list[bool]:
-        return [
-            all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in self._rows
-                if row.get(name) is not None)
-            for name in self.columns
-        ]  # fmt: skip
+    def _cells(self) -> tuple[list[list[str]], list[bool]]:
+        """What is printed, the names of the columns first; and which columns hold numbers."""
+        known = [[row[name] for row in self._rows if row.get(name) is not None] for name in self.columns]
+        numeric = [all(isinstance(v, int | float) and not isinstance(v, bool) for v in values) for values in known]
+        shown = [[_shown(row.get(name)) for name in self.columns] for row in self._rows[:MOST_SHOWN]]
+        return [list(self.columns), *shown], numeric
 
     def _more(self) -> list[str]:
         left = len(self._rows) - MOST_SHOWN
@@ -75,8 +67,4 @@ class Table(Sequence[Mapping[str, Any]]):
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
