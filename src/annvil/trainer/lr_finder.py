@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,13 +12,11 @@ from annvil.errors import RequestError
 from annvil.tasks.base import IntArray
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
+from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.arguments.training_rows import held_out, strata
 from annvil.trainer.results.charts import Plot, rates_chart
 from annvil.trainer.results.rows import Table
-
-if TYPE_CHECKING:
-    from annvil.trainer.arguments.train_request import Request
-    from annvil.training.lr_finder import LearningRateCurve
+from annvil.training.lr_finder import LearningRateCurve, range_test
 
 HELD_BACK, MOST_HELD_BACK = 0.2, 2000
 """Rows that judge the rates where nobody gave any: a fifth, at most so many (assumed: enough to tell rates apart)."""
@@ -108,8 +106,6 @@ def find_learning_rate(
     RequestError, DataError
         As `annvil.train`; for learning rates that do not rise.
     """
-    from annvil.training.lr_finder import range_test
-
     settings = read_settings(options, "find_learning_rate", NOT_TAKEN, {"epochs": 1, "verbose": False})
     request = read_request(network, X, y, validation, settings)
     train, judged = _divided(request)

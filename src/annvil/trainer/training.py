@@ -19,7 +19,10 @@ from annvil.trainer.monitoring.events import EventLog
 from annvil.trainer.monitoring.health import PROBE_ROWS, HealthMonitor
 from annvil.trainer.monitoring.progress import HistoryRecorder, interruptible
 from annvil.trainer.monitoring.tensorboard import TensorBoard
+from annvil.trainer.population.train_many import train_many
 from annvil.trainer.results.result import Result
+from annvil.trainer.tuning import tune_batch
+from annvil.training import train_population
 from annvil.training.loop.step_spec import widened
 
 
@@ -65,8 +68,6 @@ def train(network: Any, X: Any, y: Any = None, *, validation: Any = None, **opti
     request = read_request(network, X, y, validation, settings, _callbacks(settings.logging), divides=many)
     request = replace(request, notices=(*said, *request.notices))
     if many:
-        from annvil.trainer.population.train_many import train_many
-
         return train_many(request, settings.search)
     return train_one(request, settings)
 
@@ -77,8 +78,6 @@ TUNING_SHARE = 0.2  # of a budget, for choosing the batch size (assumed)
 
 def _with_tuned_batch(network: Any, X: Any, y: Any, validation: Any, settings: Settings) -> tuple[Settings, str]:
     """The settings with the batch size that `tune_batch` finds best and the learning rate for it, and a word on it."""
-    from annvil.trainer.tuning import tune_batch
-
     start, changed = time.monotonic(), msgspec.structs.replace
     stop = settings.stop
     budget = None if stop.budget is None else seconds_of(stop.budget)
@@ -105,8 +104,6 @@ def _callbacks(logging: Logging) -> Callbacks:
 
 def train_one(request: Request, settings: Settings) -> Result:
     """One network of ``request``; callbacks hear of the ``settings``."""
-    from annvil.training import train_population
-
     start, because = time.monotonic(), ""
     member = request.member()
     watch = None

@@ -6,22 +6,22 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 
+from annvil.data.splits import Split
 from annvil.errors import RequestError
+from annvil.system.memory import resident_bytes
 from annvil.text.quantities import seconds_of
 from annvil.trainer.arguments.parse_arguments import read_request
 from annvil.trainer.arguments.read_settings import NOT_TUNED, SharedOptions, read_settings, takes_settings
+from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.monitoring.progress import interruptible
 from annvil.trainer.population.train_many import divide
 from annvil.trainer.results.batch_sizes import LOSS, BatchSizeComparison, BatchSizeRow
-
-if TYPE_CHECKING:
-    from annvil.data.splits import Split
-    from annvil.trainer.arguments.train_request import Request
+from annvil.training.time_budget import train_in_time
 
 SIZES = tuple(2**power for power in range(4, 13))
 """Batch sizes that are tried, as far as the rows allow: 16 to 4096 (assumed: beyond lies little but less learning)."""
@@ -105,8 +105,6 @@ def scaled_rate(learning_rate: float, of: int, to: int, optimizer: str) -> float
 def _measure(
     request: Request, fold: Split, sizes: Sequence[int], rates: Sequence[float], seconds: float, notices: list[str]
 ) -> BatchSizeComparison:
-    from annvil.system.memory import resident_bytes
-
     stop = [True]
     # Libraries are loaded and threads are started, so that the first size is not charged for them.
     _tried(request, fold, sizes[0], 1.0, 0.0, None, stop)
@@ -132,8 +130,6 @@ def _measure(
 def _tried(
     request: Request, fold: Split, size: int, rate: float, seconds: float, base_bytes: int | None, stop: list[bool]
 ) -> BatchSizeRow:
-    from annvil.training.time_budget import train_in_time
-
     known = float(request.settings["learning_rate"] or 1e-3)
     learning_rate = rate * scaled_rate(known, request.recipe.batch_size, size, request.recipe.optimizer)
     found = train_in_time(

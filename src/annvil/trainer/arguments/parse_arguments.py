@@ -32,6 +32,7 @@ from annvil.trainer.keras.model import KerasNetwork
 from annvil.trainer.monitoring.callbacks import Callbacks
 from annvil.training import Recipe
 from annvil.training.recipe import Bytes, check_members
+from annvil.training.system.distributed import Distributed
 
 
 def read_request(
@@ -193,8 +194,6 @@ def _group(distributed: Any) -> Any:
     """This process' group, where several train together."""
     if distributed is False or distributed is None:
         return None
-    from annvil.training.system.distributed import Distributed
-
     return distributed if isinstance(distributed, Distributed) else Distributed.from_environment()
 
 

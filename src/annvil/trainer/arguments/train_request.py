@@ -6,21 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from torch import Tensor
+
+from annvil.data.batch_transform import Augment
 from annvil.tasks.base import IntArray
+from annvil.trainer.arguments.losses import ChosenLoss
+from annvil.trainer.arguments.metrics import Score
+from annvil.trainer.inputs.module_source import Source
+from annvil.trainer.inputs.targets import Target
 from annvil.trainer.monitoring.callbacks import Callbacks
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from annvil.data.batch_transform import Augment
-    from annvil.trainer.arguments.losses import ChosenLoss
-    from annvil.trainer.arguments.metrics import Score
-    from annvil.trainer.inputs.module_source import Source
-    from annvil.trainer.inputs.targets import Target
-    from annvil.training import Member, Recipe
-    from annvil.training.system.distributed import Distributed
+from annvil.training import Member, Recipe
+from annvil.training.system.distributed import Distributed
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,5 @@ class Request:
 
     def member(self, **changes: Any) -> Member:
         """The member that the request describes, or one that differs in ``changes`` (rows, seed, learning rate …)."""
-        from annvil.training import Member
-
         given: dict[str, Any] = {"train": self.train, "validation": self.validation, "seed": self.seed, **self.settings}
         return Member(**(given | changes))

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -159,15 +160,11 @@ def _is_frame(X: Any) -> bool:
     """Whether it is a frame or a series of a library that narwhals knows."""
     if type(X).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow", "modin", "duckdb", "cudf", "dask"):
         return False
-    import narwhals as nw
-
     return isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.DataFrame | nw.LazyFrame | nw.Series)
 
 
 def _collected(X: Any) -> Any:
     """A frame or a series as narwhals has it."""
-    import narwhals as nw
-
     frame = nw.from_native(X, allow_series=True)
     return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
 
@@ -186,8 +183,6 @@ def _of_frame(X: Any, name: str) -> NDArray[Any]:
 
 
 def _column(column: Any, name: str) -> NDArray[Any]:
-    import narwhals as nw
-
     if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
         raise DataError(
             f"{name} holds {column.dtype}, not numbers; encode it first, or let annvil.fit read the table, which does."
@@ -246,8 +241,6 @@ def target_array(y: Any, name: str = "y") -> NDArray[Any]:
 
 
 def _target_of_frame(y: Any, name: str) -> Any:
-    import narwhals as nw
-
     frame = _collected(y)
     if isinstance(frame, nw.DataFrame):
         if len(frame.columns) > 1:

@@ -8,12 +8,10 @@ exception raised, with the result as its attribute ``result``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from annvil.errors import RequestError
-
-if TYPE_CHECKING:
-    from annvil.training.recipe import Look
+from annvil.training.recipe import Look
 
 Logs = Mapping[str, Any]
 """By name what a history holds for one epoch: "loss", "val_loss", metrics, "learning_rate"; of one network floats."""

@@ -20,15 +20,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from annvil.text.phrases import inside
 from annvil.trainer.monitoring.layer_stats import LayerProbe, probe_layers
-
-if TYPE_CHECKING:
-    from annvil.training.recipe import Look, Progress
+from annvil.training.recipe import Look, Progress
 
 FAR = 1000.0  # ratio of gradients, or of spreads, from which they vanish or explode
 DEAD = 0.5  # share of a layer's units from which dead ones are named

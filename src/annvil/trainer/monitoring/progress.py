@@ -11,18 +11,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import torch
 
 from annvil.trainer.arguments.train_request import Request
+from annvil.training import Member, Population
 from annvil.training.loop.batches import BatchShape
 from annvil.training.optimizers.schedules import rate_factor
-
-if TYPE_CHECKING:
-    from annvil.training import Member, Population
-    from annvil.training.recipe import Listener, Look, Progress
+from annvil.training.recipe import Listener, Look, Progress
 
 JUDGED_ROWS = 4096  # most training rows that metrics are computed on; drawn once, so that the curve is of the same rows
 _BETWEEN_LINES = 0.1  # seconds

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from annvil.tasks.base import FloatArray
+from annvil.trainer.inputs.targets import Target
+from annvil.trainer.population.evaluation import Evaluator
+from annvil.trainer.population.members import Attempt
 from annvil.trainer.population.search_space import Candidate
 from annvil.trainer.results.predictions import Predicting, Predictor
 from annvil.trainer.results.rows import Table
-
-if TYPE_CHECKING:
-    from annvil.trainer.inputs.targets import Target
-    from annvil.trainer.population.evaluation import Evaluator
-    from annvil.trainer.population.members import Attempt
 
 
 class AveragedNetwork(nn.Module):

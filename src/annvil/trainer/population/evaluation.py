@@ -6,7 +6,6 @@ An average (`Target.votes`) is turned back into outputs, so that the loss and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,12 +14,10 @@ from torch import Tensor
 from annvil.data.splits import Split
 from annvil.models.selection import choose_greedily
 from annvil.tasks.base import FloatArray
+from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.population.members import Attempt
 from annvil.training.losses.named import Batch
 from annvil.training.losses.resolve import make_loss
-
-if TYPE_CHECKING:
-    from annvil.trainer.arguments.train_request import Request
 
 ROUNDS, LEAST_ROUNDS = 3, 24
 """Additions of the greedy selection for every candidate that may be chosen (assumed), and at least."""

@@ -13,23 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from torch import nn
 
 from annvil.data.splits import Split
 from annvil.system.memory import available_bytes
 from annvil.tasks.base import FloatArray
+from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.inputs.module_signature import structure
 from annvil.trainer.monitoring.progress import ProgressLine
 from annvil.trainer.population.search_space import Candidate, Space, fold_seed
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from annvil.trainer.arguments.train_request import Request
-    from annvil.training import Member, Population, Progress, Recipe
-    from annvil.training.recipe import Look
+from annvil.training import Member, Population, Progress, Recipe, train_population
+from annvil.training.recipe import Look
 
 BYTES_PER_WEIGHT = 20  # of a member in training: weights, best weights twice, and two moments, float32
 BYTES_PER_ROW = 24  # of a member's training and validation rows: numbers, order and weights (counted, erring high)
@@ -205,8 +202,6 @@ class Trainer:
         return [replace(program, candidates=program.candidates[start:end]) for start, end in pairwise(bounds)]
 
     def _train(self, program: Program, until: float) -> list[Attempt]:
-        from annvil.training import train_population
-
         members = [
             self.request.member(
                 train=fold.train,

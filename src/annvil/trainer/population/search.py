@@ -7,13 +7,11 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from annvil.errors import MachineError, RequestError
+from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search_space import Range
-
-if TYPE_CHECKING:
-    from annvil.trainer.population.members import Attempt, Trainer
 
 LEAST_BATCHES = 4  # times that a study learns from what it asked before, where the members allow it (assumed)
 DEFAULT_TRIALS = 64  # candidates of a study where nobody says how many (assumed)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from annvil.data.splits import Split
 from annvil.errors import RequestError
 from annvil.trainer.arguments.parse_arguments import whole_number
+from annvil.trainer.arguments.settings import Search
+from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.monitoring.progress import interruptible
 from annvil.trainer.population.evaluation import Evaluator
 from annvil.trainer.population.folds import make_folds
@@ -19,10 +21,6 @@ from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search import check_search, is_study, search_by_study
 from annvil.trainer.population.search_space import Space
 from annvil.trainer.results.population_results import Results
-
-if TYPE_CHECKING:
-    from annvil.trainer.arguments.settings import Search
-    from annvil.trainer.arguments.train_request import Request
 
 HALVING = (0.125, 0.25, 0.5)
 """Shares of the epochs at which ``halving=True`` removes the worse half of the candidates: from one eighth on, twice as

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,10 +10,9 @@ from torch import Tensor, nn
 
 from annvil.errors import RequestError
 from annvil.onnx.builder import Graph
+from annvil.onnx.export import export_module
+from annvil.trainer.results.predictions import Predictor
 from annvil.training.loop.step_spec import widened
-
-if TYPE_CHECKING:
-    from annvil.trainer.results.predictions import Predictor
 
 CLOSE = 1e-4
 """Largest difference between graph and network, in units of the largest output (assumed: sums in another order differ
@@ -32,8 +30,6 @@ def graph_of(predictor: Predictor) -> bytes:
     RequestError
         When the network does what ONNX cannot, see `annvil.onnx.export`, or the graph computes something else than it.
     """
-    from annvil.onnx.export import export_module
-
     shipped = _Shipped(predictor)
     graph = Graph()
     inputs = [

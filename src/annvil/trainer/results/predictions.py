@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.errors import RequestError
+from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.inputs.arrays import as_type, input_tensors
 from annvil.trainer.inputs.targets import Target
 from annvil.training.loop.step_spec import widened
 from annvil.training.recipe import Bytes
-
-if TYPE_CHECKING:
-    from annvil.trainer.arguments.train_request import Request
 
 _NUMBERS_AT_ONCE = 1 << 20  # input numbers in one pass (assumed: some MB, and tens of MB inside wide networks)
 EXAMPLES = 64  # rows kept (assumed: enough for every branch of a network, and of pictures still some MB)

@@ -6,18 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
-from annvil.trainer.monitoring.health import Health
+from annvil.bundle.network import save_network
+from annvil.files import write_atomically
+from annvil.trainer.arguments.train_request import Request
+from annvil.trainer.monitoring.health import Health, HealthMonitor
 from annvil.trainer.results.charts import Plot, history_chart, summary
+from annvil.trainer.results.onnx_file import graph_of, input_names
 from annvil.trainer.results.predictions import Predicting, Predictor
-
-if TYPE_CHECKING:
-    from annvil.trainer.arguments.train_request import Request
-    from annvil.trainer.monitoring.health import HealthMonitor
-    from annvil.training import Population
+from annvil.training import Population
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,6 @@ class Result(Predicting):
         MachineError
             When the file cannot be written.
         """
-        from annvil.files import write_atomically
-        from annvil.trainer.results.onnx_file import graph_of
-
         write_atomically(Path(path), graph_of(self.predictor))
         return Path(path)
 
@@ -134,9 +131,6 @@ class Result(Predicting):
 
         Raises as `to_onnx` does, and `RequestError` when something that is no saved network is in the way.
         """
-        from annvil.bundle.network import save_network
-        from annvil.trainer.results.onnx_file import graph_of, input_names
-
         predictor, target = self.predictor, self.predictor.target
         inputs = zip(input_names(predictor), predictor.forms, strict=True)
         return save_network(
