@@ -22,7 +22,7 @@ HELD_BACK, MOST_HELD_BACK = 0.2, 2000
 """Rows that judge the rates where nobody gave any: a fifth, at most so many (assumed: enough to tell rates apart)."""
 
 
-class RateTest:
+class RateTest(LearningRateCurve):
     """What came of each learning rate.
 
     Attributes
@@ -33,10 +33,6 @@ class RateTest:
     start_loss : the loss on these rows before training
     """
 
-    def __init__(self, rates: LearningRateCurve) -> None:
-        self.learning_rates, self.losses, self.start_loss = rates.learning_rates, rates.losses, rates.start_loss
-        self._suggestion = rates.suggestion
-
     @property
     def best(self) -> float:
         """See above.
@@ -46,12 +42,12 @@ class RateTest:
         RequestError
             Where no rate lowered the loss.
         """
-        if self._suggestion is None:
+        if self.suggestion is None:
             raise RequestError(
                 f"No learning rate lowered the loss of {self.start_loss:.4g}; check that inputs are scaled and belong "
                 "to their targets, or try more steps."
             )
-        return float(f"{self._suggestion:.2g}")
+        return float(f"{self.suggestion:.2g}")
 
     def table(self) -> Table:
         """One row for each rate."""
@@ -61,10 +57,10 @@ class RateTest:
     def plot(self, path: str | Path | None = None) -> Plot:
         """The loss over the learning rates; written to ``path`` as SVG if given. Notebooks show it."""
         rates, losses = self.learning_rates.tolist(), self.losses.tolist()
-        return Plot(rates_chart(rates, losses, self.start_loss, self._suggestion), path)
+        return Plot(rates_chart(rates, losses, self.start_loss, self.suggestion), path)
 
     def __repr__(self) -> str:
-        named = "none" if self._suggestion is None else f"{self.best:g}"
+        named = "none" if self.suggestion is None else f"{self.best:g}"
         return f"<RateTest of {len(self.learning_rates)} learning rates, best: {named}>"
 
 
@@ -117,7 +113,7 @@ def find_learning_rate(
         steps=steps,
         seed=request.seed,
     )
-    return RateTest(rates)
+    return RateTest(**vars(rates))
 
 
 def _divided(request: Request) -> tuple[IntArray, IntArray]:

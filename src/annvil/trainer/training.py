@@ -122,7 +122,8 @@ def train_one(request: Request, settings: Settings) -> Result:
             because = "because the budget was over"
         return bool(because)
 
-    request.callbacks.begin({name: value for name, value in flat(settings).items() if _is_plain(value)})
+    plain = {name: value for name, value in flat(settings).items() if isinstance(value, str | int | float)}
+    request.callbacks.begin(plain)
     try:
         with interruptible(interrupt):
             population = train_population(
@@ -142,7 +143,3 @@ def train_one(request: Request, settings: Settings) -> Result:
     request.callbacks.end({"best_epoch": result.best_epoch, "state": result.state, "seconds": result.seconds})
     request.callbacks.raise_failure(result)
     return result
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool)

@@ -93,7 +93,7 @@ def groups() -> dict[str, type[msgspec.Struct]]:
 @cache
 def declared() -> dict[str, Declared]:
     """Every setting by its flat keyword, those that stand alone first."""
-    homes = {"": Settings, **groups()}
+    homes: dict[str, type[msgspec.Struct]] = {"": Settings, **groups()}
     return {one.name: one for name, kind in homes.items() for one in declared_in(kind, name)}
 
 

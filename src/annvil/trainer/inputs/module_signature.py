@@ -48,12 +48,8 @@ def _plain(value: Any) -> Any:
         return type(value), tuple((_plain(name), _plain(item)) for name, item in value.items())
     if isinstance(value, FunctionType) and value.__closure__ is None:
         return value.__code__, _plain(value.__defaults__), _plain(value.__kwdefaults__)
-    if isinstance(value, type) or (callable(value) and not isinstance(value, Tensor) and _is_builtin(value)):
+    owner = getattr(value, "__self__", None)
+    is_builtin = type(value).__name__ in ("builtin_function_or_method", "method_descriptor")
+    if isinstance(value, type) or (is_builtin and not isinstance(owner, Tensor | nn.Module)):
         return value
     return object()
-
-
-def _is_builtin(value: Any) -> bool:
-    return type(value).__name__ in ("builtin_function_or_method", "method_descriptor") and not isinstance(
-        getattr(value, "__self__", None), Tensor | nn.Module
-    )

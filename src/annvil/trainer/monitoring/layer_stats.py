@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -92,12 +93,8 @@ def _in_order(probes: list[LayerProbe]) -> list[LayerProbe]:
     """Numbered in the order in which they were entered; one that never was (attention uses the weights of a layer that
     it holds) follows the one before it in the network.
     """
-    before = 0
-    places = {}
-    for position, probe in enumerate(probes):
-        before = probe.number or before
-        places[id(probe)] = (before, position)
-    ordered = sorted(probes, key=lambda probe: places[id(probe)])
+    entered = accumulate((probe.number for probe in probes), lambda before, number: number or before)
+    ordered = [probe for _, probe in sorted(zip(entered, probes, strict=True), key=lambda pair: pair[0])]
     for number, probe in enumerate(ordered, 1):
         probe.number = number
     return ordered

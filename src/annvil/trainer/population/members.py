@@ -103,8 +103,9 @@ class Attempt:
         trained = tuple(map(self.population.network, self.places))
         if self.build is None:
             return trained
-        own = tuple(map(self.build, self.seeds))  # a population knows what its first member was built with, such as
-        for network, other in zip(own, trained, strict=True):  # a rate of dropout
+        # A population only knows what its first member was built with, such as a rate of dropout.
+        own = tuple(map(self.build, self.seeds))
+        for network, other in zip(own, trained, strict=True):
             network.load_state_dict(other.state_dict())
         return tuple(network.eval() for network in own)
 

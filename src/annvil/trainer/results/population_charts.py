@@ -74,10 +74,10 @@ def _panel(
     kept += [kept[0] - sign * dots[0].spread] if kept else []
     positive = bool(kept) and min(kept) > 0
     y = fit_scale(kept, bottom, top, log=positive and max(kept) > LOG_FROM * min(kept))
-    start = left + max(y_label_width(y, 5), 40)
-    Frame(Scale(0, 1, start, right - 8), y).draw_y(drawing, "")
+    frame = Frame(Scale(0, 1, left + max(y_label_width(y, 5), 40), right - 8), y)
+    frame.draw_y(drawing, "")
     drawing.text(left, top - 12, axis, "note")
-    places = _along(drawing, dots, name, logarithmic, start, right - 8, top, bottom)
+    places = _along(drawing, dots, name, logarithmic, frame)
     for dot, x in reversed(list(zip(dots, places, strict=True))):
         best = dot is dots[0]
         at = y(y.clamp(dot.value))
@@ -96,11 +96,9 @@ def _kept(values: Sequence[float], sign: float) -> list[float]:
     return [sign * value for value in ranked if value <= most or most == ranked[0]]
 
 
-def _along(
-    drawing: Drawing, dots: Sequence[Dot], name: str, logarithmic: bool, left: float, right: float, top: float,
-    bottom: float,
-) -> list[float]:  # fmt: skip
+def _along(drawing: Drawing, dots: Sequence[Dot], name: str, logarithmic: bool, area: Frame) -> list[float]:
     """Draw the axis of a setting; where each candidate stands on it."""
+    left, right, top, bottom = area.left, area.right, area.top, area.bottom
     values = [rank + 1 if name == "rank" else dot.settings[name] for rank, dot in enumerate(dots)]
     words = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
     distinct = list(dict.fromkeys(words))

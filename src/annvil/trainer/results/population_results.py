@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -108,9 +108,6 @@ class Results(Sequence["Result"]):
         if isinstance(rank, slice):
             return [self[place] for place in range(*rank.indices(len(self)))]
         return self._result(self.attempts[rank])
-
-    def __iter__(self) -> Iterator[Result]:
-        return (self[rank] for rank in range(len(self)))
 
     def _result(self, attempt: Attempt) -> Result:
         request, networks = self._evaluator.request, attempt.networks()
