@@ -48,8 +48,6 @@ def test_a_function_alone_is_a_callback():
     callbacks = Callbacks(lambda epoch, logs: heard.append(epoch))
     callbacks.epoch(1, {})
     assert heard == [1]
-    assert callbacks
-    assert not Callbacks()
 
 
 def test_what_a_callback_raises_ends_the_training_and_comes_with_the_result():

@@ -67,7 +67,8 @@ def compiled(model: Any, with_optimizer: bool = True) -> Compiled:
     loss = _loss(model)
     sums = getattr(loss, "reduction", "") == "sum"  # over a batch's rows, instead of their mean
     function = None if loss is None else partial(_batch_loss, row_losses(loss, ends_in_softmax(model)), sums)
-    metrics = {_metric_name(metric): partial(_score, metric) for metric in _flat(asked_metrics(model))}
+    asked = sys.modules["keras"].tree.flatten(asked_metrics(model))
+    metrics = {_metric_name(metric): partial(_score, metric) for metric in asked if metric is not None}
     if not with_optimizer or model.optimizer is None:
         return Compiled(function, metrics)
     return Compiled(function, metrics, *_settings(model.optimizer))
@@ -109,14 +110,6 @@ def _batch_loss(rows: Rows, sums: bool, output: Tensor, target: Tensor, weight: 
     return total if penalty is None else total + penalty * share
 
 
-def _flat(metrics: Any) -> list[Any]:
-    if isinstance(metrics, dict):
-        metrics = list(metrics.values())
-    if isinstance(metrics, list | tuple):
-        return [one for metric in metrics for one in _flat(metric)]
-    return [] if metrics is None else [metrics]
-
-
 def _metric_name(metric: Any) -> str:
     name = metric if isinstance(metric, str) else getattr(metric, "name", None) or getattr(metric, "__name__", "metric")
     return str(name)
@@ -156,10 +149,12 @@ def _settings(optimizer: Any) -> tuple[dict[str, Any], Callable[[int], Steps] | 
     rate = learning_rate(optimizer)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         first = _number(rate(0)) or 1.0  # factors are of the first step's rate, unless it is 0
-        return settings | {"learning_rate": first}, lambda n: Steps(
-            tuple(_number(rate(step)) / first for step in range(n))
-        )
+        return settings | {"learning_rate": first}, partial(_steps, rate, first)
     return settings | {"learning_rate": _number(rate() if callable(rate) else rate)}, None
+
+
+def _steps(schedule: Any, first: float, n_steps: int) -> Steps:
+    return Steps(tuple(_number(schedule(step)) / first for step in range(n_steps)))
 
 
 def _rule(optimizer: Any, kind: str) -> dict[str, Any]:

@@ -64,9 +64,6 @@ class Callbacks:
         self._callbacks = [_callback(one) for one in given]
         self.failure: Exception | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._callbacks)
-
     def begin(self, logs: Logs) -> None:
         """Tell all that training begins; what fails here is raised here, since nothing could be lost."""
         for callback in self._callbacks:

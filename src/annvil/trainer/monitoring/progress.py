@@ -55,8 +55,7 @@ class HistoryRecorder:
         self._note(progress.epoch, logs)
         answers = [listener.on_epoch(progress, look) for listener in self._also]
         self._line.show(progress.epoch, progress.epochs, logs)
-        stop = self.request.callbacks.epoch(progress.epoch, logs, look) if self.request.callbacks else False
-        return stop or any(answers)
+        return self.request.callbacks.epoch(progress.epoch, logs, look) or any(answers)
 
     def on_notice(self, progress: Progress) -> None:
         """Pass the engine's notices on; epochs come through `on_epoch`."""

@@ -15,7 +15,7 @@ from annvil.trainer.arguments.parse_arguments import whole_number
 from annvil.trainer.arguments.settings import Search
 from annvil.trainer.arguments.train_request import Request
 from annvil.trainer.monitoring.progress import interruptible
-from annvil.trainer.population.evaluation import Evaluator
+from annvil.trainer.population.ensembles import Evaluator
 from annvil.trainer.population.folds import make_folds
 from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search import check_search, is_study, search_by_study
@@ -77,20 +77,17 @@ def train_many(request: Request, search: Search) -> Results:
 
 def divide(request: Request, folds: Any, groups: Any) -> tuple[tuple[Split, ...], list[str]]:
     """What the networks of a candidate learn from and are judged on, and what is to be said about it."""
-    if folds is None and len(request.validation):
-        if groups is not None:
-            raise RequestError(
-                "groups tell which rows to keep together when rows are divided; validation= divides them."
-            )
-        return (Split(request.train, request.validation),), []
-    if folds is None:
+    if folds is not None and len(request.validation):
+        raise RequestError("folds make validation rows of their own; leave validation out.")
+    if folds is not None:
+        return _folds_of(request, folds, groups), []
+    if not len(request.validation):
         fold = _folds_of(request, HOLDOUT, groups)[0]
         share = len(fold.test) / len(request.train)
-        said = f"{share:.0%} of the rows, chosen at random, judge the candidates; see validation and folds."
-        return (fold,), [said]
-    if len(request.validation):
-        raise RequestError("folds make validation rows of their own; leave validation out.")
-    return _folds_of(request, folds, groups), []
+        return (fold,), [f"{share:.0%} of the rows, chosen at random, judge the candidates; see validation and folds."]
+    if groups is not None:
+        raise RequestError("groups tell which rows to keep together when rows are divided; validation= divides them.")
+    return (Split(request.train, request.validation),), []
 
 
 def _folds_of(request: Request, folds: Any, groups: Any) -> tuple[Split, ...]:
@@ -135,14 +132,6 @@ def _said_of_time(trainer: Trainer, attempts: Sequence[Attempt]) -> list[str]:
 
 
 def _settings(request: Request, search: Search, folds: int) -> dict[str, Any]:
-    recipe = request.recipe
-    return {
-        "members": search.members,
-        "vary": {name: repr(values) for name, values in (search.vary or {}).items()},
-        "folds": folds,
-        "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
-        "optimizer": recipe.optimizer,
-        **request.settings,
-        "seed": request.seed,
-    }
+    vary = {name: repr(values) for name, values in (search.vary or {}).items()}
+    recipe = {name: getattr(request.recipe, name) for name in ("epochs", "batch_size", "optimizer")}
+    return {"members": search.members, "vary": vary, "folds": folds, **recipe, **request.settings, "seed": request.seed}

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.trainer.population.ensembles import AveragedNetwork, Ensemble
-from annvil.trainer.population.evaluation import Evaluator
+from annvil.trainer.population.ensembles import AveragedNetwork, Ensemble, Evaluator
 from annvil.trainer.population.members import Attempt, Trainer
 from annvil.trainer.population.search_space import Range
 from annvil.trainer.results.charts import Plot
