@@ -93,7 +93,8 @@ def _in_order(probes: list[LayerProbe]) -> list[LayerProbe]:
     """Numbered in the order in which they were entered; one that never was (attention uses the weights of a layer that
     it holds) follows the one before it in the network.
     """
-    entered = accumulate((probe.number for probe in probes), lambda before, number: number or before)
+    numbers: list[int] = [probe.number for probe in probes]
+    entered = accumulate(numbers, lambda before, number: number or before)
     ordered = [probe for _, probe in sorted(zip(entered, probes, strict=True), key=lambda pair: pair[0])]
     for number, probe in enumerate(ordered, 1):
         probe.number = number
