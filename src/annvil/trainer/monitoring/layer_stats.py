@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -93,8 +92,9 @@ def _in_order(probes: list[LayerProbe]) -> list[LayerProbe]:
     """Numbered in the order in which they were entered; one that never was (attention uses the weights of a layer that
     it holds) follows the one before it in the network.
     """
-    numbers: list[int] = [probe.number for probe in probes]
-    entered = accumulate(numbers, lambda before, number: number or before)
+    entered: list[int] = []
+    for probe in probes:
+        entered.append(probe.number or (entered[-1] if entered else 0))
     ordered = [probe for _, probe in sorted(zip(entered, probes, strict=True), key=lambda pair: pair[0])]
     for number, probe in enumerate(ordered, 1):
         probe.number = number
