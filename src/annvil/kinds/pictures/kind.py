@@ -21,9 +21,8 @@ from annvil.kinds.base import (
     Substitute,
     Tiny,
 )
-from annvil.kinds.pictures.base_rates import BASE_RATE
 from annvil.kinds.pictures.options import PictureOptions
-from annvil.kinds.pictures.words import WORDS
+from annvil.kinds.pictures.words import BASE_RATE, WORDS
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Comparison
