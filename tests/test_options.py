@@ -20,6 +20,7 @@ from annvil.options import FitOptions, chosen, cleaned, declared
 from annvil.run.request import FitRequest, decode_request
 
 ROOT = Path(__file__).parents[1]
+FIT = get_command(app).commands["fit"]  # making it takes longer than everything else of an example
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
 NAME = WORD.filter(str.strip)
@@ -57,7 +58,7 @@ def test_the_printed_command_gives_back_every_option(asked, own):
     request = FitRequest("/data/my file.csv", FitOptions(**asked), own, "pictures")
     name, verb, *words = shlex.split(request.command())
     assert (name, verb) == ("annvil", "fit")
-    parsed = get_command(app).commands["fit"].make_context("fit", words).params
+    parsed = FIT.make_context("fit", words).params
     typed = as_python(fit_options(), parsed)
     generic = {one.name for one in declared(FitOptions)}
     again = cleaned(FitOptions, {name: value for name, value in typed.items() if name in generic}, "fit()")
