@@ -8,8 +8,11 @@ import tempfile
 
 import pytest
 
-_CACHE = tempfile.TemporaryDirectory(prefix="annvil-suite-")
-os.environ["XDG_CACHE_HOME"] = _CACHE.name
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # each of several workers has one core, and spins on no other's
+else:  # of the controller of the workers too, which they inherit
+    _CACHE = tempfile.TemporaryDirectory(prefix="annvil-suite-")
+    os.environ["XDG_CACHE_HOME"] = _CACHE.name
 os.environ["ANNVIL_RAISE_BUGS"] = "1"
 
 
