@@ -43,13 +43,23 @@ def assert_sound(outputs, dataset, n_rows):
 
 def shipped(fitted, inputs):
     """What the graph says of these inputs."""
-    graph = Graph()
-    raw = inputs.form.enter(graph)
-    outputs = fitted.task.n_outputs
-    model = graph.finish({"prediction": (fitted.write(graph, *raw), "float64", ["rows", outputs])})
-    check_graph(model)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    known = {one.name for one in session.get_inputs()}
-    return session.run(None, {name: values for name, values in inputs.feeds().items() if name in known})[0]
+    return Shipped(fitted, inputs.form).predict(inputs)
+
+
+class Shipped:
+    """The graph of a fit, checked and opened."""
+
+    def __init__(self, fitted, form):
+        graph = Graph()
+        raw = form.enter(graph)
+        outputs = fitted.task.n_outputs
+        model = graph.finish({"prediction": (fitted.write(graph, *raw), "float64", ["rows", outputs])})
+        check_graph(model)
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        self.session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.known = {one.name for one in self.session.get_inputs()}
+
+    def predict(self, inputs):
+        feeds = {name: values for name, values in inputs.feeds().items() if name in self.known}
+        return self.session.run(None, feeds)[0]

@@ -56,9 +56,9 @@ def with_column(data: Dataset, kind: Any, values: Any) -> Dataset:
     return replace(data, inputs=Table((*data.inputs.columns, *extra), data.n_rows))
 
 
-def made_table(rng: np.random.Generator, regression: bool) -> Dataset:
+def made_table(rng: np.random.Generator, regression: bool, most_rows: int = 3000) -> Dataset:
     """A table of ordinary difficulty: linear and interacting columns, noise, categories."""
-    n, d = int(rng.integers(150, 3000)), int(rng.integers(3, 15))
+    n, d = int(rng.integers(150, most_rows)), int(rng.integers(3, 15))
     X = rng.normal(size=(n, d))
     signal = X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=n) * rng.uniform(0.5, 2)
     columns: list[Any] = [(f"x{i}", "number", X[:, i]) for i in range(d)]
@@ -73,18 +73,18 @@ def made_table(rng: np.random.Generator, regression: bool) -> Dataset:
     return Dataset(table_from_columns(columns), y, task, np.arange(n))
 
 
-def plant_and_find(seed: int) -> tuple[bool, bool]:
+def plant_and_find(seed: int, most_rows: int = 3000) -> tuple[bool, bool]:
     """Whether the planted column is found, and whether an innocent one is suspected before planting."""
     rng = np.random.default_rng(seed)
     regression = bool(seed % 2)
-    data = made_table(rng, regression)
+    data = made_table(rng, regression, most_rows)
     plant = PLANTS[seed // 2 % len(PLANTS)]
     leaky = with_column(data, *plant(rng, data.y, regression))
     return "planted" in {s.column for s in find_leaks(leaky, seed)}, bool(find_leaks(data, seed))
 
 
 def test_planted_leaks_are_found() -> None:
-    outcomes = [plant_and_find(seed) for seed in range(8)]
+    outcomes = [plant_and_find(seed, 800) for seed in range(8)]  # every plant, in classes and in values
     assert sum(found for found, _ in outcomes) == 8
     assert sum(alarm for _, alarm in outcomes) == 0
 
@@ -99,7 +99,7 @@ def test_95_of_100_planted_leaks_are_found() -> None:
 
 def test_two_leaks_do_not_hide_each_other() -> None:
     rng = np.random.default_rng(0)
-    data = made_table(rng, regression=False)
+    data = made_table(rng, regression=False, most_rows=800)
     twice = with_column(data, "number", data.y * 3.0 + rng.normal(size=data.n_rows) * 0.05)
     extra = table_from_columns([("again", "category", [f"k{v}" for v in data.y])]).columns
     twice = replace(twice, inputs=Table((*twice.inputs.columns, *extra), data.n_rows))
@@ -112,7 +112,7 @@ def test_easy_tables_are_not_leaks(name: str) -> None:
 
 
 def test_the_same_seed_finds_the_same() -> None:
-    data = with_column(made_table(np.random.default_rng(3), False), "number", np.arange(0.0))
+    data = with_column(made_table(np.random.default_rng(3), False, 800), "number", np.arange(0.0))
     data = replace(data, inputs=Table(data.inputs.columns[:-1], data.n_rows))
     leaky = with_column(data, "number", data.y + np.random.default_rng(1).normal(size=data.n_rows) * 0.2)
     assert find_leaks(leaky, 5) == find_leaks(leaky, 5)

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tests.battery import LITTLE, assert_sound, fit_one, made_job, shipped, unit
+from tests.battery import LITTLE, Shipped, assert_sound, fit_one, made_job, unit
 
 from annvil.kinds.registry import kinds
 from annvil.models.contract import Context
@@ -143,8 +143,9 @@ def test_rows_are_predicted_alone_as_in_company_and_in_any_order(kind, name, ask
 @every_question
 def test_the_graph_predicts_the_same(kind, name, asked):
     dataset, fitted = fitted_on(kind, name, asked)
+    shipped = Shipped(fitted, dataset.inputs.form)
     for inputs in (dataset.inputs, dataset.inputs.take(np.array([5])), tiny(kind)[asked].strange):
-        found = shipped(fitted, inputs)
+        found = shipped.predict(inputs)
         assert found.dtype == np.float64
         np.testing.assert_allclose(found, fitted.predict(inputs), rtol=0, atol=1e-5 * unit(dataset))
 
@@ -160,11 +161,16 @@ def test_a_result_travels(kind, name, asked):
 
 
 @every_contender
-def test_what_is_asked_travels_and_the_same_seed_repeats_it(kind, name, tmp_path):
+def test_what_is_asked_travels_and_the_same_seed_repeats_it_from_the_rows_of_the_job_alone(kind, name, tmp_path):
+    """Meanwhile all other rows have become copies of one of them, with other answers."""
     dataset, fitted = fitted_on(kind, name, first(kind))
-    contender = contenders(kind)[name]
+    kept = np.arange(dataset.n_rows)
+    kept[:HELD_BACK] = 0
+    other_y = dataset.y.copy()
+    other_y[:HELD_BACK] = other_y[HELD_BACK]
+    spoiled = replace(dataset, inputs=dataset.inputs.take(kept), y=other_y)
     job, effort, context = pickle.loads(pickle.dumps((fitted.job, little(kind), Context(60.0, tmp_path, threads=1))))
-    (again,) = contender.fit(dataset, [job], effort, context)
+    (again,) = contenders(kind)[name].fit(spoiled, [job], effort, context)
     np.testing.assert_array_equal(again.predict(dataset.inputs), fitted.predict(dataset.inputs))
     np.testing.assert_array_equal(again.out_of_fold, fitted.out_of_fold)
 
@@ -193,20 +199,6 @@ def test_several_jobs_come_back_in_order_and_as_they_would_alone(kind, name):
     tolerance = 5e-3 if contender.family == "network" else 1e-5
     found, expected = (fitted.predict(dataset.inputs) for fitted in (results[1], alone))
     np.testing.assert_allclose(found, expected, atol=tolerance * unit(dataset))
-
-
-@every_contender
-def test_only_the_rows_of_the_job_are_looked_at(kind, name):
-    """All other rows become copies of one of them, with other answers."""
-    dataset, fitted = fitted_on(kind, name, first(kind))
-    kept = np.arange(dataset.n_rows)
-    kept[:HELD_BACK] = 0
-    other_y = dataset.y.copy()
-    other_y[:HELD_BACK] = other_y[HELD_BACK]
-    spoiled = replace(dataset, inputs=dataset.inputs.take(kept), y=other_y)
-    other = fit_one(contenders(kind)[name], spoiled, fitted.job, little(kind))
-    rows = dataset.inputs.take(fitted.job.rows)
-    np.testing.assert_array_equal(other.predict(rows), fitted.predict(rows))
 
 
 @every_contender

@@ -12,7 +12,7 @@ import scipy.sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from annvil.errors import RequestError
 from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
@@ -37,12 +37,20 @@ def frame_of(X, text, make):
     return make({**columns, "colour": text})
 
 
+def test_the_contract_of_regressors():
+    """What scikit-learn asks of regressors alone; `test_the_contract_of_scikit_learn` has the rest."""
+    checks = list(estimator_checks_generator(TabMRegressor(max_epochs=16, n_folds=2)))
+    of_regressors = [(estimator, check) for estimator, check in checks if "regress" in check.func.__name__]
+    assert len(of_regressors) >= 5
+    for estimator, check in of_regressors:
+        check(estimator)
+
+
 @pytest.mark.parametrize(
     "kind",
     [
         MLPClassifier,
-        TabMRegressor,
-        *(pytest.param(kind, marks=[pytest.mark.slow]) for kind in (MLPRegressor, TabMClassifier)),
+        *(pytest.param(kind, marks=[pytest.mark.slow]) for kind in (MLPRegressor, TabMClassifier, TabMRegressor)),
     ],
 )
 def test_the_contract_of_scikit_learn(kind):

@@ -234,11 +234,12 @@ def poisoned(value, text: str, name: str = ""):
     return value
 
 
-@pytest.mark.parametrize("number", range(len(HOSTILE)))
+@pytest.mark.parametrize("number", range(0, len(HOSTILE), 5))
 def test_hostile_texts_stay_text(pages, number):
-    text = HOSTILE[number]
-    for name in ("binary", "multiclass")[: 2 if number % 5 == 0 else 1]:
-        html = render(poisoned(VIEWS[name](), text))
+    """Five at once, of which none may hide the others."""
+    texts = HOSTILE[number : number + 5]
+    for name in ("binary", "multiclass"):
+        html = render(poisoned(VIEWS[name](), "".join(texts)))
         html.encode("utf-8")
         page, usual = Page(html), Page(pages[name])
         assert page.tags.keys() <= usual.tags.keys()
@@ -246,7 +247,7 @@ def test_hostile_texts_stay_text(pages, number):
         assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
         assert page.tags["section"] == usual.tags["section"]
         assert re.search(r"[\x00\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html) is None
-        assert re.sub(r"\s+", " ", clean(text)) in page.text
+        assert all(re.sub(r"\s+", " ", clean(text)).strip() in page.text for text in texts)
 
 
 def test_there_are_fifty_hostile_texts():

@@ -18,7 +18,18 @@ CONTENDERS = {contender.name: contender for contender in contenders_for_tables()
 KINDS = ["binary", "multiclass", "regression"]
 
 every_contender = pytest.mark.parametrize("name", CONTENDERS)
-every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def in_turn(first):
+    """Every contender with one kind and every kind with some contender; all others in the slow suite."""
+    return pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            pytest.param(name, kind, marks=[] if (place + first) % 3 == turn else [pytest.mark.slow])
+            for place, name in enumerate(CONTENDERS)
+            for turn, kind in enumerate(KINDS)
+        ],
+    )
 
 
 def skip_if_declined(name, dataset):
@@ -26,8 +37,7 @@ def skip_if_declined(name, dataset):
         pytest.skip("declines such data")
 
 
-@every_contender
-@every_kind
+@in_turn(0)
 def test_one_holdout(name, kind):
     dataset = tiny_table(kind)
     job = made_job(dataset, folds=1)
@@ -79,16 +89,14 @@ def test_inner_training_rows_of_one_class(name):
     np.testing.assert_allclose(shipped(fitted, dataset.inputs), fitted.predict(dataset.inputs), atol=1e-5)
 
 
-@every_contender
-@every_kind
+@in_turn(1)
 def test_thirty_rows(name, kind):
     dataset = tiny_table(kind, 30)
     fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset))
     assert_sound(fitted.predict(dataset.inputs), dataset, 30)
 
 
-@every_contender
-@every_kind
+@in_turn(2)
 def test_more_columns_than_rows(name, kind):
     dataset = tiny_table(kind, 40, n_noise=150)
     skip_if_declined(name, dataset)
@@ -116,8 +124,7 @@ def test_columns_of_one_storage_some_of_them_empty_or_constant(name, storage):
     np.testing.assert_allclose(shipped(fitted, dataset.inputs), fitted.predict(dataset.inputs), atol=1e-5)
 
 
-@every_contender
-@every_kind
+@in_turn(0)
 def test_without_scaling_it_works_too(name, kind):
     dataset = tiny_table(kind)
     fitted = fit_one(

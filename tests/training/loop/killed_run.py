@@ -1,7 +1,7 @@
 """Trains a small population in child processes that are killed at random moments, until one ends; run by
 test_checkpoint.
 
-    python killed_run.py FOLDER KILLS SEED CASE  →  FOLDER/whole.npz (never killed) and FOLDER/killed.npz
+    python killed_run.py FOLDER SEED CASE=KILLS …  →  FOLDER/CASE/whole.npz (never killed) and FOLDER/CASE/killed.npz
 
 The parent imports PyTorch and computes nothing, so that forking it is safe.
 """
@@ -99,6 +99,7 @@ def main(folder: Path, kills: int, seed: int, case: str) -> None:
     checkpoint.SECONDS_BETWEEN = 0.0  # save after every round …
     running.ROUND_WORK = 2e4  # … of a step or two
     chance = random.Random(seed)
+    folder.mkdir()
     path, killed = folder / "run.safetensors", folder / "killed.npz"
     in_a_child(None, folder / "whole.npz", 60.0, case)
     done = 0
@@ -134,4 +135,5 @@ def in_a_child(path: Path | None, result: Path, wait: float, case: str) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    for case, _, kills in (word.partition("=") for word in sys.argv[3:]):
+        main(Path(sys.argv[1]) / case, int(kills), int(sys.argv[2]), case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from torch import nn
 
 from annvil.errors import RequestError
 from annvil.training import Distributed, Recipe, train_population
+from annvil.training.system.hardware import threads
 
 ROOT = Path(__file__).parents[3]
 NUMBERS, CLASSES = table()
@@ -51,10 +53,15 @@ def by_torchrun(folder: Path) -> list[subprocess.Popen[bytes]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs gloo over the local interface")
 @pytest.mark.parametrize("launch", [as_torchrun_does, pytest.param(by_torchrun, marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(
-    tmp_path: Path, launch: Callable[[Path], list[subprocess.Popen[bytes]]]
+    tmp_path: Path, launch: Callable[[Path], list[subprocess.Popen[bytes]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    processes = [start(tmp_path), *launch(tmp_path)]
+    processes = launch(tmp_path)
     try:
+        monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+        train = runpy.run_path(SCRIPT)["main"]
+        with threads(1):
+            for case in CASES:
+                train(tmp_path, case)
         assert [process.wait(timeout=120) for process in processes] == [0] * len(processes)
     finally:
         for process in processes:
