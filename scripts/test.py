@@ -21,7 +21,8 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="the slow tests too")
     parser.add_argument("--capability", default="", help="the instructions that PyTorch may use: default, avx2, avx512")
     asked, more = parser.parse_known_args()
-    environment = dict(os.environ)
+    # Compiled once, and not again by every process that a test starts; .gitignore knows __pycache__.
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="")
     if asked.capability:
         environment["ATEN_CPU_CAPABILITY"] = asked.capability
     command = [

@@ -61,7 +61,7 @@ def split_of(dataset: Dataset) -> Split:
 
 def measured(dataset: Dataset) -> Affinities:
     small = architecture_for(dataset.inputs.form, 2, SIZES[0])
-    return measure_affinities(dataset, split_of(dataset), small, 0, Context().begin(), 6e11)
+    return measure_affinities(dataset, split_of(dataset), small, 0, Context().begin(), 3e11)
 
 
 def test_mirror_images_are_used_only_where_they_mean_the_same(arrows: Dataset, stripes: Dataset) -> None:
