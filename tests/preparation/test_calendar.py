@@ -29,7 +29,15 @@ TIMES = np.concatenate(
 
 def expected(part: str, seconds: float) -> int:
     moment = EPOCH + timedelta(seconds=float(np.floor(seconds)))
-    return {"year": moment.year, "month": moment.month, "weekday": moment.weekday(), "hour": moment.hour}[part]
+    in_leap_year = datetime(2000, moment.month, moment.day, tzinfo=UTC)
+    return {
+        "year": moment.year,
+        "month": moment.month,
+        "day of the year": in_leap_year.timetuple().tm_yday,
+        "weekday": moment.weekday(),
+        "hour": moment.hour,
+        "minute of the day": moment.hour * 60 + moment.minute,
+    }[part]
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
@@ -180,8 +181,8 @@ class TestDates:
         names = ["days", "year", "month", "weekday", "hour"]
         assert fitted.names == tuple(f"when ({name})" for name in names)
         prepared = fitted.transform(table).numbers
-        np.testing.assert_allclose(prepared[0], [-1 / 24, 1969, 12, 2, 23], rtol=1e-6)
-        np.testing.assert_allclose(prepared[1], [11016.5, 2000, 2, 1, 12], rtol=1e-6)
+        np.testing.assert_allclose(prepared[0], [23 / 24, 1969, 12, 2, 23], rtol=1e-6)  # days since the first one
+        np.testing.assert_allclose(prepared[1], [11017.5, 2000, 2, 1, 12], rtol=1e-6)
         assert np.isnan(prepared[2]).all()
 
     def test_december_is_as_near_to_january_as_january_to_february(self):
@@ -201,3 +202,58 @@ class TestDates:
         assert len(waves) == 6
         assert prepared[2, waves].tolist() == [0] * 6
         assert prepared[:, fitted.names.index("when is missing")].tolist() == [0, 0, 1]
+
+    def test_parts_are_those_of_pandas(self):
+        moments = pd.Series(pd.to_datetime(RNG.integers(9e8, 1.8e9, 300), unit="s"))
+        seconds = moments.to_numpy().astype("datetime64[s]").astype(float)
+        table = table_from_columns([("when", "datetime", seconds)])
+        fitted = TreePreparation.fit(table)
+        names = ["days", "year", "day of the year", "weekday", "minute of the day"]
+        assert fitted.names == tuple(f"when ({name})" for name in names)
+        prepared = fitted.transform(table).numbers
+        when = moments.dt
+        assert prepared[:, 1].tolist() == when.year.tolist()
+        leap_day_passed = ~when.is_leap_year & (when.month > 2)
+        assert prepared[:, 2].tolist() == (when.day_of_year + leap_day_passed).tolist()
+        assert prepared[:, 3].tolist() == when.day_of_week.tolist()
+        assert prepared[:, 4].tolist() == (when.hour * 60 + when.minute).tolist()
+
+    def test_the_coarser_part_is_given_where_the_finer_one_tells_no_more(self):
+        firsts = pd.date_range("2019-01-01", "2022-12-01", freq="MS") + pd.to_timedelta(RNG.integers(0, 24, 48), "h")
+        table = table_from_columns([("when", "datetime", firsts.to_numpy().astype("datetime64[s]").astype(float))])
+        names = ["days", "year", "month", "weekday", "hour"]
+        assert TreePreparation.fit(table).names == tuple(f"when ({name})" for name in names)
+
+    def test_seconds_of_a_decade_are_told_apart(self):
+        seconds = np.datetime64("2015-01-01", "s").astype(float) + np.array([0.0, 60, 3650 * 86400, 3650 * 86400 + 60])
+        assert len(np.unique((seconds / 86400).astype(np.float32))) == 2
+        table = table_from_columns([("when", "datetime", seconds)])
+        for kind in (LinearPreparation, NetworkPreparation, TreePreparation):
+            assert len(np.unique(kind.fit(table).transform(table).numbers[:, 0])) == 4, kind
+
+    def test_dates_of_a_row_are_subtracted_before_they_are_rounded(self, assert_graph_agrees):
+        start = pd.to_datetime(RNG.integers(0, 1.8e9, 200), unit="s").to_series(index=range(200))
+        end = start + pd.to_timedelta(RNG.integers(0, 3600, 200), unit="s")
+        end[7] = pd.NaT
+        seconds = [(column - pd.Timestamp(0)).dt.total_seconds() for column in (start, end)]
+        table = table_from_columns([("start", "datetime", seconds[0]), ("end", "datetime", seconds[1])])
+        fitted = TreePreparation.fit(table)
+        place = fitted.names.index("end - start (days)")
+        expected = (end - start) / pd.Timedelta(days=1)
+        np.testing.assert_allclose(fitted.transform(table).numbers[:, place], expected, rtol=1e-6)
+        for kind in (LinearPreparation, NetworkPreparation):
+            prepared = kind.fit(table).transform(table).numbers[:, kind.fit(table).names.index("end - start (days)")]
+            assert abs(np.corrcoef(prepared, expected.fillna(expected.median()))[0, 1]) > 0.95, kind
+        strange = [np.nan, np.inf, -np.inf, 1e18, 0.5, -7e9]
+        far = table_from_columns([("start", "datetime", strange), ("end", "datetime", strange[::-1])])
+        for kind in (LinearPreparation, NetworkPreparation, TreePreparation):
+            assert_graph_agrees(kind.fit(table), table)
+            assert_graph_agrees(kind.fit(table), far)
+
+    def test_equal_distances_are_left_out_and_many_dates_are_only_subtracted_from_the_next(self):
+        first = RNG.uniform(0, 1e9, 50)
+        weeks = table_from_columns([("a", "datetime", first), ("b", "datetime", first + 7 * 86400)])
+        assert not any(" - " in name for name in TreePreparation.fit(weeks).names)
+        columns = [(f"d{k}", "datetime", 1e9 * k + RNG.uniform(0, 1e8, 50)) for k in RNG.permutation(7).tolist()]
+        names = TreePreparation.fit(table_from_columns(columns)).names
+        assert [name for name in names if " - " in name] == [f"d{k + 1} - d{k} (days)" for k in range(6)]

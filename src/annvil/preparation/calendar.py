@@ -1,4 +1,4 @@
-"""Year, month, weekday and hour from seconds since 1970, by one formula that runs on arrays and in ONNX graphs.
+"""Parts of dates from seconds since 1970, from year to minute, by one formula that runs on arrays and in ONNX graphs.
 
 The civil calendar from a day number follows Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2021),
 `civil_from_days`; here days are counted from 1 March of the year 0, so that no operand is negative and truncating
@@ -16,14 +16,27 @@ import numpy as np
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray
 
-CalendarPart = Literal["year", "month", "weekday", "hour"]
+CalendarPart = Literal["year", "month", "day of the year", "weekday", "hour", "minute of the day"]
 
-PARTS: tuple[CalendarPart, ...] = ("year", "month", "weekday", "hour")
-CYCLES: dict[CalendarPart, tuple[int, int]] = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
-"""First value and length of the parts that come round again; Monday is 0."""
+PARTS: tuple[CalendarPart, ...] = ("year", "month", "day of the year", "weekday", "hour", "minute of the day")
+CYCLES: dict[CalendarPart, tuple[int, int]] = {
+    "month": (1, 12),
+    "day of the year": (1, 366),
+    "weekday": (0, 7),
+    "hour": (0, 24),
+    "minute of the day": (0, 1440),
+}
+"""First value and length of the parts that come round again; Monday is 0, and every year counts as a leap year, so that
+1 March is day 61 of each and the first days of months take twelve values."""
 
 DAY = 86_400
 DAYS_BEFORE_1970 = 719_468  # since 1 March of the year 0
+FINER: dict[CalendarPart, tuple[CalendarPart, float]] = {
+    "month": ("day of the year", 366.0 * DAY),
+    "hour": ("minute of the day", 1.0 * DAY),
+}
+"""What tells all that a part tells, and perhaps more, and the seconds after which it comes round again."""
+
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """Years 1 to 9999; times outside are taken for the nearest of these."""
 
@@ -50,11 +63,15 @@ def _part(part: CalendarPart, seconds: Any) -> Any:
     days = seconds // DAY
     if part == "hour":
         return seconds % DAY // 3600
+    if part == "minute of the day":
+        return seconds % DAY // 60
     if part == "weekday":
         return (days + 2) % 7  # 1 March of the year 0 was a Wednesday
     era, day = days // 146_097, days % 146_097  # 400 years
     year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
     day_of_year = day - (year * 365 + year // 4 - year // 100)
+    if part == "day of the year":
+        return (day_of_year + 60) % 366 + 1  # 29 February comes last, if at all: the others have the same day each year
     month = (day_of_year * 5 + 2) // 153  # 0 is March
     if part == "month":
         return (month + 2) % 12 + 1

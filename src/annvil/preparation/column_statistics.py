@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from statistics import NormalDist
 
 import numpy as np
 
 from annvil.data.table import Table
 from annvil.preparation.base import Feature, some
-from annvil.preparation.calendar import CYCLES, PARTS, CalendarPart, calendar_part
+from annvil.preparation.calendar import CYCLES, EARLIEST, FINER, LATEST, PARTS, CalendarPart, calendar_part
 from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
@@ -30,6 +31,9 @@ UNSCALED_LIMIT = 1e15
 
 SKEWED = 1.0
 """Skewness from which a column also gets normal scores (measured, see `LinearPreparation`)."""
+
+MOST_PAIRED = 6
+"""With more date columns not every pair is subtracted (15 differences), but each date from the next (assumed)."""
 
 CURVE_KNOTS = 16
 """Quantiles that normal scores pass through (measured: 32 do no better; exact ranks do worse, for their far ends)."""
@@ -71,7 +75,8 @@ class NumberSummary:
 def summarise(inputs: Table, *, cyclic: bool) -> NumberSummary | None:
     """The summary, or None when there are neither numbers nor dates.
 
-    ``cyclic`` leaves months, weekdays and hours to `cycles`; otherwise they are numbers among the others.
+    ``cyclic`` leaves months, days of the year, weekdays, hours and minutes to `cycles`; otherwise they are numbers
+    among the others.
     """
     if not inputs.number_fields:
         return None
@@ -86,7 +91,7 @@ def summarise(inputs: Table, *, cyclic: bool) -> NumberSummary | None:
 
 
 def cycles(inputs: Table) -> CyclePart | None:
-    """Months, weekdays and hours that vary among the training rows, or None."""
+    """Parts of the calendar that come round again and vary among the training rows, or None."""
     numbers = inputs.numbers()
     source = _source(inputs, numbers, list(CYCLES))
     if not source.parts:
@@ -102,18 +107,54 @@ def _source(inputs: Table, numbers: FloatArray, wanted: Sequence[CalendarPart]) 
     names = [fields[i].name for i in dates]
     features = [Feature(fields[i].name, fields[i].name) for i in plain]
     features += [Feature(f"{name} (days)", name) for name in names]
+    seconds = numbers[:, list(dates)]
+    differences = _differences(seconds)
+    features += [Feature(f"{names[a]} - {names[b]} (days)", names[a]) for a, b in differences]
+    telling = [_telling(column, wanted) for column in seconds.T]
     parts = []
     for part in wanted:
-        places = tuple(place for place, position in enumerate(dates) if _varies(part, numbers[:, position]))
+        places = tuple(place for place, tells in enumerate(telling) if part in tells)
         if places:
             parts.append((part, places))
             features += [Feature(f"{names[place]} ({part})", names[place]) for place in places]
-    return NumberSource(plain, dates, tuple(parts), tuple(features))
+    return NumberSource(plain, dates, differences, tuple(parts), tuple(features))
 
 
-def _varies(part: CalendarPart, seconds: FloatArray) -> bool:
-    values = calendar_part(part, seconds[~np.isnan(seconds)])
-    return len(values) > 0 and bool(values.min() < values.max())
+def _differences(seconds: FloatArray) -> tuple[tuple[int, int], ...]:
+    """Pairs of date columns whose distance varies, the one that is later in most rows first.
+
+    No split of a tree and no scaled line finds a fortnight between two dates that range over decades.
+    """
+    n_dates = seconds.shape[1]
+    inside = np.clip(seconds, EARLIEST, LATEST)
+    if n_dates <= MOST_PAIRED:
+        pairs = list(combinations(range(n_dates), 2))
+    else:
+        known = np.where(np.isnan(inside).all(axis=0), 0.0, inside)
+        pairs = list(pairwise(np.argsort(np.nanmedian(known, axis=0), kind="stable").tolist()))
+    found = []
+    for a, b in pairs:
+        between = inside[:, b] - inside[:, a]
+        between = between[~np.isnan(between)]
+        if len(between) and between.min() < between.max():
+            found.append((b, a) if np.median(between) >= 0 else (a, b))
+    return tuple(found)
+
+
+def _telling(seconds: FloatArray, wanted: Sequence[CalendarPart]) -> set[CalendarPart]:
+    """The parts that vary among these times.
+
+    Of the month and the day of the year, and of the hour and the minute of the day, it is the coarser one, unless the
+    finer one tells more and comes round again: within one year the days themselves tell the day of the year.
+    """
+    known = np.clip(seconds[~np.isnan(seconds)], EARLIEST, LATEST)
+    n_values = {part: np.count_nonzero(np.bincount(calendar_part(part, known))) for part in wanted}
+    telling = {part for part in wanted if n_values[part] > 1}
+    for coarse, (finer, period) in FINER.items():
+        if finer in telling:
+            fine = n_values[finer] > n_values[coarse] and known.max() - known.min() > period
+            telling.discard(coarse if fine else finer)
+    return telling
 
 
 def unscaled(summary: NumberSummary) -> ScaledPart:
@@ -162,16 +203,19 @@ def _scaled(
 def as_they_are(summary: NumberSummary) -> ScaledPart:
     """Numbers for trees: the nearest float32, NaN where missing.
 
-    Columns whose values differ too little for their size to be told apart in float32 (dates, time stamps) are counted
-    from their least value; no split of a tree is lost by that.
+    Dates, their differences and columns whose values differ too little for their size (time stamps) are counted from
+    their least value if float32 would round them; no split of a tree is lost by that.
     """
     extent, size = summary.high - summary.low, np.maximum(np.abs(summary.low), np.abs(summary.high))
     center = np.zeros_like(extent)
-    for i in np.flatnonzero((extent > 0) & (extent < 1e-3 * size)):
+    of_dates = np.zeros(len(extent), dtype=bool)
+    n_plain, n_dates = len(summary.source.plain), len(summary.source.dates)
+    of_dates[n_plain : n_plain + n_dates + len(summary.source.differences)] = True
+    limit = float(np.finfo(np.float32).max)
+    for i in np.flatnonzero((extent > 0) & (size <= limit) & (of_dates | (extent < 1e-3 * size))):
         known = summary.values[~np.isnan(summary.values[:, i]), i]
         if np.any(known != known.astype(np.float32)):
             center[i] = np.floor(summary.low[i])
-    limit = float(np.finfo(np.float32).max)
     kept, ones = np.full_like(center, np.nan), np.ones_like(center)
     about = [_what(summary.source) + " as they are; missing values stay missing."]
     moved = [summary.source.features[i].name for i in np.flatnonzero(center)]
@@ -230,6 +274,8 @@ def _skewness(summary: NumberSummary) -> FloatArray:
 def _what(source: NumberSource) -> str:
     words = [plain_count(len(source.plain), "number")] if source.plain else []
     words += [plain_count(len(source.dates), "date") + " (in days)"] if source.dates else []
+    if source.differences:
+        words.append(plain_count(len(source.differences), "difference") + " of dates")
     words += [f"the {part} of {plain_count(len(places), 'date')}" for part, places in source.parts]
     return listed(words)
 

@@ -78,11 +78,11 @@ class LinearPreparation(Preparation):
 class NetworkPreparation(Preparation):
     """RealMLP's preparation (Holzmüller et al. 2024, arXiv 2407.04491, section 3.1), with missing values added.
 
-    Numbers and days: median to 0, distance of the quartiles to 1, smooth clip at ±3; months, weekdays and hours as sine
-    and cosine; two levels as ±1; up to 8 levels one-hot, an unknown one zero everywhere; more levels as codes for a
-    trained embedding. Departures: a missing number becomes the median and is marked in an indicator column, and a
-    missing category is a level of its own where training rows have one (RealMLP refuses the former and gives the latter
-    a zero vector).
+    Numbers, days and days between dates: median to 0, distance of the quartiles to 1, smooth clip at ±3; the day of the
+    year, the weekday and the minute of the day (or month and hour, where those tell as much) as sine and cosine; two
+    levels as ±1; up to 8 levels one-hot, an unknown one zero everywhere; more levels as codes for a trained embedding.
+    Departures: a missing number becomes the median and is marked in an indicator column, and a missing category is a
+    level of its own where training rows have one (RealMLP refuses the former and gives the latter a zero vector).
 
     The target is not looked at. ``scaling="none"`` leaves numbers as they are.
     """
