@@ -227,7 +227,8 @@ def plain_losses(network: nn.Module, inputs: Tensor, optimizer: str, rows: list[
 
 
 FIFTY = [
-    *((name, "adamw", execution) for name in NETWORKS for execution in ("auto", "eager")),
+    *((name, "adamw", "auto") for name in NETWORKS),
+    *((name, "adamw", EAGER) for name, (_, _, usual) in NETWORKS.items() if usual != EAGER),
     *(
         (name, kind, "auto")
         for name in ("dense", "batch norm", "convolution", "sparse embedding")
@@ -268,7 +269,7 @@ def test_weights_and_buffers_are_those_of_a_data_loader(name: str, execution: st
 @pytest.mark.parametrize("name", ["batch norm", "attention", "counting", "gru", "convolution", "deciding"])
 def test_members_together_give_what_each_gives_alone(name: str) -> None:
     recipe = Recipe(3, batch_size=32, optimizer="sgd")
-    together = [Member(ROWS[: 100 - k], ROWS[110:], k, 0.02 * (k + 1), dropout=None) for k in range(4)]
+    together = [Member(ROWS[: 100 - k], ROWS[110:], k, 0.02 * (k + 1), dropout=None) for k in range(3)]
     population = train(name, together, recipe)
     for k, member in enumerate(together):
         alone = train(name, [member], recipe)

@@ -30,7 +30,7 @@ def pictures(n, classes=10, side=28, channels=1, kind="multiclass"):
 
 def test_a_longer_budget_buys_more_pictures_and_longer_trainings():
     data = pictures(20_000)
-    plans = [plan_study(data, TWO, {}, seconds, 0, "") for seconds in (30, 120, 600, 6000)]
+    plans = [plan_study(data, TWO, {}, seconds, 0, "") for seconds in (60, 600, 6000)]
     assert [plan.n_used for plan in plans] == sorted(plan.n_used for plan in plans)
     assert plans[0].n_used < 20_000 == plans[-1].n_used
     assert plans[0].trainings == 2
