@@ -50,16 +50,16 @@ def reference_scores(path: Path, target: str, run_folder: Path) -> dict[str, lis
     """Scores of the references on the outer folds of the first repeat of that run."""
     import annvil
     from annvil.comparison import DataProblem
+    from annvil.comparison.results import Design
 
     dataset = annvil.read(path, target=target)
     comparison = annvil.open_run(run_folder).comparison
-    problem = DataProblem(dataset).drawn(comparison.plan.n_rows_used, comparison.plan.seed)
-    used = problem.data
+    problem, plan = DataProblem(dataset), comparison.plan
     metric = dataset.task.metric(comparison.metric)
     scores: dict[str, list[float]] = {"sklearn_mlp": [], "sklearn_hgb": []}
-    folds = problem.replicates(comparison.plan.design)[0]
-    for fold in folds if used.n_rows <= 10_000 else folds[:2]:
-        train, test = used.take(fold.job.rows), used.take(fold.test)
+    folds = problem.replicates(Design(plan.outer_folds, 1, 1, plan.seed))[0]
+    for fold in folds if dataset.n_rows <= 10_000 else folds[:2]:
+        train, test = dataset.take(fold.job.rows), dataset.take(fold.test)
         for name, outputs in references(train, test):
             scores[name].append(metric.score(test.y, outputs))
     return scores
@@ -136,7 +136,7 @@ def measure(name: str, data: Path, budget: str, keep: Path) -> dict[str, Any]:
         "name": name,
         "folder": result["folder"],
         "n_rows": comparison.plan.n_rows,
-        "plan": {"repeats": comparison.plan.repeats, "rows_used": comparison.plan.n_rows_used},
+        "plan": {"repeats": comparison.plan.repeats, "ended": comparison.ended},
         "metric": comparison.metric,
         "greater_is_better": comparison.metric not in ("rmse", "mae", "log_loss", "brier"),
         "verdict": {k: result["verdict"][k] for k in ("kind", "headline", "recommended", "network_ruled_out")},

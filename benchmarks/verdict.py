@@ -7,6 +7,8 @@
 - power: the second learner's columns carry half the signal of the first's: how often is the difference found?
 - shuffled: targets that are noise, one learner with ten columns against one with two and the dummy: never "network".
 - race: shuffled targets through the whole comparison with every contender at a small budget: never "network".
+- sequence: two truly equal ladders through the race itself, which looks at results while it runs: does stopping when it
+  is certain make it wrong more often?
 - leaks: a column that gives the target away, in eight disguises: is it found by the audit?
 - curves: power laws fitted up to a quarter of the rows: does the band hold the error with all rows?
 - baycomp: largest difference between our posterior and that of `baycomp`.
@@ -21,7 +23,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +34,20 @@ import numpy as np
 
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.evidence import Evidence
-from annvil.comparison.plan import REPEATS_UP_TO
 from annvil.comparison.problem import Replicate
-from annvil.comparison.results import Cost, FoldResult, Plan, Standing
+from annvil.comparison.race.costs import CostModel
+from annvil.comparison.race.decisions import DecisionLog
+from annvil.comparison.race.plan import REPEATS_UP_TO, make_plan
+from annvil.comparison.race.racing import Clock, Race
+from annvil.comparison.race.records import Records
+from annvil.comparison.request import Quiet, Request
+from annvil.comparison.results import Cost, Design, FoldResult, Plan, Standing
 from annvil.comparison.statistics import correlated_posterior
+from annvil.comparison.store import ShippedCost, Store
 from annvil.comparison.verdict import find
 from annvil.data.dataset import Dataset
 from annvil.data.table import Column, Field, Table
+from annvil.models.contract import BaseContender, BaseMember, Effort, Fitted, Rung, Shape
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.tasks.union import make_task
@@ -88,7 +97,7 @@ def halves(n_rows: int, seed: int, second_share: float = 1.0, width: int = 5) ->
 
 def plan_of(n_rows: int, repeats: int, seed: int) -> Plan:
     """The product's folds."""
-    return Plan(0.0, n_rows, n_rows, 5, repeats, "5 folds", "random", {}, {}, (), seed)
+    return Plan(0.0, n_rows, 5, repeats, "random", (), seed)
 
 
 def results_of(
@@ -102,17 +111,20 @@ def results_of(
             out_of_fold = np.zeros((dataset.n_rows, 2))
             for split in fold.job.inner:
                 out_of_fold[split.test] = learner.outputs(X, y, split.train, split.test)
-            score = metric.score(y[fold.test], learner.outputs(X, y, rows, fold.test))
+            outputs = learner.outputs(X, y, rows, fold.test)
+            score = metric.score(y[fold.test], outputs)
             inner = metric.score(y[rows], out_of_fold[rows])
             place = (fold.job.key, fold.repeat, fold.fold, len(rows), len(fold.test))
-            made.append(FoldResult(learner.name, *place, {metric.name: score}, inner, {}, "", (), 0, 0, 1))
+            parts = DataProblem(dataset).without_part(fold.test, outputs, metric, None)
+            scores = {metric.name: score}
+            made.append(FoldResult(learner.name, *place, scores, inner, {}, "", (), 0, 0, 1, without_part=parts))
     return made
 
 
 def verdict_of(dataset: Dataset, X: Array, learners: Sequence[Learner], repeats: int, metric: Metric, seed: int) -> Any:
     """The product's finding for these learners."""
     plan = plan_of(dataset.n_rows, repeats, seed)
-    folds = DataProblem(dataset).replicates(plan.design)
+    folds = DataProblem(dataset).replicates(Design(plan.outer_folds, plan.repeats, 5, plan.seed))
     results, standings = [], []
     for learner in learners:
         found = results_of(learner, dataset, X, folds, metric)
@@ -120,7 +132,7 @@ def verdict_of(dataset: Dataset, X: Array, learners: Sequence[Learner], repeats:
         means = {metric.name: float(np.mean([f.scores[metric.name] for f in found]))}
         cost = Cost(1, 1, 1, 1, 1, 1)
         family = FAMILIES[learner.name]
-        standings.append(Standing(learner.name, learner.name, family, "finished", "", (), means, {}, "", cost, 0))  # type: ignore[arg-type]
+        standings.append(Standing(learner.name, learner.name, family, "finished", "", (), means, {}, "", cost))  # type: ignore[arg-type]
     return find(Evidence(metric, 0.01, 0.95, plan, tuple(standings), tuple(results), (), None, "", time_ordered=False))
 
 
@@ -178,7 +190,7 @@ def part_shuffled(n_tables: int) -> None:
 
 def part_race(n_tables: int) -> None:
     """Noise targets through the whole comparison."""
-    from annvil.comparison import Request, Store, compare
+    from annvil.comparison import compare
     from annvil.kinds.tables.contenders import contenders_for_tables
 
     kinds: Counter[str] = Counter()
@@ -192,6 +204,97 @@ def part_race(n_tables: int) -> None:
         kinds[verdict.kind] += 1
         recommended[verdict.recommended] += 1
     print(f"\nshuffled targets through the race, {n_tables} tables: {dict(kinds)}, recommended {dict(recommended)}")
+
+
+@dataclass
+class Climber(BaseContender):
+    """The ridge discriminant on a growing part of its columns: a rung sees more of them, the last all."""
+
+    name: str
+    family: Any
+    columns: tuple[int, ...]
+    title: str = ""
+
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """Three rungs of columns."""
+        sizes = [len(self.columns)] if not self.columns else [3, 4, len(self.columns)]
+        return tuple(Rung(Effort(rung=k, inner_folds=3, candidates=n), 0.01 * 2**k) for k, n in enumerate(sizes))
+
+    def fit(self, dataset: Dataset, jobs: Any, effort: Effort, context: Any) -> Iterator[Fitted]:
+        """Fitted without search."""
+        X, y = dataset.inputs.numbers(), dataset.y
+        learner = Learner(self.name, self.columns[: effort.candidates])
+        for job in jobs:
+            out_of_fold = np.full((len(job.rows), 2), np.nan)
+            for split in job.inner:
+                out_of_fold[np.isin(job.rows, split.test)] = learner.outputs(X, y, split.train, split.test)
+            yield Fitted(self.name, job, dataset.task, (Fixed(learner, X, y, job.rows),), None, out_of_fold, {}, "")
+
+
+@dataclass
+class Fixed(BaseMember):
+    """A fitted learner; it looks up rows of the one data set there is."""
+
+    learner: Learner
+    X: Array
+    y: Array
+    rows: Array
+    n_parameters: int = 1
+
+    def predict(self, inputs: Any) -> Array:
+        """Probabilities."""
+        asked = inputs.numbers()
+        X, y = np.concatenate([self.X[self.rows], asked]), self.y[self.rows]
+        n = len(self.rows)
+        return self.learner.outputs(X, y, np.arange(n), np.arange(n, len(X)))
+
+
+class Unshipped(DataProblem):
+    """Nothing is exported."""
+
+    def ship(self, fitted: Fitted, test: Any, outputs: Any) -> tuple[bytes, ShippedCost]:
+        """A cost like everybody's."""
+        return b"", ShippedCost(Cost(1, 1, 1, 1, 1, 1), 0.0)
+
+
+def part_sequence(n_tables: int) -> None:
+    """Truly equal ladders through the race itself: it looks at results while it runs, and stops when it is certain."""
+    print(f"\nsequence: {n_tables} tables each, two equal ladders through the race; verdicts in % where it stopped")
+    print(f"{'rows':>6} {'metric':>9} | network simple equal cannot | units in the mean")
+    for n_rows in (200, 1000):
+        for metric in (METRICS["accuracy"], METRICS["roc_auc"]):
+            kinds: Counter[str] = Counter()
+            units = 0
+            for seed in range(n_tables):
+                X, y = halves(n_rows, seed)
+                problem = Unshipped(make_dataset(X, y))
+                contenders = [
+                    Climber("dummy", "dummy", ()),
+                    Climber("linear", "linear", tuple(range(5, 10))),
+                    Climber("net", "network", tuple(range(5))),
+                ]
+                with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+                    request = Request(metric, budget_seconds=3_600.0, seed=seed)
+                    store = Store(Path(folder))
+                    entrants = make_plan(problem, contenders, request)
+                    log = DecisionLog(store.decisions)
+                    costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds)
+                    records = Records(contenders, entrants, metric, store, log)
+                    race = Race(problem, records, request, costs, Quiet(), Clock())
+                    race.run(lambda: 0.0, 0.0)
+                    view = race.view(race.posterior())
+                    gains = {name: view.expected_gain(one) for name, one in view.entrants.items()}
+                    evidence = Evidence(
+                        *(metric, race.worth, 0.95, entrants.plan, records.standings(over=True), records.all_folds()),
+                        *((), None, ""),
+                        time_ordered=False,
+                        gains=gains,
+                    )
+                    kinds[find(evidence).kind] += 1
+                    units += len(log)
+            parts = [100 * kinds[k] / n_tables for k in ("network", "simple", "equal", "cannot tell")]
+            row = f"{n_rows:>6} {metric.name:>9} | {parts[0]:7.1f} {parts[1]:6.1f} {parts[2]:5.1f} {parts[3]:6.1f}"
+            print(f"{row} | {units / n_tables:.1f}", flush=True)
 
 
 def part_leaks(n_plants: int) -> None:
@@ -301,7 +404,7 @@ def part_baycomp() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer tables")
-    names = ("null", "power", "shuffled", "race", "leaks", "curves", "baycomp")
+    names = ("null", "power", "shuffled", "race", "sequence", "leaks", "curves", "baycomp")
     parser.add_argument("--parts", nargs="+", choices=names, default=names)
     asked = parser.parse_args()
     many, some, few = (60, 24, 3) if asked.quick else (400, 100, 20)
@@ -310,6 +413,7 @@ def main() -> None:
         "power": lambda: part_two_learners(some, 0.5, "power"),
         "shuffled": lambda: part_shuffled(many // 2),
         "race": lambda: part_race(few),
+        "sequence": lambda: part_sequence(many),
         "leaks": lambda: part_leaks(some),
         "curves": lambda: part_curves(some),
         "baycomp": part_baycomp,

@@ -90,8 +90,8 @@ def test_no_finished_sentence_is_rewritten() -> None:
     "line",
     [
         "isinstance(dataset.inputs, Table)",
-        "getattr(contender, 'plan_final', None)",
-        "hasattr(contender, 'plan_final')",
+        "getattr(contender, 'ladder', None)",
+        "hasattr(contender, 'ladder')",
         "dataset.inputs.form.kind != 'tables'",
     ],
 )

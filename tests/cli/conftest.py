@@ -15,7 +15,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from annvil.bundle import export, load, save
-from annvil.comparison.results import Comparison, Cost, Plan, Standing, Verdict
+from annvil.comparison.race.decisions import Unit
+from annvil.comparison.request import Moment
+from annvil.comparison.results import Comparison, Cost, Plan, Posterior, Standing, Verdict
 from annvil.data.dataset import ColumnNote, Dataset, Source
 from annvil.data.plugins import kind_named
 from annvil.data.table import Field, table_form, table_from_columns
@@ -54,7 +56,6 @@ def standing(contender: str, title: str, mean: float | None, **changes: Any) -> 
         "spreads": {} if mean is None else {"roc_auc": 0.0213, "log_loss": 0.05},
         "summary": "",
         "cost": None if mean is None else cost,
-        "allowance_seconds": 30.0,
     }
     return Standing(contender, title, **{**values, **changes})
 
@@ -66,10 +67,13 @@ STANDINGS = (
     standing("neighbours", "Nearest neighbours", None, family="neighbours", state="declined", reason="too many rows"),
     standing("dummy", "Base rate", 0.5, family="dummy"),
 )
-PLAN = Plan(120.0, 500, 500, 5, 1, "5 folds", "stratified", {}, {}, (), 0)
+PLAN = Plan(120.0, 500, 5, 1, "stratified", (), 0)
 COMPARISON = Comparison(
     "roc_auc", 0.01, PLAN, STANDINGS, (), (), (), VERDICT, notices=("Nearest neighbours declined: too many rows.",)
 )
+
+
+POSTERIOR = Posterior(0.02, 0.015, 4, 0.01, 0.71, 0.22, 0.07, -0.02, 0.06, 0.2, (0.02, 0.03))
 
 
 class AgeAndCity:
@@ -154,8 +158,8 @@ class FakeHouse:
         self.calls.append(("fit", data, options))
         return self._tell(listener)
 
-    def resume(self, folder: Path, *, listener: Any = None) -> FakeRun:
-        self.calls.append(("resume", folder, {}))
+    def resume(self, folder: Path, *, budget: float | None = None, listener: Any = None) -> FakeRun:
+        self.calls.append(("resume", folder, {} if budget is None else {"budget": budget}))
         return self._tell(listener)
 
     def list_runs(self, out: Any = "runs") -> list[RunSummary]:
@@ -178,7 +182,10 @@ class FakeHouse:
             listener.stage("Comparing")
             waiting = tuple(standing(row.contender, row.title, None) for row in STANDINGS)
             listener.standings(waiting, 1.0)
+            listener.moment(Moment(None, Unit("fit", "linear"), "the first fair training of everybody", 2.0, 7.0))
             listener.notice("Fewer folds: the budget is short.")
+            so_far = Unit("fit", "network-ensemble", 2)
+            listener.moment(Moment(POSTERIOR, so_far, "may change the answer", 20.0, 41.0))
             listener.standings(STANDINGS, 65.0)
         if self.error is not None:
             raise self.error

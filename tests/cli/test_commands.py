@@ -63,6 +63,7 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
         "--drop", "id", "--drop", '"a,b"', "--as", "zip=category", "--as", "a=b=number", "--missing", "n/a",
         "--missing", "-999", "--drop-missing-target", "--size", "48x64", "--workers", "2",
         "--from", "runs/flowers-1", "--backbone", "hub/resnet", "--seed", "7", "--out", "elsewhere",
+        "--use-all", "--like", "runs/buyers-0",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert house.calls == [
@@ -87,6 +88,8 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
                 "start": "runs/flowers-1",
                 "backbone": "hub/resnet",
                 "seed": 7,
+                "use_all": True,
+                "like": "runs/buyers-0",
                 "out": "elsewhere",
             },
         )
@@ -145,6 +148,8 @@ def test_progress_goes_to_standard_error_in_lines(annvil, house):
         "! 'age' alone predicts 'buys' almost perfectly.",
         "Comparing",
         "! Fewer folds: the budget is short.",
+        "   0:07  linear, step 1: the first fair training of everybody",
+        "   0:41  network-ensemble, step 3: may change the answer; so far network 71% · equal 22% · simple 7%",
         "   1:05  Boosted trees: finished, roc_auc 0.871 ± 0.021, 3 folds",
         "   1:05  Nearest neighbours: declined, too many rows",
     ):
@@ -169,16 +174,35 @@ def test_show_preparation(annvil, house):
     assert "Prepared  'city' became one column for each city." in annvil("fit", "b.csv", "--show-preparation").stdout
 
 
-def test_resume(annvil, house, monkeypatch):
+@pytest.fixture
+def begun(house):
+    """A run that was asked for."""
     from annvil.options import FitOptions
     from annvil.run.folder import RunFolder
     from annvil.run.request import FitRequest
 
     RunFolder(house.folder).write_request(FitRequest("buyers.csv", FitOptions(target="buys")))
-    result = annvil("resume", house.folder)
+    return house
+
+
+def test_resume(annvil, begun):
+    result = annvil("resume", begun.folder)
     assert result.exit_code == 0, result.output
-    assert house.calls == [("resume", house.folder, {})]
+    assert begun.calls == [("resume", begun.folder, {})]
     assert "Verdict" in result.stdout
+
+
+def test_resume_with_more_time(annvil, begun):
+    result = annvil("resume", begun.folder, "--budget", "10m")
+    assert result.exit_code == 0, result.output
+    assert begun.calls == [("resume", begun.folder, {"budget": 600.0})]
+
+
+def test_resume_with_a_time_that_is_none(annvil, begun):
+    result = annvil("resume", begun.folder, "--budget", "later")
+    assert result.exit_code == 2
+    assert "'later' is not a time" in result.stderr
+    assert begun.calls == []
 
 
 def test_resume_of_nothing(annvil):

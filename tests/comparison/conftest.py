@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annvil.comparison.cross_validation import RAISE_BUGS
+from annvil.comparison.race.fitting import RAISE_BUGS
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table, table_from_columns
-from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Shape, Traits
+from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape, Traits
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 from annvil.tasks.union import make_task
@@ -57,16 +57,16 @@ class Slopes(BaseMember):
 class Toy(BaseContender):
     """Ridge regression on some of the number columns, with everything about it to be set.
 
-    ``seconds`` is what one candidate on one inner fold is said to take (for plans), ``before`` is called before each
-    fit with the job (to fail, to wait, to interrupt), ``shrinks`` multiplies the slopes (a worse calibrated twin).
+    ``seconds`` is what a job of the first rung is said to take, each further rung takes twice as long. ``columns`` are
+    those of the only rung, or of every rung, so that it improves as it climbs. ``before`` is called before each fit
+    with the job (to fail, to wait, to interrupt).
     """
 
     name: str
     family: Family
-    columns: tuple[int, ...]
+    columns: tuple[int, ...] | tuple[tuple[int, ...], ...]
     title: str = ""
-    seconds: float = 1e-4
-    most: int = 2
+    seconds: float = 1e-3
     before: Callable[[Job], None] = lambda job: None
     declined: str | None = None
     traits: Traits = field(default_factory=lambda: Traits(scales=True, weights_classes=True))
@@ -78,9 +78,17 @@ class Toy(BaseContender):
     def declines(self, shape: Shape) -> str | None:
         return self.declined
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        affordable = seconds / n_jobs / n_inner / (self.seconds * shape.n_rows / 100)
-        return Effort(int(np.clip(affordable, 1, self.most)), float(np.clip(affordable, 0.05, 1.0)))
+    @property
+    def steps(self) -> tuple[tuple[int, ...], ...]:
+        """The columns of every rung."""
+        climbs = bool(self.columns) and isinstance(self.columns[0], tuple)
+        return self.columns if climbs else (self.columns,)  # type: ignore[return-value]
+
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        rungs = range(len(self.steps))
+        return tuple(
+            Rung(Effort(rung=k, inner_folds=3), self.seconds * 2**k, f"columns {self.steps[k]}") for k in rungs
+        )
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         running = context.begin()
@@ -104,19 +112,20 @@ class Toy(BaseContender):
                 configuration={"penalty": np.float64(1.0)},
                 summary="ridge, penalty 1",
                 tried=({"what": "ridge, penalty 1", "score": float("nan")},),
-                fit_seconds=0.01 * len(self.columns),
-                core_seconds=0.01 * len(self.columns),
+                fit_seconds=0.01 * len(self.steps[effort.rung]),
+                core_seconds=0.01 * len(self.steps[effort.rung]),
                 history={"validation_loss": (1.0, 0.5, float("nan"))},
             )
 
     def _learn(self, dataset: Dataset, rows: np.ndarray, effort: Effort) -> Slopes:
         X = dataset.inputs.take(rows).numbers()
         y = 2.0 * dataset.y[rows] - 1 if dataset.task.predicts_probabilities else dataset.y[rows]
-        X = X[:, self.columns]
+        columns = self.steps[effort.rung]
+        X = X[:, columns]
         centre = X.mean(axis=0)
         solution = np.linalg.solve((X - centre).T @ (X - centre) + np.eye(X.shape[1]), (X - centre).T @ (y - y.mean()))
         slopes = np.zeros(dataset.inputs.take(rows[:1]).numbers().shape[1])
-        slopes[list(self.columns)] = solution
+        slopes[list(columns)] = solution
         return Slopes(slopes, float(y.mean() - centre @ solution), dataset.task.predicts_probabilities)
 
 
@@ -149,7 +158,7 @@ def toy() -> type[Toy]:
 @pytest.fixture
 def guess() -> Toy:
     """The dummy: no column at all."""
-    return Toy("dummy", "dummy", (), most=1)
+    return Toy("dummy", "dummy", ())
 
 
 @pytest.fixture

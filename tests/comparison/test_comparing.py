@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from annvil.comparison import Comparison, Request, Store, compare
 from annvil.comparison.data_problem import DataProblem
+from annvil.comparison.race.decisions import DecisionLog, Unit, read_decisions
+from annvil.comparison.request import Moment
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
-from annvil.models.contract import Effort
+from annvil.models.contract import Effort, Traits
 from annvil.tasks.metric_index import METRICS
 
 
@@ -24,12 +27,16 @@ class Recorder:
         self.stages: list[str] = []
         self.notices: list[str] = []
         self.tables: list[Any] = []
+        self.moments: list[Moment] = []
 
     def stage(self, text: str) -> None:
         self.stages.append(text)
 
     def standings(self, standings: Any, spent_seconds: float) -> None:
         self.tables.append(standings)
+
+    def moment(self, moment: Moment) -> None:
+        self.moments.append(moment)
 
     def notice(self, text: str) -> None:
         self.notices.append(text)
@@ -52,11 +59,28 @@ def test_a_network_that_sees_more_wins(make_dataset: Any, guess: Any, toy: Any, 
         ("net", "scaling the numbers"),
         ("linear", "scaling the numbers"),
     }
-    assert recorder.stages[0] == "Comparing, repeat 1 of 3"
-    assert recorder.stages[-2:] == ["Learning curves", "What preparation is worth"]
+    assert recorder.stages == ["Comparing", "Learning curves", "What preparation is worth"]
     assert {s.state for s in recorder.tables[0]} == {"waiting", "running"}
     assert {s.state for s in recorder.tables[-1]} == {"finished"}
-    assert found.spent_seconds["linear"] == pytest.approx(15 * 0.01)
+    assert found.ended == "more effort is not expected to change the answer or the model"
+
+
+def test_every_piece_of_work_is_told_before_it_begins_and_its_time_counted(
+    make_dataset: Any, guess: Any, toy: Any, store_folder: Path
+) -> None:
+    recorder, store = Recorder(), Store(store_folder)
+    contenders = [guess, toy("linear", "linear", (0,)), toy("net", "network", (0, 1, 2, 3))]
+    found = compare(DataProblem(make_dataset(300)), contenders, request_of(), store, recorder)
+    log = read_decisions(store.decisions)
+    assert [one.ending for one in log] == ["complete"] * len(log)
+    assert {one.unit.what for one in log} == {"fit", "curve", "ablation", "ship"}
+    fits = [one for one in log if one.unit.what == "fit"]
+    assert [(moment.unit, moment.why) for moment in recorder.moments] == [(one.unit, one.why) for one in fits]
+    assert recorder.moments[0].posterior is None
+    assert recorder.moments[-1].spent_seconds > recorder.moments[0].spent_seconds >= 0
+    for family, name in (("linear", "linear"), ("network", "net"), ("dummy", "dummy")):
+        took = sum(one.seconds for one in fits if one.unit.contender == name)
+        assert found.spent_seconds[family] == pytest.approx(took, abs=2e-3)
 
 
 def test_equal_twins_need_no_network(make_dataset: Any, guess: Any, toy: Any, store_folder: Path) -> None:
@@ -116,7 +140,98 @@ def test_no_time_left_is_said_and_the_best_so_far_returned(
     late = compare(DataProblem(dataset), contenders, request_of(spent_seconds=599.0), Store(store_folder))
     assert late.verdict.recommended == "net"
     assert late.curves == ()
-    assert "There was no time for learning curves." in late.notices
+    assert late.ablations == ()
+    assert "There was no time for the learning curve of Net." in late.notices
+    assert "There was no time to measure what scaling the numbers does for Linear." in late.notices
+
+
+def test_short_budgets_go_into_the_race_alone(make_dataset: Any, guess: Any, toy: Any, store_folder: Path) -> None:
+    contenders = [guess, toy("linear", "linear", (0,)), toy("net", "network", (0, 1, 2, 3))]
+    found = compare(DataProblem(make_dataset(300)), contenders, request_of(seconds=19.0), Store(store_folder))
+    assert (found.curves, found.ablations) == ((), ())
+    assert "There are no learning curves: there is too little time, or there are too few rows." in found.notices
+    assert found.verdict.kind == "network"
+
+
+def test_a_budget_that_cannot_be_kept_is_refused_with_the_smallest_that_can(
+    dataset: Dataset, guess: Any, toy: Any, store_folder: Path
+) -> None:
+    contenders = [guess, toy("linear", "linear", (0,), seconds=0.2), toy("net", "network", (0, 1), seconds=2.0)]
+    with pytest.raises(RequestError, match=r"A budget of 2 s is too short here: .* took 0\.0 s\.") as refusal:
+        compare(DataProblem(dataset), contenders, request_of(seconds=2.0), Store(store_folder))
+    assert [one.asked for one in contenders] == [[], [], []]  # before any work
+    smallest = float(str(refusal.value).removesuffix(" s.").rpartition("about ")[2])
+    assert 2 < smallest < 10
+    found = compare(DataProblem(dataset), contenders, request_of(seconds=smallest), Store(store_folder))
+    assert found.standings[0].means  # at least somebody was scored
+    with pytest.raises(RequestError, match=r"took 50\.0 s\. The smallest that can be kept now is about 6\d s"):
+        compare(
+            DataProblem(dataset), contenders, request_of(seconds=9.0, spent_seconds=50.0), Store(store_folder / "b")
+        )
+
+
+def test_a_run_that_is_followed_is_repeated_without_a_clock(
+    make_dataset: Any, guess: Any, toy: Any, tmp_path: Path
+) -> None:
+    def contenders() -> list[Any]:
+        return [guess, toy("linear", "linear", ((0,), (0, 1))), toy("net", "network", ((0,), (0, 1), (0, 1, 2)))]
+
+    problem, store = DataProblem(make_dataset(300)), Store(tmp_path / "first")
+    first = compare(problem, contenders(), request_of(), store)
+    units = tuple(one.unit for one in read_decisions(store.decisions))
+    assert {unit.what for unit in units} == {"fit", "curve", "ablation", "ship"}
+    late = request_of(seconds=5.0, spent_seconds=5.9, follow=units, folds=store.folds())
+    again = compare(problem, contenders(), late, Store(tmp_path / "again"))
+    assert tuple(one.unit for one in read_decisions(tmp_path / "again" / "decisions.jsonl")) == units
+    assert again.verdict.posterior == first.verdict.posterior
+    assert again.curves == first.curves
+    assert again.ablations == first.ablations
+    assert again.final == first.final
+    assert again.ended == "the log that was followed ended here"
+    some = replace(late, follow=tuple(unit for unit in units if unit.what == "fit"))
+    bare = compare(problem, contenders(), some, Store(tmp_path / "bare"))
+    assert (bare.curves, bare.ablations) == ((), ())  # what the followed run had no time for is not done here either
+
+
+def test_what_ships_is_fitted_as_in_the_log_that_is_followed(
+    make_dataset: Any, guess: Any, toy: Any, tmp_path: Path
+) -> None:
+    """Though there was little time for it then, and no clock is looked at now."""
+
+    def contenders() -> list[Any]:
+        return [guess, toy("linear", "linear", (0,)), toy("net", "network", (0, 1, 2, 3), traits=Traits(bags=True))]
+
+    problem, store = DataProblem(make_dataset(300)), Store(tmp_path / "first")
+    rich = compare(problem, contenders(), request_of(seconds=19.0), store)
+    assert rich.final is not None
+    assert (rich.final.contender, rich.final.inner_folds) == ("net", 5)
+    poor = compare(problem, contenders(), request_of(seconds=19.0, spent_seconds=18.9), store)
+    assert poor.final is not None
+    assert poor.final.inner_folds == 3  # too late for a bag of five
+    units = tuple(DecisionLog(store.decisions).complete)
+    assert units[-2:] == tuple(Unit("ship", "net", 0, step=f"{n} inner folds") for n in (5, 3))
+    again = compare(problem, contenders(), request_of(seconds=19.0, spent_seconds=18.9), store)
+    assert again.final == poor.final
+    assert tuple(DecisionLog(store.decisions).complete) == units  # nothing was decided anew
+    followed = compare(problem, contenders(), request_of(seconds=19.0, follow=units), Store(tmp_path / "again"))
+    assert followed.final == poor.final
+
+
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(
+    make_dataset: Any, guess: Any, toy: Any, store_folder: Path
+) -> None:
+    def contenders() -> list[Any]:
+        climb = ((0,), (0, 1), (0, 1, 2), (0, 1, 2, 3))
+        return [guess, toy("linear", "linear", (0, 1)), toy("net", "network", climb, seconds=30.0)]
+
+    problem = DataProblem(make_dataset(300))
+    short = compare(problem, contenders(), request_of(seconds=60.0), Store(store_folder))
+    assert [s.rung for s in short.standings if s.contender == "net"] == [None]  # it is said to take 150 s
+    more = contenders()
+    long = compare(problem, more, request_of(seconds=3000.0, spent_seconds=55.0), Store(store_folder))
+    assert more[1].asked == [] or {key.partition("-")[0] for key, _ in more[1].asked} <= {"curve", "ablation", "repeat"}
+    assert [s.rung for s in long.standings if s.contender == "net"] == [3]
+    assert long.plan.budget_seconds == 3000.0
 
 
 def test_regression_worth_is_a_part_of_the_dummys_error(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from annvil.comparison.contrast import pair, side
 from annvil.comparison.results import Cost, FoldResult, Standing, fold_key
+from annvil.comparison.statistics import correlated_posterior, jackknife_variance
 from annvil.tasks.metric_index import METRICS
 
 METRIC = METRICS["accuracy"]
@@ -26,7 +29,7 @@ def test_any_two_contenders_can_be_contrasted() -> None:
     first, second = [0.8, 0.7, 0.9, 0.8], [0.7, 0.7, 0.8, 0.75]
     results = [result("deep", k, s) for k, s in enumerate(first)] + [result("wide", k, s) for k, s in enumerate(second)]
     paired = pair(results, [standing("deep"), standing("wide")], METRIC)
-    found = paired.contrast(paired.alone("deep"), paired.alone("wide"), 0.01)
+    found = paired.contrast(["deep"], ["wide"], 0.01)
     assert found.first is not None
     assert found.second is not None
     assert (found.first.name, found.second.name) == ("deep", "wide")
@@ -34,7 +37,7 @@ def test_any_two_contenders_can_be_contrasted() -> None:
     gains = np.subtract(first, second)
     scale = np.sqrt((1 / 4 + 20 / 80) * gains.var(ddof=1))  # Nadeau and Bengio's correction
     assert found.posterior.p_first == pytest.approx(stats.t.sf((0.01 - gains.mean()) / scale, 3))
-    turned = paired.contrast(found.second, found.first, 0.01)
+    turned = paired.contrast(["wide"], ["deep"], 0.01)
     assert turned.posterior is not None
     assert turned.posterior.p_second == pytest.approx(found.posterior.p_first)
 
@@ -43,7 +46,7 @@ def test_independent_replicates_need_no_correction() -> None:
     scores = [0.8, 0.7, 0.9, 0.8], [0.7, 0.75, 0.8, 0.75]
     results = [result(n, k, s, overlap=0.0) for n, side in zip("ab", scores, strict=True) for k, s in enumerate(side)]
     paired = pair(results, [standing("a"), standing("b")], METRIC)
-    posterior = paired.contrast(paired.alone("a"), paired.alone("b"), 0.01).posterior
+    posterior = paired.contrast(["a"], ["b"], 0.01).posterior
     assert posterior is not None
     assert posterior.corrected_p == pytest.approx(stats.ttest_rel(*scores).pvalue)
 
@@ -51,7 +54,59 @@ def test_independent_replicates_need_no_correction() -> None:
 def test_a_side_is_who_validation_preferred_and_may_be_nobody() -> None:
     results = [result("a", 0, 0.1, 0.9), result("a", 1, 0.2, 0.1), result("b", 0, 0.3, 0.2), result("b", 1, 0.4, 0.8)]
     paired = pair(results, [standing("a"), standing("b")], METRIC)
-    both = side("either", ["a", "b"], paired)
-    assert both is not None
-    assert (both.name, both.contenders, both.per_fold) == ("either", ("a", "b"), (0.1, 0.4))
-    assert paired.contrast(both, side("nobody", [], paired), 0.01).posterior is None
+    both = paired.contrast(["a", "b"], [], 0.01, ("either", "nobody"))
+    assert both.first is not None
+    assert (both.first.name, both.first.contenders, both.first.per_fold) == ("either", ("a", "b"), (0.1, 0.4))
+    assert both.second is None
+    assert both.posterior is None
+    assert side("nobody", [], [(0, 0)], paired) is None
+    assert side("nowhere", ["a"], [], paired) is None
+
+
+def test_of_equals_the_first_stands_for_the_side() -> None:
+    results = [result(name, k, score, 0.5) for name, score in (("a", 0.1), ("b", 0.9)) for k in range(2)]
+    found = pair(results, [standing("a"), standing("b")], METRIC).contrast(["a", "b"], [], 0.01)
+    assert found.first is not None
+    assert found.first.contenders == ("a", "a")
+
+
+def test_a_side_has_the_folds_of_its_leader_and_is_judged_on_those_that_both_sides_have() -> None:
+    """Repeats are bought for the leaders only: who has fewer does not shorten the contrast, it stands aside."""
+
+    def of(name: str, repeats: int, inner: float) -> list[FoldResult]:
+        folds = [(repeat, fold) for repeat in range(repeats) for fold in range(3)]
+        return [replace(result(name, k, 0.5 + 0.01 * k, inner), repeat=r, job=fold_key(r, k)) for r, k in folds]
+
+    names = {"best": (3, 0.9), "other": (1, 0.8), "simple": (2, 0.5)}
+    results = [one for name, (repeats, inner) in names.items() for one in of(name, repeats, inner)]
+    paired = pair(results, [standing(name) for name in names], METRIC)
+    assert paired.common(["best", "simple"]) == tuple((r, k) for r in range(2) for k in range(3))
+    found = paired.contrast(["best", "other"], ["simple"], 0.01)
+    assert found.first is not None
+    assert found.second is not None
+    assert len(found.first.per_fold) == len(found.second.per_fold) == 6
+    assert set(found.first.contenders) == {"best"}
+    assert paired.mean("best") == pytest.approx(0.51)  # of the folds that all have
+    # Where the leader has the fewest folds, all of the side stand for it.
+    shorter = paired.contrast(["other"], ["simple"], 0.01)
+    assert shorter.posterior is not None
+    assert shorter.posterior.df == 2
+
+
+def test_rows_have_their_say_where_both_sides_kept_it() -> None:
+    scores = {"a": [0.8, 0.7, 0.9], "b": [0.7, 0.7, 0.8]}
+    parts = {"a": (0.79, 0.81), "b": (0.70, 0.69)}
+    results = [
+        replace(result(name, k, score), without_part=parts[name])
+        for name, found in scores.items()
+        for k, score in enumerate(found)
+    ]
+    table = [standing("a"), standing("b")]
+    posterior = pair(results, table, METRIC).contrast(["a"], ["b"], 0.01).posterior
+    assert posterior is not None
+    gains, rows = np.subtract(scores["a"], scores["b"]), np.subtract(parts["a"], parts["b"])
+    expected = correlated_posterior(gains.tolist(), overlap=0.2, worth=0.01, row_variance=jackknife_variance(rows))
+    assert posterior == expected
+    one_sided = [one if one.contender == "a" else replace(one, without_part=()) for one in results]
+    posterior = pair(one_sided, table, METRIC).contrast(["a"], ["b"], 0.01).posterior
+    assert posterior == correlated_posterior(gains.tolist(), overlap=0.2, worth=0.01)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.comparison.conftest import made_dataset
 
-from annvil.comparison import Request
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.learning_curves import (
     describe_curve,
@@ -18,8 +18,8 @@ from annvil.comparison.learning_curves import (
     measure_curve,
     plan_curve,
 )
-from annvil.comparison.plan import make_schedule
-from annvil.comparison.results import Anchor, LearningCurve
+from annvil.comparison.race.plan import curve_sizes
+from annvil.comparison.results import Anchor, Design, LearningCurve
 from annvil.models.contract import Deadline, Effort, Job
 from annvil.tasks.metric_index import METRICS
 
@@ -35,15 +35,24 @@ def curve(name: str, a: float, b: float, c: float, toy: Any) -> LearningCurve:
     return describe_curve(toy(name, "network", ()), tuple(anchors), AUC, seed=0)
 
 
-def test_subsets_are_nested_and_asked_for_in_one_call(make_dataset: Any, guess: Any, toy: Any) -> None:
-    dataset, jobs = make_dataset(400), list[Job]()
+SIZES = curve_sizes(DataProblem(made_dataset(400)).shape(320))
+FOLDS = Design(folds=5, repeats=1, inner_folds=3, seed=0)
+
+
+def linear_time(inner: int) -> float:
+    """A fit of all 320 rows takes as many seconds as it has inner folds."""
+    return float(inner)
+
+
+def test_subsets_are_nested_and_asked_for_in_one_call(toy: Any) -> None:
+    problem, jobs = DataProblem(made_dataset(400)), list[Job]()
     net = toy("net", "network", (0, 1, 2, 3), before=jobs.append)
-    schedule = make_schedule(DataProblem(dataset), [guess, net], Request(AUC, budget_seconds=600))
-    made = plan_curve(net, DataProblem(dataset), schedule, 60.0, {"penalty": 1.0})
-    assert made.sizes == schedule.plan.curve_sizes
-    assert made.effort == Effort(1, 1.0, {"penalty": 1.0})
-    folds = DataProblem(dataset).replicates(schedule.plan.design)[0]
-    anchors = measure_curve(net, DataProblem(dataset), folds, AUC, made, Deadline(60.0))
+    effort = Effort(1, 1.0, {"penalty": 1.0}, inner_folds=3)
+    made = plan_curve(SIZES, 320, effort, linear_time, 60.0)
+    assert made is not None
+    assert (made.sizes, made.repeats, made.effort) == (SIZES, 3, effort)
+    folds = problem.replicates(FOLDS)[0]
+    anchors = measure_curve(net, problem, folds, AUC, made, Deadline(60.0))
     assert [anchor.n_train for anchor in anchors] == list(made.sizes)
     assert all(len(anchor.errors) == 3 for anchor in anchors)
     assert anchors[0].mean > anchors[-1].mean
@@ -54,19 +63,33 @@ def test_subsets_are_nested_and_asked_for_in_one_call(make_dataset: Any, guess: 
         assert all(rows.isdisjoint(folds[place].test) for rows in of_fold)
 
 
-def test_little_time_makes_a_shorter_curve(make_dataset: Any, guess: Any, toy: Any) -> None:
-    dataset = make_dataset(400)
-    net = toy("net", "network", (0,), seconds=0.01)
-    schedule = make_schedule(DataProblem(dataset), [guess, net], Request(AUC, budget_seconds=600))
-    rich, poor = (plan_curve(net, DataProblem(dataset), schedule, seconds, {}) for seconds in (60.0, 0.3))
-    assert len(poor.sizes) * poor.repeats < len(rich.sizes) * rich.repeats
-    assert poor.sizes == rich.sizes[: len(poor.sizes)]
+def test_little_time_makes_a_shorter_curve() -> None:
+    effort = Effort(inner_folds=3)
+    whole = 3 * 3 * sum(SIZES) / 320  # three folds, three inner folds, time in proportion to rows
+    rich = plan_curve(SIZES, 320, effort, linear_time, whole + 0.1)
+    two_folds = plan_curve(SIZES, 320, effort, linear_time, whole - 0.1)
+    poor = plan_curve(SIZES, 320, effort, linear_time, whole / 2)
+    assert rich is not None
+    assert rich.expected_seconds == pytest.approx(whole)
+    assert two_folds is not None
+    assert (two_folds.sizes, two_folds.repeats) == (SIZES, 2)
+    assert poor is not None
+    assert poor.sizes == SIZES[: len(poor.sizes)] != SIZES
+    assert len(poor.sizes) >= 5  # of which a law can be fitted
+    assert poor.expected_seconds <= whole / 2
+    assert plan_curve(SIZES, 320, effort, linear_time, 0.1) is None
 
 
-def test_a_deadline_leaves_the_small_sizes(
-    make_dataset: Any, guess: Any, toy: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dataset, seen = make_dataset(400), list[Job]()
+def test_many_rows_are_not_bagged() -> None:
+    effort = Effort(inner_folds=5)
+    few, many = (plan_curve((500, n), n, effort, linear_time, 100.0) for n in (2_000, 2_001))
+    assert few is not None
+    assert many is not None
+    assert (few.effort.inner_folds, many.effort.inner_folds) == (5, 1)
+
+
+def test_a_deadline_leaves_the_small_sizes(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, seen = DataProblem(made_dataset(400)), list[Job]()
 
     def stop(job: Job) -> None:
         seen.append(job)
@@ -74,11 +97,10 @@ def test_a_deadline_leaves_the_small_sizes(
             monkeypatch.setattr(Deadline, "left", -1.0)
 
     net = toy("net", "network", (0,), before=stop)
-    schedule = make_schedule(DataProblem(dataset), [guess, net], Request(AUC, budget_seconds=600))
-    folds = DataProblem(dataset).replicates(schedule.plan.design)[0]
-    planned = plan_curve(net, DataProblem(dataset), schedule, 60.0, {})
-    anchors = measure_curve(net, DataProblem(dataset), folds, AUC, planned, Deadline(60.0))
-    assert [anchor.n_train for anchor in anchors] == list(schedule.plan.curve_sizes[:3])
+    planned = plan_curve(SIZES, 320, Effort(inner_folds=3), linear_time, 60.0)
+    assert planned is not None
+    anchors = measure_curve(net, problem, problem.replicates(FOLDS)[0], AUC, planned, Deadline(60.0))
+    assert [anchor.n_train for anchor in anchors] == list(SIZES[:3])
     assert describe_curve(net, anchors, AUC, 0).remark == "Not extrapolated: 3 sizes were measured, 5 are needed."
 
 

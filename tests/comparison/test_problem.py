@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annvil.comparison.data_problem import DataProblem, data_digest
+from annvil.comparison.data_problem import PARTS, DataProblem, data_digest
 from annvil.comparison.results import Design
 from annvil.data.dataset import Dataset
+from annvil.tasks.metric_index import METRICS
 from annvil.text.words import Words
 
 DESIGN = Design(folds=5, repeats=2, inner_folds=3, seed=7)
@@ -48,6 +49,25 @@ def test_part_of_a_problem_knows_where_its_rows_stand(dataset: Dataset) -> None:
     np.testing.assert_array_equal(part.data.y, dataset.y[part.numbers])
     assert problem.final(50, 3, seed=1).rows.tolist() == part.numbers.tolist()
     assert problem.drawn(10_000, seed=1) is problem
+
+
+def test_whole_groups_of_test_rows_are_left_out_in_turn(
+    make_dataset: Callable[..., Any],
+) -> None:
+    dataset = make_dataset(500)
+    dataset = replace(dataset, groups=np.arange(500) // 3, grouped=True)
+    problem, test, metric = DataProblem(dataset), np.arange(0, 300), METRICS["accuracy"]
+    outputs = np.full((300, 2), 0.5)
+    outputs[:, 1] += np.where(dataset.y[test] == 1, 0.1, -0.1)  # all right
+    right = problem.without_part(test, outputs, metric, None)
+    assert right == (1.0,) * PARTS
+    one = outputs.copy()
+    one[:3] = one[:3, ::-1]  # the three rows of the first group are wrong
+    found = problem.without_part(test, one, metric, None)
+    assert sum(score == 1.0 for score in found) == 1  # without the part that holds all three
+    assert len(found) == PARTS
+    few = problem.without_part(np.arange(3 * (2 * PARTS - 1)), outputs[: 3 * (2 * PARTS - 1)], metric, None)
+    assert few == ()
 
 
 def test_it_says_how_much_there_is_and_how_it_is_divided(make_dataset: Callable[..., Any]) -> None:

@@ -10,7 +10,10 @@ import pytest
 from scipy import stats
 
 from annvil.comparison.statistics import (
+    ROWS_COUNT,
+    ROWS_SHARE,
     correlated_posterior,
+    jackknife_variance,
     region_probabilities,
     round_up,
     rows_that_would_tell,
@@ -62,6 +65,39 @@ def test_no_variance_leaves_a_point(difference: float, expected: tuple[int, int,
     assert (posterior.p_first, posterior.p_equal, posterior.p_second) == expected
     assert posterior.low == posterior.high == pytest.approx(difference)
     assert posterior.corrected_p == p_value
+
+
+def test_the_variance_between_rows_is_pooled_with_that_between_folds() -> None:
+    d, rows = [0.01, 0.02, 0.06], 0.0004
+    posterior = correlated_posterior(d, overlap=1 / 3, worth=0.01, row_variance=rows)
+    assert posterior is not None
+    variance = (2 * np.var(d, ddof=1) + ROWS_COUNT * ROWS_SHARE * rows) / (2 + ROWS_COUNT)
+    assert posterior.df == 2 + ROWS_COUNT
+    assert posterior.scale == pytest.approx(math.sqrt((1 / 3 + 1 / 2) * variance))
+    assert posterior.mean == pytest.approx(0.03)
+
+
+def test_what_rows_say_makes_few_folds_surer_only_where_they_vary_little() -> None:
+    d = [0.03, 0.04, 0.05]
+    alone = correlated_posterior(d, overlap=1 / 3, worth=0.01)
+    calm, wild = (correlated_posterior(d, overlap=1 / 3, worth=0.01, row_variance=v) for v in (1e-4, 1e-2))
+    assert alone is not None
+    assert calm is not None
+    assert wild is not None
+    assert wild.p_first < alone.p_first < calm.p_first
+    lucky = correlated_posterior([0.03, 0.03, 0.03], overlap=1 / 3, worth=0.01, row_variance=1e-3)
+    assert lucky is not None
+    assert lucky.p_first < 0.95  # three folds that agree by chance are no certainty any more
+
+
+@pytest.mark.parametrize("n_rows", [100, 2_000])
+def test_the_jackknife_finds_the_variance_of_a_mean(n_rows: int) -> None:
+    found = []
+    for seed in range(200):
+        values = np.random.default_rng(seed).normal(size=n_rows)
+        parts = np.arange(n_rows) % 20
+        found.append(jackknife_variance([values[parts != k].mean() for k in range(20)]))
+    assert np.mean(found) == pytest.approx(1 / n_rows, rel=0.1)
 
 
 def test_too_few_folds_say_nothing() -> None:

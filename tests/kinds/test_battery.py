@@ -6,6 +6,7 @@ import json
 import pickle
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,6 +32,9 @@ EXCEPTIONS = {
     ),
 }
 """By check, kind and contender: why it need not hold."""
+
+AT_FIRST_NO_BETTER = {("dummy", "tables"), ("dummy", "pictures")}
+"""Whose first rung need not beat the dummy."""
 
 
 @cache
@@ -208,15 +212,60 @@ def test_after_the_deadline_there_is_no_error(kind, name):
     assert len(results) < 3
 
 
+def shape_of(kind, asked, n_rows):
+    return KINDS[kind].problem(tiny(kind)[asked].dataset).shape(n_rows)
+
+
 @every_question
 @pytest.mark.parametrize("n_rows", [30, 1_000, 50_000, 3_000_000])
-def test_plans_grow_with_time_and_never_ask_for_nothing(kind, name, asked, n_rows):
-    contender = contenders(kind)[name]
-    shape = KINDS[kind].problem(tiny(kind)[asked].dataset).shape(n_rows)
-    efforts = [contender.plan(shape, 5, 5, seconds) for seconds in (0.0, 1.0, 30.0, 1000.0, 1e6)]
-    assert efforts == [contender.plan(shape, 5, 5, seconds) for seconds in (0.0, 1.0, 30.0, 1000.0, 1e6)]
-    work = [(effort.configuration or {}).get("epochs", effort.candidates * effort.scale) for effort in efforts]
-    assert work == sorted(work)
-    assert all(effort.candidates >= 1 and effort.scale > 0 for effort in efforts)
+def test_ladders_are_numbered_and_climb_in_steps_that_are_worth_a_step(kind, name, asked, n_rows):
+    contender, shape = contenders(kind)[name], shape_of(kind, asked, n_rows)
+    ladder = contender.ladder(shape)
+    assert [rung.effort.rung for rung in ladder] == list(range(len(ladder)))
+    assert len({rung.what for rung in ladder}) == len(ladder)
+    assert all(rung.core_seconds > 0 for rung in ladder)
+    assert all(high.core_seconds >= 1.5 * low.core_seconds for low, high in pairwise(ladder))
+    assert all(rung.effort.candidates >= 1 and rung.effort.scale > 0 for rung in ladder)
+    assert all(rung.effort.inner_folds in (1, 5) for rung in ladder)
+    rows = [rung.effort.rows or n_rows for rung in ladder]
+    assert rows == sorted(rows)  # the whole comes after its parts
+    assert rows[-1] == n_rows
     reason = contender.declines(shape)
     assert reason is None or reason.endswith(".")
+
+
+@every_contender
+@pytest.mark.parametrize("n_rows", [1_000, 50_000])
+def test_a_ladder_is_arithmetic_and_depends_on_sizes_alone(kind, name, n_rows):
+    shape = shape_of(kind, first(kind), n_rows)
+    other = next(one for one in KINDS[kind].contenders(tiny(kind)[first(kind)].dataset) if one.name == name)
+    assert contenders(kind)[name].ladder(shape) == other.ladder(pickle.loads(pickle.dumps(shape)))
+
+
+@every_contender
+def test_more_rows_cost_more(kind, name):
+    costs = [contenders(kind)[name].ladder(shape_of(kind, first(kind), n))[-1].core_seconds for n in (1_000, 20_000)]
+    assert costs[0] < costs[1]
+
+
+@every_contender
+def test_at_the_top_whoever_gains_by_a_bag_has_five_members(kind, name):
+    contender = contenders(kind)[name]
+    top = contender.ladder(shape_of(kind, first(kind), 1_000))[-1].effort
+    assert top.inner_folds == 5 or not contender.traits.bags
+
+
+@every_contender
+def test_the_first_rung_is_a_fair_trial(kind, name):
+    """Of the tiny problem, with inner splits as it asks for them: it fits, and whoever learns at all, learns."""
+    dataset, contender = tiny(kind)[first(kind)].dataset, contenders(kind)[name]
+    effort = contender.ladder(KINDS[kind].problem(dataset).shape(dataset.n_rows - HELD_BACK))[0].effort
+    job = made_job(dataset, job_of(dataset).rows, folds=effort.inner_folds)
+    fitted = fit_one(contender, dataset, job, effort)
+    assert not fitted.cut_short
+    later = np.arange(HELD_BACK)
+    outputs = fitted.predict(dataset.inputs.take(later))
+    assert_sound(outputs, dataset, HELD_BACK)
+    if (name, kind) not in AT_FIRST_NO_BETTER:
+        _, dummy = fitted_on(kind, "dummy", first(kind))
+        assert loss(dataset, later, outputs) < 0.95 * loss(dataset, later, dummy.predict(dataset.inputs.take(later)))

@@ -14,7 +14,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
 from annvil.models import trees_growth as growth_module
 from annvil.models.contract import Context, Effort, Job, Shape, Split
-from annvil.models.trees import BoostedTrees
+from annvil.models.trees import QUICK, BoostedTrees
 from annvil.models.trees_growth import GROWTHS, Growth, grow_trees
 from annvil.tasks.union import make_task
 
@@ -106,13 +106,15 @@ def test_the_bag_is_not_worse_than_the_defaults():
         assert fitted.summary.endswith("rounds")
 
 
-def test_little_time_means_fewer_candidates_and_then_shorter_growth():
-    shape = Shape(100_000, 20, 5, 60, make_task("binary", "y", (0, 1)))
-    plenty, some, little = (BoostedTrees().plan(shape, 5, 5, seconds) for seconds in (1e5, 1000.0, 10.0))
-    assert plenty == Effort(candidates=len(GROWTHS), scale=1.0)
-    assert 1 <= some.candidates < len(GROWTHS)
-    assert little.candidates == 1
-    assert little.scale < 1
+def test_small_steps_come_first_then_a_bag_candidates_and_room_for_more_rounds():
+    def ladder(n_rows):
+        rungs = BoostedTrees().ladder(Shape(n_rows, 20, 5, 60, make_task("binary", "y", (0, 1))))
+        return [(e.rows, e.candidates, e.inner_folds, e.scale) for e in (rung.effort for rung in rungs)]
+
+    one = [(None, 1, 1, QUICK), (None, 1, 1, 1.0), (None, 1, 5, 1.0)]
+    whole = [*one, (None, 3, 5, 3.0), (None, len(GROWTHS), 5, 3.0)]
+    assert ladder(5_000) == whole
+    assert ladder(300_000) == [(20_000, 1, 1, QUICK), (100_000, 1, 1, QUICK), *whole]
 
 
 @pytest.mark.realdata

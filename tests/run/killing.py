@@ -1,8 +1,8 @@
-"""Lets one run alone, kills its twin again and again at random moments, and prints how often before that one ended.
+"""Begins a run, kills it again and again at random moments, lets it finish, and prints how often it was killed.
 
     python tests/run/killing.py DATA TARGET BUDGET OUT KILLS SEED
 
-The runs are OUT/whole and OUT/killed. TARGET is "-" where the data have one of their own.
+TARGET is "-" where the data have one of their own.
 
 Libraries are imported once; every sitting is a forked child that is sent SIGKILL, so that no clean-up of any kind runs.
 No deadline ever passes here: what a budget cuts off depends on the speed of the machine, and is tested elsewhere.
@@ -51,18 +51,17 @@ def sitting(work, seconds: float | None) -> bool:
 def main() -> None:
     data, target, budget, out, kills, seed = sys.argv[1:]
     chance = random.Random(int(seed))
-    folder = Path(out) / "killed" / f"{Path(data).stem}-1"
+    folder = Path(out) / f"{Path(data).stem}-1"
     killed = 0
 
-    def begin(twin: str = "killed") -> None:
-        annvil.fit(data, target=None if target == "-" else target, budget=budget, out=Path(out) / twin)
+    def begin() -> None:
+        annvil.fit(data, target=None if target == "-" else target, budget=budget, out=out)
 
-    sitting(lambda: begin("whole"), None)
     while killed < int(kills):
         if (folder / "state.json").exists():
-            ended = sitting(lambda: annvil.resume(folder), chance.uniform(0.1, 1.0))
+            ended = sitting(lambda: annvil.resume(folder), chance.uniform(0.3, 1.5))
         else:
-            ended = sitting(begin, chance.uniform(0.1, 1.0))
+            ended = sitting(begin, chance.uniform(0.3, 1.5))
         if ended:
             break
         killed += 1

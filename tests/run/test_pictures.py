@@ -31,6 +31,9 @@ class Heard:
     def standings(self, standings, spent_seconds):
         pass
 
+    def moment(self, moment):
+        pass
+
     def notice(self, text):
         self.notices.append(text)
 
@@ -80,7 +83,8 @@ def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
     section = next(one for one in read_sections(run.folder / "sections") if one.key == "pictures-and-predictions")
     assert section.title == "Pictures and predictions"
     assert len(section.pictures) == 24
-    rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0")
+    rung = next(s.rung for s in run.comparison.standings if s.contender == run.verdict.recommended)
+    rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0", rung)
     n_wrong = int((outputs.argmax(axis=1) != heard.seen.y[rows]).sum())
     assert sum(picture.flagged for picture in section.pictures) == min(n_wrong, 16)
     assert (f"{n_wrong} were misclassified" if n_wrong else "classified correctly") in section.sentences[0]

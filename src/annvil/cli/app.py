@@ -121,14 +121,24 @@ def runs(as_json: a.Json = False, **options: Any) -> None:
 @guarded
 def resume(
     run: a.RunFolder,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            "-b",
+            metavar="TIME",
+            help="New budget of the whole run, with what it has used so far; a finished run goes on, too.",
+            show_default=False,
+        ),
+    ] = None,
     show_preparation: a.ShowPreparation = False,
     as_json: a.Json = False,
     quiet: a.Quiet = False,
 ) -> None:
-    """Go on with a run after a crash or Ctrl-C, to the same result."""
+    """Go on with a run: after a crash or Ctrl-C, or with more time than it had."""
     from annvil.cli.fitting import Shown, resume
 
-    resume(run, Shown(show_preparation, as_json, quiet))
+    resume(run, budget, Shown(show_preparation, as_json, quiet))
 
 
 @app.command()

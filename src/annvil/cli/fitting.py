@@ -37,18 +37,20 @@ def fit(data: str, options: Mapping[str, Any], shown: Shown) -> None:
     _follow(work, options.get("metric"), budget_seconds, shown)
 
 
-def resume(folder: Path, shown: Shown) -> None:
+def resume(folder: Path, budget: str | None, shown: Shown) -> None:
     """Go on with a run and show the result."""
+    from annvil.options import budget_in_seconds
     from annvil.run.folder import existing_folder
 
     request = existing_folder(folder).read_request()
+    seconds = request.asked.budget if budget is None else budget_in_seconds(budget)
 
     def work(listener: Listener | None) -> Run:
         from annvil.run import resume
 
-        return resume(folder, listener=listener)
+        return resume(folder, budget=None if budget is None else seconds, listener=listener)
 
-    _follow(work, request.asked.metric, request.asked.budget, shown)
+    _follow(work, request.asked.metric, seconds, shown)
 
 
 def _follow(work: Callable[[Listener | None], Run], metric: str | None, budget_seconds: float, shown: Shown) -> None:

@@ -25,6 +25,7 @@ from annvil.text.phrases import listed
 from annvil.text.words import ROWS
 
 if TYPE_CHECKING:
+    from annvil.comparison.request import Moment
     from annvil.comparison.results import Standing
     from annvil.data.dataset import Dataset
     from annvil.data.form import Inputs
@@ -62,6 +63,9 @@ class Progress(AbstractContextManager["Progress"]):
 
     def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
         """The table as it is now."""
+
+    def moment(self, moment: Moment) -> None:
+        """What is believed now, and what comes next."""
 
     def notice(self, text: str) -> None:
         """Tell at once."""
@@ -104,6 +108,14 @@ class Lines(Progress):
                 words.append(standing.reason)
             self._line(spent_seconds, ", ".join(words))
 
+    def moment(self, moment: Moment) -> None:
+        """A line for each piece of work: who, why, and what is believed so far."""
+        if moment.unit is not None:
+            self._line(
+                moment.spent_seconds,
+                f"{moment.unit.contender}, step {moment.unit.rung + 1}: {moment.why}{chances(moment)}",
+            )
+
     def _line(self, spent_seconds: float, text: str) -> None:
         self.console.print(f"{clock(spent_seconds):>7}  {safe(text)}", soft_wrap=True)
 
@@ -117,6 +129,7 @@ class Screen(Progress):
         self._standings: tuple[Standing, ...] = ()
         self._zero = time.monotonic()  # when the budget's clock would have started without interruptions
         self._spinner = Spinner("dots", style="cyan")
+        self._moment: Moment | None = None
         self._live = Live(
             console=console,
             get_renderable=self._draw,
@@ -147,11 +160,17 @@ class Screen(Progress):
         self._standings = standings
         self._zero = time.monotonic() - spent_seconds
 
+    def moment(self, moment: Moment) -> None:
+        """Shown below the table at the next refresh."""
+        self._moment = moment
+
     def _draw(self) -> Group:
         lines: list[Any] = [""]
         if self._standings:
             width = self.console.width
             lines += [standings_table(self._standings, self.metric, width, live=True, words=self.words), ""]
+        if self._moment is not None and self._moment.unit is not None:
+            lines.append(Text(safe(f"{self._moment.why}{chances(self._moment)}"), style="dim"))
         return Group(*lines, self._bottom_line())
 
     def _bottom_line(self) -> Table:
@@ -167,6 +186,14 @@ class Screen(Progress):
         times = f"{clock(spent)} of {clock(self.budget_seconds)}"
         grid.add_row(self._spinner, Text(safe(self._stage)), bar, times)
         return grid
+
+
+def chances(moment: Moment) -> str:
+    """``"; so far network 71% · equal 22% · simple 7%"``; nothing before both sides are known."""
+    p = moment.posterior
+    if p is None:
+        return ""
+    return f"; so far network {p.p_first:.0%} · equal {p.p_equal:.0%} · simple {p.p_second:.0%}"
 
 
 def clock(seconds: float) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.comparison.plan import Schedule
 from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Ablation
 from annvil.comparison.statistics import correlated_posterior
@@ -64,8 +63,6 @@ def measure_step(
     problem: Problem,
     folds: Sequence[Replicate],
     metric: Metric,
-    schedule: Schedule,
-    seconds: float,
     deadline: Deadline,
 ) -> Ablation | None:
     """The step's effect, or None when the deadline left fewer than two folds for either side."""
@@ -75,11 +72,9 @@ def measure_step(
         for fold, seed in zip(folds, seeds, strict=True)
     ]
     n_rows = max(len(job.rows) for job in jobs)
-    planned = step.contender.plan(problem.shape(n_rows), 2 * len(jobs), 1, seconds)
-    scale = min(schedule.efforts[step.contender.name].scale, planned.scale)
     errors = []
     for effort in (step.with_it, step.without):
-        fits = step.contender.fit(problem.data, jobs, replace(effort, scale=scale), Context(deadline.left))
+        fits = step.contender.fit(problem.data, jobs, effort, Context(deadline.left))
         errors.append([problem.score(fit, fold.test, metric).error for fold, fit in zip(folds, fits, strict=False)])
     n_common = min(len(side) for side in errors)
     with_it, without = (side[:n_common] for side in errors)

@@ -1,37 +1,47 @@
-"""One comparison from plan to verdict."""
+"""One comparison from plan to verdict: the race, learning curves, the effect of preparation, the answer."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from annvil.comparison.ablation import Step, measure_step, steps_for
-from annvil.comparison.budget import in_order, shared_with
-from annvil.comparison.cross_validation import SLACK, Clock, Race
+from annvil.comparison.ablation import MOST_ROWS, Step, measure_step, steps_for
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.fingerprint import fingerprint
-from annvil.comparison.leaderboard import Records
-from annvil.comparison.learning_curves import (
-    describe_curve,
-    find_crossing,
-    measure_curve,
-    plan_curve,
-    share_curve_seconds,
-)
-from annvil.comparison.plan import Schedule, make_schedule
-from annvil.comparison.problem import Problem, Replicate
+from annvil.comparison.learning_curves import describe_curve, find_crossing, measure_curve, plan_curve
+from annvil.comparison.problem import Problem
+from annvil.comparison.race.costs import CostModel
+from annvil.comparison.race.decisions import DecisionLog, Unit
+from annvil.comparison.race.final import Final, plan_final
+from annvil.comparison.race.plan import Entrants, make_plan
+from annvil.comparison.race.racing import Clock, Race
+from annvil.comparison.race.records import Records
 from annvil.comparison.request import Listener, Quiet, Request
-from annvil.comparison.results import (
-    Ablation,
-    Comparison,
-    Crossing,
-    LearningCurve,
-    Standing,
-)
+from annvil.comparison.results import Ablation, Comparison, Crossing, FinalFit, LearningCurve, Standing
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import judge
-from annvil.models.contract import Contender, Deadline, Json
-from annvil.tasks.metrics import resolve_worth
+from annvil.errors import RequestError
+from annvil.models.contract import Contender, Deadline, Effort, Json
+
+T = TypeVar("T")
+
+CURVE_SHARE, ABLATION_SHARE = 0.15, 0.05
+"""Most of the budget that learning curves and the effect of preparation may take (assumed)."""
+
+NO_CURVES_BELOW = 20.0
+"""Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
+
+REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.06, 1.2, 30.0
+"""Part of the budget kept for what follows the fit to ship (importance, report; measured: 1 to 2 s in short runs)."""
+
+REPORT_FOR_A_MILLION = 0.05
+"""More of it is kept as rows grow to a million: the checks of the bundle and the importances see more of them."""
+
+FINAL_SLACK = 1.5
+"""The fit to ship is given so many times its expected seconds: it must not be cut."""
 
 
 def compare(
@@ -41,7 +51,7 @@ def compare(
     store: Store,
     listener: Listener | None = None,
 ) -> Comparison:
-    """Every contender on the same folds, learning curves, the effect of preparation, and the verdict.
+    """Every contender on the same folds with growing effort, learning curves, the effect of preparation, the verdict.
 
     Parameters
     ----------
@@ -58,142 +68,227 @@ def compare(
     OutOfTime
         When the budget ended before any contender was scored.
     """
-    schedule = make_schedule(problem, contenders, request)
-    store.open(fingerprint(problem, contenders, request, schedule))
-    records = Records(contenders, schedule, request.metric, store)
-    race = Race(
-        problem.drawn(schedule.plan.n_rows_used, schedule.plan.seed),
-        records,
-        listener or Quiet(),
-        Clock(request.spent_seconds),
-    )
-    for sentence in schedule.plan.sentences[3:]:
-        race.tell(sentence)
+    request = request if store.folds() is None else replace(request, folds=store.folds())
+    entrants = make_plan(problem, contenders, request)
+    store.open(fingerprint(problem, contenders, request, entrants))
+    log = DecisionLog(store.decisions)
+    records = Records(contenders, entrants, request.metric, store, log)
+    costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds)
+    costs.see_all(log)
+    race = Race(problem, records, request, costs, listener or Quiet(), Clock(request.spent_seconds))
     return _Comparing(request, race).run()
 
 
 @dataclass(frozen=True)
 class _Comparing:
-    """The stages after the plan; each keeps what it finds and is passed over when it is there already."""
+    """The stages; each keeps what it finds and is passed over when it is there already."""
 
     request: Request
     race: Race
 
     @property
-    def schedule(self) -> Schedule:
-        return self.race.records.schedule
+    def entrants(self) -> Entrants:
+        return self.race.records.entrants
 
     def run(self) -> Comparison:
-        share, race, metric = self.schedule.plan.share_seconds, self.race, self.request.metric
-        race.run(self._deadline(share["curves"] + share["ablation"] + share["reserve"]))
+        race, follow = self.race, self.request.follow
+        race.listener.stage("Comparing")
+        if follow is None and not len(race.records.log):
+            self._check_budget()
+        ended = race.run(self._kept, self._kept_for_extras()) if follow is None else race.follow(follow)
         standings = race.records.standings(over=True)
-        worth = resolve_worth(metric, self.request.worth, self._dummy_score(standings))
-        curves = self._curves(standings, self._deadline(share["ablation"] + share["reserve"]))
+        curves = self._curves(standings)
+        ablations = self._ablations(standings)
+        if follow is None and ended.startswith("the time"):  # what the extras left
+            ended = race.run(self._kept, 0.0)
+            standings = race.records.standings(over=True)
+        race.tell_what_was_not_done()
+        return self._answer(standings, curves, ablations, ended)
+
+    def _check_budget(self) -> None:
+        """Refuse a budget with which not even the cheapest model could be compared with guessing, before any work."""
+        race, spent = self.race, self.race.clock.spent_seconds
+        seconds = sorted(race.costs.seconds(Unit("fit", name)) for name in self.entrants.ladders)
+        least = spent + sum(seconds[:2]) + self._report_seconds()
+        if least > self.request.budget_seconds:
+            raise RequestError(
+                f"A budget of {self.request.budget_seconds:g} s is too short here: reading and loading took "
+                f"{spent:.1f} s. The smallest that can be kept now is about {math.ceil(1.2 * least)} s."
+            )
+
+    def _answer(
+        self,
+        standings: tuple[Standing, ...],
+        curves: tuple[LearningCurve, ...],
+        ablations: tuple[Ablation, ...],
+        ended: str,
+    ) -> Comparison:
+        race, plan = self.race, self.entrants.plan
+        view = race.view(race.posterior())
+        standings = race.records.standings(over=True)
         crossing = self._crossing(standings, curves)
-        ablations = self._ablations(standings, self._deadline(share["reserve"]))
         evidence = Evidence(
-            metric=metric,
-            worth=worth,
+            metric=self.request.metric,
+            worth=race.worth,
             confidence=self.request.confidence,
-            plan=self.schedule.plan,
+            plan=plan,
             standings=standings,
             folds=race.records.all_folds(),
             curves=curves,
             crossing=crossing,
-            base_rate=race.problem.economics.base_rate(self.schedule.plan.n_rows),
+            base_rate=race.problem.economics.base_rate(plan.n_rows),
             time_ordered=race.problem.ordered,
             words=race.problem.words,
+            gains={name: view.expected_gain(one) for name, one in view.entrants.items()},
         )
         verdict = judge(evidence)
         return Comparison(
-            metric=metric.name,
-            worth=worth,
-            plan=self.schedule.plan,
+            metric=self.request.metric.name,
+            worth=race.worth,
+            plan=plan,
             standings=standings,
             folds=evidence.folds,
             curves=curves,
             ablations=ablations,
             verdict=verdict,
             notices=tuple(race.notices),
-            spent_seconds=self._spent(),
+            spent_seconds=self._spent(standings),
             crossing=crossing,
+            ended=ended,
+            final=self._decide_final(verdict.recommended),
         )
 
-    def _deadline(self, kept_seconds: float) -> Deadline:
-        """The moment by which the stage must end so that what comes after it keeps its share."""
-        return Deadline(self.request.budget_seconds - kept_seconds - self.race.clock.spent_seconds)
-
-    def _dummy_score(self, standings: Sequence[Standing]) -> float:
-        name = self.request.metric.name
-        return next((s.means[name] for s in standings if s.family == "dummy" and s.means), 0.0)
-
-    def _spent(self) -> dict[str, float]:
+    def _spent(self, standings: Sequence[Standing]) -> dict[str, float]:
         spent: dict[str, float] = {}
-        for contender in self.race.records.contenders:
-            if shared_with(contender, self.race.records.contenders) is not None:
-                continue  # its fits are counted with their owner
-            seconds = sum(fold.fit_seconds for fold in self.race.records.folds(contender.name))
-            spent[contender.family] = spent.get(contender.family, 0.0) + seconds
-        return {family: round(seconds, 3) for family, seconds in spent.items()}
+        for standing in standings:
+            spent[standing.family] = round(spent.get(standing.family, 0.0) + standing.used_seconds, 3)
+        return spent
+
+    # -- what is kept for what follows -----------------------------------------------------------------------------
+
+    def _kept(self) -> float:
+        """Seconds for the fit to ship of whoever leads, and for what follows it."""
+        leader = self._best(self.race.records.standings())
+        final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.name, least=True).expected_seconds
+        return final + self._report_seconds()
+
+    def _report_seconds(self) -> float:
+        budget = self.request.budget_seconds
+        share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
+        return min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, share * budget))
+
+    def _final(self, name: str, *, least: bool = False) -> Final:
+        """The fit to ship: of what is left, or (``least``) as plain as it may be."""
+        race = self.race
+        left = self.request.budget_seconds - race.clock.spent_seconds - self._report_seconds()
+        seconds = 0.0 if least else left / FINAL_SLACK
+        return plan_final(
+            race.contenders[name], race.problem, race.records, race.costs, seconds, self.request.follow or ()
+        )
+
+    def _decide_final(self, name: str) -> FinalFit:
+        """The fit to ship, with its line in the log: who follows it cannot know how much time was left."""
+        log, final = self.race.records.log, self._final(name)
+        if log.complete[-1] != final.unit:
+            log.begin(final.unit, "ships", final.expected_seconds)
+            log.end("complete", 0.0)
+        return final.fit
+
+    def _kept_for_extras(self) -> float:
+        """Seconds for learning curves and ablation, where there can be any."""
+        budget = self.request.budget_seconds
+        if budget < NO_CURVES_BELOW:
+            return 0.0
+        return (CURVE_SHARE if self.entrants.plan.curve_sizes else 0.0) * budget + ABLATION_SHARE * budget
 
     # -- who is looked at more closely -----------------------------------------------------------------------------
 
-    def _best(self, standings: Sequence[Standing], *, network: bool) -> Contender | None:
-        """The best contender of a side by its mean (standings are sorted), the dummy apart."""
-        return self._first(standings, lambda s: s.family != "dummy" and (s.family == "network") == network)
+    def _best(self, standings: Sequence[Standing], *, network: bool | None = None) -> Contender | None:
+        """The best contender by its mean (standings are sorted), of a side or of both, the dummy apart if it can be."""
+        sides = (True, False) if network is None else (network,)
+        found = self._first(standings, lambda s: s.family != "dummy" and (s.family == "network") in sides)
+        return found or (self._first(standings, lambda s: s.family == "dummy") if network is None else None)
+
+    def _first(self, standings: Sequence[Standing], asked: Callable[[Standing], bool]) -> Contender | None:
+        return next((self.race.contenders[s.contender] for s in standings if s.means and asked(s)), None)
 
     def _linear(self, standings: Sequence[Standing]) -> Contender | None:
         return self._first(standings, lambda s: s.family == "linear")
 
-    def _first(self, standings: Sequence[Standing], asked: Callable[[Standing], bool]) -> Contender | None:
-        by_name = {contender.name: contender for contender in self.race.records.contenders}
-        scored = (s for s in standings if s.means and s.state != "failed")
-        return next((by_name[s.contender] for s in scored if asked(s)), None)
-
-    def _configuration(self, contender: Contender) -> dict[str, Json]:
-        """What the search chose on the first fold."""
-        return dict(self.race.records.folds(contender.name)[0].configuration)
-
-    def _first_folds(self) -> list[Replicate]:
-        return self.race.problem.replicates(self.schedule.plan.design)[0]
+    def _effort(self, contender: Contender) -> tuple[Effort, Callable[[int], float]]:
+        """What the search chose on the first fold, as long as it was judged; seconds of one fit, by inner folds."""
+        records = self.race.records
+        rung = records.judged(contender.name)
+        assert rung is not None
+        configuration: dict[str, Json] = dict(records.of_repeat(contender.name, rung, 0)[0].configuration)
+        judged = self.entrants.ladders[contender.name][rung].effort
+        effort = replace(judged, candidates=1, configuration=configuration, rows=None)
+        return effort, lambda inner: self.race.costs.of_one_candidate(contender.name, rung, inner)
 
     # -- learning curves -------------------------------------------------------------------------------------------
 
-    def _curves(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[LearningCurve, ...]:
+    def _curves(self, standings: Sequence[Standing]) -> tuple[LearningCurve, ...]:
         """Of the best contender of each side, and of the linear model; the cheap ones first."""
-        if not self.schedule.plan.curve_sizes:
-            too_few = f"there is too little time, or there are too few {self.race.problem.words.rows}."
-            self.race.tell(f"There are no learning curves: {too_few}")
+        rows = self.race.problem.words.rows
+        if self._is_short or not self.entrants.plan.curve_sizes:
+            self.race.tell(f"There are no learning curves: there is too little time, or there are too few {rows}.")
             return ()
         best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
-        chosen = in_order({c.name: c for c in best if c is not None}.values())
+        chosen = list({c.name: c for c in best if c is not None}.values())
         store = self.race.records.store
-        missing = [c for c in chosen if store.curve(c.name) is None]
-        if missing and deadline.passed:
-            self.race.tell("There was no time for learning curves.")
-        elif missing:
+        missing = [c for c in chosen if store.curve(c.name) is None and self._is_asked(Unit("curve", c.name))]
+        if missing:
             self.race.listener.stage("Learning curves")
-            share = self.schedule.plan.share_seconds["curves"]
-            seconds = share_curve_seconds(chosen, self.schedule, share)
-            for place, contender in enumerate(missing):
-                waiting = sum(seconds[c.name] for c in missing[place:])
-                part = min(1.0, SLACK * seconds[contender.name] / waiting)
-                limit = deadline if place == len(missing) - 1 else Deadline(part * deadline.left)
-                self._measure_curve(contender, seconds[contender.name], limit)
+        share = CURVE_SHARE * self.request.budget_seconds
+        for place, contender in enumerate(missing):
+            left = min(share, self.race.left(self._kept()))
+            share -= self._measure_curve(contender, max(0.0, left / (len(missing) - place)))
         curves = (store.curve(contender.name) for contender in chosen)
         return tuple(curve for curve in curves if curve is not None)
 
-    def _measure_curve(self, contender: Contender, seconds: float, deadline: Deadline) -> None:
-        configuration = self._configuration(contender)
-        planned = plan_curve(contender, self.race.problem, self.schedule, seconds, configuration)
-        metric, problem, folds = self.request.metric, self.race.problem, self._first_folds()
-        anchors = self.race.attempt(
-            f"{contender.title} has no learning curve",
-            lambda: measure_curve(contender, problem, folds, metric, planned, deadline),
+    @property
+    def _is_short(self) -> bool:
+        """Whether there is time for the race alone; who follows a log does what it holds."""
+        return self.request.follow is None and self.request.budget_seconds < NO_CURVES_BELOW
+
+    def _is_asked(self, unit: Unit) -> bool:
+        return self.request.follow is None or unit in self.request.follow
+
+    def _measure_curve(self, contender: Contender, seconds: float) -> float:
+        """Measure it if it fits into so many seconds; the seconds it took."""
+        race, plan = self.race, self.entrants.plan
+        effort, one_fit = self._effort(contender)
+        following = self.request.follow is not None
+        planned = plan_curve(
+            plan.curve_sizes, self.entrants.shape.n_rows, effort, one_fit, math.inf if following else seconds
+        )
+        if planned is None:
+            race.tell(f"There was no time for the learning curve of {contender.title}.")
+            return 0.0
+        folds, metric = race.fitting.replicates(0), self.request.metric
+        deadline = Deadline(math.inf if following else 2 * planned.expected_seconds + 1)
+        anchors, took = self._logged(
+            Unit("curve", contender.name),
+            "would more rows help",
+            planned.expected_seconds,
+            lambda: race.attempt(
+                f"{contender.title} has no learning curve",
+                lambda: measure_curve(contender, race.problem, folds, metric, planned, deadline),
+            ),
         )
         if anchors is not None:
-            curve = describe_curve(contender, anchors, metric, self.request.seed, self.race.problem.words)
-            self.race.records.store.keep_curve(curve)
+            curve = describe_curve(contender, anchors, metric, self.request.seed, race.problem.words)
+            race.records.store.keep_curve(curve)
+        return took
+
+    def _logged(self, unit: Unit, why: str, expected: float, work: Callable[[], T | None]) -> tuple[T | None, float]:
+        """The work, with its two lines in the log; and the seconds it took."""
+        log, started = self.race.records.log, time.monotonic()
+        log.begin(unit, why, expected)
+        found = work()
+        took = time.monotonic() - started
+        log.end("failed" if found is None else "complete", took)
+        return found, took
 
     def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
         network, simple = self._best(standings, network=True), self._best(standings, network=False)
@@ -206,28 +301,43 @@ class _Comparing:
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 
-    def _ablations(self, standings: Sequence[Standing], deadline: Deadline) -> tuple[Ablation, ...]:
+    def _ablations(self, standings: Sequence[Standing]) -> tuple[Ablation, ...]:
         """Of the linear model and the best network."""
-        if not self.schedule.plan.share_seconds["ablation"]:
+        if self._is_short:
             return ()
-        best = [self._linear(standings), self._best(standings, network=True)]
-        steps = list(steps_for(self.race.problem, [(c, self._configuration(c)) for c in best if c is not None]))
-        store = self.race.records.store
-        missing = [step for step in steps if store.ablation(step.name) is None]
-        if missing and deadline.passed:
-            self.race.tell("There was no time to measure what each step of preparation is worth.")
-        elif missing:
+        best = [c for c in (self._linear(standings), self._best(standings, network=True)) if c is not None]
+        chosen = [(c, dict(self._effort(c)[0].configuration or {})) for c in best]
+        steps = list(steps_for(self.race.problem, chosen))
+        store, left = self.race.records.store, ABLATION_SHARE * self.request.budget_seconds
+        units = {step.name: Unit("ablation", step.contender.name, step=step.name) for step in steps}
+        missing = [s for s in steps if store.ablation(s.name) is None and self._is_asked(units[s.name])]
+        if missing:
             self.race.listener.stage("What preparation is worth")
-            for step in missing:
-                self._measure_step(step, self.schedule.plan.share_seconds["ablation"] / len(steps), deadline)
+        for step in missing:
+            left -= self._measure_step(step, units[step.name], min(left, self.race.left(self._kept())))
         found = (store.ablation(step.name) for step in steps)
         return tuple(ablation for ablation in found if ablation is not None)
 
-    def _measure_step(self, step: Step, seconds: float, deadline: Deadline) -> None:
-        metric, problem, folds = self.request.metric, self.race.problem, self._first_folds()
-        found = self.race.attempt(
-            f"What {step.what} does for {step.contender.title} was not measured",
-            lambda: measure_step(step, problem, folds, metric, self.schedule, seconds, deadline),
+    def _measure_step(self, step: Step, unit: Unit, seconds: float) -> float:
+        """Measure it if it fits into so many seconds; the seconds it took."""
+        race, folds = self.race, self.race.fitting.replicates(0)
+        _, one_fit = self._effort(step.contender)
+        share = min(1.0, MOST_ROWS / self.entrants.shape.n_rows)
+        expected = 2 * len(folds) * one_fit(1) * share * max(1, step.with_it.candidates)
+        following = self.request.follow is not None
+        if expected > seconds and not following:
+            race.tell(f"There was no time to measure what {step.what} does for {step.contender.title}.")
+            return 0.0
+        deadline = Deadline(math.inf if following else 2 * expected + 1)
+        found, took = self._logged(
+            unit,
+            "what preparation is worth",
+            expected,
+            lambda: race.attempt(
+                f"What {step.what} does for {step.contender.title} was not measured",
+                lambda: measure_step(step, race.problem, folds, self.request.metric, deadline),
+            ),
         )
         if found is not None:
-            self.race.records.store.keep_ablation(step.name, found)
+            race.records.store.keep_ablation(step.name, found)
+        return took

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.comparison.results import Contrast, FoldResult, Side, Standing
-from annvil.comparison.statistics import correlated_posterior
+from annvil.comparison.statistics import correlated_posterior, jackknife_variance
 from annvil.tasks.metrics import Metric
 
 Place = tuple[int, int]
@@ -17,84 +17,108 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Paired:
-    """Scores that may be compared: of every entrant, on folds that all of them have.
+    """Judged scores of every entrant, all of which have the folds of the first repeat; some have further repeats.
 
     Attributes
     ----------
     results : contender → place → record, in the order in which contenders run (cheap families first)
-    places : the common folds in order
-    overlap : rho of the common folds' scores (`annvil.comparison.statistics`)
     """
 
     results: Mapping[str, Mapping[Place, FoldResult]]
-    places: tuple[Place, ...]
-    overlap: float
     metric: Metric
 
-    def scores(self, contender: str) -> tuple[float, ...]:
-        """The contender's scores on the common folds."""
-        return tuple(self.results[contender][place].scores[self.metric.name] for place in self.places)
-
     def mean(self, contender: str) -> float:
-        """Their mean."""
-        return float(np.mean(self.scores(contender)))
+        """Of its scores on the folds that all entrants have."""
+        return float(np.mean([self._score(contender, place) for place in self.common(tuple(self.results))]))
 
-    def alone(self, contender: str) -> Side | None:
-        """A side that is one contender."""
-        return side(contender, [contender], self)
+    def common(self, contenders: Sequence[str]) -> tuple[Place, ...]:
+        """The places that all of them have, in order."""
+        sets = [set(self.results[name]) for name in contenders]
+        return tuple(sorted(set.intersection(*sets))) if sets else ()
 
-    def contrast(self, first: Side | None, second: Side | None, worth: float) -> Contrast:
-        """Belief about how much better the first is than the second."""
-        if first is None or second is None:
-            return Contrast(first, second, None)
-        gains = [self.metric.gain(a, b) for a, b in zip(first.per_fold, second.per_fold, strict=True)]
-        return Contrast(first, second, correlated_posterior(gains, overlap=self.overlap, worth=worth))
+    def contrast(
+        self, first: Sequence[str], second: Sequence[str], worth: float, names: tuple[str, str] = ("", "")
+    ) -> Contrast:
+        """Belief about how much better the first side is than the second; a side is one contender or several.
 
+        Of several, those stand for their side that have all repeats which the leaders of both sides have; in every fold
+        it is the one that the fold's inner validation preferred. ``names`` are those of the sides; by default, of
+        their first contender.
+        """
+        places = self._places(first, second)
+        sides = [
+            side(name or (members[0] if members else ""), self._with(members, places), places, self)
+            for name, members in zip(names, (first, second), strict=True)
+        ]
+        if sides[0] is None or sides[1] is None:
+            return Contrast(sides[0], sides[1], None)
+        pairs = zip(sides[0].per_fold, sides[1].per_fold, strict=True)
+        gains = [self.metric.gain(a, b) for a, b in pairs]
+        overlap = _pooled_overlap([next(iter(self.results.values()))[place] for place in self._known(places)])
+        posterior = correlated_posterior(
+            gains, overlap=overlap, worth=worth, row_variance=self._row_variance(sides[0], sides[1], places)
+        )
+        return Contrast(sides[0], sides[1], posterior)
 
-FEWEST_FOLDS = 2
-"""A contender that was cut takes part from so many folds on: then a difference has a spread."""
+    def _row_variance(self, first: Side, second: Side, places: Sequence[Place]) -> float | None:
+        """Variance of a fold's difference that comes from which rows are tested, mean over the folds."""
+        found = []
+        for place, one, other in zip(places, first.contenders, second.contenders, strict=True):
+            parts = self.results[one][place].without_part, self.results[other][place].without_part
+            if not parts[0] or len(parts[0]) != len(parts[1]):
+                return None
+            found.append(jackknife_variance([self.metric.gain(a, b) for a, b in zip(*parts, strict=True)]))
+        return float(np.mean(found)) if found else None
+
+    def _places(self, first: Sequence[str], second: Sequence[str]) -> tuple[Place, ...]:
+        """The folds of as many repeats as the leaders of both sides have, by inner validation."""
+        leaders = [self._leader(members) for members in (first, second) if members]
+        return self.common(leaders)
+
+    def _leader(self, members: Sequence[str]) -> str:
+        """Whom inner validation prefers on the folds that all entrants have; the first of equals."""
+        places = self.common(tuple(self.results))
+        means = [float(np.mean([self.results[name][place].inner_score for place in places])) for name in members]
+        return members[int(np.argmin([self.metric.error(mean) for mean in means]))]
+
+    def _with(self, members: Sequence[str], places: Sequence[Place]) -> list[str]:
+        return [name for name in members if set(places) <= set(self.results[name])]
+
+    def _known(self, places: Sequence[Place]) -> list[Place]:
+        """Those of the first entrant: the overlap is that of the data, whoever fits."""
+        first = next(iter(self.results.values()))
+        return [place for place in places if place in first] or list(first)
+
+    def _score(self, contender: str, place: Place) -> float:
+        return self.results[contender][place].scores[self.metric.name]
 
 
 def pair(folds: Sequence[FoldResult], standings: Sequence[Standing], metric: Metric) -> Paired:
-    """Entrants and the folds that all of them have.
-
-    A contender that was cut short takes part with the folds it has, even if the others must then be judged on fewer:
-    leaving out what might be the best would be worse than being less sure. Those with fewer than two folds take part
-    only where nobody but the dummy has more; those that failed never do.
-    """
-    families = {s.contender: s.family for s in standings if s.state != "failed"}
+    """Entrants with their judged folds; those that failed before they had any, and those cut short, have none."""
+    known = {s.contender for s in standings}
     by_name: dict[str, dict[Place, FoldResult]] = {}
     for result in folds:
-        if result.contender in families:
+        if result.contender in known:
             by_name.setdefault(result.contender, {})[result.repeat, result.fold] = result
-    able = {name for name, results in by_name.items() if len(results) >= FEWEST_FOLDS}
-    if all(families[name] == "dummy" for name in able):
-        able = set(by_name)
-    results = {name: by_name[name] for name in by_name if name in able}
-    common = set.intersection(*(set(r) for r in results.values())) if results else set()
-    places = tuple(sorted(common))
-    records = [next(iter(results.values()))[place] for place in places]
-    return Paired(results, places, _pooled_overlap(records), metric)
+    return Paired(by_name, metric)
 
 
 def _pooled_overlap(records: Sequence[FoldResult]) -> float:
-    """Of folds of different sizes, by how many rows they see: tested rows as a part of all."""
-    if not records:
-        return 0.0
+    """rho of folds of different sizes, by how many rows they see: tested rows as a part of all."""
     seen = [r.n_train + r.n_test for r in records]
     each = [r.n_test / n if r.overlap is None else r.overlap for r, n in zip(records, seen, strict=True)]
     return float(np.average(each, weights=seen))
 
 
-def side(name: str, contenders: Sequence[str], paired: Paired) -> Side | None:
+def side(name: str, contenders: Sequence[str], places: Sequence[Place], paired: Paired) -> Side | None:
     """In every fold the score of the contender that the fold's own inner validation preferred; the first of equals.
 
-    None without contenders or common folds.
+    None without contenders or places.
     """
-    if not contenders or not paired.places:
+    if not contenders or not places:
         return None
     chosen, scores = [], []
-    for place in paired.places:
+    for place in places:
         best = contenders[0]
         for other in contenders[1:]:
             ahead = paired.metric.gain(

@@ -19,7 +19,7 @@ from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset, outer_splits
 from annvil.models.contract import Fitted, Job, Shape, as_outputs
-from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.metrics import Metric
 from annvil.text.words import ROWS, Words
 
@@ -28,6 +28,9 @@ UNEQUAL = 1.5
 
 FINAL = 1_000_000
 """Place of the final fit among the seeds of a run: behind every repeat."""
+
+PARTS = 20
+"""Parts of the test rows that are left out in turn (assumed: enough for a variance; a metric is computed so often)."""
 
 BATCH_ROWS = 1000
 """Rows of a batch whose throughput is measured."""
@@ -148,7 +151,20 @@ class DataProblem:
             inner_score=metric.score(inner_y, inner_outputs, threshold),
             error=metric.error(metric.score(y[test], outputs, threshold)),
             threshold=threshold,
+            without_part=self.without_part(test, outputs, metric, threshold),
         )
+
+    def without_part(
+        self, test: IntArray, outputs: FloatArray, metric: Metric, threshold: Decision
+    ) -> tuple[float, ...]:
+        """The metric without each of `PARTS` parts of the test rows, whole groups; () where there are too few."""
+        groups, place = np.unique(self.data.groups[test], return_inverse=True)
+        if len(groups) < 2 * PARTS:
+            return ()
+        random = np.random.default_rng(len(groups))  # the same parts for whoever predicts these rows
+        part = (random.permutation(len(groups)) % PARTS)[place]
+        y = self.data.y[test]
+        return tuple(metric.score(y[part != k], outputs[part != k], threshold) for k in range(PARTS))
 
     def ship(self, fitted: Fitted, test: IntArray, outputs: FloatArray) -> tuple[bytes, ShippedCost]:
         """The exported graph; parity is the largest absolute difference on the first 2000 rows of ``test``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from annvil.comparison.contrast import Paired
 from annvil.comparison.recommendation import Recommendation
@@ -43,6 +44,7 @@ class Evidence:
     base_rate: str
     time_ordered: bool
     words: Words = ROWS
+    gains: Mapping[str, float] = field(default_factory=dict)  # contender → what its next rung is expected to add
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Finding:
     rows_that_would_tell: int | None
     recommendation: Recommendation
     paired: Paired
+    unfinished: Side | None = None  # the side that would have lost, were it not still improving
 
     @property
     def network(self) -> Side | None:

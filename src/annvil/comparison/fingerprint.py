@@ -7,14 +7,14 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
-from annvil.comparison.plan import Schedule
 from annvil.comparison.problem import Problem
+from annvil.comparison.race.plan import Entrants
 from annvil.comparison.request import Request
 from annvil.models.contract import Contender
 
 
 def fingerprint(
-    problem: Problem, contenders: Sequence[Contender], request: Request, schedule: Schedule
+    problem: Problem, contenders: Sequence[Contender], request: Request, entrants: Entrants
 ) -> dict[str, Any]:
     """JSON-able; each entry is named as a user would name what differs."""
     return {
@@ -22,9 +22,8 @@ def fingerprint(
         **problem.digest(),
         "the metric": request.metric.name,
         "worth": request.worth,
-        "the budget": request.budget_seconds,
         "the seed": request.seed,
         "the confidence": request.confidence,
         "the contenders": [contender.name for contender in contenders],
-        "the plan": asdict(replace(schedule.plan, sentences=())),
+        "the plan": asdict(replace(entrants.plan, sentences=(), budget_seconds=0.0)),
     }

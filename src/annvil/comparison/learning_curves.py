@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annvil.comparison.budget import most_useful_seconds, water_level
-from annvil.comparison.plan import Schedule
 from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_power_law, fit_law, why_ill_behaved
 from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Anchor, Crossing, LearningCurve
 from annvil.comparison.statistics import round_up
 from annvil.data.seeds import derived_seed
-from annvil.models.contract import Contender, Context, Deadline, Effort, Json
+from annvil.models.contract import Contender, Context, Deadline, Effort
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import named
 from annvil.text.words import ROWS, Words
@@ -34,33 +32,32 @@ BAGGED_UP_TO = 2_000
 
 @dataclass(frozen=True)
 class CurvePlan:
-    """Which sizes, on how many folds, how carefully: arithmetic from the share of the budget."""
+    """Which sizes, on how many folds, with which effort, and what that is expected to take (wall clock, s)."""
 
     sizes: tuple[int, ...]
     repeats: int
-    inner_folds: int
     effort: Effort
+    expected_seconds: float
 
 
 def plan_curve(
-    contender: Contender, problem: Problem, schedule: Schedule, seconds: float, configuration: dict[str, Json]
-) -> CurvePlan:
-    """The longest curve that fits: fewer folds first, then without the largest sizes, then with shorter training."""
-    plan = schedule.plan
-    inner = plan.inner_folds if schedule.shape.n_rows <= BAGGED_UP_TO else 1
-    most = min(REPEATS, plan.outer_folds)
-    sizes = plan.curve_sizes
+    sizes: tuple[int, ...], n_train: int, effort: Effort, one_fit: Callable[[int], float], seconds: float
+) -> CurvePlan | None:
+    """The longest curve that fits: fewer folds first, then without the largest sizes; None where no curve does.
+
+    Parameters
+    ----------
+    sizes : training rows, ascending; ``n_train`` of them take ``one_fit`` seconds, by inner folds
+    effort : of every fit; its inner folds are kept where rows are few
+    """
+    inner = effort.inner_folds if n_train <= BAGGED_UP_TO else 1
     fewest = min(len(sizes), FEWEST_ANCHORS)
-    choices = [(sizes, most), *[(sizes[:last], min(2, most)) for last in range(len(sizes), fewest - 1, -1)]]
+    choices = [(sizes, REPEATS), *[(sizes[:last], 2) for last in range(len(sizes), fewest - 1, -1)]]
     for chosen, repeats in choices:
-        # As many fits of the largest size as all fits together are worth; the race's scale, or less.
-        n_jobs = math.ceil(repeats * sum(chosen) / max(chosen, default=1))
-        planned = contender.plan(problem.shape(max(chosen, default=1)), n_jobs, inner, seconds)
-        scale = min(schedule.efforts[contender.name].scale, planned.scale)
-        made = CurvePlan(chosen, repeats, inner, Effort(1, scale, configuration))
-        if scale >= min(0.5, schedule.efforts[contender.name].scale):
-            break
-    return made
+        expected = one_fit(inner) * repeats * sum(chosen) / n_train
+        if expected <= seconds:
+            return CurvePlan(chosen, repeats, replace(effort, inner_folds=inner), expected)
+    return None
 
 
 def measure_curve(
@@ -79,7 +76,8 @@ def measure_curve(
     for size in curve_plan.sizes:
         for fold in curve_folds(problem, folds, curve_plan.repeats):
             seed = derived_seed(fold.job.seed, 2)
-            jobs.append(problem.smaller(fold.job, f"curve-{fold.fold}-n{size}", size, curve_plan.inner_folds, seed))
+            key, inner = f"curve-{fold.fold}-n{size}", curve_plan.effort.inner_folds
+            jobs.append(problem.smaller(fold.job, key, size, inner, seed))
             places.append((size, fold))
     errors: dict[int, list[float]] = {}
     fits = contender.fit(problem.data, jobs, curve_plan.effort, Context(deadline.left))
@@ -122,16 +120,6 @@ def law_of(curve: LearningCurve | None, seed: int) -> Law | None:
 def _law_seed(contender: str, seed: int) -> int:
     """Bootstraps of two curves must not share their noise."""
     return derived_seed(seed, *contender.encode())
-
-
-def share_curve_seconds(contenders: Sequence[Contender], schedule: Schedule, seconds: float) -> dict[str, float]:
-    """Seconds per contender: an equal limit for each; one that needs less leaves the rest to the others."""
-    total = sum(schedule.plan.curve_sizes) / max(1, max(schedule.plan.curve_sizes, default=1))
-    n_jobs = max(1, math.ceil(REPEATS * total))
-    inner = schedule.plan.inner_folds if schedule.shape.n_rows <= BAGGED_UP_TO else 1
-    needs = [most_useful_seconds(c, schedule.shape, n_jobs, inner) for c in contenders]
-    level = water_level(needs, seconds)
-    return {c.name: min(need, level) for c, need in zip(contenders, needs, strict=True)}
 
 
 def gap_change(network: Law, simple: Law, largest: int) -> Callable[[float], float]:

@@ -69,6 +69,8 @@ class Scored:
     inner_score : by the chosen metric, on out-of-fold predictions inside the training rows
     error : the chosen metric on the test rows, as an error: lower is better
     threshold : chosen on the out-of-fold predictions
+    without_part : the chosen metric without each part of the test rows, the same parts for every contender: how far a
+        difference between two hangs on the rows that happen to be tested (`annvil.comparison.statistics`)
     """
 
     outputs: FloatArray
@@ -76,6 +78,7 @@ class Scored:
     inner_score: float
     error: float
     threshold: Decision
+    without_part: tuple[float, ...] = ()
 
 
 def _nothing_known(n_rows: int) -> str:

@@ -2,7 +2,7 @@
 
 The rule, in order:
 
-1. Eligible are contenders with all common folds whose model could be exported. The verdict narrows them: where a
+1. Eligible are contenders with a complete rung whose model could be exported. The verdict narrows them: where a
    network is the answer, networks; where the simple side is, a network is ruled out, or it is not beyond doubt that the
    inputs predict anything, the others.
 2. The best is the one with the best mean. Of the others those stay that are more likely within `worth` of it than
@@ -48,7 +48,7 @@ def recommend(
     None when no contender has a score and a model to ship.
     """
     table = {s.contender: s for s in standings}
-    shippable = [name for name in paired.results if _shippable(table[name])] if paired.places else []
+    shippable = [name for name in paired.results if _shippable(table[name])]
     if not shippable:
         return None
     allowed = [name for name in shippable if table[name].family in families] or shippable
@@ -84,7 +84,7 @@ def _shippable(standing: Standing) -> bool:
 
 
 def _not_worse(paired: Paired, best: str, other: str, worth: float) -> bool:
-    posterior = paired.contrast(paired.alone(best), paired.alone(other), worth).posterior
+    posterior = paired.contrast([best], [other], worth).posterior
     if posterior is None:
         return paired.metric.gain(paired.mean(best), paired.mean(other)) <= worth
     return posterior.p_first <= NOT_WORSE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from annvil.comparison.results import Standing
+from annvil.comparison.race.decisions import Unit
+from annvil.comparison.results import Posterior, Standing
 from annvil.errors import RequestError
 from annvil.tasks.metrics import Metric
 
@@ -18,11 +19,13 @@ class Request:
     ----------
     metric : what decides
     worth : the gain that would justify a network, in units of the metric; None: the default of `resolve_worth`
-    budget_seconds : of the whole run, from reading to report; the plan is made from this number
+    budget_seconds : of the whole run, from reading to report
     seed : for everything random
     confidence : how sure the verdict must be before it names a side
-    spent_seconds : what the run has used before this comparison began or goes on, all sittings together; it moves the
-        deadline and nothing else, so that plans do not depend on the clock
+    spent_seconds : what the run has used before this comparison began or goes on, all sittings together
+    follow : units of another run's log, to be done in that order without a look at the clock; None: as seems best
+    folds : test folds, where another run decided on them; None: as the sizes ask
+    use_all : spend what is left on the best contender once the answer is certain
     """
 
     metric: Metric
@@ -31,12 +34,26 @@ class Request:
     seed: int = 0
     confidence: float = 0.95
     spent_seconds: float = 0.0
+    follow: tuple[Unit, ...] | None = None
+    folds: int | None = None
+    use_all: bool = False
 
     def __post_init__(self) -> None:
         if not 0.5 < self.confidence < 1:
             raise RequestError(f"confidence must lie between 0.5 and 1; got {self.confidence!r}.")
         if not self.budget_seconds > 0:
             raise RequestError(f"The budget must be a positive number of seconds; got {self.budget_seconds!r}.")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The race between two units: the belief so far (None without both sides), what is begun and why."""
+
+    posterior: Posterior | None
+    unit: Unit | None
+    why: str
+    expected_seconds: float
+    spent_seconds: float
 
 
 class Listener(Protocol):
@@ -47,6 +64,9 @@ class Listener(Protocol):
 
     def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
         """The table as it is now, best first."""
+
+    def moment(self, moment: Moment) -> None:
+        """What is believed now, and what comes next."""
 
     def notice(self, text: str) -> None:
         """Something the user should know; also kept in the result."""
@@ -59,6 +79,9 @@ class Quiet:
         """Say nothing."""
 
     def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
+        """Show nothing."""
+
+    def moment(self, moment: Moment) -> None:
         """Show nothing."""
 
     def notice(self, text: str) -> None:

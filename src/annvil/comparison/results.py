@@ -64,6 +64,8 @@ class FoldResult:
     threshold: Decision = None  # of a binary decision or of each label, chosen on out-of-fold predictions
     overlap: float | None = None  # `Replicate.overlap`; None in runs that did not keep it: the part that is tested
     rung: int = 0  # `Effort.rung` of the fit
+    without_part: tuple[float, ...] = ()  # `Scored.without_part`
+    cut_short: bool = False  # by the clock: kept, but neither judged nor gone on from
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,12 @@ class Standing:
     spreads: dict[str, float]  # every metric, standard deviation over folds
     summary: str  # what the search chose on the first fold
     cost: Cost | None
-    allowance_seconds: float  # the family's share of the budget
     parity: float | None = None  # largest |shipped - in memory| on held-out rows
+    rung: int | None = None  # the highest complete one, which is judged; None while there is none
+    rungs: tuple[str, ...] = ()  # its ladder, in words
+    rung_means: tuple[float, ...] = ()  # the chosen metric on the first repeat, of every complete rung
+    used_seconds: float = 0.0  # of the run, fits of all rungs together
+    still_improves: bool = False  # more effort is expected to gain more than worth / 2
 
 
 @dataclass(frozen=True)
@@ -222,31 +228,33 @@ class Verdict:
     base_rate: str
     network: Side | None = None
     simple: Side | None = None
+    unfinished: str = ""  # the side that would have lost, were it not still improving: "network" or "simple"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was decided before the race, from sizes and budget alone."""
+    """What is the same for every contender and decided before the race."""
 
     budget_seconds: float
     n_rows: int
-    n_rows_used: int  # training and test rows drawn for the race; fewer than n_rows only when the budget needs it
     outer_folds: int
-    repeats: int
-    inner: str  # "5 folds", "one holdout of 20%"
+    repeats: int  # most that the race may buy
     split: str  # "stratified", "by groups of 'patient'", "by time 'when'", "random"
-    allowance_seconds: dict[str, float]  # per family
-    efforts: dict[str, dict[str, Json]]  # per contender
     curve_sizes: tuple[int, ...]
     seed: int
     sentences: tuple[str, ...] = ()
-    inner_folds: int = 5  # 1: a holdout
-    share_seconds: dict[str, float] = field(default_factory=dict)  # race, curves, ablation, reserve
 
-    @property
-    def design(self) -> Design:
-        """What replicates are made from."""
-        return Design(self.outer_folds, self.repeats, self.inner_folds, self.seed)
+
+@dataclass(frozen=True)
+class FinalFit:
+    """The effort of the fit to ship, on all rows."""
+
+    contender: str
+    rung: int
+    candidates: int
+    scale: float
+    inner_folds: int
+    configuration: dict[str, Json] | None  # None: searched once more
 
 
 @dataclass(frozen=True)
@@ -263,4 +271,6 @@ class Comparison:
     verdict: Verdict
     notices: tuple[str, ...] = ()  # said aloud: cut short, fallen back, left out
     spent_seconds: dict[str, float] = field(default_factory=dict)  # per family
+    ended: str = ""  # why the race ended when it did
+    final: FinalFit | None = None  # how the model that ships is fitted
     crossing: Crossing | None = None

@@ -30,7 +30,17 @@ LARGEST_FACTOR = 100.0
 """More than this many times the rows at hand is no reasonable answer to "how many rows would tell" (assumed)."""
 
 
-def correlated_posterior(differences: Sequence[float], *, overlap: float, worth: float) -> Posterior | None:
+ROWS_COUNT = 4.0
+"""Degrees of freedom that the variance between test rows adds to that between folds (assumed; see `ROWS_SHARE`)."""
+
+ROWS_SHARE = 1.5
+"""The variance of a fold's difference, as a multiple of what comes from the rows that are tested: fits differ, too
+(assumed; the false verdicts on equal learners are measured by ``benchmarks/verdict.py``)."""
+
+
+def correlated_posterior(
+    differences: Sequence[float], *, overlap: float, worth: float, row_variance: float | None = None
+) -> Posterior | None:
     """Belief about the mean difference given one difference per test fold, or None with fewer than two folds.
 
     Parameters
@@ -38,6 +48,10 @@ def correlated_posterior(differences: Sequence[float], *, overlap: float, worth:
     differences : first side minus second, signed so that positive favours the first
     overlap : rho above, of folds of one data set; 0 where the differences are independent
     worth : half width of the region of practical equivalence, in the same unit, > 0
+    row_variance : of one difference, as the test rows alone tell it (`jackknife_variance`); None: unknown. Few folds
+        say little of their own variance; many test rows say much of the part that comes from them. The two are pooled
+        as a scaled inverse chi-squared prior and a sample are (Gelman et al., Bayesian Data Analysis, 3rd ed., 2.6):
+        a departure from the paper, where folds are all there is
 
     Notes
     -----
@@ -46,8 +60,11 @@ def correlated_posterior(differences: Sequence[float], *, overlap: float, worth:
     if len(differences) < 2:
         return None
     d = np.asarray(differences, dtype=np.float64)
-    mean, df = float(d.mean()), float(len(d) - 1)
-    scale = math.sqrt((1.0 / len(d) + overlap / (1.0 - overlap)) * float(d.var(ddof=1)))
+    mean, df, variance = float(d.mean()), float(len(d) - 1), float(d.var(ddof=1))
+    if row_variance:
+        variance = (df * variance + ROWS_COUNT * ROWS_SHARE * row_variance) / (df + ROWS_COUNT)
+        df += ROWS_COUNT
+    scale = math.sqrt((1.0 / len(d) + overlap / (1.0 - overlap)) * variance)
     p_first, p_equal, p_second = region_probabilities(mean, scale, df, worth)
     reach = scale * student_quantile(0.975, df)
     return Posterior(
@@ -63,6 +80,19 @@ def correlated_posterior(differences: Sequence[float], *, overlap: float, worth:
         corrected_p=_two_sided(mean, scale, df),
         differences=tuple(float(x) for x in d),
     )
+
+
+def jackknife_variance(without: Sequence[float]) -> float:
+    """Variance of a statistic from its values without each of several parts of the rows, of equal size.
+
+    The delete-a-group jackknife: B. Efron, C. Stein, "The jackknife estimate of variance", Annals of Statistics 9
+    (1981).
+
+    >>> round(jackknife_variance([0.9, 1.0, 1.1]), 4)
+    0.0133
+    """
+    values = np.asarray(without, dtype=np.float64)
+    return float((len(values) - 1) * values.var())
 
 
 def region_probabilities(mean: float, scale: float, df: float, worth: float) -> tuple[float, float, float]:

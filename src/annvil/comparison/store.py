@@ -2,6 +2,7 @@
 
     <folder>/
       request.json                    what was asked of which data; a comparison of other data is refused
+      decisions.jsonl                 what was done in which order, and why (`race.decisions`)
       problems.log                    tracebacks of contenders that failed
       <contender>/
         repeat-0-fold-3.json          a `FoldResult`
@@ -9,7 +10,7 @@
         repeat-0.outcome.json         how the contender's fits of that repeat ended
         cost.json, model.onnx         a `Cost` and the parity of the first fold's exported model; the graph itself
         curve.json                    a `LearningCurve`
-        rung-1/                       the same fits with the next effort (`Effort.rung`): results, outcomes, checkpoints
+        rung-1/                       the same with the next effort (`Effort.rung`)
         checkpoint/                   the contender's own, removed when the repeat is done
       ablations/<name>.json           an `Ablation`
 
@@ -63,7 +64,9 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self._results: dict[tuple[str, int, str], FoldResult] = {}  # read once: the table is drawn after every fit
+        # Read once: the table is drawn after every fit.
+        self._results: dict[tuple[str, int, str], FoldResult] = {}
+        self._outcomes: dict[tuple[str, int, str], Outcome | None] = {}
 
     def open(self, fingerprint: Mapping[str, Any]) -> None:
         """Begin, or go on with, the comparison of that fingerprint.
@@ -85,6 +88,16 @@ class Store:
                 f"{self.folder} holds a comparison that differs in: {', '.join(sorted(differing))}. "
                 "Go on with the same data and options, or choose another folder."
             )
+
+    def folds(self) -> int | None:
+        """Test folds of the comparison that lies here, or None where none was begun."""
+        path = self.folder / "request.json"
+        return int(_readable(path)["the plan"]["outer_folds"]) if path.exists() else None
+
+    @property
+    def decisions(self) -> Path:
+        """The log of what was done, in order."""
+        return self.folder / "decisions.jsonl"
 
     # -- folds -----------------------------------------------------------------------------------------------------
 
@@ -122,31 +135,35 @@ class Store:
 
     def outcome(self, contender: str, call: str, rung: int = 0) -> Outcome | None:
         """How that call ended, or None while it has not."""
-        return self._read(self._home(contender, rung) / f"{call}.outcome.json", Outcome)
+        key = contender, rung, call
+        if key not in self._outcomes:
+            self._outcomes[key] = self._read(self._home(contender, rung) / f"{call}.outcome.json", Outcome)
+        return self._outcomes[key]
 
     def keep_outcome(self, contender: str, call: str, outcome: Outcome, rung: int = 0) -> None:
         """Write how a call ended, and drop its checkpoints."""
         self._write(self._home(contender, rung) / f"{call}.outcome.json", outcome)
+        self._outcomes[contender, rung, call] = outcome
         shutil.rmtree(self.checkpoint(contender, call, rung), ignore_errors=True)
 
     def checkpoint(self, contender: str, call: str, rung: int = 0) -> Path:
         """Where the contender may keep its checkpoints during that call."""
         return self._home(contender, rung) / "checkpoint" / call
 
-    def cost(self, contender: str) -> ShippedCost | None:
-        """Cost of the first fold's model, or None while it is not measured."""
-        return self._read(self.folder / contender / "cost.json", ShippedCost)
+    def cost(self, contender: str, rung: int = 0) -> ShippedCost | None:
+        """Cost of the first fold's model of that rung, or None while it is not measured."""
+        return self._read(self._home(contender, rung) / "cost.json", ShippedCost)
 
-    def graph(self, contender: str) -> bytes | None:
-        """The ONNX graph of the first fold's model, or None where there is none."""
-        path = self.folder / contender / "model.onnx"
+    def graph(self, contender: str, rung: int = 0) -> bytes | None:
+        """The ONNX graph of the first fold's model of that rung, or None where there is none."""
+        path = self._home(contender, rung) / "model.onnx"
         return path.read_bytes() if path.exists() else None
 
-    def keep_cost(self, contender: str, cost: ShippedCost, graph: bytes = b"") -> None:
-        """Write the cost of the first fold's model, and its graph where it could be exported."""
+    def keep_cost(self, contender: str, cost: ShippedCost, graph: bytes = b"", rung: int = 0) -> None:
+        """Write the cost of the first fold's model of that rung, and its graph where it could be exported."""
         if graph:
-            write_atomically(self.folder / contender / "model.onnx", graph)
-        self._write(self.folder / contender / "cost.json", cost)
+            write_atomically(self._home(contender, rung) / "model.onnx", graph)
+        self._write(self._home(contender, rung) / "cost.json", cost)
 
     def curve(self, contender: str) -> LearningCurve | None:
         """The contender's learning curve, or None while it is not measured."""

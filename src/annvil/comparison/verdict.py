@@ -14,14 +14,14 @@ chooses who is compared (`contrast`). What is said is written by `verdict_text`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from annvil.comparison.contrast import Paired, pair, side
+from annvil.comparison.contrast import Paired, pair
 from annvil.comparison.evidence import BEYOND_DOUBT, Evidence, Finding
 from annvil.comparison.learning_curves import gap_change, law_of
 from annvil.comparison.recommendation import Recommendation, recommend
-from annvil.comparison.results import Posterior, Side, Verdict, VerdictKind
-from annvil.comparison.statistics import rows_that_would_tell
+from annvil.comparison.results import Contrast, Posterior, Side, Standing, Verdict, VerdictKind
+from annvil.comparison.statistics import region_probabilities, rows_that_would_tell
 from annvil.comparison.verdict_text import put_into_words
 from annvil.errors import OutOfTime
 from annvil.models.contract import FAMILIES
@@ -41,25 +41,22 @@ def judge(evidence: Evidence) -> Verdict:
 def find(evidence: Evidence) -> Finding:
     """Kind, posterior and recommendation; raises as `judge` does."""
     paired = pair(evidence.folds, evidence.standings, evidence.metric)
-    families = {s.contender: s.family for s in evidence.standings}
-    networks = [name for name in paired.results if families[name] == "network"]
-    others = [name for name in paired.results if families[name] != "network"]
-    contrast = paired.contrast(side("network", networks, paired), side("simple", others, paired), evidence.worth)
+    contrast = network_against_simple(paired, evidence.standings, evidence.worth)
     posterior = contrast.posterior
     beats_guessing = _beats_guessing(contrast.first, paired, evidence)
     doubtful = beats_guessing is not None and beats_guessing < BEYOND_DOUBT
     kind = kind_of(posterior, evidence.confidence)
     if doubtful and kind == "network":
         kind = "cannot tell"
-    ruled_out = posterior is not None and posterior.p_first <= 1 - evidence.confidence
+    unfinished = _unfinished(contrast, kind, evidence)
+    if unfinished is not None:
+        kind = "cannot tell"
+    ruled_out = posterior is not None and posterior.p_first <= 1 - evidence.confidence and unfinished is None
     rows = None
-    if kind == "cannot tell" and posterior is not None and posterior.p_first < evidence.confidence:
-        rows = rows_that_would_tell(
-            posterior,
-            evidence.plan.n_rows_used,
-            confidence=evidence.confidence,
-            gap_change=_gap_change(evidence),
-        )
+    is_open = kind == "cannot tell" and unfinished is None
+    if is_open and posterior is not None and posterior.p_first < evidence.confidence:
+        change = _gap_change(evidence)
+        rows = rows_that_would_tell(posterior, evidence.plan.n_rows, confidence=evidence.confidence, gap_change=change)
     return Finding(
         kind=kind,
         contrast=contrast,
@@ -68,7 +65,35 @@ def find(evidence: Evidence) -> Finding:
         rows_that_would_tell=rows,
         recommendation=_recommend(evidence, paired, kind, without_networks=ruled_out or doubtful),
         paired=paired,
+        unfinished=unfinished,
     )
+
+
+def network_against_simple(paired: Paired, standings: Sequence[Standing], worth: float) -> Contrast:
+    """The contrast that the product is about; the dummy is one of the simple contenders."""
+    families = {s.contender: s.family for s in standings}
+    networks = [name for name in paired.results if families[name] == "network"]
+    others = [name for name in paired.results if families[name] != "network"]
+    return paired.contrast(networks, others, worth, ("network", "simple"))
+
+
+def _unfinished(contrast: Contrast, kind: VerdictKind, evidence: Evidence) -> Side | None:
+    """The side that lost, or drew, though more effort is expected to carry it on by more than worth / 2.
+
+    It is beaten all the same where that gain would not turn the answer.
+    """
+    posterior = contrast.posterior
+    if posterior is None or kind == "cannot tell":
+        return None
+    losers = {"network": [contrast.second], "simple": [contrast.first], "equal": [contrast.first, contrast.second]}
+    for loser in losers[kind]:
+        gain = 0.0 if loser is None else max(evidence.gains.get(name, 0.0) for name in set(loser.contenders))
+        if gain > evidence.worth / 2:
+            moved = gain if loser is contrast.first else -gain
+            p = region_probabilities(posterior.mean + moved, posterior.scale, posterior.df, posterior.worth)
+            if p[("network", "equal", "simple").index(kind)] < evidence.confidence:
+                return loser
+    return None
 
 
 def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, without_networks: bool) -> Recommendation:
@@ -90,7 +115,7 @@ def _beats_guessing(network: Side | None, paired: Paired, evidence: Evidence) ->
     dummies = [s.contender for s in evidence.standings if s.family == "dummy" and s.contender in paired.results]
     if network is None or not dummies:
         return None
-    posterior = paired.contrast(network, paired.alone(dummies[0]), evidence.worth).posterior
+    posterior = paired.contrast(sorted(set(network.contenders)), dummies[:1], evidence.worth).posterior
     return None if posterior is None else posterior.p_first
 
 

@@ -29,6 +29,7 @@ def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
         base_rate=evidence.base_rate,
         network=finding.network,
         simple=finding.simple,
+        unfinished=finding.unfinished.name if finding.unfinished else "",
     )
 
 
@@ -54,21 +55,7 @@ class _Sentences:
     # -- the answer ------------------------------------------------------------------------------------------------
 
     def headline(self) -> str:
-        """One to three sentences: the answer, how sure it is, and whether the loser was cut short by the clock."""
-        return self._answer() + self._cut_short()
-
-    def _cut_short(self) -> str:
-        kind, ruled_out = self.finding.kind, self.finding.network_ruled_out
-        loser = self.finding.simple if kind == "network" else self.finding.network
-        if self.finding.posterior is None or loser is None or not (ruled_out or kind in ("network", "simple")):
-            return ""
-        standing = self.table[_usual(loser)]
-        if standing.state != "cut short":
-            return ""
-        was = "were" if is_plural(standing.title) else "was"
-        return f" This holds for this budget only: {named(standing.title)} {was} cut short by the clock."
-
-    def _answer(self) -> str:
+        """One or two sentences: the answer, and how sure it is."""
         posterior, kind = self.finding.posterior, self.finding.kind
         recommended = self.table[self.finding.recommendation.contender]
         if recommended.family == "dummy" and len(self.finding.paired.results) == 1:
@@ -110,6 +97,15 @@ class _Sentences:
         )
 
     def _cannot_tell(self, posterior: Posterior) -> str:
+        if self.finding.unfinished is not None:
+            pair = (self.network, self.simple)
+            loser, other = pair if self.finding.unfinished.name == "network" else pair[::-1]
+            gap = posterior.mean if self.finding.unfinished.name == "network" else -posterior.mean
+            place = f"{self.amount(abs(gap))} {'ahead of' if gap > 0 else 'behind'} {other}"
+            return (
+                f"Not enough time to tell: {loser} {self._not_at_its_end(loser)}, and so far it is {place}. A larger "
+                "budget would go on from here."
+            )
         if self.finding.network_ruled_out:
             return (
                 f"No network needed. The chance that one is better than {self.simple} by more than {self.worth} is "
@@ -123,10 +119,17 @@ class _Sentences:
         rows = self.finding.rows_that_would_tell
         more = f"; about {rows:,} {self.words.rows} would probably tell" if rows else ""
         return (
-            f"Cannot tell yet whether a network is worth it: with {self.evidence.plan.n_rows_used:,} {self.words.rows} "
+            f"Cannot tell yet whether a network is worth it: with {self.evidence.plan.n_rows:,} {self.words.rows} "
             f"its advantage over {self.simple} lies anywhere from {self.metric.tells(posterior.low, sign=True)} to "
             f"{self.amount(posterior.high, sign=True)}{more}."
         )
+
+    def _not_at_its_end(self, loser: str) -> str:
+        """What is known of the side's training: a single step says nothing of how far it climbs."""
+        standing = self.table[_usual(self.finding.unfinished)]
+        if standing.rung == 0:
+            return "have only had a first training" if is_plural(loser) else "has only had a first training"
+        return "still improve with longer training" if is_plural(loser) else "still improves with longer training"
 
     @property
     def _network_may_know(self) -> bool:
@@ -164,9 +167,10 @@ class _Sentences:
 
     def scores(self) -> str:
         """What both sides scored, and who stood for them."""
-        network, simple, n = self.finding.network, self.finding.simple, len(self.finding.paired.places)
+        network, simple = self.finding.network, self.finding.simple
         if network is None or simple is None:
             return ""
+        n = len(network.per_fold)
         return (
             f"On the same {n} test folds the network side scored {self.metric.shows(network.mean)} and the simple side "
             f"{self.metric.shows(simple.mean)} {self.metric.title} on average. In every fold each side is the "
@@ -205,7 +209,7 @@ class _Sentences:
         """How many rows would tell, when it cannot be told."""
         plan, rows = self.evidence.plan, self.finding.rows_that_would_tell
         posterior = self.finding.posterior
-        if self.finding.kind != "cannot tell" or posterior is None:
+        if self.finding.kind != "cannot tell" or posterior is None or self.finding.unfinished is not None:
             return ""
         if self._seems_better(posterior):
             sure = probability(self.finding.beats_guessing or 0.0)
@@ -219,13 +223,8 @@ class _Sentences:
                 f"No reasonable number of {self.words.rows} would settle it: the difference is too close to the border "
                 "of what would be worth it."
             )
-        if plan.n_rows_used < plan.n_rows and rows <= plan.n_rows:
-            return (
-                f"About {rows:,} {self.words.rows} would probably settle it. They are there: a larger budget would use "
-                "them."
-            )
         return (
-            f"If the difference stays as it is, about {rows:,} {self.words.rows} ({times(rows / plan.n_rows_used)} "
+            f"If the difference stays as it is, about {rows:,} {self.words.rows} ({times(rows / plan.n_rows)} "
             "times as many) would probably settle it; this is an extrapolation."
         )
 
@@ -260,8 +259,7 @@ class _Sentences:
         paired = self.finding.paired
         if chosen == dummy.contender or dummy.contender not in paired.results:
             return f"{text}."
-        against = paired.contrast(paired.alone(chosen), paired.alone(dummy.contender), self.evidence.worth)
-        posterior = against.posterior
+        posterior = paired.contrast([chosen], [dummy.contender], self.evidence.worth).posterior
         if posterior is None:
             return f"{text}."
         title, sure = named(self.table[chosen].title), probability(posterior.p_first)
@@ -288,13 +286,25 @@ class _Sentences:
         return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {named(best.title)}"
 
     def fairness(self) -> str:
-        """The time limit."""
-        level = max(self.evidence.plan.allowance_seconds.values(), default=0.0)
-        return f"Time limit per model family: {level:.3g} s." if level else ""
+        """What each side was offered and used."""
+        used = {side: self._used(side) for side in (True, False)}
+        if not any(seconds for seconds, _, _ in used.values()):
+            return ""
+        parts = [
+            f"{'networks' if network else 'simple models'} used {_seconds(seconds)} for {done} of {offered} steps"
+            for network, (seconds, done, offered) in used.items()
+        ]
+        return f"Effort, in steps of longer training and wider search: {', '.join(parts)}."
+
+    def _used(self, network: bool) -> tuple[float, int, int]:
+        """Seconds, rungs that are complete, and rungs of all ladders, of one side."""
+        mates = [s for s in self.evidence.standings if s.family != "dummy" and (s.family == "network") == network]
+        done = sum(0 if s.rung is None else s.rung + 1 for s in mates)
+        return sum(s.used_seconds for s in mates), done, sum(len(s.rungs) for s in mates)
 
     def caveats(self) -> str:
         """What the numbers do not cover."""
-        plan, texts = self.evidence.plan, []
+        texts = []
         cut = [inside(s.title) for s in self.evidence.standings if s.state == "cut short"]
         if cut:
             texts.append(f"Cut short by the clock, and perhaps better with more time: {', '.join(cut)}.")
@@ -303,8 +313,6 @@ class _Sentences:
                 f"The folds follow time and differ in how many {self.words.rows} they train on, which the "
                 "probabilities do not account for: take them as rough."
             )
-        if plan.n_rows_used < plan.n_rows:
-            texts.append(f"All this holds for {plan.n_rows_used:,} {self.words.rows} drawn from the {plan.n_rows:,}.")
         return " ".join(texts)
 
     # -- the recommendation ----------------------------------------------------------------------------------------

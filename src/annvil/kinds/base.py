@@ -64,6 +64,10 @@ class Found:
     model: Path
     deadline: Deadline
 
+    def rung(self, contender: str) -> int:
+        """By whose results the contender is judged: they are asked of the store with it."""
+        return next((s.rung or 0 for s in self.comparison.standings if s.contender == contender), 0)
+
 
 @dataclass(frozen=True)
 class Substitute:

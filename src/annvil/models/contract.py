@@ -67,14 +67,15 @@ class PreparationOptions:
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard a contender may try; decided by the plan from sizes and budget alone, so that runs repeat.
+    """How hard a contender tries in one fit.
 
     candidates : configurations to compare on the inner splits (1: the default one)
     scale : multiplies the length of training (epochs of networks, rounds of trees); 1.0 is the recipe's own
     configuration : use this one instead of searching (learning curves and final fits pass a `Fitted.configuration`)
     options : how to prepare; only the ablation asks for other than the default
-    rung : the how-manieth effort of a growing sequence this is; results of different rungs are kept apart. There is one
-        so far, 0
+    rung : its place on the contender's ladder (`Contender.ladder`); results of different rungs are kept apart
+    inner_folds : validation splits of the jobs it is made for; 1 is one holdout of 20%
+    rows : most training rows of those jobs; None: all there are
     """
 
     candidates: int = 1
@@ -82,6 +83,21 @@ class Effort:
     configuration: Mapping[str, Json] | None = None
     options: PreparationOptions = PreparationOptions()
     rung: int = 0
+    inner_folds: int = 1
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One effort of a contender's ladder, and what it is expected to cost before anything was measured.
+
+    core_seconds : of one job, on the slow side (constants measured once on a 2-core machine)
+    what : in words, for the log of decisions: "4 candidates, 5 inner folds"
+    """
+
+    effort: Effort
+    core_seconds: float
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -292,12 +308,15 @@ class Traits:
     ----------
     shares_fits_with : the contender whose fits this one only looks at again (an ensemble of its candidates); its time
         is then not charged twice
-    plans_final : it only gains by more time and rows, so it plans the fit to ship itself (`Contender.plan_final`)
+    climbs_to_ship : longer training of more rows only makes it better, so the fit to ship may stand higher on the
+        ladder than what the folds scored, where there is time
+    bags : members of the inner folds are averaged, so that more of them make a better model
     scales, weights_classes : whether it has that step of preparation, so that the ablation can take it away
     """
 
     shares_fits_with: str | None = None
-    plans_final: bool = False
+    climbs_to_ship: bool = False
+    bags: bool = False
     scales: bool = False
     weights_classes: bool = False
 
@@ -316,10 +335,11 @@ class Contender(Protocol):
     def declines(self, shape: Shape) -> str | None:
         """Why this contender does not compete on such data (a sentence for the report), or None."""
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """The effort that fits ``seconds`` for ``n_jobs`` jobs of that shape: arithmetic only, no clock.
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """Growing efforts for jobs of that shape, the cheapest first; arithmetic only, no clock.
 
-        Constants are measured once on a 2-core machine and err on the slow side, so that the deadline rarely bites.
+        The first is the least that is a fair trial of the method: nothing below it is ever judged. Costs grow by half
+        at least from rung to rung, so that climbing costs little beside the top.
         """
 
     def fit(self, dataset: Dataset[Any], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
@@ -327,9 +347,6 @@ class Contender(Protocol):
 
         Stops early (fewer results) when ``context.seconds_left`` are over; never raises for running out of time.
         """
-
-    def plan_final(self, shape: Shape, seconds: float, configurations: Sequence[Mapping[str, Json]]) -> Effort:
-        """The effort of the fit to ship, on all rows, given what the folds chose; asked where `Traits.plans_final`."""
 
 
 class BaseContender:
@@ -340,10 +357,6 @@ class BaseContender:
     def declines(self, shape: Shape) -> str | None:
         """Never."""
         return None
-
-    def plan_final(self, shape: Shape, seconds: float, configurations: Sequence[Mapping[str, Json]]) -> Effort:
-        """Not asked: the fit to ship has the effort of the race."""
-        raise NotImplementedError(f"{type(self).__name__} does not plan its final fit.")
 
 
 def as_outputs(values: NDArray[Any]) -> FloatArray:

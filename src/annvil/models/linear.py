@@ -26,11 +26,13 @@ from annvil.models.contract import (
     Fitted,
     Job,
     PreparationOptions,
+    Rung,
     Running,
     Shape,
     Traits,
     as_outputs,
 )
+from annvil.models.ladder import describe_effort, ladder_of, row_steps
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
@@ -85,12 +87,19 @@ class Linear(BaseContender):
     family: Family = "linear"
     traits = Traits(scales=True, weights_classes=True)
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """As many penalties as the time allows, at most all of them."""
-        per_search = n_inner * _seconds_per_fit(shape, min(shape.n_rows, SEARCH_ROWS))
-        last = _seconds_per_fit(shape, shape.n_rows)
-        affordable = (seconds / max(n_jobs, 1) - last) / per_search
-        return Effort(candidates=int(np.clip(affordable, 1, len(PENALTIES))))
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """One penalty, a few and all of them on one holdout, then all on five folds."""
+
+        def rung(candidates: int, inner: int, rows: int | None = None) -> Rung:
+            n_rows = min(shape.n_rows, rows or shape.n_rows)
+            each = _seconds_per_fit(shape, min(n_rows, SEARCH_ROWS))
+            seconds = inner * candidates * each + _seconds_per_fit(shape, n_rows)
+            effort = Effort(candidates, inner_folds=inner, rows=rows)
+            return Rung(effort, seconds, describe_effort(effort, "penalty", "penalties"))
+
+        parts = [rung(1, 1, rows) for rows in row_steps(shape.n_rows)]
+        whole = [rung(1, 1), rung(3, 1), rung(len(PENALTIES), 1), rung(len(PENALTIES), 5)]
+        return ladder_of([*parts, *whole])
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Search on the inner splits, then one fit on all rows, for every job."""

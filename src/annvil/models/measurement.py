@@ -45,17 +45,15 @@ def threads_for(jobs: Sequence[Job], dataset: Dataset[Inputs], asked: int) -> in
 
 @contextmanager
 def bounded_threads(most: int) -> Iterator[None]:
-    """Inside, numeric libraries (BLAS, OpenMP) use at most so many threads; 0 leaves them as they are.
+    """Inside, BLAS uses one thread and OpenMP at most so many; 0 leaves OpenMP as it is.
 
-    Small fits are far quicker on one thread: where cores are busy, threads waiting for each other by spinning made 150
-    rounds of boosting on 400 rows take 19 s instead of 0.2 s (measured on 2 cores).
+    BLAS threads wait for each other by spinning: on busy cores a solver with two of them took 26 s where one took 0.5
+    (measured on 2 cores). OpenMP is kept from that by its passive waiting, but small fits are quicker on one thread of
+    it, too.
     """
-    if most < 1:
-        yield
-        return
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(limits=most):
+    with threadpool_limits(limits={"blas": 1, "openmp": most} if most else {"blas": 1}):
         yield
 
 

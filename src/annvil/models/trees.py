@@ -8,6 +8,7 @@ bagged booster); choosing one number of rounds for all folds instead changed not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -25,10 +26,12 @@ from annvil.models.contract import (
     Family,
     Fitted,
     Job,
+    Rung,
     Running,
     Shape,
     Traits,
 )
+from annvil.models.ladder import describe_effort, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
@@ -45,6 +48,9 @@ from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.link import Link
+
+QUICK = 0.25
+"""Length of the first rung (assumed): a quarter of the rounds at twice the learning rate."""
 
 MOST_LABELS = 40
 """Labels at once, each with trees of its own in every fold (assumed: beyond, model and training take minutes)."""
@@ -147,7 +153,7 @@ class BoostedTrees(BaseContender):
     name = "boosted-trees"
     title = "Boosted trees"
     family: Family = "trees"
-    traits = Traits(weights_classes=True)
+    traits = Traits(bags=True, weights_classes=True)
 
     def declines(self, shape: Shape) -> str | None:
         """Many labels at once: each is a model of its own."""
@@ -158,13 +164,18 @@ class BoostedTrees(BaseContender):
             )
         return None
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """As many candidates as the time allows; where it does not allow one, shorter growth with bigger steps."""
-        per_job = seconds / max(n_jobs, 1)
-        one = n_inner * seconds_per_fit(shape, n_inner)
-        if per_job >= one:
-            return Effort(candidates=int(np.clip(per_job / one, 1, len(GROWTHS))))
-        return Effort(candidates=1, scale=float(np.clip(round(per_job / one, 3), 0.02, 1.0)))
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """Few large steps on one holdout; then small ones, a bag of five, more candidates, room for more rounds."""
+
+        def rung(candidates: int, inner: int, scale: float = 1.0, rows: int | None = None) -> Rung:
+            one = seconds_per_fit(replace(shape, n_rows=min(shape.n_rows, rows or shape.n_rows)), inner)
+            effort = Effort(candidates, scale, inner_folds=inner, rows=rows)
+            spent = scale if scale < 1 else math.sqrt(scale)  # early stopping mostly ends a long growth
+            return Rung(effort, inner * candidates * one * spent, describe_effort(effort))
+
+        parts = [rung(1, 1, QUICK, rows) for rows in row_steps(shape.n_rows)]
+        one, several = [rung(1, 1, QUICK), rung(1, 1), rung(1, 5)], [rung(3, 5, 3.0), rung(len(GROWTHS), 5, 3.0)]
+        return ladder_of([*parts, *one, *several])
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Search on the inner splits and bag their members, for every job."""

@@ -44,6 +44,8 @@ class ConvolutionalArchitecture:
     stem_channels : channels after it
     layers : 3 × 3 convolutions after the stem
     head_scale : factor of the outputs
+    shrink : the network sees means of so many by so many pixels: a quarter of the work at 2; rows and columns that
+        fill no whole square are left out
     """
 
     height: int
@@ -54,6 +56,7 @@ class ConvolutionalArchitecture:
     stem_channels: int = 32
     layers: tuple[Layer, ...] = (Layer(64, True), Layer(128), Layer(128, True), Layer(256))
     head_scale: float = 0.5
+    shrink: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able; `from_json` reads it."""
@@ -78,7 +81,8 @@ class ConvolutionalArchitecture:
     def _maps(self) -> Iterator[tuple[float, int, int, int, bool]]:
         """Of every convolution the pixels of its map, those of a filter, channels in and out, and whether it pools."""
         strided = self.stem == "strided"
-        area, channels, size = self.height * self.width / (4 if strided else 1), self.channels, 16 if strided else 9
+        seen = (self.height // self.shrink) * (self.width // self.shrink)
+        area, channels, size = seen / (4 if strided else 1), self.channels, 16 if strided else 9
         for layer in (Layer(self.stem_channels, self.stem == "plain"), *self.layers):
             yield area, size, channels, layer.channels, layer.pools
             area, channels, size = area / (4 if layer.pools else 1), layer.channels, 9
@@ -143,7 +147,9 @@ class ConvolutionalNetwork(nn.Module):
             self.deviation.copy_(values.std((0, 1, 2)).clamp(min=1.0))
 
     def _normalised(self, pixels: Tensor) -> Tensor:
-        return ((pixels.float() - self.mean) / self.deviation).permute(0, 3, 1, 2)
+        values = ((pixels.float() - self.mean) / self.deviation).permute(0, 3, 1, 2)
+        shrink = self.architecture.shrink
+        return values if shrink == 1 else nn.functional.avg_pool2d(values, shrink)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """The maps after the stem and after every layer."""

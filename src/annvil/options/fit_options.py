@@ -42,6 +42,10 @@ def lasting(path: str | Path) -> str:
     return str(path) if str(path).startswith("sample:") else str(Path(path).absolute())
 
 
+def _lasting_run(run: str | Path | None) -> str | None:
+    return None if run is None else lasting(run)
+
+
 def _lasting_groups(groups: str | Path | None) -> str | None:
     """The name of a column as it is; the path of a table of groups, so that it is found from any folder."""
     if groups is None:
@@ -225,6 +229,21 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
         ),
     ] = None
     seed: Seed = 0
+    use_all: Annotated[
+        bool,
+        Option(
+            "Once the answer is certain, spend what is left of the budget on a better model instead of ending early."
+        ),
+    ] = False
+    like: Annotated[
+        str | None,
+        Option(
+            "Do what that run did, in the same order and without a look at the clock: the same data, options and "
+            "machine give the same model to the byte.",
+            metavar="RUN",
+            clean=_lasting_run,
+        ),
+    ] = None
     out: Annotated[
         str, Option("Folder of runs.", short="-o", metavar="FOLDER", panel=OUTPUT, clean=str, kept=False)
     ] = "runs"

@@ -6,22 +6,23 @@ import time as clock_module
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from annvil.comparison.request import Listener as ComparisonListener, Quiet
+from annvil.comparison.request import Listener as ComparisonListener, Moment, Quiet
 from annvil.comparison.results import Comparison
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.readers.opened import Opened
 from annvil.data.storage import save_dataset
-from annvil.errors import AnnvilError, DataError, Interrupted
+from annvil.errors import AnnvilError, DataError, Interrupted, RequestError
 from annvil.files import write_atomically
 from annvil.kinds.base import Found, Kind, Loaded, Stage
 from annvil.kinds.registry import audit, fit_options, kind_of, name_of, options_for, options_of_kinds
-from annvil.options import FitOptions, check_names, chosen, cleaned, declared, lasting, listed_in
+from annvil.options import FitOptions, budget_in_seconds, check_names, chosen, cleaned, declared, lasting, listed_in
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.load import Decoding, check_request, kept_options, kind_again, read_again
 from annvil.run.request import FitRequest
@@ -29,8 +30,15 @@ from annvil.run.result import Run
 
 if TYPE_CHECKING:
     from annvil.comparison import Store
+    from annvil.comparison.race.decisions import Unit
     from annvil.explanation.permutation import Importance
     from annvil.models.contract import Contender, Deadline
+
+LIBRARIES = (
+    *("torch", "onnx", "onnxruntime", "scipy.optimize", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model"),
+    *("annvil.bundle", "annvil.training"),
+)
+"""What contenders and exports import when they are first needed."""
 
 LEAST_FOR_REPORT = 2.0
 """Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
@@ -88,6 +96,7 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
     loaded = kind.load(own)
     dataset = kind.read(opened, own, Decoding(kind.words.rows, listener))
     check_request(asked, dataset)
+    _followed(asked.like)  # refused before anything is written
     findings = audit(dataset)
     listener.read(dataset, findings)
     from_path = isinstance(data, str | Path)
@@ -115,15 +124,20 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
 listed_in(fit, fit_options())
 
 
-def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
-    """Go on with an interrupted run; a finished one is returned as it is.
+def resume(folder: str | Path, *, budget: str | float | None = None, listener: Listener | None = None) -> Run:
+    """Go on with an interrupted run; a finished one is returned as it is, or goes on with a larger ``budget``.
 
-    It ends with the bytes it would have had without the interruption, unless the budget cuts something short.
+    Parameters
+    ----------
+    folder : of the run
+    budget : new budget of the whole run, what it has used so far included; None: the one it was asked for
+
+    What its log of decisions holds is not done again; the rest is decided as if there had been no interruption.
 
     Raises
     ------
     RequestError
-        When there is no run in ``folder``.
+        When there is no run in ``folder``, or it has used the budget already.
     DataError
         When the data have changed since, or the table of groups, or are gone.
     """
@@ -131,7 +145,9 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
     listener = listener or Silent()
     run_folder = existing_folder(folder)
     request, state = run_folder.read_request(), run_folder.read_state()
-    if state.state == "finished" and run_folder.report.exists():
+    if budget is not None:
+        request = _with_budget(run_folder, request, state.spent_seconds, budget_in_seconds(budget))
+    elif state.state == "finished" and run_folder.report.exists():
         run = Run(run_folder)
         listener.finished(run)
         return run
@@ -159,6 +175,30 @@ def resume(folder: str | Path, *, listener: Listener | None = None) -> Run:
     return _carry_through(_Work(run_folder, request, kind, own, loaded, dataset, findings, clock, listener))
 
 
+def _with_budget(folder: RunFolder, request: FitRequest, spent: float, budget: float) -> FitRequest:
+    """The request with another budget, kept."""
+    if budget <= spent:
+        raise RequestError(
+            f"{folder.path} has used {spent:.0f} s already, and the budget is that of the whole run; give it more than "
+            f"the {budget:g} s that were asked for."
+        )
+    changed = replace(request, asked=msgspec.structs.replace(request.asked, budget=budget))
+    folder.write_request(changed)
+    return changed
+
+
+def _followed(like: str | None) -> tuple[tuple[Unit, ...] | None, int | None]:
+    """What the run that is to be followed did, and its test folds."""
+    if like is None:
+        return None, None
+    from annvil.comparison import Store
+    from annvil.comparison.race.decisions import read_decisions
+
+    store = Store(existing_folder(like).race)
+    decisions = read_decisions(store.decisions)
+    return tuple(one.unit for one in decisions if one.ending == "complete"), store.folds()
+
+
 @dataclass(frozen=True)
 class _Work:
     folder: RunFolder
@@ -179,6 +219,8 @@ class _Work:
         """What is left of the budget but for ``kept`` seconds, and no less than ``least``."""
         from annvil.models.contract import Deadline
 
+        if self.request.asked.like is not None:
+            return Deadline(float("inf"))
         return Deadline(max(least, self.request.asked.budget - self.clock.spent - kept))
 
 
@@ -206,9 +248,14 @@ def _carry_through_alone(work: _Work) -> Run:
     return run
 
 
-def _compare_ship_report(work: _Work) -> Run:
-    import torch  # noqa: F401 (loaded here, so that the two seconds this takes are charged to no contender)
+def _load_libraries() -> None:
+    """Loaded here, so that the seconds this takes are charged to no contender."""
+    for name in LIBRARIES:
+        import_module(name)
 
+
+def _compare_ship_report(work: _Work) -> Run:
+    _load_libraries()
     from annvil.comparison import Store
     from annvil.run.official_test import official_test
     from annvil.run.reporting import assemble, write_report
@@ -244,12 +291,16 @@ def _compared(work: _Work, contenders: Sequence[Contender], store: Store) -> Com
 
     asked, task = work.request.asked, work.dataset.task
     work.enter("Comparing")
+    follow, folds = _followed(asked.like)
     request = Request(
         metric=task.metric(asked.metric or None),
         worth=asked.worth,
         budget_seconds=asked.budget,
         seed=asked.seed,
         spent_seconds=work.clock.spent,
+        follow=follow,
+        folds=folds,
+        use_all=asked.use_all,
     )
     comparison = compare(work.kind.problem(work.dataset), contenders, request, store, _Keeping(work))
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
@@ -279,6 +330,9 @@ class _Keeping:
     def standings(self, standings: Any, spent_seconds: float) -> None:
         self._work.clock.mark("running", self._stage)
         self._work.listener.standings(standings, self._work.clock.spent)
+
+    def moment(self, moment: Moment) -> None:
+        self._work.listener.moment(moment)
 
     def notice(self, text: str) -> None:
         self._work.listener.notice(text)

@@ -140,7 +140,8 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
     from safetensors.numpy import save
 
     contender = comparison.verdict.recommended
-    parts = [store.predictions(contender, f.job) for f in comparison.folds if f.contender == contender and not f.repeat]
+    folds = [fold for fold in comparison.folds if fold.contender == contender and not fold.repeat]
+    parts = [store.predictions(contender, fold.job, fold.rung) for fold in folds]
     rows = np.concatenate([rows for rows, _ in parts])
     outputs = np.concatenate([outputs for _, outputs in parts])
     if len(rows) > MOST_HELD_OUT:

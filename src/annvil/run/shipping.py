@@ -24,9 +24,6 @@ from annvil.run.folder import RunFolder
 from annvil.tasks.base import Decision
 from annvil.text.words import Words
 
-FINAL_SHARE = 0.6
-"""Of the time kept for what comes after the comparison, what a final fit that plans itself may use (assumed)."""
-
 PARITY_ROWS = 10_000
 TOLERANCE = 1e-4
 """Largest difference between graph and memory that may ship (assumed): float32 in another order gives 1e-6."""
@@ -66,7 +63,7 @@ def ship(
     deadline: Deadline,
     kind: Kind,
 ) -> Shipped:
-    """Fit the recommended contender on all rows of the comparison, as in a fold, and write its bundle.
+    """Fit the recommended contender on all rows and write its bundle.
 
     When the budget ends before that fit, the model of the first fold ships in its place; ``Shipped.notice`` says so.
 
@@ -101,21 +98,14 @@ def ship(
 def fit_finally(
     problem: Problem, contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
 ) -> Fitted | None:
-    """The contender's model on all rows: with the effort it had in the race, so that scores of the race hold for it.
-
-    One that plans its final fit itself (`Contender`) gets every row there is and the time kept for it. None when the
-    deadline passed first.
+    """The contender's model on all rows, as the comparison planned it (`FinalFit`): with the effort that was judged or
+    more, so that scores of the race are a careful estimate. None when the deadline passed first.
     """
-    plan, n_rows = comparison.plan, comparison.plan.n_rows_used
-    planned = plan.efforts[contender.name]
-    effort = Effort(planned["candidates"], planned["scale"], planned.get("configuration"))
+    plan, final = comparison.plan, comparison.final
+    assert final is not None  # only comparisons of earlier versions have none
+    effort = Effort(final.candidates, final.scale, final.configuration, inner_folds=final.inner_folds)
     context = Context(deadline.left, folder=folder.path / "final")
-    if contender.traits.plans_final:
-        chosen = [fold.configuration for fold in comparison.folds if fold.contender == contender.name]
-        seconds = FINAL_SHARE * plan.share_seconds["reserve"]
-        n_rows = problem.size.n
-        effort = contender.plan_final(problem.shape(n_rows), seconds, chosen)
-    job = problem.final(n_rows, plan.inner_folds, plan.seed)
+    job = problem.final(plan.n_rows, final.inner_folds, plan.seed)
     return next(iter(contender.fit(problem.data, [job], effort, context)), None)
 
 
@@ -155,8 +145,9 @@ def _exported(
 
 def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Words) -> tuple[Shipped, bytes]:
     """The best there is when time is over: the model of the first fold, already exported and checked."""
-    graph, cost = store.graph(standing.contender), store.cost(standing.contender)
-    result = store.result(standing.contender, FIRST_FOLD)
+    rung = standing.rung or 0
+    graph, cost = store.graph(standing.contender, rung), store.cost(standing.contender, rung)
+    result = store.result(standing.contender, FIRST_FOLD, rung)
     if graph is None or cost is None or cost.parity is None or result is None:
         raise OutOfTime(
             f"The budget ended before {standing.title} could be fitted on all {words.rows}. The comparison is kept in "

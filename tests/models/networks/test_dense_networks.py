@@ -13,7 +13,15 @@ from annvil.data.table import table_from_columns
 from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
 from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks
-from annvil.models.networks.recipe import Settings, candidate_units, epochs_for, plan_search, settings_for
+from annvil.models.networks.recipe import (
+    LONG,
+    SHORT,
+    Settings,
+    candidate_units,
+    epochs_for,
+    search_ladder,
+    settings_for,
+)
 from annvil.tasks.union import make_task
 
 LITTLE = Effort(candidates=2, scale=0.05)
@@ -195,10 +203,22 @@ def test_units_of_halving():
     assert candidate_units(1) == pytest.approx(1)
 
 
-def test_more_time_never_plans_less():
+def test_the_ladder_searches_before_it_bags_and_trains_long_at_the_top():
     shape = Shape(5_000, 10, 2, 12, make_task("binary", "y", (0, 1)))
-    efforts = [plan_search(DenseFamily(), shape, 5, 5, seconds) for seconds in np.geomspace(0.5, 5_000, 60)]
-    work = [candidate_units(effort.candidates) * effort.scale for effort in efforts]
-    assert all(later >= earlier - 0.02 for earlier, later in pairwise(work))
-    assert efforts[0] == Effort(candidates=1, scale=0.1)
-    assert efforts[-1] == Effort(candidates=8, scale=1.0)
+    rungs = search_ladder(DenseFamily(), shape)
+    efforts = [(rung.effort.candidates, rung.effort.inner_folds, rung.effort.scale) for rung in rungs]
+    assert efforts[0] == (1, 1, SHORT)
+    assert efforts[-1] == (8, 5, LONG)
+    assert all(later[2] >= earlier[2] and later[0] >= earlier[0] for earlier, later in pairwise(efforts))
+    assert (4, 5, 1.0) in efforts
+    work = [candidate_units(candidates) * inner * scale for candidates, inner, scale in efforts]
+    assert work == sorted(work)
+
+
+def test_large_tables_are_looked_at_in_parts_first():
+    shape = Shape(300_000, 10, 2, 12, make_task("binary", "y", (0, 1)))
+    rows = [rung.effort.rows for rung in search_ladder(DenseFamily(), shape)]
+    whole = rows.index(None)
+    assert rows[:whole] == [20_000, 100_000][:whole]
+    assert whole >= 1
+    assert set(rows[whole:]) == {None}

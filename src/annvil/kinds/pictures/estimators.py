@@ -105,8 +105,8 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
 
         Of a time budget, the stopwatch tells which network and how many epochs fit.
         """
-        planned = contender.plan(shape, 1, 1, self.time_budget or PLANNED_SECONDS)
-        chosen = dict(planned.configuration or {})
+        size, epochs = size_and_epochs(shape, self.time_budget or PLANNED_SECONDS)
+        chosen: dict[str, Any] = {"size": size.name, "epochs": epochs}
         if self.time_budget is not None and self.max_epochs is None:
             tried = size_named({"size": self.network} if self.network else chosen)
             rate = work_per_second(dataset, np.arange(shape.n_rows), tried, seed)

@@ -24,10 +24,11 @@ def importance_of_columns(found: Found) -> tuple[tuple[Importance, ...], int]:
     dataset: Dataset = found.dataset
     comparison, store = found.comparison, found.store
     contender = comparison.verdict.recommended
-    graph, result = store.graph(contender), store.result(contender, FIRST_FOLD)
+    rung = found.rung(contender)
+    graph, result = store.graph(contender, rung), store.result(contender, FIRST_FOLD, rung)
     if graph is None or result is None:
         return (), 0
-    rows, _ = store.predictions(contender, FIRST_FOLD)
+    rows, _ = store.predictions(contender, FIRST_FOLD, rung)
     predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
     metric = dataset.task.metric(comparison.metric)
 

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Effort, Job, Json, Shape
+from annvil.models.contract import Effort, Job, Json, Rung, Shape
+from annvil.models.ladder import describe_effort, ladder_of, row_steps
 from annvil.models.networks.family import Hyperparameters
 from annvil.preparation import is_imbalanced
 
@@ -115,27 +116,26 @@ class Portfolio(Protocol):
         """Processor time for one row of one network in one epoch, in a population (measured, erring slow)."""
 
 
-def plan_search(family: Portfolio, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-    """Candidates and length that fit: first up to four candidates at half length, then length, then more candidates.
+def search_ladder(family: Portfolio, shape: Shape) -> tuple[Rung, ...]:
+    """One short training; four candidates in full length, then on five folds; then all of them, then longer.
 
-    With halving a second candidate costs a fifth of the first, and on tables the right frequency is worth more than the
-    second half of the epochs (measured, decision 0030).
+    With halving a second candidate costs a fifth of the first, and on tables the right frequency is worth more than
+    longer training (measured, decision 0030).
     """
-    n_train = int(shape.n_rows * (1 - 1 / n_inner if n_inner > 1 else 0.8))
-    rows = n_inner * n_train * (1 + VALIDATION_COST / max(n_inner - 1, 4))
-    epochs = family.epochs(n_train, 1.0)
-    one = n_jobs * epochs * rows * family.core_seconds_per_row(shape) / CORES_USED
-    left = max(0.0, seconds - SETUP_SECONDS)
-    most = len(family.portfolio(shape.task.predicts_probabilities, n_train))
-    in_full = [count for count in range(1, most + 1) if candidate_units(count) * one <= left]
-    first = min(FIRST_CANDIDATES, most)
-    if in_full and max(in_full) >= first:
-        return Effort(candidates=max(in_full))
-    for candidates in range(first, 0, -1):
-        scale = round(left / (candidate_units(candidates) * one), 2)
-        if scale >= FAIR_SCALE:
-            break
-    return Effort(candidates=candidates, scale=float(np.clip(scale, SHORTEST_SCALE, 1.0)))
+    most = len(family.portfolio(shape.task.predicts_probabilities, shape.n_rows))
+    few = min(FIRST_CANDIDATES, most)
+
+    def rung(candidates: int, inner: int, scale: float, rows: int | None = None) -> Rung:
+        n_rows = min(shape.n_rows, rows or shape.n_rows)
+        n_train = int(n_rows * (1 - 1 / inner if inner > 1 else 0.8))
+        passed = inner * n_train * (1 + VALIDATION_COST / max(inner - 1, 4)) * family.epochs(n_train, scale)
+        seconds = candidate_units(candidates) * passed * family.core_seconds_per_row(shape)
+        effort = Effort(candidates, scale, inner_folds=inner, rows=rows)
+        return Rung(effort, SETUP_SECONDS + seconds, describe_effort(effort))
+
+    parts = [rung(1, 1, SHORT, rows) for rows in row_steps(shape.n_rows)]
+    whole = [rung(1, 1, SHORT), rung(few, 1, 1.0), rung(few, 5, 1.0), rung(most, 5, 1.0), rung(most, 5, LONG)]
+    return ladder_of([*parts, *whole])
 
 
 FIRST_CANDIDATES = 4
@@ -144,16 +144,12 @@ FIRST_CANDIDATES = 4
 VALIDATION_COST = 0.35
 """A validation row costs a third of a training row: no gradient (assumed)."""
 
-CORES_USED = 1.0
-"""What two cores do at once, erring slow: 1.8 times one core where they are idle, 1 where they are busy (measured)."""
+SETUP_SECONDS = 0.15
+"""Tracing, preparation and judging, per job (measured: about a second for a call of five or more)."""
 
-SETUP_SECONDS = 1.5
-"""Tracing, preparation and judging, per contender (measured, erring slow)."""
-
-FAIR_SCALE = 0.5
-"""With less than half of its epochs no candidate shows what it can do (assumed); then all time goes to one."""
-
-SHORTEST_SCALE = 0.1
+SHORT, LONG = 0.5, 2.5
+"""Lengths of the first rung and of the last (assumed): with less than half of its epochs no network shows what it can
+do, and where a whole training ended while the validation still fell, the last rung has room."""
 
 
 WEIGHTED = (4,)

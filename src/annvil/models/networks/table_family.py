@@ -20,6 +20,7 @@ from annvil.models.contract import (
     Fitted,
     Job,
     PreparationOptions,
+    Rung,
     Running,
     Shape,
     Traits,
@@ -27,7 +28,7 @@ from annvil.models.contract import (
 from annvil.models.networks.bag import NetworkBag, network_outputs
 from annvil.models.networks.family import NetworkFamily, TrainingData, positions
 from annvil.models.networks.fitted import best_fitted
-from annvil.models.networks.recipe import FEW_ROWS, Settings, plan_search, settings_for
+from annvil.models.networks.recipe import FEW_ROWS, Settings, search_ladder, settings_for
 from annvil.models.networks.search import Searched, TrainedCandidate, search
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import NetworkPreparation, TargetScaling
@@ -182,11 +183,11 @@ class TableNetworks(BaseContender):
     title: str
     family: Family = "network"
     networks: TableFamily
-    traits = Traits(scales=True, weights_classes=True)
+    traits = Traits(bags=True, scales=True, weights_classes=True)
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """As many candidates as the time allows, all networks of a call trained as populations."""
-        return plan_search(self.networks, shape, n_jobs, n_inner, seconds)
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """One short training; then the search on a holdout, on five folds, of all candidates, and longer."""
+        return search_ladder(self.networks, shape)
 
     def settings(self, dataset: Dataset, job: Job, effort: Effort) -> Sequence[Settings]:
         """The candidates of a job."""

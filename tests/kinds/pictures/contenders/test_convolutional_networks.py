@@ -13,11 +13,12 @@ from annvil.kinds.pictures.contenders.convolutional_networks import Convolutiona
 from annvil.kinds.pictures.contenders.invariance import LEAST_AFFINITY, Affinities, measure_affinities, policies
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.sizes import (
-    EPOCHS,
+    FEWEST_STEPS,
     SIZES,
     WANTED_EPOCHS,
     affordable_epochs,
     architecture_for,
+    batch_size,
     epochs_for_steps,
 )
 from annvil.kinds.pictures.contenders.throughput import work_per_second
@@ -120,25 +121,40 @@ def test_a_mirrored_member_is_the_mean_of_both_sides(stripes: Dataset) -> None:
     assert not np.allclose(member.predict(some), PictureMember(network, stripes.task, PixelSteps(())).predict(some))
 
 
-def test_the_final_fit_is_sized_for_its_own_time_and_keeps_what_most_folds_chose() -> None:
-    form = PictureForm(28, 28, 1)
-    shape = Shape(60_000, form.n_values, 0, 0, make_task("multiclass", "y", range(10)), form)
-    chosen = [{"augmentation": {"shift": 1}}, {"augmentation": {}}, {"augmentation": {"shift": 1}}]
-    short, long = (Convolutional().plan_final(shape, seconds, chosen).configuration for seconds in (20.0, 600.0))
-    assert short is not None
-    assert long is not None
-    assert short["augmentation"] == long["augmentation"] == {"shift": 1}
+def picture_shape(n_rows: int, side: int) -> Shape:
+    form = PictureForm(side, side, 3)
+    return Shape(n_rows, form.n_values, 0, 0, make_task("multiclass", "y", range(10)), form)
+
+
+@pytest.mark.parametrize(("n_rows", "side"), [(200, 64), (1_600, 64), (4_000, 32), (48_000, 28), (300_000, 128)])
+def test_every_rung_has_four_passes_and_three_hundred_steps(n_rows: int, side: int) -> None:
+    ladder = Convolutional().ladder(picture_shape(n_rows, side))
+    for rung in ladder:
+        passes = rung.effort.configuration["epochs"]  # type: ignore[index]
+        assert passes >= WANTED_EPOCHS
+        assert passes * n_rows / batch_size(n_rows) >= FEWEST_STEPS
+    assert ladder[0].effort.configuration["size"] == "small"  # type: ignore[index]
+    assert [rung.effort.candidates for rung in ladder[:2]] == [1, 1]
+
+
+def test_passes_come_before_size_and_size_before_augmentations() -> None:
+    ladder = [rung.effort for rung in Convolutional().ladder(picture_shape(48_000, 28))]
     names = [size.name for size in SIZES]
-    assert names.index(short["size"]) < names.index(long["size"])
-    assert long["epochs"] >= WANTED_EPOCHS
+    sizes = [names.index(effort.configuration["size"]) for effort in ladder]  # type: ignore[index]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == len(SIZES) - 1
+    assert [effort.candidates for effort in ladder] == sorted(effort.candidates for effort in ladder)
+    assert ladder[-1].candidates == 2
+    passes = [(size, effort.configuration["epochs"]) for size, effort in zip(sizes, ladder, strict=True)]  # type: ignore[index]
+    for size in set(sizes):
+        of_size = [n for s, n in passes if s == size]
+        assert of_size == sorted(of_size)
 
 
-def test_too_little_time_shows_in_the_scale_of_the_plan() -> None:
-    form = PictureForm(28, 28, 1)
-    shape = Shape(48_000, form.n_values, 0, 0, make_task("multiclass", "y", range(10)), form)
-    short, enough = (Convolutional().plan(shape, 5, 1, seconds) for seconds in (5.0, 500.0))
-    assert short.scale < 0.5 < enough.scale == 1.0
-    assert short.configuration == {"size": "small", "epochs": EPOCHS[0]}
+def test_the_first_rung_of_two_thousand_photographs_takes_seconds() -> None:
+    """Five folds of it fit into a budget of two minutes on two cores, by the measured constants."""
+    first = Convolutional().ladder(picture_shape(1_600, 64))[0]
+    assert 5 * first.core_seconds < 60
 
 
 def test_few_pictures_are_passed_over_more_often() -> None:

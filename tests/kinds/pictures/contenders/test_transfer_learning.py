@@ -5,6 +5,7 @@ from functools import cache
 
 import msgspec
 import numpy as np
+import pytest
 import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -126,11 +127,15 @@ def test_a_fitted_one_is_a_start_for_the_next():
     assert right(fitted(onward, dataset, epochs=0), dataset, np.arange(120)) > 0.5
 
 
-def test_the_plan_looks_first_and_trains_with_the_rest():
-    form = digits().inputs.form
-    shape = Shape(1_000, 64, 0, 0, make_task("multiclass", "y", range(10)), form)
-    efforts = [Transfer().plan(shape, 5, 5, seconds).configuration["epochs"] for seconds in (0.1, 100.0, 1e6)]
-    assert efforts[0] == 0 < efforts[1] <= efforts[2] == wanted_epochs(1_000)
+@pytest.mark.parametrize(("n_rows", "inner"), [(FEW_ROWS, 5), (FEW_ROWS + 1, 1)])
+def test_the_ladder_looks_first_and_trains_then(n_rows, inner):
+    shape = Shape(n_rows, 64, 0, 0, make_task("multiclass", "y", range(10)), digits().inputs.form)
+    ladder = Transfer().ladder(shape)
+    epochs = [rung.effort.configuration["epochs"] for rung in ladder]
+    assert epochs == sorted(set(epochs))
+    assert (epochs[0], epochs[-1]) == (0, wanted_epochs(n_rows))
+    assert ladder[0].what == "a new head"
+    assert {rung.effort.inner_folds for rung in ladder} == {inner}
 
 
 def test_who_stays_out_says_why():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from annvil.kinds.base import Found
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples, section, tried_in
+from annvil.models.contract import Deadline
 from annvil.preparation.augmentation import Augmentation
 
 RANDOM = np.random.default_rng(0)
@@ -16,11 +19,11 @@ DATASET = read_images((RANDOM.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.r
 
 
 def run(results: dict[str, Any]) -> Any:
-    """A comparison whose verdict and standings are these contenders, and a store of their results."""
-    standings = [SimpleNamespace(contender=name) for name in results]
+    """A comparison whose verdict and standings are these contenders, and a store of what they are judged by."""
+    standings = [SimpleNamespace(contender=name, rung=2) for name in results]
     comparison = SimpleNamespace(verdict=SimpleNamespace(recommended=next(iter(results))), standings=standings)
-    store = SimpleNamespace(result=lambda contender, job: results[contender])
-    return SimpleNamespace(dataset=DATASET, comparison=comparison, store=store)
+    store = SimpleNamespace(result=lambda contender, job, rung: results[contender] if rung == 2 else None)
+    return Found(DATASET, comparison, store, Path("run"), Path("model"), Deadline(60.0))  # type: ignore[arg-type]
 
 
 def result(configuration: dict[str, Any], tried: tuple[Any, ...] = (), notes: tuple[str, ...] = ()) -> Any:

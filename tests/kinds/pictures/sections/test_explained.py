@@ -57,15 +57,16 @@ def test_without_time_only_what_costs_nothing_is_shown(monkeypatch):
     dataset = Dataset(images, np.array([0, 1, 2, 0, 1, 2]), TASK, np.arange(6))
     outputs = np.eye(3)[[1, 1, 2, 0, 1, 2]]
     store = SimpleNamespace(
-        result=lambda contender, fold: SimpleNamespace(threshold=None),
-        predictions=lambda contender, fold: (np.arange(6), outputs),
+        result=lambda contender, fold, rung: SimpleNamespace(threshold=None) if rung == 1 else None,
+        predictions=lambda contender, fold, rung: (np.arange(6), outputs),
     )
 
     def opened(path):
         raise Opened
 
     monkeypatch.setattr(explained, "open_subject", opened)
-    comparison = SimpleNamespace(verdict=SimpleNamespace(recommended="pixels-linear"))
+    standings = (SimpleNamespace(contender="pixels-linear", rung=1),)
+    comparison = SimpleNamespace(verdict=SimpleNamespace(recommended="pixels-linear"), standings=standings)
 
     def shown(seconds):
         return list(explained.explained(Found(dataset, comparison, store, "run", "model", Deadline(seconds))))

@@ -54,13 +54,20 @@ class ConvolutionalSettings(PictureSettings):
 
     def to_json(self) -> dict[str, Json]:
         """What repeats it."""
-        return {"size": self.size, "epochs": self.epochs, "augmentation": self.augmentation.to_json()}
+        return {
+            "size": self.size,
+            "epochs": self.epochs,
+            "shrink": self.architecture.shrink,
+            "augmentation": self.augmentation.to_json(),
+        }
 
     def describe(self) -> str:
         """For people."""
         layers = "-".join(f"{layer.channels}{'P' if layer.pools else ''}" for layer in self.architecture.layers)
         network = f"{self.architecture.stem_channels} + {layers} channels"
-        return f"{self.size}: {network}; {self.epochs} epochs; {self.augmentation.short()}"
+        shrink = self.architecture.shrink
+        seen = f"; pictures at 1/{shrink} of their size" if shrink > 1 else ""
+        return f"{self.size}: {network}{seen}; {self.epochs} epochs; {self.augmentation.short()}"
 
 
 class ConvolutionalFamily(PictureFamily[ConvolutionalSettings]):
@@ -108,7 +115,7 @@ def settings_of(
     configuration: Mapping[str, Json], form: PictureForm, task: Task, augmentation: Augmentation, number: int = 0
 ) -> ConvolutionalSettings:
     """The candidate of that size, with so many epochs, for pictures of that form."""
-    architecture = architecture_for(form, task.n_outputs, size_named(configuration))
+    architecture = architecture_for(form, task.n_outputs, size_named(configuration), configuration.get("shrink", 1))
     return ConvolutionalSettings(
         number=number,
         size=configuration["size"],

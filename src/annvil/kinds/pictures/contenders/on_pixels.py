@@ -27,10 +27,12 @@ from annvil.models.contract import (
     Fitted,
     Job,
     Member,
+    Rung,
     Shape,
     Split,
     Traits,
 )
+from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray
@@ -90,7 +92,8 @@ class OnPixels(BaseContender):
     def __init__(self, inner: Contender, name: str, title: str, choose: Choice) -> None:
         self.inner, self.name, self.title, self._choose = inner, name, title, choose
         self.family: Family = inner.family
-        self.traits = Traits(weights_classes=inner.traits.weights_classes)  # pixels have one scale already
+        # Pixels have one scale already.
+        self.traits = Traits(bags=inner.traits.bags, weights_classes=inner.traits.weights_classes)
 
     def declines(self, shape: Shape) -> str | None:
         """Pictures of less than 3 × 3 pixels, and whatever the inner contender declines."""
@@ -98,12 +101,16 @@ class OnPixels(BaseContender):
             return "The pictures are smaller than 3 × 3 pixels."
         return self.inner.declines(self._inner_shape(shape, self._choose(shape.form, shape.n_rows)))
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """The inner contender's plan for what the features leave of the time: they are made to fit and to score."""
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """The inner contender's, with the time that the features take: they are made to fit and to score."""
         assert isinstance(shape.form, PictureForm)
         features = self._choose(shape.form, shape.n_rows)
-        spent = 2 * shape.n_rows * shape.form.n_values * features.seconds_per_value
-        return self.inner.plan(self._inner_shape(shape, features), n_jobs, n_inner, max(0.0, seconds - spent))
+        each = shape.form.n_values * features.seconds_per_value
+        inner = self.inner.ladder(self._inner_shape(shape, features))
+        rows = [min(shape.n_rows, rung.effort.rows or shape.n_rows) for rung in inner]
+        return ladder_of(
+            replace(rung, core_seconds=rung.core_seconds + n * each) for rung, n in zip(inner, rows, strict=True)
+        )
 
     @staticmethod
     def _inner_shape(shape: Shape, features: Features) -> Shape:

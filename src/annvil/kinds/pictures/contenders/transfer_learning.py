@@ -33,10 +33,12 @@ from annvil.models.contract import (
     Job,
     Json,
     PreparationOptions,
+    Rung,
     Running,
     Shape,
     Split,
 )
+from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.populations import Trained, train_one
@@ -104,16 +106,22 @@ class Transfer(BaseContender):
             )
         return self._refusal
 
-    def plan(self, shape: Shape, n_jobs: int, n_inner: int, seconds: float) -> Effort:
-        """Passes over the pictures that fit after the features are made; 0 leaves the body as it came."""
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """A new head on the body as it came; then passes over the pictures, few and as many as are useful."""
         assert isinstance(shape.form, PictureForm)
         operations = operations_of(self.start, shape.form)
-        looking = 1.25 * shape.n_rows * operations / LOOKING_RATE
-        trainings = 1 if shape.n_rows > FEW_ROWS else 1 + min(MOST_FOLDS, n_inner)
-        an_epoch = trainings * shape.n_rows * 3 * operations / TRAINING_RATE
-        left = (seconds - looking) / max(n_jobs, 1)
-        epochs = int(np.clip((left - HEAD_SECONDS) / an_epoch, 0, wanted_epochs(shape.n_rows)))
-        return Effort(scale=float(np.clip(left / HEAD_SECONDS, 0.01, 1.0)), configuration={"epochs": epochs})
+        few = shape.n_rows <= FEW_ROWS
+        trainings = 1 + MOST_FOLDS if few else 1
+        wanted = wanted_epochs(shape.n_rows)
+
+        def rung(epochs: int) -> Rung:
+            looking = 1.25 * shape.n_rows * operations / LOOKING_RATE
+            learning = epochs * trainings * shape.n_rows * 3 * operations / TRAINING_RATE
+            effort = Effort(configuration={"epochs": epochs}, inner_folds=5 if few else 1)
+            what = f"{epochs} passes under a new head" if epochs else "a new head"
+            return Rung(effort, HEAD_SECONDS + looking + learning, what)
+
+        return ladder_of([rung(0), rung(max(1, wanted // 3)), rung(wanted)])
 
     def fit(self, dataset: Dataset[Images], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """One network a job; the features of the body as it came are made once for all jobs."""

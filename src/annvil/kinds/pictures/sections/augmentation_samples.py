@@ -27,7 +27,7 @@ def augmentation_samples(found: Found) -> Iterator[Section]:
     """
     comparison = found.comparison
     for contender in (comparison.verdict.recommended, *(standing.contender for standing in comparison.standings)):
-        result = found.store.result(contender, FIRST_FOLD)
+        result = found.store.result(contender, FIRST_FOLD, found.rung(contender))
         if result is not None and _KEY in result.configuration:
             augmentation = Augmentation.from_json(result.configuration[_KEY])
             yield section(found.dataset, augmentation, tried_in(result.tried), [note for note in result.notes if note])

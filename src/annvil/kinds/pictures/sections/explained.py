@@ -54,10 +54,11 @@ def explained(found: Found) -> Iterator[Section]:
     """
     dataset: Dataset[Images] = found.dataset
     contender, task, deadline = found.comparison.verdict.recommended, dataset.task, found.deadline
-    result = found.store.result(contender, FIRST_FOLD)
+    rung = found.rung(contender)
+    result = found.store.result(contender, FIRST_FOLD, rung)
     if result is None:
         return
-    rows, outputs = found.store.predictions(contender, FIRST_FOLD)
+    rows, outputs = found.store.predictions(contender, FIRST_FOLD, rung)
     if task.one_class_a_row:
         yield from _if_any(_mixed_up(dataset, rows, outputs, result.threshold))
     if deadline.passed or contender == "dummy":

@@ -23,10 +23,11 @@ def pictures_and_predictions(found: Found) -> tuple[Section, ...]:
     """Held-out pictures of the first fold with truth and prediction, the gravest mistakes first."""
     dataset: Dataset[Images] = found.dataset
     contender = found.comparison.verdict.recommended
-    result = found.store.result(contender, FIRST_FOLD)
+    rung = found.rung(contender)
+    result = found.store.result(contender, FIRST_FOLD, rung)
     if result is None:
         return ()
-    rows, outputs = found.store.predictions(contender, FIRST_FOLD)
+    rows, outputs = found.store.predictions(contender, FIRST_FOLD, rung)
     y = dataset.y[rows]
     held_out = f"{plain_count(len(y), 'held-out picture')} of the first fold"
     shown = dataset.task.examples(y, outputs, result.threshold, held_out, MOST_MISTAKES, MOST_SHOWN)

@@ -66,7 +66,8 @@ def study_dense_and_convolutional(
     started = time.monotonic()
     dataset = found.dataset
     two = _two(dataset)
-    chosen = {n: result.configuration for n in two if (result := found.store.result(n, FIRST_FOLD)) is not None}
+    results = {name: found.store.result(name, FIRST_FOLD, found.rung(name)) for name in two}
+    chosen = {name: result.configuration for name, result in results.items() if result is not None}
     plan = plan_study(dataset, two, chosen, budget_seconds, found.comparison.plan.seed, data_digest(dataset))
     shelf = Shelf(folder)
     shelf.open(plan)

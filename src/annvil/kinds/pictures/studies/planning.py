@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from annvil.comparison.budget import SHORTEST_SCALE
 from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.sizes import (
@@ -22,11 +20,13 @@ from annvil.kinds.pictures.contenders.sizes import (
     affordable_epochs,
     epochs_for_steps,
     seconds_for,
+    size_and_epochs,
     size_named,
 )
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.perturbation import squares_for
 from annvil.models.contract import Contender, Effort, Shape
+from annvil.models.ladder import rung_within
 from annvil.models.networks.recipe import SETUP_SECONDS
 from annvil.preparation.augmentation import Augmentation
 
@@ -188,10 +188,11 @@ def seconds_of_fit(plan: StudyPlan, dataset: Dataset[Images], contender: Contend
 
 def is_careful(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) -> bool:
     """Whether a whole training is long enough to show what the network can do."""
-    effort = effort_for(plan, dataset, contender, plan.n_train)
     if contender.name == CONVOLUTIONAL:
+        effort = effort_for(plan, dataset, contender, plan.n_train)
         return int((effort.configuration or {}).get("epochs", 0)) >= WANTED_EPOCHS
-    return effort.scale > SHORTEST_SCALE
+    cheapest = contender.ladder(DataProblem(dataset).shape(plan.n_train))[0]
+    return cheapest.core_seconds <= plan.training_seconds + SETUP_SECONDS
 
 
 def effort_for(
@@ -210,12 +211,13 @@ def effort_for(
     if contender.name == CONVOLUTIONAL:
         shape = DataProblem(dataset).shape(n_rows)
         seconds = plan.seconds_for(n_rows)
-        planned = dict(contender.plan(shape, 1, 1, seconds).configuration or {})
+        size, epochs = size_and_epochs(shape, seconds)
+        planned = {"size": size.name, "epochs": epochs}
         return Effort(configuration=_epochs_that_fit(planned, chosen, shape, seconds))
     # What a contender sets aside for loading has been spent by then (`Study._warm_up`).
-    effort = contender.plan(DataProblem(dataset).shape(plan.n_train), 1, 1, plan.training_seconds + SETUP_SECONDS)
-    scale = max(effort.scale, SHORTEST_SCALE)
-    return replace(effort, scale=scale) if chosen is None else Effort(scale=scale, configuration=chosen)
+    ladder = contender.ladder(DataProblem(dataset).shape(plan.n_train))
+    effort = rung_within(ladder, plan.training_seconds + SETUP_SECONDS).effort
+    return effort if chosen is None else Effort(scale=effort.scale, configuration=chosen)
 
 
 def _epochs_that_fit(

@@ -64,11 +64,12 @@ def from_race(found: Found) -> tuple[Pair, IntArray] | None:
 
 def _raced(found: Found, name: str, folds: Sequence[FoldResult]) -> tuple[Trial, IntArray]:
     """A contender's folds as one trial, whose losses are in the order of the rows, and these."""
-    parts = [found.store.predictions(name, fold.job) for fold in folds]
+    parts = [found.store.predictions(name, fold.job, fold.rung) for fold in folds]
     rows, outputs = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     losses = found.dataset.task.shares_wrong(found.dataset.y[rows], outputs)
     order = np.argsort(rows, kind="stable")
-    shipped, first = found.store.cost(name), folds[0]
+    first = folds[0]
+    shipped = found.store.cost(name, first.rung)
     cost = None if shipped is None else shipped.cost
     trial = Trial(
         contender=name,
@@ -81,6 +82,6 @@ def _raced(found: Found, name: str, folds: Sequence[FoldResult]) -> tuple[Trial,
         fit_seconds=float(np.mean([fold.fit_seconds for fold in folds])),
         memory_mb=None if cost is None else cost.peak_memory_mb,
         losses=as_bytes(losses[order]),
-        **what_ships(cost, found.store.graph(name)),
+        **what_ships(cost, found.store.graph(name, first.rung)),
     )
     return trial, rows[order]

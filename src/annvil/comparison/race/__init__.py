@@ -1,0 +1,1 @@
+"""The anytime race: who fits next, what it costs, when it ends."""

@@ -1,0 +1,320 @@
+"""The anytime race: what is worth most comes next, and the clock only decides how far the sequence gets."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from annvil.comparison.contrast import pair
+from annvil.comparison.problem import Problem
+from annvil.comparison.race.costs import CostModel
+from annvil.comparison.race.decisions import Ending, Unit
+from annvil.comparison.race.fitting import RAISE_BUGS, Fitting
+from annvil.comparison.race.offers import Entrant, Offer, View, best_per_second
+from annvil.comparison.race.records import Records
+from annvil.comparison.request import Listener, Moment, Request
+from annvil.comparison.results import Posterior, call_key
+from annvil.comparison.verdict import kind_of, network_against_simple
+from annvil.errors import AnnvilError, RequestError
+from annvil.models.contract import Contender, Deadline
+from annvil.tasks.metrics import resolve_worth
+
+T = TypeVar("T")
+
+SLACK, LEAST_SECONDS = 1.5, 2.0
+"""How many times its expected seconds a unit may take before it is cut, and so many more (assumed)."""
+
+FAIR_SHARE = 0.35
+"""No unit is cut before it had this part of the time that was left (assumed)."""
+
+SIDES = ("network", "simple")
+
+MOST_TRIES = 2
+"""So often one unit is begun in one sitting (assumed): what was cut twice will not fit."""
+
+
+@dataclass
+class Clock:
+    """Time since the run began, as told by whoever runs it (`Request.spent_seconds`) and counted on from there."""
+
+    before: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def spent_seconds(self) -> float:
+        """Seconds so far."""
+        return self.before + time.monotonic() - self.started
+
+
+@dataclass
+class Race:
+    """All contenders over all replicates of one problem.
+
+    Attributes
+    ----------
+    worth : in units of the metric, known once the dummy has been scored
+    notices : what was said aloud, in order
+    """
+
+    problem: Problem
+    records: Records
+    request: Request
+    costs: CostModel
+    listener: Listener
+    clock: Clock
+    notices: list[str] = field(default_factory=list)
+    _tries: dict[Unit, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fitting = Fitting(self.problem, self.records, self.show)
+        self.contenders = {contender.name: contender for contender in self.records.contenders}
+
+    # -- what is known now -----------------------------------------------------------------------------------------
+
+    @property
+    def worth(self) -> float:
+        """In units of the metric; a share of the dummy's score where nothing was asked."""
+        return resolve_worth(self.request.metric, self.request.worth, self._dummy_score())
+
+    def _dummy_score(self) -> float:
+        for contender in self.records.contenders:
+            if contender.family == "dummy" and (scores := self.records.rung_scores(contender.name)):
+                return sum(scores[-1]) / len(scores[-1])
+        return 0.0
+
+    def posterior(self) -> Posterior | None:
+        """Belief about network and simple side so far."""
+        standings = self.records.standings()
+        paired = pair(self.records.all_folds(), standings, self.request.metric)
+        return network_against_simple(paired, standings, self.worth).posterior if paired.results else None
+
+    def view(self, posterior: Posterior | None) -> View:
+        """What offers are made from."""
+        certain = kind_of(posterior, self.request.confidence) != "cannot tell"
+        surest = 0.0 if posterior is None else max(posterior.p_first, posterior.p_equal, posterior.p_second)
+        sign = 1.0 if self.request.metric.greater_is_better else -1.0
+        entrants = {}
+        for name, ladder in self.records.entrants.ladders.items():
+            scores = self.records.rung_scores(name)
+            if scores:
+                family = self.contenders[name].family
+                side = family if family in ("dummy", "network") else "simple"
+                signed = tuple(tuple(sign * score for score in rung) for rung in scores)
+                repeats = self.records.repeats(name, len(scores) - 1)
+                entrants[name] = Entrant(name, side, signed, len(ladder), repeats, self.records.has_failed(name))
+        uncertainty = 0.0 if certain else 1.0 - surest
+        ceiling = 1.0 if self.request.metric.greater_is_better else 0.0
+        view = View(entrants, self.worth, uncertainty, self.records.entrants.plan.repeats, ceiling)
+        self.records.improving = view.improving()
+        return view
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self, kept: Callable[[], float], for_extras: float) -> str:
+        """Units until the answer is certain and nothing more is to be gained, or until time is over; why it ended.
+
+        Parameters
+        ----------
+        kept : seconds that what comes after the race needs, by what is known at that moment
+        for_extras : further seconds that are kept once everybody has had a first fair training
+        """
+        while True:
+            found = self._next(kept, for_extras)
+            if isinstance(found, str):
+                self.show()
+                return found
+            unit, why, seconds = found
+            self.do(unit, why, seconds, Deadline(self._limit(unit, seconds, self.left(kept()))))
+
+    def _limit(self, unit: Unit, expected: float, left: float) -> float:
+        """Seconds after which a unit is cut: well after it was expected to end, unless others wait for a first rung."""
+        waiting = sum(self.costs.at_best(other) for other, _ in self._first_rungs() if other != unit)
+        fair = max(FAIR_SHARE * left, left - waiting)
+        return min(left, max(SLACK * expected + LEAST_SECONDS, fair))
+
+    def follow(self, units: Sequence[Unit]) -> str:
+        """These units in this order, however long they take.
+
+        Raises
+        ------
+        RequestError
+            When somebody is to be fitted who does not compete here, or so high.
+        """
+        ladders = self.records.entrants.ladders
+        unknown = [u for u in units if u.contender not in ladders or u.rung >= len(ladders[u.contender])]
+        if unknown:
+            raise RequestError(
+                f"The run to be followed fitted {unknown[0].contender} (step {unknown[0].rung + 1}), which does not "
+                "compete here: it was asked of other data, with other options or another version."
+            )
+        done = set(self.records.log.complete)
+        for unit in units:
+            if unit.what == "fit" and unit not in done:
+                why, seconds = "as in the log that is followed", self.costs.seconds(unit)
+                self.do(unit, why, seconds, Deadline(math.inf))
+        self.view(self.posterior())
+        self.show()
+        return "the log that was followed ended here"
+
+    def do(self, unit: Unit, why: str, expected: float, deadline: Deadline) -> Ending:
+        """One fit unit, from its line in the log to the last."""
+        contender = self.contenders[unit.contender]
+        log, started = self.records.log, time.monotonic()
+        log.begin(unit, why, expected)
+        self._tries[unit] = self._tries.get(unit, 0) + 1
+        self.listener.moment(Moment(self.posterior(), unit, why, expected, self.clock.spent_seconds))
+        self.show(unit.contender)
+        ending = self.fitting.fit(unit, contender, deadline)
+        log.end(ending, time.monotonic() - started)
+        self.costs.see(list(log)[-1])
+        if ending == "failed":
+            self._tell_failure(contender, unit)
+        return ending
+
+    def _next(self, kept: Callable[[], float], for_extras: float) -> tuple[Unit, str, float] | str:
+        """The next unit, why, and the seconds it is expected to take; or why there is none."""
+        begun = self.records.log.open
+        if begun is not None and begun.unit.what == "fit":
+            return begun.unit, begun.why, self.costs.seconds(begun.unit)
+        for unit, why in (*self._sharers(), *self._first_rungs()):
+            seconds = self.costs.seconds(unit)
+            cheap = self.contenders[unit.contender].family in ("dummy", "linear")
+            if seconds <= self.left(0.0 if cheap else kept()) and self._tries.get(unit, 0) < MOST_TRIES:
+                return unit, why, seconds
+        posterior = self.posterior()
+        view = self.view(posterior)
+        offers = list(self._offers(view, posterior))
+        affordable = [pair for pair in offers if pair[1] <= self.left(kept() + for_extras)]
+        found = best_per_second(affordable)
+        if found is not None:
+            return self._unit_of(found[0]), found[0].why, found[1]
+        for unit, _ in self._first_rungs():
+            if self.costs.at_best(unit) <= self.left(kept()) and not self._tries.get(unit):
+                return unit, "nothing else fits, and this may", self.costs.seconds(unit)
+        if offers or any(self._first_rungs()):
+            return "the time was used"
+        return "more effort is not expected to change the answer or the model"
+
+    def left(self, kept: float) -> float:
+        """Seconds until the budget ends, but for those that are kept."""
+        return self.request.budget_seconds - self.clock.spent_seconds - kept
+
+    # -- candidates for the next unit ------------------------------------------------------------------------------
+
+    def _sharers(self) -> Iterator[tuple[Unit, str]]:
+        """Whoever only looks at the fits of another, as soon as these are there and still in memory."""
+        for name in self.records.entrants.ladders:
+            owner = self.costs.owner(name)
+            if owner == name or self.records.has_failed(name):
+                continue
+            rung, mine = self.records.judged(owner), self.records.judged(name)
+            if rung is None:
+                continue
+            upto = -1 if mine is None else mine
+            why = f"looks again at the networks of {self.contenders[owner].title}"
+            if upto < rung:
+                yield Unit("fit", name, upto + 1), why
+            elif self.records.repeats(name, rung) < self.records.repeats(owner, rung):
+                yield Unit("fit", name, rung, self.records.repeats(name, rung)), why
+
+    def _first_rungs(self) -> Iterator[tuple[Unit, str]]:
+        """The cheapest fair training of everybody, the cheap ones first."""
+        waiting = [
+            Unit("fit", name)
+            for name in self.records.entrants.ladders
+            if not self._shares(name) and self.records.judged(name) is None and not self.records.has_failed(name)
+        ]
+        for unit in sorted(waiting, key=lambda unit: (unit.contender != "dummy", self.costs.seconds(unit))):
+            yield unit, "the first fair training of everybody"
+
+    def _shares(self, name: str) -> bool:
+        return self.costs.owner(name) != name
+
+    def _offers(self, view: View, posterior: Posterior | None) -> Iterator[tuple[Offer, float]]:
+        """Rungs and repeats that are worth something now, with their seconds."""
+        settled = not view.uncertainty and posterior is not None
+        for entrant in view.entrants.values():
+            offer = None if self._shares(entrant.name) else view.rung_offer(self._with_sharers(view, entrant))
+            if offer is None or (settled and not self._still_matters(view, entrant)):
+                continue
+            unit = self._unit_of(offer)
+            if self._tries.get(unit, 0) < MOST_TRIES:
+                yield offer, self.costs.seconds(unit)
+        if settled or not any(view.improves(one) for one in view.finalists()):
+            for offer in view.repeat_offers():
+                unit = self._unit_of(offer)
+                if not self._shares(offer.contender) and self._tries.get(unit, 0) < MOST_TRIES:
+                    yield offer, self.costs.seconds(unit)
+
+    def _with_sharers(self, view: View, entrant: Entrant) -> Entrant:
+        """The entrant, or whoever looks at its fits and is better: a rung serves both."""
+        mates = [one for one in view.entrants.values() if self.costs.owner(one.name) == entrant.name]
+        best = max([entrant, *mates], key=lambda one: one.mean)
+        return replace(best, name=entrant.name) if len(best.rung_scores) == len(entrant.rung_scores) else entrant
+
+    def _still_matters(self, view: View, entrant: Entrant) -> bool:
+        """Once the answer is certain: whether the rung may improve what ships, or un-settle who lost.
+
+        Nobody is beaten on a first rung alone where there is time for a second: how far its best climbs is then known.
+        """
+        if len(entrant.rung_scores) == 1 and entrant in [of[0] for of in map(view.of_side, SIDES) if of]:
+            return True
+        gain = view.expected_gain(entrant)
+        if self.request.use_all:
+            return entrant.mean + gain >= view.best
+        return gain > view.worth / 2 and entrant.mean + 2 * gain >= view.best - view.worth
+
+    def _unit_of(self, offer: Offer) -> Unit:
+        rung = self.records.judged(offer.contender)
+        assert rung is not None
+        if offer.what == "rung":
+            return Unit("fit", offer.contender, rung + 1)
+        return Unit("fit", offer.contender, rung, self.records.repeats(offer.contender, rung))
+
+    # -- what is said ----------------------------------------------------------------------------------------------
+
+    def tell(self, notice: str) -> None:
+        """Say it and keep it, once."""
+        if notice not in self.notices:
+            self.notices.append(notice)
+            self.listener.notice(notice)
+
+    def attempt(self, what: str, work: Callable[[], T]) -> T | None:
+        """What the work returns, or None when it fails; that is said, and recorded when it is our own bug."""
+        try:
+            return work()
+        except AnnvilError as error:
+            self.tell(f"{what}: {error}")
+        except Exception as error:
+            if os.environ.get(RAISE_BUGS):
+                raise
+            self.records.store.log_problem(f"{what}\n{traceback.format_exc()}")
+            problems = self.records.store.problems
+            self.tell(f"{what}: {type(error).__name__}: {error}. The traceback is in {problems}.")
+        return None
+
+    def show(self, running: str = "") -> None:
+        """Hand the table to the listener."""
+        self.listener.standings(self.records.standings(running), self.clock.spent_seconds)
+
+    def _tell_failure(self, contender: Contender, unit: Unit) -> None:
+        outcome = self.records.store.outcome(contender.name, call_key(unit.repeat), unit.rung)
+        assert outcome is not None
+        more = f" The traceback is in {self.records.store.problems}." if outcome.bug else ""
+        then = "was left out" if unit.rung == 0 else "goes no further"
+        self.tell(f"{contender.title} failed and {then}: {outcome.reason}.{more}".replace("..", "."))
+
+    def tell_what_was_not_done(self) -> None:
+        """Contenders without a complete rung, and models that cannot be exported."""
+        for standing in self.records.standings(over=True):
+            if standing.state == "cut short":
+                self.tell(f"{standing.title} was cut short: {standing.reason}.")
+            rung = self.records.judged(standing.contender)
+            shipped = None if rung is None else self.records.store.cost(standing.contender, rung)
+            if shipped is not None and shipped.problem:
+                self.tell(f"{standing.title} cannot be shipped, its export failed: {shipped.problem}")

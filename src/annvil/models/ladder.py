@@ -1,0 +1,66 @@
+"""Ladders of effort: what contenders build theirs with, and how much of one fits into a given time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from annvil.models.contract import Effort, Rung
+
+LEAST_GROWTH = 1.5
+"""Costs of neighbouring rungs differ by this factor at least (assumed): a rung that costs as much as the one below is
+skipped for the better one above it."""
+
+
+def ladder_of(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
+    """The rungs with their numbers; those that cost nearly as much as a later one, which is better, go.
+
+    >>> from annvil.models.contract import Effort
+    >>> rungs = ladder_of([Rung(Effort(1), 1.0), Rung(Effort(2), 1.2), Rung(Effort(8), 9.0)])
+    >>> [rung.effort.candidates for rung in rungs]
+    [2, 8]
+    """
+    kept: list[Rung] = []
+    for rung in rungs:
+        while kept and rung.core_seconds < LEAST_GROWTH * kept[-1].core_seconds:
+            kept.pop()
+        kept.append(rung)
+    return tuple(replace(rung, effort=replace(rung.effort, rung=number)) for number, rung in enumerate(kept))
+
+
+FEW_ROWS = 20_000
+"""Up to here the first rung takes all rows (assumed); larger data begin with a part of the rows."""
+
+MORE_ROWS = 5
+"""So many times the rows from one step to the next (assumed)."""
+
+
+def row_steps(n_rows: int) -> Iterator[int]:
+    """Training rows with which to begin, ascending, without the whole: none where rows are few.
+
+    >>> list(row_steps(1_000_000))
+    [20000, 100000, 500000]
+    """
+    step = FEW_ROWS
+    while step <= n_rows / 2:
+        yield step
+        step *= MORE_ROWS
+
+
+def rung_within(ladder: Sequence[Rung], seconds: float) -> Rung:
+    """The highest rung of which one job is expected to fit into ``seconds``; the lowest where none does."""
+    return next((rung for rung in reversed(ladder) if rung.core_seconds <= seconds), ladder[0])
+
+
+def describe_effort(effort: Effort, one: str = "candidate", several: str = "") -> str:
+    """For people.
+
+    >>> describe_effort(Effort(4, inner_folds=5))
+    '4 candidates, 5 inner folds'
+    """
+    n = effort.candidates
+    parts = [f"{n} {one if n == 1 else several or f'{one}s'}"]
+    parts += [f"{effort.inner_folds} inner folds" if effort.inner_folds > 1 else "one holdout"]
+    parts += [f"{effort.scale:g} times the usual length"] if effort.scale != 1 else []
+    parts += [f"{effort.rows:,} rows"] if effort.rows else []
+    return ", ".join(parts)

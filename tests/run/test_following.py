@@ -1,0 +1,114 @@
+"""A finished run can be given more time, and another can do what it did, to the same bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.run.test_resume import essence
+
+import annvil
+from annvil.comparison.race.decisions import read_decisions
+from annvil.errors import RequestError
+from annvil.models.contract import Deadline
+from annvil.run import fitting
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    """Two hundred rows of which a straight line tells most."""
+    random = np.random.default_rng(0)
+    values = random.standard_normal((200, 3))
+    answer = values.sum(axis=1) + 0.5 * random.standard_normal(200) > 0
+    path = tmp_path_factory.mktemp("data") / "lines.csv"
+    rows = [",".join([*(f"{v:.6f}" for v in row), "yes" if a else "no"]) for row, a in zip(values, answer, strict=True)]
+    path.write_text("\n".join(["a,b,c,answer", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def short(table, tmp_path_factory):
+    """Its race hangs on the clock, and the fit to ship is never cut: then the model of the first fold would ship."""
+    fitting._load_libraries()  # on a busy machine that takes longer than the budget
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting._Work, "deadline", lambda work, *_, **__: Deadline(float("inf")))
+        return annvil.fit(table, target="answer", budget="25s", out=tmp_path_factory.mktemp("runs"))
+
+
+def units(run) -> list[object]:
+    return [one.unit for one in read_decisions(run.folder / "race" / "decisions.jsonl") if one.ending == "complete"]
+
+
+def test_a_run_that_does_as_another_did_has_the_same_bytes(table, short, tmp_path):
+    """But for why it ended: the clock did not end it."""
+    assert not any("fitted on all rows" in notice for notice in short.comparison.notices)
+    like = annvil.fit(table, target="answer", budget="5s", out=tmp_path, like=short.folder)
+    assert units(like) == units(short)
+    assert like.comparison.final == short.comparison.final
+    assert (like.folder / "model" / "model.onnx").read_bytes() == (short.folder / "model" / "model.onnx").read_bytes()
+    expected, found = (essence(run.folder, but=("ended",)) for run in (short, like))
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if expected[name] != found[name]] == []
+    assert like.comparison.ended == "the log that was followed ended here"
+
+
+def test_what_is_followed_must_be_a_run(table, tmp_path):
+    with pytest.raises(RequestError, match="There is no run at"):
+        annvil.fit(table, target="answer", out=tmp_path / "runs", like=tmp_path / "none-1")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_finished_run_goes_on_with_a_larger_budget(short, tmp_path):
+    moved = tmp_path / "lines-1"
+    shutil.copytree(short.folder, moved)
+    before = units(short)
+    spent = json.loads((moved / "state.json").read_bytes())["spent_seconds"]
+    run = annvil.resume(moved, budget=spent + 10)
+    assert run.folder == moved
+    assert units(run)[: len(before)] == before
+    assert run.comparison.plan.budget_seconds == pytest.approx(spent + 10)
+    assert json.loads((moved / "request.json").read_bytes())["budget"] == pytest.approx(spent + 10)
+    state = json.loads((moved / "state.json").read_bytes())
+    assert state["state"] == "finished"
+    assert spent < state["spent_seconds"]
+
+
+def test_a_budget_that_was_spent_already_is_refused(short, annvil_cli):
+    before = essence(short.folder)
+    result = annvil_cli("resume", short.folder, "--budget", "5s", "--quiet")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"annvil: {short.folder} has used ")
+    assert result.stderr.count("\n") == 1
+    assert "give it more than the 5 s that were asked for." in result.stderr
+    assert essence(short.folder) == before
+    assert annvil.open_run(short.folder).verdict == short.verdict
+
+
+def test_a_budget_that_loading_has_used_is_refused_with_the_smallest_that_can_be_kept(table, tmp_path, monkeypatch):
+    load = fitting._load_libraries
+
+    def slowly() -> None:
+        load()
+        time.sleep(4.0)
+
+    monkeypatch.setattr(fitting, "_load_libraries", slowly)
+    expected = r"A budget of 5 s is too short here: reading and loading took \d+\.\d s\. The smallest .* about \d+ s\."
+    with pytest.raises(RequestError, match=expected) as refusal:
+        annvil.fit(table, target="answer", budget="5s", out=tmp_path)
+    (run,) = tmp_path.iterdir()
+    assert list((run / "race").rglob("*.safetensors")) == []  # nothing was fitted
+    state = json.loads((run / "state.json").read_bytes())
+    assert (state["state"], state["message"]) == ("failed", str(refusal.value))
+
+
+@pytest.fixture
+def annvil_cli():
+    from typer.testing import CliRunner
+
+    from annvil.cli.app import app
+
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words], prog_name="annvil")
