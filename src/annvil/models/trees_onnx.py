@@ -97,16 +97,109 @@ def write_forest(graph: Graph, features: Value, forest: Forest, n_outputs: int) 
         n_targets=n_outputs,
         aggregate_function="SUM",
         post_transform="NONE",
-        nodes_treeids=forest.tree,
-        nodes_nodeids=forest.node,
-        nodes_featureids=np.where(inner, forest.feature, 0),
-        nodes_modes=np.where(inner, "BRANCH_LEQ", "LEAF").tolist(),
-        nodes_values=np.where(inner, forest.threshold, np.float32(0)).tolist(),
-        nodes_truenodeids=np.where(inner, forest.left, 0),
-        nodes_falsenodeids=np.where(inner, forest.right, 0),
-        nodes_missing_value_tracks_true=np.where(inner, forest.missing_left, False).astype(np.int64),
+        **_nodes(forest, inner),
         target_treeids=forest.tree[leaf],
         target_nodeids=forest.node[leaf],
         target_ids=forest.output[leaf],
         target_weights=forest.value[leaf].tolist(),
     )
+
+
+WALKERS = 1 << 18
+"""Rows times trees that are walked at once (assumed: some tens of MB)."""
+
+
+@dataclass(frozen=True)
+class AveragedForest:
+    """Trees whose leaves each say a value of every output; what the forest says is their mean.
+
+    Attributes
+    ----------
+    trees : nodes of all trees; ``output`` and ``value`` of leaves are not used
+    values : float32 ``(n_nodes, n_outputs)``, already divided by the number of trees; zeros at inner nodes
+    base : float64 ``(n_outputs,)``, added to the sum
+    """
+
+    trees: Forest
+    values: NDArray[np.float32]
+    base: NDArray[np.float64]
+
+    @property
+    def n_parameters(self) -> int:
+        """A feature and a threshold for each inner node, a value of each output for each leaf."""
+        return int(np.sum(~self.trees.is_leaf) * 2 + np.sum(self.trees.is_leaf) * self.values.shape[1])
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Float64 ``(n_rows, n_outputs)``: rows walk down all trees side by side, one level at a time."""
+        starts = np.flatnonzero(self.trees.node == 0)
+        chunks = np.array_split(features, max(1, len(features) * len(starts) // WALKERS))
+        return np.concatenate([self._walked(chunk, starts) for chunk in chunks])
+
+    def _walked(self, features: NDArray[np.float32], starts: IntArray) -> NDArray[np.float64]:
+        trees = self.trees
+        row, start = (part.ravel() for part in np.meshgrid(np.arange(len(features)), starts, indexing="ij"))
+        at = start.copy()
+        walking = np.flatnonzero(~trees.is_leaf[at])
+        while len(walking):
+            here = at[walking]
+            x = features[row[walking], trees.feature[here]]
+            left = np.where(np.isnan(x), trees.missing_left[here], x <= trees.threshold[here])
+            at[walking] = start[walking] + np.where(left, trees.left[here], trees.right[here])
+            walking = walking[~trees.is_leaf[at[walking]]]
+        said = self.values[at].reshape(len(features), len(starts), -1)
+        return np.asarray(said.sum(axis=1, dtype=np.float64) + self.base)
+
+
+def averaged_forest_of(model: Any, leaves: Sequence[NDArray[np.float64]], base: NDArray[np.float64]) -> AveragedForest:
+    """The trees of a forest of scikit-learn's; ``leaves`` are what the nodes of each tree say."""
+    trees = [tree.tree_ for tree in model.estimators_]
+    lengths = [tree.node_count for tree in trees]
+    is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])
+    nodes = Forest(
+        tree=np.repeat(np.arange(len(trees)), lengths),
+        node=np.concatenate([np.arange(length) for length in lengths]),
+        output=np.zeros(len(is_leaf), dtype=np.int64),
+        is_leaf=is_leaf,
+        feature=np.concatenate([np.maximum(tree.feature, 0) for tree in trees]).astype(np.int64),
+        threshold=round_down(np.concatenate([tree.threshold for tree in trees])),
+        left=np.concatenate([tree.children_left for tree in trees]).astype(np.int64),
+        right=np.concatenate([tree.children_right for tree in trees]).astype(np.int64),
+        missing_left=np.concatenate([tree.missing_go_to_left for tree in trees]).astype(bool),
+        value=np.zeros(len(is_leaf), dtype=np.float32),
+    )
+    values = np.where(is_leaf[:, None], np.concatenate(leaves) / len(trees), 0.0).astype(np.float32)
+    return AveragedForest(nodes, values, base)
+
+
+def write_averaged_forest(graph: Graph, features: Value, forest: AveragedForest) -> Value:
+    """What the forest says, float64 ``(n_rows, n_outputs)``, from features float32 ``(n_rows, n_features)``."""
+    leaf, output = np.nonzero(forest.values)
+    inner, trees = ~forest.trees.is_leaf, forest.trees
+    summed = graph.op(
+        "TreeEnsembleRegressor",
+        features,
+        domain=ML,
+        n_targets=forest.values.shape[1],
+        aggregate_function="SUM",
+        post_transform="NONE",
+        **_nodes(trees, inner),
+        target_treeids=trees.tree[leaf],
+        target_nodeids=trees.node[leaf],
+        target_ids=output,
+        target_weights=forest.values[leaf, output].tolist(),
+    )
+    return graph.op("Add", graph.cast(summed, "float64"), graph.constant(forest.base[None, :]))
+
+
+def _nodes(trees: Forest, inner: NDArray[np.bool_]) -> dict[str, Any]:
+    """The attributes that tell where rows go."""
+    return {
+        "nodes_treeids": trees.tree,
+        "nodes_nodeids": trees.node,
+        "nodes_featureids": np.where(inner, trees.feature, 0),
+        "nodes_modes": np.where(inner, "BRANCH_LEQ", "LEAF").tolist(),
+        "nodes_values": np.where(inner, trees.threshold, np.float32(0)).tolist(),
+        "nodes_truenodeids": np.where(inner, trees.left, 0),
+        "nodes_falsenodeids": np.where(inner, trees.right, 0),
+        "nodes_missing_value_tracks_true": np.where(inner, trees.missing_left, False).astype(np.int64),
+    }

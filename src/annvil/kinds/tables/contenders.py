@@ -11,6 +11,7 @@ def contenders_for_tables() -> list[Contender]:
     Imported here, not above: libraries for training load only when somebody trains.
     """
     from annvil.models.dummy import Dummy
+    from annvil.models.extra_trees import ExtraTrees
     from annvil.models.linear import Linear
     from annvil.models.neighbours import Neighbours
     from annvil.models.networks.dense_networks import DenseNetworks
@@ -19,4 +20,4 @@ def contenders_for_tables() -> list[Contender]:
     from annvil.models.trees import BoostedTrees
 
     networks: list[Contender] = [DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
-    return [Dummy(), Linear(), Neighbours(), BoostedTrees(), *networks]
+    return [Dummy(), Linear(), Neighbours(), ExtraTrees(), BoostedTrees(), *networks]
