@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from annvil.data.dataset import ColumnNote, Dataset
+from annvil.data.integer_codes import is_code
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import percent
@@ -142,7 +143,7 @@ def outlying_numbers(dataset: Dataset) -> Iterator[Finding]:
     found: dict[str, int] = {}
     step = max(1, dataset.n_rows // _TAIL_ROWS)
     for column in dataset.inputs.columns:
-        if column.kind == "number":
+        if column.kind == "number" and not is_code(column.name, column.values):
             n = count_outliers(column.values[::step])
             if n:
                 found[column.name] = n * step
@@ -154,6 +155,22 @@ def outlying_numbers(dataset: Dataset) -> Iterator[Finding]:
         "skewed columns. If they are typing errors, mend them or declare them missing.",
         "about " * (step > 1),
     )
+
+
+def coded_numbers(dataset: Dataset) -> Iterator[Finding]:
+    columns = [column for column in dataset.inputs.columns if column.kind == "number"]
+    found = [column for column in columns if is_code(column.name, column.values)]
+    if found:
+        counts = [(c.name, len(np.unique(c.values[~np.isnan(c.values)]))) for c in found]
+        yield Finding(
+            "numbers that are codes",
+            "info",
+            tuple(column.name for column in found),
+            "Whole numbers that recur like codes, by their names or since most numbers between them never occur: "
+            f"{listed([f'{name!r} ({n} values)' for name, n in counts])}.",
+            "Models get them both as numbers and as categories; to have them as categories only, ask for it "
+            f"(--as {found[0].name}=category).",
+        )
 
 
 def count_outliers(values: FloatArray) -> int:

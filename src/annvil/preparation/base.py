@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self, TypedDict, Unpack
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from annvil.data.table import Field, Table
 from annvil.onnx.builder import Graph, Value
+from annvil.preparation.coded_numbers import NO_CODED_NUMBERS, CodedNumbers
 from annvil.tasks.base import IntArray, Task
 from annvil.text.phrases import listed
 
@@ -112,17 +113,19 @@ class Preparation(ABC):
     coded : what makes the codes, or None
     n_continuous : so many leading columns are the numbers and dates themselves; indicators, categories and whatever
         else is derived come after them
+    coded_numbers : number columns that are codes, which parts and codes also find as texts after the table's own
     """
 
     schema: tuple[Field, ...]
     parts: tuple[Part, ...]
     coded: CodePart | None = None
     n_continuous: int = 0
+    coded_numbers: CodedNumbers = NO_CODED_NUMBERS
 
     @classmethod
     def fit(cls, inputs: Table, **asked: Unpack[Asked]) -> Self:
         """The preparation that the training rows ``inputs`` ask for, told what is in `Asked`."""
-        return cls._learnt(inputs, asked)[0]
+        return cls._fitted(inputs, asked)[0]
 
     @classmethod
     def fit_transform(cls, inputs: Table, **asked: Unpack[Asked]) -> tuple[Self, Prepared]:
@@ -131,11 +134,17 @@ class Preparation(ABC):
         Models must learn from *these* rows: where a preparation looks at the target, `transform` would show them
         features that already know their own answers.
         """
-        fitted, cross_fitted = cls._learnt(inputs, asked)
+        fitted, cross_fitted = cls._fitted(inputs, asked)
         prepared = fitted.transform(inputs)
         if cross_fitted is not None:
             prepared.numbers[:, -cross_fitted.shape[1] :] = cross_fitted
         return fitted, prepared
+
+    @classmethod
+    def _fitted(cls, inputs: Table, asked: Asked) -> tuple[Self, FloatMatrix | None]:
+        coded = CodedNumbers.find(inputs)
+        fitted, cross_fitted = cls._learnt(coded.added(inputs), asked)
+        return replace(fitted, schema=inputs.schema, coded_numbers=coded), cross_fitted
 
     @classmethod
     @abstractmethod
@@ -165,6 +174,7 @@ class Preparation(ABC):
         """
         same = [(f.name, f.kind) for f in inputs.schema] == [(f.name, f.kind) for f in self.schema]
         assert same, "rows must have the columns the preparation was fitted on"
+        inputs = self.coded_numbers.added(inputs)
         ends = np.cumsum([0, *(len(part.features) for part in self.parts)]).tolist()
         numbers = np.empty((inputs.n_rows, ends[-1]), dtype=np.float32)
         step = max(1, CHUNK_VALUES // max(ends[-1], len(self.schema)))
@@ -188,12 +198,17 @@ class Preparation(ABC):
         -------
         float32 ``(n_rows, d)``, and int64 ``(n_rows, c)`` or None without codes
         """
+        if self.coded_numbers.positions:
+            n_texts = sum(field.is_text for field in self.schema)
+            texts = self.coded_numbers.write(graph, numbers, texts, n_texts)
         prepared = graph.concat([part.write(graph, numbers, texts) for part in self.parts])
         return prepared, None if self.coded is None else self.coded.write(graph, texts)
 
     def describe(self) -> tuple[str, ...]:
         """What is done, in sentences for people."""
-        sentences = [sentence for part in self.parts for sentence in part.about]
+        names = self.coded_numbers.names
+        sentences = [f"{some(names)}: codes, given as numbers and as categories."] if names else []
+        sentences += [sentence for part in self.parts for sentence in part.about]
         return (*sentences, *(() if self.coded is None else self.coded.about))
 
 

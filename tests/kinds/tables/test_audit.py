@@ -143,6 +143,18 @@ def test_leakage_comes_first_and_says_it_may_be_legitimate() -> None:
     assert "drop=['outcome_code']" in findings[0].action
 
 
+def test_codes_are_told_and_have_no_outliers() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.append(rng.choice(np.arange(100, 900), 29, replace=False), 99_999)
+    made = columns(area_code=codes[rng.integers(0, 30, N)].tolist(), age=rng.integers(18, 90, N).tolist())
+    finding = found(made, "numbers that are codes")[0]
+    assert finding.columns == ("area_code",)
+    assert "'area_code' (30 values)" in finding.what
+    assert "--as area_code=category" in finding.action
+    assert not found(made, "outliers")
+    assert not found(columns(age=rng.integers(18, 90, N).tolist()), "numbers that are codes")
+
+
 def test_a_million_rows_are_audited_quickly() -> None:
     rng = np.random.default_rng(0)
     n = 300_000

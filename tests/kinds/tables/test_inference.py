@@ -10,7 +10,7 @@ import pytest
 
 from annvil.data.readers.frames import column_from_any
 from annvil.errors import DataError, RequestError
-from annvil.kinds.tables.inference import Judged, check_kind, judge, name_words
+from annvil.kinds.tables.inference import Judged, check_kind, judge
 
 rng = np.random.default_rng(0)
 N = 60
@@ -105,12 +105,6 @@ def test_a_repeated_identifier_is_left_out_and_offered_as_groups() -> None:
     few_patients = judged(np.repeat(rng.choice(10**6, 25, replace=False), 4), "id")
     assert few_patients.note.kind == "identifier"
     assert judged(repeat(1, 2, 3), "status_id").note.kind == "number"
-
-
-def test_words_of_names() -> None:
-    assert name_words("customerID") == ["customer", "id"]
-    assert name_words("row_nr") == ["row", "nr"]
-    assert name_words("HTTPServer2") == ["http", "server", "2"]
 
 
 def test_missing_words_are_said() -> None:

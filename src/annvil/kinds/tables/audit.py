@@ -11,6 +11,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.findings import (
     Finding,
     categories,
+    coded_numbers,
     columns_left_out,
     count_outliers,
     missing_values,
@@ -38,6 +39,7 @@ def audit_table(dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
     yield from missing_values(dataset)
     yield from columns_left_out(dataset.notes)
     yield from categories(dataset)
+    yield from coded_numbers(dataset)
     yield from outlying_numbers(dataset)
 
 

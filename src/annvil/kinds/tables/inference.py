@@ -12,12 +12,12 @@ The rules, first match decides:
 6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*
 7. other texts: *category*
 
-Whole numbers with few values stay numbers; ``kinds={"column": "category"}`` makes them categories.
+Whole numbers with few values stay numbers; ``kinds={"column": "category"}`` makes them categories. Where they look like
+codes (`annvil.data.integer_codes`), models get them as both.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast, get_args
@@ -25,6 +25,7 @@ from typing import cast, get_args
 import numpy as np
 
 from annvil.data.dataset import ColumnNote, LeftOut
+from annvil.data.integer_codes import name_words
 from annvil.data.readers.convert import (
     Parsed,
     as_category,
@@ -201,11 +202,6 @@ def _many_for_an_id(n_distinct: int, n: int) -> bool:
     """Whether a repeated id names cases (patients, shops) rather than a few codes: assumed, at most 20 rows for each,
     or more than 50 and 1% of the rows."""
     return n_distinct > max(50, n // 100) or (n_distinct > 20 and 20 * n_distinct >= n)
-
-
-def name_words(name: str) -> list[str]:
-    """Words of a column name: ``customerID`` → customer, id; ``row_nr`` → row, nr."""
-    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
 
 
 def names_an_id(name: str, *, strictly: bool = False) -> bool:
