@@ -46,7 +46,7 @@ OWN = st.fixed_dictionaries(
     {},
     optional={
         "size": st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
-        "start": NAME.map(lambda name: f"/nets/{name}"),
+        "start": NAME.map(lambda name: str(Path(f"/nets/{name}"))),  # paths are kept without needless slashes
         "backbone": NAME.map(lambda name: f"/hub/{name}"),
     },
 )

@@ -97,7 +97,7 @@ def test_what_the_model_looks_at_is_shown_and_can_be_asked(run, photos):
     assert "Where the model looks" in run.report_path.read_text()
     explanation = run.explain(next((photos / "test" / "digit 0").iterdir()), label="digit 7")
     assert explanation.label == "digit 7"
-    assert explanation.maps[-1].title == "Occlusion"
+    assert explanation.maps[-1].saliency.title == "Occlusion"
 
 
 def test_a_run_of_pictures_is_found_again(run, photos, monkeypatch, tmp_path):
