@@ -1,4 +1,24 @@
-"""Target means of categories with many levels: scikit-learn's TargetEncoder, cross-fitted for the training rows."""
+"""Target means of categories with many levels: scikit-learn's TargetEncoder, cross-fitted for the training rows.
+
+Ordered target statistics (Prokhorenkova et al. 2018, CatBoost, section 3.2), in which a row sees the rows before it in
+a random order, were measured in their place: boosted trees of scikit-learn, 5 folds, log-loss or RMSE of the logarithm,
+at most 4000 rows, prior of weight 1 at the overall mean.
+
+    ====================================  =========  ======  =======  =============
+    training rows see                     car_price  adult   titanic  german_credit
+    ====================================  =========  ======  =======  =============
+    other folds (what is done here)       .1290      .3057   .4046    .5357
+    other folds, mean of 3 deals          .1285      .3066   .4117    .5258
+    other folds, 3 deals as more rows     .1269      .3060   .4036    .5259
+    rows before, one order                .1321      .3054   .4224    .5462
+    rows before, mean of 4 orders         .1368      .3101   .4228    .5303
+    rows before, 4 orders as more rows    .1297      .3024   .3990    .5263
+    ====================================  =========  ======  =======  =============
+
+One order for all trees loses (CatBoost draws one for every tree: early rows are noise), and so does a mean of orders.
+Training on several encodings of every row gains a little on most tables, within the spread of the folds and at three
+to four times the training.
+"""
 
 from __future__ import annotations
 
