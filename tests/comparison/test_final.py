@@ -71,8 +71,8 @@ def test_a_choice_that_is_no_candidate_is_searched_once_more(folds: list[FoldRes
 
 @pytest.fixture
 def planned(dataset: Dataset, toy: Any, guess: Any, store_folder: Path) -> Any:
-    def plan(seconds: float, judged: int = 0, chosen: Any = B, **traits: Any) -> Final:
-        net = Ladder(traits=Traits(**traits))
+    def plan(seconds: float, judged: int = 0, chosen: Any = B, rows: int | None = None, **traits: Any) -> Final:
+        net = Ladder(Traits(**traits), rows)
         problem, store, metric = DataProblem(dataset), Store(store_folder), METRICS["roc_auc"]
         entrants = make_plan(problem, [guess, net], Request(metric, budget_seconds=600.0))
         records = Records([guess, net], entrants, metric, store, DecisionLog(store.decisions))
@@ -83,7 +83,7 @@ def planned(dataset: Dataset, toy: Any, guess: Any, store_folder: Path) -> Any:
             store.keep_outcome("net", call_key(0), Outcome("finished"), rung)
         assert records.judged("net") == judged
         costs = CostModel({"net": net, "dummy": guess}, entrants.ladders, entrants.plan.outer_folds)
-        return plan_final(net, problem, records, costs, seconds)
+        return plan_final(net, records, costs, seconds)
 
     return plan
 
@@ -93,8 +93,8 @@ class Ladder:
 
     name, title, family = "net", "Net", "network"
 
-    def __init__(self, traits: Traits) -> None:
-        self.traits = traits
+    def __init__(self, traits: Traits, rows: int | None = None) -> None:
+        self.traits, self.rows = traits, rows
 
     def declines(self, shape: Shape) -> str | None:
         return None
@@ -102,7 +102,14 @@ class Ladder:
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         return tuple(
             Rung(
-                Effort(4, 0.5 * (k + 1), inner_folds=1, rung=k, configuration={"epochs": 10 * (k + 1)} if k else None),
+                Effort(
+                    4,
+                    0.5 * (k + 1),
+                    inner_folds=1,
+                    rung=k,
+                    configuration={"epochs": 10 * (k + 1)} if k else None,
+                    rows=self.rows,
+                ),
                 4.0**k,
             )
             for k in range(4)
@@ -127,6 +134,13 @@ def test_bags_have_five_members_where_there_is_time(planned: Any) -> None:
     plain = planned(1e-6, bags=True)
     assert plain.fit.inner_folds == 1  # the plainest, where nothing fits
     assert planned(1000.0).fit.inner_folds == 1
+
+
+def test_who_was_judged_by_a_part_of_the_rows_learns_from_all_where_there_is_time(planned: Any) -> None:
+    def fits(seconds: float) -> int | None:
+        return planned(seconds, rows=20).fit.rows  # type: ignore[no-any-return]
+
+    assert (fits(1000.0), fits(1e-6)) == (None, 20)
 
 
 def test_who_only_gains_by_longer_training_climbs_as_high_as_time_allows(planned: Any) -> None:

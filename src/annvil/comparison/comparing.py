@@ -182,9 +182,7 @@ class _Comparing:
         race = self.race
         left = self.request.budget_seconds - race.clock.spent_seconds - self._report_seconds()
         seconds = 0.0 if least else left / FINAL_SLACK
-        return plan_final(
-            race.contenders[name], race.problem, race.records, race.costs, seconds, self.request.follow or ()
-        )
+        return plan_final(race.contenders[name], race.records, race.costs, seconds, self.request.follow or ())
 
     def _decide_final(self, name: str) -> FinalFit:
         """The fit to ship, with its line in the log: who follows it cannot know how much time was left."""

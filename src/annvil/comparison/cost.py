@@ -10,7 +10,7 @@ import numpy as np
 from annvil.comparison.results import Cost
 from annvil.models.contract import Fitted
 
-MOST_CALLS, MOST_SECONDS = 200, 0.3
+MOST_CALLS, MOST_SECONDS = 100, 0.1
 """A latency is taken over so many calls or so long, whichever ends first (assumed: enough for a steady median)."""
 
 PARITY_ROWS = 2000

@@ -255,6 +255,7 @@ class FinalFit:
     scale: float
     inner_folds: int
     configuration: dict[str, Json] | None  # None: searched once more
+    rows: int | None = None  # most rows that it learns from; None: all
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def fit_finally(
     assert final is not None  # only comparisons of earlier versions have none
     effort = Effort(final.candidates, final.scale, final.configuration, inner_folds=final.inner_folds)
     context = Context(deadline.left, folder=folder.path / "final")
-    job = problem.final(plan.n_rows, final.inner_folds, plan.seed)
+    job = problem.final(min(plan.n_rows, final.rows or plan.n_rows), final.inner_folds, plan.seed)
     return next(iter(contender.fit(problem.data, [job], effort, context)), None)
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.comparison.problem import Problem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Unit
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import FinalFit, FoldResult
 from annvil.models.contract import Contender, Json, Rung
+
+EXPORTING = 0.7
+"""Seconds of the export and its check (measured)."""
 
 BAGGED = 5
 """Inner folds of the fit to ship where members are averaged: each row teaches four of five members."""
@@ -29,12 +31,12 @@ class Final:
     @property
     def unit(self) -> Unit:
         """As it stands in the log of decisions."""
-        return Unit("ship", self.fit.contender, self.fit.rung, step=f"{self.fit.inner_folds} inner folds")
+        rows = "all rows" if self.fit.rows is None else f"{self.fit.rows} rows"
+        return Unit("ship", self.fit.contender, self.fit.rung, step=f"{self.fit.inner_folds} inner folds, {rows}")
 
 
 def plan_final(
     contender: Contender,
-    problem: Problem,
     records: Records,
     costs: CostModel,
     seconds: float,
@@ -45,21 +47,17 @@ def plan_final(
     The settings are those that did best over all folds; whoever only gains by longer training (`Traits.climbs_to_ship`)
     goes as high on its ladder as the time allows. What a log that is followed decided on is taken in any case.
     """
-    plan, judged = records.entrants.plan, records.judged(contender.name)
+    judged = records.judged(contender.name)
     assert judged is not None
-    ladder = contender.ladder(problem.shape(plan.n_rows))
-    folds = records.of_repeat(contender.name, judged, 0)
-    chosen = agreed_configuration(folds)
-    choices = []
-    rungs = range(judged, len(ladder)) if contender.traits.climbs_to_ship else [min(judged, len(ladder) - 1)]
-    for number in rungs:
-        rung = ladder[number]
-        for inner in sorted({rung.effort.inner_folds, BAGGED if contender.traits.bags else rung.effort.inner_folds}):
-            expected = _expected(contender, rung, inner, costs, searched=chosen is None)
-            configuration = _with_rung(chosen, rung) if contender.traits.climbs_to_ship else chosen
-            candidates = rung.effort.candidates if chosen is None else 1
-            fit = FinalFit(contender.name, number, candidates, rung.effort.scale, inner, configuration)
-            choices.append(Final(fit, expected))
+    ladder = records.entrants.ladders[contender.name]
+    chosen = agreed_configuration(records.of_repeat(contender.name, judged, 0))
+    last = len(ladder) if contender.traits.climbs_to_ship else judged + 1
+    choices = [
+        _choice(contender, ladder[number], chosen, inner, rows, records, costs)
+        for number in range(judged, last)
+        for inner in _inner_folds(contender, ladder[number])
+        for rows in dict.fromkeys((ladder[number].effort.rows, None))
+    ]
     decided = [choice for unit in reversed(follow) for choice in choices if choice.unit == unit]
     if decided:
         return decided[0]
@@ -67,11 +65,32 @@ def plan_final(
     return fitting[-1] if fitting else choices[0]
 
 
-def _expected(contender: Contender, rung: Rung, inner: int, costs: CostModel, *, searched: bool) -> float:
-    """A fit on all rows, from the arithmetic and what this contender took so far."""
-    factor = costs.factor(costs.owner(contender.name))
-    per_candidate = rung.core_seconds / (1 if searched else max(1, rung.effort.candidates) ** 0.5)
-    return factor * per_candidate * inner / rung.effort.inner_folds
+def _inner_folds(contender: Contender, rung: Rung) -> list[int]:
+    """Those of the rung, and a bag of five where members are averaged."""
+    own = rung.effort.inner_folds
+    return sorted({own, max(own, BAGGED)} if contender.traits.bags else {own})
+
+
+def _choice(
+    contender: Contender,
+    rung: Rung,
+    chosen: Mapping[str, Json] | None,
+    inner: int,
+    rows: int | None,
+    records: Records,
+    costs: CostModel,
+) -> Final:
+    """One way to fit what ships, and its seconds: arithmetic times what was seen, by rows and members."""
+    effort, n_rows = rung.effort, records.entrants.plan.n_rows
+    same = None if chosen is None else dict(chosen)
+    configuration = _with_rung(chosen, rung) if contender.traits.climbs_to_ship else same
+    candidates = effort.candidates if chosen is None else 1
+    fit = FinalFit(contender.name, effort.rung, candidates, effort.scale, inner, configuration, rows)
+    learnt = min(effort.rows or n_rows, records.entrants.shape.n_rows)
+    more_rows = (n_rows if rows is None else min(rows, n_rows)) / learnt
+    fewer = 1 if chosen is None else max(1, effort.candidates) ** 0.5
+    fitting = costs.factor(costs.owner(contender.name)) * rung.core_seconds * more_rows
+    return Final(fit, EXPORTING + fitting / fewer * inner / effort.inner_folds)
 
 
 def _with_rung(chosen: Mapping[str, Json] | None, rung: Rung) -> dict[str, Json] | None:
