@@ -35,11 +35,7 @@ if TYPE_CHECKING:
     from annvil.models.contract import Contender, Deadline
 
 LIBRARIES = "annvil.bundle", "onnx", "onnxruntime", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"
-OF_NETWORKS = "torch", "annvil.training"
-"""What contenders and exports import when they are first needed."""
-
-NO_NETWORKS_BELOW = 8.0
-"""Seconds of a budget: with less, loading PyTorch would leave no time for any model (it takes 2 to 3; measured)."""
+"""What simple contenders and exports import when they are first needed; PyTorch waits for the first network."""
 
 LEAST_FOR_REPORT = 2.0
 """Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
@@ -249,14 +245,14 @@ def _carry_through_alone(work: _Work) -> Run:
     return run
 
 
-def _load_libraries(budget: float) -> None:
+def _load_libraries() -> None:
     """Loaded here, so that the seconds this takes are charged to no contender."""
-    for name in (*LIBRARIES, *(OF_NETWORKS if budget >= NO_NETWORKS_BELOW else ())):
+    for name in LIBRARIES:
         import_module(name)
 
 
 def _compare_ship_report(work: _Work) -> Run:
-    _load_libraries(work.request.asked.budget)
+    _load_libraries()
     from annvil.comparison import Store
     from annvil.run.official_test import official_test
     from annvil.run.reporting import assemble, write_report

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TypeVar
 
 from annvil.comparison.contrast import pair
@@ -31,6 +33,9 @@ SLACK, LEAST_SECONDS = 1.5, 2.0
 
 FAIR_SHARE = 0.35
 """No unit is cut before it had this part of the time that was left (assumed)."""
+
+OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
+"""What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
 
 SIDES = ("network", "simple")
 
@@ -164,6 +169,8 @@ class Race:
     def do(self, unit: Unit, why: str, expected: float, deadline: Deadline) -> Ending:
         """One fit unit, from its line in the log to the last."""
         contender = self.contenders[unit.contender]
+        if self._loading(unit):
+            import_module(OF_NETWORKS)
         log, started = self.records.log, time.monotonic()
         log.begin(unit, why, expected)
         self._tries[unit] = self._tries.get(unit, 0) + 1
@@ -184,7 +191,8 @@ class Race:
         for unit, why in (*self._sharers(), *self._first_rungs()):
             seconds = self.costs.seconds(unit)
             cheap = self.contenders[unit.contender].family in ("dummy", "linear")
-            if seconds <= self.left(0.0 if cheap else kept()) and self._tries.get(unit, 0) < MOST_TRIES:
+            left = self.left(0.0 if cheap else kept()) - self._loading(unit)
+            if seconds <= left and self._tries.get(unit, 0) < MOST_TRIES:
                 return unit, why, seconds
         posterior = self.posterior()
         view = self.view(posterior)
@@ -194,11 +202,16 @@ class Race:
         if found is not None:
             return self._unit_of(found[0]), found[0].why, found[1]
         for unit, _ in self._first_rungs():
-            if self.costs.at_best(unit) <= self.left(kept()) and not self._tries.get(unit):
+            if self.costs.at_best(unit) + self._loading(unit) <= self.left(kept()) and not self._tries.get(unit):
                 return unit, "nothing else fits, and this may", self.costs.seconds(unit)
         if offers or any(self._first_rungs()):
             return "the time was used"
         return "more effort is not expected to change the answer or the model"
+
+    def _loading(self, unit: Unit) -> float:
+        """Seconds until the library of networks is there, where it is still to be loaded: nobody's own time."""
+        needed = self.contenders[unit.contender].family == "network" and OF_NETWORKS not in sys.modules
+        return LOADING_SECONDS if needed else 0.0
 
     def left(self, kept: float) -> float:
         """Seconds until the budget ends, but for those that are kept."""
