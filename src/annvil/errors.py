@@ -69,8 +69,12 @@ def first_line(error: BaseException) -> str:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run: everything finished so far is in ``folder``, and the run can be resumed."""
+    """Ctrl-C during a run: everything finished so far is in ``folder``, and the run can be resumed.
 
-    def __init__(self, folder: str) -> None:
+    ``so_far`` says in a few sentences what would be answered now; nothing before the comparison began.
+    """
+
+    def __init__(self, folder: str, so_far: tuple[str, ...] = ()) -> None:
         super().__init__(folder)
         self.folder = folder
+        self.so_far = so_far

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,20 +56,34 @@ def standing(contender: str, title: str, mean: float | None, **changes: Any) -> 
         "spreads": {} if mean is None else {"roc_auc": 0.0213, "log_loss": 0.05},
         "summary": "",
         "cost": None if mean is None else cost,
+        "rungs": ("1 candidate, one holdout", "4 candidates, one holdout", "8 candidates, 5 inner folds", "and longer"),
+        "rung": None if mean is None else 1,
+        "rung_means": () if mean is None else (mean - 0.004, mean),
+        "rung_seconds": () if mean is None else (2.0, 7.0),
     }
     return Standing(contender, title, **{**values, **changes})
 
 
 STANDINGS = (
     standing("boosted-trees", "Boosted trees", 0.871, family="trees"),
-    standing("network-ensemble", "Network ensemble", 0.869),
+    standing("network-ensemble", "Network ensemble", 0.869, still_improves=True),
     standing("linear", "Logistic regression", 0.85, family="linear"),
     standing("neighbours", "Nearest neighbours", None, family="neighbours", state="declined", reason="too many rows"),
     standing("dummy", "Base rate", 0.5, family="dummy"),
 )
+NOTHING_YET = {"per_fold": (), "means": {}, "spreads": {}, "cost": None, "rung": None, "rung_means": ()}
 PLAN = Plan(120.0, 500, 5, 1, "stratified", (), 0)
 COMPARISON = Comparison(
-    "roc_auc", 0.01, PLAN, STANDINGS, (), (), (), VERDICT, notices=("Nearest neighbours declined: too many rows.",)
+    "roc_auc",
+    0.01,
+    PLAN,
+    STANDINGS,
+    (),
+    (),
+    (),
+    VERDICT,
+    notices=("Nearest neighbours declined: too many rows.",),
+    ended="the time was used",
 )
 
 
@@ -180,12 +194,20 @@ class FakeHouse:
             listener.stage("Reading")
             listener.read(dataset(), FINDINGS)
             listener.stage("Comparing")
-            waiting = tuple(standing(row.contender, row.title, None) for row in STANDINGS)
+            waiting = tuple(replace(row, **NOTHING_YET) for row in STANDINGS)
             listener.standings(waiting, 1.0)
-            listener.moment(Moment(None, Unit("fit", "linear"), "the first fair training of everybody", 2.0, 7.0))
+            first = Moment(None, Unit("fit", "linear"), "the first fair training of everybody", 2.0, 7.0, latest_end=99)
+            listener.moment(first)
             listener.notice("Fewer folds: the budget is short.")
-            so_far = Unit("fit", "network-ensemble", 2)
-            listener.moment(Moment(POSTERIOR, so_far, "may change the answer", 20.0, 41.0))
+            listener.standings(STANDINGS, 41.0)
+            unit = Unit("fit", "network-ensemble", 2)
+            so_far = Moment(POSTERIOR, unit, "may change the answer", 20.0, 41.0, verdict=VERDICT, latest_end=108.0)
+            listener.moment(so_far)
+            climbed = (replace(STANDINGS[1], rung=2, rung_means=(0.861, 0.865, 0.869)), *STANDINGS)
+            listener.standings(tuple({row.contender: row for row in reversed(climbed)}.values())[::-1], 58.0)
+            listener.moment(replace(so_far, spent_seconds=58.0, ending="complete", seconds=17.0))
+            trees = Moment(POSTERIOR, Unit("fit", "boosted-trees", 3), "is the best", 30.0, 59.0, verdict=VERDICT)
+            listener.moment(replace(trees, ending="cut short", seconds=6.0, spent_seconds=65.0))
             listener.standings(STANDINGS, 65.0)
         if self.error is not None:
             raise self.error

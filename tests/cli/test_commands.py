@@ -115,7 +115,10 @@ def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
         "Verdict",
         "No network needed.",
         "More rows would not change this",
-        "Boosted trees         0.871 ± 0.021",
+        "Boosted trees         0.871 ± 0.021   2 of 4",
+        "still improves",
+        "The race ended because the time was used.",
+        f"More time annvil resume {house.folder} --budget 240s",
         "declined: too many rows",
         f"Report    {house.folder}/report.html",
         f"Model     {house.folder}/model",
@@ -148,10 +151,12 @@ def test_progress_goes_to_standard_error_in_lines(annvil, house):
         "! 'age' alone predicts 'buys' almost perfectly.",
         "Comparing",
         "! Fewer folds: the budget is short.",
-        "   0:07  linear, step 1: the first fair training of everybody",
-        "   0:41  network-ensemble, step 3: may change the answer; so far network 71% · equal 22% · simple 7%",
-        "   1:05  Boosted trees: finished, roc_auc 0.871 ± 0.021, 3 folds",
-        "   1:05  Nearest neighbours: declined, too many rows",
+        "   0:01  Nearest neighbours: declined, too many rows\n",
+        "   0:07  Logistic regression, step 1 of 4: 1 candidate, one holdout (the first fair training of everybody; ab",
+        "   0:41  Network ensemble, step 3 of 4: 8 candidates, 5 inner folds (may change the answer; about 20 s)\n",
+        "   0:58  Network ensemble, step 3 of 4: ROC AUC 0.869 ± 0.021, 0.4 points better than the step before, in",
+        "in 17 s; so far network 71% · equal 22% · simple 7%\n",
+        "   1:05  Boosted trees, step 4 of 4: cut short after 6 s; so far network 71% · equal 22% · simple 7%\n",
     ):
         assert text in result.stderr, text
         assert text not in result.stdout
@@ -244,6 +249,16 @@ def test_a_stopped_run_says_how_to_go_on(annvil, house):
     result = annvil("fit", "buyers.csv", "--quiet")
     assert result.exit_code == 130
     assert result.stderr == "annvil: Stopped. Go on with: annvil resume 'runs/my data-1'\n"
+
+
+def test_a_stopped_race_says_what_it_would_answer(annvil, house):
+    so_far = ("So far: No network needed.", "The best so far: Boosted trees, ROC AUC 0.871, step 2 of 4.")
+    house.error = Interrupted("runs/buyers-1", so_far)
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert result.exit_code == 130
+    lines = ["annvil: Stopped.", *so_far, "Go on with: annvil resume runs/buyers-1"]
+    assert result.stderr == "\n".join(lines) + "\n"
+    assert result.stdout == ""
 
 
 def test_stopped_before_there_was_a_run(annvil, house):

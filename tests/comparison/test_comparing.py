@@ -65,7 +65,7 @@ def test_a_network_that_sees_more_wins(make_dataset: Any, guess: Any, toy: Any, 
     assert found.ended == "more effort is not expected to change the answer or the model"
 
 
-def test_every_piece_of_work_is_told_before_it_begins_and_its_time_counted(
+def test_every_piece_of_work_is_told_when_it_begins_and_when_it_ends_and_its_time_counted(
     make_dataset: Any, guess: Any, toy: Any, store_folder: Path
 ) -> None:
     recorder, store = Recorder(), Store(store_folder)
@@ -75,8 +75,11 @@ def test_every_piece_of_work_is_told_before_it_begins_and_its_time_counted(
     assert [one.ending for one in log] == ["complete"] * len(log)
     assert {one.unit.what for one in log} == {"fit", "curve", "ablation", "ship"}
     fits = [one for one in log if one.unit.what == "fit"]
-    assert [(moment.unit, moment.why) for moment in recorder.moments] == [(one.unit, one.why) for one in fits]
+    told = [(moment.unit, moment.why, moment.ending) for moment in recorder.moments]
+    assert told == [(one.unit, one.why, ending) for one in log for ending in ("begun", "complete")]
     assert recorder.moments[0].posterior is None
+    assert recorder.moments[0].verdict is None
+    assert recorder.moments[1].seconds == log[0].seconds
     assert recorder.moments[-1].spent_seconds > recorder.moments[0].spent_seconds >= 0
     for family, name in (("linear", "linear"), ("network", "net"), ("dummy", "dummy")):
         took = sum(one.seconds for one in fits if one.unit.contender == name)

@@ -13,6 +13,7 @@ from scipy import stats
 
 from annvil.plots import labels, scale
 from annvil.plots.charts.confusion import confusion
+from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
 from annvil.plots.charts.learning import Curve, crossing
@@ -72,6 +73,7 @@ def figures_of(view) -> list[figures.Figure]:
         figures.posterior_figure(comparison),
         figures.paired_figure(comparison),
         figures.fold_figure(comparison),
+        figures.effort_figure(comparison),
         figures.pareto_figure(comparison),
         figures.learning_figure(comparison),
         figures.ablation_figure(comparison),
@@ -203,6 +205,31 @@ class TestCharts:
             Offer(f"Contender {i}", "network", 10 + 0.01 * i, 0.9 + 0.0001 * i, 0.01, "", i == 0) for i in range(8)
         ]
         check_layout(pareto(offers, "ROC AUC", "seconds to train one fold", True, width, "p"))
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_nine_ladders_that_end_close_together_are_named_apart(self, width):
+        climbs = [
+            Climb(
+                f"Contender number {i}",
+                "network" if i % 2 else "trees",
+                tuple(1.5**i * 3.0**step for step in range(1 + i % 4)),
+                tuple(0.9 + 0.001 * i + 0.01 * step for step in range(1 + i % 4)),
+                5,
+                i == 3,
+            )
+            for i in range(9)
+        ]
+        svg = effort(climbs, "ROC AUC", True, width, "e", worth=0.01)
+        check_layout(svg)
+        assert svg.count("<title>Contender number 3, step") == 4
+        assert "Contender number 3, step 4 of 5: 0.933 after 1 min 31 s" in svg
+        for i in range(9):
+            assert f"Contender number {i}</text>" in svg or f"Contender number {i}<title>" in svg
+
+    def test_of_errors_lower_is_better(self):
+        svg = effort([Climb("Linear model", "linear", (1.0, 2.0), (20.0, 10.0), 2)], "RMSE", False, 700.0, "e")
+        assert "RMSE, lower is better" in svg
+        check_layout(svg)
 
     def test_crossing_of_two_laws(self):
         # 0.10 + 10/n and 0.15 + 4/n meet at n = 6 / 0.05 = 120.

@@ -17,8 +17,11 @@ import pytest
 
 from annvil.data.plugins import kind_named
 from annvil.report import render, usage_snippets
+from annvil.report.figures import effort_figure
 from annvil.report.glossary import TERMS, Glossary
+from annvil.report.page import judged_step
 from annvil.tasks.union import make_task
+from annvil.text.quantities import seconds
 from annvil.text.safe import clean
 from annvil.text.words import Words
 
@@ -118,6 +121,51 @@ def test_verdict_and_numbers_are_said(pages):
         "torch 2.13.0",
     ):
         assert said in text
+
+
+def test_how_the_race_went_is_said(pages):
+    text = Page(pages["binary"]).text
+    used = sum(standing.used_seconds for standing in binary().comparison.standings)
+    assert f"Together the contenders completed 11 steps of effort in {seconds(used)}." in text
+    assert "The race ended because the time was used." in text
+    assert "What more effort brought" in text
+    assert "More effort may still improve: Network ensemble and Dense network." in text
+    assert 'id="term-step-of-effort"' in pages["binary"]
+    assert "The race ended" not in Page(pages["regression"]).text  # of runs that did not keep why
+
+
+def test_every_ladder_is_shown_with_what_each_step_brought(pages):
+    (tried,) = re.findall(r'<section id="tried">(.*?)</section>', pages["binary"], re.DOTALL)
+    details = dict(re.findall(r"<summary>([^<]*)<span.*?>(.*?)</details>", tried, re.DOTALL))
+    assert list(details) == [s.title for s in binary().comparison.standings]
+    trees = details["Boosted trees"]
+    assert trees.startswith("step 2 of 3</span>")
+    assert details["Network ensemble"].startswith("step 2 of 3, still improves</span>")
+    steps = re.findall(r'<tr[^>]*><th scope="row">(\d · [^<]*)(.*?)</tr>', trees)
+    assert [what for what, _ in steps] == [
+        "1 · 1 candidate, one holdout", "2 · 3 candidates, 5 inner folds", "3 · 5 candidates, 5 inner folds",
+    ]  # fmt: skip
+    assert [re.findall(r">([^<>]+)<", row) for _, row in steps] == [
+        ["0.863", "17 s"], ["judged", "0.873", "1 min 25 s"], ["not reached", "–", "–"],
+    ]  # fmt: skip
+    assert "Step of effort" not in details["Dummy"]  # it has nothing to climb
+
+
+def test_the_table_of_costs_names_the_judged_step(pages):
+    (costs,) = re.findall(r'<section id="cost">(.*?)</section>', pages["binary"], re.DOTALL)
+    assert "network, step 2 of 3, still improves" in costs
+    assert "simple, step 2 of 3<" in costs
+    assert "no learning<" in costs
+
+
+def test_of_single_steps_there_is_no_chart():
+    comparison = binary().comparison
+    first = tuple(
+        replace(s, rung=0, rung_means=s.rung_means[:1], rung_seconds=s.rung_seconds[:1]) for s in comparison.standings
+    )
+    assert effort_figure(replace(comparison, standings=first)) is None
+    (network,) = (s for s in first if s.contender == "dense-network")
+    assert judged_step(network) == "step 1 of 3, may improve"  # that it does shows from two steps
 
 
 def test_missing_parts_are_left_out_and_said(pages):

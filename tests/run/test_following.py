@@ -13,7 +13,7 @@ from tests.run.test_resume import essence
 
 import annvil
 from annvil.comparison.race.decisions import read_decisions
-from annvil.errors import RequestError
+from annvil.errors import Interrupted, RequestError
 from annvil.models.contract import Deadline
 from annvil.run import fitting
 
@@ -54,6 +54,39 @@ def test_a_run_that_does_as_another_did_has_the_same_bytes(table, short, tmp_pat
     assert expected.keys() == found.keys()
     assert [name for name in expected if expected[name] != found[name]] == []
     assert like.comparison.ended == "the log that was followed ended here"
+
+
+def test_the_result_for_machines_tells_how_the_race_went(short):
+    found = json.loads(json.dumps(short.to_json(), allow_nan=False))
+    log = read_decisions(short.folder / "race" / "decisions.jsonl")
+    race = found["race"]
+    assert race["ended"] == short.comparison.ended
+    assert race["seconds"] == pytest.approx(sum(one.seconds for one in log), abs=1e-3)
+    assert [one["unit"]["contender"] for one in race["decisions"]] == [one.unit.contender for one in log]
+    assert {"why", "expected_seconds", "seconds", "ending"} <= race["decisions"][0].keys()
+    assert found["final"]["contender"] == short.verdict.recommended
+    for row, standing in zip(found["scores"], short.comparison.standings, strict=True):
+        assert row["rungs"] == list(standing.rungs)
+        assert row["rung"] == standing.rung
+        assert len(row["rung_means"]) == len(row["rung_seconds"]) == (0 if standing.rung is None else standing.rung + 1)
+        assert row["rung_seconds"] == sorted(row["rung_seconds"])
+
+
+def test_ctrl_c_says_what_would_be_answered(table, tmp_path, monkeypatch):
+    """Stopped after the comparison, while the model that ships is fitted."""
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annvil.run.shipping.ship", stopped)
+    with pytest.raises(Interrupted) as stop:
+        annvil.fit(table, target="answer", budget="12s", out=tmp_path)
+    (run,) = tmp_path.iterdir()
+    comparison = json.loads((run / "comparison.json").read_bytes())
+    assert stop.value.folder == str(run)
+    assert stop.value.so_far[0] == f"So far: {comparison['verdict']['headline']}"
+    assert stop.value.so_far[-1].startswith("The best so far: ")
+    assert json.loads((run / "state.json").read_bytes())["state"] == "interrupted"
 
 
 def test_what_is_followed_must_be_a_run(table, tmp_path):

@@ -99,7 +99,7 @@ def test_a_run_of_pictures_that_was_killed_ends_with_the_same_bytes(photos, tmp_
 
 @pytest.mark.parametrize("change", ["picture", "groups", "class"])
 def test_changed_pictures_and_groups_are_noticed(photos, tmp_path, monkeypatch, change):
-    def stopped(work):
+    def stopped(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("annvil.run.fitting._compare_ship_report", stopped)

@@ -46,12 +46,13 @@ def fit(
     show_preparation: a.ShowPreparation = False,
     as_json: a.Json = False,
     quiet: a.Quiet = False,
+    events: a.Events = None,
     **options: Any,
 ) -> None:
     """Compare networks and simpler models on your data: a verdict, a report, a model."""
     from annvil.cli.fitting import Shown, fit
 
-    fit(data, options, Shown(show_preparation, as_json, quiet))
+    fit(data, options, Shown(show_preparation, as_json, quiet, events))
 
 
 @app.command()
@@ -134,11 +135,12 @@ def resume(
     show_preparation: a.ShowPreparation = False,
     as_json: a.Json = False,
     quiet: a.Quiet = False,
+    events: a.Events = None,
 ) -> None:
     """Go on with a run: after a crash or Ctrl-C, or with more time than it had."""
     from annvil.cli.fitting import Shown, resume
 
-    resume(run, budget, Shown(show_preparation, as_json, quiet))
+    resume(run, budget, Shown(show_preparation, as_json, quiet, events))
 
 
 @app.command()

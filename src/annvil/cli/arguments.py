@@ -40,6 +40,17 @@ Json = Annotated[
         "--json", help="Print the result as JSON on standard output, and nothing else.", rich_help_panel=OUTPUT
     ),
 ]
+Events = Annotated[
+    str | None,
+    typer.Option(
+        "--events",
+        metavar="FILE",
+        help="Write every decision, result and verdict so far as a line of JSON while it runs; - is standard error, "
+        "in place of the progress.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=OUTPUT)]
 
 

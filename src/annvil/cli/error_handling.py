@@ -35,7 +35,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except AnnvilError as error:
             _end(str(error), error.exit_code)
         except Interrupted as stop:
-            _end(f"Stopped. Go on with: annvil resume {shlex.quote(stop.folder)}", STOPPED)
+            told = ["Stopped.", *stop.so_far, f"Go on with: annvil resume {shlex.quote(stop.folder)}"]
+            _end(("\n" if stop.so_far else " ").join(told), STOPPED)
         except KeyboardInterrupt:
             _end("Stopped.", STOPPED)
         except BrokenPipeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shown:
-    """What is shown of a run beside its verdict."""
+    """What is shown of a run beside its verdict; ``events`` is where `annvil.cli.events` goes, "-" standard error."""
 
     preparation: bool
     as_json: bool
     quiet: bool
+    events: str | None = None
 
 
 def fit(data: str, options: Mapping[str, Any], shown: Shown) -> None:
@@ -54,8 +55,15 @@ def resume(folder: Path, budget: str | None, shown: Shown) -> None:
 
 
 def _follow(work: Callable[[Listener | None], Run], metric: str | None, budget_seconds: float, shown: Shown) -> None:
-    with _progress(metric, budget_seconds, quiet=shown.quiet) as listener:
-        run = work(listener)
+    with ExitStack() as stack:
+        events = None
+        if shown.events is not None:
+            from annvil.cli.events import Both, Events
+
+            events = stack.enter_context(Events(shown.events, metric))
+        quiet = shown.quiet or shown.events == "-"
+        progress = stack.enter_context(_progress(metric, budget_seconds, quiet=quiet))
+        run = work(Both(progress, events) if progress is not None and events is not None else progress or events)
     if shown.as_json:
         print_json(run.to_json())
     else:

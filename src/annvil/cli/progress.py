@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from annvil.cli.console import safe
+from annvil.cli.steps import Board, chances, ending, is_plain, judged_step
 from annvil.cli.tables import paragraphs, standings_table
-from annvil.text import quantities as wording
 from annvil.text.phrases import listed
 from annvil.text.words import ROWS
 
@@ -80,55 +81,57 @@ class Lines(Progress):
 
     def __init__(self, console: Console, metric: str | None, budget_seconds: float) -> None:
         super().__init__(console, metric, budget_seconds)
-        self._started = time.monotonic()
-        self._told: dict[str, tuple[str, int]] = {}
+        self._zero = time.monotonic()  # when the run would have begun without interruptions
+        self._stage = ""
+        self._board = Board()
 
     def __exit__(self, *error: object) -> None:
         """Nothing to close."""
 
     def stage(self, text: str) -> None:
-        """One line with the time."""
-        self._line(time.monotonic() - self._started, text)
+        """One line with the time, unless it was told already."""
+        if text != self._stage:
+            self._line(time.monotonic() - self._zero, text)
+        self._stage = text
 
     def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
-        """A line for each contender with something new: another fold, or another state."""
-        for standing in standings:
-            now = (standing.state, len(standing.per_fold))
-            before = self._told.get(standing.contender, ("waiting", 0))
-            self._told[standing.contender] = now
-            if now == before or (standing.state == "running" and now[1] == before[1]):
-                continue
-            words = [f"{standing.title}: {standing.state}"]
-            if standing.per_fold:
-                mean, spread = standing.means.get(self.metric), standing.spreads.get(self.metric)
-                if mean is not None and spread is not None:
-                    words.append(f"{self.metric} {wording.with_spread(mean, spread)}")
-                words.append(wording.plain_count(len(standing.per_fold), "fold"))
-            if standing.reason:
-                words.append(standing.reason)
-            self._line(spent_seconds, ", ".join(words))
+        """At first a line for each contender that has a score already, or does not compete; then results tell."""
+        for row in standings if not self._board.rows else ():
+            if self.metric in row.means:
+                score = self._board.score(row, self.metric)
+                self._line(spent_seconds, f"{row.title}, {judged_step(row)}: {score}, from before")
+            elif row.state in ("declined", "failed"):
+                self._line(spent_seconds, f"{row.title}: {row.state}, {row.reason}")
+        self._board.see(standings)
+        self._zero = time.monotonic() - spent_seconds
 
     def moment(self, moment: Moment) -> None:
-        """A line for each piece of work: who, why, and what is believed so far."""
-        if moment.unit is not None:
-            self._line(
-                moment.spent_seconds,
-                f"{moment.unit.contender}, step {moment.unit.rung + 1}: {moment.why}{chances(moment)}",
-            )
+        """A line when a piece of work begins (who, which step, why) and one when it ends (what it brought)."""
+        board, unit = self._board, moment.unit
+        if unit is None or (unit.what == "ship" and moment.ending != "begun"):
+            return  # how the model that ships is fitted is decided at once
+        if moment.ending == "begun":
+            self._line(moment.spent_seconds, f"{board.work(unit)} ({board.why(moment)})")
+            return
+        said = [f"{board.work(unit, effort=False)}: {board.result(moment, self.metric)}"]
+        said += [f"so far {chances(moment.posterior)}"] if moment.posterior is not None and unit.what == "fit" else []
+        self._line(moment.spent_seconds, "; ".join(said))
 
     def _line(self, spent_seconds: float, text: str) -> None:
         self.console.print(f"{clock(spent_seconds):>7}  {safe(text)}", soft_wrap=True)
 
 
 class Screen(Progress):
-    """The table redrawn in place, with what is being done and the time left below it."""
+    """The table redrawn in place; below it what is being done and why, what is believed, and the time left."""
 
     def __init__(self, console: Console, metric: str | None, budget_seconds: float) -> None:
         super().__init__(console, metric, budget_seconds)
         self._stage = "Starting"
         self._standings: tuple[Standing, ...] = ()
+        self._board = Board()
+        self._plain = is_plain(console)
         self._zero = time.monotonic()  # when the budget's clock would have started without interruptions
-        self._spinner = Spinner("dots", style="cyan")
+        self._spinner = Spinner("line" if self._plain else "dots", style="cyan")
         self._moment: Moment | None = None
         self._live = Live(
             console=console,
@@ -152,12 +155,15 @@ class Screen(Progress):
             self.console.print()
 
     def stage(self, text: str) -> None:
-        """Shown below the table."""
+        """Shown below the table; what was said of the work before goes."""
         self._stage = text
+        if self._moment is not None and self._moment.ending != "begun":
+            self._moment = replace(self._moment, unit=None, latest_end=None)
 
     def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
         """Shown at the next refresh."""
         self._standings = standings
+        self._board.see(standings)
         self._zero = time.monotonic() - spent_seconds
 
     def moment(self, moment: Moment) -> None:
@@ -168,10 +174,23 @@ class Screen(Progress):
         lines: list[Any] = [""]
         if self._standings:
             width = self.console.width
-            lines += [standings_table(self._standings, self.metric, width, live=True, words=self.words), ""]
-        if self._moment is not None and self._moment.unit is not None:
-            lines.append(Text(safe(f"{self._moment.why}{chances(self._moment)}"), style="dim"))
+            table = standings_table(self._standings, self.metric, width, live=True, words=self.words, plain=self._plain)
+            lines += [table, ""]
+        if self._moment is not None and (said := self._said(self._moment)):
+            lines += [paragraphs(said, width=6), ""]
         return Group(*lines, self._bottom_line())
+
+    def _said(self, moment: Moment) -> list[tuple[str, Any]]:
+        """What is done now and why, what is believed, and when the race is over; what is not known is left out."""
+        now = "" if moment.unit is None else f"{self._board.work(moment.unit)} ({self._board.why(moment)})"
+        believed = chances(moment.posterior, plain=self._plain)
+        unfinished = "" if moment.verdict is None else moment.verdict.unfinished
+        if believed and unfinished:
+            believed += f"; the {unfinished} side may still improve"
+        likely = "" if moment.likely_end is None else clock(moment.likely_end)
+        ends = "" if moment.latest_end is None else ending(moment, clock(moment.latest_end), likely)
+        said = (("Now", now), ("So far", believed), ("Race", ends))
+        return [(label, Text(safe(text))) for label, text in said if text]
 
     def _bottom_line(self) -> Table:
         spent = time.monotonic() - self._zero
@@ -186,14 +205,6 @@ class Screen(Progress):
         times = f"{clock(spent)} of {clock(self.budget_seconds)}"
         grid.add_row(self._spinner, Text(safe(self._stage)), bar, times)
         return grid
-
-
-def chances(moment: Moment) -> str:
-    """``"; so far network 71% · equal 22% · simple 7%"``; nothing before both sides are known."""
-    p = moment.posterior
-    if p is None:
-        return ""
-    return f"; so far network {p.p_first:.0%} · equal {p.p_equal:.0%} · simple {p.p_second:.0%}"
 
 
 def clock(seconds: float) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from annvil.cli.console import safe
+from annvil.cli.steps import is_plain
 from annvil.cli.tables import paragraphs, standings_table
 from annvil.text import quantities as wording
 
@@ -37,11 +38,19 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
     words = run.kind.words
     console.print(
         standings_table(
-            comparison.standings, comparison.metric, console.width, recommended=verdict.recommended, words=words
+            comparison.standings,
+            comparison.metric,
+            console.width,
+            recommended=verdict.recommended,
+            words=words,
+            plain=is_plain(console),
         )
     )
     console.print()
     folder = shlex.quote(str(run.folder))
+    if comparison.ended:
+        console.print(Text(f"The race ended because {safe(comparison.ended)}."))
+        console.print()
     n_more = len(reasons) - MOST_REASONS
     more = f"  ({wording.plain_count(n_more, 'more reason')}, and the evidence)" if n_more > 0 else ""
     new = words.example
@@ -50,6 +59,8 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
         ("Model", str(run.folder / "model")),
         ("Use it", f"annvil predict {folder} {new} -o predictions.csv"),
     ]
+    if any(standing.still_improves for standing in comparison.standings):
+        places.append(("More time", f"annvil resume {folder} --budget {2 * comparison.plan.budget_seconds:g}s"))
     for label, text in places:  # unwrapped, so that they can be copied
         console.print(Text.assemble((f"{label:<10}", "bold cyan"), safe(text)), soft_wrap=True)
 

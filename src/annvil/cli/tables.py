@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from annvil.cli.console import safe
+from annvil.cli.steps import judged_step, ladder
 from annvil.text import quantities as wording
 from annvil.text.words import ROWS, Words
 
@@ -18,16 +19,17 @@ if TYPE_CHECKING:
 
     from annvil.comparison.results import Cost, Standing
 
-MEDIUM, WIDE = 96, 124
+NARROW, MEDIUM, WIDE = 60, 106, 134
 """Terminal widths from which further columns are shown (measured on real names and numbers)."""
 
+_IN_ASCII = str.maketrans({"→": ">", "±": "+-", "–": "-", "−": "-"})
 _STATE_STYLES = {"running": "cyan", "waiting": "dim", "failed": "red", "cut short": "yellow", "declined": "dim"}
 
 
-def paragraphs(lines: Iterable[tuple[str, RenderableType]]) -> Table:
-    """Texts beside their labels, with the text wrapped under itself."""
+def paragraphs(lines: Iterable[tuple[str, RenderableType]], width: int = 8) -> Table:
+    """Texts beside their labels (at least ``width`` wide), with the text wrapped under itself."""
     grid = Table.grid(padding=(0, 2), pad_edge=False)
-    grid.add_column(style="bold cyan", no_wrap=True, min_width=8)
+    grid.add_column(style="bold cyan", no_wrap=True, min_width=width)
     grid.add_column(ratio=1, overflow="fold")
     for label, text in lines:
         grid.add_row(label, Text(safe(text)) if isinstance(text, str) else text)
@@ -42,11 +44,13 @@ def standings_table(
     recommended: str = "",
     live: bool = False,
     words: Words = ROWS,
+    plain: bool = False,
 ) -> Table:
     """Every contender's score beside its cost, best first.
 
-    ``metric`` is the name of the metric that decides. ``live`` adds the number of folds done; the contender of the name
-    ``recommended`` is marked. ``words`` say what one prediction is about.
+    ``metric`` is the name of the metric that decides. ``live`` draws how far each has come on its ladder of steps,
+    where the finished table names the step that is judged, and leaves reasons for later; the contender of the name
+    ``recommended`` is marked. ``words`` say what one prediction is about; ``plain`` is for terminals of ASCII only.
     """
     from annvil.tasks.metric_index import METRICS
 
@@ -54,7 +58,9 @@ def standings_table(
     table.add_column("", width=1)
     table.add_column("Contender", overflow="fold", min_width=16)
     table.add_column(METRICS[metric].title if metric in METRICS else metric, justify="right", no_wrap=True)
-    if live or width >= WIDE:
+    if width >= NARROW:
+        table.add_column("Steps" if live else "Step", no_wrap=True)
+    if width >= WIDE:
         table.add_column("Folds", justify="right")
     table.add_column("Training", justify="right", no_wrap=True)
     if width >= MEDIUM:
@@ -62,15 +68,20 @@ def standings_table(
         table.add_column("Size", justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("Parameters", justify="right", no_wrap=True)
-    table.add_column("State", overflow="fold")
+    one_line = live and width >= NARROW  # a table that is redrawn should not grow
+    table.add_column("State", overflow="ellipsis" if one_line else "fold", no_wrap=one_line)
     for standing in standings:
         chosen = standing.contender == recommended
         cells = ["→" if chosen else "", safe(standing.title), _score(standing, metric)]
-        if live or width >= WIDE:
+        if width >= NARROW:
+            cells.append(ladder(standing, plain=plain) if live else judged_step(standing).removeprefix("step "))
+        if width >= WIDE:
             cells.append(str(len(standing.per_fold)) if standing.per_fold else "–")
         cells += _costs(standing.cost, width)
+        if plain:
+            cells = [cell.translate(_IN_ASCII) for cell in cells]
         style = _STATE_STYLES.get(standing.state, "")
-        table.add_row(*cells, Text(_state(standing), style=style), style="bold" if chosen else "")
+        table.add_row(*cells, Text(_state(standing, live), style=style), style="bold" if chosen else "")
     return table
 
 
@@ -93,5 +104,9 @@ def _costs(cost: Cost | None, width: int) -> list[str]:
     return cells
 
 
-def _state(standing: Standing) -> str:
-    return f"{standing.state}: {safe(standing.reason)}" if standing.reason else standing.state
+def _state(standing: Standing, live: bool) -> str:
+    """Its state and why; of who is done, whether more effort may make it better: that it does shows from two steps."""
+    state: str = standing.state
+    if state == "finished" and standing.still_improves:
+        state = "still improves" if len(standing.rung_means) > 1 else "may improve"
+    return f"{state}: {safe(standing.reason)}" if standing.reason and not live else state

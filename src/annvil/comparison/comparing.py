@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from annvil.comparison.ablation import MOST_ROWS, Step, measure_step, steps_for
-from annvil.comparison.evidence import Evidence
 from annvil.comparison.fingerprint import fingerprint
 from annvil.comparison.learning_curves import describe_curve, find_crossing, measure_curve, plan_curve
 from annvil.comparison.problem import Problem
@@ -19,6 +18,7 @@ from annvil.comparison.race.final import Final, plan_final
 from annvil.comparison.race.plan import Entrants, make_plan
 from annvil.comparison.race.racing import Clock, Race
 from annvil.comparison.race.records import Records
+from annvil.comparison.race.so_far import evidence_of
 from annvil.comparison.request import Listener, Quiet, Request
 from annvil.comparison.results import Ablation, Comparison, Crossing, FinalFit, LearningCurve, Standing
 from annvil.comparison.store import Store
@@ -124,24 +124,9 @@ class _Comparing:
         ended: str,
     ) -> Comparison:
         race, plan = self.race, self.entrants.plan
-        view = race.view(race.posterior())
-        standings = race.records.standings(over=True)
         crossing = self._crossing(standings, curves)
-        evidence = Evidence(
-            metric=self.request.metric,
-            worth=race.worth,
-            confidence=self.request.confidence,
-            plan=plan,
-            standings=standings,
-            folds=race.records.all_folds(),
-            curves=curves,
-            crossing=crossing,
-            base_rate=race.problem.economics.base_rate(plan.n_rows),
-            time_ordered=race.problem.ordered,
-            words=race.problem.words,
-            gains={name: view.expected_gain(one) for name, one in view.entrants.items()},
-        )
-        verdict = judge(evidence)
+        evidence = evidence_of(race, curves, crossing, over=True)
+        standings, verdict = evidence.standings, judge(evidence)
         return Comparison(
             metric=self.request.metric.name,
             worth=race.worth,

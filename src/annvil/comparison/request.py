@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from annvil.comparison.race.decisions import Unit
-from annvil.comparison.results import Posterior, Standing
+from annvil.comparison.race.decisions import Ending, Unit
+from annvil.comparison.results import Posterior, Standing, Verdict
 from annvil.errors import RequestError
 from annvil.tasks.metrics import Metric
 
@@ -47,13 +47,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Moment:
-    """The race between two units: the belief so far (None without both sides), what is begun and why."""
+    """The race when a piece of work begins, and when it has ended.
+
+    Attributes
+    ----------
+    posterior : the belief so far; None without both sides
+    unit, why, expected_seconds : the piece of work, and what it was expected to take
+    spent_seconds : of the run so far
+    ending : "begun", or how it ended
+    seconds : that it took, once it has ended
+    verdict : what would be answered if the run ended now; None while nobody is scored
+    latest_end : seconds of the run at which the race is over at the latest; None where a log is followed
+    likely_end : the same for what is still worth doing, once the answer is certain; None before
+    """
 
     posterior: Posterior | None
     unit: Unit | None
     why: str
     expected_seconds: float
     spent_seconds: float
+    ending: Ending = "begun"
+    seconds: float = 0.0
+    verdict: Verdict | None = None
+    latest_end: float | None = None
+    likely_end: float | None = None
 
 
 class Listener(Protocol):
@@ -66,7 +83,7 @@ class Listener(Protocol):
         """The table as it is now, best first."""
 
     def moment(self, moment: Moment) -> None:
-        """What is believed now, and what comes next."""
+        """A piece of work begins or has ended, and what is believed now; the table as it is was told before."""
 
     def notice(self, text: str) -> None:
         """Something the user should know; also kept in the result."""

@@ -101,6 +101,7 @@ class Standing:
     rung: int | None = None  # the highest complete one, which is judged; None while there is none
     rungs: tuple[str, ...] = ()  # its ladder, in words
     rung_means: tuple[float, ...] = ()  # the chosen metric on the first repeat, of every complete rung
+    rung_seconds: tuple[float, ...] = ()  # of the run, until each was complete; fits of another that it uses included
     used_seconds: float = 0.0  # of the run, fits of all rungs together
     still_improves: bool = False  # more effort is expected to gain more than worth / 2
 

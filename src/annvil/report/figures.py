@@ -8,6 +8,7 @@ from functools import partial
 from math import floor, log10
 
 from annvil.comparison.results import Comparison, Standing
+from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
 from annvil.plots.charts.learning import Curve, crossing, learning
@@ -19,7 +20,7 @@ from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed, outside
-from annvil.text.quantities import count, minus, probability, seconds, told, with_spread
+from annvil.text.quantities import count, minus, plain_count, probability, seconds, told, with_spread
 from annvil.text.words import ROWS, Words
 
 WIDE, NARROW = 700.0, 342.0
@@ -155,6 +156,39 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
     )
     draw = partial(pareto, offers, metric.title, "seconds to train one fold", metric.greater_is_better)
     return figure("pareto", "What a better score costs", caption, draw)
+
+
+def effort_figure(comparison: Comparison) -> Figure | None:
+    """What more effort brought, where anybody made more than one step."""
+    metric = METRICS[comparison.metric]
+    climbs = [
+        Climb(
+            s.title, s.family, tuple(max(used, 1e-3) for used in s.rung_seconds), s.rung_means, len(s.rungs),
+            s.contender == comparison.verdict.recommended,
+        )
+        for s in comparison.standings
+        if s.family != "dummy" and s.rung_means and len(s.rung_seconds) == len(s.rung_means)
+    ]  # fmt: skip
+    if not any(len(climb.scores) > 1 for climb in climbs):
+        return None
+    improving = listed([s.title for s in comparison.standings if s.still_improves], 6)
+    caption = (
+        "Each mark is a step of effort that was made on all folds, by the seconds used until then (those of fits that "
+        "a contender shares with another included); the last mark of a line is the one that is judged, the ringed one "
+        f"is recommended.{f' More effort may still improve: {improving}.' if improving else ''}"
+    )
+    draw = partial(effort, climbs, metric.title, metric.greater_is_better, worth=comparison.worth)
+    return figure("effort", "What more effort brought", caption, draw)
+
+
+def race_in_words(comparison: Comparison) -> str:
+    """How much was done, and why it ended; empty of runs that did not keep it."""
+    if not comparison.ended:
+        return ""
+    steps = sum(len(s.rung_means) for s in comparison.standings)
+    used = seconds(sum(s.used_seconds for s in comparison.standings))
+    done = f"Together the contenders completed {plain_count(steps, 'step')} of effort in {used}."
+    return f"{done} The race ended because {comparison.ended}."
 
 
 def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:

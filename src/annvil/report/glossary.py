@@ -32,6 +32,8 @@ TERMS: dict[str, str] = {
     "practically equal": "The difference is smaller than the gain that would justify a network (the worth).",
     "SHA-256": "A fingerprint of a file: if a single byte changes, it changes.",
     "standard deviation": "How far values typically lie from their mean.",
+    "step of effort": "A contender begins with the least that is a fair trial and then tries harder, step by step: "
+    "longer training, a wider search, more {rows}. The highest step that was made on all folds is judged.",
     "worth": "The smallest gain in the score that would justify a network; differences below it count as none.",
 }
 
@@ -40,7 +42,8 @@ TERMS |= {metric.title: metric.explanation for metric in METRICS.values()}
 _ALSO = {
     "contenders": "contender", "folds": "fold", "learning curves": "learning curve", "networks": "network",
     "neural network": "network", "neural networks": "network", "practically the same": "practically equal",
-    "the worth": "worth", "leak": "leakage", "leaks": "leakage", "unseen {rows}": "held-out {rows}",
+    "the worth": "worth", "steps of effort": "step of effort",
+    "leak": "leakage", "leaks": "leakage", "unseen {rows}": "held-out {rows}",
 }  # fmt: skip
 
 

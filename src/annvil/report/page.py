@@ -120,6 +120,8 @@ def _context(view: ReportView) -> dict[str, Any]:
         "posterior": figures.posterior_figure(comparison),
         "folds": figures.fold_figure(comparison, view.words),
         "paired": figures.paired_figure(comparison, view.words),
+        "effort": figures.effort_figure(comparison),
+        "race": figures.race_in_words(comparison),
         "pareto": figures.pareto_figure(comparison),
         "learning": figures.learning_figure(comparison, view.words),
         "ablation": figures.ablation_figure(comparison),
@@ -174,8 +176,22 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> Cos
         row=wording.seconds(latency / 1000) if latency is not None else "",
         size=wording.size(cost.size_bytes) if cost and cost.size_bytes is not None else "",
         memory=wording.megabytes(cost.peak_memory_mb) if cost and cost.peak_memory_mb is not None else "",
-        state="" if standing.state == "finished" else standing.state,
+        state=_cost_state(standing),
     )
+
+
+def _cost_state(standing: Standing) -> str:
+    """Which step is judged and whether more effort may help; why there is none."""
+    if standing.state != "finished" or standing.rung is None:
+        return "" if standing.state == "finished" else standing.state
+    return judged_step(standing) if len(standing.rungs) > 1 else ""
+
+
+def judged_step(standing: Standing) -> str:
+    """``"step 2 of 5, still improves"``; that it does shows only from two steps."""
+    rung = -1 if standing.rung is None else standing.rung
+    improves = "still improves" if len(standing.rung_means) > 1 else "may improve"
+    return f"step {rung + 1} of {len(standing.rungs)}{f', {improves}' if standing.still_improves else ''}"
 
 
 def _all_metrics(view: ReportView) -> dict[str, Any]:
@@ -191,12 +207,25 @@ def _tried(standing: Standing, comparison: Comparison) -> dict[str, Any]:
     tried = sorted(folds[0].tried if folds else (), key=lambda one: (one.get("score") is None, one.get("score") or 0.0))
     return {
         "standing": standing,
+        "step": judged_step(standing) if standing.rung is not None else "",
+        "steps": _ladder(standing, METRICS[comparison.metric]),
         "candidates": [(str(one.get("what", "")), _inner_loss(one.get("score"), one.get("spread"))) for one in tried],
         "notes": list(dict.fromkeys(note for fold in folds for note in fold.notes)),
         "parameters": wording.count(standing.cost.n_parameters) if standing.cost else "",
         "core_seconds": wording.seconds(standing.cost.core_seconds) if standing.cost else "",
         "parity": wording.tiny(standing.parity) if standing.parity is not None else "",
     }
+
+
+def _ladder(standing: Standing, metric: Metric) -> list[tuple[str, str, str, str]]:
+    """(effort, score, seconds used until then, remark) of every step; nothing of a ladder that has no words."""
+    rows = []
+    for number, what in enumerate(standing.rungs if any(standing.rungs) else ()):
+        means, used = standing.rung_means[number : number + 1], standing.rung_seconds[number : number + 1]
+        remark = "judged" if number == standing.rung else "" if means else "not reached"
+        score = metric.shows(means[0]) if means else "–"
+        rows.append((f"{number + 1} · {what}", score, wording.seconds(used[0]) if used else "–", remark))
+    return rows
 
 
 def _inner_loss(mean: float | None, spread: float | None) -> str:

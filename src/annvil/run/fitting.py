@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from annvil.comparison.request import Listener as ComparisonListener, Moment, Quiet
-from annvil.comparison.results import Comparison
+from annvil.comparison.results import Comparison, Standing, Verdict
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.readers.opened import Opened
@@ -229,11 +229,12 @@ def _carry_through(work: _Work) -> Run:
 
 
 def _carry_through_alone(work: _Work) -> Run:
+    keeping = _Keeping(work)
     try:
-        run = _compare_ship_report(work)
+        run = _compare_ship_report(work, keeping)
     except KeyboardInterrupt:
         work.clock.mark("interrupted", "stopped by the user")
-        raise Interrupted(str(work.folder.path)) from None
+        raise Interrupted(str(work.folder.path), keeping.so_far()) from None
     except AnnvilError as error:
         work.clock.mark("failed", "stopped", str(error))
         raise
@@ -251,7 +252,7 @@ def _load_libraries() -> None:
         import_module(name)
 
 
-def _compare_ship_report(work: _Work) -> Run:
+def _compare_ship_report(work: _Work, keeping: _Keeping) -> Run:
     _load_libraries()
     from annvil.comparison import Store
     from annvil.run.official_test import official_test
@@ -261,7 +262,8 @@ def _compare_ship_report(work: _Work) -> Run:
 
     kind, dataset, folder = work.kind, work.dataset, work.folder
     contenders, store = kind.contenders(dataset, work.options, work.loaded), Store(folder.race)
-    comparison = _compared(work, contenders, store)
+    comparison = _compared(work, contenders, store, keeping)
+    keeping.verdict = comparison.verdict
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
     shipped = ship(dataset, contenders, comparison, folder, store, work.deadline(), kind)
     tested = official_test(dataset, comparison, folder.model, shipped.threshold, work.deadline(least=1.0), kind.words)
@@ -283,7 +285,7 @@ def _compare_ship_report(work: _Work) -> Run:
     return Run(folder)
 
 
-def _compared(work: _Work, contenders: Sequence[Contender], store: Store) -> Comparison:
+def _compared(work: _Work, contenders: Sequence[Contender], store: Store, keeping: _Keeping) -> Comparison:
     from annvil.comparison import Request, compare
 
     asked, task = work.request.asked, work.dataset.task
@@ -299,7 +301,7 @@ def _compared(work: _Work, contenders: Sequence[Contender], store: Store) -> Com
         folds=folds,
         use_all=asked.use_all,
     )
-    comparison = compare(work.kind.problem(work.dataset), contenders, request, store, _Keeping(work))
+    comparison = compare(work.kind.problem(work.dataset), contenders, request, store, keeping)
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     return comparison
 
@@ -314,21 +316,32 @@ def _with_notices(work: _Work, comparison: Comparison, notices: tuple[str, ...])
 
 
 class _Keeping:
-    """Passes everything on, and keeps the time used so far on disk for a resumed run."""
+    """Passes everything on, and keeps the time used so far on disk for a resumed run; knows the answer so far."""
 
     def __init__(self, work: _Work) -> None:
         self._work = work
         self._stage = "Comparing"
+        self._standings: tuple[Standing, ...] = ()
+        self.verdict: Verdict | None = None
+
+    def so_far(self) -> tuple[str, ...]:
+        """What would be answered now, in sentences; nothing before there is a table."""
+        from annvil.comparison.race.so_far import tell_so_far
+
+        asked = self._work.request.asked.metric or None
+        return tell_so_far(self.verdict, self._standings, self._work.dataset.task.metric(asked))
 
     def stage(self, text: str) -> None:
         self._stage = text
         self._work.enter(text)
 
-    def standings(self, standings: Any, spent_seconds: float) -> None:
+    def standings(self, standings: tuple[Standing, ...], spent_seconds: float) -> None:
+        self._standings = standings
         self._work.clock.mark("running", self._stage)
         self._work.listener.standings(standings, self._work.clock.spent)
 
     def moment(self, moment: Moment) -> None:
+        self.verdict = moment.verdict
         self._work.listener.moment(moment)
 
     def notice(self, text: str) -> None:

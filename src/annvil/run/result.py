@@ -112,7 +112,12 @@ class Run:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """The result for machines: verdict, scores and where things are; JSON-able."""
+        """The result for machines: verdict, scores, how the race went and where things are; JSON-able.
+
+        ``race`` has ``ended`` (why), ``seconds`` (all pieces of work together) and ``decisions``: each piece with why
+        it was done, what it was expected to take and took, and how it ended. ``final`` is how the model that ships was
+        fitted.
+        """
         return {
             "name": self.name,
             "folder": str(self.folder),
@@ -122,7 +127,22 @@ class Run:
             "worth": self.comparison.worth,
             "verdict": msgspec.to_builtins(self.verdict),
             "scores": self.scores,
+            "race": self._race(),
+            "final": msgspec.to_builtins(self.comparison.final),
             "notices": list(self.comparison.notices),
+        }
+
+    def _race(self) -> dict[str, Any]:
+        from annvil.comparison import Store
+        from annvil.comparison.race.decisions import read_decisions
+
+        log = Store(self._folder.race).decisions
+        decisions = read_decisions(log) if log.exists() else ()
+        seconds = round(sum(one.seconds for one in decisions), 3)
+        return {
+            "ended": self.comparison.ended,
+            "seconds": seconds,
+            "decisions": [msgspec.to_builtins(one) for one in decisions],
         }
 
 
@@ -173,12 +193,19 @@ def verdict_word(verdict: Verdict) -> str:
 
 
 def score_row(standing: Standing) -> dict[str, Any]:
-    """A contender as a flat row: ``roc_auc``, ``roc_auc_spread``, …, ``fit_seconds``, ``latency_ms_p50``, …"""
+    """A contender as a flat row: ``roc_auc``, ``roc_auc_spread``, …, ``fit_seconds``, ``latency_ms_p50``, …
+
+    ``rungs`` are the steps of its ladder in words, ``rung`` the one that is judged (from 0), ``rung_means`` the metric
+    after each complete one, ``rung_seconds`` the seconds of the run until then.
+    """
     row: dict[str, Any] = {"contender": standing.contender, "title": standing.title, "family": standing.family}
     row |= {"state": standing.state, "summary": standing.summary}
     for metric, mean in standing.means.items():
         row[metric] = mean
         row[f"{metric}_spread"] = standing.spreads[metric]
+    row |= {"rung": standing.rung, "rungs": list(standing.rungs), "rung_means": list(standing.rung_means)}
+    row |= {"rung_seconds": list(standing.rung_seconds), "used_seconds": standing.used_seconds}
+    row |= {"still_improves": standing.still_improves}
     if standing.cost is not None:
         row |= msgspec.to_builtins(standing.cost)
     return row

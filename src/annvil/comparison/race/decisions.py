@@ -6,7 +6,7 @@ another (`Request.follow`) fits the same things in the same order without lookin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -47,10 +47,14 @@ class Decision:
 
 
 class DecisionLog:
-    """The decisions of one run; ``path`` is made when the first is written."""
+    """The decisions of one run; ``path`` is made when the first is written.
+
+    ``tell`` is told of every decision when it is begun and when it has ended.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.tell: Callable[[Decision], None] = lambda _: None
         self._decisions: list[Decision] = list(_latest(path)) if path.exists() else []
 
     def __iter__(self) -> Iterator[Decision]:
@@ -72,6 +76,7 @@ class DecisionLog:
     def begin(self, unit: Unit, why: str, expected_seconds: float) -> None:
         """Write down what comes next; a unit that a killed run had begun keeps its line."""
         if self.open is not None and self.open.unit == unit:
+            self.tell(self.open)
             return
         self._append(Decision(len(self._decisions), unit, why, round(expected_seconds, 3)))
 
@@ -85,6 +90,7 @@ class DecisionLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as stream:
             stream.write(msgspec.json.encode(decision) + b"\n")
+        self.tell(decision)
 
 
 def read_decisions(path: Path) -> Sequence[Decision]:

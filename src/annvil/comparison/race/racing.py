@@ -19,7 +19,8 @@ from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.fitting import RAISE_BUGS, Fitting
 from annvil.comparison.race.offers import Entrant, Offer, View, best_per_second
 from annvil.comparison.race.records import Records
-from annvil.comparison.request import Listener, Moment, Request
+from annvil.comparison.race.so_far import Teller
+from annvil.comparison.request import Listener, Request
 from annvil.comparison.results import Posterior, call_key
 from annvil.comparison.verdict import kind_of, network_against_simple
 from annvil.errors import AnnvilError, RequestError
@@ -64,6 +65,8 @@ class Race:
     ----------
     worth : in units of the metric, known once the dummy has been scored
     notices : what was said aloud, in order
+    latest_end : seconds of the run at which it is over at the latest, by what is known now; None without a clock
+    likely_end : the same when all that seems worth doing is done; None while not everybody had a first rung
     """
 
     problem: Problem
@@ -73,11 +76,14 @@ class Race:
     listener: Listener
     clock: Clock
     notices: list[str] = field(default_factory=list)
+    latest_end: Callable[[], float | None] = lambda: None
+    likely_end: float | None = None
     _tries: dict[Unit, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fitting = Fitting(self.problem, self.records, self.show)
         self.contenders = {contender.name: contender for contender in self.records.contenders}
+        self.records.log.tell = Teller(self).tell
 
     # -- what is known now -----------------------------------------------------------------------------------------
 
@@ -128,6 +134,7 @@ class Race:
         kept : seconds that what comes after the race needs, by what is known at that moment
         for_extras : further seconds that are kept once everybody has had a first fair training
         """
+        self.latest_end = lambda: self.request.budget_seconds - kept()
         while True:
             found = self._next(kept, for_extras)
             if isinstance(found, str):
@@ -172,10 +179,8 @@ class Race:
         if self._loading(unit):
             import_module(OF_NETWORKS)
         log, started = self.records.log, time.monotonic()
-        log.begin(unit, why, expected)
         self._tries[unit] = self._tries.get(unit, 0) + 1
-        self.listener.moment(Moment(self.posterior(), unit, why, expected, self.clock.spent_seconds))
-        self.show(unit.contender)
+        log.begin(unit, why, expected)
         ending = self.fitting.fit(unit, contender, deadline)
         log.end(ending, time.monotonic() - started)
         self.costs.see(list(log)[-1])
@@ -198,6 +203,7 @@ class Race:
         view = self.view(posterior)
         offers = list(self._offers(view, posterior))
         affordable = [pair for pair in offers if pair[1] <= self.left(kept() + for_extras)]
+        self.likely_end = self.clock.spent_seconds + sum(seconds for _, seconds in affordable)
         found = best_per_second(affordable)
         if found is not None:
             return self._unit_of(found[0]), found[0].why, found[1]

@@ -128,9 +128,21 @@ class Records:
             rung=rung,
             rungs=tuple(one.what for one in self.entrants.ladders.get(name, ())),
             rung_means=tuple(float(np.mean(scores)) for scores in self.rung_scores(name)),
+            rung_seconds=self._rung_seconds(contender, rung),
             used_seconds=round(sum(one.seconds for one in self.log if _is_fit(one.unit, name)), 3),
             still_improves=name in self.improving,
         )
+
+    def _rung_seconds(self, contender: Contender, judged: int | None) -> tuple[float, ...]:
+        """What was used until each complete rung was complete, by the contender and by whose fits it looks at."""
+        workers = {contender.name, contender.traits.shares_fits_with or contender.name}
+        used, reached = 0.0, {}
+        for one in self.log:
+            if one.unit.what == "fit" and one.unit.contender in workers:
+                used += one.seconds
+                if one.unit.contender == contender.name and one.unit.repeat == 0:
+                    reached[one.unit.rung] = round(used, 3)
+        return tuple(reached.get(rung, 0.0) for rung in range(-1 if judged is None else judged + 1))
 
     def _state(self, name: str, rung: int | None, running: str, over: bool) -> tuple[State, str]:
         if name in self.entrants.declined:
