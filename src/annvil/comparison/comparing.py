@@ -18,7 +18,7 @@ from annvil.comparison.race.final import Final, plan_final
 from annvil.comparison.race.plan import Entrants, make_plan
 from annvil.comparison.race.racing import Clock, Race
 from annvil.comparison.race.records import Records
-from annvil.comparison.race.so_far import evidence_of
+from annvil.comparison.race.so_far import Teller, evidence_of
 from annvil.comparison.request import Listener, Quiet, Request
 from annvil.comparison.results import Ablation, Comparison, Crossing, FinalFit, LearningCurve, Standing
 from annvil.comparison.store import Store
@@ -76,6 +76,7 @@ def compare(
     costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds)
     costs.see_all(log)
     race = Race(problem, records, request, costs, listener or Quiet(), Clock(request.spent_seconds))
+    log.tell = Teller(race).tell
     return _Comparing(request, race).run()
 
 

@@ -19,7 +19,6 @@ from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.fitting import RAISE_BUGS, Fitting
 from annvil.comparison.race.offers import Entrant, Offer, View, best_per_second
 from annvil.comparison.race.records import Records
-from annvil.comparison.race.so_far import Teller
 from annvil.comparison.request import Listener, Request
 from annvil.comparison.results import Posterior, call_key
 from annvil.comparison.verdict import kind_of, network_against_simple
@@ -83,7 +82,6 @@ class Race:
     def __post_init__(self) -> None:
         self.fitting = Fitting(self.problem, self.records, self.show)
         self.contenders = {contender.name: contender for contender in self.records.contenders}
-        self.records.log.tell = Teller(self).tell
 
     # -- what is known now -----------------------------------------------------------------------------------------
 

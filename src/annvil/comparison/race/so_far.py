@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.race.decisions import Decision
+from annvil.comparison.race.racing import Race
 from annvil.comparison.request import Moment
 from annvil.comparison.results import Crossing, LearningCurve, Standing, Verdict
 from annvil.comparison.verdict import judge
@@ -15,10 +15,6 @@ from annvil.errors import OutOfTime
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed
 from annvil.text.quantities import probability, with_spread
-
-if TYPE_CHECKING:
-    from annvil.comparison.race.racing import Race
-
 
 MOST_NAMES = 6
 NOT_BOTH = "Not enough is scored yet to compare networks with simple models."
