@@ -212,7 +212,7 @@ def test_what_ships_is_fitted_as_in_the_log_that_is_followed(
     assert poor.final is not None
     assert poor.final.inner_folds == 3  # too late for a bag of five
     units = tuple(DecisionLog(store.decisions).complete)
-    assert units[-2:] == tuple(Unit("ship", "net", 0, step=f"{n} inner folds") for n in (5, 3))
+    assert units[-2:] == tuple(Unit("ship", "net", 0, step=f"{n} inner folds, all rows") for n in (5, 3))
     again = compare(problem, contenders(), request_of(seconds=19.0, spent_seconds=18.9), store)
     assert again.final == poor.final
     assert tuple(DecisionLog(store.decisions).complete) == units  # nothing was decided anew
