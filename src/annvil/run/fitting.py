@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time as clock_module
 import traceback
 from collections.abc import Sequence
@@ -115,7 +116,12 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
 
     folder = new_folder(asked.out, Path(dataset.source.name).stem, fill)
     clock = Clock(folder, 0.0, started)
-    return _carry_through(_Work(folder, request, kind, own, loaded, dataset, findings, clock, listener))
+    try:
+        return _carry_through(_Work(folder, request, kind, own, loaded, dataset, findings, clock, listener))
+    except RequestError:  # a budget that loading has used up, say: nothing was begun, so nothing is left behind
+        if not folder.decisions.exists():
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 listed_in(fit, fit_options())

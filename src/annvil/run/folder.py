@@ -61,6 +61,11 @@ class RunFolder:
         return self.path / "race"
 
     @property
+    def decisions(self) -> Path:
+        """What was done in which order, and why."""
+        return self.race / "decisions.jsonl"
+
+    @property
     def model(self) -> Path:
         """The bundle."""
         return self.path / "model"
