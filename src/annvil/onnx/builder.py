@@ -86,14 +86,42 @@ class Graph:
         """Add a node with several outputs, unless it is there already, and return their names."""
         from onnx import helper
 
-        node = helper.make_node(kind, list(inputs), [""] * n_outputs, domain=domain, **attributes)
+        return self._add(helper.make_node(kind, list(inputs), [""] * n_outputs, domain=domain, **attributes))
+
+    def _add(self, node: onnx.NodeProto) -> list[Value]:
+        """The outputs of a node that has no names for them yet."""
         key = node.SerializeToString(deterministic=True)
         if key not in self._known_nodes:
-            outputs = [self._fresh(kind.lower()) for _ in range(n_outputs)]
+            outputs = [self._fresh(node.op_type.lower()) for _ in node.output]
             node.output[:] = outputs
             self._nodes.append(node)
             self._known_nodes[key] = outputs
         return self._known_nodes[key]
+
+    def include(self, model: bytes) -> Value:
+        """Add all of a finished model with one output, on the inputs of the same names; the name of its output.
+
+        Nodes and constants that several included models share are added once.
+        """
+        import onnx
+
+        body = onnx.load_from_string(model).graph
+        declared = {one.name for one in self._inputs}
+        self._inputs += [one for one in body.input if one.name not in declared]
+        names = {one.name: one.name for one in body.input}
+        for tensor in body.initializer:
+            old, tensor.name = tensor.name, ""
+            key = "included", (), tensor.SerializeToString(deterministic=True)
+            if key not in self._known:
+                self._known[key] = tensor.name = self._fresh("constant")
+                self._constants.append(tensor)
+            names[old] = self._known[key]
+        for node in body.node:
+            outputs = list(node.output)
+            node.input[:] = [names[name] if name else "" for name in node.input]
+            node.output[:] = [""] * len(outputs)
+            names.update(zip(outputs, self._add(node), strict=True))
+        return str(names[body.output[0].name])
 
     def columns(self, value: Value, columns: Sequence[int]) -> Value:
         """Columns of a matrix, in the order given: shape ``(n_rows, len(columns))``."""
