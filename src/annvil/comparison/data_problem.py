@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from annvil.comparison.cost import measure_cost, parity_rows
 from annvil.comparison.problem import UNKNOWN, Economics, Replicate, Scored, Size
 from annvil.comparison.results import Design, fold_key
-from annvil.comparison.store import ShippedCost
+from annvil.comparison.store import Predicted, ShippedCost
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
@@ -140,19 +140,29 @@ class DataProblem:
     def score(self, fitted: Fitted, test: IntArray, metric: Metric) -> Scored:
         """Predictions for the rows ``test``, and what they are worth."""
         outputs = as_outputs(fitted.predict(self.data.inputs.take(test)))
+        known = np.isfinite(fitted.out_of_fold).all(axis=1)
+        inner = Predicted(fitted.job.rows[known], fitted.out_of_fold[known])
+        return self.score_outputs(Predicted(test, outputs), inner, metric)
+
+    def score_outputs(self, tested: Predicted, inner: Predicted, metric: Metric) -> Scored:
+        """What given predictions are worth."""
+        (test, outputs), y, task = tested, self.data.y, self.task
         if not np.isfinite(outputs).all():
             raise FloatingPointError("it predicted values that are not finite")
-        y, task, known = self.data.y, self.task, np.isfinite(fitted.out_of_fold).all(axis=1)
-        inner_y, inner_outputs = y[fitted.job.rows[known]], fitted.out_of_fold[known]
-        threshold = task.choose(metric, inner_y, inner_outputs)
+        inner_y = y[inner.rows]
+        threshold = task.choose(metric, inner_y, inner.outputs)
         return Scored(
             outputs=outputs,
             scores=task.scores(y[test], outputs, threshold),
-            inner_score=metric.score(inner_y, inner_outputs, threshold),
+            inner_score=metric.score(inner_y, inner.outputs, threshold),
             error=metric.error(metric.score(y[test], outputs, threshold)),
             threshold=threshold,
             without_part=self.without_part(test, outputs, metric, threshold),
         )
+
+    def row_losses(self, predicted: Predicted) -> FloatArray:
+        """Those of the task."""
+        return self.task.row_losses(self.data.y[predicted.rows], predicted.outputs)
 
     def without_part(
         self, test: IntArray, outputs: FloatArray, metric: Metric, threshold: Decision

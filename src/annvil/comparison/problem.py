@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from annvil.comparison.results import Design
-from annvil.comparison.store import ShippedCost
+from annvil.comparison.store import Predicted, ShippedCost
 from annvil.models.contract import Fitted, Job, Shape
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.metrics import Metric
@@ -130,7 +130,7 @@ class Problem(Protocol):
 
     @property
     def numbers(self) -> IntArray:
-        """Where each row of this problem stands in the whole one, int64 ``(size.n,)``."""
+        """Where each row of this problem stands in the whole one, int64 ``(size.n,)``, ascending."""
 
     @property
     def ordered(self) -> bool:
@@ -168,6 +168,18 @@ class Problem(Protocol):
         FloatingPointError
             When it predicts values that are not finite.
         """
+
+    def score_outputs(self, tested: Predicted, inner: Predicted, metric: Metric) -> Scored:
+        """The same of given outputs; ``inner`` are out-of-fold predictions inside the training rows.
+
+        Raises
+        ------
+        FloatingPointError
+            When outputs for ``tested`` are not finite.
+        """
+
+    def row_losses(self, predicted: Predicted) -> FloatArray:
+        """A proper loss of each row ``(n,)``, by which weights are chosen."""
 
     def ship(self, fitted: Fitted, test: IntArray, outputs: FloatArray) -> tuple[bytes, ShippedCost]:
         """The model as it would be shipped and what it costs; ``outputs`` are those in memory for ``test``."""

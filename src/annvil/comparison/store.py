@@ -6,7 +6,8 @@
       problems.log                    tracebacks of contenders that failed
       <contender>/
         repeat-0-fold-3.json          a `FoldResult`
-        repeat-0-fold-3.safetensors   its test rows ("rows", int64) and predictions for them ("outputs", float64)
+        repeat-0-fold-3.safetensors   its test rows ("rows", int64) and predictions for them ("outputs", float64); the
+                                      same out of fold inside its training rows ("inner_rows"; "inner_outputs", float32)
         repeat-0.outcome.json         how the contender's fits of that repeat ended
         cost.json, model.onnx         a `Cost` and the parity of the first fold's exported model; the graph itself
         curve.json                    a `LearningCurve`
@@ -25,7 +26,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -36,6 +37,13 @@ from annvil.files import read_json, write_atomically, write_json
 from annvil.tasks.base import FloatArray, IntArray
 
 T = TypeVar("T")
+
+
+class Predicted(NamedTuple):
+    """Rows int64 ``(n,)`` and outputs ``(n, n_outputs)`` for them."""
+
+    rows: IntArray
+    outputs: FloatArray
 
 
 @dataclass(frozen=True)
@@ -114,18 +122,33 @@ class Store:
             self._results[contender, rung, job] = result
         return self._results[contender, rung, job]
 
-    def predictions(self, contender: str, job: str, rung: int = 0) -> tuple[IntArray, FloatArray]:
-        """Test rows ``(n_test,)`` of the whole data set, and outputs ``(n_test, n_outputs)`` for them."""
+    def predictions(self, contender: str, job: str, rung: int = 0) -> Predicted:
+        """For the test rows, numbered as in the whole data set; float64."""
+        arrays = self._arrays(contender, job, rung)
+        return Predicted(arrays["rows"], arrays["outputs"])
+
+    def inner_predictions(self, contender: str, job: str, rung: int = 0) -> Predicted | None:
+        """Out of fold for training rows, ascending and numbered as in the whole data set; None where none were kept."""
+        arrays = self._arrays(contender, job, rung)
+        if "inner_rows" not in arrays:
+            return None
+        return Predicted(arrays["inner_rows"], arrays["inner_outputs"].astype(np.float64))
+
+    def _arrays(self, contender: str, job: str, rung: int) -> dict[str, np.ndarray]:
         from safetensors.numpy import load
 
-        arrays = load((self._home(contender, rung) / f"{job}.safetensors").read_bytes())
-        return arrays["rows"], arrays["outputs"]
+        return load((self._home(contender, rung) / f"{job}.safetensors").read_bytes())
 
-    def keep_result(self, result: FoldResult, rows: IntArray, outputs: FloatArray) -> None:
-        """Write predictions and record of one fit, where those of its rung are."""
+    def keep_result(
+        self, result: FoldResult, rows: IntArray, outputs: FloatArray, inner: Predicted | None = None
+    ) -> None:
+        """Write predictions (``inner``: out of fold) and record of one fit, where those of its rung are."""
         from safetensors.numpy import save
 
         arrays = {"rows": np.ascontiguousarray(rows), "outputs": np.ascontiguousarray(outputs)}
+        if inner is not None:
+            arrays["inner_rows"] = np.ascontiguousarray(inner.rows)
+            arrays["inner_outputs"] = np.ascontiguousarray(inner.outputs, dtype=np.float32)
         home = self._home(result.contender, result.rung)
         write_atomically(home / f"{result.job}.safetensors", save(arrays))
         self._write(home / f"{result.job}.json", result)
@@ -145,6 +168,13 @@ class Store:
         self._write(self._home(contender, rung) / f"{call}.outcome.json", outcome)
         self._outcomes[contender, rung, call] = outcome
         shutil.rmtree(self.checkpoint(contender, call, rung), ignore_errors=True)
+
+    def forget(self, contender: str) -> None:
+        """Drop all that is known of a contender."""
+        shutil.rmtree(self.folder / contender, ignore_errors=True)
+        for known in (self._results, self._outcomes):
+            for key in [key for key in known if key[0] == contender]:
+                del known[key]
 
     def checkpoint(self, contender: str, call: str, rung: int = 0) -> Path:
         """Where the contender may keep its checkpoints during that call."""

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import numpy as np
+
 from annvil.comparison.problem import Problem, Replicate, Scored
 from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import Design, FoldResult, call_key
-from annvil.comparison.store import Outcome, ShippedCost, finite_prefix, plain
+from annvil.comparison.store import Outcome, Predicted, ShippedCost, finite_prefix, plain
 from annvil.errors import AnnvilError
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
 from annvil.models.measurement import bounded_threads
@@ -20,6 +22,9 @@ from annvil.models.networks.searches import Searches
 from annvil.system.memory import PeakMemory
 
 T = TypeVar("T")
+
+MOST_INNER_VALUES = 1_000_000
+"""Out-of-fold predictions (rows × outputs) of a fit that are kept (assumed: enough for weights; 4 MB)."""
 
 RAISE_BUGS = "ANNVIL_RAISE_BUGS"
 """With this environment variable set, an exception we did not foresee is raised, not recorded (the suite does so)."""
@@ -106,7 +111,18 @@ class Fitting:
         if fold.repeat == fold.fold == 0:
             self._keep_cost(contender, effort.rung, fold, fitted, scored, grown_mb)
         result = fold_result(contender, fold, fitted, effort, scored)
-        self.records.store.keep_result(result, self.problem.numbers[fold.test], scored.outputs)
+        numbers = self.problem.numbers[fold.test]
+        self.records.store.keep_result(result, numbers, scored.outputs, self._inner(fitted))
+
+    def _inner(self, fitted: Fitted) -> Predicted:
+        """Out-of-fold predictions, of which teams are made: of many rows a part, the same for everybody."""
+        known = np.flatnonzero(np.isfinite(fitted.out_of_fold).all(axis=1))
+        rows, most = fitted.job.rows, MOST_INNER_VALUES // max(1, fitted.out_of_fold.shape[1])
+        if len(known) > most:
+            order = np.random.default_rng(0).permutation(self.problem.size.n)
+            known = known[np.argsort(order[rows[known]])[:most]]
+        known = known[np.argsort(rows[known])]
+        return Predicted(self.problem.numbers[rows[known]], fitted.out_of_fold[known])
 
     def _keep_cost(
         self, contender: Contender, rung: int, fold: Replicate, fitted: Fitted, scored: Scored, grown_mb: float | None
