@@ -20,6 +20,7 @@ from annvil.comparison.results import FoldResult, call_key, fold_key
 from annvil.comparison.store import Outcome
 from annvil.data.dataset import Dataset
 from annvil.models.contract import Effort, Rung, Shape, Traits
+from annvil.models.team import TEAM
 from annvil.tasks.metric_index import METRICS
 
 A, B, C = {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.3}
@@ -91,10 +92,10 @@ def planned(dataset: Dataset, toy: Any, guess: Any, store_folder: Path) -> Any:
 class Ladder:
     """A contender of which only the ladder matters: 1, 4, 16, 64 core-seconds."""
 
-    name, title, family = "net", "Net", "network"
+    title, family = "Net", "network"
 
-    def __init__(self, traits: Traits, rows: int | None = None) -> None:
-        self.traits, self.rows = traits, rows
+    def __init__(self, traits: Traits, rows: int | None = None, name: str = "net") -> None:
+        self.traits, self.rows, self.name = traits, rows, name
 
     def declines(self, shape: Shape) -> str | None:
         return None
@@ -155,3 +156,51 @@ def test_who_only_gains_by_longer_training_climbs_as_high_as_time_allows(planned
 def test_expected_seconds_do_not_exceed_what_is_given(planned: Any) -> None:
     for seconds in (2.0, 5.0, 20.0, 100.0):
         assert planned(seconds, bags=True, climbs_to_ship=True).expected_seconds <= seconds
+
+
+# -- a team ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planned_team(dataset: Dataset, guess: Any, store_folder: Path) -> Any:
+    """A team of 70% "net" and 30% "cheap", which costs half as much; both are bags where there is time."""
+    net, cheap = Ladder(Traits(bags=True)), Ladder(Traits(bags=True), name="cheap")
+    cheap.ladder = lambda shape: tuple(replace(rung, core_seconds=0.5) for rung in net.ladder(shape)[:1])  # type: ignore[method-assign]
+    problem, store, metric = DataProblem(dataset), Store(store_folder), METRICS["roc_auc"]
+    contenders: Any = [guess, net, cheap]
+    entrants = make_plan(problem, contenders, Request(metric, budget_seconds=600.0))
+    records = Records([*contenders, TEAM], entrants, metric, store, DecisionLog(store.decisions))
+    weights = {"members": {"net": 0.7, "cheap": 0.3}}
+    for number in range(5):
+        for name, chosen in (("net", B), ("cheap", B), ("team", weights)):
+            result = replace(fold(number, chosen, [(B, 0.1)]), contender=name)
+            store.keep_result(result, np.array([0]), np.zeros((1, 2)))
+    for name in ("net", "cheap", "team"):
+        store.keep_outcome(name, call_key(0), Outcome("finished"))
+    costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds)
+
+    def plan(seconds: float, follow: Any = ()) -> Final:
+        return plan_final(TEAM, records, costs, seconds, follow)
+
+    return plan
+
+
+def inner_folds(final: Final) -> dict[str, int]:
+    return {part.contender: part.inner_folds for part in final.fit.members}
+
+
+def test_members_share_the_time_and_the_heaviest_is_served_first(planned_team: Any) -> None:
+    plain, some, plenty = (planned_team(seconds) for seconds in (0.0, 5.0, 1000.0))
+    assert inner_folds(plain) == {"cheap": 1, "net": 1}
+    assert inner_folds(some) == {"cheap": 1, "net": 5}
+    assert inner_folds(plenty) == {"cheap": 5, "net": 5}
+    assert plain.expected_seconds < some.expected_seconds <= 5.0 < plenty.expected_seconds
+    assert [part.contender for part in plenty.fit.members] == ["cheap", "net"]  # so that little is lost if time ends
+    assert [part.weight for part in plenty.fit.members] == [0.3, 0.7]
+    assert all(part.configuration == B for part in plenty.fit.members)
+
+
+def test_who_follows_a_log_ships_the_same_team(planned_team: Any) -> None:
+    decided = planned_team(1000.0)
+    assert [(unit.what, unit.contender) for unit in decided.units] == [("ship", "cheap"), ("ship", "net")]
+    assert planned_team(0.0, decided.units) == decided

@@ -19,13 +19,21 @@ from annvil.text.phrases import inside, is_plural
 from annvil.text.quantities import probability
 from annvil.text.words import Words
 
-FAMILIES = {"dummy": "dummy", "linear": "linear", "trees": "trees", "net": "network", "wide": "network"}
+FAMILIES = {
+    "dummy": "dummy",
+    "linear": "linear",
+    "trees": "trees",
+    "net": "network",
+    "wide": "network",
+    "team": "team",
+}
 TITLES = {
     "dummy": "Dummy",
     "linear": "Linear model",
     "trees": "Boosted trees",
     "net": "Dense network",
     "wide": "TabM ensemble",
+    "team": "Team of models",
 }
 COSTS = {
     "dummy": Cost(0.001, 0.001, 1, 2, 500, 0.02),
@@ -33,6 +41,7 @@ COSTS = {
     "trees": Cost(2.0, 2.0, 5, 9_000, 300_000, 0.1),
     "net": Cost(5.0, 9.0, 5, 40_000, 800_000, 0.4),
     "wide": Cost(9.0, 17.0, 5, 90_000, 2_000_000, 0.9),
+    "team": Cost(16.0, 28.0, 10, 140_000, 3_100_000, 1.4),
 }
 PLAN = Plan(120.0, 1000, 5, 5, "random", (), 0)
 
@@ -349,10 +358,54 @@ def test_cost_is_relative_and_ties_go_to_the_simpler_family() -> None:
     assert cheapest([replace(table["net"], cost=tiny), table["trees"]]).contender == "net"
 
 
+def with_members(made: Evidence, *members: str) -> Evidence:
+    weights = {name: 1 / len(members) for name in members}
+    standings = (replace(s, members=weights if s.contender == "team" else {}) for s in made.standings)
+    return replace(made, standings=tuple(standings))
+
+
+def test_a_team_ships_where_it_is_better_by_more_than_worth() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9, "team": 0.93})
+    found = judge(with_members(made, "net", "trees"))
+    assert (found.kind, found.recommended) == ("network", "team")
+    assert found.network is not None
+    assert set(found.network.contenders) == {"net"}
+    assert "It averages" in found.recommended_because
+    assert "time to fit, latency and size are those of all together." in found.recommended_because
+    assert judge(with_members(made, "linear", "trees")).recommended == "net"  # a network is the answer
+    near = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9, "team": 0.905})
+    assert judge(with_members(near, "net", "trees")).recommended == "net"
+
+
+def test_a_team_with_a_network_may_ship_though_none_is_needed_alone() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.9, "net": 0.85, "team": 0.93})
+    found = judge(with_members(made, "net", "trees"))
+    assert (found.kind, found.recommended) == ("simple", "team")
+    assert found.headline.startswith("No network needed alone, but one helps in a team. Boosted trees beat ")
+    plain = judge(with_members(made, "linear", "trees"))
+    assert (plain.kind, plain.recommended) == ("simple", "team")
+    assert plain.headline.startswith("No network needed. ")
+
+
+def test_where_it_is_not_beyond_doubt_that_anything_was_learnt_no_team_brings_a_network() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.45, "net": 0.528, "team": 0.56}, noise=0.03)
+    found = judge(with_members(made, "net", "linear"))
+    assert found.kind == "cannot tell"
+    assert found.recommended == "dummy"
+    assert judge(with_members(made, "linear")).recommended == "team"
+
+
+def test_the_effort_of_a_team_is_of_neither_side() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8, "net": 0.9, "team": 0.93})
+    used = tuple(replace(s, used_seconds=3.0, rung=0, rungs=("a",)) for s in made.standings)
+    told = text(judge(replace(made, standings=used)))
+    assert "networks used 3 s for 1 of 1 steps, simple models used 3 s for 1 of 1 steps" in told
+
+
 def test_within_worth_on_average_is_not_worse() -> None:
     made = evidence({"linear": 0.893, "trees": 0.88, "net": 0.9}, noise=0.0001)
     paired = pair(made.folds, made.standings, METRICS["roc_auc"])
-    found = recommend(paired, made.standings, 0.01, ("linear", "trees", "network"))
+    found = recommend(paired, made.standings, 0.01, lambda s: s.family != "dummy")
     assert found is not None
     assert (found.best, found.contender, found.not_worse) == ("net", "linear", ("linear", "net"))
 

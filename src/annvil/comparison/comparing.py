@@ -25,6 +25,7 @@ from annvil.comparison.store import Store
 from annvil.comparison.verdict import judge
 from annvil.errors import RequestError
 from annvil.models.contract import Contender, Deadline, Effort, Json
+from annvil.models.team import TEAM
 
 T = TypeVar("T")
 
@@ -39,6 +40,9 @@ REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.06, 1.2, 30.0
 
 REPORT_FOR_A_MILLION = 0.05
 """More of it is kept as rows grow to a million: the checks of the bundle and the importances see more of them."""
+
+NO_SIDE = ("dummy", "team")
+"""Families that stand for neither side where contenders are looked at more closely."""
 
 FINAL_SLACK = 1.5
 """The fit to ship is given so many times its expected seconds: it must not be cut."""
@@ -72,7 +76,7 @@ def compare(
     entrants = make_plan(problem, contenders, request)
     store.open(fingerprint(problem, contenders, request, entrants))
     log = DecisionLog(store.decisions)
-    records = Records(contenders, entrants, request.metric, store, log)
+    records = Records((*contenders, TEAM), entrants, request.metric, store, log)
     costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds)
     costs.see_all(log)
     race = Race(problem, records, request, costs, listener or Quiet(), Clock(request.spent_seconds))
@@ -147,6 +151,8 @@ class _Comparing:
     def _spent(self, standings: Sequence[Standing]) -> dict[str, float]:
         spent: dict[str, float] = {}
         for standing in standings:
+            if standing.family == "team":  # it has no fits of its own
+                continue
             spent[standing.family] = round(spent.get(standing.family, 0.0) + standing.used_seconds, 3)
         return spent
 
@@ -173,9 +179,10 @@ class _Comparing:
     def _decide_final(self, name: str) -> FinalFit:
         """The fit to ship, with its line in the log: who follows it cannot know how much time was left."""
         log, final = self.race.records.log, self._final(name)
-        if log.complete[-1] != final.unit:
-            log.begin(final.unit, "ships", final.expected_seconds)
-            log.end("complete", 0.0)
+        for unit in final.units:
+            if unit not in log.complete[-len(final.units) :]:
+                log.begin(unit, "ships", final.expected_seconds)
+                log.end("complete", 0.0)
         return final.fit
 
     def _kept_for_extras(self) -> float:
@@ -188,10 +195,10 @@ class _Comparing:
     # -- who is looked at more closely -----------------------------------------------------------------------------
 
     def _best(self, standings: Sequence[Standing], *, network: bool | None = None) -> Contender | None:
-        """The best contender by its mean (standings are sorted), of a side or of both, the dummy apart if it can be."""
-        sides = (True, False) if network is None else (network,)
-        found = self._first(standings, lambda s: s.family != "dummy" and (s.family == "network") in sides)
-        return found or (self._first(standings, lambda s: s.family == "dummy") if network is None else None)
+        """The best contender by its mean (standings are sorted), of a side or of all, the dummy apart if it can be."""
+        if network is None:
+            return self._first(standings, lambda s: s.family != "dummy") or self._first(standings, lambda s: True)
+        return self._first(standings, lambda s: s.family not in NO_SIDE and (s.family == "network") == network)
 
     def _first(self, standings: Sequence[Standing], asked: Callable[[Standing], bool]) -> Contender | None:
         return next((self.race.contenders[s.contender] for s in standings if s.means and asked(s)), None)

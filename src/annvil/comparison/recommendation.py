@@ -3,13 +3,15 @@
 The rule, in order:
 
 1. Eligible are contenders with a complete rung whose model could be exported. The verdict narrows them: where a
-   network is the answer, networks; where the simple side is, a network is ruled out, or it is not beyond doubt that the
-   inputs predict anything, the others.
+   network is the answer, networks and teams with one; where the simple side is, or a network is ruled out, all but
+   networks (a team may gain by one all the same); where it is not beyond doubt that the inputs predict anything, all
+   without networks.
 2. The best is the one with the best mean. Of the others those stay that are more likely within `worth` of it than
    worse (P(worse by more than worth) <= 1/2): whoever costs more has to show that the gain is worth it.
 3. Of those the cheapest is taken. Cost is the geometric mean of three ratios to the cheapest: latency of one row, size,
    and processor seconds of fitting. Costs within a factor of five count as equal: clocks on a shared machine vary, and
-   nobody should give up score for less. The simpler family then goes first (dummy, linear, trees, neighbours, network).
+   nobody should give up score for less. The simpler family then goes first (dummy, linear, trees, neighbours, network,
+   team). A team costs what its members cost together.
 
 The dummy can only be recommended by rule 2: when nothing beats it by `worth`.
 """
@@ -17,12 +19,12 @@ The dummy can only be recommended by rule 2: when nothing beats it by `worth`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from annvil.comparison.contrast import Paired
 from annvil.comparison.results import Cost, Standing
-from annvil.models.contract import FAMILIES, Family
+from annvil.models.contract import FAMILIES
 
 NOT_WORSE = 0.5
 """A contender is dropped when it is likelier than this to be worse than the best by more than worth (assumed)."""
@@ -41,9 +43,9 @@ class Recommendation:
 
 
 def recommend(
-    paired: Paired, standings: Sequence[Standing], worth: float, families: Sequence[Family]
+    paired: Paired, standings: Sequence[Standing], worth: float, may_ship: Callable[[Standing], bool]
 ) -> Recommendation | None:
-    """The recommendation by the module's rule among ``families``, or among all when none of these can be shipped.
+    """The recommendation by the module's rule among those that ``may_ship``, or among all when none of these can.
 
     None when no contender has a score and a model to ship.
     """
@@ -51,7 +53,7 @@ def recommend(
     shippable = [name for name in paired.results if _shippable(table[name])]
     if not shippable:
         return None
-    allowed = [name for name in shippable if table[name].family in families] or shippable
+    allowed = [name for name in shippable if may_ship(table[name])] or shippable
     best = min(allowed, key=lambda name: paired.metric.error(paired.mean(name)))
     close = tuple(name for name in allowed if name == best or _not_worse(paired, best, name, worth))
     return Recommendation(cheapest([table[name] for name in close]).contender, best, close)

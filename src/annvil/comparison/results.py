@@ -104,6 +104,7 @@ class Standing:
     rung_seconds: tuple[float, ...] = ()  # of the run, until each was complete; fits of another that it uses included
     used_seconds: float = 0.0  # of the run, fits of all rungs together
     still_improves: bool = False  # more effort is expected to gain more than worth / 2
+    members: dict[str, float] = field(default_factory=dict)  # of a team: contender → weight, the heaviest first
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class FinalFit:
-    """The effort of the fit to ship, on all rows."""
+    """The effort of the fit to ship, on all rows; of a team, that of its ``members``, the cheapest first."""
 
     contender: str
     rung: int
@@ -257,6 +258,8 @@ class FinalFit:
     inner_folds: int
     configuration: dict[str, Json] | None  # None: searched once more
     rows: int | None = None  # most rows that it learns from; None: all
+    members: tuple[FinalFit, ...] = ()
+    weight: float = 1.0  # in its team
 
 
 @dataclass(frozen=True)

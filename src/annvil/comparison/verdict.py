@@ -24,7 +24,6 @@ from annvil.comparison.results import Contrast, Posterior, Side, Standing, Verdi
 from annvil.comparison.statistics import region_probabilities, rows_that_would_tell
 from annvil.comparison.verdict_text import put_into_words
 from annvil.errors import OutOfTime
-from annvil.models.contract import FAMILIES
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -63,18 +62,19 @@ def find(evidence: Evidence) -> Finding:
         network_ruled_out=ruled_out,
         beats_guessing=beats_guessing,
         rows_that_would_tell=rows,
-        recommendation=_recommend(evidence, paired, kind, without_networks=ruled_out or doubtful),
+        recommendation=_recommend(evidence, paired, kind, ruled_out=ruled_out, doubtful=doubtful),
         paired=paired,
         unfinished=unfinished,
     )
 
 
 def network_against_simple(paired: Paired, standings: Sequence[Standing], worth: float) -> Contrast:
-    """The contrast that the product is about; the dummy is one of the simple contenders."""
+    """The contrast that the product is about; the dummy is one of the simple contenders, a team is on neither side."""
     families = {s.contender: s.family for s in standings}
-    networks = [name for name in paired.results if families[name] == "network"]
-    others = [name for name in paired.results if families[name] != "network"]
-    return paired.contrast(networks, others, worth, ("network", "simple"))
+    alone = {name: results for name, results in paired.results.items() if families[name] != "team"}
+    networks = [name for name in alone if families[name] == "network"]
+    others = [name for name in alone if families[name] != "network"]
+    return Paired(alone, paired.metric).contrast(networks, others, worth, ("network", "simple"))
 
 
 def _unfinished(contrast: Contrast, kind: VerdictKind, evidence: Evidence) -> Side | None:
@@ -96,13 +96,20 @@ def _unfinished(contrast: Contrast, kind: VerdictKind, evidence: Evidence) -> Si
     return None
 
 
-def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, without_networks: bool) -> Recommendation:
-    families = FAMILIES
-    if kind == "network":
-        families = ("network",)
-    elif kind == "simple" or (kind == "cannot tell" and without_networks):
-        families = families[:-1]
-    recommendation = recommend(paired, evidence.standings, evidence.worth, families)
+def _recommend(
+    evidence: Evidence, paired: Paired, kind: VerdictKind, *, ruled_out: bool, doubtful: bool
+) -> Recommendation:
+    networks = {s.contender for s in evidence.standings if s.family == "network"}
+
+    def may_ship(standing: Standing) -> bool:
+        uses_one = not networks.isdisjoint((standing.contender, *standing.members))
+        if kind == "network":
+            return uses_one
+        if kind == "simple" or (kind == "cannot tell" and (ruled_out or doubtful)):
+            return not uses_one if doubtful else standing.contender not in networks
+        return True
+
+    recommendation = recommend(paired, evidence.standings, evidence.worth, may_ship)
     if recommendation is None:
         raise OutOfTime(
             f"The budget of {evidence.plan.budget_seconds:g} s ended before any contender was scored on all test "

@@ -77,7 +77,7 @@ class _Sentences:
             )
         if kind == "simple":
             return (
-                f"No network needed. {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; "
+                f"{self._not_needed} {outside(self.simple)} {_beat(self.simple)} {self.network} by {gap}; "
                 f"the chance that the gap is more than {worth} is {probability(posterior.p_second)}."
             )
         if kind == "equal":
@@ -88,13 +88,21 @@ class _Sentences:
         opening = (
             "A network and the simple models are practically equal, and here the network is the cheaper one."
             if recommended.family == "network"
-            else "No network needed."
+            else self._not_needed
         )
         return (
             f"{opening} {outside(self.simple)} and {self.network} are practically equal: they differ by "
             f"{self.amount(abs(posterior.mean))}, and the chance that it is no more than "
             f"{self.metric.tells(self.evidence.worth)} is {probability(posterior.p_equal)}."
         )
+
+    @property
+    def _not_needed(self) -> str:
+        """The opening where the answer is no; a team may gain by a network that is not worth it alone."""
+        members = self.table[self.finding.recommendation.contender].members
+        if any(self.table[name].family == "network" for name in members):
+            return "No network needed alone, but one helps in a team."
+        return "No network needed."
 
     def _cannot_tell(self, posterior: Posterior) -> str:
         if self.finding.unfinished is not None:
@@ -108,7 +116,7 @@ class _Sentences:
             )
         if self.finding.network_ruled_out:
             return (
-                f"No network needed. The chance that one is better than {self.simple} by more than {self.worth} is "
+                f"{self._not_needed} The chance that one is better than {self.simple} by more than {self.worth} is "
                 f"only {probability(posterior.p_first)}."
             )
         if self._seems_better(posterior):
@@ -298,7 +306,11 @@ class _Sentences:
 
     def _used(self, network: bool) -> tuple[float, int, int]:
         """Seconds, rungs that are complete, and rungs of all ladders, of one side."""
-        mates = [s for s in self.evidence.standings if s.family != "dummy" and (s.family == "network") == network]
+        mates = [
+            s
+            for s in self.evidence.standings
+            if s.family not in ("dummy", "team") and (s.family == "network") == network
+        ]
         done = sum(0 if s.rung is None else s.rung + 1 for s in mates)
         return sum(s.used_seconds for s in mates), done, sum(len(s.rungs) for s in mates)
 
@@ -318,7 +330,14 @@ class _Sentences:
     # -- the recommendation ----------------------------------------------------------------------------------------
 
     def because(self) -> str:
-        """Why this contender."""
+        """Why this contender, and who is in it where it is a team."""
+        chosen = self.table[self.finding.recommendation.contender]
+        if not chosen.members:
+            return self._why()
+        costs = "time to fit, latency and size are those of all together"
+        return f"{self._why()} It averages {chosen.summary}; {costs}."
+
+    def _why(self) -> str:
         chosen, best = (
             self.table[n] for n in (self.finding.recommendation.contender, self.finding.recommendation.best)
         )

@@ -28,9 +28,11 @@ from annvil.models.networks.searches import Searches
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
-Family = Literal["dummy", "linear", "trees", "neighbours", "network"]
-FAMILIES: tuple[Family, ...] = ("dummy", "linear", "trees", "neighbours", "network")
-"""The simpler first: contenders run in this order, so that there is an answer early, and of equals the first ships."""
+Family = Literal["dummy", "linear", "trees", "neighbours", "network", "team"]
+FAMILIES: tuple[Family, ...] = ("dummy", "linear", "trees", "neighbours", "network", "team")
+"""The simpler first: contenders run in this order, so that there is an answer early, and of equals the first ships.
+
+A team is made of the others (`annvil.models.team`)."""
 Json = Any
 
 

@@ -84,7 +84,8 @@ class Drawing:
             self.add(element("path", d=steps, cls=f"dots {cls}"))
 
     def mark(self, x: float, y: float, family: str, cls: str = "", tip: str = "", radius: float = 5.0) -> None:
-        """A marker; its shape too tells the side: networks are round, simple contenders square, the dummy a cross."""
+        """A marker; its shape too tells the side: networks are round, simple contenders square, a team stands on a
+        corner, the dummy is a cross."""
         side = side_of(family)
         cls = f"mark {side} {cls}".strip()
         if side == "network":
@@ -92,6 +93,9 @@ class Drawing:
         elif side == "simple":
             half = 0.87 * radius
             self.rect(x - half, y - half, 2 * half, 2 * half, cls, tip)
+        elif side == "team":
+            corners = [(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)]
+            self.add(element("path", tooltip(tip), d=through(corners) + "Z", cls=cls))
         else:
             arm = 0.8 * radius
             rising, falling = [(x - arm, y + arm), (x + arm, y - arm)], [(x - arm, y - arm), (x + arm, y + arm)]
@@ -118,5 +122,5 @@ def through(points: Sequence[Point]) -> str:
 
 
 def side_of(family: str) -> str:
-    """The colour class of a family: network, simple or dummy."""
-    return family if family in ("network", "dummy") else "simple"
+    """The colour class of a family: network, simple, team or dummy."""
+    return family if family in ("network", "team", "dummy") else "simple"

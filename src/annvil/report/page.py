@@ -32,7 +32,10 @@ VERDICTS = {
 
 NO_NETWORK = "No network needed"  # certain, although simple and equal cannot be told apart
 
-FAMILIES = {"dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network"}
+FAMILIES = {
+    "dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network",
+    "team": "team",
+}  # fmt: skip
 SEVERITIES = ("serious", "warning", "info")
 
 

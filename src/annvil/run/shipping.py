@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ from annvil.data.form import Inputs
 from annvil.errors import OutOfTime
 from annvil.kinds.base import Kind
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
+from annvil.models.team import joined
 from annvil.run.folder import RunFolder
 from annvil.tasks.base import Decision
+from annvil.text.phrases import listed, named
 from annvil.text.words import Words
 
 PARITY_ROWS = 10_000
@@ -75,13 +78,17 @@ def ship(
         When the graph does not predict as the model in memory does; that is our own bug.
     """
     standing = standing_of(comparison, comparison.verdict.recommended)
-    contender = next(c for c in contenders if c.name == standing.contender)
-    fitted = fit_finally(kind.problem(dataset), contender, comparison, folder, deadline)
+    fitted, missing = fit_finally(kind.problem(dataset), contenders, comparison, folder, deadline)
     if fitted is None:
         shipped, graph = _first_fold(standing, store, folder, kind.words)
         origin = None
     else:
+        standing = standing_of(comparison, fitted.contender)
         shipped, graph = _exported(dataset, comparison, standing, fitted, deadline, kind)
+        if missing:
+            left_out = listed([named(standing_of(comparison, name).title) for name in missing])
+            notice = f"The budget ended before all of the team was fitted: the model that ships is without {left_out}."
+            shipped = replace(shipped, notice=notice)
         origin = fitted.origin()
     save(
         folder.model,
@@ -96,17 +103,29 @@ def ship(
 
 
 def fit_finally(
-    problem: Problem, contender: Contender, comparison: Comparison, folder: RunFolder, deadline: Deadline
-) -> Fitted | None:
-    """The contender's model on all rows, as the comparison planned it (`FinalFit`): with the effort that was judged or
+    problem: Problem, contenders: Sequence[Contender], comparison: Comparison, folder: RunFolder, deadline: Deadline
+) -> tuple[Fitted | None, list[str]]:
+    """The recommended model on all rows, as the comparison planned it (`FinalFit`): with the effort that was judged or
     more, so that scores of the race are a careful estimate. None when the deadline passed first.
+
+    Members of a team are fitted one after another; the second value names those for which there was no time. Those
+    that are left are no substitute for it where they have less than half of the weight.
     """
     plan, final = comparison.plan, comparison.final
     assert final is not None  # only comparisons of earlier versions have none
-    effort = Effort(final.candidates, final.scale, final.configuration, inner_folds=final.inner_folds)
-    context = Context(deadline.left, folder=folder.path / "final")
-    job = problem.final(min(plan.n_rows, final.rows or plan.n_rows), final.inner_folds, plan.seed)
-    return next(iter(contender.fit(problem.data, [job], effort, context)), None)
+    parts, by_name = final.members or (final,), {contender.name: contender for contender in contenders}
+    fitted: list[Fitted] = []
+    for place, part in enumerate(parts):
+        effort = Effort(part.candidates, part.scale, part.configuration, inner_folds=part.inner_folds)
+        context = Context(deadline.left / (len(parts) - place), folder=folder.path / "final" / part.contender)
+        job = problem.final(min(plan.n_rows, part.rows or plan.n_rows), part.inner_folds, plan.seed)
+        fitted += list(islice(by_name[part.contender].fit(problem.data, [job], effort, context), 1))
+    done = {one.contender for one in fitted}
+    missing = [part.contender for part in parts if part.contender not in done]
+    weights = [part.weight for part in parts if part.contender in done]
+    if len(fitted) < 2:
+        return (fitted[0] if sum(weights) >= 0.5 else None), missing
+    return joined(fitted, weights, {name: contender.title for name, contender in by_name.items()}), missing
 
 
 def _exported(

@@ -54,7 +54,7 @@ def named(title: str) -> str:
 def is_plural(title: str) -> bool:
     """Whether a verb after the title is plural.
 
-    >>> is_plural("Boosted trees"), is_plural("the linear model on edges")
-    (True, False)
+    >>> is_plural("Boosted trees"), is_plural("the linear model on edges"), is_plural("Team of models")
+    (True, False, False)
     """
-    return title.split(" on ")[0].endswith("s")
+    return title.split(" on ")[0].split(" of ")[0].endswith("s")

@@ -14,7 +14,8 @@ def test_the_dummy_is_first_and_names_are_unique():
     assert names[:4] == ["dummy", "linear", "neighbours", "boosted-trees"]
     assert len(set(names)) == len(names)
     assert all(contender.title for contender in contenders)
-    assert {contender.family for contender in contenders[4:]} <= {"network"}
+    assert [contender.family for contender in contenders[3:5]] == ["trees", "trees"]
+    assert {contender.family for contender in contenders[5:]} <= {"network"}
 
 
 def test_knowing_them_loads_no_library_for_training():

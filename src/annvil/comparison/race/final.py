@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,10 +29,14 @@ class Final:
     expected_seconds: float
 
     @property
-    def unit(self) -> Unit:
-        """As it stands in the log of decisions."""
-        rows = "all rows" if self.fit.rows is None else f"{self.fit.rows} rows"
-        return Unit("ship", self.fit.contender, self.fit.rung, step=f"{self.fit.inner_folds} inner folds, {rows}")
+    def units(self) -> list[Unit]:
+        """As it stands in the log of decisions, member by member."""
+        return [_unit_of(fit) for fit in self.fit.members or (self.fit,)]
+
+
+def _unit_of(fit: FinalFit) -> Unit:
+    rows = "all rows" if fit.rows is None else f"{fit.rows} rows"
+    return Unit("ship", fit.contender, fit.rung, step=f"{fit.inner_folds} inner folds, {rows}")
 
 
 def plan_final(
@@ -45,8 +49,11 @@ def plan_final(
     """The fit to ship that fits into ``seconds``; the plainest where none does.
 
     The settings are those that did best over all folds; whoever only gains by longer training (`Traits.climbs_to_ship`)
-    goes as high on its ladder as the time allows. What a log that is followed decided on is taken in any case.
+    goes as high on its ladder as the time allows. Members of a team share it. What a log that is followed decided on is
+    taken in any case.
     """
+    if contender.family == "team":
+        return _plan_team(contender, records, costs, seconds, follow)
     judged = records.judged(contender.name)
     assert judged is not None
     ladder = records.entrants.ladders[contender.name]
@@ -58,7 +65,7 @@ def plan_final(
         for inner in _inner_folds(contender, ladder[number])
         for rows in dict.fromkeys((ladder[number].effort.rows, None))
     ]
-    decided = [choice for unit in reversed(follow) for choice in choices if choice.unit == unit]
+    decided = [choice for unit in reversed(follow) for choice in choices if choice.units == [unit]]
     if decided:
         return decided[0]
     fitting = [choice for choice in choices if choice.expected_seconds <= seconds]
@@ -91,6 +98,24 @@ def _choice(
     fewer = 1 if chosen is None else max(1, effort.candidates) ** 0.5
     fitting = costs.factor(costs.owner(contender.name)) * rung.core_seconds * more_rows
     return Final(fit, EXPORTING + fitting / fewer * inner / effort.inner_folds)
+
+
+def _plan_team(
+    contender: Contender, records: Records, costs: CostModel, seconds: float, follow: Sequence[Unit]
+) -> Final:
+    """Every member at its plainest at least; what is left then goes to the heaviest first."""
+    weights, named = records.members(contender), {c.name: c for c in records.contenders}
+    plans = {name: plan_final(named[name], records, costs, 0.0, follow) for name in weights}
+    for name in weights:
+        left = seconds - sum(plan.expected_seconds for other, plan in plans.items() if other != name)
+        plans[name] = plan_final(named[name], records, costs, left, follow)
+    ladders = records.entrants.ladders
+    cheap_first = sorted(
+        weights, key=lambda name: ladders[name][min(plans[name].fit.rung, len(ladders[name]) - 1)].core_seconds
+    )
+    members = tuple(replace(plans[name].fit, weight=weights[name]) for name in cheap_first)
+    whole = FinalFit(contender.name, 0, 1, 1.0, 1, {"members": weights}, members=members)
+    return Final(whole, sum(plan.expected_seconds for plan in plans.values()))
 
 
 def _with_rung(chosen: Mapping[str, Json] | None, rung: Rung) -> dict[str, Json] | None:

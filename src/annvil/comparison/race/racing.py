@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TypeVar
 
 from annvil.comparison.contrast import pair
 from annvil.comparison.problem import Problem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Ending, Unit
-from annvil.comparison.race.fitting import RAISE_BUGS, Fitting
+from annvil.comparison.race.fitting import Fitting
 from annvil.comparison.race.offers import Entrant, Offer, View, best_per_second
 from annvil.comparison.race.records import Records
+from annvil.comparison.race.team import TeamMaker
+from annvil.comparison.race.telling import Telling
 from annvil.comparison.request import Listener, Request
-from annvil.comparison.results import Posterior, call_key
+from annvil.comparison.results import Posterior
 from annvil.comparison.verdict import kind_of, network_against_simple
-from annvil.errors import AnnvilError, RequestError
-from annvil.models.contract import Contender, Deadline
+from annvil.errors import RequestError
+from annvil.models.contract import Deadline
 from annvil.tasks.metrics import resolve_worth
-
-T = TypeVar("T")
 
 SLACK, LEAST_SECONDS = 1.5, 2.0
 """How many times its expected seconds a unit may take before it is cut, and so many more (assumed)."""
@@ -57,13 +54,12 @@ class Clock:
 
 
 @dataclass
-class Race:
+class Race(Telling):
     """All contenders over all replicates of one problem.
 
     Attributes
     ----------
     worth : in units of the metric, known once the dummy has been scored
-    notices : what was said aloud, in order
     latest_end : seconds of the run at which it is over at the latest, by what is known now; None without a clock
     likely_end : the same when all that seems worth doing is done; None while not everybody had a first rung
     """
@@ -81,6 +77,7 @@ class Race:
 
     def __post_init__(self) -> None:
         self.fitting = Fitting(self.problem, self.records, self.show)
+        self.team = TeamMaker(self.problem, self.records, self.fitting.replicates)
         self.contenders = {contender.name: contender for contender in self.records.contenders}
 
     # -- what is known now -----------------------------------------------------------------------------------------
@@ -134,8 +131,10 @@ class Race:
         """
         self.latest_end = lambda: self.request.budget_seconds - kept()
         while True:
+            self._make_team()
             found = self._next(kept, for_extras)
             if isinstance(found, str):
+                self._make_team(finally_=True)
                 self.show()
                 return found
             unit, why, seconds = found
@@ -167,6 +166,7 @@ class Race:
             if unit.what == "fit" and unit not in done:
                 why, seconds = "as in the log that is followed", self.costs.seconds(unit)
                 self.do(unit, why, seconds, Deadline(math.inf))
+        self._make_team(finally_=True)
         self.view(self.posterior())
         self.show()
         return "the log that was followed ended here"
@@ -183,8 +183,11 @@ class Race:
         log.end(ending, time.monotonic() - started)
         self.costs.see(list(log)[-1])
         if ending == "failed":
-            self._tell_failure(contender, unit)
+            self.tell_failure(contender, unit)
         return ending
+
+    def _make_team(self, *, finally_: bool = False) -> None:
+        self.attempt("There is no team of models", lambda: self.team.refresh(finally_=finally_))
 
     def _next(self, kept: Callable[[], float], for_extras: float) -> tuple[Unit, str, float] | str:
         """The next unit, why, and the seconds it is expected to take; or why there is none."""
@@ -218,8 +221,8 @@ class Race:
         return LOADING_SECONDS if needed else 0.0
 
     def left(self, kept: float) -> float:
-        """Seconds until the budget ends, but for those that are kept."""
-        return self.request.budget_seconds - self.clock.spent_seconds - kept
+        """Seconds until the budget ends, but for those that are kept, and those that the team takes in the end."""
+        return self.request.budget_seconds - self.clock.spent_seconds - kept - self.team.seconds
 
     # -- candidates for the next unit ------------------------------------------------------------------------------
 
@@ -293,45 +296,6 @@ class Race:
             return Unit("fit", offer.contender, rung + 1)
         return Unit("fit", offer.contender, rung, self.records.repeats(offer.contender, rung))
 
-    # -- what is said ----------------------------------------------------------------------------------------------
-
-    def tell(self, notice: str) -> None:
-        """Say it and keep it, once."""
-        if notice not in self.notices:
-            self.notices.append(notice)
-            self.listener.notice(notice)
-
-    def attempt(self, what: str, work: Callable[[], T]) -> T | None:
-        """What the work returns, or None when it fails; that is said, and recorded when it is our own bug."""
-        try:
-            return work()
-        except AnnvilError as error:
-            self.tell(f"{what}: {error}")
-        except Exception as error:
-            if os.environ.get(RAISE_BUGS):
-                raise
-            self.records.store.log_problem(f"{what}\n{traceback.format_exc()}")
-            problems = self.records.store.problems
-            self.tell(f"{what}: {type(error).__name__}: {error}. The traceback is in {problems}.")
-        return None
-
     def show(self, running: str = "") -> None:
         """Hand the table to the listener."""
         self.listener.standings(self.records.standings(running), self.clock.spent_seconds)
-
-    def _tell_failure(self, contender: Contender, unit: Unit) -> None:
-        outcome = self.records.store.outcome(contender.name, call_key(unit.repeat), unit.rung)
-        assert outcome is not None
-        more = f" The traceback is in {self.records.store.problems}." if outcome.bug else ""
-        then = "was left out" if unit.rung == 0 else "goes no further"
-        self.tell(f"{contender.title} failed and {then}: {outcome.reason}.{more}".replace("..", "."))
-
-    def tell_what_was_not_done(self) -> None:
-        """Contenders without a complete rung, and models that cannot be exported."""
-        for standing in self.records.standings(over=True):
-            if standing.state == "cut short":
-                self.tell(f"{standing.title} was cut short: {standing.reason}.")
-            rung = self.records.judged(standing.contender)
-            shipped = None if rung is None else self.records.store.cost(standing.contender, rung)
-            if shipped is not None and shipped.problem:
-                self.tell(f"{standing.title} cannot be shipped, its export failed: {shipped.problem}")

@@ -12,6 +12,7 @@ from annvil.comparison.race.plan import Entrants
 from annvil.comparison.results import Cost, FoldResult, Standing, State, call_key, fold_key
 from annvil.comparison.store import Store
 from annvil.models.contract import Contender
+from annvil.models.team import agreed_weights
 from annvil.tasks.metrics import Metric
 
 
@@ -96,7 +97,8 @@ class Records:
 
         ``running`` names the contender at work; ``over`` says that no more results will come.
         """
-        rows = [self.standing(contender, running, over) for contender in self.contenders]
+        shown = [c for c in self.contenders if c.family != "team" or self.judged(c.name) is not None]
+        rows = [self.standing(contender, running, over) for contender in shown]
         sign = -1 if self.metric.greater_is_better else 1
 
         def place(row: Standing) -> tuple[bool, bool, float]:
@@ -131,6 +133,7 @@ class Records:
             rung_seconds=self._rung_seconds(contender, rung),
             used_seconds=round(sum(one.seconds for one in self.log if _is_fit(one.unit, name)), 3),
             still_improves=name in self.improving,
+            members=self.members(contender),
         )
 
     def _rung_seconds(self, contender: Contender, judged: int | None) -> tuple[float, ...]:
@@ -143,6 +146,12 @@ class Records:
                 if one.unit.contender == contender.name and one.unit.repeat == 0:
                     reached[one.unit.rung] = round(used, 3)
         return tuple(reached.get(rung, 0.0) for rung in range(-1 if judged is None else judged + 1))
+
+    def members(self, contender: Contender) -> dict[str, float]:
+        """Members of a team with their weights, the heaviest first; nobody has other members."""
+        if contender.family != "team":
+            return {}
+        return agreed_weights([fold.configuration["members"] for fold in self.folds(contender.name)])
 
     def _state(self, name: str, rung: int | None, running: str, over: bool) -> tuple[State, str]:
         if name in self.entrants.declined:

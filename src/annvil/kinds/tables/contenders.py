@@ -20,4 +20,4 @@ def contenders_for_tables() -> list[Contender]:
     from annvil.models.trees import BoostedTrees
 
     networks: list[Contender] = [DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
-    return [Dummy(), Linear(), Neighbours(), ExtraTrees(), BoostedTrees(), *networks]
+    return [Dummy(), Linear(), Neighbours(), BoostedTrees(), ExtraTrees(), *networks]

@@ -35,7 +35,7 @@ def digits(n=120, classes=4):
 
 
 def found(dataset, folder):
-    return SimpleNamespace(dataset=dataset, comparison=RACE, store=Store(folder / "race"))
+    return SimpleNamespace(dataset=dataset, comparison=RACE, store=Store(folder / "race"), rung=lambda name: 0)
 
 
 @pytest.fixture(scope="module")
