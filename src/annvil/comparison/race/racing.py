@@ -28,7 +28,7 @@ from annvil.tasks.metrics import resolve_worth
 SLACK, LEAST_SECONDS = 1.5, 2.0
 """How many times its expected seconds a unit may take before it is cut, and so many more (assumed)."""
 
-FAIR_SHARE = 0.35
+FAIR_SHARE = 0.5
 """No unit is cut before it had this part of the time that was left (assumed)."""
 
 OF_NETWORKS, LOADING_SECONDS = "torch", 2.5

@@ -107,7 +107,7 @@ def search(
             searched.fit_seconds = watch.seconds / len(results)
             searched.core_seconds = watch.core_seconds / len(results)
         found += results
-        if searches is not None and len(found) == len(jobs):
+        if searches is not None and len(found) == len(jobs) and not running.cut_short:
             searches.keep(dataset, key, found)
         yield from results
         if len(results) < len(chunk):
