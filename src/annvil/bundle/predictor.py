@@ -7,7 +7,6 @@ blocks run side by side.
 
 from __future__ import annotations
 
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ from annvil.bundle.storage import Storage, opened
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
 from annvil.errors import BundleError, RequestError
 from annvil.onnx.validator import check_graph
+from annvil.system.processors import allowed_cores
 from annvil.tasks.base import FloatArray, Task
 
 BLOCK_ROWS = 1024
@@ -106,7 +106,7 @@ class Predictor:
         if inputs.n_rows <= self._block_rows:
             return self._run(inputs) if inputs.n_rows else np.empty((0, self.task.n_outputs))
         blocks = [slice(start, start + self._block_rows) for start in range(0, inputs.n_rows, self._block_rows)]
-        with ThreadPoolExecutor(min(_cores(), len(blocks)), thread_name_prefix="annvil-predict") as pool:
+        with ThreadPoolExecutor(min(allowed_cores(), len(blocks)), thread_name_prefix="annvil-predict") as pool:
             return np.concatenate(list(pool.map(lambda rows: self._run(inputs.take(rows)), blocks)))
 
     def decide(self, outputs: FloatArray) -> NDArray[Any]:
@@ -183,11 +183,6 @@ def _session(graph: bytes, form: Form, task: Task) -> Any:
 def onnx_type(dtype: str) -> str:
     """What onnxruntime calls a tensor of an element type of NumPy."""
     return f"tensor({ {'float64': 'double', 'float32': 'float'}.get(dtype, dtype) })"
-
-
-def _cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _first_line(error: Exception) -> str:

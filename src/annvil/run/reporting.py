@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
 from annvil.run.shipping import Shipped, machine, standing_of
 from annvil.sections import read_sections
+from annvil.system.processors import allowed_cores
 from annvil.tasks.base import Decision
 from annvil.tasks.union import AnyTask, tagged
 from annvil.text.words import Words
@@ -159,10 +161,14 @@ def _read_held_out(folder: RunFolder, threshold: Decision, words: Words) -> Held
     return HeldOut(arrays["y"], arrays["outputs"], how, threshold)
 
 
+def _threads() -> int:
+    """Those of PyTorch; where no network was trained, it is not loaded for that."""
+    torch = sys.modules.get("torch")
+    return allowed_cores() if torch is None else int(torch.get_num_threads())
+
+
 def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) -> Reproduction:
     from importlib.metadata import version
-
-    import torch
 
     names = ("annvil", "torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "duckdb")
     state, place = folder.read_state(), machine()
@@ -170,7 +176,7 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
         command=request.command(),
         seed=request.asked.seed,
         machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, Python {place['python']}",
-        threads=torch.get_num_threads(),
+        threads=_threads(),
         versions=tuple((name, version(name)) for name in names),
         started=f"{datetime.fromtimestamp(state.started, UTC):%Y-%m-%d %H:%M} UTC",
         seconds=round(spent_seconds, 1),

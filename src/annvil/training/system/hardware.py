@@ -21,14 +21,14 @@ import torch
 
 from annvil.errors import MachineError
 from annvil.files import write_json
+from annvil.system.processors import allowed_cores
 
 _WORTH = 1.3  # a gain that is surely no noise (assumed)
 
 
 def cores() -> int:
     """Cores that this process may use: what PyTorch was given, at most what the system allows."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, torch.get_num_threads()))
+    return max(1, min(allowed_cores(), torch.get_num_threads()))
 
 
 def bfloat16_gain() -> float:
