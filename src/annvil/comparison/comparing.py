@@ -35,7 +35,7 @@ CURVE_SHARE, ABLATION_SHARE = 0.15, 0.05
 NO_CURVES_BELOW = 20.0
 """Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
 
-REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.06, 1.2, 30.0
+REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.06, 0.8, 30.0
 """Part of the budget kept for what follows the fit to ship (importance, report; measured: 1 to 2 s in short runs)."""
 
 REPORT_FOR_A_MILLION = 0.05

@@ -24,6 +24,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.groups import number_groups
 from annvil.data.table import Column, Table
+from annvil.system.processors import bounded_threads
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.class_metrics import rank_auc
 
@@ -223,7 +224,8 @@ def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed:
     settings: dict[str, Any] = {"max_iter": 60, "learning_rate": 0.15, "max_leaf_nodes": 15, "random_state": seed}
     settings |= {"early_stopping": False, "min_samples_leaf": 5}
     regressor = MultiOutputRegressor(HistGradientBoostingRegressor(**settings))
-    return _error_of_halves(data, X, _halves(data, seed), HistGradientBoostingClassifier(**settings), regressor)
+    with bounded_threads(1):  # on so few rows a second thread is only waited for
+        return _error_of_halves(data, X, _halves(data, seed), HistGradientBoostingClassifier(**settings), regressor)
 
 
 def _error_of_halves(data: Dataset, X: FloatArray, half: NDArray[np.bool_], classifier: Any, regressor: Any) -> float:

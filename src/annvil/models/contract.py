@@ -312,12 +312,14 @@ class Traits:
         is then not charged twice
     climbs_to_ship : longer training of more rows only makes it better, so the fit to ship may stand higher on the
         ladder than what the folds scored, where there is time
+    trains_together : the jobs of a call are one population, on whose size last bits may hang: they are made all or none
     bags : members of the inner folds are averaged, so that more of them make a better model
     scales, weights_classes : whether it has that step of preparation, so that the ablation can take it away
     """
 
     shares_fits_with: str | None = None
     climbs_to_ship: bool = False
+    trains_together: bool = False
     bags: bool = False
     scales: bool = False
     weights_classes: bool = False

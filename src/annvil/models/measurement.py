@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.models.contract import Context, Fitted, Job, Running
+from annvil.system.processors import bounded_threads
 
 
 @dataclass
@@ -41,20 +41,6 @@ def threads_for(jobs: Sequence[Job], dataset: Dataset[Inputs], asked: int) -> in
     n_rows = max((len(job.rows) for job in jobs), default=0)
     n_values = dataset.inputs.n_values + dataset.inputs.n_texts
     return 1 if n_rows * n_values <= SMALL_VALUES else 0
-
-
-@contextmanager
-def bounded_threads(most: int) -> Iterator[None]:
-    """Inside, BLAS uses one thread and OpenMP at most so many; 0 leaves OpenMP as it is.
-
-    BLAS threads wait for each other by spinning: on busy cores a solver with two of them took 26 s where one took 0.5
-    (measured on 2 cores). OpenMP is kept from that by its passive waiting, but small fits are quicker on one thread of
-    it, too.
-    """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(limits={"blas": 1, "openmp": most} if most else {"blas": 1}):
-        yield
 
 
 def one_by_one(

@@ -13,7 +13,7 @@ from annvil.models.contract import Contender, Rung
 CUT_FACTOR = 1.5
 """A unit that was cut would have taken this much longer at least (assumed)."""
 
-BESIDE_FITTING = 0.3, 0.02
+BESIDE_FITTING = 0.2, 0.02
 """Seconds that a unit takes beside its fits, once and for every fold: a model is exported and timed, predictions are
 scored and written (measured)."""
 

@@ -14,7 +14,7 @@ from annvil.comparison.race.records import Records
 from annvil.comparison.results import FinalFit, FoldResult
 from annvil.models.contract import Contender, Json, Rung
 
-EXPORTING = 0.7
+EXPORTING = 0.4
 """Seconds of the export and its check (measured)."""
 
 BAGGED = 5

@@ -13,13 +13,13 @@ import numpy as np
 from annvil.comparison.problem import Problem, Replicate, Scored
 from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.records import Records
-from annvil.comparison.results import Design, FoldResult, call_key
+from annvil.comparison.results import Design, FoldResult, call_key, fold_key
 from annvil.comparison.store import Outcome, Predicted, ShippedCost, finite_prefix, plain
 from annvil.errors import AnnvilError
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
-from annvil.models.measurement import bounded_threads
 from annvil.models.networks.searches import Searches
 from annvil.system.memory import PeakMemory
+from annvil.system.processors import bounded_threads
 
 T = TypeVar("T")
 
@@ -81,10 +81,8 @@ class Fitting:
         self, contender: Contender, call: str, effort: Effort, folds: Sequence[Replicate], deadline: Deadline
     ) -> Outcome:
         store = self.records.store
-        missing = [fold for fold in folds if not self._is_done(contender.name, fold.job.key, effort.rung)]
-        # Networks train their jobs as one population, on whose size last bits may hang where settings differ: all of
-        # it again, then.
-        asked = list(folds) if missing and contender.family == "network" else missing
+        missing = [fold for fold in folds if not self.is_done(contender.name, fold.job.key, effort.rung)]
+        asked = list(folds) if missing and contender.traits.trains_together else missing
         folder = store.checkpoint(contender.name, call, effort.rung)
         context = Context(deadline.left, folder=folder, searches=self.searches)
         fits = iter(contender.fit(self.problem.data, [fold.job for fold in asked], effort, context) if asked else ())
@@ -100,7 +98,16 @@ class Fitting:
         next(fits, None)  # lets the contender tidy up behind its last result
         return Outcome("cut short", "time limit reached before tuning finished") if cut_short else Outcome("finished")
 
-    def _is_done(self, contender: str, job: str, rung: int) -> bool:
+    def share_missing(self, unit: Unit, contender: Contender) -> float:
+        """The part of a unit's folds that is still to be fitted."""
+        if contender.traits.trains_together:
+            return 1.0
+        n_folds = self.records.entrants.plan.outer_folds
+        keys = [fold_key(unit.repeat, fold) for fold in range(n_folds)]
+        return 1 - sum(self.is_done(contender.name, key, unit.rung) for key in keys) / n_folds
+
+    def is_done(self, contender: str, job: str, rung: int) -> bool:
+        """Whether that fit is there, and whole."""
         result = self.records.store.result(contender, job, rung)
         return result is not None and not result.cut_short
 

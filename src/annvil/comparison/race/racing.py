@@ -25,7 +25,7 @@ from annvil.errors import RequestError
 from annvil.models.contract import Deadline
 from annvil.tasks.metrics import resolve_worth
 
-SLACK, LEAST_SECONDS = 1.5, 2.0
+SLACK, LEAST_SECONDS = 3.0, 2.0
 """How many times its expected seconds a unit may take before it is cut, and so many more (assumed)."""
 
 FAIR_SHARE = 0.5
@@ -35,6 +35,9 @@ OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
 """What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
 
 SIDES = ("network", "simple")
+
+LEAST_KEPT = 0.8
+"""Seconds that are kept for a quick fit to ship and the report in any case (measured)."""
 
 MOST_TRIES = 2
 """So often one unit is begun in one sitting (assumed): what was cut twice will not fit."""
@@ -138,7 +141,8 @@ class Race(Telling):
                 self.show()
                 return found
             unit, why, seconds = found
-            self.do(unit, why, seconds, Deadline(self._limit(unit, seconds, self.left(kept()))))
+            left = self.left(self._kept_beside(unit, kept))
+            self.do(unit, why, seconds, Deadline(self._limit(unit, seconds, left)))
 
     def _limit(self, unit: Unit, expected: float, left: float) -> float:
         """Seconds after which a unit is cut: well after it was expected to end, unless others wait for a first rung."""
@@ -164,7 +168,7 @@ class Race(Telling):
         done = set(self.records.log.complete)
         for unit in units:
             if unit.what == "fit" and unit not in done:
-                why, seconds = "as in the log that is followed", self.costs.seconds(unit)
+                why, seconds = "as in the log that is followed", self._seconds(unit)
                 self.do(unit, why, seconds, Deadline(math.inf))
         self._make_team(finally_=True)
         self.view(self.posterior())
@@ -193,11 +197,10 @@ class Race(Telling):
         """The next unit, why, and the seconds it is expected to take; or why there is none."""
         begun = self.records.log.open
         if begun is not None and begun.unit.what == "fit":
-            return begun.unit, begun.why, self.costs.seconds(begun.unit)
+            return begun.unit, begun.why, self._seconds(begun.unit)
         for unit, why in (*self._sharers(), *self._first_rungs()):
-            seconds = self.costs.seconds(unit)
-            cheap = self.contenders[unit.contender].family in ("dummy", "linear")
-            left = self.left(0.0 if cheap else kept()) - self._loading(unit)
+            seconds = self._seconds(unit)
+            left = self.left(self._kept_beside(unit, kept)) - self._loading(unit)
             if seconds <= left and self._tries.get(unit, 0) < MOST_TRIES:
                 return unit, why, seconds
         posterior = self.posterior()
@@ -210,10 +213,20 @@ class Race(Telling):
             return self._unit_of(found[0]), found[0].why, found[1]
         for unit, _ in self._first_rungs():
             if self.costs.at_best(unit) + self._loading(unit) <= self.left(kept()) and not self._tries.get(unit):
-                return unit, "nothing else fits, and this may", self.costs.seconds(unit)
+                return unit, "nothing else fits, and this may", self._seconds(unit)
         if offers or any(self._first_rungs()):
             return "the time was used"
         return "more effort is not expected to change the answer or the model"
+
+    def _seconds(self, unit: Unit) -> float:
+        """What a unit is expected to take; folds that a cut left are there."""
+        share = self.fitting.share_missing(unit, self.contenders[unit.contender])
+        return self.costs.seconds(unit) * max(share, 0.05)
+
+    def _kept_beside(self, unit: Unit, kept: Callable[[], float]) -> float:
+        """What is kept while that is fitted: less where it is what gives the shortest budgets a model at all."""
+        cheapest = unit.rung == 0 and self.contenders[unit.contender].family in ("dummy", "linear")
+        return min(LEAST_KEPT, kept()) if cheapest else kept()
 
     def _loading(self, unit: Unit) -> float:
         """Seconds until the library of networks is there, where it is still to be loaded: nobody's own time."""
@@ -249,7 +262,7 @@ class Race(Telling):
             for name in self.records.entrants.ladders
             if not self._shares(name) and self.records.judged(name) is None and not self.records.has_failed(name)
         ]
-        for unit in sorted(waiting, key=lambda unit: (unit.contender != "dummy", self.costs.seconds(unit))):
+        for unit in sorted(waiting, key=lambda unit: (unit.contender != "dummy", self._seconds(unit))):
             yield unit, "the first fair training of everybody"
 
     def _shares(self, name: str) -> bool:
@@ -264,12 +277,12 @@ class Race(Telling):
                 continue
             unit = self._unit_of(offer)
             if self._tries.get(unit, 0) < MOST_TRIES:
-                yield offer, self.costs.seconds(unit)
+                yield offer, self._seconds(unit)
         if settled or not any(view.improves(one) for one in view.finalists()):
             for offer in view.repeat_offers():
                 unit = self._unit_of(offer)
                 if not self._shares(offer.contender) and self._tries.get(unit, 0) < MOST_TRIES:
-                    yield offer, self.costs.seconds(unit)
+                    yield offer, self._seconds(unit)
 
     def _with_sharers(self, view: View, entrant: Entrant) -> Entrant:
         """The entrant, or whoever looks at its fits and is better: a rung serves both."""

@@ -39,7 +39,9 @@ class NetworkEnsemble(TableNetworks):
     name = "network-ensemble"
     title = "Network ensemble"
     networks = DenseFamily()
-    traits = Traits(shares_fits_with="dense-network", bags=True, scales=True, weights_classes=True)
+    traits = Traits(
+        shares_fits_with="dense-network", trains_together=True, bags=True, scales=True, weights_classes=True
+    )
 
     def settings(self, dataset: Dataset, job: Job, effort: Effort) -> Sequence[Settings]:
         """Those that were averaged, or those of the dense networks."""

@@ -30,7 +30,6 @@ from annvil.models.contract import (
     Rung,
     Shape,
     Split,
-    Traits,
 )
 from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
@@ -93,7 +92,7 @@ class OnPixels(BaseContender):
         self.inner, self.name, self.title, self._choose = inner, name, title, choose
         self.family: Family = inner.family
         # Pixels have one scale already.
-        self.traits = Traits(bags=inner.traits.bags, weights_classes=inner.traits.weights_classes)
+        self.traits = replace(inner.traits, scales=False, shares_fits_with=None)
 
     def declines(self, shape: Shape) -> str | None:
         """Pictures of less than 3 × 3 pixels, and whatever the inner contender declines."""
