@@ -25,7 +25,7 @@ from annvil.errors import RequestError
 from annvil.models.contract import Deadline
 from annvil.tasks.metrics import resolve_worth
 
-SLACK, LEAST_SECONDS = 3.0, 2.0
+SLACK, LEAST_SECONDS = 4.0, 2.0
 """How many times its expected seconds a unit may take before it is cut, and so many more (assumed)."""
 
 FAIR_SHARE = 0.5
@@ -256,13 +256,18 @@ class Race(Telling):
                 yield Unit("fit", name, rung, self.records.repeats(name, rung)), why
 
     def _first_rungs(self) -> Iterator[tuple[Unit, str]]:
-        """The cheapest fair training of everybody, the cheap ones first."""
+        """The cheapest fair training of everybody: what a cut left unfinished, then the cheap ones."""
         waiting = [
             Unit("fit", name)
             for name in self.records.entrants.ladders
             if not self._shares(name) and self.records.judged(name) is None and not self.records.has_failed(name)
         ]
-        for unit in sorted(waiting, key=lambda unit: (unit.contender != "dummy", self._seconds(unit))):
+
+        def place(unit: Unit) -> tuple[bool, bool, float]:
+            begun = self.fitting.share_missing(unit, self.contenders[unit.contender]) < 1
+            return unit.contender != "dummy", not begun, self._seconds(unit)
+
+        for unit in sorted(waiting, key=place):
             yield unit, "the first fair training of everybody"
 
     def _shares(self, name: str) -> bool:

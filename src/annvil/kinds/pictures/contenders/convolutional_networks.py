@@ -12,7 +12,7 @@ from dataclasses import replace
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.convolutional_family import CONVOLUTIONAL, ConvolutionalSettings, settings_of
 from annvil.kinds.pictures.contenders.invariance import WORK, Affinities, measure_affinities, policies
-from annvil.kinds.pictures.contenders.picture_family import held_out
+from annvil.kinds.pictures.contenders.picture_family import held_out, held_out_of
 from annvil.kinds.pictures.contenders.sizes import (
     EPOCHS,
     LOOKING_SHARE,
@@ -67,7 +67,8 @@ class Convolutional(BaseContender):
         nothing yet (28 steps on 1,100 photographs gave 27% where 300 give 99%; measured).
         """
         assert isinstance(shape.form, PictureForm)
-        fewest = max(WANTED_EPOCHS, epochs_for_steps(shape.n_rows))
+        learns = replace(shape, n_rows=max(1, shape.n_rows - held_out_of(shape.n_rows)))
+        fewest = max(WANTED_EPOCHS, epochs_for_steps(learns.n_rows))
 
         def rung(size: Size, epochs: int, shrink: int, candidates: int = 1) -> Rung:
             passes = max(epochs, fewest)
@@ -75,7 +76,7 @@ class Convolutional(BaseContender):
             effort = Effort(candidates, configuration=configuration)
             what = f"{size.name}, {passes} passes" + (f", pictures at 1/{shrink}" if shrink > 1 else "")
             what += f", {candidates} augmentations" if candidates > 1 else ""
-            return Rung(effort, candidates * seconds_for(shape, size, passes, shrink), what)
+            return Rung(effort, candidates * seconds_for(learns, size, passes, shrink), what)
 
         small, medium, deep, wide = SIZES
         first = first_shrink(shape.form)
