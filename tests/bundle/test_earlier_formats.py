@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import PIL
 import pytest
 
 from annvil.bundle import load
@@ -24,12 +25,19 @@ SAID = json.loads((DATA / "format-1.json").read_text(encoding="utf-8"))
 
 
 def says_the_same(model, rows, said):
+    """What is fed, decided and said; pictures were resized by Pillow 13, and earlier ones round a grey level apart."""
     feeds = model.conform(rows).inputs.feeds()
     assert feeds.keys() == said["feeds"].keys()
+    other_pillow = isinstance(model.form, PictureForm) and int(PIL.__version__.split(".")[0]) < 13
     for name, expected in said["feeds"].items():
-        np.testing.assert_array_equal(feeds[name], np.array(expected, dtype=feeds[name].dtype))
+        wanted = np.array(expected, dtype=feeds[name].dtype)
+        if other_pillow:
+            np.testing.assert_allclose(feeds[name].astype(int), wanted.astype(int), rtol=0, atol=1)
+        else:
+            np.testing.assert_array_equal(feeds[name], wanted)
     assert model.predict(rows).tolist() == said["labels"]
-    np.testing.assert_allclose(model.predict_proba(rows), said["probabilities"], rtol=0, atol=1e-12)
+    tolerance = 1e-2 if other_pillow else 1e-12
+    np.testing.assert_allclose(model.predict_proba(rows), said["probabilities"], rtol=0, atol=tolerance)
 
 
 def test_a_table_of_format_1():

@@ -47,7 +47,7 @@ def number_groups(labels: NDArray[np.generic]) -> IntArray:
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True, axis=axis)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    return rank[inverse]
+    return np.asarray(rank[np.reshape(inverse, -1)])  # NumPy 2.0 shapes it like the matrix
 
 
 def are_copies(keys: IntArray, y: NDArray[np.generic]) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
+from annvil.data.groups import number_groups
 from annvil.data.leakage import sample_rows
 from annvil.kinds.pictures.audit.shortcut_audit import files_tell, frames_tell, looks_of
 from annvil.kinds.pictures.images import Images
@@ -143,7 +144,7 @@ def _contradictions(dataset: Dataset[Images]) -> Iterator[Finding]:
     images = dataset.inputs
     if images.alike is None or not dataset.task.predicts_probabilities:
         return
-    answers = dataset.y if dataset.y.ndim == 1 else np.unique(dataset.y, axis=0, return_inverse=True)[1]
+    answers = dataset.y if dataset.y.ndim == 1 else number_groups(dataset.y)
     groups, at = np.unique(images.alike, return_inverse=True)
     low, high = np.full(len(groups), np.iinfo(np.int64).max), np.full(len(groups), -1)
     np.minimum.at(low, at, answers)
