@@ -42,13 +42,10 @@ def test_smaller_fits_lie_inside_larger_ones(dataset: Dataset) -> None:
     assert problem.smaller(job, "all", 10_000, 1, seed=3).rows.tolist() == job.rows.tolist()
 
 
-def test_part_of_a_problem_knows_where_its_rows_stand(dataset: Dataset) -> None:
+def test_the_fit_to_ship_learns_from_as_many_rows_as_are_asked(dataset: Dataset) -> None:
     problem = DataProblem(dataset)
-    part = problem.drawn(50, seed=1)
-    assert part.size.n == 50
-    np.testing.assert_array_equal(part.data.y, dataset.y[part.numbers])
-    assert problem.final(50, 3, seed=1).rows.tolist() == part.numbers.tolist()
-    assert problem.drawn(10_000, seed=1) is problem
+    assert len(problem.final(50, 3, seed=1).rows) == 50
+    assert problem.final(10_000, 3, seed=1).rows.tolist() == list(range(dataset.n_rows))
 
 
 def test_whole_groups_of_test_rows_are_left_out_in_turn(

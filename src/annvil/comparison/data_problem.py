@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,20 +38,11 @@ BATCH_ROWS = 1000
 
 @dataclass(frozen=True)
 class DataProblem:
-    """A data set as a problem: rows are divided, by group, time or class.
-
-    ``rows`` are given for part of a data set (`drawn`): where each of its rows stands in the whole.
-    """
+    """A data set as a problem: rows are divided, by group, time or class."""
 
     data: Dataset[Inputs]
     words: Words = ROWS
     economics: Economics = UNKNOWN
-    rows: IntArray | None = None
-
-    @property
-    def numbers(self) -> IntArray:
-        """Row numbers in the whole data set."""
-        return np.arange(self.data.n_rows, dtype=np.int64) if self.rows is None else self.rows
 
     @property
     def task(self) -> Task:
@@ -100,13 +91,6 @@ class DataProblem:
         if self.data.grouped:
             return "by groups: no group on both sides"
         return self.task.dealing
-
-    def drawn(self, n: int, seed: int) -> Self:
-        """Rows in proportion to classes, whole groups; by time the latest."""
-        if n >= self.data.n_rows:
-            return self
-        rows = self._drawn(n, seed)
-        return replace(self, data=self.data.take(rows), rows=self.numbers[rows])
 
     def replicates(self, design: Design) -> list[list[Replicate]]:
         """Test folds of the data set."""

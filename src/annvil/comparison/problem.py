@@ -129,10 +129,6 @@ class Problem(Protocol):
         """How much there is."""
 
     @property
-    def numbers(self) -> IntArray:
-        """Where each row of this problem stands in the whole one, int64 ``(size.n,)``, ascending."""
-
-    @property
     def ordered(self) -> bool:
         """Whether replicates follow time: they differ in size, and cannot be repeated in another order."""
 
@@ -148,9 +144,6 @@ class Problem(Protocol):
     def describe_split(self) -> str:
         """How test rows are set apart, for people."""
 
-    def drawn(self, n: int, seed: int) -> Problem:
-        """The problem on ``n`` of its rows; itself where that is all."""
-
     def replicates(self, design: Design) -> list[list[Replicate]]:
         """Every fit of the race: ``[repeat][fold]``."""
 
@@ -158,7 +151,7 @@ class Problem(Protocol):
         """A fit on ``n`` of the job's rows; for one seed a smaller one's lie inside a larger one's."""
 
     def final(self, n: int, inner_folds: int, seed: int) -> Job:
-        """The fit to ship, on ``n`` of the rows (those of `drawn`), with inner splits as in the race."""
+        """The fit to ship, on ``n`` of the rows, with inner splits as in the race."""
 
     def score(self, fitted: Fitted, test: IntArray, metric: Metric) -> Scored:
         """The fit on ``test``, decided with the threshold that its own out-of-fold predictions chose.

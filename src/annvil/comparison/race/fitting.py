@@ -118,8 +118,7 @@ class Fitting:
         if fold.repeat == fold.fold == 0:
             self._keep_cost(contender, effort.rung, fold, fitted, scored, grown_mb)
         result = fold_result(contender, fold, fitted, effort, scored)
-        numbers = self.problem.numbers[fold.test]
-        self.records.store.keep_result(result, numbers, scored.outputs, self._inner(fitted))
+        self.records.store.keep_result(result, fold.test, scored.outputs, self._inner(fitted))
 
     def _inner(self, fitted: Fitted) -> Predicted:
         """Out-of-fold predictions, of which teams are made: of many rows a part, the same for everybody."""
@@ -129,7 +128,7 @@ class Fitting:
             order = np.random.default_rng(0).permutation(self.problem.size.n)
             known = known[np.argsort(order[rows[known]])[:most]]
         known = known[np.argsort(rows[known])]
-        return Predicted(self.problem.numbers[rows[known]], fitted.out_of_fold[known])
+        return Predicted(rows[known], fitted.out_of_fold[known])
 
     def _keep_cost(
         self, contender: Contender, rung: int, fold: Replicate, fitted: Fitted, scored: Scored, grown_mb: float | None

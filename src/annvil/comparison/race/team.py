@@ -103,7 +103,7 @@ class TeamMaker:
 
     def _team_of(self, fold: Replicate, members: Mapping[str, int]) -> FoldTeam | None:
         """The team of one fold, or None where members have too few rows in common."""
-        store, key, numbers = self.records.store, fold.job.key, self.problem.numbers
+        store, key = self.records.store, fold.job.key
         found = {name: store.inner_predictions(name, key, rung) for name, rung in members.items()}
         inner = {name: predicted for name, predicted in found.items() if predicted is not None}
         if len(inner) < 2:
@@ -111,7 +111,7 @@ class TeamMaker:
         common = reduce(partial(np.intersect1d, assume_unique=True), [one.rows for one in inner.values()])
         if len(common) < FEWEST_ROWS:
             return None
-        rows = np.searchsorted(numbers, common)
+        rows = common
         outputs = [one.outputs[np.searchsorted(one.rows, common)] for one in inner.values()]
         some = _some(len(rows), max(FEWEST_ROWS, MOST_VALUES // outputs[0].shape[1]))
         weights = team_weights(
@@ -140,8 +140,7 @@ class TeamMaker:
         for team in teams:
             result = self._result(team, weights, members)
             if store.result(TEAM.name, result.job) != result:
-                numbers = self.problem.numbers[team.fold.test]
-                store.keep_result(result, numbers, team.scored.outputs)
+                store.keep_result(result, team.fold.test, team.scored.outputs)
         first, graph = teams[0], b""
         graphs = [store.graph(name, rung) or b"" for name, rung in first.rungs.items()] if with_graph else []
         if graphs and all(graphs):

@@ -46,9 +46,6 @@ LARGEST_BATCH = 256
 LOOKING_SHARE = 0.05
 """Of a training's work, what finding out which changes pictures bear may cost (assumed)."""
 
-MOST_CANDIDATES = 4
-"""Augmentations that are tried where time is plentiful (assumed)."""
-
 FEWEST_STEPS = 300
 """Small data sets are passed over more often than `EPOCHS` allows, until there are so many steps (assumed)."""
 
