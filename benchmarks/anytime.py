@@ -6,6 +6,7 @@
     python benchmarks/anytime.py stable --budgets 20s 1m 2m 5m --seeds 0 1 2
     python benchmarks/anytime.py pictures --budgets 1m 2m 3m 10m
     python benchmarks/anytime.py first                                  # seconds until a first standing
+    python benchmarks/anytime.py resumed --kills 20 --inputs titanic    # killed at random moments, with the real clock
     python benchmarks/anytime.py compare --budgets 60s --inputs concrete titanic
 
 ``kept``: wall clock of the whole process against the budget, max of 5% and 2 s over; a run that refuses with the
@@ -16,6 +17,7 @@ least 95% certain. ``pictures``: what was trained when, and why. ``compare``: th
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -28,6 +30,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from annvil.text.quantities import seconds_of
 
@@ -187,8 +191,6 @@ def pictures(arguments: argparse.Namespace, out: Path) -> None:
 
 def first(arguments: argparse.Namespace, out: Path) -> None:
     """From the start of the process to the first score of a model, on 1,000 rows of 20 columns."""
-    import numpy as np
-
     random = np.random.default_rng(0)
     x = random.normal(size=(1_000, 20))
     y = (x[:, :5].sum(axis=1) + random.normal(size=1_000) > 0).astype(int)
@@ -219,6 +221,48 @@ def first(arguments: argparse.Namespace, out: Path) -> None:
     process.kill()
 
 
+def resumed(arguments: argparse.Namespace, out: Path) -> None:
+    """Killed at random moments and resumed, with the real clock; beside a run that follows the log uninterrupted."""
+    random, same = np.random.default_rng(arguments.seeds[0]), 0
+    for name in arguments.inputs or ["titanic"]:
+        data, options = source(name)
+        annvil = [sys.executable, "-m", "annvil.cli"]
+        for kill in range(arguments.kills):
+            folder, budget = out / f"{name}-{kill}", seconds_of(arguments.budgets[0])
+            begin = [*annvil, "fit", data, *options, "--budget", arguments.budgets[0], "--out", str(folder), "--quiet"]
+            process = subprocess.Popen(begin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            moment = random.uniform(0.15, 1.0) * budget
+            time.sleep(moment)
+            process.kill()
+            process.wait()
+            runs = sorted(folder.glob("*/request.json"))
+            if not runs:
+                print(f"{name} killed after {moment:.1f} s: before there was anything to go on from")
+                same += 1
+                continue
+            run = runs[0].parent
+            done = subprocess.run([*annvil, "resume", str(run), "--quiet"], capture_output=True, text=True, check=False)
+            follow = [*annvil, "fit", data, *options, "--like", str(run), "--out", str(folder / "like"), "--quiet"]
+            subprocess.run(follow, capture_output=True, check=False)
+            like = next((folder / "like").glob("*/request.json")).parent
+            found = [essence(one) for one in (run, like)]
+            same += done.returncode == 0 and found[0] == found[1]
+            units = sum(unit["ending"] == "complete" for unit in decisions(run))
+            word = "same decisions, same bytes" if found[0] == found[1] else "NOT THE SAME"
+            print(f"{name} killed after {moment:.1f} s: resumed to {units} decisions; {word}", flush=True)
+    print(f"{same} of {arguments.kills * len(arguments.inputs or ['titanic'])} the same as uninterrupted")
+
+
+def essence(run: Path) -> tuple[object, ...]:
+    """What must be equal: the model, every prediction, the units that were completed."""
+    hashes = tuple(
+        (str(path.relative_to(run)), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted([*run.glob("model/model.onnx"), *run.glob("race/*/repeat-*.safetensors")])
+    )
+    complete = [unit for unit in decisions(run) if unit["ending"] == "complete"]
+    return hashes, tuple(json.dumps(unit["unit"], sort_keys=True) for unit in complete)
+
+
 def compare(arguments: argparse.Namespace, out: Path) -> None:
     """The table of every input."""
     for name in arguments.inputs or TABLES:
@@ -229,7 +273,14 @@ def compare(arguments: argparse.Namespace, out: Path) -> None:
                 print("    ", {key: row[key] for key in list(row)[:8]})
 
 
-WORK = {"kept": kept, "stable": stable, "pictures": pictures, "first": first, "compare": compare}
+WORK = {
+    "kept": kept,
+    "stable": stable,
+    "pictures": pictures,
+    "first": first,
+    "resumed": resumed,
+    "compare": compare,
+}
 
 
 def main() -> None:
@@ -239,6 +290,7 @@ def main() -> None:
     parser.add_argument("--inputs", nargs="*", default=[])
     parser.add_argument("--budgets", nargs="*", default=["20s"])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--kills", type=int, default=20, help="moments at which `resumed` kills")
     parser.add_argument("--loaded", action="store_true", help="beside two busy loops")
     parser.add_argument("--out", type=Path, help="where runs are kept; a temporary folder by default")
     arguments = parser.parse_args()

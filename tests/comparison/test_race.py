@@ -115,6 +115,20 @@ def test_no_unit_is_begun_that_is_not_expected_to_fit(run: Run, guess: Any, toy:
     assert state["net"] == ("cut short", "no time was left for it")
 
 
+@pytest.mark.parametrize(("central", "second"), [(False, "other"), (True, "net")])
+def test_time_is_kept_for_whom_the_answer_hangs_on(run: Run, guess: Any, toy: Any, central: bool, second: str) -> None:
+    net = toy("net", "network", (0, 1), seconds=5.0, traits=Traits(central=central))
+    other = toy("other", "network", (0,), seconds=4.0)
+    race = run([guess, net, other], seconds=42.0)
+    assert [name for name, _, _ in units(race)[:2]] == ["dummy", second]  # 20 s would leave less than 25
+
+
+def test_time_that_would_not_do_for_the_central_ones_is_nobodys(run: Run, guess: Any, toy: Any) -> None:
+    net = toy("net", "network", (0, 1), seconds=50.0, traits=Traits(central=True))
+    race = run([guess, net, toy("other", "network", (0,), seconds=4.0)], seconds=42.0)
+    assert "other" in {name for name, _, _ in units(race)}
+
+
 def test_whoever_looks_at_the_fits_of_another_follows_at_once(run: Run, guess: Any, toy: Any) -> None:
     twin = toy("twin", "network", CLIMB, traits=Traits(shares_fits_with="net"))
     race = run([guess, toy("net", "network", CLIMB), twin])

@@ -246,6 +246,19 @@ def test_a_network_that_still_improves_has_not_lost() -> None:
     assert verdict.recommended == "trees"
 
 
+def test_a_side_has_not_lost_before_its_central_contender_was_scored() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.9, "net": 0.85})
+    late = Standing("wide", TITLES["wide"], "network", "cut short", "no time was left for it", (), {}, {}, "", None)
+    made = replace(made, standings=(*made.standings, late))
+    verdict = judge(replace(made, untried=("wide",)))
+    assert (judge(made).kind, verdict.kind, verdict.unfinished) == ("simple", "cannot tell", "network")
+    assert verdict.headline.startswith("Not enough time to tell: the TabM ensemble was not scored; so far the dense ")
+    assert verdict.headline.endswith(" behind boosted trees. A larger budget would go on from here.")
+    forest = replace(late, contender="forest", title="Extra trees", family="trees")
+    of_winner = replace(made, standings=(*made.standings, forest), untried=("forest",))
+    assert judge(of_winner).kind == "simple"  # who wins anyway need not be complete
+
+
 def test_a_simple_side_that_still_improves_has_not_lost_either() -> None:
     made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9})
     verdict = judge(replace(made, gains={"trees": 0.04}))

@@ -45,6 +45,7 @@ class Evidence:
     time_ordered: bool
     words: Words = ROWS
     gains: Mapping[str, float] = field(default_factory=dict)  # contender → what its next rung is expected to add
+    untried: tuple[str, ...] = ()  # central contenders without a score, though they compete and did not fail
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Finding:
     rows_that_would_tell: int | None
     recommendation: Recommendation
     paired: Paired
-    unfinished: Side | None = None  # the side that would have lost, were it not still improving
+    unfinished: Side | None = None  # the side that would have lost, were it not still improving, or not all tried
+    untried: str = ""  # the contender that this side cannot lose without
 
     @property
     def network(self) -> Side | None:

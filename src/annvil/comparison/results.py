@@ -230,7 +230,7 @@ class Verdict:
     base_rate: str
     network: Side | None = None
     simple: Side | None = None
-    unfinished: str = ""  # the side that would have lost, were it not still improving: "network" or "simple"
+    unfinished: str = ""  # the side that would have lost, were it not unfinished: "network" or "simple"
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ def find(evidence: Evidence) -> Finding:
         recommendation=_recommend(evidence, paired, kind, ruled_out=ruled_out, doubtful=doubtful),
         paired=paired,
         unfinished=unfinished,
+        untried="" if unfinished is None else _untried(unfinished, evidence),
     )
 
 
@@ -80,13 +81,16 @@ def network_against_simple(paired: Paired, standings: Sequence[Standing], worth:
 def _unfinished(contrast: Contrast, kind: VerdictKind, evidence: Evidence) -> Side | None:
     """The side that lost, or drew, though more effort is expected to carry it on by more than worth / 2.
 
-    It is beaten all the same where that gain would not turn the answer.
+    It is beaten all the same where that gain would not turn the answer, but never before a contender was tried that
+    stands for what people mean by that side (`Traits.central`).
     """
     posterior = contrast.posterior
     if posterior is None or kind == "cannot tell":
         return None
     losers = {"network": [contrast.second], "simple": [contrast.first], "equal": [contrast.first, contrast.second]}
     for loser in losers[kind]:
+        if loser is not None and _untried(loser, evidence):
+            return loser
         gain = 0.0 if loser is None else max(evidence.gains.get(name, 0.0) for name in set(loser.contenders))
         if gain > evidence.worth / 2:
             moved = gain if loser is contrast.first else -gain
@@ -94,6 +98,13 @@ def _unfinished(contrast: Contrast, kind: VerdictKind, evidence: Evidence) -> Si
             if p[("network", "equal", "simple").index(kind)] < evidence.confidence:
                 return loser
     return None
+
+
+def _untried(side: Side, evidence: Evidence) -> str:
+    """The title of a central contender of that side that was not scored; empty where all were."""
+    by_name = {standing.contender: standing for standing in evidence.standings}
+    ours = (by_name[name] for name in evidence.untried)
+    return next((s.title for s in ours if (s.family == "network") == (side.name == "network")), "")
 
 
 def _recommend(

@@ -110,6 +110,13 @@ class _Sentences:
             loser, other = pair if self.finding.unfinished.name == "network" else pair[::-1]
             gap = posterior.mean if self.finding.unfinished.name == "network" else -posterior.mean
             place = f"{self.amount(abs(gap))} {'ahead of' if gap > 0 else 'behind'} {other}"
+            if self.finding.untried:
+                verb = "are" if is_plural(loser) else "is"
+                untried = self.finding.untried
+                return (
+                    f"Not enough time to tell: {named(untried)} {'were' if is_plural(untried) else 'was'} not scored; "
+                    f"so far {loser} {verb} {place}. A larger budget would go on from here."
+                )
             return (
                 f"Not enough time to tell: {loser} {self._not_at_its_end(loser)}, and so far it is {place}. A larger "
                 "budget would go on from here."

@@ -315,6 +315,9 @@ class Traits:
     trains_together : the jobs of a call are one population, on whose size last bits may hang: they are made all or none
     bags : members of the inner folds are averaged, so that more of them make a better model
     scales, weights_classes : whether it has that step of preparation, so that the ablation can take it away
+    central : its side cannot lose before this one had its first training, and time for that is kept while others are
+        tried: what people mean when they ask about that side on data of the kind
+    in_bfloat16 : the seconds of its ladder are those of a machine with units for products in bfloat16
     """
 
     shares_fits_with: str | None = None
@@ -323,6 +326,8 @@ class Traits:
     bags: bool = False
     scales: bool = False
     weights_classes: bool = False
+    central: bool = False
+    in_bfloat16: bool = False
 
 
 class Contender(Protocol):

@@ -153,7 +153,7 @@ class BoostedTrees(BaseContender):
     name = "boosted-trees"
     title = "Boosted trees"
     family: Family = "trees"
-    traits = Traits(bags=True, weights_classes=True)
+    traits = Traits(bags=True, weights_classes=True, central=True)
 
     def declines(self, shape: Shape) -> str | None:
         """Many labels at once: each is a model of its own."""

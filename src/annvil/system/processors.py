@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Literal
 
 
 def allowed_cores() -> int:
     """How many the system lets it run on; all there are where it does not say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def bfloat16_units() -> Literal["tiles", "vectors", ""]:
+    """What the processor has for products in bfloat16: AMX tiles, vector instructions, or nothing that is known of.
+
+    By the flags that Linux and macOS tell, without PyTorch: it is asked before there is any need of that.
+    """
+    if sys.platform == "darwin":
+        asked = ["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=2).stdout
+            return "vectors" if told.strip() == "1" else ""
+    try:
+        text = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return ""
+    lines = (line for line in text.splitlines() if line.lower().startswith(("flags", "features")))
+    flags = set(next(lines, "").split())
+    return "tiles" if "amx_bf16" in flags else "vectors" if flags & {"avx512_bf16", "bf16"} else ""
 
 
 @contextmanager

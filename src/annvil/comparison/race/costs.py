@@ -9,6 +9,7 @@ import numpy as np
 
 from annvil.comparison.race.decisions import Decision, Unit
 from annvil.models.contract import Contender, Rung
+from annvil.system.processors import bfloat16_units
 
 CUT_FACTOR = 1.5
 """A unit that was cut would have taken this much longer at least (assumed)."""
@@ -20,6 +21,11 @@ scored and written (measured)."""
 UNSEEN_FACTORS = 0.2, 2.5
 """Nobody is taken to be slower or faster than its arithmetic by more than this because of what others showed (assumed):
 constants of different methods err differently."""
+
+
+SLOWER = {"tiles": 1.0, "vectors": 2.0, "": 4.0}
+"""How many times its arithmetic a contender in bfloat16 takes, by what the processor has for it (measured on AMX and on
+AVX2 alone; assumed between them)."""
 
 
 @dataclass
@@ -62,8 +68,10 @@ class CostModel:
         return self._beside() + self.factor(unit.contender) * self._arithmetic(unit.contender, unit.rung)
 
     def at_best(self, unit: Unit) -> float:
-        """What it would take were its arithmetic right."""
-        return self._beside() + self._arithmetic(unit.contender, unit.rung)
+        """What it would take were its arithmetic right, for such a processor."""
+        traits = self.contenders[unit.contender].traits
+        slower = SLOWER[bfloat16_units()] if traits.in_bfloat16 else 1.0
+        return self._beside() + slower * self._arithmetic(unit.contender, unit.rung)
 
     def _beside(self) -> float:
         once, each = BESIDE_FITTING
@@ -73,6 +81,8 @@ class CostModel:
         """How many times its arithmetic a contender takes here."""
         if contender in self._factors:
             return self._factors[contender]
+        if self.contenders[contender].traits.in_bfloat16:  # on that hangs more than what others show
+            return SLOWER[bfloat16_units()]
         family = self.contenders[contender].family
         related = [f for name, f in self._factors.items() if self.contenders[name].family == family]
         others = related or [f for name, f in self._factors.items() if self.contenders[name].family != "dummy"]

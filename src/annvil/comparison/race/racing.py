@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from annvil.comparison.contrast import pair
 from annvil.comparison.problem import Problem
+from annvil.comparison.race.candidates import OF_NETWORKS, Candidates
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.fitting import Fitting
-from annvil.comparison.race.offers import Entrant, Offer, View, best_per_second
+from annvil.comparison.race.offers import Entrant, View, best_per_second
 from annvil.comparison.race.records import Records
 from annvil.comparison.race.team import TeamMaker
 from annvil.comparison.race.telling import Telling
@@ -31,16 +31,8 @@ SLACK, LEAST_SECONDS = 4.0, 2.0
 FAIR_SHARE = 0.5
 """No unit is cut before it had this part of the time that was left (assumed)."""
 
-OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
-"""What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
-
-SIDES = ("network", "simple")
-
 LEAST_KEPT = 0.8
 """Seconds that are kept for a quick fit to ship and the report in any case (measured)."""
-
-MOST_TRIES = 2
-"""So often one unit is begun in one sitting (assumed): what was cut twice will not fit."""
 
 
 @dataclass
@@ -76,11 +68,11 @@ class Race(Telling):
     notices: list[str] = field(default_factory=list)
     latest_end: Callable[[], float | None] = lambda: None
     likely_end: float | None = None
-    _tries: dict[Unit, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fitting = Fitting(self.problem, self.records, self.show)
         self.team = TeamMaker(self.problem, self.records, self.fitting.replicates)
+        self.candidates = Candidates(self.records, self.costs, self.fitting, self.request.use_all)
         self.contenders = {contender.name: contender for contender in self.records.contenders}
 
     # -- what is known now -----------------------------------------------------------------------------------------
@@ -146,7 +138,7 @@ class Race(Telling):
 
     def _limit(self, unit: Unit, expected: float, left: float) -> float:
         """Seconds after which a unit is cut: well after it was expected to end, unless others wait for a first rung."""
-        waiting = sum(self.costs.at_best(other) for other, _ in self._first_rungs() if other != unit)
+        waiting = sum(self.costs.at_best(other) for other, _ in self.candidates.first_rungs() if other != unit)
         fair = max(FAIR_SHARE * left, left - waiting)
         return min(left, max(SLACK * expected + LEAST_SECONDS, fair))
 
@@ -168,7 +160,7 @@ class Race(Telling):
         done = set(self.records.log.complete)
         for unit in units:
             if unit.what == "fit" and unit not in done:
-                why, seconds = "as in the log that is followed", self._seconds(unit)
+                why, seconds = "as in the log that is followed", self.candidates.seconds(unit)
                 self.do(unit, why, seconds, Deadline(math.inf))
         self._make_team(finally_=True)
         self.view(self.posterior())
@@ -178,10 +170,10 @@ class Race(Telling):
     def do(self, unit: Unit, why: str, expected: float, deadline: Deadline) -> Ending:
         """One fit unit, from its line in the log to the last."""
         contender = self.contenders[unit.contender]
-        if self._loading(unit):
+        if self.candidates.loading(unit):
             import_module(OF_NETWORKS)
         log, started = self.records.log, time.monotonic()
-        self._tries[unit] = self._tries.get(unit, 0) + 1
+        self.candidates.tries[unit] = self.candidates.tries.get(unit, 0) + 1
         log.begin(unit, why, expected)
         ending = self.fitting.fit(unit, contender, deadline)
         log.end(ending, time.monotonic() - started)
@@ -195,124 +187,39 @@ class Race(Telling):
 
     def _next(self, kept: Callable[[], float], for_extras: float) -> tuple[Unit, str, float] | str:
         """The next unit, why, and the seconds it is expected to take; or why there is none."""
-        begun = self.records.log.open
+        candidates, begun = self.candidates, self.records.log.open
         if begun is not None and begun.unit.what == "fit":
-            return begun.unit, begun.why, self._seconds(begun.unit)
-        for unit, why in (*self._sharers(), *self._first_rungs()):
-            seconds = self._seconds(unit)
-            left = self.left(self._kept_beside(unit, kept)) - self._loading(unit)
-            if seconds <= left and self._tries.get(unit, 0) < MOST_TRIES:
+            return begun.unit, begun.why, candidates.seconds(begun.unit)
+        for unit, why in (*candidates.sharers(), *candidates.first_rungs()):
+            seconds, left = candidates.seconds(unit), self.left(self._kept_beside(unit, kept))
+            left -= candidates.loading(unit)
+            left -= candidates.kept_for_central(unit, left)
+            if seconds <= left and candidates.may_try(unit):
                 return unit, why, seconds
         posterior = self.posterior()
-        view = self.view(posterior)
-        offers = list(self._offers(view, posterior))
+        offers = list(candidates.offers(self.view(posterior), posterior))
         affordable = [pair for pair in offers if pair[1] <= self.left(kept() + for_extras)]
         self.likely_end = self.clock.spent_seconds + sum(seconds for _, seconds in affordable)
         found = best_per_second(affordable)
         if found is not None:
-            return self._unit_of(found[0]), found[0].why, found[1]
-        for unit, _ in self._first_rungs():
-            if self.costs.at_best(unit) + self._loading(unit) <= self.left(kept()) and not self._tries.get(unit):
-                return unit, "nothing else fits, and this may", self._seconds(unit)
-        if offers or any(self._first_rungs()):
+            return candidates.unit_of(found[0]), found[0].why, found[1]
+        waiting = [unit for unit, _ in candidates.first_rungs()]
+        for unit in waiting:
+            at_best = self.costs.at_best(unit) + candidates.loading(unit)
+            if at_best <= self.left(kept()) and not candidates.tries.get(unit):
+                return unit, "nothing else fits, and this may", candidates.seconds(unit)
+        if offers or waiting:
             return "the time was used"
         return "more effort is not expected to change the answer or the model"
-
-    def _seconds(self, unit: Unit) -> float:
-        """What a unit is expected to take; folds that a cut left are there."""
-        share = self.fitting.share_missing(unit, self.contenders[unit.contender])
-        return self.costs.seconds(unit) * max(share, 0.05)
 
     def _kept_beside(self, unit: Unit, kept: Callable[[], float]) -> float:
         """What is kept while that is fitted: less where it is what gives the shortest budgets a model at all."""
         cheapest = unit.rung == 0 and self.contenders[unit.contender].family in ("dummy", "linear")
         return min(LEAST_KEPT, kept()) if cheapest else kept()
 
-    def _loading(self, unit: Unit) -> float:
-        """Seconds until the library of networks is there, where it is still to be loaded: nobody's own time."""
-        needed = self.contenders[unit.contender].family == "network" and OF_NETWORKS not in sys.modules
-        return LOADING_SECONDS if needed else 0.0
-
     def left(self, kept: float) -> float:
         """Seconds until the budget ends, but for those that are kept, and those that the team takes in the end."""
         return self.request.budget_seconds - self.clock.spent_seconds - kept - self.team.seconds
-
-    # -- candidates for the next unit ------------------------------------------------------------------------------
-
-    def _sharers(self) -> Iterator[tuple[Unit, str]]:
-        """Whoever only looks at the fits of another, as soon as these are there and still in memory."""
-        for name in self.records.entrants.ladders:
-            owner = self.costs.owner(name)
-            if owner == name or self.records.has_failed(name):
-                continue
-            rung, mine = self.records.judged(owner), self.records.judged(name)
-            if rung is None:
-                continue
-            upto = -1 if mine is None else mine
-            why = f"looks again at the networks of {self.contenders[owner].title}"
-            if upto < rung:
-                yield Unit("fit", name, upto + 1), why
-            elif self.records.repeats(name, rung) < self.records.repeats(owner, rung):
-                yield Unit("fit", name, rung, self.records.repeats(name, rung)), why
-
-    def _first_rungs(self) -> Iterator[tuple[Unit, str]]:
-        """The cheapest fair training of everybody: what a cut left unfinished, then the cheap ones."""
-        waiting = [
-            Unit("fit", name)
-            for name in self.records.entrants.ladders
-            if not self._shares(name) and self.records.judged(name) is None and not self.records.has_failed(name)
-        ]
-
-        def place(unit: Unit) -> tuple[bool, bool, float]:
-            begun = self.fitting.share_missing(unit, self.contenders[unit.contender]) < 1
-            return unit.contender != "dummy", not begun, self._seconds(unit)
-
-        for unit in sorted(waiting, key=place):
-            yield unit, "the first fair training of everybody"
-
-    def _shares(self, name: str) -> bool:
-        return self.costs.owner(name) != name
-
-    def _offers(self, view: View, posterior: Posterior | None) -> Iterator[tuple[Offer, float]]:
-        """Rungs and repeats that are worth something now, with their seconds."""
-        settled = not view.uncertainty and posterior is not None
-        for entrant in view.entrants.values():
-            offer = None if self._shares(entrant.name) else view.rung_offer(self._with_sharers(view, entrant))
-            if offer is None or (settled and not self._still_matters(view, entrant)):
-                continue
-            unit = self._unit_of(offer)
-            if self._tries.get(unit, 0) < MOST_TRIES:
-                yield offer, self._seconds(unit)
-        if settled or not any(view.improves(one) for one in view.finalists()):
-            for offer in view.repeat_offers():
-                unit = self._unit_of(offer)
-                if not self._shares(offer.contender) and self._tries.get(unit, 0) < MOST_TRIES:
-                    yield offer, self._seconds(unit)
-
-    def _with_sharers(self, view: View, entrant: Entrant) -> Entrant:
-        """The entrant, or whoever looks at its fits and is better: a rung serves both."""
-        mates = [one for one in view.entrants.values() if self.costs.owner(one.name) == entrant.name]
-        best = max([entrant, *mates], key=lambda one: one.mean)
-        return replace(best, name=entrant.name) if len(best.rung_scores) == len(entrant.rung_scores) else entrant
-
-    def _still_matters(self, view: View, entrant: Entrant) -> bool:
-        """Once the answer is certain: whether the rung may improve what ships, or un-settle who lost.
-
-        Nobody is beaten on a first rung alone where there is time for a second: how far its best climbs is then known.
-        """
-        if len(entrant.rung_scores) == 1 and entrant in [of[0] for of in map(view.of_side, SIDES) if of]:
-            return True
-        gain = view.expected_gain(entrant)
-        if self.request.use_all:
-            return entrant.mean + gain >= view.best
-        return gain > view.worth / 2 and entrant.mean + 2 * gain >= view.best - view.worth
-
-    def _unit_of(self, offer: Offer) -> Unit:
-        rung = self.records.judged(offer.contender)
-        assert rung is not None
-        if offer.what == "rung":
-            return Unit("fit", offer.contender, rung + 1)
-        return Unit("fit", offer.contender, rung, self.records.repeats(offer.contender, rung))
 
     def show(self, running: str = "") -> None:
         """Hand the table to the listener."""

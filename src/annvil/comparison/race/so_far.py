@@ -38,6 +38,7 @@ def evidence_of(
         base_rate=problem.economics.base_rate(plan.n_rows),
         time_ordered=problem.ordered,
         words=problem.words,
+        untried=tuple(race.candidates.central_untried()),
         gains={name: view.expected_gain(one) for name, one in view.entrants.items()},
     )
 

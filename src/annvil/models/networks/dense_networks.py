@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from annvil.models.contract import Shape
@@ -116,3 +117,4 @@ class DenseNetworks(TableNetworks):
     name = "dense-network"
     title = "Dense network"
     networks = DenseFamily()
+    traits = replace(TableNetworks.traits, central=True)

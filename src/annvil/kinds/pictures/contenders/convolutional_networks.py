@@ -52,7 +52,7 @@ class Convolutional(BaseContender):
     name = "convolutional"
     title = "Convolutional network"
     family: Family = "network"
-    traits = Traits(climbs_to_ship=True)
+    traits = Traits(climbs_to_ship=True, central=True, in_bfloat16=True)
 
     def declines(self, shape: Shape) -> str | None:
         """Only pictures of a few pixels, which have no maps to speak of."""

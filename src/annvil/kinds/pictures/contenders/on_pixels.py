@@ -86,13 +86,14 @@ class OnPixels(BaseContender):
     inner : the contender for tables
     name, title : of this contender
     choose : the features; they hang on the form and the size of the data set, not on the job
+    central : as in `Traits`; what the inner contender is among those for tables says nothing here
     """
 
-    def __init__(self, inner: Contender, name: str, title: str, choose: Choice) -> None:
+    def __init__(self, inner: Contender, name: str, title: str, choose: Choice, *, central: bool = False) -> None:
         self.inner, self.name, self.title, self._choose = inner, name, title, choose
         self.family: Family = inner.family
         # Pixels have one scale already.
-        self.traits = replace(inner.traits, scales=False, shares_fits_with=None)
+        self.traits = replace(inner.traits, scales=False, shares_fits_with=None, central=central)
 
     def declines(self, shape: Shape) -> str | None:
         """Pictures of less than 3 × 3 pixels, and whatever the inner contender declines."""

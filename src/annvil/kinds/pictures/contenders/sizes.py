@@ -37,7 +37,7 @@ EPOCHS = (2, 60)
 WANTED_EPOCHS = 4
 """A training with fewer passes over the pictures is no fair trial, nor one of half as many (assumed)."""
 
-BATCH_SIZES = ((2_001, 64), (10_001, 128))
+BATCH_SIZES = ((4_001, 64), (10_001, 128))
 """(rows, batch size) below so many rows; `LARGEST_BATCH` from there on. A small data set needs small batches to make
 enough steps (assumed)."""
 

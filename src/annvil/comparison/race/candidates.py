@@ -1,0 +1,158 @@
+"""What could be done next in a race, and the seconds each piece of work is expected to take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from annvil.comparison.race.costs import CostModel
+from annvil.comparison.race.decisions import Unit
+from annvil.comparison.race.fitting import Fitting
+from annvil.comparison.race.offers import Entrant, Offer, View
+from annvil.comparison.race.records import Records
+from annvil.comparison.results import Posterior
+
+CENTRAL_SLACK = 1.3
+"""So many times their expected seconds are kept for central contenders while others are tried (assumed)."""
+
+OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
+"""What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
+
+SIDES = ("network", "simple")
+
+MOST_TRIES = 2
+"""So often one unit is begun in one sitting (assumed): what was cut twice will not fit."""
+
+
+@dataclass
+class Candidates:
+    """The units that may come next.
+
+    Attributes
+    ----------
+    use_all : whether time is spent on the model to ship even when the answer is certain
+    tries : how often each unit was begun in this sitting
+    """
+
+    records: Records
+    costs: CostModel
+    fitting: Fitting
+    use_all: bool
+    tries: dict[Unit, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._contenders = {contender.name: contender for contender in self.records.contenders}
+
+    def may_try(self, unit: Unit) -> bool:
+        """Whether it was not begun too often in this sitting."""
+        return self.tries.get(unit, 0) < MOST_TRIES
+
+    # -- seconds ---------------------------------------------------------------------------------------------------
+
+    def seconds(self, unit: Unit) -> float:
+        """What a unit is expected to take; folds that a cut left are there."""
+        share = self.fitting.share_missing(unit, self._contenders[unit.contender])
+        return self.costs.seconds(unit) * max(share, 0.05)
+
+    def loading(self, unit: Unit) -> float:
+        """Seconds until the library of networks is there, where it is still to be loaded: nobody's own time."""
+        needed = self._contenders[unit.contender].family == "network" and OF_NETWORKS not in sys.modules
+        return LOADING_SECONDS if needed else 0.0
+
+    def kept_for_central(self, unit: Unit, left: float) -> float:
+        """What is kept for first trainings that the answer hangs on, unless there is not enough for all of them."""
+        waiting = [other for other in self.central_untried() if other != unit.contender]
+        if not waiting or unit.contender in self.central_untried():
+            return 0.0
+        units = [Unit("fit", name) for name in waiting]
+        kept = sum(CENTRAL_SLACK * self.seconds(one) for one in units) + max(map(self.loading, units))
+        return kept if kept <= left else 0.0
+
+    # -- first rungs -----------------------------------------------------------------------------------------------
+
+    def central_untried(self) -> list[str]:
+        """Central contenders that compete and have had no first training yet."""
+        names = self.records.entrants.ladders
+        return [name for name in names if self._contenders[name].traits.central and self._is_untried(name)]
+
+    def _is_untried(self, name: str) -> bool:
+        return self.records.judged(name) is None and not self.records.has_failed(name)
+
+    def sharers(self) -> Iterator[tuple[Unit, str]]:
+        """Whoever only looks at the fits of another, as soon as these are there and still in memory."""
+        for name in self.records.entrants.ladders:
+            owner = self.costs.owner(name)
+            if owner == name or self.records.has_failed(name):
+                continue
+            rung, mine = self.records.judged(owner), self.records.judged(name)
+            if rung is None:
+                continue
+            upto = -1 if mine is None else mine
+            why = f"looks again at the networks of {self._contenders[owner].title}"
+            if upto < rung:
+                yield Unit("fit", name, upto + 1), why
+            elif self.records.repeats(name, rung) < self.records.repeats(owner, rung):
+                yield Unit("fit", name, rung, self.records.repeats(name, rung)), why
+
+    def first_rungs(self) -> Iterator[tuple[Unit, str]]:
+        """The cheapest fair training of everybody: what a cut left unfinished, then the cheap ones."""
+        waiting = [
+            Unit("fit", name)
+            for name in self.records.entrants.ladders
+            if not self._shares(name) and self._is_untried(name)
+        ]
+
+        def place(unit: Unit) -> tuple[bool, bool, float]:
+            begun = self.fitting.share_missing(unit, self._contenders[unit.contender]) < 1
+            return unit.contender != "dummy", not begun, self.seconds(unit)
+
+        for unit in sorted(waiting, key=place):
+            yield unit, "the first fair training of everybody"
+
+    def _shares(self, name: str) -> bool:
+        return self.costs.owner(name) != name
+
+    # -- higher rungs and repeats -----------------------------------------------------------------------------------
+
+    def offers(self, view: View, posterior: Posterior | None) -> Iterator[tuple[Offer, float]]:
+        """Rungs and repeats that are worth something now, with their seconds."""
+        settled = not view.uncertainty and posterior is not None
+        for entrant in view.entrants.values():
+            offer = None if self._shares(entrant.name) else view.rung_offer(self._with_sharers(view, entrant))
+            if offer is None or (settled and not self._still_matters(view, entrant)):
+                continue
+            unit = self.unit_of(offer)
+            if self.may_try(unit):
+                yield offer, self.seconds(unit)
+        if settled or not any(view.improves(one) for one in view.finalists()):
+            for offer in view.repeat_offers():
+                unit = self.unit_of(offer)
+                if not self._shares(offer.contender) and self.may_try(unit):
+                    yield offer, self.seconds(unit)
+
+    def _with_sharers(self, view: View, entrant: Entrant) -> Entrant:
+        """The entrant, or whoever looks at its fits and is better: a rung serves both."""
+        mates = [one for one in view.entrants.values() if self.costs.owner(one.name) == entrant.name]
+        best = max([entrant, *mates], key=lambda one: one.mean)
+        return replace(best, name=entrant.name) if len(best.rung_scores) == len(entrant.rung_scores) else entrant
+
+    def _still_matters(self, view: View, entrant: Entrant) -> bool:
+        """Once the answer is certain: whether the rung may improve what ships, or un-settle who lost.
+
+        Nobody is beaten on a first rung alone where there is time for a second: how far its best climbs is then known.
+        """
+        if len(entrant.rung_scores) == 1 and entrant in [of[0] for of in map(view.of_side, SIDES) if of]:
+            return True
+        gain = view.expected_gain(entrant)
+        if self.use_all:
+            return entrant.mean + gain >= view.best
+        return gain > view.worth / 2 and entrant.mean + 2 * gain >= view.best - view.worth
+
+    def unit_of(self, offer: Offer) -> Unit:
+        """The piece of work that an offer means now."""
+        rung = self.records.judged(offer.contender)
+        assert rung is not None
+        if offer.what == "rung":
+            return Unit("fit", offer.contender, rung + 1)
+        return Unit("fit", offer.contender, rung, self.records.repeats(offer.contender, rung))
