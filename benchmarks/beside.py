@@ -31,6 +31,8 @@ TABLES = (
 )
 TOOLS = ("annvil", "flaml", "autogluon", "realmlp", "catboost", "lightgbm")
 TEST_PART = 0.3
+METRICS = {"number": "rmse", "class": "log_loss"}
+"""What every tool that takes one is told to care for."""
 
 
 def split(name: str, folder: Path) -> tuple[Path, Path, str, str]:
@@ -56,9 +58,8 @@ def ours(train: Path, test: Path, target: str, kind: str, budget: float, out: Pa
 
     started = time.perf_counter()
     command = [sys.executable, "-m", "annvil.cli", "fit", str(train), "--target", target, "--json", "--quiet"]
-    done = subprocess.run(
-        [*command, "--budget", f"{budget:g}s", "--out", str(out)], capture_output=True, text=True, check=False
-    )
+    options = ["--budget", f"{budget:g}s", "--metric", METRICS[kind], "--out", str(out)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     taken = time.perf_counter() - started
     if done.returncode:
         raise RuntimeError(done.stderr[-500:])
@@ -66,6 +67,7 @@ def ours(train: Path, test: Path, target: str, kind: str, budget: float, out: Pa
     model = annvil.open_run(said["folder"]).model
     rows = pd.read_csv(test).drop(columns=target)
     told = {"seconds": taken, "recommended": said["verdict"]["recommended"], "kind": said["verdict"]["kind"]}
+    told["table"] = {row["contender"]: row.get(said["metric"]) for row in said["scores"]}
     if kind == "number":
         return {**told, "classes": None, "outputs": np.asarray(model.predict(rows), float).tolist()}
     classes = [str(name) for name in model.task.classes]

@@ -13,9 +13,6 @@ from annvil.comparison.race.offers import Entrant, Offer, View
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import Posterior
 
-CENTRAL_SLACK = 1.3
-"""So many times their expected seconds are kept for central contenders while others are tried (assumed)."""
-
 OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
 """What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
 
@@ -61,13 +58,18 @@ class Candidates:
         return LOADING_SECONDS if needed else 0.0
 
     def kept_for_central(self, unit: Unit, left: float) -> float:
-        """What is kept for first trainings that the answer hangs on, unless there is not enough for all of them."""
-        waiting = [other for other in self.central_untried() if other != unit.contender]
-        if not waiting or unit.contender in self.central_untried():
-            return 0.0
-        units = [Unit("fit", name) for name in waiting]
-        kept = sum(CENTRAL_SLACK * self.seconds(one) for one in units) + max(map(self.loading, units))
-        return kept if kept <= left else 0.0
+        """Of the seconds that are left, those for first trainings that the answer hangs on, other than this.
+
+        Where there is not enough for all, the dearest that fits goes first: a cheap one finds its place later.
+        """
+        waiting = [Unit("fit", name) for name in self.central_untried()]
+        kept = for_others = 0.0
+        for one in sorted(waiting, key=self.seconds, reverse=True):
+            seconds = self.seconds(one)
+            if kept + seconds <= left:
+                kept += seconds
+                for_others += seconds if one.contender != unit.contender else 0.0
+        return for_others
 
     # -- first rungs -----------------------------------------------------------------------------------------------
 

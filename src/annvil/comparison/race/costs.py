@@ -23,7 +23,7 @@ UNSEEN_FACTORS = 0.2, 2.5
 constants of different methods err differently."""
 
 
-SLOWER = {"tiles": 1.0, "vectors": 2.0, "": 4.0}
+SLOWER = {"tiles": 1.0, "vectors": 2.0, "": 3.0}
 """How many times its arithmetic a contender in bfloat16 takes, by what the processor has for it (measured on AMX and on
 AVX2 alone; assumed between them)."""
 

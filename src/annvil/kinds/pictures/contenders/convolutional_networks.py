@@ -85,6 +85,7 @@ class Convolutional(BaseContender):
             [
                 rung(small, fewest, first),
                 rung(small, 2 * fewest, first),
+                rung(medium, 2 * fewest, first),
                 rung(medium, 2 * fewest, more),
                 rung(deep, 15, more),
                 rung(deep, 30, 1),
