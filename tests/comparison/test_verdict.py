@@ -10,7 +10,7 @@ import pytest
 
 from annvil.comparison.contrast import pair, side
 from annvil.comparison.evidence import Evidence
-from annvil.comparison.recommendation import cheapest, recommend, relative_costs
+from annvil.comparison.recommendation import cheapest, reach, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
 from annvil.comparison.verdict import judge
 from annvil.errors import OutOfTime
@@ -377,7 +377,7 @@ def with_members(made: Evidence, *members: str) -> Evidence:
     return replace(made, standings=tuple(standings))
 
 
-def test_a_team_ships_where_it_is_better_by_more_than_worth() -> None:
+def test_a_team_ships_where_it_is_better_by_more_than_half_of_worth() -> None:
     made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9, "team": 0.93})
     found = judge(with_members(made, "net", "trees"))
     assert (found.kind, found.recommended) == ("network", "team")
@@ -386,7 +386,7 @@ def test_a_team_ships_where_it_is_better_by_more_than_worth() -> None:
     assert "It averages" in found.recommended_because
     assert "time to fit, latency and size are those of all together." in found.recommended_because
     assert judge(with_members(made, "linear", "trees")).recommended == "net"  # a network is the answer
-    near = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9, "team": 0.905})
+    near = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9, "team": 0.904})
     assert judge(with_members(near, "net", "trees")).recommended == "net"
 
 
@@ -421,6 +421,25 @@ def test_within_worth_on_average_is_not_worse() -> None:
     found = recommend(paired, made.standings, 0.01, lambda s: s.family != "dummy")
     assert found is not None
     assert (found.best, found.contender, found.not_worse) == ("net", "linear", ("linear", "net"))
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "part"),
+    [
+        ("net", "linear", 1.0),
+        ("trees", "net", 1.0),
+        ("trees", "dummy", 1.0),
+        ("trees", "linear", 0.5),
+        ("net", "wide", 0.5),
+        ("team", "net", 0.5),
+        ("team", "linear", 0.5),
+        ("team", "dummy", 1.0),
+    ],
+)
+def test_a_network_must_gain_worth_and_models_of_one_side_half_of_it(best: str, other: str, part: float) -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.8, "net": 0.8, "wide": 0.8, "team": 0.8})
+    table = {s.contender: s for s in made.standings}
+    assert reach(table[best], table[other], 0.01) == part * 0.01
 
 
 def test_time_is_said() -> None:

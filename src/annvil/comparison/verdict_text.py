@@ -362,7 +362,7 @@ class _Sentences:
             others = [n for n in self.finding.recommendation.not_worse if n != chosen.contender]
             if not others:
                 return f"{it} {score} best, and no other contender is within reach."
-            return f"{it} {score} best, and nothing simpler or clearly cheaper is practically as good."
+            return f"{it} {score} best, and nothing simpler or clearly cheaper is near enough to take its place."
         behind = self.finding.paired.metric.gain(
             self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
         )
