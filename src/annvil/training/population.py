@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from annvil.tasks.base import FloatArray, IntArray
+from annvil.training.compat.copying import copied
 from annvil.training.graph.recording import traceable
 from annvil.training.loop.job import TrainingJob
+from annvil.training.loop.stack import with_own_memory
 from annvil.training.loop.step_spec import widened
 from annvil.training.system.random_state import seeded
 
@@ -57,7 +59,7 @@ class Population:
         Everything but parameters and buffers is that of member 0, as ``make_network`` built it: members may differ in
         nothing else.
         """
-        network, layout = copy.deepcopy(self._job.given), self._job.layout
+        network, layout = with_own_memory(copied(self._job.given)), self._job.layout
         state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         names, values = (*layout.names, *layout.buffers), (*self._parameters, *self._buffers)
         with torch.no_grad():

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from annvil.errors import RequestError, did_you_mean
-from annvil.trainer.inputs.targets import Ending, Family, Target
+from annvil.trainer.inputs.targets import IGNORED, Ending, Family, Target
 from annvil.training.losses.resolve import CustomLoss
 
 SMALLEST = 1e-7  # a network's own probabilities are kept this far from 0 before their logarithm (as Keras does)
@@ -45,11 +45,13 @@ class ChosenLoss:
     name : for people, such as "cross-entropy" or the name of the user's function
     engine : as `train_population` takes it
     smooths : whether ``label_smoothing`` applies
+    ignored : a class number that stands for no class, if the loss knows one
     """
 
     name: str
     engine: str | CustomLoss
     smooths: bool = False
+    ignored: int | None = None
 
 
 def canonical(loss: Any) -> str | Callable[..., Any]:
@@ -90,13 +92,15 @@ def choose(loss: str | Callable[..., Any], target: Target) -> tuple[ChosenLoss, 
         name = str(getattr(loss, "__name__", type(loss).__name__))
         # A mean over positions leaves out those that have no class, and only the function itself knows which.
         by_row = None if target.kind == "positions" else _by_row(loss)
-        return ChosenLoss(name, by_row or loss), _doubled(loss, name, target.ending)
+        ignored = None if by_row is None else _ignored(loss)
+        return ChosenLoss(name, by_row or loss, ignored=ignored), _doubled(loss, name, target.ending)
     if loss == "auto":
         named = {"numbers": "squared-error", "classes": "cross-entropy", "positions": "cross-entropy"}
         chosen, notices = choose(named.get(target.kind, "binary-cross-entropy"), target)
         return chosen, [f"Loss: {chosen.name}, because {target.why}.", *notices]
+    positions = IGNORED if target.kind == "positions" else None
     if loss not in ("cross-entropy", "binary-cross-entropy"):
-        return ChosenLoss(loss, poisson if loss == "poisson" else loss), []
+        return ChosenLoss(loss, poisson if loss == "poisson" else loss, ignored=positions), []
     ends_in_shares = target.ending in ("softmax", "sigmoid")
     name = "binary-cross-entropy" if target.kind == "binary" else loss
     engine: str | CustomLoss = name
@@ -111,7 +115,7 @@ def choose(loss: str | Callable[..., Any], target: Target) -> tuple[ChosenLoss, 
         why = "without that last layer it is computed from logits, more exactly, and learning is often faster"
         said = f"The network ends in {target.ending.capitalize()}, so {name} takes its outputs for probabilities"
         notices.append(f"{said}; {why}.")
-    return ChosenLoss(name, engine, smooths=engine == name), notices
+    return ChosenLoss(name, engine, smooths=engine == name, ignored=positions), notices
 
 
 def _doubled(function: Callable[..., Any], name: str, ending: Ending) -> list[str]:
@@ -127,7 +131,7 @@ def _doubled(function: Callable[..., Any], name: str, ending: Ending) -> list[st
 def _by_row(function: Callable[..., Any]) -> Callable[[Tensor, Tensor], Tensor] | None:
     """One of PyTorch's losses that takes a plain mean, without the mean, so that rows may have weights; else None."""
     if isinstance(function, nn.Module):
-        plain = getattr(function, "weight", None) is None and getattr(function, "ignore_index", -100) == -100
+        plain = getattr(function, "weight", None) is None
         if getattr(function, "reduction", None) == "mean" and plain and type(function).__module__.startswith("torch."):
             changed = copy.deepcopy(function)
             changed.reduction = "none"  # type: ignore[assignment]
@@ -138,6 +142,14 @@ def _by_row(function: Callable[..., Any]) -> Callable[[Tensor, Tensor], Tensor] 
         if "reduction" in parameters and parameters["reduction"].default == "mean":
             return partial(function, reduction="none")
     return None
+
+
+def _ignored(function: Callable[..., Any]) -> int | None:
+    """The class number that one of PyTorch's losses leaves out of its mean; its defaults are those of its function."""
+    if isinstance(function, nn.Module):
+        return getattr(function, "ignore_index", None)
+    parameter = inspect.signature(function).parameters.get("ignore_index")
+    return None if parameter is None else int(parameter.default)
 
 
 def _met(output: Tensor, target: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def read_request(
     weights = weights_of(settings.sample_weight, by_class, target, targets)
     rows = Rows(inputs, targets, weights, np.arange(len(targets)), np.arange(0))
     rows = with_validation(rows, validation, target, source.template, by_class, seed)
-    weights, left_out = without_ignored(rows.weights, target, rows.targets)
+    weights, left_out = without_ignored(rows.weights, chosen.ignored, rows.targets)
     of_keras = (
         Score(name, compute, not any(word in name.lower() for word in _ERRORS))
         for name, compute in told.metrics.items()

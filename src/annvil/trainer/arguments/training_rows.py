@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.tasks.base import IntArray
 from annvil.trainer.inputs.arrays import as_type, input_tensors, row_weights, target_array
-from annvil.trainer.inputs.targets import IGNORED, Target
+from annvil.trainer.inputs.targets import Target
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ def weights_of(
     return of_rows if weights is None else weights * (of_rows if weights.dim() == 1 else of_rows[:, None])
 
 
-def without_ignored(weights: Tensor | None, target: Target, targets: Tensor) -> tuple[Tensor | None, list[str]]:
-    """Weights that leave out positions without a class, and a word on it."""
-    if target.kind != "positions" or not bool((targets == IGNORED).any()):
+def without_ignored(weights: Tensor | None, ignored: int | None, targets: Tensor) -> tuple[Tensor | None, list[str]]:
+    """Weights that leave out where the class number is ``ignored``, so that means are over the others; a word on it."""
+    if ignored is None or targets.is_floating_point() or not bool((targets == ignored).any()):
         return weights, []
-    there = (targets != IGNORED).float()
+    there = (targets != ignored).float()
     if weights is not None:
         there = there * weights.view(*weights.shape, *[1] * (targets.dim() - weights.dim()))
-    return there, [f"Positions where y is {IGNORED} do not count."]
+    return there, [f"{'Rows' if targets.dim() == 1 else 'Positions'} where y is {ignored} do not count."]
 
 
 def class_codes(target: Target, targets: Tensor) -> Tensor:

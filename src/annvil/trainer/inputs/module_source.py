@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,8 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from annvil.errors import RequestError, first_line
 from annvil.trainer.inputs.arrays import described, input_tensors
 from annvil.trainer.keras.model import from_keras, is_keras_model, write_back
+from annvil.training.compat.copying import copied
+from annvil.training.loop.stack import with_own_memory
 from annvil.training.loop.step_spec import widened
 from annvil.training.recipe import Bytes
 
@@ -56,7 +57,7 @@ class Source:
         if self.is_factory:
             mine = {name: value for name, value in settings.items() if self.takes is None or name in self.takes}
             return make(self.given, mine, seed, self.example)
-        return copy.deepcopy(self.template) if seed == self.seed else self._anew(seed)
+        return copied(self.template) if seed == self.seed else self._anew(seed)
 
     def _anew(self, seed: int) -> nn.Module:
         """A copy of a module with new initial weights, by the ``reset_parameters`` of its layers.
@@ -66,7 +67,7 @@ class Source:
         RequestError
             Where a layer with weights of its own has no ``reset_parameters``.
         """
-        network = copy.deepcopy(self.template)
+        network = copied(self.template)
         with seeded(seed):
             for name, module in network.named_modules():
                 own = [*module.parameters(recurse=False)]
@@ -89,7 +90,7 @@ class Source:
         if is_keras_model(self.given):
             write_back(self.given, network)
         elif isinstance(self.given, nn.Module):
-            unwrapped(self.given).load_state_dict(network.state_dict())
+            with_own_memory(unwrapped(self.given)).load_state_dict(network.state_dict())
             self.given.eval()
 
 
@@ -151,7 +152,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 def _copied(module: nn.Module) -> nn.Module:
     try:
-        return copy.deepcopy(module)
+        return copied(module)
     except Exception as error:  # whatever the user's own attributes object with
         raise RequestError(
             f"{type(module).__name__} cannot be copied, which training needs ({first_line(error)}); pass a function "
@@ -181,7 +182,7 @@ def settle(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor
         rows = widened([tensor[:2] for tensor in candidate], byte_inputs)
         try:
             with torch.enable_grad():
-                output: Any = copy.deepcopy(network).eval()(*rows)
+                output: Any = copied(network).eval()(*rows)
         except Exception as error:  # the user's own code runs here, and may raise anything
             reasons.setdefault(byte_inputs, error)
             continue

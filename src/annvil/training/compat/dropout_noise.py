@@ -8,7 +8,6 @@ the network as it was given.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from annvil.data.keyed_noise import kept
 from annvil.errors import RequestError
+from annvil.training.compat.copying import copied
 
 _ALPHA = -1.7580993408473766  # what SELU's negative side saturates at (Klambauer et al. 2017, section on alpha dropout)
 
@@ -99,7 +99,7 @@ def with_keyed_noise(network: nn.Module, rates: Iterable[float | None]) -> nn.Mo
     """
     if not any(_is_replaced(module) for module in network.modules()):
         return network
-    own, asked = copy.deepcopy(network), set(rates)
+    own, asked = copied(network), set(rates)
     keyed: dict[nn.Module, nn.Module] = {}  # the same one wherever the network uses the same module
     for parent in list(own.modules()):
         for name, child in list(parent._modules.items()):

@@ -7,7 +7,6 @@ checkpoints, what is kept) is what recorded networks have.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from annvil.training.compat.copying import copied
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.loop.step_spec import StepSpec, widened
 
@@ -30,22 +30,13 @@ class OwnNetwork:
     def on(self, windows: Windows) -> nn.Module:
         """The network computing with these windows."""
         if self._network is None:
-            self._network = copy.deepcopy(windows.spec.network).float()
+            self._network = copied(windows.spec.network).float()
             self._buffers = _places_of_buffers(self._network)
         if self._windows is not windows:
             windows.attach(self._network, self._buffers)
             self._network.train(windows.trains)
             self._windows = windows
         return self._network
-
-    def keep_buffers(self) -> None:
-        """Bring home buffers that the network replaced instead of changing them."""
-        assert self._windows is not None
-        for module, last, name in self._buffers:
-            window, now = self._windows.buffers[name], module._buffers[last]
-            if now is not window and now is not None:
-                window.copy_(now)
-                module._buffers[last] = window
 
 
 def _places_of_buffers(network: nn.Module) -> list[tuple[nn.Module, str, str]]:
@@ -68,20 +59,44 @@ class Windows:
         self.spec = spec
         self.trains = bool(gradients)
         self.gradients = list(gradients)
-        self.buffers = dict(zip(spec.layout.buffers, buffers, strict=True))
-        self._parameters = list(parameters)
+        self._parameters = dict(zip(spec.layout.names, parameters, strict=True))
+        self._buffers = dict(zip(spec.layout.buffers, buffers, strict=True))
+        self._weights: list[tuple[Tensor, Tensor]] = []  # those of the network, and where they lie
+        self._held: list[tuple[dict[str, Tensor | None], str, Tensor, Tensor]] = []
 
     def attach(self, network: nn.Module, places: Sequence[tuple[nn.Module, str, str]]) -> None:
         """Let the network look through the windows."""
         own = dict(network.named_parameters())
-        for place, name in enumerate(self.spec.layout.names):
-            own[name].data = self._parameters[place]
+        windows = self._parameters | {name: window for name, window in self._buffers.items() if name in own}
+        self._weights = [(own[name], window) for name, window in windows.items()]
+        for weight, window in self._weights:
+            weight.data = window
+        for name, place in zip(self._parameters, range(len(self._parameters)), strict=True):
             own[name].grad = self.gradients[place] if self.trains else None
-        for name, window in self.buffers.items():
-            if name in own:  # a parameter that is not trained
-                own[name].data = window
+        self._held = []
+        # The network gets tensors of its own that look through the windows: it may point them elsewhere (`.data = …`).
+        shown = {name: window.detach() for name, window in self._buffers.items()}
         for module, last, name in places:
-            module._buffers[last] = self.buffers[name]
+            module._buffers[last] = shown[name]
+            self._held.append((module._buffers, last, shown[name], self._buffers[name]))
+
+    def bring_home(self) -> None:
+        """What the network put in the place of its weights, buffers and gradients, instead of changing them."""
+        for weight, window in self._weights:
+            if weight.data_ptr() != window.data_ptr():
+                window.copy_(weight.data)
+                weight.data = window
+        for buffers, last, shown, window in self._held:
+            now = buffers[last]
+            if now is not None and (now is not shown or now.data_ptr() != window.data_ptr()):
+                window.copy_(now.data)
+                shown.data = window
+                buffers[last] = shown
+        if self.trains:
+            for (weight, _), gradient in zip(self._weights, self.gradients, strict=False):
+                if weight.grad is not gradient:
+                    gradient.copy_(0 * gradient if weight.grad is None else weight.grad)
+                    weight.grad = gradient
 
 
 class EagerStep:
@@ -110,7 +125,7 @@ class EagerStep:
             loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             self._losses.copy_(loss.detach())
-            self._own.keep_buffers()
+            windows.bring_home()
 
 
 class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]

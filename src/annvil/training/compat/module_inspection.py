@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from annvil.errors import RequestError
+from annvil.training.compat.copying import copied, hooked
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
 from annvil.training.loop.job import TrainingJob
@@ -37,10 +38,14 @@ class Seen:
     convolves: bool
     recurs: bool
     work_of_row: float  # in the measure of `Trace.work`
+    writes: tuple[str, ...] = ()  # frozen weights that it changed
+    hooked: str = ""  # where a hook is registered, in words
 
     @property
     def needs_autograd(self) -> str:
         """Why it cannot be recorded, as the end of a sentence about it, or ""."""
+        if self.hooked:
+            return self.hooked
         if self.prints:
             return "it prints while it computes"
         if self.changes:
@@ -66,13 +71,16 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
 
     The rows are some of all rows, not of a member's: what is chosen for members may not hang on who else is there.
     """
-    network = copy.deepcopy(job.network).train()
+    network = copied(job.network).train()
     n_rows = len(job.targets)
     rows = torch.linspace(0, n_rows - 1, min(most_rows, n_rows)).long()
     inputs = widened([tensor[rows] for tensor in job.inputs], job.recipe.byte_inputs)
     prepared = job.loss.buffers(1, len(rows))
-    weights = torch.full((1, len(rows)), 1 / len(rows))
+    positions = () if job.weights is None else job.weights.shape[1:]
+    weights = torch.ones(1, len(rows), *positions)
+    weights /= weights.numel()
     job.loss.fill(prepared, Batch(job.targets[rows].unsqueeze(0), weights))
+    frozen = {name: value.clone() for name, value in network.named_parameters() if not value.requires_grad}
     before, reader, meter, printed = _attributes(network), _Reader(), Meter(), io.StringIO()
     with random_state.seeded(1):
         fresh = random_state.fingerprint()
@@ -80,17 +88,21 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
             loss = _loss(job, network, inputs, [tensor[0] for tensor in prepared])
         after = random_state.fingerprint()
     changed = [name for name, value in _attributes(network).items() if before.get(name) != value]
+    sparse = _has_sparse_gradient(network, loss)
+    now = dict(network.named_parameters())
     return Seen(
         prints=bool(printed.getvalue()),
         changes=changed[0] if changed else "",
         draws=after[0] != fresh[0],
         draws_elsewhere=after[1:] != fresh[1:],
         reads=reader.read,
-        sparse=_has_sparse_gradient(network, loss),
+        sparse=sparse,
         mixes_rows=_mixes_rows(job, inputs),
         convolves=any("convolution" in name for name in meter.names),
         recurs=any(isinstance(module, nn.RNNBase) for module in network.modules()),
         work_of_row=3 * meter.work / len(rows),  # backward takes about twice what forward does
+        writes=tuple(name for name, value in frozen.items() if not torch.equal(value, now[name])),
+        hooked=hooked(job.network),
     )
 
 
@@ -124,9 +136,10 @@ def _mixes_rows(job: TrainingJob, inputs: Sequence[Tensor]) -> bool:
         return False
     outputs = []
     for batch in (inputs, [tensor[:1].expand(len(tensor), *tensor.shape[1:]).contiguous() for tensor in inputs]):
-        with torch.no_grad(), random_state.seeded(1), redirect_stdout(io.StringIO()):
+        # With gradients, which hooks of the network may ask for.
+        with torch.enable_grad(), random_state.seeded(1), redirect_stdout(io.StringIO()):
             begin(network)
-            outputs.append(copy.deepcopy(network)(*batch)[0].float())
+            outputs.append(copy.deepcopy(network)(*batch)[0].detach().float())
     one, other = outputs
     # Another order of sums changes the last bits only; a mean over the rows, much more.
     return bool((one - other).abs().max() > 1e-3 * (one.abs().max() + 1e-6))

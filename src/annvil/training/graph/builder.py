@@ -149,7 +149,8 @@ def _rephrased(op: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     if op is aten.relu.default:
         return aten.clamp_min.default, (args[0], 0), {}
     if op is aten.rsub.Scalar and len(args) == 2 and isinstance(args[0], Node):
-        return aten.sub.Tensor, (torch.tensor(float(args[1])), args[0]), {}
+        whole = isinstance(args[1], int) and not args[0].form.dtype.is_floating_point
+        return aten.sub.Tensor, (torch.tensor(args[1] if whole else float(args[1])), args[0]), {}
     if op is aten.add.Tensor and not kwargs:
         for one, other in ((args[0], args[1]), (args[1], args[0])):
             if isinstance(other, Node) and other.op is aten.neg.default:
@@ -170,6 +171,8 @@ def _unchanged(op: Any, args: Any, form: TensorForm) -> Node | None:
         kept = [one for one, other in ((args[0], args[1]), (args[1], args[0])) if _is_one(other)]
     elif op is aten.div.Tensor:
         kept = [args[0]] if _is_one(args[1]) else []
+    elif op is aten.where.self:
+        kept = [args[1]] if args[1] is args[2] else []
     elif op in (aten.add.Tensor, aten.sub.Tensor):
         kept = [args[0]] if not isinstance(args[1], Node) and args[1] == 0 else []
     else:

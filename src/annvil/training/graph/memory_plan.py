@@ -159,7 +159,11 @@ class MemoryPlan:
         elif node.base is not None:
             self.tensors[id(node)] = self._view(node.form, node.base)
         else:
-            self.tensors[id(node)] = self._inputs[node.position]
+            given = self._inputs[node.position]
+            if not node.form.alike(TensorForm.of(given)) and given.stride() != node.form.plain_stride:
+                # Views of it would look at other elements than those that were recorded.
+                raise ValueError(f"input {node.position} lies otherwise than recorded: {given.stride()}, {node.form}")
+            self.tensors[id(node)] = given
 
     def _view(self, form: TensorForm, base: Node) -> Tensor:
         held = self._held.get(id(base))

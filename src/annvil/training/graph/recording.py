@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.graph.builder import CannotRecord
@@ -32,8 +34,8 @@ def record(spec: StepSpec, network: nn.Module, training: bool, example: Sequence
     """Record the step of ``network``, and see which buffers it changes."""
     n_parameters, n_buffers = len(spec.layout.names), len(spec.layout.buffers)
     buffers = slice(n_parameters, n_parameters + n_buffers)
-    own = list(example)
-    own[buffers] = [buffer.clone() for buffer in own[buffers]]  # recording computes: what it changes is not the pack's
+    # Recording computes, and what it changes is not the pack's; `trace` tells inputs apart by where they lie.
+    own = [tensor.clone() for tensor in example[: buffers.stop]] + list(example[buffers.stop :])
     stand_ins = [*network.parameters(), *network.buffers()]
     with traceable(spec.batched), seeded(0) if spec.draws else nullcontext():
         found = trace(step_function(spec, network, training), own, may_draw=spec.draws, stand_ins=stand_ins)
@@ -107,7 +109,8 @@ def step_function(spec: StepSpec, network: nn.Module, training: bool) -> Callabl
             parameters = groups[0] = [tensor.detach().requires_grad_(training) for tensor in own]
             groups.append(waiting)
             if spec.batched:
-                losses, after = vmap(member_loss, randomness="different")(*groups)
+                with _PaddingOfMembers():
+                    losses, after = vmap(member_loss, randomness="different")(*groups)
             else:
                 loss, after = member_loss(parameters, *([tensor[0] for tensor in group] for group in groups[1:]))
                 losses, after = loss.unsqueeze(0), [tensor.unsqueeze(0) for tensor in after]
@@ -117,6 +120,30 @@ def step_function(spec: StepSpec, network: nn.Module, training: bool) -> Callabl
             gradients = torch.autograd.grad(losses.sum(), parameters, materialize_grads=True)
             if not spec.batched:
                 gradients = tuple(gradient.unsqueeze(0) for gradient in gradients)
-            return [*gradients, losses.detach(), *tensors[: counts[0]], *after]
+            weights = [p.detach() if spec.batched else p.detach().unsqueeze(0) for p in parameters]
+            return [*gradients, losses.detach(), *weights, *after]
 
     return step
+
+
+class _PaddingOfMembers(TorchFunctionMode):
+    """Embeddings whose padding no member learns: PyTorch's batched gradient knows the padding of the first alone."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _PADDED.get(function, function)(*args, **(kwargs or {}))
+
+
+def _embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, *rest: Any, **more: Any) -> Tensor:
+    found = functional.embedding(input, weight, None, *rest, **more)
+    if padding_idx is None:
+        return found
+    padding = (input == padding_idx % len(weight)).unsqueeze(-1)
+    return torch.where(padding, found.detach(), found)
+
+
+def _plain_embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, *rest: Any, **more: Any) -> Tensor:
+    found = torch.embedding(weight, indices, -1, *rest, **more)
+    return found if padding_idx < 0 else torch.where((indices == padding_idx).unsqueeze(-1), found.detach(), found)
+
+
+_PADDED = {functional.embedding: _embedding, torch.embedding: _plain_embedding}

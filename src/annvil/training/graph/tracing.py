@@ -38,7 +38,8 @@ def trace(
     """The operations that ``function(*inputs)`` performs, simplified.
 
     With ``may_draw`` random numbers of PyTorch's default generator are drawn anew whenever the trace is replayed, in
-    the order of the function. ``stand_ins`` are tensors that inputs take the place of: they must not be met.
+    the order of the function. No two ``inputs`` share memory. ``stand_ins`` are tensors that inputs take the place of:
+    they must not be met.
 
     Raises
     ------
@@ -61,6 +62,8 @@ class _Region:
     node: Node
     offset: int
     is_lasting: bool = False  # it was there before the recording, and is none of the inputs
+    address: int = 0  # of its memory, which is held so that this is used once; 0 where it has none
+    memory: Any = None
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -72,6 +75,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._may_draw = may_draw
         self._stand_ins = {id(tensor) for tensor in stand_ins}
         self._known: dict[int, tuple[Tensor, _Region]] = {}  # tensors are kept, so that no id is used twice
+        self._regions: dict[int, list[_Region]] = {}  # by their memory's address, for tensors made unseen
         for position, tensor in enumerate(inputs):
             self._remember(tensor, builder.add(Node(TensorForm.of(tensor), position=position)))
 
@@ -82,12 +86,21 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def node(self, tensor: Tensor) -> Node:
         """The node of what a tensor holds now; one that was not computed here is a constant."""
-        if id(tensor) not in self._known:
-            if id(tensor) in self._stand_ins:
-                raise CannotRecord("computes again while gradients go back, as activation checkpointing does")
-            self._remember(tensor, self._builder.constant(tensor), is_lasting=True)
-        region = self._known[id(tensor)][1]
+        region = self._region(tensor)
         return self._builder.view(region.node, tensor, int(tensor.storage_offset()) - region.offset)
+
+    def _region(self, tensor: Tensor) -> _Region:
+        """What the tensor looks into now: nobody sees the view that ``.data`` makes, nor where ``.data =`` leads."""
+        address, known = _address(tensor), self._known.get(id(tensor))
+        if known is not None and known[1].address == address:
+            return known[1]
+        offset = int(tensor.storage_offset()) if address else 0
+        there = [region for region in self._regions.get(address, ()) if region.offset <= offset]
+        if there:
+            return max(there, key=lambda region: region.offset)
+        if id(tensor) in self._stand_ins:
+            raise CannotRecord("computes again while gradients go back, as activation checkpointing does")
+        return self._remember(tensor, self._builder.constant(tensor), is_lasting=True)
 
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -110,7 +123,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return results  # a number read off a constant
         if _is_view(op):
             for view in several:
-                self._known[id(view)] = (view, self._known[id(args[0])][1])
+                self._known[id(view)] = (view, self._region(args[0]))
             return results
         found = self._builder.call(op, before[0], before[1], several, by_chance)
         for result, node in zip(several, found, strict=True):
@@ -144,7 +157,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _change(self, tensor: Tensor, node: Node) -> None:
         """From now on the memory that ``tensor`` looks into holds what ``node`` computes."""
-        region = self._known[id(tensor)][1]
+        region = self._region(tensor)
         if region.is_lasting:
             raise CannotRecord("changes a tensor in place that is neither one of its parameters nor of its buffers")
         where = TensorForm.of(tensor, int(tensor.storage_offset()) - region.offset)
@@ -154,8 +167,19 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         else:
             region.node = self._builder.scattered(whole, node, where)
 
-    def _remember(self, tensor: Tensor, node: Node, is_lasting: bool = False) -> None:
-        self._known[id(tensor)] = (tensor, _Region(node, int(tensor.storage_offset()), is_lasting))
+    def _remember(self, tensor: Tensor, node: Node, is_lasting: bool = False) -> _Region:
+        address = _address(tensor)
+        memory = tensor.untyped_storage() if address else None
+        region = _Region(node, int(tensor.storage_offset()), is_lasting, address, memory)
+        self._known[id(tensor)] = (tensor, region)
+        if address:
+            self._regions.setdefault(address, []).append(region)
+        return region
+
+
+def _address(tensor: Tensor) -> int:
+    """Of its memory; 0 where it has none."""
+    return tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else 0
 
 
 # What is drawn in place has no functional form of the same name.
@@ -179,7 +203,7 @@ def _refuse_values(op: Any, before: tuple[Any, Any]) -> None:
         return
     if op in (aten._local_scalar_dense.default, aten.equal.default, aten.is_nonzero.default):
         raise CannotRecord("reads values while it computes (.item(), or an `if` on a tensor)")
-    if torch.Tag.data_dependent_output in op.tags:
+    if torch.Tag.data_dependent_output in op.tags or op is aten._pack_padded_sequence.default:
         raise CannotRecord(f"reads values while it computes ({op})")
     if op is aten.index.Tensor:
         chosen = [node for node in before[0][1] if node is not None and node.root.value is None]

@@ -127,6 +127,10 @@ def bind_step(
         step = EagerStep(own or OwnNetwork(), windows, [row[0] for row in rows], [p[0] for p in prepared], losses)
         return BoundStep(step, job.loss, rows, targets, prepared, ([], []))
     arguments = [*parameters, *buffers, *rows, *prepared]
+    if (members, batch, bool(gradients)) not in job._recorded:
+        # What is recorded computes on real rows: a length of 0 or a division by it stops a network that is right.
+        for source, row in zip(job.inputs, rows, strict=True):
+            row.copy_(source[torch.arange(members * batch) % len(source)].view(row.shape))
     recorded = job.recorded(members, batch, bool(gradients), arguments)
     moving = [buffers[i] for i in recorded.moved]
     new = [workspace.tensor(f"buffer {i}", tuple(buffers[i].shape), buffers[i].dtype) for i in recorded.moved]

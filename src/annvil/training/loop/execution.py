@@ -41,7 +41,7 @@ def choose(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
         eager=True,
         batched=False,
         draws=seen.draws or seen.draws_elsewhere,
-        moving=_may_move(job),
+        moving=_may_move(job, seen),
         work_of_row=seen.work_of_row,
     )
     if job.recipe.execution == "eager":
@@ -112,9 +112,9 @@ def _without_batched_form(job: TrainingJob, shape: BatchShape) -> str:
     return ""
 
 
-def _may_move(job: TrainingJob) -> tuple[int, ...]:
-    """The places of the buffers that an eager step may change: all but noise and parameters that are not trained."""
-    fixed = {name for name, _ in job.network.named_parameters()}
+def _may_move(job: TrainingJob, seen: Seen) -> tuple[int, ...]:
+    """The places of the buffers that an eager step may change: all but noise and frozen weights that it lets be."""
+    fixed = {name for name, _ in job.network.named_parameters()} - set(seen.writes)
     names = enumerate(job.layout.buffers)
     return tuple(i for i, name in names if name not in fixed and name.rpartition(".")[2] not in ("rate", "key"))
 

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from annvil.errors import RequestError
 
@@ -76,7 +77,7 @@ class Layout:
     def buffers_of(self, network: nn.Module) -> list[Tensor]:
         """One network's buffers, and parameters that are not trained, in this layout's order."""
         state = _state(network)
-        return [state[name].detach() for name in self.buffers]
+        return [state[name].detach().contiguous() for name in self.buffers]
 
     @property
     def n_parameters(self) -> int:
@@ -138,6 +139,16 @@ class Layout:
             parameters = [torch.stack([state[name] for state in states]).float() for name in self.names]
             buffers = [torch.stack([state[name] for state in states]) for name in self.buffers]
         return [value.detach() for value in parameters], [value.detach() for value in buffers]
+
+
+def with_own_memory(network: nn.Module) -> nn.Module:
+    """The network, whose weights and buffers can all be written to: expanded ones get memory for every element."""
+    for tensor in _state(network).values():
+        if is_lazy(tensor):
+            continue
+        if any(stride == 0 and size > 1 for size, stride in zip(tensor.shape, tensor.stride(), strict=True)):
+            tensor.data = tensor.data.contiguous()
+    return network
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
