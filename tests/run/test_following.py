@@ -56,6 +56,17 @@ def test_a_run_that_does_as_another_did_has_the_same_bytes(table, short, tmp_pat
     assert like.comparison.ended == "the log that was followed ended here"
 
 
+def test_who_follows_a_run_that_had_no_time_for_the_fit_to_ship_ships_the_same(table, short, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting._Work, "deadline", lambda work, *_, **__: Deadline(-1.0))
+        late = annvil.fit(table, target="answer", budget="5s", out=tmp_path / "late", like=short.folder)
+    assert any("fitted on all rows" in notice for notice in late.comparison.notices)
+    like = annvil.fit(table, target="answer", budget="5s", out=tmp_path / "like", like=late.folder)
+    assert units(like) == units(late)
+    models = [(run.folder / "model" / "model.onnx").read_bytes() for run in (short, late, like)]
+    assert models[0] != models[1] == models[2]
+
+
 def test_the_result_for_machines_tells_how_the_race_went(short):
     found = json.loads(json.dumps(short.to_json(), allow_nan=False))
     log = read_decisions(short.folder / "race" / "decisions.jsonl")

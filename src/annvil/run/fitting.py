@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 LIBRARIES = "annvil.bundle", "onnx", "onnxruntime", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"
 """What simple contenders and exports import when they are first needed; PyTorch waits for the first network."""
 
+LEAST_FOR_SHIPPING = 1.0
+"""Seconds that a fit to ship is given though the budget has ended, as after a late kill: most take less (assumed)."""
+
 LEAST_FOR_REPORT = 2.0
 """Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
 
@@ -271,7 +274,9 @@ def _compare_ship_report(work: _Work, keeping: _Keeping) -> Run:
     comparison = _compared(work, contenders, store, keeping)
     keeping.verdict = comparison.verdict
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
-    shipped = ship(dataset, contenders, comparison, folder, store, work.deadline(), kind)
+    follow, _ = _followed(work.request.asked.like)
+    deadline = work.deadline(least=LEAST_FOR_SHIPPING)
+    shipped = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
     tested = official_test(dataset, comparison, folder.model, shipped.threshold, work.deadline(least=1.0), kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     importance: tuple[tuple[Importance, ...], int] = ((), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from annvil.bundle import Predictor, export, save
 from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
 from annvil.comparison.problem import Problem
+from annvil.comparison.race.decisions import DecisionLog, Unit
 from annvil.comparison.results import FIRST_FOLD, Comparison, Standing
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
@@ -30,6 +31,9 @@ from annvil.text.words import Words
 PARITY_ROWS = 10_000
 TOLERANCE = 1e-4
 """Largest difference between graph and memory that may ship (assumed): float32 in another order gives 1e-6."""
+
+NO_TIME = "no time"
+"""The step of a unit in the log of decisions that says that what was to ship was not fitted."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,12 @@ def ship(
     store: Store,
     deadline: Deadline,
     kind: Kind,
+    follow: Sequence[Unit] = (),
 ) -> Shipped:
     """Fit the recommended contender on all rows and write its bundle.
 
     When the budget ends before that fit, the model of the first fold ships in its place; ``Shipped.notice`` says so.
+    The log of decisions does, too: whoever follows it (``follow``) leaves out what there was no time for.
 
     Raises
     ------
@@ -78,7 +84,12 @@ def ship(
         When the graph does not predict as the model in memory does; that is our own bug.
     """
     standing = standing_of(comparison, comparison.verdict.recommended)
-    fitted, missing = fit_finally(kind.problem(dataset), contenders, comparison, folder, deadline)
+    unfitted = _without_time(follow)
+    fitted, missing = fit_finally(kind.problem(dataset), contenders, comparison, folder, deadline, unfitted)
+    log = DecisionLog(store.decisions)
+    for name in missing:
+        log.begin(Unit("ship", name, step=NO_TIME), "the budget ended before it was fitted", 0.0)
+        log.end("complete", 0.0)
     if fitted is None:
         shipped, graph = _first_fold(standing, store, folder, kind.words)
         origin = None
@@ -103,19 +114,27 @@ def ship(
 
 
 def fit_finally(
-    problem: Problem, contenders: Sequence[Contender], comparison: Comparison, folder: RunFolder, deadline: Deadline
+    problem: Problem,
+    contenders: Sequence[Contender],
+    comparison: Comparison,
+    folder: RunFolder,
+    deadline: Deadline,
+    unfitted: Container[str] = (),
 ) -> tuple[Fitted | None, list[str]]:
     """The recommended model on all rows, as the comparison planned it (`FinalFit`): with the effort that was judged or
     more, so that scores of the race are a careful estimate. None when the deadline passed first.
 
-    Members of a team are fitted one after another; the second value names those for which there was no time. Those
-    that are left are no substitute for it where they have less than half of the weight.
+    Members of a team are fitted one after another; the second value names those for which there was no time, and those
+    that are to be left out (``unfitted``). The others are no substitute for it where they have less than half of the
+    weight.
     """
     plan, final = comparison.plan, comparison.final
     assert final is not None  # only comparisons of earlier versions have none
     parts, by_name = final.members or (final,), {contender.name: contender for contender in contenders}
     fitted: list[Fitted] = []
     for place, part in enumerate(parts):
+        if part.contender in unfitted:
+            continue
         effort = Effort(part.candidates, part.scale, part.configuration, inner_folds=part.inner_folds)
         context = Context(deadline.left / (len(parts) - place), folder=folder.path / "final" / part.contender)
         job = problem.final(min(plan.n_rows, part.rows or plan.n_rows), part.inner_folds, plan.seed)
@@ -126,6 +145,12 @@ def fit_finally(
     if len(fitted) < 2:
         return (fitted[0] if sum(weights) >= 0.5 else None), missing
     return joined(fitted, weights, {name: contender.title for name, contender in by_name.items()}), missing
+
+
+def _without_time(follow: Sequence[Unit]) -> set[str]:
+    """Contenders that the run to be followed meant to ship in the end, and had no time for."""
+    last = {unit.contender: unit for unit in follow if unit.what == "ship"}
+    return {name for name, unit in last.items() if unit.step == NO_TIME}
 
 
 def _exported(
