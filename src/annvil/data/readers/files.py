@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import gzip
 import hashlib
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from annvil.data.dataset import Source
-from annvil.data.readers.delimited import guess_dialect, guess_encoding, read_delimited, transcode
+from annvil.data.readers.delimited import guess_dialect, read_delimited
 from annvil.data.readers.duckdb import Wanted
+from annvil.data.readers.encoding import guess_encoding, transcode
 from annvil.data.readers.raw import RawTable
+from annvil.data.readers.unpacking import packing, unpacked
 from annvil.errors import DataError, RequestError, did_you_mean
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data")
@@ -26,14 +21,8 @@ ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
 EXCEL_SUFFIXES = (".xlsx", ".xls", ".xlsb", ".xlsm", ".ods")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
-MOST_UNPACKED_BYTES = 8 * 2**30
-"""A compressed text may become this large; assumed, beyond it a table does not fit a laptop's memory anyway."""
-
-BOMB_RATIO = 100
-BOMB_BYTES = 100 * 2**20
-"""What grows beyond 100 MB *and* by more than 100 times is refused: tables compress 3 to 20 times, bombs 1000 times."""
-
-_CHUNK = 2**20
+PACKABLE = frozenset((*TEXT_SUFFIXES, *JSON_SUFFIXES, *ARROW_SUFFIXES, *EXCEL_SUFFIXES, *PARQUET_SUFFIXES))
+"""Endings of what may lie in an archive."""
 
 NOTHING_SPECIAL = Wanted()
 
@@ -63,16 +52,21 @@ def read_file(path: Path, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:
 def _dispatch(path: Path, wanted: Wanted) -> RawTable:
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty: it has 0 bytes.")
-    suffix = path.suffix.lower()
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        stream.seek(0)
-        start = stream.read(6)
     source = Source(path.name, str(path.absolute()), sha256, path.stat().st_size)
-    if suffix in (".gz", ".zip"):
-        with unpacked(path, suffix) as (plain, inner):
-            within = Path(inner).suffix or Path(path.stem).suffix or ".csv"
-            return _read_text(plain, within.lower(), source, wanted, f", {suffix[1:]}")
+    return _by_content(path, path.suffix.lower(), source, wanted, "")
+
+
+def _by_content(path: Path, suffix: str, source: Source, wanted: Wanted, note: str) -> RawTable:
+    """By the ending, or what the file begins with; ``note`` says how it was packed."""
+    with path.open("rb") as stream:
+        start = stream.read(6)
+    packed = packing(suffix, start) if not note else ""
+    if packed:
+        with unpacked(path, packed, PACKABLE) as (plain, inner):
+            within = Path(inner).suffix.lower() or Path(path.stem).suffix.lower() or ".csv"
+            return _by_content(plain, within, source, wanted, f", {packed}")
     if suffix in PARQUET_SUFFIXES or start.startswith(b"PAR1"):
         from annvil.data.readers.columnar import read_parquet
 
@@ -85,7 +79,7 @@ def _dispatch(path: Path, wanted: Wanted) -> RawTable:
         from annvil.data.readers.columnar import read_excel
 
         return read_excel(path, source)
-    return _read_text(path, suffix, source, wanted, "")
+    return _read_text(path, suffix, source, wanted, note)
 
 
 def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: str) -> RawTable:
@@ -94,7 +88,7 @@ def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: st
         known = ", ".join(TEXT_SUFFIXES[:3] + PARQUET_SUFFIXES[:1] + ARROW_SUFFIXES[:2] + JSON_SUFFIXES[:2])
         raise RequestError(
             f"{source.name}: no reader for files that end in {suffix!r}; Annvil reads {known} and .xlsx, "
-            "and .gz or .zip of the text formats."
+            "and any of them packed as .gz, .bz2, .xz, .zst or .zip."
         )
     encoding = guess_encoding(path)
     with tempfile.TemporaryDirectory(prefix="annvil-") as folder:
@@ -110,63 +104,6 @@ def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: st
         columns, n_rows = read_delimited(path, dialect, name=source.name, wanted=wanted)
     source = replace(source, details=dialect.details + note)
     return RawTable(tuple(columns), n_rows, source, dialect.decimal_comma)
-
-
-@contextmanager
-def unpacked(path: Path, packed: str) -> Iterator[tuple[Path, str]]:
-    """A temporary file with the content of a ``.gz`` or ``.zip``, and the name the content had.
-
-    Unpacked in pieces to disk, and refused as soon as it grows beyond reason (`BOMB_RATIO`, `MOST_UNPACKED_BYTES`).
-    """
-    with tempfile.TemporaryDirectory(prefix="annvil-") as folder:
-        target = Path(folder) / "unpacked"
-        try:
-            if packed == ".gz":
-                with gzip.open(path, "rb") as stream:
-                    _copy(stream, target, path)
-                yield target, path.stem
-                return
-            with zipfile.ZipFile(path) as archive:
-                member = _only_member(archive, path)
-                if member.flag_bits & 1:
-                    raise DataError(f"{path.name} is protected by a password; unpack it first.")
-                _refuse_bombs(member.file_size, max(member.compress_size, 1), path)
-                with archive.open(member) as content:
-                    _copy(content, target, path)
-        except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, ValueError, zlib.error) as error:
-            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a seek beyond reason
-                raise
-            raise DataError(f"{path.name} is damaged and cannot be unpacked: {str(error)[:120]}.") from None
-        yield target, member.filename
-
-
-def _only_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
-    members = [m for m in archive.infolist() if m.file_size > 0 and not m.filename.startswith("__MACOSX/")]
-    if len(members) != 1:
-        found = f"{len(members)} files" if members else "no file"
-        raise DataError(f"{path.name} holds {found}; Annvil reads a .zip with exactly one table in it.")
-    return members[0]
-
-
-def _copy(stream: IO[bytes] | gzip.GzipFile, target: Path, path: Path) -> None:
-    packed_size = path.stat().st_size
-    written = 0
-    with target.open("wb") as sink:
-        while chunk := stream.read(_CHUNK):
-            written += len(chunk)
-            _refuse_bombs(written, packed_size, path)
-            sink.write(chunk)
-    if written == 0:
-        raise DataError(f"{path.name} is empty once unpacked.")
-
-
-def _refuse_bombs(unpacked_bytes: int, packed_bytes: int, path: Path) -> None:
-    if unpacked_bytes > MOST_UNPACKED_BYTES or unpacked_bytes > max(BOMB_BYTES, BOMB_RATIO * packed_bytes):
-        raise DataError(
-            f"{path.name} would grow more than {BOMB_RATIO} times when unpacked, or beyond "
-            f"{MOST_UNPACKED_BYTES // 2**30} GB; no table does that, so it was not unpacked. "
-            "If it is genuine, unpack it yourself and pass the file inside."
-        )
 
 
 def _neighbours(path: Path) -> str:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from annvil.data.readers.unpacking import is_hidden
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.images import LeftOut
 from annvil.text.safe import short_name
@@ -72,11 +73,6 @@ def is_array(name: str) -> bool:
     """Whether a file name is that of an idx or NumPy file."""
     plain = name.lower().removesuffix(".gz")
     return plain.endswith((".npy", ".npz")) or any(plain.endswith(end) for end in ("-ubyte", ".idx", ".idx1", ".idx3"))
-
-
-def is_hidden(name: str) -> bool:
-    """Files that systems leave behind: ``.DS_Store``, ``._cat.jpg``, ``__MACOSX/``, ``Thumbs.db``."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 
 
 def list_folder(root: Path) -> Listing:
