@@ -254,13 +254,17 @@ def resumed(arguments: argparse.Namespace, out: Path) -> None:
 
 
 def essence(run: Path) -> tuple[object, ...]:
-    """What must be equal: the model, every prediction, the units that were completed."""
-    hashes = tuple(
-        (str(path.relative_to(run)), hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in sorted([*run.glob("model/model.onnx"), *run.glob("race/*/repeat-*.safetensors")])
-    )
-    complete = [unit for unit in decisions(run) if unit["ending"] == "complete"]
-    return hashes, tuple(json.dumps(unit["unit"], sort_keys=True) for unit in complete)
+    """What must be equal: the model, every prediction that is judged, the units that were completed.
+
+    Folds of a unit that was cut are kept for going on with it, but nobody judges or follows them.
+    """
+    complete = [one["unit"] for one in decisions(run) if one["ending"] == "complete"]
+    judged = [run / "model" / "model.onnx"]
+    for unit in complete:
+        of_rung = run / "race" / unit["contender"] / (f"rung-{unit['rung']}" if unit["rung"] else "")
+        judged += sorted(of_rung.glob(f"repeat-{unit['repeat']}-*.safetensors")) if unit["what"] == "fit" else []
+    hashes = tuple((str(path.relative_to(run)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in judged)
+    return hashes, tuple(json.dumps(unit, sort_keys=True) for unit in complete)
 
 
 def compare(arguments: argparse.Namespace, out: Path) -> None:
