@@ -124,3 +124,13 @@ def test_bad_sources_end_with_a_sentence(annvil, tmp_path, kind, message):
     assert message in result.stderr
     assert "mistake of ours" not in result.output
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("how", ["folder", "files"])
+def test_a_broken_picture_is_named_and_the_others_are_predicted(annvil, model, pictures, how):
+    (pictures / "b.png").write_bytes(b"")
+    named = [pictures] if how == "folder" else sorted(pictures.iterdir())
+    result = annvil("predict", model, *named)
+    assert result.exit_code == 0, result.output
+    assert [row[1] for row in told(result.stdout)[1:]] == ["light", "dark"]
+    assert "b.png is empty (0 bytes)" in result.stderr

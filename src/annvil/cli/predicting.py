@@ -33,7 +33,7 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     predictor = load(bundle_in(model))
     kind: Kind = kind_named(predictor.form.kind)
     kind.check_files(data, keep=keep)
-    conformed = predictor.conform(data[0] if len(data) == 1 else list(data), where=" ".join(data[:3]))
+    conformed = predictor.conform(kind.together(data), where=" ".join(data[:3]))
     for notice in conformed.notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
     inputs = conformed.inputs

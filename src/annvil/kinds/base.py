@@ -254,6 +254,10 @@ class Kind:
         if keep:
             raise RequestError(f"{self.words.rows.capitalize()} have no columns to keep. Leave out --keep.")
 
+    def together(self, data: Sequence[str]) -> Any:
+        """Files that are predicted together, as the form takes them: the only one, or a list."""
+        return data[0] if len(data) == 1 else list(data)
+
     def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
         """Columns in front of predictions in a CSV file: what they are about, and with ``keep`` what the file holds."""
         return iter(())

@@ -145,3 +145,36 @@ def test_a_pil_image_is_turned_upright():
     by_image, _ = conform_images(Image.open(io.BytesIO(content)), form(20, 10))
     by_bytes, _ = conform_images(content, form(20, 10))
     assert np.array_equal(by_image.pixels(), by_bytes.pixels())
+
+
+@pytest.mark.parametrize("limit", [2**28, 0], ids=["memory", "cache"])
+@pytest.mark.parametrize("by", ["folder", "zip", "table", "files"])
+def test_a_broken_file_does_not_lose_the_others(tmp_path, by, limit, monkeypatch):
+    from annvil.kinds.pictures import conform as conforming
+
+    monkeypatch.setattr(conforming, "IN_MEMORY", limit)
+    folder_of(tmp_path / "p", {".": 4})
+    whole, _ = conform_images(tmp_path / "p", form())
+    paths = sorted((tmp_path / "p").iterdir())
+    paths[1].write_bytes(b"no picture")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+    (tmp_path / "t.csv").write_text("file\n" + "\n".join(map(str, [*paths, paths[1]])))
+    source = {"folder": tmp_path / "p", "zip": tmp_path / "p.zip", "table": tmp_path / "t.csv"}.get(by)
+    images, notices = conform_images(source or conforming.Files(map(str, paths)), form())
+    assert [Path(name).name for name in images.names()] == ["0.png", "2.png", "3.png"]
+    assert np.array_equal(images.pixels(), whole.pixels()[[0, 2, 3]])
+    assert len(notices) == 1
+    assert notices[0].startswith("1 picture left out: ")
+    assert notices[0].endswith("1.png holds text, not a picture.")
+    with pytest.raises(DataError, match=r"1.png holds text"):
+        conform_images(list(map(str, paths)), form())  # as many predictions as items of a list
+
+
+def test_a_table_of_ids_without_endings(tmp_path):
+    folder_of(tmp_path, {"images_1": 3, "images_2": 3})
+    (tmp_path / "ids.csv").write_text("image_id\n4\n0\n4\n")
+    images, _ = conform_images(tmp_path / "ids.csv", form())
+    assert images.names() == ["4", "0", "4"]
+    assert np.array_equal(images.pixels()[0], drawn(4))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
-from annvil.errors import DataError, RequestError, did_you_mean
+from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images, images_in_memory
 from annvil.kinds.pictures.json_pictures import content_of, is_path, is_rows_of_pixels, pixels_of_rows
 from annvil.kinds.pictures.reading.arrays import images_from_arrays, in_form, picture_in_form, read_idx, read_numpy
 from annvil.kinds.pictures.reading.decoded import decoded
 from annvil.kinds.pictures.reading.decoding import Broken, Pixels, decode, decode_bytes
-from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.pictures.reading.listing import TABLES, Listing, is_array, list_archive, list_folder
+from annvil.kinds.pictures.reading.resolving import beside_table, names_pictures
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name
 
@@ -36,13 +37,13 @@ def conform_images(
         table whose texts name pictures, or of a NumPy or idx file; a file's content as bytes; a PIL image; an array
         ``(height, width)``, ``(height, width, channels)``, ``(n, height, width)`` or ``(n, height, width, channels)``;
         `Images`; what JSON may hold (`annvil.kinds.pictures.json_pictures`); a dict ``{"image": …}``; or a list of any
-        of these
+        of these; of a folder, an archive, a table or `Files`, pictures that cannot be decoded are left out and named
     where : what to call them in messages
 
     Raises
     ------
     DataError
-        Where a picture cannot be decoded (its name and why), or an array has no shape of pictures.
+        Where no picture, or one of a list, can be decoded (its name and why), or an array has no shape of pictures.
     RequestError
         Where a path does not exist.
     """
@@ -50,6 +51,8 @@ def conform_images(
         return _reformed(source, form), ()
     if is_path(source):
         return _from_path(Path(source), form)
+    if isinstance(source, Files):
+        return _each([(Path(path), path) for path in source], form)
     if isinstance(source, (list, tuple)) and source:
         return _from_list(list(source), form, where), ()
     return images_in_memory(_one_or_more(source, form, where), form), ()
@@ -138,37 +141,67 @@ def _from_path(path: Path, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     if is_array(name):
         return images_from_arrays(read_idx(path), form=form), ()
     if path.suffix.lower() in TABLES:
-        return _from_table(path, form), ()
+        return _from_table(path, form)
     return images_in_memory(_decoded_file(path, form)[None], form, [str(path)]), ()
 
 
 def _from_listing(listing: Listing, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     if not listing.pictures:
         raise DataError(f"{listing.shown} holds no pictures.")
-    if listing.archive is None and len(listing.pictures) * form.n_values <= IN_MEMORY:
-        made = np.stack([_decoded_file(Path(entry.place), form, entry.name) for entry in listing.pictures])
-        images = images_in_memory(made, form, [entry.name for entry in listing.pictures])
-    else:
-        store = decoded(listing, form=form)
-        wrong = np.flatnonzero(store.facts["height"] == 0)
-        if len(wrong):
-            left = store.left_out[0]
-            raise DataError(f"{short_name(left.name)} {left.reason}; leave it out to predict the others.")
-        images = Images(store, np.arange(len(listing.pictures)))
     others = sum(listing.others.values())
-    return images, (f"{plain_count(others, 'file')} of other kinds not looked at.",) if others else ()
+    told = (f"{plain_count(others, 'file')} of other kinds not looked at.",) if others else ()
+    if listing.archive is None and len(listing.pictures) * form.n_values <= IN_MEMORY:
+        images, left_out = _each([(Path(entry.place), entry.name) for entry in listing.pictures], form)
+        return images, (*left_out, *told)
+    store = decoded(listing, form=form)
+    usable = np.flatnonzero(store.facts["height"] > 0)
+    broken = [f"{short_name(left.name)} {left.reason}" for left in store.left_out]
+    return Images(store, usable), (*_left_out(broken), *told)
 
 
-def _from_table(path: Path, form: PictureForm) -> Images:
+def _from_table(path: Path, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     raw = read_file(path)
     column = names_pictures(raw, path.parent)
     if column is None:
         raise DataError(f"{path.name} names no picture files that are there.")
-    chosen = raw[column]
-    if (chosen.values < 0).any():
-        raise DataError(f"{path.name} names no picture in row {int(np.flatnonzero(chosen.values < 0)[0]) + 1}.")
-    made = np.stack([_decoded_file(path.parent / level, form, level) for level in chosen.levels])
-    return images_in_memory(made[chosen.values], form, [chosen.levels[code] for code in chosen.values.tolist()])
+    raw = read_file(path, Wanted(whole={column}, texts={column}))
+    resolve, chosen = beside_table(raw, column, path.parent), raw[column]
+    places = [(Path(entry.place) if (entry := resolve(level)) else path.parent / level) for level in chosen.levels]
+    files = [(places[code], chosen.levels[code]) for code in chosen.values.tolist() if code >= 0]
+    images, told = _each(files, form)
+    gaps = np.flatnonzero(chosen.values < 0)
+    if len(gaps):
+        told = (*told, f"{path.name} names no picture in {name_rows(gaps[:5].tolist(), len(gaps))}: left out.")
+    return images, told
+
+
+class Files(tuple[str, ...]):
+    """Paths of pictures each of which is for itself: those that cannot be decoded are left out, and named."""
+
+
+def _each(files: Sequence[tuple[Path, str]], form: PictureForm) -> tuple[Images, tuple[str, ...]]:
+    """The pictures that can be decoded, and what is wrong with the others; raises where there are none."""
+    made: dict[Path, Pixels] = {}
+    wrong: dict[Path, DataError | RequestError] = {}
+    for path, name in files:
+        if path not in made and path not in wrong:
+            try:
+                made[path] = _decoded_file(path, form, name)
+            except (DataError, RequestError) as error:
+                wrong[path] = error
+    if not made:
+        raise next(iter(wrong.values())) if wrong else DataError("No picture is named.")
+    kept = [(path, name) for path, name in files if path in made]
+    pixels = np.stack([made[path] for path, _ in kept])
+    images = images_in_memory(pixels, form, [name for _, name in kept])
+    return images, _left_out([str(error).rstrip(".") for error in wrong.values()])
+
+
+def _left_out(reasons: Sequence[str]) -> tuple[str, ...]:
+    if not reasons:
+        return ()
+    shown = "; ".join(reasons[:5]) + ("; …" if len(reasons) > 5 else "")
+    return (f"{plain_count(len(reasons), 'picture')} left out: {shown}.",)
 
 
 def _decoded_file(path: Path, form: PictureForm, name: str = "") -> Pixels:

@@ -164,6 +164,11 @@ class Pictures(Kind):
                 "Pictures have no columns to keep; their names are written in any case. Leave out --keep."
             )
 
+    def together(self, data: Sequence[str]) -> Any:
+        from annvil.kinds.pictures.conform import Files
+
+        return data[0] if len(data) == 1 else Files(data)
+
     def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
         yield "picture", inputs.names()
 

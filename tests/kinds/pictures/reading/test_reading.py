@@ -53,9 +53,10 @@ def test_folders_inside_a_class_and_above_all_classes_do_not_matter(tmp_path):
     assert sorted(labels(dataset)) == ["cat"] * 15 + ["dog"] * 12
 
 
-def test_class_folders_called_train_and_test_without_folders_in_them_are_classes(tmp_path):
+def test_parts_without_folders_in_them_are_no_classes(tmp_path):
     folder_of(tmp_path, {"train": 12, "test": 12})
-    assert set(read(tmp_path).task.classes) == {"train", "test"}
+    with pytest.raises(DataError, match="holds the parts 'test', 'train' of a data set, but no folders in them"):
+        read(tmp_path)
 
 
 def test_names_of_folders_are_classes_whatever_they_read_like(tmp_path):

@@ -8,8 +8,8 @@ from typing import Any
 
 from annvil.data.readers.opened import Opened
 from annvil.data.readers.samples import DIGIT_IMAGES, PREFIX
-from annvil.kinds.pictures.reading.label_tables import names_pictures
 from annvil.kinds.pictures.reading.listing import SUFFIXES, is_array
+from annvil.kinds.pictures.reading.resolving import names_pictures
 
 DIGITS = PREFIX + DIGIT_IMAGES
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from annvil.data.readers.raw import column_from_texts
 from annvil.errors import DataError
-from annvil.kinds.pictures.reading.found import Named, split_of
+from annvil.kinds.pictures.reading.found import Named
 from annvil.kinds.pictures.reading.listing import Listing
+from annvil.kinds.pictures.reading.parts import part_of, parts_among, says_nothing
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
@@ -18,33 +21,38 @@ CLASS = "class"
 def by_folder(listing: Listing) -> Named:
     """The class of every picture by the folder it lies in.
 
-    Folders that all pictures share are passed through (an archive's top folder). Where what follows is called
-    ``train``, ``val`` and ``test``, these are parts of the data and the next folder is the class; otherwise the first
-    folder is, and folders inside it do not matter.
+    Folders that all pictures share are passed through (an archive's top folder). Where what follows are parts of the
+    data (`annvil.kinds.pictures.reading.parts`), the next folder is the class, also below the same part again
+    (``train/train/cats``) or a folder that says nothing (``train/images/cats``). Otherwise the first folder is the
+    class, parts inside it are kept apart, and other folders inside it do not matter.
 
     Raises
     ------
     DataError
-        Where there are no pictures, no folders, or one.
+        Where there are no pictures, no folders, or one; or parts without folders in them.
     """
     where, pictures = listing.shown, listing.pictures
     if not pictures:
         raise DataError(_no_pictures(listing))
-    shared = _shared([entry.parts[:-1] for entry in pictures])
-    below = [entry.parts[len(shared) : -1] for entry in pictures]
+    folders = [entry.parts[:-1] for entry in pictures]
+    shared = _shared(folders)
+    below = [folder[len(shared) :] if folder[: len(shared)] == shared else () for folder in folders]
     if not any(below):
         raise DataError(_one_folder(where, shared, len(pictures)))
-    firsts = sorted({parts[0] for parts in below if parts})
-    in_parts = all(split_of(first) for first in firsts) and any(len(parts) > 1 for parts in below)
-    level = 1 if in_parts else 0
-    kept = [row for row, parts in enumerate(below) if len(parts) > level]
-    labels = [below[row][level] for row in kept]
-    testing = np.array([in_parts and split_of(below[row][0]) == "test" for row in kept])
-    said = []
-    if len(kept) < len(pictures):
-        beside = sorted(set(range(len(pictures))) - set(kept))
-        names = some_names([pictures[row].name for row in beside])
-        said.append(f"{plain_count(len(beside), 'picture')} in no class folder left out: {names}.")
+    inside, passed = _inside(below)
+    roles = parts_among(sorted(inside), inside)
+    if len(roles) > 1 and not any(inside[name] for name in roles):
+        raise DataError(_parts_alone(where, sorted(roles)))
+    in_parts = bool(roles) and any(inside[name] for name in roles)
+    parts = [(roles.get(folder[0], "") if folder else "") if in_parts else "train" for folder in below]
+    rest = [folder[1 + (len(folder) > 2 and folder[0] in passed) :] if in_parts else folder for folder in below]
+    known = {folder[0] for folder, part in zip(rest, parts, strict=True) if part and folder}
+    kept = [row for row, folder in enumerate(rest) if folder and (parts[row] or folder[0] in known)]
+    labels = [rest[row][0] for row in kept]
+    if not in_parts:
+        parts = _parts_inside(rest, kept)
+    testing = np.array([parts[row] == "test" for row in kept])
+    said = _beside([entry.name for entry in pictures], kept)
     if testing.all():
         testing = ~testing
     if testing.any():
@@ -57,7 +65,7 @@ def by_folder(listing: Listing) -> Named:
             labels = [label for label in labels if label in known]
             testing = testing[fits]
         said.append(f"{plain_count(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
-    if in_parts and any(split_of(f) == "train" and f.lower().startswith(("val", "dev")) for f in firsts):
+    if any(parts[row] == "validation" for row in kept):
         said.append("Pictures in the folder for validation are learnt from: folds choose here.")
     answer = column_from_texts(CLASS, [short_name(label, 200).strip() or repr(label) for label in labels])
     return Named(
@@ -71,12 +79,59 @@ def by_folder(listing: Listing) -> Named:
 
 
 def _shared(folders: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """The leading folders that all pictures lie in."""
-    first, last = min(folders), max(folders)
-    n = 0
-    while n < min(len(first), len(last)) and first[n] == last[n]:
-        n += 1
-    return first[:n]
+    """The leading folders that all pictures lie in, but for a minority that lies above."""
+    shared: tuple[str, ...] = ()
+    while True:
+        below = [folder[len(shared) :] for folder in folders if folder[: len(shared)] == shared]
+        firsts = {folder[0] for folder in below if folder}
+        n_above, n_deeper = sum(not folder for folder in below), sum(len(folder) > 1 for folder in below)
+        if len(firsts) != 1 or n_above > n_deeper:
+            return shared
+        shared = (*shared, firsts.pop())
+
+
+def _inside(below: Sequence[tuple[str, ...]]) -> tuple[dict[str, set[str]], set[str]]:
+    """Names of the folders in each first one, and the first ones whose only folder was passed through for them.
+
+    That is one called like a part again, or one that says nothing (``train/train/cats``, ``train/images/cats``).
+    """
+    inside: dict[str, set[str]] = {folder[0]: set() for folder in below if folder}
+    deeper: dict[str, set[str]] = {first: set() for first in inside}
+    for folder in below:
+        if folder:
+            inside[folder[0]].update(folder[1:2])
+            deeper[folder[0]].update(folder[2:3])
+    passed: set[str] = set()
+    for first, names in inside.items():
+        again = len(names) == 1 and all(part_of(name) or says_nothing(name) for name in names)
+        if again and deeper[first]:
+            inside[first] = deeper[first]
+            passed.add(first)
+    return inside, passed
+
+
+def _parts_inside(rest: list[tuple[str, ...]], kept: list[int]) -> list[str]:
+    """Part of each picture where all folders inside the classes are parts, as in ``cats/train``."""
+    seconds = {rest[row][1] if len(rest[row]) > 1 else "" for row in kept}
+    roles = {name: part_of(name) for name in seconds}
+    if len(set(roles.values()) - {None}) < 2 or None in roles.values():
+        return ["train"] * len(rest)
+    return [roles[folder[1]] or "train" if len(folder) > 1 else "train" for folder in rest]
+
+
+def _beside(names: Sequence[str], kept: Sequence[int]) -> list[str]:
+    beside = sorted(set(range(len(names))) - set(kept))
+    if not beside:
+        return []
+    shown = some_names([names[row] for row in beside])
+    return [f"{plain_count(len(beside), 'picture')} in no class folder left out: {shown}."]
+
+
+def _parts_alone(where: str, names: Sequence[str]) -> str:
+    return (
+        f"{where} holds the parts {some_names(names)} of a data set, but no folders in them, and no table of labels "
+        "says what is on the pictures; put them into a folder per class, or add a labels.csv with path and label."
+    )
 
 
 def _no_pictures(listing: Listing) -> str:

@@ -17,10 +17,6 @@ from annvil.kinds.pictures.images import LeftOut, Store
 from annvil.kinds.pictures.reading.listing import Entry
 from annvil.tasks.base import IntArray
 
-TRAINING = ("train", "training", "trn")
-VALIDATION = ("val", "valid", "validation", "dev")
-TESTING = ("test", "testing", "tst")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
@@ -76,11 +72,3 @@ class Found(Named):
 def taken(column: RawColumn, rows: IntArray) -> RawColumn:
     """A column's values for the rows asked for."""
     return replace(column, values=column.values[rows]) if len(column.values) else column
-
-
-def split_of(name: str) -> str | None:
-    """ "train" or "test" for the usual names of parts of a data set; validation counts to training."""
-    name = name.strip().lower()
-    if name in TRAINING or name in VALIDATION:
-        return "train"
-    return "test" if name in TESTING else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from annvil.data.dataset import ColumnNote
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
-from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
+from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.images import LeftOut
-from annvil.kinds.pictures.reading.found import Named, split_of
-from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, archive_opened
-from annvil.tasks.base import IntArray
+from annvil.kinds.pictures.reading.found import Named
+from annvil.kinds.pictures.reading.listing import Entry, Listing, archive_opened
+from annvil.kinds.pictures.reading.parts import part_of, split_of
+from annvil.kinds.pictures.reading.resolving import Resolve, resolved, some_texts
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
@@ -28,69 +28,21 @@ ORIGIN = "origin"
 """A column of this name says which pictures are copies of one (`annvil augment` writes it)."""
 
 USUAL_TABLES = ("labels", "label", "annotations", "metadata", "index", "train", "data")
+MOST_TABLES = 8
+"""Tables beside the pictures that are looked into (assumed)."""
 
-Resolve = Callable[[str], Entry | None]
-"""A text of the path column → the picture it names, or None."""
-
-
-def names_pictures(raw: RawTable, root: Path) -> str | None:
-    """The column whose texts are names of picture files that are there, or None: then it is an ordinary table."""
-    for column in raw.columns:
-        named = column.storage == "text" and _look_like_pictures(column.levels)
-        if named and any(_is_file(root / level) for level in column.levels[:50]):
-            return column.name
-    return None
+FEW_CLASSES = 50
+"""A column with at most so many different values, each five times on average, may be the classes (assumed)."""
 
 
-def _look_like_pictures(levels: Sequence[str]) -> bool:
-    seen = [Path(level).suffix.lower() in SUFFIXES for level in levels[:200]]
-    return bool(seen) and sum(seen) >= 0.9 * len(seen)
+def tables_beside(listing: Listing) -> list[Entry]:
+    """Tables that may say what is on the pictures, those with a usual name first, higher ones before lower ones."""
 
+    def rank(entry: Entry) -> tuple[bool, int, str]:
+        words = re.findall("[a-z]+", Path(entry.parts[-1]).stem.lower())
+        return not set(words) & {*USUAL_TABLES}, len(entry.parts), entry.name
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def on_disk(root: Path) -> Resolve:
-    """Paths as a table beside its pictures writes them: below its folder, or absolute."""
-
-    def resolve(text: str) -> Entry | None:
-        try:
-            path = root / text.replace("\\", "/")
-            status = os.stat(path)
-        except (OSError, ValueError):
-            return None
-        return Entry(text.replace("\\", "/"), str(path), status.st_size, status.st_mtime_ns) if path.is_file() else None
-
-    return resolve
-
-
-def in_listing(listing: Listing, folder: str) -> Resolve:
-    """Paths below the table's ``folder`` or the top, with or without ending, or a file name that occurs once."""
-    by_name = {entry.name: entry for entry in listing.pictures}
-    by_file: dict[str, Entry | None] = {}
-    for entry in listing.pictures:
-        for file in {entry.parts[-1], Path(entry.parts[-1]).stem}:
-            by_file[file] = None if file in by_file else entry
-
-    def resolve(text: str) -> Entry | None:
-        name = text.replace("\\", "/").removeprefix("./")
-        return by_name.get(folder + name) or by_name.get(name) or by_file.get(name.rsplit("/", 1)[-1])
-
-    return resolve
-
-
-def find_table(listing: Listing, has_folders: bool) -> Entry | None:
-    """The table of labels beside the pictures: one with a usual name, or the only one where no folder says a class."""
-    highest = min((len(entry.parts) for entry in listing.tables), default=0)
-    tables = [entry for entry in listing.tables if len(entry.parts) == highest and highest <= 2]
-    usual = [entry for entry in tables if Path(entry.parts[-1]).stem.lower() in USUAL_TABLES]
-    if len(usual) == 1 or (usual and not has_folders):
-        return usual[0]
-    return tables[0] if len(tables) == 1 and not has_folders else None
+    return sorted((entry for entry in listing.tables if len(entry.parts) <= 3), key=rank)[:MOST_TABLES]
 
 
 def read_table(listing: Listing, entry: Entry, wanted: Wanted) -> RawTable:
@@ -136,7 +88,10 @@ def by_table(
                 f"{where} has no column {short_name(name)!r}.{did_you_mean(name, raw.names)} "
                 f"Its columns are {some_names(raw.names, 12)}."
             )
-    asked = asked or [_target_column(raw, {path, groups, time, split.name if split else None}, where)]
+    chosen: tuple[str, ...] = ()
+    if not asked:
+        found, chosen = _target_column(raw, {path, groups, time, split.name if split else None}, where)
+        asked = [found]
     pictures, rows, left_out = resolved(raw[path], resolve, "is named in the table of labels but is not there")
     if not pictures:
         raise DataError(f"None of the files that {where} names in {path!r} is there: {some_names(raw[path].levels)}.")
@@ -160,7 +115,7 @@ def by_table(
         groups=raw[groups] if groups else None,
         time=raw[time] if time else None,
         notes=notes,
-        said=said,
+        said=(*chosen, *said),
         left_out=left_out,
     ).take(np.flatnonzero(rows >= 0))
 
@@ -169,7 +124,7 @@ def path_column(raw: RawTable, resolve: Resolve, where: str) -> str:
     """The text column most of whose values name a picture."""
     best, share = "", 0.0
     for column in raw.columns:
-        if column.storage in ("text", "number") and (levels := _some_texts(column)):
+        if column.storage in ("text", "number") and (levels := some_texts(column)):
             found = sum(resolve(level) is not None for level in levels) / len(levels)
             if found > share:
                 best, share = column.name, found
@@ -179,13 +134,6 @@ def path_column(raw: RawTable, resolve: Resolve, where: str) -> str:
             "column of labels."
         )
     return best
-
-
-def _some_texts(column: RawColumn, most: int = 200) -> list[str]:
-    if column.storage == "text":
-        return list(column.levels[:most])
-    values = column.values[:most]
-    return [f"{value:.0f}" for value in values[np.isfinite(values)].tolist()]
 
 
 def _split_column(raw: RawTable, path: str) -> RawColumn | None:
@@ -206,32 +154,41 @@ def _testing(split: RawColumn | None, n_rows: int) -> tuple[NDArray[np.bool_], t
     if testing.all() or not testing.any():
         return none, ()
     said = [f"{plain_count(int(testing.sum()), 'row')} that {split.name!r} calls test are kept apart."]
-    if any(level.strip().lower().startswith(("val", "dev")) for level in split.levels):
+    if "validation" in map(part_of, split.levels):
         said.append("Rows for validation are learnt from: folds choose here.")
     return testing, tuple(said)
 
 
-def _target_column(raw: RawTable, taken: set[str | None], where: str) -> str:
+def is_of_labels(entry: Entry) -> bool:
+    """Whether a table is called one of labels."""
+    return Path(entry.parts[-1]).stem.lower() in ("labels", "label", "annotations")
+
+
+def has_labels(raw: RawTable, asked: str | Sequence[str] | None) -> bool:
+    """Whether a table has the columns asked for, or one with a usual name of labels."""
+    if asked is not None:
+        names = [asked] if isinstance(asked, str) else asked
+        return {*names} <= {*raw.names} or {*names[0].split(",")} <= {*raw.names}
+    return any(name.strip().lower() in LABEL_NAMES for name in raw.names)
+
+
+def _target_column(raw: RawTable, taken: set[str | None], where: str) -> tuple[str, tuple[str, ...]]:
+    """The target, and a sentence where it was chosen among several."""
     free = [name for name in raw.names if name not in taken]
     usual = [name for name in free if name.strip().lower() in LABEL_NAMES]
     if len(usual) == 1 or len(free) == 1:
-        return (usual or free)[0]
+        return (usual or free)[0], ()
     if not free:
         raise DataError(f"{where} names pictures but has no column that says what is on them.")
+    classes = [name for name in free if _may_be_classes(raw[name], raw.n_rows)]
+    if not usual and len(classes) == 1:
+        return classes[0], (f"{classes[0]!r} is taken for the target: no other column of {where} could hold classes.",)
     raise RequestError(
         f"Name the column of {where} to predict as target (--target); its columns are {some_names(free, 12)}."
     )
 
 
-def resolved(column: RawColumn, resolve: Resolve, gone: str) -> tuple[list[Entry], IntArray, tuple[LeftOut, ...]]:
-    """Distinct pictures by name, the picture of each row (-1: none), and names that lead nowhere, with ``gone``."""
-    if column.storage == "number":
-        codes, levels = encode_texts(None if np.isnan(v) else f"{v:.0f}" for v in column.values.tolist())
-    else:
-        codes, levels = column.values, column.levels
-    entries = [resolve(level) for level in levels]
-    pictures = sorted({entry.place: entry for entry in entries if entry}.values(), key=lambda entry: entry.name)
-    at = {entry.place: row for row, entry in enumerate(pictures)}
-    lookup = np.array([*(at[entry.place] if entry else -1 for entry in entries), -1], dtype=np.int64)
-    left_out = tuple(LeftOut(level, gone) for level, entry in zip(levels, entries, strict=True) if entry is None)
-    return pictures, lookup[codes], left_out
+def _may_be_classes(column: RawColumn, n_rows: int) -> bool:
+    if column.storage not in ("text", "boolean"):
+        return column.storage == "number"  # a number may be what to predict
+    return 2 <= len(column.levels) <= FEW_CLASSES and 5 * len(column.levels) <= n_rows

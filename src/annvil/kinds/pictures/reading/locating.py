@@ -23,15 +23,12 @@ from annvil.kinds.pictures.reading.folders import by_folder
 from annvil.kinds.pictures.reading.found import Found, Named
 from annvil.kinds.pictures.reading.label_tables import (
     ORIGIN,
-    Resolve,
     by_table,
-    find_table,
-    in_listing,
-    names_pictures,
-    on_disk,
+    has_labels,
+    is_of_labels,
     path_column,
     read_table,
-    resolved,
+    tables_beside,
 )
 from annvil.kinds.pictures.reading.listing import (
     SUFFIXES,
@@ -42,6 +39,8 @@ from annvil.kinds.pictures.reading.listing import (
     list_archive,
     list_folder,
 )
+from annvil.kinds.pictures.reading.parts import part_of, says_nothing
+from annvil.kinds.pictures.reading.resolving import beside_table, in_listing, names_pictures, on_disk, resolved
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
@@ -121,17 +120,18 @@ def _from_listing(listing: Listing, asked: Asked) -> Found:
     """A folder or an archive: by its table of labels, by its arrays, or by its folders."""
     path = listing.archive or listing.root
     folders = any(len(entry.parts) > 1 for entry in listing.pictures)
-    table = find_table(listing, folders) if listing.pictures else None
-    found = table and _from_inner_table(listing, table, asked, folders)
-    if found:
-        return found
+    told: list[str] = []
+    for table in tables_beside(listing) if listing.pictures else ():
+        found = _from_inner_table(listing, table, asked, folders, told)
+        if found:
+            return found
     if listing.arrays and not listing.pictures:
         if listing.archive is not None:
             return _from_packed_arrays(listing, listing.archive, asked)
         return _from_array_files([Path(entry.place) for entry in listing.arrays], listing.shown, path, asked)
     _refuse_columns(asked.columns, listing.shown, "folders hold the classes")
     named = by_folder(listing)
-    return _decoded(replace(named, said=(*named.said, *_others(listing))), listing, asked, listing.shown, path)
+    return _decoded(replace(named, said=(*named.said, *told, *_others(listing))), listing, asked, listing.shown, path)
 
 
 def _others(listing: Listing) -> tuple[str, ...]:
@@ -149,24 +149,50 @@ def _refuse_columns(columns: Mapping[str, Any], where: str, why: str) -> None:
             raise RequestError(f"{where} has no column {value!r} ({argument}): {why}.{hint}")
 
 
-def _from_inner_table(listing: Listing, table: Entry, asked: Asked, folders: bool) -> Found | None:
-    """By the table of labels beside the pictures; None where it is about something else."""
-    raw = read_table(listing, table, Wanted())
-    asked, kept_together = _by_origin(asked, raw.names)
-    if any(column.about_unique for column in raw.columns) or asked.groups:
-        raw = read_table(listing, table, _whole(raw, asked))
+def _from_inner_table(listing: Listing, table: Entry, asked: Asked, folders: bool, told: list[str]) -> Found | None:
+    """By a table of labels beside the pictures; None where it is about something else, or folders hold the classes.
+
+    ``told`` learns of a table that names the pictures and is not used.
+    """
     where = f"{short_name(table.name)} in {listing.shown}"
+    resolve = in_listing(listing, table.name.removesuffix(table.parts[-1]))
     try:
-        named = by_table(raw, in_listing(listing, table.name.removesuffix(table.parts[-1])), where, **asked.columns)
+        raw = read_table(listing, table, Wanted())
+        path = path_column(raw, resolve, where)
     except DataError:
-        if folders and asked.target is None:
-            return None  # some other table; the folders say the classes
+        if folders or asked.target is not None or len(listing.tables) > 1:
+            return None  # some other table
         raise
-    said = [f"{short_name(table.name)} says what is on the pictures.", *kept_together]
+    sure = has_labels(raw, asked.target) or (asked.target is None and is_of_labels(table))
+    if not sure and (asked.target is not None or not _are_shards(listing)):
+        if asked.target is None:
+            told.append(f"{short_name(table.name)} names the pictures, too; --target COLUMN learns a column of it.")
+        return None
+    asked, kept_together = _by_origin(asked, raw.names)
+    raw = read_table(listing, table, _whole(raw, asked, path))
+    named = by_table(raw, resolve, where, path=path, **asked.columns)
+    named, apart = _kept_apart(named)
+    said = [f"{short_name(table.name)} says what is on the pictures.", *kept_together, *apart]
     unnamed = len(listing.pictures) - len(named.pictures)
     if unnamed:
         said.append(f"{plain_count(unnamed, 'picture')} that it does not name left out.")
     return _decoded(named, listing, asked, listing.shown, listing.archive or listing.root, said)
+
+
+def _are_shards(listing: Listing) -> bool:
+    """Whether no folder says a class: pictures lie together, in parts of the data, or in folders that say nothing."""
+    folders = {name for entry in listing.pictures for name in entry.parts[:-1]}
+    return all(part_of(name) or says_nothing(name) for name in folders) or len(folders) == 1
+
+
+def _kept_apart(named: Named) -> tuple[Named, tuple[str, ...]]:
+    """Pictures below a folder for testing, where the table itself keeps nothing apart."""
+    parts = [next(filter(None, map(part_of, entry.parts[:-1])), None) for entry in named.pictures]
+    testing = np.array([part == "test" for part in parts], dtype=bool)[named.rows]
+    if named.testing.any() or testing.all() or not testing.any():
+        return named, ()
+    said = (f"{plain_count(int(testing.sum()), 'picture')} in the folder for testing are kept apart.",)
+    return replace(named, testing=testing), said
 
 
 def _from_table(path: Path, asked: Asked) -> Found:
@@ -176,14 +202,14 @@ def _from_table(path: Path, asked: Asked) -> Found:
     if column is None:
         raise DataError(f"{path.name} names no picture files that are there.")
     asked, said = _by_origin(asked, raw.names)
-    raw = read_file(path, _whole(raw, asked))
-    named = by_table(raw, on_disk(path.parent), path.name, path=column, **asked.columns)
+    raw = read_file(path, _whole(raw, asked, column))
+    named = by_table(raw, beside_table(raw, column, path.parent), path.name, path=column, **asked.columns)
     return _decoded(named, Listing(path.parent), asked, path.name, path, said)
 
 
-def _whole(raw: RawTable, asked: Asked) -> Wanted:
-    """Every value of every column, those of the groups as they are written."""
-    return Wanted(whole=set(raw.names), texts={asked.groups} if asked.groups else set())
+def _whole(raw: RawTable, asked: Asked, path: str) -> Wanted:
+    """Every value of every column, names of pictures and of groups as they are written."""
+    return Wanted(whole=set(raw.names), texts={path, *([asked.groups] if asked.groups else [])})
 
 
 def _by_origin(asked: Asked, columns: Sequence[str]) -> tuple[Asked, tuple[str, ...]]:
@@ -265,36 +291,3 @@ def _answer_columns(y: Any) -> tuple[RawColumn, ...]:
     if ones:  # one label each, written as a row of zeros with a one
         return (column_from_array("label", array.argmax(axis=1)),)
     return tuple(column_from_array(f"label {k + 1}", array[:, k]) for k in range(array.shape[1]))
-
-
-def with_groups_file(found: Found, path: Path | None) -> tuple[Found, tuple[str, ...]]:
-    """Groups from a table of their own."""
-    if path is None:
-        return found, ()
-    raw = read_file(path)
-    raw = read_file(path, Wanted(whole=set(raw.names), texts=set(raw.names)))
-    names = found.store.names
-    listing = Listing(path.parent, pictures=[Entry(name, str(row), 0, 0) for row, name in enumerate(names)])
-    resolve = in_listing(listing, "")
-    table = by_table(raw, resolve, path.name, target=_group_column(raw, resolve))
-    of_picture: dict[int, int] = {}
-    column = table.answers[0]
-    for row, code in zip(table.rows.tolist(), column.values.tolist(), strict=True):
-        picture = int(table.pictures[row].place)
-        if of_picture.setdefault(picture, code) != code:
-            raise DataError(f"{path.name} puts {short_name(names[picture])!r} into two groups.")
-    codes = np.array([of_picture.get(picture, -1) for picture in found.rows.tolist()], dtype=np.int32)
-    alone = int((codes < 0).sum())
-    said = (f"{plain_count(alone, 'picture')} that {path.name} does not name make a group each.",) if alone else ()
-    return replace(found, groups=RawColumn(column.name, "text", codes, column.levels)), said
-
-
-def _group_column(raw: RawTable, resolve: Resolve) -> str:
-    path = path_column(raw, resolve, raw.source.name)
-    free = [name for name in raw.names if name != path]
-    usual = [name for name in free if name.strip().lower() in ("group", "groups", "patient", "patient_id", "subject")]
-    if len(free) != 1 and len(usual) != 1:
-        raise RequestError(
-            f"{raw.source.name} must have two columns, paths and groups; it has {some_names(raw.names)}."
-        )
-    return (usual or free)[0]

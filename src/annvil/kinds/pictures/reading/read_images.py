@@ -21,8 +21,9 @@ from annvil.kinds.pictures.images import Images, LeftOut
 from annvil.kinds.pictures.reading.cache import remembered_groups
 from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.found import Found
+from annvil.kinds.pictures.reading.groups_file import with_groups_file
 from annvil.kinds.pictures.reading.listing import TABLES
-from annvil.kinds.pictures.reading.locating import Asked, find_pictures, with_groups_file
+from annvil.kinds.pictures.reading.locating import Asked, find_pictures
 from annvil.options import ReadOptions
 from annvil.tasks.base import Task
 from annvil.text.phrases import quoted

@@ -1,0 +1,135 @@
+"""Names in a table → the pictures that they name: as paths, or by file name, with or without ending and zeros."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
+from annvil.kinds.pictures.images import LeftOut
+from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, list_folder
+from annvil.tasks.base import IntArray
+
+Resolve = Callable[[str], Entry | None]
+"""A text of the path column → the picture it names, or None."""
+
+_NAMES_PICTURES = re.compile(r"(?i)(^|[^a-z])(image|img|picture|photo|file|filename|scan)s?([^a-z]|$)")
+
+
+def names_pictures(raw: RawTable, root: Path) -> str | None:
+    """The column whose texts are names of picture files that are there, or None: then it is an ordinary table.
+
+    Texts with a picture's ending are looked for where they say; those of a column called ``image_id`` and the like also
+    with an ending added, beside the table and in the folders next to it.
+    """
+    for column in raw.columns:
+        named = column.storage == "text" and _look_like_pictures(column.levels)
+        if named and any(_is_file(root / level) for level in column.levels[:50]):
+            return column.name
+    for column in raw.columns:
+        if column.storage in ("text", "number") and _NAMES_PICTURES.search(column.name.replace("_", " ")):
+            levels = some_texts(column, 10)
+            if levels and any(
+                _is_file(place / (level + end))
+                for place in _near(root)
+                for level in levels
+                for end in (".png", ".jpg", ".jpeg", ".tif", "")
+            ):
+                return column.name
+    return None
+
+
+def _near(root: Path, most: int = 30) -> list[Path]:
+    """The folder and those in it."""
+    try:
+        with os.scandir(root) as entries:
+            return [root, *(Path(e.path) for e in islice((e for e in entries if e.is_dir()), most))]
+    except OSError:
+        return [root]
+
+
+def beside_table(raw: RawTable, column: str, root: Path) -> Resolve:
+    """How the names in that column of a table in the folder ``root`` are resolved: as paths, or wherever they lie."""
+    if _look_like_pictures(raw[column].levels):
+        return on_disk(root)
+    return in_listing(list_folder(root), "")
+
+
+def _look_like_pictures(levels: Sequence[str]) -> bool:
+    seen = [Path(level).suffix.lower() in SUFFIXES for level in levels[:200]]
+    return bool(seen) and sum(seen) >= 0.9 * len(seen)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def on_disk(root: Path) -> Resolve:
+    """Paths as a table beside its pictures writes them: below its folder, or absolute."""
+
+    def resolve(text: str) -> Entry | None:
+        try:
+            path = root / text.replace("\\", "/")
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        return Entry(text.replace("\\", "/"), str(path), status.st_size, status.st_mtime_ns) if path.is_file() else None
+
+    return resolve
+
+
+def in_listing(listing: Listing, folder: str) -> Resolve:
+    """Paths below the table's ``folder`` or the top, with or without ending, or a file name that occurs once.
+
+    Numbers may have lost their leading zeros, as ``12`` of ``00012.png``.
+    """
+    by_name = {entry.name: entry for entry in listing.pictures}
+    by_file: dict[str, Entry | None] = {}
+    by_number: dict[str, Entry | None] = {}
+    for entry in listing.pictures:
+        stem = Path(entry.parts[-1]).stem
+        for file in {entry.parts[-1], stem}:
+            by_file[file] = None if file in by_file else entry
+        if stem.isdecimal():
+            number = stem.lstrip("0")
+            by_number[number] = None if number in by_number else entry
+
+    def resolve(text: str) -> Entry | None:
+        name = text.replace("\\", "/").removeprefix("./")
+        file = name.rsplit("/", 1)[-1]
+        exact = by_name.get(folder + name) or by_name.get(name)
+        if exact is not None or file in by_file:
+            return exact or by_file[file]
+        return by_number.get(file.lstrip("0")) if file.isdecimal() else None
+
+    return resolve
+
+
+def some_texts(column: RawColumn, most: int = 200) -> list[str]:
+    """Distinct texts of a column that may hold names; whole numbers as they would be written."""
+    if column.storage == "text":
+        return list(column.levels[:most])
+    values = column.values[:most]
+    return [f"{value:.0f}" for value in values[np.isfinite(values)].tolist()]
+
+
+def resolved(column: RawColumn, resolve: Resolve, gone: str) -> tuple[list[Entry], IntArray, tuple[LeftOut, ...]]:
+    """Distinct pictures by name, the picture of each row (-1: none), and names that lead nowhere, with ``gone``."""
+    if column.storage == "number":
+        codes, levels = encode_texts(None if np.isnan(v) else f"{v:.0f}" for v in column.values.tolist())
+    else:
+        codes, levels = column.values, column.levels
+    entries = [resolve(level) for level in levels]
+    pictures = sorted({entry.place: entry for entry in entries if entry}.values(), key=lambda entry: entry.name)
+    at = {entry.place: row for row, entry in enumerate(pictures)}
+    lookup = np.array([*(at[entry.place] if entry else -1 for entry in entries), -1], dtype=np.int64)
+    left_out = tuple(LeftOut(level, gone) for level, entry in zip(levels, entries, strict=True) if entry is None)
+    return pictures, lookup[codes], left_out
