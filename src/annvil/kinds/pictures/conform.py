@@ -109,7 +109,7 @@ def _one_or_more(source: Any, form: PictureForm, where: str) -> Pixels:
     array = np.asarray(source)
     if array.dtype == object or array.dtype.kind not in "buif":
         raise DataError(f"{where} must be paths, arrays, PIL images or files' contents; got {type(source).__name__}.")
-    return images_from_arrays(_stacked(array, form, where), form=form).pixels()
+    return images_from_arrays(_stacked(array, form, where), form=form, given=True).pixels()
 
 
 def _stacked(array: Any, form: PictureForm, where: str) -> Any:
@@ -137,9 +137,9 @@ def _from_path(path: Path, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
         stacks = [array for array in read_numpy(path).values() if array.ndim in (3, 4)]
         if len(stacks) != 1:
             raise DataError(f"{path.name} holds {plain_count(len(stacks), 'array')} of pictures; it must hold one.")
-        return images_from_arrays(stacks[0], form=form), ()
+        return images_from_arrays(stacks[0], form=form, given=True), ()
     if is_array(name):
-        return images_from_arrays(read_idx(path), form=form), ()
+        return images_from_arrays(read_idx(path), form=form, given=True), ()
     if path.suffix.lower() in TABLES:
         return _from_table(path, form)
     return images_in_memory(_decoded_file(path, form)[None], form, [str(path)]), ()

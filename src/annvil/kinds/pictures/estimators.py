@@ -144,7 +144,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
             )
         if fitting:
             return images_from_arrays(array, size=self.size)
-        return images_from_arrays(array, form=self.form_)
+        return images_from_arrays(array, form=self.form_, given=True)
 
     def _array(self, X: Any, fitting: bool) -> NDArray[Any]:
         """``(n, height, width[, channels])``; rows of values take ``image_shape``."""
@@ -237,8 +237,9 @@ def _answers(X: Any, y: ArrayLike) -> NDArray[Any]:
 _ARGUMENTS = """
 
     Pictures are arrays ``(n, height, width)`` or ``(n, height, width, 1, 3 or 4)``. uint8 is taken as it is; of other
-    types the range of the training pictures becomes 0 to 255. Later pictures may have another size: they are scaled to
-    that of the training pictures.
+    types the range of the training pictures becomes 0 to 255. To predict, the same values mean the same in any type,
+    floats up to 1 are fractions of 255, and what could be either or lies outside the range is refused. Later pictures
+    may have another size: they are scaled to that of the training pictures.
 
     Parameters
     ----------

@@ -53,8 +53,9 @@ class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     channels : 1 (grey) or 3 (red, green, blue)
     fit : a picture of another size is scaled with its aspect kept, and then padded with the mean colour of its border
         ("pad") or cut to the middle ("crop")
-    low, high : values of pictures with more than 8 bits, and of arrays that are not uint8, that become 0 and 255; both
-        0 where none were seen, then the full range of the type counts. Values of uint8 are never scaled.
+    low, high : values of pictures with more than 8 bits, and of arrays that are not uint8 (or of 0 and 1), that become
+        0 and 255; both 0 where none were seen, then files have the full range of their type. Files of 8 bits are never
+        scaled; what arrays mean says `annvil.kinds.pictures.reading.given_arrays`.
     column : what the picture is called in a row given as a dict
     """
 

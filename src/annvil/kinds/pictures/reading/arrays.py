@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from annvil.errors import DataError
 from annvil.kinds.pictures.form import PictureForm, Survey, choose_form
-from annvil.kinds.pictures.images import BLOCK_BYTES, Images, Store, Temporary
+from annvil.kinds.pictures.images import Images, Store, Temporary
 from annvil.kinds.pictures.reading.decoding import FACTS, Pixels, fitted, grey, placed, scaled
+from annvil.kinds.pictures.reading.given_arrays import blocks_of, eight_bits, learnt_range
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name
 
@@ -40,12 +41,15 @@ class Stack:
     n_testing: int = 0
 
 
-def images_from_arrays(X: Any, *, form: PictureForm | None = None, size: int | Sequence[int] | None = None) -> Images:
+def images_from_arrays(
+    X: Any, *, form: PictureForm | None = None, size: int | Sequence[int] | None = None, given: bool = False
+) -> Images:
     """`Images` over an array ``(n, height, width)`` or ``(n, height, width, 1, 3 or 4)`` of any numeric type.
 
-    uint8 of a fitting size is used as it is, without a copy (a memory-mapped array stays on disk). Other types are
-    scaled to 0–255 by their range: 0 to 1, 0 to 255, or their least and greatest value. A fourth channel is
-    transparency.
+    uint8 of a fitting size is used as it is, without a copy (a memory-mapped array stays on disk). Other types, and
+    uint8 of 0 and 1, are scaled to 0–255 by their range: 0 to 1, 0 to 255, or their least and greatest value. A fourth
+    channel is transparency. ``given``: values are in the user's range (`annvil.kinds.pictures.reading.given_arrays`),
+    not pixels of a form.
 
     Raises
     ------
@@ -55,13 +59,14 @@ def images_from_arrays(X: Any, *, form: PictureForm | None = None, size: int | S
     array, said = _channels_last(np.asarray(X) if not isinstance(X, np.memmap) else X)
     n, height, width, channels = array.shape
     if form is None:
-        low, high = (0.0, 0.0) if array.dtype == np.uint8 else _range(array)
+        low, high = learnt_range(array)
+        given = given or (array.dtype == np.uint8 and high > 0)
         survey = Survey(np.array([height]), np.array([width]), channels >= 3, low, high)
         form, sentence = choose_form(survey, size)
         said = (sentence, *said, *_range_said(array, form))
     keep: Temporary | None = None
-    if array.dtype != np.uint8 or array.shape[1:] != form.shape:
-        array, keep = _converted(array, form)
+    if given or array.dtype != np.uint8 or array.shape[1:] != form.shape:
+        array, keep = _converted(array, form, given)
     facts = np.zeros(n, FACTS)
     facts["height"], facts["width"], facts["coloured"] = height, width, channels >= 3
     names = _Numbered(n)
@@ -101,36 +106,13 @@ def _channels_last(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
     )
 
 
-def _blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    step = max(1, BLOCK_BYTES // max(1, prod(array.shape[1:]) * array.dtype.itemsize))
-    for start in range(0, len(array), step):
-        yield start, array[start : start + step]
-
-
-def _range(array: NDArray[Any]) -> tuple[float, float]:
-    """Values that become 0 and 255."""
-    if array.dtype.kind == "b":
-        return 0.0, 1.0
-    low, high = np.inf, -np.inf
-    for start, block in _blocks(array):
-        if array.dtype.kind == "f" and not np.isfinite(block).all():
-            bad = start + int(np.flatnonzero(~np.isfinite(block).all(axis=(1, 2, 3)))[0])
-            raise DataError(f"Picture {bad + 1} of the array holds values that are not finite numbers.")
-        low, high = min(low, float(block.min())), max(high, float(block.max()))
-    if low >= 0 and high <= 1:
-        return 0.0, 1.0
-    if low >= 0 and 127 < high <= 255:
-        return 0.0, 255.0
-    return min(low, 0.0) if low <= 1 else low, high
-
-
 def _range_said(array: NDArray[Any], form: PictureForm) -> tuple[str, ...]:
-    if array.dtype == np.uint8 or (form.low, form.high) == (0.0, 255.0):
+    if not form.has_range or (form.low, form.high) == (0.0, 255.0):
         return ()
     return (f"Values from {form.low:.6g} to {form.high:.6g} become 0 to 255.",)
 
 
-def _converted(array: NDArray[Any], form: PictureForm) -> tuple[Pixels, Temporary | None]:
+def _converted(array: NDArray[Any], form: PictureForm, given: bool) -> tuple[Pixels, Temporary | None]:
     """The array in the form, block by block: in memory, or in a temporary file where it is large."""
     shape: tuple[int, ...] = (len(array), *form.shape)
     keep: Temporary | None = None
@@ -140,8 +122,8 @@ def _converted(array: NDArray[Any], form: PictureForm) -> tuple[Pixels, Temporar
     else:
         keep = Temporary()
         out = np.lib.format.open_memmap(keep.path / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
-    for start, block in _blocks(array):
-        out[start : start + len(block)] = in_form(block, form)
+    for start, block in blocks_of(array):
+        out[start : start + len(block)] = in_form(eight_bits(block, form, start) if given else block, form)
     return out, keep
 
 
