@@ -14,6 +14,9 @@ from annvil._lazy import lazily
 # Idle OpenMP threads that spin take up to ten times a step's time on busy cores; libgomp reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Nobody is told of anything (annvil.system.onnx_runtime says what this stops); set here for whoever imports it first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 def _let_sums_have_one_order() -> None:
     """Have MKL add in the same order wherever a matrix lies, where nobody chose; it reads this at its first product.

@@ -20,6 +20,7 @@ from annvil.bundle.storage import Storage, opened
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
 from annvil.errors import BundleError, RequestError
 from annvil.onnx.validator import check_graph
+from annvil.system import onnx_runtime
 from annvil.system.processors import allowed_cores
 from annvil.tasks.base import FloatArray, Task
 
@@ -152,18 +153,11 @@ def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
 
 def session_of(graph: bytes, n_threads: int = 0) -> Any:
     """An onnxruntime session for a graph that passes `check_graph`; 0 threads: as many as there are cores."""
-    import onnxruntime
-
     check_graph(graph)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = n_threads
-    options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
     try:
         # Folding constants would execute parts of the graph while it is only being loaded; it gains nothing (measured),
         # since what is constant in our graphs was computed before they were written.
-        return onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
-        )
+        return onnx_runtime.session(graph, n_threads, disabled=["ConstantFolding"])
     except Exception as error:  # as in `_run`
         raise BundleError(
             f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."

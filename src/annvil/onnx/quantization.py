@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.onnx.validator import check_graph
+from annvil.system import onnx_runtime
 
 if TYPE_CHECKING:
     import onnx
@@ -48,9 +49,10 @@ def in_eight_bits(graph: bytes, batches: Sequence[Feeds]) -> bytes:
         ends of its 256 steps, and what lies beyond is clipped
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    ort = onnx_runtime.load("quantization")
+
+    class Reader(ort.CalibrationDataReader):  # type: ignore[misc]
         """Hands the batches over."""
 
         def __init__(self) -> None:
@@ -61,16 +63,16 @@ def in_eight_bits(graph: bytes, batches: Sequence[Feeds]) -> bytes:
 
     with TemporaryDirectory(prefix="annvil-eight-bits-") as folder, _quiet():
         made = Path(folder) / "model.onnx"
-        quantize_static(
+        ort.quantize_static(
             onnx.load_from_string(graph),
             made,
             Reader(),
-            quant_format=QuantFormat.QDQ,
+            quant_format=ort.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
             reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=ort.QuantType.QUInt8,
+            weight_type=ort.QuantType.QInt8,
         )
         model = onnx.load(made)
     _correct_biases(onnx.load_from_string(graph), model, batches)
@@ -107,14 +109,11 @@ def _correct_biases(plain: onnx.ModelProto, quantised: onnx.ModelProto, batches:
 def _channel_means(model: onnx.ModelProto, names: Sequence[str], batches: Sequence[Feeds]) -> list[NDArray[Any]]:
     """Mean of each channel of the values ``(n, channels, height, width)`` of these names, float64 ``(channels,)``."""
     import onnx
-    import onnxruntime
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     shown.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # sums in one order
-    session = onnxruntime.InferenceSession(shown.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnx_runtime.session(shown.SerializeToString(), n_threads=1)  # sums in one order
     sums, n = [np.zeros(1) for _ in names], 0
     for batch in batches:
         values = session.run(list(names), dict(batch))

@@ -28,6 +28,7 @@ from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.load import Decoding, check_request, kept_options, kind_again, read_again
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
+from annvil.system import onnx_runtime
 
 if TYPE_CHECKING:
     from annvil.comparison import Store
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from annvil.explanation.permutation import Importance
     from annvil.models.contract import Contender, Deadline
 
-LIBRARIES = "annvil.bundle", "onnx", "onnxruntime", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"
+LIBRARIES = "annvil.bundle", "onnx", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"
 """What simple contenders and exports import when they are first needed; PyTorch waits for the first network."""
 
 LEAST_FOR_SHIPPING = 1.0
@@ -257,6 +258,7 @@ def _carry_through_alone(work: _Work) -> Run:
 
 def _load_libraries() -> None:
     """Loaded here, so that the seconds this takes are charged to no contender."""
+    onnx_runtime.load()
     for name in LIBRARIES:
         import_module(name)
 

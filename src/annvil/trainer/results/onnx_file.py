@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from annvil.errors import RequestError
 from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
+from annvil.system import onnx_runtime
 from annvil.trainer.results.predictions import Predictor
 from annvil.training.loop.step_spec import widened
 
@@ -41,9 +42,7 @@ def graph_of(predictor: Predictor) -> bytes:
         expected = shipped(*predictor.examples)
     named = zip(("output", "probability"), values, expected, strict=False)
     content = graph.finish({name: (value, "float32", ["rows", *one.shape[1:]]) for name, value, one in named})
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnx_runtime.session(content)
     given = zip(input_names(predictor), predictor.examples, strict=True)
     taken = {value.name for value in session.get_inputs()}
     found = session.run(None, {name: tensor.numpy() for name, tensor in given if name in taken})
