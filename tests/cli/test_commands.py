@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import annvil as package
+from annvil import cli
 from annvil.errors import DataError, Interrupted, RequestError
 from annvil.options import split_kinds, split_names
 
@@ -283,6 +284,44 @@ def test_a_mistake_of_ours_is_raised_for_those_who_mend_it(annvil, house, monkey
     house.error = ZeroDivisionError("division by zero")
     monkeypatch.setenv("ANNVIL_DEBUG", "1")
     assert isinstance(annvil("fit", "buyers.csv", "--quiet").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device", "/big"), "The system refused /big: No space left on device."),
+        (PermissionError(13, "Permission denied"), "The system refused: Permission denied."),
+        (MemoryError(), "There is not enough memory for this."),
+        (ImportError("libtorch_cpu.so: failed to map segment"), "A library could not be loaded: libtorch_cpu.so: "),
+    ],
+)
+def test_circumstances_are_no_mistakes_of_ours(annvil, house, error, told):
+    house.error = error
+    result = annvil("fit", "buyers.csv", "--quiet")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"annvil: {told}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that Linux has")
+@pytest.mark.parametrize(("where", "code"), [(">&-", 0), ("> /dev/full", 2)])
+def test_output_that_goes_nowhere_ends_in_a_sentence(where, code):
+    program = "from annvil.cli import main; main()"
+    command = f'{sys.executable} -c "{program}" samples {where}'
+    finished = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert finished.returncode == code, finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert finished.stderr.count("\n") == (code > 0)
+
+
+def test_stopped_while_libraries_load(monkeypatch, capsys):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annvil.cli._run", stopped)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert (stop.value.code, capsys.readouterr().err) == (130, "annvil: Stopped.\n")
 
 
 def test_a_reader_who_has_seen_enough_is_no_error():

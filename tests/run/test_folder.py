@@ -7,8 +7,9 @@ import pytest
 
 from annvil.errors import DataError, MachineError, RequestError
 from annvil.options import FitOptions
-from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
+from annvil.run.folder import Clock, RunFolder, RunState, existing_folder, new_folder
 from annvil.run.request import FitRequest
+from annvil.run.result import list_runs
 
 
 def test_numbers_go_up_and_never_reuse_a_folder(tmp_path):
@@ -90,3 +91,44 @@ def test_a_folder_has_no_name_before_it_is_filled(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         new_folder(tmp_path, "x", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_writes_left_is_swept_when_work_goes_on(tmp_path):
+    folder = new_folder(tmp_path, "x")
+    (folder.race / "linear").mkdir(parents=True)
+    litter = [folder.path / ".state.json.0a1b.part", folder.race / "linear" / ".cost.json.ff.part"]
+    for path in litter:
+        path.write_text("half")
+    (folder.path / ".model.0a1b.part").mkdir()
+    (folder.path / ".model.0a1b.old").mkdir()
+    (folder.path / ".model.0a1b.old" / "manifest.json").write_text("{}")
+    with folder.locked():
+        assert not any(path.exists() for path in litter)
+        assert [path.name for path in folder.path.glob(".model*")] == []
+        assert (folder.model / "manifest.json").exists()  # the new one never came, so the older one is back
+
+
+def test_an_older_model_goes_when_the_new_one_is_there(tmp_path):
+    folder = new_folder(tmp_path, "x")
+    folder.model.mkdir()
+    (folder.path / ".model.0a1b.old").mkdir()
+    with folder.locked():
+        assert not (folder.path / ".model.0a1b.old").exists()
+        assert folder.model.exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    folder = new_folder(tmp_path, "x")
+    folder.path.chmod(0o500)
+    with pytest.raises(MachineError, match="Cannot work on"), folder.locked():
+        pass
+
+
+@pytest.mark.parametrize("started", [1e300, -1e300, 9e18])
+def test_an_odd_moment_hides_no_run(tmp_path, started):
+    folder = new_folder(tmp_path, "x")
+    folder.write_request(FitRequest("x.csv", FitOptions(target="y"), {}, "tables"))
+    folder.write_state(RunState("interrupted", "Comparing", 1.0, started))
+    (summary,) = list_runs(tmp_path)
+    assert summary.when.year > 2020

@@ -10,9 +10,28 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run ``annvil`` with the arguments of the process."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while libraries are loading; commands look after themselves
+        _say_stopped()
+
+
+def _say_stopped() -> None:
+    import sys
+
+    sys.stderr.write("annvil: Stopped.\n")
+    sys.exit(130)
+
+
+def _run() -> None:
+    import os
     import sys
     import warnings
     from io import TextIOWrapper
+
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: files are written all the same
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
     from annvil.data.plugins import KindNotice
 

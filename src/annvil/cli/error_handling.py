@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from typing import ParamSpec
 
-from annvil.errors import AnnvilError, Interrupted
+from annvil.errors import AnnvilError, Interrupted, first_line
 
 STOPPED, OUR_MISTAKE = 130, 70
 
@@ -39,14 +39,14 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             _end(("\n" if stop.so_far else " ").join(told), STOPPED)
         except KeyboardInterrupt:
             _end("Stopped.", STOPPED)
-        except BrokenPipeError:
-            # The reader has seen enough (`| head`). Python would complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # the reader has seen enough (`| head`)
+            _give_up_output()
             sys.exit(1)
         except Exception as error:
             if os.environ.get("ANNVIL_DEBUG"):
                 raise
-            _end(_our_mistake(error), OUR_MISTAKE)
+            sentence = _circumstance(error)
+            _end(sentence or _our_mistake(error), AnnvilError.exit_code if sentence else OUR_MISTAKE)
 
     return guarded_command
 
@@ -55,9 +55,32 @@ def _end(message: str, code: int) -> None:
     from annvil.text.safe import clean
 
     lines = (clean(line) for line in message.splitlines())
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_up_output()
     sys.stderr.write("annvil: " + "\n".join(lines) + "\n")
     sys.exit(code)
+
+
+def _give_up_output() -> None:
+    """Python would complain once more of a full disk or a closed pipe when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _circumstance(error: Exception) -> str:
+    """A sentence where the machine is at fault, not we: disks, permissions, memory; else empty."""
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this. Close other programs, or use fewer rows or columns."
+    if isinstance(error, ImportError) and ".so" in str(error):
+        return (
+            f"A library could not be loaded: {first_line(error)}. There may be too little memory (a limit set by "
+            "ulimit, say), or the installation is damaged."
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        where = "" if error.filename is None else f" {error.filename}"
+        return f"The system refused{where}: {error.strerror or error}. Free some space, or check permissions."
+    return ""
 
 
 def _our_mistake(error: Exception) -> str:

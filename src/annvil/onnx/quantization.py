@@ -52,7 +52,7 @@ def in_eight_bits(graph: bytes, batches: Sequence[Feeds]) -> bytes:
 
     ort = onnx_runtime.load("quantization")
 
-    class Reader(ort.CalibrationDataReader):  # type: ignore[misc]
+    class Reader(ort.CalibrationDataReader):  # type: ignore[misc, name-defined]
         """Hands the batches over."""
 
         def __init__(self) -> None:

@@ -130,22 +130,39 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """While this lasts no other process may work on the run; the lock goes with the process, however it ends.
 
-        Raises
-        ------
-        RequestError
-            When another process works on it now.
+            Raises
+            ------
+            RequestError
+                When another process works on it now.
+        MachineError
+            When the folder cannot be written.
         """
         try:
             import fcntl
         except ImportError:  # no such locks on Windows
             yield
             return
-        with (self.path / ".lock").open("w") as lock:
+        try:
+            opened = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise MachineError(
+                f"Cannot work on {self.path}: {error.strerror or error}. Copy it to a folder of your own first."
+            ) from error
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RequestError(f"Another process is working on {self.path}; wait for it, or stop it.") from None
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Take away what killed writes left; an older model is put back where the new one never came."""
+        for older in sorted(self.path.glob(f".{self.model.name}.*.old")):
+            if not self.model.exists():
+                older.rename(self.model)
+        for litter in (*self.path.rglob(".*.part"), *self.path.glob(f".{self.model.name}.*.old")):
+            shutil.rmtree(litter) if litter.is_dir() else litter.unlink(missing_ok=True)
 
     @contextmanager
     def _undamaged(self, name: str) -> Iterator[None]:

@@ -226,8 +226,16 @@ def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSumm
         state=_state_in_words(state),
         verdict=verdict,
         score=score,
-        when=datetime.fromtimestamp(state.started).astimezone(),
+        when=_started(folder, state),
     )
+
+
+def _started(folder: RunFolder, state: RunState) -> datetime:
+    """When it began; when its state was written last where that is no moment (a damaged file, a clock astray)."""
+    try:
+        return datetime.fromtimestamp(state.started).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return datetime.fromtimestamp((folder.path / "state.json").stat().st_mtime).astimezone()
 
 
 def _state_in_words(state: RunState) -> str:
