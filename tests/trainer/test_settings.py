@@ -9,6 +9,7 @@ from typing import get_args, get_type_hints
 import msgspec
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import annvil
@@ -167,3 +168,17 @@ def test_help_of_a_group_says_its_settings(kind):
     ours = [one for one in declared().values() if one.group and groups()[one.group] is kind]
     assert ours
     assert {f"{one.field} : {one.line()}" for one in ours} <= set(lines)
+
+
+def test_rmsprop_has_the_defaults_of_pytorch() -> None:
+    torch.manual_seed(0)
+    X, y = torch.randn(40, 3), torch.randn(40, 1)
+    mine, theirs = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
+    theirs.load_state_dict(mine.state_dict())
+    optimizer = torch.optim.RMSprop(theirs.parameters())
+    for _ in range(30):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(theirs(X), y).backward()
+        optimizer.step()
+    annvil.train(mine, X, y, optimizer="rmsprop", epochs=30, batch_size=40, shuffle=False, verbose=False)
+    torch.testing.assert_close(mine.weight, theirs.weight, rtol=1e-5, atol=1e-6)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from annvil.errors import RequestError
 from annvil.networks import Dropout
 from annvil.training import Member, Muon, Population, Recipe, train_population
-from annvil.training.loop import run as running
+from annvil.training.loop import workers as running
 from annvil.training.loop.batches import BatchShape, Layouts
 
 NUMBERS, CLASSES = table()

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from annvil.networks import Dropout
 from annvil.training import Member, Recipe, train_population
-from annvil.training.loop import checkpoint, run as running
+from annvil.training.loop import checkpoint, workers as running
 
 RECIPES = {
     "plain": Recipe(60, batch_size=20, schedule="cosine", patience=20, halving=(0.2, 0.4), threads=1),

@@ -221,7 +221,7 @@ def test_stopping_between_epochs_returns_the_best_so_far() -> None:
 
 
 def test_stopping_within_the_first_epoch_validates_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annvil.training.loop.run.ROUND_WORK", 1.0)
+    monkeypatch.setattr("annvil.training.loop.workers.ROUND_WORK", 1.0)
     calls = iter(range(1000))
     result = train(members(2), Recipe(50, batch_size=8), should_stop=lambda: next(calls) == 10)
     assert result.cut_short

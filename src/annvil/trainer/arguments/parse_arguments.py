@@ -113,6 +113,9 @@ def whole_number(value: Any, name: str, least: int) -> int:
 MEMBER_SETTINGS = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout")
 
 _ERRORS = ("error", "loss", "mse", "mae", "entropy")  # in the name of a metric of Keras: less is better
+_OF_RMSPROP = {"learning_rate": 1e-2, "momentum": 0.0, "betas": (0.0, 0.99)}
+"""The defaults of `torch.optim.RMSprop`, whose eps is the recipe's."""
+
 _OF_RECIPE = (
     "epochs", "batch_size", "optimizer", "nesterov", "betas", "schedule", "warmup", "clip_norm", "accumulate",
     "average", "patience", "shuffle", "batches", "precision", "threads",
@@ -127,9 +130,12 @@ def _engine_settings(
     of_keras = dict(told.settings)
     if told.schedule is not None:
         of_keras["schedule"] = told.schedule(math.ceil(n_train / said["batch_size"]) * said["epochs"])
-    defaults = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
+    defaults: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
+    if str(said.get("optimizer")).lower() == "rmsprop":
+        defaults |= _OF_RMSPROP
     all_known = defaults | of_keras | said
-    recipe = {name: value for name, value in of_keras.items() if name not in MEMBER_SETTINGS}
+    recipe = {name: defaults[name] for name in _OF_RECIPE if name in defaults}
+    recipe |= {name: value for name, value in of_keras.items() if name not in MEMBER_SETTINGS}
     recipe |= {name: said[name] for name in _OF_RECIPE if name in said}
     recipe |= {"execution": settings.execution.mode, "keep": "best" if settings.stop.restore_best else "last"}
     return recipe, {name: all_known.get(name) for name in MEMBER_SETTINGS}

@@ -27,7 +27,7 @@ class Optimizer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
         Setting("the rule of updates", shown="adamw, or what Keras' compile said", flat="optimizer"),
     ] = None
     learning_rate: Annotated[
-        float | None, Setting("peak of the learning rate", shown="0.001, or what Keras' compile said")
+        float | None, Setting("peak of the learning rate", shown="0.001, of RMSprop 0.01, or what Keras' compile said")
     ] = None
     weight_decay: Annotated[
         float | None,
@@ -35,10 +35,14 @@ class Optimizer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
             "decoupled (AdamW, Muon) or added to the gradient; applied to parameters of two axes and more", shown="0"
         ),
     ] = None
-    momentum: Annotated[float | None, Setting("of SGD, RMSprop and Muon, in [0, 1)", shown="0.9")] = None
+    momentum: Annotated[float | None, Setting("of SGD, RMSprop and Muon, in [0, 1)", shown="0.9, of RMSprop 0")] = None
     nesterov: Annotated[bool | None, Setting("Nesterov's momentum or the classical one", shown="True")] = None
     betas: Annotated[
-        tuple[float, float] | None, Setting("of Adam and AdamW: how the two moments forget", shown="(0.9, 0.999)")
+        tuple[float, float] | None,
+        Setting(
+            "of Adam and AdamW: how the two moments forget; RMSprop has the second alone",
+            shown="(0.9, 0.999), of RMSprop (0, 0.99)",
+        ),
     ] = None
     clip_norm: Annotated[float | None, Setting("most that the 2-norm of a gradient may measure", shown="no limit")] = (
         None

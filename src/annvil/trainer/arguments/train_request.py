@@ -97,6 +97,7 @@ class Request:
             "metric": self._gains if self.monitored else None,
             "augment": self.augment,
             "distributed": self.distributed,
+            "original": self.source.original,
         }
 
     def _gains(self, outputs: Tensor, rows: Tensor) -> list[float]:

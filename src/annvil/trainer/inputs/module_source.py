@@ -17,6 +17,7 @@ from annvil.errors import RequestError, first_line
 from annvil.trainer.inputs.arrays import described, input_tensors
 from annvil.trainer.keras.model import from_keras, is_keras_model, write_back
 from annvil.training.compat.copying import copied
+from annvil.training.compat.python_values import undone
 from annvil.training.loop.stack import with_own_memory
 from annvil.training.loop.step_spec import widened
 from annvil.training.recipe import Bytes
@@ -47,6 +48,11 @@ class Source:
     def is_factory(self) -> bool:
         """Whether networks are made by calling a function or a class."""
         return not isinstance(self.given, nn.Module) and not is_keras_model(self.given)
+
+    @property
+    def original(self) -> nn.Module | None:
+        """The user's own module, where it is one."""
+        return unwrapped(self.given) if isinstance(self.given, nn.Module) else None
 
     def build(self, settings: Mapping[str, Any], seed: int) -> nn.Module:
         """A new network, whose initial weights follow from ``seed``.
@@ -125,7 +131,7 @@ def source_of(given: Any, seed: int, X: Any, n_rows: int | None = None) -> tuple
             f"{type(template).__name__} has weights of type {str(wrong[0]).removeprefix('torch.')}; the engine trains "
             "float32 weights: call its method float() first, and choose precision= for faster products."
         )
-    with seeded(seed):
+    with seeded(seed), undone(template):
         inputs, output, byte_inputs = settle(template, inputs)
         example = tuple(widened([tensor[:2] for tensor in inputs], byte_inputs))
         _materialise(template, example)

@@ -27,6 +27,11 @@ class OwnNetwork:
         self._windows: Windows | None = None
         self._buffers: list[tuple[nn.Module, str, str]] = []
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The network, once it has computed."""
+        return [] if self._network is None else [self._network]
+
     def on(self, windows: Windows) -> nn.Module:
         """The network computing with these windows."""
         if self._network is None:

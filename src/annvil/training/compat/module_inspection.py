@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -18,9 +17,11 @@ from annvil.errors import RequestError
 from annvil.training.compat.copying import copied, hooked
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
+from annvil.training.compat.python_values import Look
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.step_spec import widened
 from annvil.training.losses.named import Batch
+from annvil.training.losses.resolve import given_function
 from annvil.training.system import random_state
 
 
@@ -29,7 +30,8 @@ class Seen:
     """What a network did while it computed one training step on a few rows."""
 
     prints: bool
-    changes: str  # the attribute that it changed, or ""
+    changes: str  # the value of Python that it, or the loss, changed, or ""
+    clock: bool  # the time is asked for
     draws: bool  # from a generator that the process shares
     draws_elsewhere: bool  # from Python's or NumPy's: nothing that a recording could repeat
     reads: str  # by which function it read values, or ""
@@ -49,7 +51,10 @@ class Seen:
         if self.prints:
             return "it prints while it computes"
         if self.changes:
-            return f"it changes its own attribute {self.changes} while it computes, which checkpoints do not hold"
+            own = "" if self.changes.startswith("the ") else "its own attribute "
+            return f"it changes {own}{self.changes} while it computes, which checkpoints do not hold"
+        if self.clock:
+            return "it asks for the time while it computes"
         if self.draws_elsewhere:
             return "it draws random numbers from Python or NumPy"
         if self.reads:
@@ -81,18 +86,20 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
     weights /= weights.numel()
     job.loss.fill(prepared, Batch(job.targets[rows].unsqueeze(0), weights))
     frozen = {name: value.clone() for name, value in network.named_parameters() if not value.requires_grad}
-    before, reader, meter, printed = _attributes(network), _Reader(), Meter(), io.StringIO()
+    function = given_function(job.loss)
+    before, reader, meter, printed = Look(network, function), _Reader(), Meter(), io.StringIO()
     with random_state.seeded(1):
         fresh = random_state.fingerprint()
         with redirect_stdout(printed), reader, meter:
             loss = _loss(job, network, inputs, [tensor[0] for tensor in prepared])
         after = random_state.fingerprint()
-    changed = [name for name, value in _attributes(network).items() if before.get(name) != value]
+    after_it = Look(network, function)
     sparse = _has_sparse_gradient(network, loss)
     now = dict(network.named_parameters())
     return Seen(
         prints=bool(printed.getvalue()),
-        changes=changed[0] if changed else "",
+        changes=after_it.changed(before),
+        clock=before.clock,
         draws=after[0] != fresh[0],
         draws_elsewhere=after[1:] != fresh[1:],
         reads=reader.read,
@@ -157,32 +164,3 @@ class _Reader(TorchFunctionMode):
 
 
 _READERS = (Tensor.numpy, Tensor.tolist, Tensor.__array__)
-
-
-def _attributes(network: nn.Module) -> dict[str, Any]:
-    """What the modules note outside their parameters and buffers, so that two looks can be compared."""
-    return dict(_noted(network))
-
-
-def _noted(network: nn.Module) -> Iterator[tuple[str, Any]]:
-    for path, module in network.named_modules():
-        for name, value in vars(module).items():
-            if name not in _OWN_TO_PYTORCH:
-                yield f"{path}.{name}".lstrip("."), _content(value, 3)
-
-
-_OWN_TO_PYTORCH = {"_parameters", "_buffers", "_modules", "training", "calls"}
-
-
-def _content(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return (type(value), repr(value))
-    if isinstance(value, Tensor):
-        return id(value), value._version
-    if isinstance(value, dict) and depth:
-        return [(repr(key), _content(item, depth - 1)) for key, item in value.items()]
-    if isinstance(value, list | tuple | set | frozenset) and depth:
-        return [_content(item, depth - 1) for item in value]
-    if isinstance(value, np.ndarray):
-        return value.tobytes()
-    return id(value)

@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from annvil.data.batch_transform import Moment
+from annvil.errors import first_line
 from annvil.training.compat.eager import EagerStep, OwnNetwork, Windows
+from annvil.training.compat.python_values import undone
 from annvil.training.graph.memory_plan import Arena
 from annvil.training.graph.program import bind
 from annvil.training.loop.batches import BatchShape, mix
+from annvil.training.loop.checks import Step
 from annvil.training.loop.job import Probe, TrainingJob
 from annvil.training.loop.prefetch import Fetcher
 from annvil.training.losses.named import Batch, Loss
+from annvil.training.losses.resolve import given_function
 from annvil.training.recipe import Member
 from annvil.training.system.noise import Noise
 from annvil.training.system.random_state import seeded
@@ -209,6 +214,11 @@ class StepRunner:
         smoothing = [member.label_smoothing for member in members]
         self._smoothing = torch.tensor(smoothing).view(-1, 1, 1) if any(smoothing) else None
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """Those that compute eagerly: one, or none."""
+        return self._network.networks
+
     def set_noise(self, epoch: int, step: int, factor: float) -> None:
         """New keys for dropout and its kin; their rates times ``factor``."""
         self._noise.set(epoch * self._steps + step, factor)
@@ -222,6 +232,39 @@ class StepRunner:
         moment = Moment(self._seeds, epoch, step, self.job.recipe.epochs)
         bound.load(self.job, rows, weights, self._smoothing, moment, self._fetcher)
         bound.run(self._seed(epoch * self._steps + step))
+
+    def check(self, epoch: int, step: int, rows: Tensor, weights: Tensor, chosen: Sequence[int]) -> str:
+        """How the step differs from PyTorch's for the ``chosen`` members, in words, or ""; it leaves no trace."""
+        moving = [self.buffers[place] for place in self.job.moving]
+        before = [buffer.clone() for buffer in moving]
+        held = [[tensor[k].clone() for tensor in (*self._views(self._parameters), *self.buffers)] for k in chosen]
+        try:
+            self.compute(epoch, step, rows, weights)
+        except Exception as error:  # whatever an operation says of rows that are not those it was recorded with
+            return f"its recorded step fails ({first_line(error)})"
+        else:
+            seed = self._seed(epoch * self._steps + step)
+            found = (self._differs(k, own, rows.shape[1], seed) for k, own in zip(chosen, held, strict=True))
+            return next(filter(None, found), "")
+        finally:
+            for buffer, value in zip(moving, before, strict=True):
+                buffer.copy_(value)
+
+    def _differs(self, member: int, held: list[Tensor], n_rows: int, seed: int | None) -> str:
+        """The same for one, whose weights and buffers before the step are ``held``, which are changed."""
+        job, bound, layout = self.job, self.bound[n_rows], self.job.layout
+        parameters, buffers = held[: len(layout.names)], held[len(layout.names) :]
+        gradients, losses = [torch.zeros_like(parameter) for parameter in parameters], torch.zeros(1)
+        windows = Windows(replace(job, bfloat16=False), parameters, buffers, gradients)
+        mine = [[tensor[member] for tensor in tensors] for tensors in (bound.rows, bound.prepared)]
+        with undone(job.given, given_function(job.loss)), nullcontext() if seed is None else seeded(seed):
+            EagerStep(OwnNetwork(), windows, mine[0], mine[1], losses).run()
+        now = dict(zip(layout.buffers, self.buffers, strict=True))
+        right = dict(zip(layout.buffers, buffers, strict=True))
+        here = dict(zip(layout.names, (view[member] for view in self._views(self.gradients)), strict=True))
+        recorded = Step(self.losses[member], here, {name: now[name][member] for name in right})
+        theirs = Step(losses[0], dict(zip(layout.names, gradients, strict=True)), right)
+        return recorded.differs(theirs, job.bfloat16)
 
     def validate(self, flat: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         """The losses of the weights ``flat`` (always the same array), without augmentation and smoothing."""

@@ -31,7 +31,7 @@ from annvil.training.system.distributed import ALONE, Distributed
 SECONDS_BETWEEN = 5.0
 """At most so often is a checkpoint written (assumed: little beside training, far less than the 30 s promised)."""
 
-_VERSION = 2
+_VERSION = 3
 
 _BLOCK = 8 << 20
 """Bytes of a file that are looked at together (assumed: little beside a batch's activations)."""

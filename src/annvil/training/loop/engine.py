@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from annvil.data.batch_transform import Augment
 from annvil.errors import DataError, RequestError
 from annvil.training.compat.dropout_noise import with_keyed_noise
+from annvil.training.compat.python_values import undone
 from annvil.training.graph.precision import rounds
 from annvil.training.graph.recording import traceable
 from annvil.training.loop.batches import BatchShape
@@ -30,7 +31,7 @@ from annvil.training.loop.stack import Layout
 from annvil.training.loop.step_spec import widened
 from annvil.training.loop.workers import SIDE_BY_SIDE, cut
 from annvil.training.losses.named import rows_with
-from annvil.training.losses.resolve import CustomLoss, make_loss
+from annvil.training.losses.resolve import CustomLoss, given_function, make_loss
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Member, Metric, Progress, Recipe, check_members
 from annvil.training.system import hardware
@@ -64,6 +65,7 @@ def train_population(
     metric: Metric | None = None,
     distributed: Distributed | None = None,
     augment: Augment | None = None,
+    original: nn.Module | None = None,
 ) -> Population:
     """Train one network per member and return them, each with the weights of its best epoch.
 
@@ -94,6 +96,8 @@ def train_population(
     distributed : of several processes, each with the same request and all rows: see `Distributed`. The first one hears
         and decides; all return the same population.
     augment : changes training batches on their way to the network, and may mix rows (see `Augment`)
+    original : the caller's own network, where ``make_network`` copies it: attributes that a listener changes in it
+        change in the copies
 
     Raises
     ------
@@ -116,7 +120,7 @@ def train_population(
         tell(Progress(0, recipe.epochs, len(members), notice=notice))
     job, workers, threads, choices = _choose(job, None if saved is None else saved.facts, together)
     with hardware.threads(threads), traceable(False), _memory(job) as memory:
-        run = PopulationRun(job, (parameters, buffers), workers, listener, metric, together, saved)
+        run = PopulationRun(job, (parameters, buffers), workers, listener, metric, together, saved, original)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
     return run.result(choices | memory | {"packs": n_packs, "workers": run.workers})
@@ -146,8 +150,9 @@ def _check(
     layout = Layout.of(network)
     chosen = make_loss(loss)
     rows = torch.as_tensor(np.asarray(members[0].train)[:2].astype(np.int64))
-    output = _try(network, widened([tensor[rows] for tensor in inputs], recipe.byte_inputs), type(given).__name__)
-    checked = chosen.check(output, targets, weights)
+    with undone(given, given_function(chosen)):
+        output = _try(network, widened([tensor[rows] for tensor in inputs], recipe.byte_inputs), type(given).__name__)
+        checked = chosen.check(output, targets, weights)
     if augment is not None and augment.mixes and not chosen.takes_mixing:
         raise RequestError(
             "The augmentation mixes rows, and this loss takes class numbers, of which there is no half: choose "
@@ -224,6 +229,8 @@ def _choose(
     The ``facts`` of a checkpoint decide the precision. Nothing else that is chosen by measurement can change bits.
     """
     job, choices = choose_execution(job)
+    if facts and facts["eager"] and job.otherwise is not None:
+        job, choices = job.otherwise, choices | {"execution": "eager", "execution_because": facts["eager"]}
     bfloat16, because = (facts["bfloat16"], "as before the stop") if facts else _choose_precision(job, together)
     job = job.changed(bfloat16=True) if bfloat16 else job
     workers, threads, threads_because = _choose_threads(job)

@@ -15,11 +15,13 @@ import torch
 
 from annvil.errors import RequestError
 from annvil.training.compat.module_inspection import Seen, watch
+from annvil.training.compat.python_values import undone
 from annvil.training.graph.builder import CannotRecord
 from annvil.training.graph.recording import step_function, traceable
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.bound_step import Workspace, bind_step, probe
 from annvil.training.loop.job import TrainingJob
+from annvil.training.losses.resolve import given_function
 
 _ROWS = 4
 """Rows on which a network is watched (assumed: enough to see what it does)."""
@@ -33,6 +35,11 @@ def choose(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
     RequestError
         When the network cannot be trained, or not in the way asked for.
     """
+    with undone(job.given, given_function(job.loss)):
+        return _chosen(job)
+
+
+def _chosen(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
     seen = watch(job, _ROWS)
     because = seen.needs_autograd
     job, choices = _batches(job, seen)
@@ -54,7 +61,8 @@ def choose(job: TrainingJob) -> tuple[TrainingJob, dict[str, str]]:
         else:
             way = "recorded" if found.batched else "recorded, one by one"
             parts = 1 if found.draws else job.recipe.parts  # the generator it draws from is one for all threads
-            return replace(found, parts=parts), choices | _words(way, reason)
+            otherwise = eager.changed(draws=True)  # so that what draws unseen can at least be repeated
+            return replace(found, parts=parts, otherwise=otherwise), choices | _words(way, reason)
     if job.recipe.execution == "recorded":
         raise RequestError(
             f"{type(job.given).__name__} cannot be recorded: {because}; use execution='auto' or 'eager'."

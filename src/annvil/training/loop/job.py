@@ -40,6 +40,7 @@ class TrainingJob(StepSpec):
     augment : changes training batches
     parts : of every batch; see `annvil.training.loop.gradients`
     work_of_row : of eager steps, which nobody can read it off; see `annvil.training.loop.bound_step.probe`
+    otherwise : of a recorded job, the one whose steps are eager
     sources : for every input the file that its rows are read from, None where it is in memory
     """
 
@@ -52,6 +53,7 @@ class TrainingJob(StepSpec):
     augment: Augment | None = None
     parts: int = 1
     work_of_row: float = 0.0
+    otherwise: TrainingJob | None = None
     sources: Sequence[FileSource | None] = ()
     _recorded: dict[tuple[int, int, bool], Recorded] = field(default_factory=dict)
     _probes: dict[int, Probe] = field(default_factory=dict)

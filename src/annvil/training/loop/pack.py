@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +20,16 @@ from torch import Tensor
 from annvil.tasks.base import FloatArray
 from annvil.training.loop.batches import BatchShape, Layouts
 from annvil.training.loop.bound_step import StepRunner, Workspace
+from annvil.training.loop.checks import members_to_check
 from annvil.training.loop.gradients import AccumulatedStep, Gradients, MicroBatchStep
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.prefetch import Fetcher
-from annvil.training.optimizers.accumulation import Updates
+from annvil.training.optimizers.accumulation import Updates, local
 from annvil.training.optimizers.averaging import Average
 from annvil.training.optimizers.fused import Optimiser
+from annvil.training.optimizers.muon import is_wide, matrices_of
 from annvil.training.optimizers.schedules import rate_factor, regularisation_factor
+from annvil.training.system import hardware
 from annvil.training.system.distributed import Distributed
 from annvil.training.system.noise import places_of_keys
 
@@ -43,6 +47,19 @@ class PackSettings:
     watched: bool = False
     distributed: Distributed = field(default_factory=Distributed)
     side_by_side: bool = False
+
+    @classmethod
+    def of(
+        cls, job: TrainingJob, facts: dict[str, Any] | None, watched: bool, together: Distributed, side_by_side: bool
+    ) -> PackSettings:
+        """Those of a job; the ``facts`` of a checkpoint decide what would else be measured."""
+        matrices = matrices_of(job.network, job.layout) if job.recipe.optimizer == "muon" else ()
+        bfloat16_muon = job.recipe.precision == "bfloat16"
+        if facts is not None:
+            bfloat16_muon = facts["bfloat16_muon"]
+        elif job.recipe.precision == "auto" and is_wide(job.layout, matrices):
+            bfloat16_muon = together.ask_first(hardware.bfloat16_pays)
+        return cls(matrices, bfloat16_muon, watched, together, side_by_side)
 
 
 _PLAIN = PackSettings()
@@ -149,6 +166,22 @@ class Pack:
                 self._update(step, progress, regularisation)
         self.step_done = max(self.step_done, until)
 
+    def check(self, epoch: int, number: int) -> str:
+        """How recorded steps differ from PyTorch's, in words, or "": one of the epoch's, and one of fewer rows."""
+        for step in {number % self.shape.steps, *([self.shape.steps - 1] if self.shape.short_steps else [])}:
+            rows, weights = self.batches[step]
+            rows = rows[:, : -(-rows.shape[1] // self.job.parts)]  # a part of a batch is what is recorded
+            if not rows.shape[1]:
+                continue
+            weights, _ = local(weights[:, : rows.shape[1]], torch.ones(len(rows)))
+            runner = self.gradients.runners[0]
+            runner.set_noise(epoch, step, regularisation_factor(self.job.recipe, self._progress(epoch, step)))
+            self._expect(self.batches[step][0], ())
+            found = runner.check(epoch, step, rows, weights, members_to_check(len(rows), number))
+            if found:
+                return found
+        return ""
+
     def _progress(self, epoch: int, step: int) -> float:
         """The share of all updates that is done before that step."""
         done, of_epoch = self.updates.before[step], self.updates.count
@@ -221,6 +254,11 @@ class Pack:
         for now, best in zip(self.views(self.judged), self.views(self.best), strict=True):
             best[list(places)] = now[list(places)]
 
+    def best_buffer(self, place: int) -> Tensor:
+        """The best epochs' content of the buffer at that place, which is today's where no step changes it."""
+        moving = self.job.moving
+        return self.best_moving[moving.index(place)] if place in moving else self.buffers[place]
+
     def state(self) -> dict[str, Tensor]:
         """The tensors that make up the state; ``step_done`` and the optimiser's ``n_steps`` as tensors too."""
         moments = {f"moment {i}": moment for i, moment in enumerate(self.optimiser.moments)}
@@ -253,6 +291,7 @@ class Pack:
             for source, target in pairs:
                 for old, new in zip(pack.views(source), self.views(target), strict=True):
                     new[here] = old[there]
-            for old, new in zip((*pack.moving, *pack.best_moving), (*self.moving, *self.best_moving), strict=True):
-                new[here] = old[there]
+            for at, best in zip(self.job.moving, self.best_moving, strict=True):
+                self.buffers[at][here] = pack.buffers[at][there]
+                best[here] = pack.best_buffer(at)[there]
             self.optimiser.n_steps = pack.optimiser.n_steps

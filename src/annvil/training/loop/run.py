@@ -16,21 +16,17 @@ from torch import Tensor, nn
 from annvil.errors import RequestError
 from annvil.system.memory import available_bytes
 from annvil.tasks.base import FloatArray
-from annvil.training.loop.bound_step import probe
 from annvil.training.loop.checkpoint import Checkpoint, Saved
 from annvil.training.loop.history import Record, halve
 from annvil.training.loop.job import TrainingJob
+from annvil.training.loop.outcome import choices_of
 from annvil.training.loop.pack import Pack, PackSettings
+from annvil.training.loop.recording_check import RecordingCheck
 from annvil.training.loop.snapshot import LookNow, Now, measure
-from annvil.training.loop.workers import SIDE_BY_SIDE, Threads, WorkerPool, at_work, cut, waves
-from annvil.training.optimizers.muon import is_wide, matrices_of
+from annvil.training.loop.workers import SIDE_BY_SIDE, Threads, WorkerPool, at_work, cut, rounds_of, waves
 from annvil.training.population import Population
 from annvil.training.recipe import Listener, Metric, Progress
-from annvil.training.system import hardware as machine
 from annvil.training.system.distributed import ALONE, Distributed
-
-ROUND_WORK = 3e10
-"""Work (`Trace.work`) between two questions whether to stop: about half a second on one core (measured)."""
 
 Tell = Callable[[Progress], None]
 
@@ -52,8 +48,12 @@ class PopulationRun:
         metric: Metric | None = None,
         together: Distributed = ALONE,
         saved: Saved | None = None,
+        original: nn.Module | None = None,
     ) -> None:
-        """``initial`` are all members' weights and buffers, stacked; ``saved`` is where to go on."""
+        """``initial`` are all members' weights and buffers, stacked; ``saved`` is where to go on.
+
+        ``original`` is the caller's own network, of which members' are copies: what changes in it changes in them.
+        """
         if job.recipe.monitor == "metric" and metric is None:
             raise RequestError("Recipe: monitor='metric' needs a metric to be given to train_population.")
         if together.world > 1 and job.moving and not job.eager:
@@ -63,6 +63,7 @@ class PopulationRun:
                 "each would know only its own rows: train in one process, or without such a layer."
             )
         self.job, self._listener, self._metric, self._together = job, listener, metric, together
+        self._went_over = ""  # why steps that were recorded at first are eager now
         # Sums between processes must come in the same order in each of them, so one worker asks for all.
         self.workers = workers if together.world == 1 else 1
         self.records = [Record() for _ in job.members]
@@ -70,23 +71,16 @@ class PopulationRun:
         self.cut_short = False
         halvings = {max(1, round(share * job.recipe.epochs)) for share in job.recipe.halving}
         self._halvings = halvings - {job.recipe.epochs}  # after the last epoch nobody is spared any work
-        self._settings = self._choose_settings(None if saved is None else saved.facts)
+        self._threads: Threads = None
+        side_by_side = self.workers > 1 and len(job.members) == 1
+        facts = None if saved is None else saved.facts
+        self._settings = PackSettings.of(job, facts, listener is not None, together, side_by_side)
         self.pool = WorkerPool(job, self._settings, *initial, self.workers)
         if saved is None:
             self._start()
         else:
             self._go_on_from(saved)
-
-    def _choose_settings(self, facts: dict[str, Any] | None) -> PackSettings:
-        job = self.job
-        matrices = matrices_of(job.network, job.layout) if job.recipe.optimizer == "muon" else ()
-        bfloat16_muon = job.recipe.precision == "bfloat16"
-        if facts is not None:
-            bfloat16_muon = facts["bfloat16_muon"]
-        elif job.recipe.precision == "auto" and is_wide(job.layout, matrices):
-            bfloat16_muon = self._together.ask_first(machine.bfloat16_pays)
-        side_by_side = self.workers > 1 and len(job.members) == 1
-        return PackSettings(matrices, bfloat16_muon, self._listener is not None, self._together, side_by_side)
+        self._check = RecordingCheck(job, self.pool, original, listens=bool(listener or metric))
 
     def _start(self) -> None:
         """Put all members into packs, and the packs into waves."""
@@ -107,31 +101,29 @@ class PopulationRun:
         if not self._together.is_first:
             checkpoint, tell = Checkpoint(None, ""), lambda progress: None
         should_stop = partial(self._together.ask_first, should_stop)
-        with at_work(self.workers) as threads:
-            self._train_wave(threads, should_stop, tell, checkpoint)
+        with at_work(self.workers) as self._threads:
+            self._train_wave(should_stop, tell, checkpoint)
             while self._waiting and not self.cut_short:
                 self._end_wave()
                 self.pool.dismiss()
                 self.epoch = 0
                 self.pool.fill(self._waiting.pop(0))
-                self._train_wave(threads, should_stop, tell, checkpoint)
+                self._train_wave(should_stop, tell, checkpoint)
             checkpoint.save(self.saved())
             if self.cut_short and self.epoch == 0:
-                self._judge(self._losses(threads), partly=True)
+                self._judge(self._losses(), partly=True)
         self._end_wave()
         for number in self._numbers_waiting():
             self.records[number].state = "stopped at epoch 0: its turn had not come"
 
-    def _train_wave(
-        self, threads: Threads, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint
-    ) -> None:
+    def _train_wave(self, should_stop: Callable[[], bool], tell: Tell, checkpoint: Checkpoint) -> None:
         """All epochs, or until nobody trains any more or ``should_stop`` says so."""
         goes_on = self.epoch < self.job.recipe.epochs and bool(self._training())
         while goes_on and not self.cut_short:
-            if not self._one_epoch(threads, should_stop, checkpoint):
+            if not self._one_epoch(should_stop, checkpoint):
                 self.cut_short = True
                 break
-            progress = self._judge(self._losses(threads))
+            progress = self._judge(self._losses())
             if self.epoch in self._halvings:
                 self._halve()
             self._let_listener_look(replace(progress, active=len(self._training())))
@@ -185,31 +177,57 @@ class PopulationRun:
     def _now(self) -> Now:
         return Now(self.job, self.records, self.pool)
 
-    def _one_epoch(self, threads: Threads, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
+    def _one_epoch(self, should_stop: Callable[[], bool], checkpoint: Checkpoint) -> bool:
         """What is left of one pass over the training rows; False when it was cut short."""
-        self.pool.each(threads, lambda pack: pack.begin_epoch(self.epoch))
-        rounds = self._rounds()
+        self.pool.each(self._threads, lambda pack: pack.begin_epoch(self.epoch))
+        if not any(pack.step_done for pack in self.pool.packs):
+            self._check_recording(ended=False)
+        rounds = rounds_of(self.job, self.pool.packs, self.workers)
         for number in range(1, rounds + 1):
-            self.pool.each(threads, partial(self._go_on, number / rounds))
+            self.pool.each(self._threads, partial(self._go_on, number / rounds))
             if number < rounds:
                 if checkpoint.due:
                     checkpoint.save(self.saved())
                 if should_stop():
                     return False
+        if self.epoch == 0 and self._check_recording(ended=True):
+            return self._one_epoch(should_stop, checkpoint)
         return True
+
+    def _check_recording(self, ended: bool) -> bool:
+        """Compare recorded steps with PyTorch's where that is due; whether they differ, and steps are eager now.
+
+        Of what differs in the first epoch no step counts: the epoch begins anew. Later ones go on from their weights.
+        """
+        changed = not ended and self._check.outside_changed()
+        if self.job.eager:
+            return False
+        found = self._check.wrong(self.epoch, ended, changed)
+        because = self._together.bytes_from_first(found.encode() if self._together.is_first else None) or b""
+        if because:
+            self._go_over(because.decode(), anew=self.epoch == 0)
+        return bool(because)
+
+    def _go_over(self, because: str, anew: bool) -> None:
+        """Let PyTorch compute the steps from now on."""
+        if self.job.recipe.execution == "recorded":
+            name = type(self.job.given).__name__
+            raise RequestError(f"{name} cannot be recorded: {because}; use execution='auto' or 'eager'.")
+        assert self.job.otherwise is not None
+        self.job = self.job.otherwise.changed(bfloat16=self.job.recipe.precision == "bfloat16")
+        # Steps of what was not seen through may share more than members know of: one after another.
+        self._threads, self._went_over = None, because
+        self.__dict__.pop("_computes", None)
+        self.pool.go_over(self.job, anew)
+        self.pool.each(None, lambda pack: pack.begin_epoch(self.epoch))
 
     def _go_on(self, share: float, pack: Pack) -> None:
         pack.run_steps(self.epoch, math.ceil(pack.shape.steps * share - 1e-9))
 
-    def _rounds(self) -> int:
-        work = sum(pack.shape.steps * len(pack.numbers) * probe(self.job, pack.shape).work for pack in self.pool.packs)
-        wanted = math.ceil(work / self.workers / ROUND_WORK)
-        return max(1, min(wanted, max(pack.shape.steps for pack in self.pool.packs)))
-
-    def _losses(self, threads: Threads) -> FloatArray:
+    def _losses(self) -> FloatArray:
         """Training and validation losses and the metric ``(3, members)``, NaN for those that do not train."""
         train, validation, metric = losses = np.full((3, len(self.records)), np.nan)
-        for pack, found in zip(self.pool.packs, self.pool.each(threads, Pack.validate), strict=True):
+        for pack, found in zip(self.pool.packs, self.pool.each(self._threads, Pack.validate), strict=True):
             validation[pack.numbers] = found
             train[pack.numbers] = pack.mean_losses()
             if self._metric is not None and self._together.is_first:
@@ -254,6 +272,7 @@ class PopulationRun:
             "workers": self.workers,
             "waiting": self._waiting,
             "waves": self._waves,
+            "eager": self._went_over,
         }
         return Saved(facts, self.pool.state())
 
@@ -278,18 +297,6 @@ class PopulationRun:
 
     def _choices(self) -> dict[str, Any]:
         """What was chosen here, in words."""
-        choices: dict[str, Any] = {}
-        if self._waves > 1:
-            because = "the memory does not hold all members at once; they trained one wave after another"
-            because += ", and candidates competed within their wave" if self._halvings else ""
-            choices |= {"waves": self._waves, "waves_because": because}
-        if self.job.recipe.optimizer == "muon":
-            names = ", ".join(self._settings.matrices) or "no parameter"
-            others = {"adamw": "AdamW", "sgd": "SGD"}[self.job.recipe.muon.others]
-            choices["muon"] = f"Muon for {names}; {others} for the others"
-        files = sorted({source.path for source in self.job.sources if source is not None})
-        if files:
-            choices["reading"] = f"batches are read from {', '.join(files)} while the steps before are computed"
-        if self._together.world > 1:
-            choices["processes"] = self._together.world
-        return choices
+        went = {"execution": "eager", "execution_because": self._went_over} if self._went_over else {}
+        matrices, processes = self._settings.matrices, self._together.world
+        return went | choices_of(self.job, self._waves, bool(self._halvings), matrices, processes)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from annvil.training.compat.python_values import follow
 from annvil.training.loop.batches import BatchShape
 from annvil.training.loop.bound_step import Workspace, probe
 from annvil.training.loop.job import TrainingJob
@@ -97,6 +98,16 @@ def waves(job: TrainingJob, packs: Sequence[list[int]], room: float) -> list[lis
     return found
 
 
+ROUND_WORK = 3e10
+"""Work (`Trace.work`) between two questions whether to stop: about half a second on one core (measured)."""
+
+
+def rounds_of(job: TrainingJob, packs: Sequence[Pack], workers: int) -> int:
+    """How often an epoch asks whether to stop: not more than it has steps."""
+    work = sum(pack.shape.steps * len(pack.numbers) * probe(job, pack.shape).work for pack in packs)
+    return max(1, min(math.ceil(work / workers / ROUND_WORK), max(pack.shape.steps for pack in packs)))
+
+
 def share(sizes: Sequence[float], workers: int) -> list[int]:
     """Which worker gets each pack: the largest first, each to whoever has least."""
     loads = [0.0] * workers
@@ -132,11 +143,39 @@ class WorkerPool:
     ) -> None:
         self._job, self._settings, self._workers = job, settings, workers
         self.kept, self.buffers = kept, list(buffers)
-        for place in job.moving:
-            self.buffers[place] = buffers[place].clone()
+        self._own: set[int] = set()  # places of buffers that are no longer the caller's
+        self._make_own()
         self.packs: list[Pack] = []
         self._owners: list[int] = []
         self._workspaces = [Workspace() for _ in range(workers)]
+
+    def _make_own(self) -> None:
+        for place in set(self._job.moving) - self._own:
+            self.buffers[place] = self.buffers[place].clone()
+            self._own.add(place)
+
+    def go_over(self, job: TrainingJob, anew: bool) -> None:
+        """Let the members train as ``job`` says from now on, the start of an epoch; ``anew``: from what is kept."""
+        numbers = [number for pack in self.packs for number in pack.numbers]
+        self._job = job
+        self._make_own()
+        if anew:
+            self.packs = []
+        self.fill(cut(job, numbers, SIDE_BY_SIDE))
+
+    def check(self, epoch: int, packs: Iterable[Pack], number: int) -> list[str]:
+        """`Pack.check` of these packs, one after another: the caller's own code runs in it."""
+        with torch.no_grad(), _without_denormals():
+            return [pack.check(epoch, number) for pack in packs]
+
+    def follow(self, original: nn.Module, places: Sequence[str]) -> None:
+        """Let all networks have the attributes that the caller's has at these places."""
+        networks = [self._job.network, self._job.given]
+        for pack in self.packs:
+            networks += [network for runner in pack.gradients.runners for network in runner.networks]
+        for network in networks:
+            if network is not original:
+                follow(network, original, places)
 
     def each(self, threads: Threads, do: Callable[[Pack], Any]) -> list[Any]:
         """``do`` for every pack, each on its own worker; the results in the order of the packs.
@@ -166,7 +205,7 @@ class WorkerPool:
         for numbers, owner in zip(wanted, self._owners, strict=True):
             workspace = self._workspaces[owner]
             pack = staying.get(tuple(numbers))
-            if pack is None or pack.workspace is not workspace:
+            if pack is None or pack.workspace is not workspace or pack.job is not self._job:
                 parameters, buffers = ([value[numbers] for value in values] for values in (self.kept, self.buffers))
                 pack = Pack(self._job, numbers, parameters, buffers, workspace, self._settings)
                 if before:
@@ -204,8 +243,8 @@ class WorkerPool:
         for pack in self.packs:
             for stacked, view in zip(self.kept, pack.views(pack.best), strict=True):
                 stacked[pack.numbers] = view
-            for place, best in zip(self._job.moving, pack.best_moving, strict=True):
-                self.buffers[place][pack.numbers] = best
+            for place in self._job.moving:
+                self.buffers[place][pack.numbers] = pack.best_buffer(place)
 
     def state(self) -> dict[str, Tensor]:
         """All tensors that training goes on from."""

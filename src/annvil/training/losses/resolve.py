@@ -156,6 +156,11 @@ def make_loss(loss: str | CustomLoss) -> Loss:
     raise RequestError(f"loss must be {', '.join(map(repr, _NAMED))} or a function; got {loss!r}.")
 
 
+def given_function(loss: Loss) -> CustomLoss | None:
+    """The caller's own function within a loss, if it is one."""
+    return loss.function if isinstance(loss, Custom) else None
+
+
 def _wants_weights(function: CustomLoss) -> bool:
     """Whether a third argument must be given; modules of PyTorch that need one mean something else by it."""
     if isinstance(function, nn.Module):

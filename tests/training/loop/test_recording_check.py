@@ -1,0 +1,251 @@
+"""A recording is compared with PyTorch while it is used, and left for the eager way where it differs."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.training.helpers import members, small_network, table, weights
+from torch import Tensor, nn
+from torch.nn import functional
+
+from annvil.errors import RequestError
+from annvil.training import Member, Recipe, train_population
+from annvil.training.graph import recording
+from annvil.training.loop.bound_step import StepRunner
+from annvil.training.loop.checks import Checks
+
+ROWS, CLASSES = table(48)
+WORLD: dict[str, Any] = {"scale": 1.0, "steps": 0}
+SCALE = 1.0
+
+
+@pytest.fixture(autouse=True)
+def _world() -> None:
+    WORLD.update(scale=1.0, steps=0)
+    _set_global(1.0)
+
+
+class Scaled(nn.Module):
+    """A layer times what ``scale(self)`` says."""
+
+    def __init__(self, scale: Callable[[Any], float]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.factor, self.says = nn.Linear(6, 3), 1.0, [1.0]
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) * self.scale(self)  # type: ignore[no-any-return]
+
+
+def _counted(network: Any) -> float:
+    WORLD["steps"] += 1
+    return 1 / float(WORLD["steps"])
+
+
+def _counted_in_closure() -> Callable[[Any], float]:
+    count = 0
+
+    def scale(network: Any) -> float:
+        nonlocal count
+        count += 1
+        return 1 / float(count)
+
+    return scale
+
+
+def _drawn(draw: Callable[[], float]) -> Callable[[Any], float]:
+    return lambda network: 1 + float(draw())
+
+
+def _iterated() -> Callable[[Any], float]:
+    numbers = itertools.count(1)
+    return lambda network: 1 / next(numbers)
+
+
+def _late(network: Any) -> float:
+    """Nothing to be seen at first: from the third step on another number."""
+    WORLD["steps"] += 1
+    return 1.0 if WORLD["steps"] < 3 else 0.5
+
+
+CHANGING: dict[str, Callable[[], Callable[[Any], float]]] = {
+    "a counter among the globals": lambda: _counted,
+    "a counter in a closure": _counted_in_closure,
+    "a counter that shows late": lambda: _late,
+    "an iterator": _iterated,
+    "an own generator of Python": lambda: _drawn(random.Random(0).random),
+    "an own generator of NumPy": lambda: _drawn(np.random.default_rng(0).random),
+    "an own old generator of NumPy": lambda: _drawn(np.random.RandomState(0).rand),
+    "an own generator of PyTorch": lambda: _drawn(_of_torch(torch.Generator().manual_seed(0))),
+}
+
+
+def _of_torch(generator: torch.Generator) -> Callable[[], float]:
+    return lambda: float(np.float32(torch.empty(1).uniform_(generator=generator).numpy()[0]))
+
+
+def plain(network: nn.Module, epochs: int, after: Callable[[int], None] = lambda epoch: None, loss: Any = None) -> Any:
+    """The losses of a loop over one batch an epoch."""
+    optimizer, losses = torch.optim.SGD(network.parameters(), 0.05), []
+    for epoch in range(epochs):
+        optimizer.zero_grad()
+        value = (loss or functional.cross_entropy)(network(ROWS), CLASSES)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+        after(epoch)
+    return losses
+
+
+def trained(network: nn.Module, epochs: int = 5, loss: Any = None, after: Any = None, **more: Any) -> Any:
+    class Listens:
+        def on_epoch(self, progress: Any, look: Any) -> None:
+            after(progress.epoch - 1)
+
+    settings: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "nesterov": False, "shuffle": False}
+    recipe = Recipe(epochs, 48, batches="exact", keep="last", **settings | more)
+    listener = None if after is None else Listens()
+    member = Member(np.arange(48), np.arange(0), 0, 0.05, dropout=None)
+    loss = functional.cross_entropy if loss is None else loss
+    return train_population(
+        lambda m: network, (ROWS,), CLASSES, [member], recipe, loss, listener=listener, original=network
+    )
+
+
+@pytest.mark.parametrize("kind", list(CHANGING))
+def test_values_that_change_with_every_step_are_used_as_they_are(kind: str) -> None:
+    expected = plain(Scaled(CHANGING[kind]()), 5)
+    WORLD["steps"] = 0
+    result = trained(Scaled(CHANGING[kind]()))
+    assert result.choices["execution"] == "eager"
+    if kind != "an iterator":  # which nobody can turn back after it was watched
+        np.testing.assert_allclose(result.histories[0]["train_loss"], expected, rtol=1e-5)
+
+
+class Annealed:
+    weight = 1.0
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.weight * functional.cross_entropy(outputs, targets)
+
+
+class Counting(Annealed):
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        self.seen += 1
+        return functional.cross_entropy(outputs, targets) / self.seen
+
+
+def _set_global(value: float) -> None:
+    global SCALE
+    SCALE = value
+
+
+OUTSIDE: dict[str, tuple[Callable[[Any], float], Callable[[nn.Module, int], Any]]] = {
+    "a global": (lambda network: SCALE, lambda network, epoch: _set_global(1 / (epoch + 2))),
+    "within a global": (lambda network: WORLD["scale"], lambda network, epoch: WORLD.update(scale=1 / (epoch + 2))),
+    "an attribute": (
+        lambda network: network.factor,
+        lambda network, epoch: setattr(network, "factor", 1 / (epoch + 2)),
+    ),
+    "within an attribute": (lambda network: network.says[0], lambda network, epoch: network.says.__setitem__(0, 0.5)),
+    "a class": (
+        lambda network: type(network).shared,
+        lambda network, epoch: setattr(Scaled, "shared", 1 / (epoch + 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(OUTSIDE))
+@pytest.mark.parametrize("execution", ["auto", "eager"])
+def test_what_a_callback_changes_is_followed(kind: str, execution: str) -> None:
+    scale, change = OUTSIDE[kind]
+    losses = []
+    for train in (plain, trained):
+        Scaled.shared = 1.0  # type: ignore[attr-defined]
+        WORLD["scale"] = 1.0
+        _set_global(1.0)
+        network = Scaled(scale)
+        more = {} if train is plain else {"execution": execution}
+        losses.append(train(network, 5, after=lambda epoch, network=network: change(network, epoch), **more))
+    np.testing.assert_allclose(losses[1].histories[0]["train_loss"], losses[0], rtol=1e-5)
+    assert losses[1].choices["execution"] == "eager"
+
+
+def _lower(loss: Any, epoch: int) -> None:
+    loss.weight = 0.1**epoch
+
+
+@pytest.mark.parametrize("make", [Annealed, Counting])
+def test_losses_that_change_are_followed(make: Callable[[], Any]) -> None:
+    losses = []
+    for train in (plain, trained):
+        loss = make()
+        losses.append(train(Scaled(lambda network: 1.0), 5, loss=loss, after=partial(_lower, loss)))
+    np.testing.assert_allclose(losses[1].histories[0]["train_loss"], losses[0], rtol=1e-5)
+    assert losses[1].choices["execution"] == "eager"
+
+
+def test_who_asks_for_the_time_is_not_recorded() -> None:
+    result = trained(Scaled(lambda network: 1 + 0 * time.monotonic()))
+    assert result.choices["execution_because"] == "it asks for the time while it computes"
+
+
+def test_a_recording_that_is_wrong_is_found_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what `vmap` needs to know of padding, the second member's gradient is wrong."""
+    monkeypatch.setattr(recording, "_PADDED", {})
+
+    def make(member: Member) -> nn.Module:
+        torch.manual_seed(member.seed)
+        return nn.Sequential(nn.Embedding(6, 4, padding_idx=0), nn.Flatten(), nn.Linear(24, 3))
+
+    words = (ROWS.abs() * 2).long().clamp(max=5)
+    several = [Member(np.arange(48), np.arange(0), seed, 0.05) for seed in range(3)]
+    result = train_population(make, (words,), CLASSES, several, Recipe(3, 16), "cross-entropy")
+    assert result.choices["execution"] == "eager"
+    assert result.choices["execution_because"] == "the gradient of 0.weight is not PyTorch's in its recorded step"
+    tables = [result.network(k).get_parameter("0.weight").detach() for k in range(3)]
+    assert not any(table[0].any() for table in tables)
+    with pytest.raises(RequestError, match=r"Sequential cannot be recorded: the gradient of 0\.weight .*; use"):
+        train_population(make, (words,), CLASSES, several, Recipe(3, 16, execution="recorded"), "cross-entropy")
+
+
+def test_a_recording_that_fails_is_left_and_no_step_of_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when an operation refuses rows that are not those it was recorded with; so does one that goes wrong later."""
+    rows, classes = table()
+    recipe = Recipe(3, 32, execution="eager")
+    right = train_population(small_network, (rows,), classes, members(2), recipe, "cross-entropy")
+    compute = StepRunner.compute
+    for good in (0, 3):
+        calls = itertools.count()
+
+        def failing(runner: StepRunner, *batch: Any, good: int = good, calls: Any = calls) -> None:
+            compute(runner, *batch)
+            if not runner.job.eager and next(calls) >= good:
+                runner.gradients.mul_(2)
+
+        monkeypatch.setattr(StepRunner, "compute", failing)
+        found = train_population(small_network, (rows,), classes, members(2), Recipe(3, 32), "cross-entropy")
+        assert found.choices["execution"] == "eager"
+        for k in range(2):
+            for mine, theirs in zip(weights(found, k), weights(right, k), strict=True):
+                torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [100, 1_000, 10_000, 100_000])
+def test_checks_cost_at_most_a_fiftieth_of_large_steps(steps: int) -> None:
+    checks = Checks(work=1e10)
+    asked = sum(checks.due(done) for done in range(1, steps + 1))
+    assert 3 * asked <= 0.02 * steps
+    assert asked >= 0.02 * steps / 3 - 1
