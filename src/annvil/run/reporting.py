@@ -175,7 +175,8 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
     return Reproduction(
         command=request.command(),
         seed=request.asked.seed,
-        machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, Python {place['python']}",
+        machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, MKL_CBWR {place['mkl_cbwr']}, "
+        f"Python {place['python']}",
         threads=_threads(),
         versions=tuple((name, version(name)) for name in names),
         started=f"{datetime.fromtimestamp(state.started, UTC):%Y-%m-%d %H:%M} UTC",

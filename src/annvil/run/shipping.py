@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Container, Sequence
@@ -24,6 +25,7 @@ from annvil.kinds.base import Kind
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.models.team import joined
 from annvil.run.folder import RunFolder
+from annvil.system.processors import allowed_cores, processor_type
 from annvil.tasks.base import Decision
 from annvil.text.phrases import listed, named
 from annvil.text.words import Words
@@ -267,11 +269,10 @@ def _info(
 
 def machine() -> dict[str, str]:
     """Where a run was made, for whoever wants to repeat it."""
-    import os
-
     return {
         "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": str(os.cpu_count()),
+        "processor": processor_type(),
+        "cores": str(allowed_cores()),
+        "mkl_cbwr": os.environ.get("MKL_CBWR", "not set"),
         "python": platform.python_version(),
     }

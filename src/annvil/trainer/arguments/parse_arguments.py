@@ -128,6 +128,9 @@ def _engine_settings(
     """Arguments of the recipe, and of each member: what was said, else what ``compile`` said, else the default."""
     said = {name: value for name, value in flat(settings).items() if value is not None}
     of_keras = dict(told.settings)
+    together = of_keras.get("accumulate", 1)
+    if "accumulate" not in said and (n_train % said["batch_size"] or n_train // said["batch_size"] % together):
+        _refuse_carrying(together)
     if told.schedule is not None:
         of_keras["schedule"] = told.schedule(math.ceil(n_train / said["batch_size"]) * said["epochs"])
     defaults: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0}
@@ -139,6 +142,16 @@ def _engine_settings(
     recipe |= {name: said[name] for name in _OF_RECIPE if name in said}
     recipe |= {"execution": settings.execution.mode, "keep": "best" if settings.stop.restore_best else "last"}
     return recipe, {name: all_known.get(name) for name in MEMBER_SETTINGS}
+
+
+def _refuse_carrying(together: int) -> None:
+    """Keras goes on accumulating where an epoch ends, and counts short batches as whole ones."""
+    if together > 1:
+        raise RequestError(
+            f"Keras' gradient_accumulation_steps={together} would make updates of batches from two epochs, or of "
+            f"unequal ones: choose a batch_size that gives an epoch a multiple of {together} equal batches, or say "
+            f"accumulate={together}, with which an epoch ends an update."
+        )
 
 
 def _autoencoded(inputs: tuple[Tensor, ...]) -> NDArray[Any]:

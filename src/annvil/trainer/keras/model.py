@@ -117,17 +117,13 @@ class KerasNetwork(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         arguments = inputs[0] if len(inputs) == 1 else list(inputs)
-        before = self.kept
         mode = {"training": self.training} if takes_training(self.model) else {}
-        with self._own_noise(), _plain_errors():
-            output, after, penalties = self.model.stateless_call(
-                self.trained, before, arguments, return_losses=True, **mode
+        variables = (*self.model.trainable_variables, *self.model.non_trainable_variables)
+        values = list(zip(variables, (*self.trained, *self.kept), strict=True))
+        with self._own_noise(), _plain_errors(), _assigning(values, self.training):
+            output, _, penalties = self.model.stateless_call(
+                self.trained, self.kept, arguments, return_losses=True, **mode
             )
-        if self.training:
-            with torch.no_grad():
-                for old, new in zip(before, after, strict=True):
-                    if new is not old:
-                        old.copy_(new.detach())
         if penalties:
             output.penalty = sum(value.sum() for value in penalties)
         return output  # type: ignore[no-any-return]
@@ -196,6 +192,34 @@ class KerasNetwork(nn.Module):
 
     def extra_repr(self) -> str:
         return f"Keras model {self.model.name!r}"
+
+
+@contextmanager
+def _assigning(values: Sequence[tuple[Any, Tensor]], training: bool) -> Iterator[None]:
+    """While it lasts, ``variable.assign`` writes into the network's own value, as Keras writes into the variable's.
+
+    `keras.Model.stateless_call` alone would keep what is assigned to weights to itself, and let gradients flow back
+    through what is assigned to others, to what it was computed from. Only training changes anything for good.
+    """
+    own = {id(variable): value for variable, value in values}
+    scope = sys.modules["keras"].StatelessScope
+    usual = scope.add_update
+
+    def add_update(this: Any, update: tuple[Any, Any]) -> None:
+        variable, new = update
+        value = own.get(id(variable))
+        if value is None or not training:
+            usual(this, (variable, new.detach() if isinstance(new, Tensor) else new))
+            return
+        with torch.no_grad():
+            value.copy_(new)
+
+    with _CALLS:
+        scope.add_update = add_update
+        try:
+            yield
+        finally:
+            scope.add_update = usual
 
 
 @contextmanager

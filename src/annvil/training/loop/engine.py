@@ -104,9 +104,10 @@ def train_population(
     RequestError, DataError
         When the request or the data cannot be used; the sentence says which and why.
 
-    The same request gives the same bytes, also after a kill, on the same type of processor, with the same threads,
-    versions and precision. There a member's result follows from its rows, seed and settings alone, whatever members,
-    packs and workers there are: to the bit if all settings are the same, otherwise within 1e-5 (see `docs/engine.md`).
+    The same request gives the same bytes, also after a kill, on the same type of processor, with the same number of
+    cores, versions, precision and ``MKL_CBWR``; ``Population.choices["made_with"]`` names them. There a member's
+    result follows from its rows, seed and settings alone, whatever members, packs and workers there are: to the bit if
+    all settings are the same, otherwise within 1e-5 (see `docs/engine.md`).
     """
     members = list(members)
     job = _check(make_network, inputs, targets, members, recipe, loss, weights, augment)
@@ -123,7 +124,8 @@ def train_population(
         run = PopulationRun(job, (parameters, buffers), workers, listener, metric, together, saved, original)
         run.train(should_stop, tell, saver)
     n_packs = len(cut(job, range(len(members)), SIDE_BY_SIDE))
-    return run.result(choices | memory | {"packs": n_packs, "workers": run.workers})
+    made = {"packs": n_packs, "workers": run.workers, "made_with": hardware.made_with()}
+    return run.result(choices | memory | made)
 
 
 def _check(

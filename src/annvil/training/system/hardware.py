@@ -21,7 +21,7 @@ import torch
 
 from annvil.errors import MachineError
 from annvil.files import write_json
-from annvil.system.processors import allowed_cores
+from annvil.system.processors import allowed_cores, processor_type
 
 _WORTH = 1.3  # a gain that is surely no noise (assumed)
 
@@ -29,6 +29,12 @@ _WORTH = 1.3  # a gain that is surely no noise (assumed)
 def cores() -> int:
     """Cores that this process may use: what PyTorch was given, at most what the system allows."""
     return max(1, min(allowed_cores(), torch.get_num_threads()))
+
+
+def made_with() -> str:
+    """What the bits of a result hang on beside the request and the precision, in words."""
+    of_mkl = os.environ.get("MKL_CBWR", "not set")
+    return f"{processor_type()}, {cores()} cores, MKL_CBWR {of_mkl}, PyTorch {torch.__version__}"
 
 
 def bfloat16_gain() -> float:
