@@ -168,7 +168,7 @@ def stable(arguments: argparse.Namespace, out: Path) -> None:
             for seed in arguments.seeds:
                 one = fit(name, budget, out, "--seed", str(seed))
                 show(one)
-                if one.said is not None and one.said["verdict"]["kind"] != "cannot tell":
+                if one.said is not None and one.said["verdict"]["kind"] not in ("no network", "cannot tell"):
                     certain.add(one.said["verdict"]["kind"])
         clashes += len(certain) > 1
         print(f"{name}: {', '.join(sorted(certain)) or 'never certain'}")

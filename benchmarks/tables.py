@@ -174,8 +174,6 @@ def scores_line(result: dict[str, Any]) -> str:
     """One line of the table of scores."""
     metric, verdict = result["metric"], result["verdict"]
     kind = verdict["kind"]
-    if kind == "cannot tell" and verdict["network_ruled_out"]:
-        kind = "cannot tell, but no network needed"
     title = next(s["title"] for s in result["scores"] if s["contender"] == verdict["recommended"])
     shown = [best_of_family(result, family) for family in FAMILIES]
     scores = [f"{s[metric]:.4f} ± {s[metric + '_spread']:.4f}" if s else "–" for s in shown]

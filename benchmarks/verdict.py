@@ -53,7 +53,13 @@ from annvil.tasks.metrics import Metric
 from annvil.tasks.union import make_task
 
 Array = np.ndarray[Any, np.dtype[Any]]
+VERDICTS = "network", "simple", "equal", "no network", "cannot tell"
 FAMILIES = {"dummy": "dummy", "linear": "linear", "net": "network"}
+
+
+def in_percent(parts: Sequence[float]) -> str:
+    """One cell a verdict, under their names."""
+    return " ".join(f"{part:{width}.1f}" for part, width in zip(parts, (7, 6, 5, 4, 6), strict=True))
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def most_repeats(n_rows: int) -> int:
 def part_two_learners(n_tables: int, second_share: float, title: str) -> None:
     """Null (share 1) or power (share below 1; the network's half is the stronger one)."""
     print(f"\n{title}: {n_tables} tables each; verdicts in %, false ones are network + simple")
-    print(f"{'rows':>6} {'folds':>6} {'metric':>9} | network simple equal cannot | plain t-test names a winner")
+    print(f"{'rows':>6} {'folds':>6} {'metric':>9} | network simple equal none cannot | plain t-test names a winner")
     for n_rows in (200, 1000):
         for repeats in (1, 2, most_repeats(n_rows)):
             for metric in (METRICS["accuracy"], METRICS["roc_auc"]):
@@ -164,11 +170,9 @@ def part_two_learners(n_tables: int, second_share: float, title: str) -> None:
                     found = verdict_of(make_dataset(X, y), X, learners, repeats, metric, seed)
                     kinds[found.kind] += 1
                     plain += plain_t(found.posterior.differences)
-                parts = [100 * kinds[k] / n_tables for k in ("network", "simple", "equal", "cannot tell")]
-                row = (
-                    f"{n_rows:>6} {repeats}x5{'':>3} {metric.name:>9} | {parts[0]:7.1f} {parts[1]:6.1f} {parts[2]:5.1f}"
-                )
-                print(f"{row} {parts[3]:6.1f} | {100 * plain / n_tables:.1f}", flush=True)
+                parts = [100 * kinds[k] / n_tables for k in VERDICTS]
+                row = f"{n_rows:>6} {repeats}x5{'':>3} {metric.name:>9} | {in_percent(parts)}"
+                print(f"{row} | {100 * plain / n_tables:.1f}", flush=True)
 
 
 def part_shuffled(n_tables: int) -> None:
@@ -260,7 +264,7 @@ class Unshipped(DataProblem):
 def part_sequence(n_tables: int) -> None:
     """Truly equal ladders through the race itself: it looks at results while it runs, and stops when it is certain."""
     print(f"\nsequence: {n_tables} tables each, two equal ladders through the race; verdicts in % where it stopped")
-    print(f"{'rows':>6} {'metric':>9} | network simple equal cannot | units in the mean")
+    print(f"{'rows':>6} {'metric':>9} | network simple equal none cannot | units in the mean")
     for n_rows in (200, 1000):
         for metric in (METRICS["accuracy"], METRICS["roc_auc"]):
             kinds: Counter[str] = Counter()
@@ -292,8 +296,8 @@ def part_sequence(n_tables: int) -> None:
                     )
                     kinds[find(evidence).kind] += 1
                     units += len(log)
-            parts = [100 * kinds[k] / n_tables for k in ("network", "simple", "equal", "cannot tell")]
-            row = f"{n_rows:>6} {metric.name:>9} | {parts[0]:7.1f} {parts[1]:6.1f} {parts[2]:5.1f} {parts[3]:6.1f}"
+            parts = [100 * kinds[k] / n_tables for k in VERDICTS]
+            row = f"{n_rows:>6} {metric.name:>9} | {in_percent(parts)}"
             print(f"{row} | {units / n_tables:.1f}", flush=True)
 
 

@@ -149,7 +149,7 @@ def test_cannot_tell_says_how_many_rows_would() -> None:
 
 def test_undecided_between_simple_and_equal_still_needs_no_network() -> None:
     verdict = judge(evidence({"dummy": 0.5, "trees": 0.9, "net": 0.89}, noise=0.01))
-    assert (verdict.kind, verdict.network_ruled_out, verdict.recommended) == ("cannot tell", True, "trees")
+    assert (verdict.kind, verdict.network_ruled_out, verdict.recommended) == ("no network", True, "trees")
     assert verdict.headline.startswith("No network needed. The chance that one is better than boosted trees")
 
 

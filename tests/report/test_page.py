@@ -266,7 +266,8 @@ def poisoned(value, text: str, name: str = ""):
     """The record with ``text`` added to every string that is not a key of ours."""
     ours = {"family", "state", "metric", "contender", "contenders", "recommended", "job", "language"}
     if name in ours or (
-        name == "kind" and value in {"binary", "multiclass", "regression", "equal", "network", "simple", "cannot tell"}
+        name == "kind"
+        and value in {"binary", "multiclass", "regression", "equal", "network", "simple", "no network", "cannot tell"}
     ):
         return value
     if isinstance(value, str):

@@ -14,7 +14,7 @@ from annvil.models.contract import Family, Json
 from annvil.tasks.base import Decision
 
 State = Literal["waiting", "running", "finished", "cut short", "declined", "failed"]
-VerdictKind = Literal["network", "simple", "equal", "cannot tell"]
+VerdictKind = Literal["network", "simple", "equal", "no network", "cannot tell"]
 
 
 def call_key(repeat: int) -> str:

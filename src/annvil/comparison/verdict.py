@@ -1,12 +1,13 @@
-"""The verdict: what the evidence says, in one of four words, and what to ship.
+"""The verdict: what the evidence says, in one of five words, and what to ship.
 
 - *network*: P(a network is better by more than `worth`) reaches the confidence (95%), and that the inputs predict the
   target at all is beyond doubt: P(the network side beats the dummy by more than `worth`) is at least 99.9%. Without
   the second, one shuffled target in twenty would ask for a network;
 - *simple*: the same for the simple side;
 - *equal*: P(both are within `worth` of each other) does;
-- *cannot tell*: none of them does; then it says how many rows would probably tell. A network can still be ruled out:
-  when P(better by more than worth) is at most 5%, no network is needed, whichever of the other two is true.
+- *no network*: P(a network is better by more than worth) is at most 5%, so none is needed, but whether the sides are
+  equal or the simple one is better is open;
+- *cannot tell*: none of them; then it says how many rows would probably tell.
 
 Each side is represented in every fold by the contender that the fold's inner validation preferred, so that no test row
 chooses who is compared (`contrast`). What is said is written by `verdict_text`.
@@ -51,6 +52,8 @@ def find(evidence: Evidence) -> Finding:
     if unfinished is not None:
         kind = "cannot tell"
     ruled_out = posterior is not None and posterior.p_first <= 1 - evidence.confidence and unfinished is None
+    if kind == "cannot tell" and ruled_out:
+        kind = "no network"
     rows = None
     is_open = kind == "cannot tell" and unfinished is None
     if is_open and posterior is not None and posterior.p_first < evidence.confidence:
@@ -62,7 +65,7 @@ def find(evidence: Evidence) -> Finding:
         network_ruled_out=ruled_out,
         beats_guessing=beats_guessing,
         rows_that_would_tell=rows,
-        recommendation=_recommend(evidence, paired, kind, ruled_out=ruled_out, doubtful=doubtful),
+        recommendation=_recommend(evidence, paired, kind, doubtful=doubtful),
         paired=paired,
         unfinished=unfinished,
         untried="" if unfinished is None else _untried(unfinished, evidence),
@@ -107,16 +110,14 @@ def _untried(side: Side, evidence: Evidence) -> str:
     return next((s.title for s in ours if (s.family == "network") == (side.name == "network")), "")
 
 
-def _recommend(
-    evidence: Evidence, paired: Paired, kind: VerdictKind, *, ruled_out: bool, doubtful: bool
-) -> Recommendation:
+def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, doubtful: bool) -> Recommendation:
     networks = {s.contender for s in evidence.standings if s.family == "network"}
 
     def may_ship(standing: Standing) -> bool:
         uses_one = not networks.isdisjoint((standing.contender, *standing.members))
         if kind == "network":
             return uses_one
-        if kind == "simple" or (kind == "cannot tell" and (ruled_out or doubtful)):
+        if kind in ("simple", "no network") or (kind == "cannot tell" and doubtful):
             return not uses_one if doubtful else standing.contender not in networks
         return True
 

@@ -82,6 +82,11 @@ class _Sentences:
             )
         if kind == "equal":
             return self._equal(posterior, recommended)
+        if kind == "no network":
+            return (
+                f"{self._not_needed} The chance that one is better than {self.simple} by more than {self.worth} is "
+                f"only {probability(posterior.p_first)}."
+            )
         return self._cannot_tell(posterior)
 
     def _equal(self, posterior: Posterior, recommended: Standing) -> str:
@@ -120,11 +125,6 @@ class _Sentences:
             return (
                 f"Not enough time to tell: {loser} {self._not_at_its_end(loser)}, and so far it is {place}. A larger "
                 "budget would go on from here."
-            )
-        if self.finding.network_ruled_out:
-            return (
-                f"{self._not_needed} The chance that one is better than {self.simple} by more than {self.worth} is "
-                f"only {probability(posterior.p_first)}."
             )
         if self._seems_better(posterior):
             return (

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from annvil.comparison.results import Comparison, Standing, Verdict
+from annvil.comparison.results import Comparison, Standing
 from annvil.report import figures
 from annvil.report.figures import score_text
 from annvil.report.glossary import Glossary
@@ -27,10 +27,9 @@ VERDICTS = {
     "network": "A network is worth it",
     "simple": "A simple model is better",
     "equal": "Practically equal",
+    "no network": "No network needed",
     "cannot tell": "Cannot tell yet",
 }
-
-NO_NETWORK = "No network needed"  # certain, although simple and equal cannot be told apart
 
 FAMILIES = {
     "dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network",
@@ -64,11 +63,6 @@ def render(view: ReportView) -> str:
             w=wording,
         )
     )
-
-
-def _verdict_label(verdict: Verdict) -> str:
-    undecided = verdict.kind == "cannot tell"
-    return NO_NETWORK if undecided and verdict.network_ruled_out else VERDICTS[verdict.kind]
 
 
 @cache
@@ -117,7 +111,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "comparison": comparison,
         "titles": {s.contender: s.title for s in comparison.standings},
         "verdict": comparison.verdict,
-        "verdict_label": _verdict_label(comparison.verdict),
+        "verdict_label": VERDICTS[comparison.verdict.kind],
         "recommended": recommended,
         "key_facts": _key_facts(view, metric, recommended),
         "posterior": figures.posterior_figure(comparison),

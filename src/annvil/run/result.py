@@ -187,11 +187,6 @@ def list_runs(out: str | Path = "runs") -> list[RunSummary]:
     return sorted(found, key=lambda summary: summary.when, reverse=True)
 
 
-def verdict_word(verdict: Verdict) -> str:
-    """The verdict in a word or three: its kind, or "no network needed" where that is all that is certain."""
-    return "no network needed" if verdict.kind == "cannot tell" and verdict.network_ruled_out else str(verdict.kind)
-
-
 def score_row(standing: Standing) -> dict[str, Any]:
     """A contender as a flat row: ``roc_auc``, ``roc_auc_spread``, …, ``fit_seconds``, ``latency_ms_p50``, …
 
@@ -215,7 +210,7 @@ def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSumm
     verdict, score, target = "", "", request.asked.target
     if state.state == "finished":
         comparison = folder.read_comparison()
-        verdict = verdict_word(comparison.verdict)
+        verdict = comparison.verdict.kind
         best = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
         score = f"{best.title} {comparison.metric} {best.means[comparison.metric]:.3f}"
     return RunSummary(

@@ -89,7 +89,7 @@ class Teller:
         if self._verdict is None or not begun:  # what is begun changes no answer
             self._verdict = verdict_so_far(race)
         posterior = None if self._verdict is None else self._verdict.posterior
-        certain = self._verdict is not None and self._verdict.kind != "cannot tell"
+        certain = self._verdict is not None and self._verdict.kind not in ("no network", "cannot tell")
         latest, likely = race.latest_end(), race.likely_end
         likely = None if latest is None or likely is None or not certain else max(spent, min(latest, likely))
         race.listener.moment(
