@@ -1,23 +1,15 @@
-"""Parquet and JSON lines, read by DuckDB, and sheets of Excel and OpenDocument by python-calamine (extra ``excel``)."""
+"""Parquet, read by DuckDB, and sheets of Excel and OpenDocument by python-calamine (extra ``excel``)."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from annvil.data.dataset import Source
 from annvil.data.readers.duckdb import Wanted, first_line, load, reader, sql
-from annvil.data.readers.frames import table_from_records
 from annvil.data.readers.raw import RawTable, column_from_values, refuse_header
 from annvil.errors import DataError, MachineError
-from annvil.text.phrases import quoted
-
-LONGEST_RECORD = 2**24
-"""Bytes of one JSON line."""
 
 
 def read_parquet(path: Path, source: Source, wanted: Wanted) -> RawTable:
@@ -43,58 +35,6 @@ def _top_level(schema: list[tuple[str, int | None]]) -> list[str]:
             names.append(name)
         inside = max(inside - 1, 0) + (n_children or 0)
     return names
-
-
-def read_json_lines(path: Path, source: Source, wanted: Wanted) -> RawTable:
-    """The table in a file with one JSON object per line (or one array of objects)."""
-    import duckdb
-
-    with reader(path) as (connection, file):
-        query = (
-            f"read_json({sql(file)}, format='auto', records=true, sample_size=-1, "
-            f"convert_strings_to_integers=false, maximum_object_size={LONGEST_RECORD})"
-        )
-        try:
-            names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()]
-            refuse_header(names, source.name)
-            if _may_be_renamed(names):
-                return _read_json_plainly(path, source)
-            columns, n_rows = load(connection, query, names, wanted, typed=True, where=source.name)
-        except duckdb.Error:
-            return _read_json_plainly(path, source)
-    return RawTable(tuple(columns), n_rows, source)
-
-
-def _may_be_renamed(names: Sequence[str]) -> bool:
-    """Whether DuckDB, to which ``Age`` and ``age`` are one name, may have called a column ``age_1``."""
-    known = {name.lower() for name in names}
-    numbered = [re.fullmatch(r"(.*)_\d+", name.lower(), re.DOTALL) for name in names]
-    return any(match is not None and match[1] in known for match in numbered)
-
-
-def _read_json_plainly(path: Path, source: Source) -> RawTable:
-    """The same through Python's reader: slower, but it takes the NaN that Python writes, and knows the bad line."""
-    text = path.read_text(encoding="utf-8-sig")
-    is_array = text.lstrip().startswith("[")
-    records: list[dict[str, Any]] = []
-    for number, line in enumerate([text] if is_array else text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = source.name if is_array else f"Line {number} of {source.name}"
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where} is not JSON: {str(error).rstrip('.')}.") from None
-        for record in found if is_array else [found]:
-            if not isinstance(record, dict):
-                raise DataError(
-                    f"{where} holds {quoted(json.dumps(record))} instead of an object; every row must be one, such as "
-                    '{"age": 31, "sex": "f"}.'
-                )
-            records.append(record)
-    table = table_from_records(records, source.name)
-    refuse_header(table.names, source.name)
-    return replace(table, source=source)
 
 
 def read_excel(path: Path, source: Source) -> RawTable:

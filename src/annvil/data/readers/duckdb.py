@@ -25,6 +25,7 @@ _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", 
 _INTEGERS |= {"UHUGEINT", "BIGNUM"}
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?"
 _COLUMNS_AT_ONCE = 64
+_VALUES_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def load(
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
     connection.execute(f"CREATE OR REPLACE TABLE t AS SELECT * FROM {query} AS q({aliases})")
     types = {row[0]: str(row[1]) for row in connection.execute("DESCRIBE t").fetchall()}
-    floats = _fetch_floats(connection, {key: sql for key, kind in types.items() if (sql := _as_float(key, kind))})
+    (n_rows,) = _row(connection, "SELECT count(*) FROM t")
+    wanted_floats = {key: sql for key, kind in types.items() if (sql := _as_float(key, kind))}
+    floats = _fetch_floats(connection, wanted_floats, n_rows)
     columns = []
     for name, (key, kind) in zip(names, types.items(), strict=True):
         if key in floats:
@@ -112,7 +115,7 @@ def load(
             columns.append(_texts(connection, key, name, wanted, typed=typed))
         else:
             columns.append(nested(name))
-    return columns, _row(connection, "SELECT count(*) FROM t")[0]
+    return columns, n_rows
 
 
 def _as_float(key: str, kind: str) -> str | None:
@@ -124,12 +127,19 @@ def _as_float(key: str, kind: str) -> str | None:
     return None
 
 
-def _fetch_floats(connection: duckdb.DuckDBPyConnection, sql: dict[str, str]) -> dict[str, FloatArray]:
-    shown = [f"{text} AS {key}" for key, text in sql.items()]
-    found: dict[str, Any] = {}
-    for start in range(0, len(shown), _COLUMNS_AT_ONCE):
-        found |= connection.execute(f"SELECT {', '.join(shown[start : start + _COLUMNS_AT_ONCE])} FROM t").fetchnumpy()
-    return {key: np.asarray(values, dtype=np.float64) for key, values in found.items()}
+def _fetch_floats(connection: duckdb.DuckDBPyConnection, sql: dict[str, str], n_rows: int) -> dict[str, FloatArray]:
+    """Values of columns, rows by rows: DuckDB's copy of what it hands out is never larger than `_VALUES_AT_ONCE`."""
+    found: dict[str, FloatArray] = {key: np.empty(n_rows) for key in sql}
+    keys = list(sql)
+    for first in range(0, len(keys), _COLUMNS_AT_ONCE):
+        some = keys[first : first + _COLUMNS_AT_ONCE]
+        shown = ", ".join(f"{sql[key]} AS {key}" for key in some)
+        step = max(1, _VALUES_AT_ONCE // len(some))
+        for start in range(0, n_rows, step):
+            where = f" WHERE rowid BETWEEN {start} AND {start + step - 1}" if n_rows > step else ""
+            for key, values in connection.execute(f"SELECT {shown} FROM t{where}").fetchnumpy().items():
+                found[key][start : start + step] = values
+    return found
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> np.ndarray[Any, Any]:
@@ -137,8 +147,8 @@ def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> np.ndarray[Any,
 
 
 def _all_whole(values: FloatArray) -> bool:
-    present = values[np.isfinite(values)]
-    return bool(np.all(present == np.floor(present)))
+    parts = (values[start : start + _VALUES_AT_ONCE] for start in range(0, len(values), _VALUES_AT_ONCE))
+    return all(bool(np.all((part == np.floor(part)) | ~np.isfinite(part))) for part in parts)
 
 
 def _texts(connection: duckdb.DuckDBPyConnection, key: str, name: str, wanted: Wanted, *, typed: bool) -> RawColumn:

@@ -97,9 +97,9 @@ def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: st
             transcode(path, encoding, plain)
             path = plain
         if suffix in JSON_SUFFIXES:
-            from annvil.data.readers.columnar import read_json_lines
+            from annvil.data.readers.json_tables import read_json_table
 
-            return read_json_lines(path, replace(source, details=f"JSON lines, {encoding}{note}"), wanted)
+            return read_json_table(path, replace(source, details=f"JSON lines, {encoding}{note}"), wanted)
         dialect = guess_dialect(path, encoding, source.name)
         columns, n_rows = read_delimited(path, dialect, name=source.name, wanted=wanted)
     source = replace(source, details=dialect.details + note)

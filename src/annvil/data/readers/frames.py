@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,10 +101,28 @@ def column_from_any(name: str, values: Any) -> RawColumn:
 
 
 def table_from_records(records: Sequence[Mapping[str, Any]], name: str = "list of records") -> RawTable:
-    """A list of dicts, one per row; a key that a row lacks is a missing value there."""
-    names = list(dict.fromkeys(key for record in records for key in record))
-    columns = [column_from_values(str(key), [record.get(key) for record in records]) for key in names]
-    return table_in_memory(columns, len(records), name)
+    """A list of dicts, one per row; a key that a row lacks is a missing value there.
+
+    Only the values that are there are looked at: a thousand rows of a few keys each, all different, are few values.
+    """
+    there: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, record in enumerate(records):
+        for key, value in record.items():
+            rows, values = there.setdefault(key, ([], []))
+            rows.append(row)
+            values.append(value)
+    n = len(records)
+    columns = [_spread(column_from_values(str(key), values), rows, n) for key, (rows, values) in there.items()]
+    return table_in_memory(columns, n, name)
+
+
+def _spread(column: RawColumn, rows: Sequence[int], n_rows: int) -> RawColumn:
+    """The column with its values at these rows, and none at the others."""
+    if len(rows) == n_rows or column.storage == "nested":
+        return column
+    values = np.full(n_rows, np.nan if column.values.dtype.kind == "f" else -1, dtype=column.values.dtype)
+    values[rows] = column.values
+    return replace(column, values=values)
 
 
 LABEL_COLUMN = "label "
