@@ -44,7 +44,7 @@ def test_a_table_of_format_1():
     model = load(DATA / "format-1-table.zip")
     assert model.form == TableForm(
         (
-            Field("weight", "number", "comma"),
+            Field("weight", "number", "comma percent"),
             Field("city", "category"),
             Field("member", "boolean"),
             Field("joined", "datetime", "day/month/year"),
@@ -66,9 +66,9 @@ def test_pictures_of_format_1():
 
 def test_the_latest_format_is_what_saving_writes(tmp_path, example):
     manifest = json.loads((example.save(tmp_path / "model") / "manifest.json").read_bytes())
-    assert manifest["format_version"] == FORMAT_VERSION == 2
+    assert manifest["format_version"] == FORMAT_VERSION == 3
     assert manifest["form"]["kind"] == "tables"
-    assert migrated(manifest, 2)["form"] == manifest["form"]
+    assert migrated(manifest, 3)["form"] == manifest["form"]
 
 
 def picture(**changes):

@@ -48,7 +48,20 @@ def _forms(manifest: Plain) -> Plain:
     return manifest | {"form": form, "info": info}
 
 
-_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms,)
+def _per_cent(manifest: Plain) -> Plain:
+    """2 → 3: styles say whether a column has per cent signs; before, "12%" was 12 in every column of numbers."""
+    form = manifest.get("form")
+    if not isinstance(form, dict) or form.get("kind") != "tables":
+        return manifest
+    fields = msgspec.convert(form.get("fields"), tuple[_Field, ...])
+    styled = [
+        {"name": f.name, "kind": f.kind, "style": f"{f.style} percent".strip() if f.kind == "number" else f.style}
+        for f in fields
+    ]
+    return manifest | {"form": form | {"fields": styled}}
+
+
+_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent)
 """Step ``i`` takes version ``i + 1`` to the next."""
 
 FORMAT_VERSION = len(_STEPS) + 1

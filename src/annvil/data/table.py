@@ -30,7 +30,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name and kind of one input column: what a saved model asks of a raw row.
 
     ``style`` says how texts were written that stand for values, so that new rows are read as the training rows were:
-    ``"comma"`` for numbers with a decimal comma, the name of a date format such as ``"day/month/year"``; usually empty.
+    the name of a `annvil.data.readers.numbers.NumberStyle`, such as ``"comma"`` for numbers with a decimal comma, or of
+    a `annvil.data.readers.dates.DateStyle`, such as ``"day/month/year"``; usually empty.
     """
 
     name: str

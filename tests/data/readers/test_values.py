@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from annvil.data.readers import values as text
-from annvil.data.readers.values import boolean_text, canonical_text, parse_number
+from annvil.data.readers.values import boolean_text, canonical_text
 
 
 def test_examples_in_docstrings() -> None:
@@ -75,35 +75,3 @@ def test_yes(value: object) -> None:
 @pytest.mark.parametrize("value", ["No", "N", "false", "F", "0", 0, 0.0, False, np.bool_(False)])
 def test_no(value: object) -> None:
     assert boolean_text(value) == "false"
-
-
-@pytest.mark.parametrize(
-    ("written", "style", "expected"),
-    [
-        ("1234.5", "point", 1234.5),
-        ("1,234.5", "point", 1234.5),
-        ("1,234", "point", 1234.0),
-        ("1,23", "point", None),  # a thousands separator is followed by three digits
-        ("1,5", "comma", 1.5),
-        ("1.234,5", "comma", 1234.5),
-        ("1 234,5", "comma", 1234.5),
-        ("1.5", "comma", None),
-        ("-5 %", "point", -5.0),
-        ("$1,200", "point", 1200.0),
-        ("3 €", "point", 3.0),
-        ("−4", "point", -4.0),
-        ("1e-3", "point", 0.001),
-        ("1_000", "point", None),
-        ("0x10", "point", None),
-        ("", "point", None),
-        ("12 kg", "point", None),
-        ("½", "point", None),
-    ],
-)
-def test_parse_number(written: str, style: str, expected: float | None) -> None:
-    assert parse_number(written, style) == expected  # type: ignore[arg-type]
-
-
-def test_infinite_words_are_numbers_so_that_they_can_be_refused_as_infinite() -> None:
-    assert parse_number("inf") == math.inf
-    assert parse_number("-Infinity") == -math.inf

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from annvil.data.readers.dates import FORMATS, date_text, parse_date
+from annvil.data.readers.dates import DATE_STYLES, date_text, learn_date_style, number_seconds, parse_date
+from annvil.data.readers.numbers import Habit, learn_number_style, number_style, parse_number
 from annvil.data.readers.raw import RawColumn, merge_levels
-from annvil.data.readers.values import NumberStyle, boolean_text, canonical_text, is_missing_number, parse_number
+from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number
 from annvil.data.table import Column, Field
 from annvil.errors import DataError, name_rows
 from annvil.tasks.base import FloatArray, IntArray
@@ -26,13 +27,16 @@ class Parsed:
     """What texts became when read as numbers or dates.
 
     ``values``: float64 ``(n_rows,)`` with NaN for missing and for ``odd``; ``odd``: codes of the levels that could not
-    be read; ``tokens``: words for "missing" met, with their count; ``style``: see `Field.style`.
+    be read; ``tokens``: words for "missing" met, with their count; ``style``: see `Field.style`; ``said``: what was
+    open and how it was decided; ``contradictory``: whether all texts could be read, but not in one style.
     """
 
     values: FloatArray
     odd: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     tokens: dict[str, int] = field(default_factory=dict)
     style: str = ""
+    said: tuple[str, ...] = ()
+    contradictory: bool = False
 
 
 def _blanks(raw: RawColumn, missing: Collection[str]) -> list[bool]:
@@ -40,57 +44,48 @@ def _blanks(raw: RawColumn, missing: Collection[str]) -> list[bool]:
     return [text in missing or is_missing_number(text) for text in raw.levels]
 
 
-def read_numbers(raw: RawColumn, *, missing: Collection[str] = (), style: str = "", comma: bool = False) -> Parsed:
-    """The column as numbers.
-
-    Texts are read with a decimal point or, where ``style`` is "comma", with a decimal comma. With an empty ``style``
-    the reading that understands more of the column wins; ``comma`` (the file's habit) decides between equals.
-    """
+def read_numbers(
+    raw: RawColumn, *, missing: Collection[str] = (), style: str | None = None, habit: Habit = ""
+) -> Parsed:
+    """The column as numbers: its texts in the style of that name or, where it is None, in the one learnt from them."""
     if raw.storage == "boolean":
         return Parsed(np.where(raw.values < 0, np.nan, raw.values))
     if raw.storage != "text":
-        style = raw.style if raw.storage == "number" else ""
-        return Parsed(_without(raw.values, missing), tokens=dict(raw.tokens), style=style)
+        own = raw.style if raw.storage == "number" else ""
+        return Parsed(_without(raw.values, missing), tokens=dict(raw.tokens), style=own)
     blank = _blanks(raw, missing)
-    styles: tuple[NumberStyle, ...] = ("comma", "point") if comma or style == "comma" else ("point", "comma")
-    if style or not any("," in text or ("." in text and comma) for text in raw.levels):
-        styles = styles[:1]
-    read = {
-        tried: [None if gap else parse_number(text, tried) for text, gap in zip(raw.levels, blank, strict=True)]
-        for tried in styles
-    }
-    chosen = max(styles, key=lambda tried: _understood(read[tried]))  # the first of equals
-    parsed = _parsed(raw, read[chosen], blank, "comma" if chosen == "comma" else "")
-    return replace(parsed, values=_without(parsed.values, missing))
+    said: tuple[str, ...] = ()
+    contradictory = False
+    if style is None:
+        some = [text for text, gap in zip(raw.levels, blank, strict=True) if not gap]
+        learnt, said, contradictory = learn_number_style(some, habit)
+        style = learnt.name
+    found = [None if gap else parse_number(text, style) for text, gap in zip(raw.levels, blank, strict=True)]
+    parsed = _parsed(raw, found, blank, style)
+    return replace(parsed, values=_without(parsed.values, missing), said=said, contradictory=contradictory)
 
 
-def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str = "") -> Parsed:
-    """The column as seconds since 1970 UTC; ``style`` names one of `dates.FORMATS`, empty: the best-fitting one."""
+def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str | None = None) -> Parsed:
+    """The column as seconds since 1970 UTC: its texts in the style of that name or, where it is None, in the one
+    learnt from them; numbers by their size (`dates.number_seconds`)."""
     if raw.storage == "date":
         return Parsed(raw.values, style=raw.style)
+    if raw.storage in ("number", "boolean"):
+        numbers, codes = np.unique(read_numbers(raw, missing=missing).values, return_inverse=True)
+        found = [number_seconds(float(value)) for value in numbers]
+        texts = tuple(canonical_text(float(value)) for value in numbers)
+        as_texts = RawColumn(raw.name, "text", codes.reshape(-1).astype(np.int32), texts)
+        return _parsed(as_texts, found, [False] * len(texts), raw.style)
     if raw.storage != "text":
         return Parsed(read_numbers(raw, missing=missing).values)
     blank = _blanks(raw, missing)
-    some = [text for text, gap in zip(raw.levels, blank, strict=True) if not gap][:50]
-    best: list[float | None] = [None] * len(raw.levels)
-    chosen = ""
-    for form in FORMATS:
-        if form.name != style if style else 2 * _understood([form.seconds(text) for text in some]) < len(some):
-            continue
-        found = [None if gap else form.seconds(text) for text, gap in zip(raw.levels, blank, strict=True)]
-        if _understood(found) > _understood(best):
-            best, chosen = found, form.name
-        if _understood(best) + sum(blank) == len(blank):
-            break
-    if style:  # a date in another format than the training data's is still a date
-        best = [
-            parse_date(t) if v is None and not gap else v for t, v, gap in zip(raw.levels, best, blank, strict=True)
-        ]
-    return _parsed(raw, best, blank, chosen)
-
-
-def _understood(found: list[float | None]) -> int:
-    return sum(value is not None for value in found)
+    if style is not None:
+        known = [None if gap else parse_date(text, style) for text, gap in zip(raw.levels, blank, strict=True)]
+        return _parsed(raw, known, blank, style)
+    learnt = learn_date_style([text for text, gap in zip(raw.levels, blank, strict=True) if not gap])
+    seconds = iter(learnt.seconds)
+    parsed = _parsed(raw, [None if gap else next(seconds) for gap in blank], blank, learnt.style)
+    return replace(parsed, said=learnt.said, contradictory=learnt.contradictory)
 
 
 def _parsed(raw: RawColumn, found: list[float | None], blank: list[bool], style: str) -> Parsed:
@@ -135,8 +130,8 @@ def sort_levels(column: Column) -> Column:
     return Column(column.field, lookup[column.values], tuple(column.levels[i] for i in order))
 
 
-def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), comma: bool = False, where: str) -> Column:
-    """The raw column as the kind that ``spec`` names.
+def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), where: str) -> Column:
+    """The raw column as the kind that ``spec`` names, its texts read in the style of ``spec``.
 
     Raises
     ------
@@ -150,22 +145,57 @@ def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), com
     if spec.is_text:
         return as_category(raw, spec, missing=missing)
     if spec.kind == "datetime":
-        parsed, wanted = read_dates(raw, missing=missing, style=spec.style), "a date"
+        parsed = read_dates(raw, missing=missing, style=spec.style)
     elif raw.storage == "date":
         raise DataError(f"Column {raw.name!r} of {where} holds dates where numbers are expected.")
     else:
-        parsed, wanted = read_numbers(raw, missing=missing, style=spec.style, comma=comma), "a number"
-    refuse_odd(raw, parsed, where, wanted)
+        parsed = read_numbers(raw, missing=missing, style=spec.style)
+    refuse_odd(raw, parsed, where, wanted_of(spec))
     refuse_infinite(raw.name, parsed.values, where)
     return Column(spec, parsed.values)
 
 
+def known_style(spec: Field) -> bool:
+    """Whether the style of a column is one that its kind has."""
+    if spec.kind != "number":
+        return spec.style in ("", *(DATE_STYLES if spec.kind == "datetime" else ()))
+    try:
+        return number_style(spec.style).name == spec.style
+    except ValueError:
+        return False
+
+
+_WANTED = {
+    "point": "with a decimal point",
+    "comma": "with a decimal comma",
+    "time": "of seconds, written as 14:30 or PT1H30M",
+}
+
+
+def wanted_of(spec: Field) -> str:
+    """What a value should have been, for messages.
+
+    >>> wanted_of(Field("x", "number", "comma percent")), wanted_of(Field("x", "datetime", "day/month/year"))
+    ('a number with a decimal comma', 'a date written day/month/year')
+    """
+    if spec.kind == "datetime":
+        return f"a date written {spec.style}" if spec.style else "a date that can be read in one way only"
+    return " ".join(["a number", *(said for word, said in _WANTED.items() if word in spec.style.split())])
+
+
 def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
     """Raise where texts could not be read, naming rows and texts and what to do."""
-    rows = np.flatnonzero(np.isin(raw.values, parsed.odd))
+    if not len(parsed.odd):
+        return
+    if raw.storage == "text":
+        rows = np.flatnonzero(np.isin(raw.values, parsed.odd))
+        texts = [raw.levels[code] for code in dict.fromkeys(raw.values[rows].tolist())]
+    else:  # numbers that are no dates
+        given = read_numbers(raw).values
+        rows = np.flatnonzero(np.isnan(parsed.values) & ~np.isnan(given))
+        texts = [canonical_text(value) for value in dict.fromkeys(given[rows].tolist())]
     if not len(rows):
         return
-    texts = [raw.levels[code] for code in dict.fromkeys(raw.values[rows].tolist())]
     shown = ", ".join(quoted(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
     raise DataError(
         f"Column {raw.name!r} of {where} has {len(rows)} {'values that are' if len(rows) > 1 else 'value that is'} "

@@ -13,8 +13,8 @@ from annvil.data.readers.duckdb import Wanted, first_line, load, reader, sql
 from annvil.data.readers.encoding import is_mixed, straighten
 from annvil.data.readers.header import has_two_headers
 from annvil.data.readers.layout import BLANKS, DELIMITERS, LONGEST_LINE, Layout, divided, find_layout
+from annvil.data.readers.numbers import decimal_habit, parse_number
 from annvil.data.readers.raw import MOST_COLUMNS, RawColumn, refuse_repeated_names
-from annvil.data.readers.values import parse_number
 from annvil.errors import DataError
 
 _SAMPLE = 2**18
@@ -79,7 +79,7 @@ def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
             f"Lines {layout.skip} and {layout.skip + 1} of {name} both read as names "
             f"({', '.join(names[:3])}; {', '.join(layout.rows[0][:3])}); keep one of them."
         )
-    comma = layout.delimiter != "," and _has_decimal_comma(layout.rows)
+    comma = _has_decimal_comma(layout.rows, layout.delimiter)
     encoding = encoding.replace("utf-8-sig", "utf-8 with byte order mark")
     return Dialect(encoding, layout, tuple(names), comma, is_mixed(start))
 
@@ -92,31 +92,46 @@ def _really_wide(header: bytes) -> bool:
     return max(len(divided(lines, sign)[0]) for sign in DELIMITERS) > MOST_COLUMNS
 
 
-_COMMA_ONLY = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-
-
-def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether numbers are written 1.234,5: some are, and in those columns none is written 1.5."""
+def _columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The cells of the first rows that are not blank, by column."""
     width = len(rows[0]) if rows else 0
-    for i in range(width):
-        cells = [row[i].strip() for row in rows[:2000] if i < len(row) and row[i].strip()]
-        with_comma = sum(_COMMA_ONLY.fullmatch(cell) is not None for cell in cells)
-        numbers = sum(parse_number(cell, "comma") is not None for cell in cells)
-        if with_comma and 2 * numbers > len(cells):
-            return True
-    return False
+    return [[cell for row in rows[:2000] if i < len(row) and (cell := row[i].strip())] for i in range(width)]
 
 
-def _guess_types(dialect: Dialect) -> list[str]:
-    """DOUBLE for columns whose first values are all numbers, VARCHAR for the others."""
+def _has_decimal_comma(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Whether numbers are written 1.234,5: some column leaves no doubt, and none writes 1.5.
+
+    A file divided by semicolons, as programs write it whose decimal sign is the comma, needs only that some column of
+    numbers has commas in it.
+    """
+    columns = _columns(rows)
+    seen = {decimal_habit([cells]) for cells in columns}
+    if "comma" in seen or "point" in seen or delimiter != ";":
+        return "comma" in seen and "point" not in seen
+    return any(
+        any("," in cell for cell in cells)
+        and 2 * sum(parse_number(cell, "comma percent suffix") is not None for cell in cells) > len(cells)
+        for cells in columns
+    )
+
+
+def _guess_types(dialect: Dialect) -> tuple[list[str], set[str]]:
+    """DOUBLE for columns whose first values are all numbers, VARCHAR for the others, and which of these are open.
+
+    Open is a column in which every decimal sign might divide thousands (``1.100``): it is to be judged by its texts.
+    """
     rows = dialect.layout.rows[:2000]
     sign = "," if dialect.decimal_comma else r"\."
     number = re.compile(rf"\s*[+-]?(\d+{sign}?\d*|{sign}\d+)([eE][+-]?\d+)?\s*")
-    types = []
-    for i in range(len(dialect.names)):
+    is_open = re.compile(rf"\s*[+-]?([1-9]\d{{0,2}}{sign}\d{{3}}|\d+)\s*")
+    types, still_open = [], set()
+    for i, name in enumerate(dialect.names):
         cells = [row[i] for row in rows if i < len(row) and row[i].strip()]
-        types.append("DOUBLE" if cells and all(map(number.fullmatch, cells)) else "VARCHAR")
-    return types
+        plain = bool(cells) and all(map(number.fullmatch, cells))
+        if plain and any(sign[-1] in cell for cell in cells) and all(map(is_open.fullmatch, cells)):
+            still_open.add(name)
+        types.append("DOUBLE" if plain and name not in still_open else "VARCHAR")
+    return types, still_open
 
 
 def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -> tuple[list[RawColumn], int]:
@@ -129,10 +144,9 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
     import duckdb
 
     layout, straight = dialect.layout, False
-    types = [
-        "VARCHAR" if column in wanted.texts else kind
-        for column, kind in zip(dialect.names, _guess_types(dialect), strict=True)
-    ]
+    guessed, still_open = _guess_types(dialect)
+    wanted = replace(wanted, texts={*wanted.texts, *still_open})
+    types = ["VARCHAR" if n in wanted.texts else kind for n, kind in zip(dialect.names, guessed, strict=True)]
     with tempfile.TemporaryDirectory(prefix="annvil-") as folder:
         while True:
             if not straight and (dialect.mixed or layout.comments or layout.delimiter == BLANKS):
@@ -141,7 +155,8 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
             with reader(path) as (connection, file):
                 try:
                     source = _source(file, dialect, types)
-                    return load(connection, source, dialect.names, wanted, typed=False, where=name)
+                    comma = dialect.decimal_comma
+                    return load(connection, source, dialect.names, wanted, typed=False, comma=comma, where=name)
                 except duckdb.Error as error:
                     wrong = re.search(r"converting column \"c(\d+)\"", str(error))
                     if wrong is not None and types[int(wrong[1])] != "VARCHAR":

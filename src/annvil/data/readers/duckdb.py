@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annvil.data.readers.dates import learn_date_style
+from annvil.data.readers.numbers import learn_number_style, parse_number
 from annvil.data.readers.raw import LabelType, RawColumn, merge_levels, nested, refuse_header
 from annvil.data.readers.values import MISSING_NUMBERS
 from annvil.tasks.base import FloatArray
@@ -83,12 +85,19 @@ def first_line(error: Exception) -> str:
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection, query: str, names: Sequence[str], wanted: Wanted, *, typed: bool, where: str
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    names: Sequence[str],
+    wanted: Wanted,
+    *,
+    typed: bool,
+    comma: bool = False,
+    where: str,
 ) -> tuple[list[RawColumn], int]:
     """All columns of what SQL may select from, under these names, and the number of its rows.
 
     ``typed``: whether the file itself says that a text is a text (Parquet does; CSV does not, so there a text that is a
-    number is a number).
+    number is a number). ``comma``: whether numbers were read with a decimal comma.
 
     Raises
     ------
@@ -107,12 +116,13 @@ def load(
         if key in floats:
             storage = "date" if kind.startswith(("DATE", "TIMESTAMP")) else "number"
             label = "int" if kind in _INTEGERS or (not typed and _all_whole(floats[key])) else "float"
-            columns.append(RawColumn(name, storage, floats[key], label=label))  # type: ignore[arg-type]
+            style = "comma" if comma and storage == "number" else ""
+            columns.append(RawColumn(name, storage, floats[key], label=label, style=style))  # type: ignore[arg-type]
         elif kind == "BOOLEAN":
             codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM t").astype(np.int32)
             columns.append(RawColumn(name, "boolean", codes, ("false", "true"), "bool"))
         elif kind == "VARCHAR" or kind.startswith("ENUM") or kind in ("UUID", "JSON"):
-            columns.append(_texts(connection, key, name, wanted, typed=typed))
+            columns.append(_texts(connection, key, name, wanted, as_numbers=not typed and not comma))
         else:
             columns.append(nested(name))
     return columns, n_rows
@@ -151,8 +161,12 @@ def _all_whole(values: FloatArray) -> bool:
     return all(bool(np.all((part == np.floor(part)) | ~np.isfinite(part))) for part in parts)
 
 
-def _texts(connection: duckdb.DuckDBPyConnection, key: str, name: str, wanted: Wanted, *, typed: bool) -> RawColumn:
+def _texts(
+    connection: duckdb.DuckDBPyConnection, key: str, name: str, wanted: Wanted, *, as_numbers: bool
+) -> RawColumn:
     """A column of texts as codes; columns of very many texts that are numbers or ISO dates directly as values.
+
+    ``as_numbers``: whether texts that DuckDB takes for numbers are numbers, as in a file with decimal points.
 
     A look at the first thousand values decides what is worth asking of all of them: a million casts that fail take a
     second.
@@ -165,7 +179,7 @@ def _texts(connection: duckdb.DuckDBPyConnection, key: str, name: str, wanted: W
         f"SELECT count(v), count(TRY_CAST(v AS DOUBLE)), count(*) FILTER (regexp_full_match(v, {sql(_ISO_DATE)}))"
         f" FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)",
     )
-    if not typed and not as_text and n_numbers:
+    if as_numbers and not as_text and n_numbers:
         odd = connection.execute(
             f"SELECT v, count(*) FROM {one} WHERE v IS NOT NULL AND TRY_CAST(v AS DOUBLE) IS NULL GROUP BY v LIMIT 50"
         ).fetchall()
@@ -181,13 +195,23 @@ def _texts(connection: duckdb.DuckDBPyConnection, key: str, name: str, wanted: W
     if many and not as_text and name not in wanted.whole:
         some = connection.execute(f"SELECT DISTINCT v FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)")
         texts = tuple(sorted({row[0].strip() for row in some.fetchall()}))
-        return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=about_unique)
+        if not _are_values(texts):
+            return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=about_unique)
     connection.execute(f"CREATE TYPE levels AS ENUM (SELECT DISTINCT v FROM {one} WHERE v IS NOT NULL ORDER BY v)")
     codes = _fetch(connection, f"SELECT coalesce(enum_code(v::levels)::INTEGER, -1) FROM {one}").astype(np.int32)
     written = connection.execute("SELECT unnest(enum_range(NULL::levels))").fetchall()
     connection.execute("DROP TYPE levels")
     codes, levels = merge_levels(codes, [row[0].strip() for row in written])
     return RawColumn(name, "text", codes, levels)
+
+
+def _are_values(texts: Sequence[str]) -> bool:
+    """Whether these examples are numbers or dates in one style, so that every text is worth reading."""
+    present = [text for text in texts if text.lower() not in MISSING_NUMBERS]
+    style = learn_number_style(present).style.name
+    if all(parse_number(text, style) is not None for text in present):
+        return True
+    return None not in learn_date_style(present).seconds
 
 
 def _all_dates(connection: duckdb.DuckDBPyConnection, one: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from numbers import Number
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Source
 from annvil.data.readers.dates import date_seconds
+from annvil.data.readers.numbers import Habit, decimal_habit
 from annvil.data.readers.values import canonical_text
 from annvil.errors import DataError
 
@@ -64,7 +66,8 @@ class RawColumn:
 
 @dataclass(frozen=True)
 class RawTable:
-    """All columns of the source, in its order; ``decimal_comma``: whether the file writes 1,5 for one and a half."""
+    """All columns of the source, in its order; ``decimal_comma``: whether the file writes 1,5 for one and a half, as
+    its reader found out."""
 
     columns: tuple[RawColumn, ...]
     n_rows: int
@@ -75,6 +78,13 @@ class RawTable:
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def habit(self) -> Habit:
+        """The decimal sign that the source uses where it leaves no doubt."""
+        if self.decimal_comma:
+            return "comma"
+        return decimal_habit(column.levels[:2000] for column in self.columns if column.storage == "text")
 
     def __getitem__(self, name: str) -> RawColumn:
         return next(column for column in self.columns if column.name == name)

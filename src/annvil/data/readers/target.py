@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinite, refuse_odd
+from annvil.data.readers.numbers import Habit
 from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, means_yes
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
@@ -35,13 +36,14 @@ def read_target(
     *,
     missing: Collection[str] = (),
     usual: Collection[str] = MISSING_TEXTS,
-    comma: bool = False,
+    habit: Habit = "",
     where: str,
 ) -> Answers:
     """Task, values and gaps of the target.
 
     Returns the task, ``y`` (int64 codes into its classes, -1 where missing, or float64 with NaN), and bool
-    ``(n_rows,)`` telling where the target is missing. ``usual`` are the texts that mean "no value" unasked.
+    ``(n_rows,)`` telling where the target is missing. ``usual`` are the texts that mean "no value" unasked; ``habit``
+    is the decimal sign of the rest of the source.
 
     Raises
     ------
@@ -62,17 +64,17 @@ def read_target(
     is_a_date = f"The target {raw.name!r} of {where} is a date; predict a number (such as days until then) or a class."
     if raw.storage == "date":
         raise DataError(is_a_date)
-    numbers = read_numbers(raw, missing=missing, comma=comma)
+    numbers = read_numbers(raw, missing=missing, habit=habit)
     all_numbers = raw.storage == "text" and raw.label == "str" and raw.levels and not len(numbers.odd)
     if asked == "regression":
         refuse_odd(raw, numbers, where, "a number")
-        return _regression(raw.name, numbers.values, "as asked", where)
+        return _regression(raw.name, numbers.values, "; ".join(["as asked", *numbers.said]), where)
     if raw.storage == "number" or all_numbers:
         gaps = np.isnan(numbers.values)
         distinct = np.unique(numbers.values[~gaps])
         reason = "as asked" if asked else _class_reason(raw.name, distinct, int((~gaps).sum()))
         if not reason:
-            return _regression(raw.name, numbers.values, _number_reason(distinct), where)
+            return _regression(raw.name, numbers.values, "; ".join([_number_reason(distinct), *numbers.said]), where)
         if raw.storage == "number":
             refuse_infinite(raw.name, numbers.values, f"the target in {where}")
             return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)

@@ -11,9 +11,11 @@ import math
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+
+from annvil.data.readers.dates import date_seconds, date_text
 
 MISSING_TEXTS = frozenset(
     {"", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "None", "NaN", "nan", "-nan", "-NaN", "NaT", "?"}
@@ -32,15 +34,7 @@ answer, as it is in a column of blood groups."""
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
 
-NumberStyle = Literal["point", "comma"]
-"""Sign before the decimals: ``1,234.5`` (point) or ``1.234,5`` (comma)."""
-
 _PLAIN = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?(\d{1,3}([. ]\d{3})+(,\d*)?|\d+,?\d*|,\d+)([eE][+-]?\d+)?")
-_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_DRESS = " \t%$€£¥\u00a0\u202f"
-"""Signs that may stand around a number: currencies and the per cent sign. ``12%`` is read as 12."""
 
 
 @lru_cache(maxsize=4096)
@@ -92,10 +86,13 @@ def canonical_text(value: Any) -> str:
         if number == int(number) and abs(number) < 2**53:
             return str(int(number))
         return canonical_word(format(Decimal(repr(number)), "f"))
-    if isinstance(value, (dt.date, dt.time)):
-        return "" if value != value else value.isoformat()  # pandas' NaT is a datetime that differs from itself
-    if isinstance(value, (np.datetime64, np.timedelta64)):
-        return "" if np.isnat(value) else str(value)
+    if isinstance(value, (dt.date, np.datetime64)):
+        seconds = date_seconds(value)
+        return "" if seconds is None or math.isnan(seconds) else date_text(seconds)
+    if isinstance(value, dt.time):
+        return value.isoformat()
+    if isinstance(value, (dt.timedelta, np.timedelta64)):
+        return canonical_text(np.timedelta64(value) / np.timedelta64(1, "s"))  # NaN where missing
     if isinstance(value, bytes):
         return canonical_word(value.decode("utf-8", "replace"))
     return canonical_word(str(value))
@@ -121,22 +118,3 @@ def means_yes(text: str) -> bool | None:
 def is_missing_number(text: str) -> bool:
     """Whether a text among numbers or dates means "no value"."""
     return text.strip().lower() in MISSING_NUMBERS
-
-
-def parse_number(text: str, style: NumberStyle = "point") -> float | None:
-    """The number a text stands for, or None; thousands separators, per cent and currency signs are understood.
-
-    >>> parse_number("1,234.5"), parse_number("1.234,5", "comma"), parse_number("12 %"), parse_number("12 kg")
-    (1234.5, 1234.5, 12.0, None)
-    """
-    text = text.strip(_DRESS)
-    if not text.isascii():
-        text = text.replace("\u2212", "-").replace("\u00a0", " ").replace("\u202f", " ")
-        if not text.isascii():
-            return None
-    if style == "point":
-        if _POINT.fullmatch(text):
-            return float(text.replace(",", ""))
-    elif _COMMA.fullmatch(text):
-        return float(text.replace(".", "").replace(" ", "").replace(",", "."))
-    return float(text) if _INFINITE.fullmatch(text) else None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from annvil.data.readers.convert import LARGEST, as_column
-from annvil.data.readers.dates import FORMATS, date_seconds, parse_date
+from annvil.data.readers.convert import LARGEST, as_column, wanted_of
+from annvil.data.readers.dates import date_text, number_seconds, parse_date
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.frames import table_from_arrays
-from annvil.data.readers.raw import RawTable
-from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number, parse_number
+from annvil.data.readers.numbers import parse_number
+from annvil.data.readers.raw import RawColumn, RawTable, column_from_values
+from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, did_you_mean
 from annvil.text.phrases import quoted
@@ -53,10 +55,29 @@ def conform(
     raw = _raw(source, schema)
     by_name = {column.name: column for column in raw.columns}
     notices = _compare_names(by_name, schema, where)
-    columns = tuple(
-        as_column(by_name[spec.name], spec, missing=missing, comma=raw.decimal_comma, where=where) for spec in schema
-    )
-    return Table(columns, raw.n_rows), notices
+    columns = []
+    for spec in schema:
+        column = by_name[spec.name]
+        learnt = spec
+        if raw.decimal_comma and spec.kind == "number" and column.storage == "text" and "comma" not in spec.style:
+            learnt = Field(spec.name, spec.kind, f"comma {spec.style}".strip())  # the file's numbers are read so too
+        columns.append(replace(as_column(column, learnt, missing=missing, where=where), field=spec))
+        notices = (*notices, *_told(column, spec, raw))
+    return Table(tuple(columns), raw.n_rows), notices
+
+
+def _told(column: RawColumn, spec: Field, raw: RawTable) -> tuple[str, ...]:
+    """Notices about values whose reading the model's training did not settle."""
+    if spec.kind == "datetime" and column.storage == "number" and not np.isnan(column.values).all():
+        first = float(column.values[~np.isnan(column.values)][0])
+        return (_date_told(spec.name, first),)
+    if raw.decimal_comma and spec.kind == "number" and "comma" not in spec.style.split():
+        return (f"Column {spec.name!r} is read with a decimal comma, as {raw.source.name} writes numbers.",)
+    return ()
+
+
+def _date_told(name: str, value: float) -> str:
+    return f"Column {name!r} holds dates as numbers: {value:.10g} read as {date_text(number_seconds(value) or 0.0)}."
 
 
 def _reordered(table: Table, schema: Schema, where: str) -> tuple[Table, tuple[str, ...]]:
@@ -85,9 +106,8 @@ def _raw(source: Any, schema: Schema) -> RawTable:
         return table_from_arrays(array, names=[spec.name for spec in schema])
     from annvil.data.readers.opened import read_raw
 
-    return read_raw(
-        source, Wanted(whole={s.name for s in schema}, texts={s.name for s in schema if s.kind == "category"})
-    )
+    texts = {spec.name for spec in schema if spec.kind == "category" or (spec.kind == "number" and spec.style)}
+    return read_raw(source, Wanted(whole={spec.name for spec in schema}, texts=texts))
 
 
 def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
@@ -130,7 +150,8 @@ def _one_row(
         if spec.is_text:
             columns.append(_text(value, spec, where, missing))
         else:
-            number = value if type(value) is float and not missing else _number(value, spec, where, missing)
+            is_plain = type(value) is float and spec.kind == "number" and not missing
+            number = value if is_plain else _number(value, spec, where, missing)
             if abs(number) > LARGEST:
                 raise DataError(
                     f"Column {spec.name!r} of {where} is {number:.3g}; pass a number, or None if it is unknown."
@@ -160,42 +181,20 @@ def _number(value: Any, spec: Field, where: str, missing: Collection[str]) -> fl
         text = value.strip()
         if text in missing or is_missing_number(text):
             return math.nan
-        found = (
-            _date(text, spec.style)
-            if spec.kind == "datetime"
-            else parse_number(text, "comma" if spec.style == "comma" else "point")
-        )
-        if found is None and spec.style == "comma":
-            found = parse_number(text)
-    elif spec.kind == "datetime":
-        found = date_seconds(value)
-        found = _as_float(value) if found is None else found
-    else:
-        found = _as_float(value)
+        found = parse_date(text, spec.style) if spec.kind == "datetime" else parse_number(text, spec.style)
+    elif isinstance(value, (int, float)):
+        found = number_seconds(_as_float(value)) if spec.kind == "datetime" else _as_float(value)
+    elif not _is_value(value):
+        found = None
+    else:  # the way of a whole column
+        found = float(as_column(column_from_values(spec.name, [value]), spec, missing=missing, where=where).values[0])
     if found is None:
-        wanted = "a date" if spec.kind == "datetime" else "a number"
-        raise DataError(f"Column {spec.name!r} of {where} is {quoted(str(value))}, which is not {wanted}.")
+        raise DataError(f"Column {spec.name!r} of {where} is {quoted(str(value))}, which is not {wanted_of(spec)}.")
     return math.nan if missing and canonical_text(found) in missing else found
 
 
-def _date(text: str, style: str) -> float | None:
-    for form in FORMATS:
-        if form.name == style:
-            found = form.seconds(text)
-            if found is not None:
-                return found
-    return parse_date(text)
-
-
-def _as_float(value: Any) -> float | None:
-    """The value as a float; NaN for any library's missing value, None for what is no number (a date, a list)."""
-    if type(value).__name__ in ("NAType", "NaTType"):
-        return math.nan
-    if isinstance(value, (bytes, complex)) or hasattr(value, "__len__") or hasattr(value, "year"):
-        return None
+def _as_float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
         return math.inf
-    except (TypeError, ValueError):
-        return None

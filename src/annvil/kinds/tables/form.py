@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from annvil.data.form import Arrays, Conformed, GraphInput
-from annvil.data.readers.convert import LARGEST
+from annvil.data.readers.convert import LARGEST, known_style
 from annvil.data.table import Column, Field, Table
 
 if TYPE_CHECKING:
@@ -73,9 +73,12 @@ class TableForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         }
 
     def check(self) -> str | None:
-        """Names differ."""
+        """Names differ, and styles are known."""
         names = {field.name for field in self.fields}
-        return None if len(names) == len(self.fields) else "two of its columns have the same name"
+        if len(names) < len(self.fields):
+            return "two of its columns have the same name"
+        odd = [field for field in self.fields if not known_style(field)]
+        return f"its column {odd[0].name!r} has an unknown style {odd[0].style!r}" if odd else None
 
     def from_arrays(self, arrays: Arrays, described: dict[str, Any]) -> Table:
         """What `Table.to_arrays` gave."""

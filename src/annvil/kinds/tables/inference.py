@@ -6,8 +6,8 @@ The rules, first match decides:
 2. what the user asked for
 3. booleans, and texts that are all a spelling of yes or no (both must occur): *boolean*
 4. dates, and texts that are all dates in one format: *datetime*
-5. numbers, and texts that are numbers (decimal comma, thousands separators, %, currency signs): *number*, unless they
-   look like an identifier: whole numbers that never repeat and (nearly) count the rows, or that the name calls an id.
+5. numbers, and texts that are numbers in one style (`annvil.data.readers.numbers`): *number*, unless they look like an
+   identifier: whole numbers that never repeat and (nearly) count the rows, or that the name calls an id.
    A column with fractions is never an identifier.
 6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*
 7. other texts: *category*
@@ -34,8 +34,10 @@ from annvil.data.readers.convert import (
     read_numbers,
     refuse_infinite,
     refuse_odd,
+    wanted_of,
 )
 from annvil.data.readers.dates import date_text
+from annvil.data.readers.numbers import Habit
 from annvil.data.readers.raw import EXACT, RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, canonical_text, means_yes
 from annvil.data.table import Column, Field, Kind
@@ -61,7 +63,7 @@ class Judged:
 
 
 def judge(
-    raw: RawColumn, *, asked: Kind | None = None, missing: Collection[str] = (), comma: bool = False, where: str
+    raw: RawColumn, *, asked: Kind | None = None, missing: Collection[str] = (), habit: Habit = "", where: str
 ) -> Judged:
     """Decide the kind of one column and convert its values.
 
@@ -76,10 +78,10 @@ def judge(
     if raw.about_unique is not None:
         return _by_examples(raw)
     if asked is not None:
-        return _as_asked(raw, asked, missing, comma, where)
+        return _as_asked(raw, asked, missing, habit, where)
     if raw.storage in ("number", "boolean", "date"):
         return _typed(raw, missing, where)
-    return _texts(raw, missing, comma, where)
+    return _texts(raw, missing, habit, where)
 
 
 def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
@@ -94,25 +96,30 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
     return _numbers(raw, read_numbers(raw, missing=missing), "numbers", where)
 
 
-def _texts(raw: RawColumn, missing: Collection[str], comma: bool, where: str) -> Judged:
+def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -> Judged:
     column = as_category(raw, Field(raw.name, "category"), missing=missing)
     flat = _empty_or_constant(raw, column)
     if {means_yes(level) for level in column.levels} == {True, False} and not all(map(str.isdigit, column.levels)):
         words = " and ".join(sorted({t for t in raw.levels if means_yes(t) is not None}, key=str.lower)[:4])
         return _kept(raw, as_category(raw, Field(raw.name, "boolean"), missing=missing), f"two answers, {words}")
-    numbers = read_numbers(raw, missing=missing, comma=comma)
+    numbers = read_numbers(raw, missing=missing, habit=habit)
     n_present = int(np.sum(column.values >= 0))
     n_numbers = int(np.sum(~np.isnan(numbers.values)))
     n_odd = int(np.isin(raw.values, numbers.odd).sum())
     if n_numbers and not n_odd:
-        comma_said = " with a decimal comma" if numbers.style == "comma" else ""
+        comma_said = " with a decimal comma" if "comma" in numbers.style.split() else ""
         return _numbers(raw, numbers, f"numbers written as text{comma_said}" if not raw.tokens else "numbers", where)
+    if numbers.contradictory:
+        refuse_odd(raw, numbers, where, wanted_of(Field(raw.name, "number", numbers.style or "point")))
     dates = read_dates(raw, missing=missing)
     if len(dates.odd) == 0 and np.any(~np.isnan(dates.values)):
         column = Column(Field(raw.name, "datetime", dates.style), dates.values)
-        return _empty_or_constant(raw, column) or _kept(raw, column, f"dates, {dates.style}", dates.tokens)
+        reason = "; ".join([f"dates, {dates.style}", *dates.said])
+        return _empty_or_constant(raw, column) or _kept(raw, column, reason, dates.tokens)
     if flat is not None:
         return flat
+    if dates.contradictory:
+        refuse_odd(raw, dates, where, wanted_of(Field(raw.name, "datetime", dates.style)))
     if n_numbers >= NUMERIC_SHARE * (n_numbers + n_odd) and len(np.unique(numbers.values)) > 10:
         refuse_odd(raw, numbers, where, "a number")
     if (~np.isnan(dates.values)).sum() >= NUMERIC_SHARE * n_present and n_present:
@@ -165,7 +172,7 @@ def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
     if why:
         gaps = int(np.isnan(values).sum())
         return _left_out(raw, "identifier", why, gaps, len(values) - gaps, _examples(column))
-    return _kept(raw, column, reason, parsed.tokens)
+    return _kept(raw, column, "; ".join([reason, *parsed.said]), parsed.tokens)
 
 
 def identifier_reason(name: str, values: np.ndarray) -> str:
@@ -212,14 +219,14 @@ def names_an_id(name: str, *, strictly: bool = False) -> bool:
     return bool(words) and (words[-1] in _ID_WORDS or words[0] in {"id", "uuid", "guid", "unnamed"})
 
 
-def _as_asked(raw: RawColumn, asked: Kind, missing: Collection[str], comma: bool, where: str) -> Judged:
-    style = ""
-    if asked == "number" and raw.storage == "text":
-        style = read_numbers(raw, missing=missing, comma=comma).style
+def _as_asked(raw: RawColumn, asked: Kind, missing: Collection[str], habit: Habit, where: str) -> Judged:
+    parsed = Parsed(np.empty(0))
+    if asked == "number" and raw.storage in ("number", "text"):
+        parsed = read_numbers(raw, missing=missing, habit=habit)
     elif asked == "datetime":
-        style = read_dates(raw, missing=missing).style
-    column = as_column(raw, Field(raw.name, asked, style), missing=missing, comma=comma, where=where)
-    return _empty_or_constant(raw, column) or _kept(raw, column, "as asked")
+        parsed = read_dates(raw, missing=missing)
+    column = as_column(raw, Field(raw.name, asked, parsed.style), missing=missing, where=where)
+    return _empty_or_constant(raw, column) or _kept(raw, column, "; ".join(["as asked", *parsed.said]))
 
 
 def _empty_or_constant(raw: RawColumn, column: Column, tokens: dict[str, int] | None = None) -> Judged | None:

@@ -45,10 +45,11 @@ def read_table(opened: Opened) -> Dataset:
     asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
     _refuse_few(raw.n_rows, where)
     answers = [raw[name] for name in wanted]
+    habit = raw.habit
     if len(wanted) > 1 or task == MULTILABEL:
         job, y, gaps = read_answers(answers, task, missing=missing, where=where)
     else:
-        job, y, gaps = read_target(answers[0], task, missing=missing, comma=raw.decimal_comma, where=where)
+        job, y, gaps = read_target(answers[0], task, missing=missing, habit=habit, where=where)
     if not drop_missing_target:
         refuse_gaps(gaps, job.target, where)
     roles = (
@@ -144,7 +145,7 @@ def _inputs(
                 )
             )
         else:
-            judged = judge(column, asked=asked.get(column.name), missing=missing, comma=raw.decimal_comma, where=where)
+            judged = judge(column, asked=asked.get(column.name), missing=missing, habit=raw.habit, where=where)
             note, values = judged.note, judged.column
             if values is not None:
                 same = seen.setdefault(_content(values), column.name)
