@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from annvil.comparison.contrast import pair, side
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.recommendation import cheapest, reach, recommend, relative_costs
 from annvil.comparison.results import Cost, FoldResult, Plan, Standing, Verdict
-from annvil.comparison.verdict import judge
+from annvil.comparison.verdict import find, judge
 from annvil.errors import OutOfTime
 from annvil.tasks.metric_index import METRICS
-from annvil.text.phrases import inside, is_plural
+from annvil.text.phrases import inside, is_plural, named
 from annvil.text.quantities import probability
 from annvil.text.words import Words
 
@@ -259,6 +260,20 @@ def test_a_side_has_not_lost_before_its_central_contender_was_scored() -> None:
     assert judge(of_winner).kind == "simple"  # who wins anyway need not be complete
 
 
+def test_that_nothing_can_be_learnt_is_not_said_before_the_central_contenders_were_scored() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.501})
+    assert judge(made).headline.startswith("The inputs do not predict the target")
+    late = [
+        Standing(name, TITLES[name], FAMILIES[name], "cut short", "1 of 5 folds was fitted", (), {}, {}, "", None)  # type: ignore[arg-type]
+        for name in ("trees", "net")
+    ]
+    verdict = judge(replace(made, standings=(*made.standings, *late), untried=("trees", "net")))
+    assert verdict.headline.startswith(
+        "Not enough time to tell whether the inputs predict the target: boosted trees and the dense network were not "
+    )
+    assert "do not predict" not in text(verdict)
+
+
 def test_a_simple_side_that_still_improves_has_not_lost_either() -> None:
     made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85, "net": 0.9})
     verdict = judge(replace(made, gains={"trees": 0.04}))
@@ -476,3 +491,48 @@ def test_of_pictures_the_verdict_speaks_as_pictures():
     assert sum("row" in sentence for sentence in told[0]) == sum("picture" in sentence for sentence in told[1]) > 1
     assert is_plural("Boosted trees on pixels")
     assert not is_plural("Linear model on pixels")
+
+
+NAMES = st.sampled_from(["linear", "trees", "net", "wide"])
+OPENINGS = {
+    "network": ("A network is worth it.",),
+    "simple": ("No network needed",),
+    "equal": ("No network needed", "A network and the simple models are practically equal"),
+    "no network": ("No network needed",),
+    "cannot tell": ("Cannot tell", "No network could be compared"),
+}
+NOTHING_LEARNT = "The inputs do not predict", "Nothing but guessing", "Not enough time to tell whether"
+
+
+@given(
+    means=st.dictionaries(NAMES, st.floats(0.4, 0.95), min_size=1),
+    repeats=st.dictionaries(NAMES, st.integers(1, 5)),
+    noise=st.sampled_from([0.0, 0.003, 0.05]),
+    unshippable=st.sets(NAMES),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_is_said_is_true_of_the_table(
+    means: dict[str, float], repeats: dict[str, int], noise: float, unshippable: set[str]
+) -> None:
+    made = evidence({"dummy": 0.5, **means}, noise=noise)
+    folds = tuple(fold for fold in made.folds if fold.repeat < repeats.get(fold.contender, 5))
+    standings = []
+    for s in made.standings:
+        scores = [fold.scores["roc_auc"] for fold in folds if fold.contender == s.contender]
+        cost = None if s.contender in unshippable else s.cost
+        standings.append(replace(s, means={"roc_auc": float(np.mean(scores))}, per_fold=tuple(scores), cost=cost))
+    made = replace(made, folds=folds, standings=tuple(standings))
+    verdict, table = judge(made), {s.contender: s for s in standings}
+    chosen = table[verdict.recommended]
+    higher = [s for s in standings if s.means["roc_auc"] > chosen.means["roc_auc"]]
+    because = verdict.recommended_because
+    openings = OPENINGS[verdict.kind] + (NOTHING_LEARNT if chosen.family == "dummy" else ())
+    assert verdict.headline.startswith(openings), (verdict.kind, verdict.headline)
+    if " best, and " in because:
+        assert not higher, because
+    if chosen.family != "dummy":  # whoever scores higher than the best that may ship is named, with the reason
+        best = table[find(made).recommendation.best]
+        for one in (s for s in higher if s.means["roc_auc"] > best.means["roc_auc"]):
+            assert named(one.title).lower() in because.lower(), because
+    if verdict.kind != "cannot tell":
+        assert "would probably settle" not in text(verdict)

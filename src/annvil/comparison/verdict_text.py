@@ -9,7 +9,7 @@ from annvil.comparison.evidence import BEYOND_DOUBT, Evidence, Finding
 from annvil.comparison.recommendation import NOT_WORSE, relative_costs
 from annvil.comparison.results import Posterior, Side, Standing, Verdict
 from annvil.tasks.metrics import Metric
-from annvil.text.phrases import inside, is_plural, named, outside
+from annvil.text.phrases import inside, is_plural, listed, named, outside
 from annvil.text.quantities import probability, times
 from annvil.text.words import Words
 
@@ -62,6 +62,13 @@ class _Sentences:
             others = [s.reason for s in self.evidence.standings if s.family != "dummy" and s.reason]
             why = f": {others[0].rstrip('.')}" if others else ""
             return f"Nothing but guessing could be scored{why}. More time, or fewer {self.words.features}, would help."
+        if recommended.family == "dummy" and not self._network_may_know and self.evidence.untried:
+            untried = listed([named(self.table[name].title) for name in self.evidence.untried])
+            verb = "was" if len(self.evidence.untried) == 1 and not is_plural(untried) else "were"
+            return (
+                f"Not enough time to tell whether the inputs predict the target: {untried} {verb} not scored, and what "
+                "was scored does not beat a baseline that ignores them."
+            )
         if recommended.family == "dummy" and not self._network_may_know:
             return (
                 "The inputs do not predict the target: no model beats a baseline that ignores them by more than "
@@ -358,11 +365,14 @@ class _Sentences:
             )
         if chosen.family == "dummy":
             return "Nothing beats it by the gain that would justify a model."
+        if chosen.contender == best.contender and (aside := self._set_aside(chosen)):
+            return f"{it} {score} best of the models that may ship. {aside}"
         if chosen.contender == best.contender:
             others = [n for n in self.finding.recommendation.not_worse if n != chosen.contender]
             if not others:
                 return f"{it} {score} best, and no other contender is within reach."
             return f"{it} {score} best, and nothing simpler or clearly cheaper is near enough to take its place."
+        aside = self._set_aside(best)
         behind = self.finding.paired.metric.gain(
             self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
         )
@@ -375,8 +385,31 @@ class _Sentences:
         are, behind_by = "are" if plural else "is", self.metric.tells(behind)
         return (
             f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
-            "(latency, size and fitting together)."
+            f"(latency, size and fitting together).{' ' if aside else ''}{aside}"
         )
+
+    def _set_aside(self, best: Standing) -> str:
+        """Who scores higher than the best that may ship, and why it may not; empty where nobody does."""
+        name, told = self.metric.name, []
+        for s in self.evidence.standings:
+            if name in s.means and name in best.means and self.metric.gain(s.means[name], best.means[name]) > 0:
+                verb = "score" if is_plural(s.title) else "scores"
+                why = f"but {self._why_not(s)}"
+                told.append(f"{outside(named(s.title))} {verb} {self.metric.shows(s.means[name])}, {why}.")
+        return " ".join(told)
+
+    def _why_not(self, standing: Standing) -> str:
+        """Why a contender may not ship, in the order in which the recommendation asks."""
+        if standing.contender not in self.finding.paired.results:
+            return "not on all test folds that the others have"
+        if standing.cost is None or standing.cost.size_bytes is None:
+            return "could not be exported"
+        with_network = standing.family == "network" or bool(standing.members)
+        if with_network and self.finding.kind == "cannot tell":
+            return "that a network beats the baseline at all is not beyond doubt"
+        if self.finding.kind == "network":
+            return "a network is what the verdict asks for"
+        return "no network is needed"
 
 
 def cost_sentence(first: Standing, second: Standing, words: Words) -> str:
