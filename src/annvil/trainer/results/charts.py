@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from annvil.errors import MachineError
+from annvil.errors import MachineError, RequestError
 from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.labels import text_width
+from annvil.plots.png import png
 from annvil.plots.scale import Scale, fit_scale
 from annvil.plots.standalone import alone
 from annvil.plots.svg import Drawing, Point
@@ -32,16 +33,22 @@ class Plot:
             self.save(path)
 
     def save(self, path: str | Path) -> Path:
-        """Write it to a file, which browsers and text processors open.
+        """Write it to a file: as SVG, or where that ends in ``.png`` as a picture.
 
         Raises
         ------
+        RequestError
+            Where the file has another ending.
         MachineError
             Where the file cannot be written.
         """
         file = Path(path)
+        ending = file.suffix.lower()
+        if ending not in ("", ".svg", ".png"):
+            raise RequestError(f"Charts are written as .svg or .png; {file.name} has another ending.")
+        content = png(self.svg) if ending == ".png" else self.svg.encode()
         try:
-            file.write_text(self.svg, encoding="utf-8")
+            file.write_bytes(content)
         except OSError as error:
             raise MachineError(f"The chart cannot be written to {file}: {error.strerror}.") from error
         return file
