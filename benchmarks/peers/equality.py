@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,9 @@ def report() -> list[str]:
     for work in (SMALL, IMAGES):
         for name in ("sgd", "adam", "adamw"):
             lines.append(_row(f"{work.name} | Keras, {name}", lambda w=work, o=name: _keras(w, o)))
+    unusual = _unusual_networks()
+    for kind in unusual.KINDS:
+        lines.append(_row(f"a network with {kind} | PyTorch, sgd", lambda k=kind: _unusual(unusual, k)))
     lines += [
         f"\n- {SMALL.name}, 600 steps in shuffled batches: weights beside PyTorch's within {_weights():.1e}",
         f"- 16 members of it, 600 steps: weights beside each member's alone within {_alone():.1e}",
@@ -86,6 +91,25 @@ def _torch(asked: Work, optimizer: str) -> tuple[float, float]:
     theirs = _loop(work, optimizer, numbers, classes)
     itself = max(_relative(_loop(work, optimizer, numbers[o], classes[o]), theirs) for o in _orders(work))
     return _relative(mine.histories[0]["train_loss"], theirs), itself
+
+
+def _unusual_networks() -> Any:
+    """Those of the tests, which lie beside the benchmarks."""
+    file = Path(__file__).resolve().parents[2] / "tests" / "trainer" / "unusual.py"
+    spec = spec_from_file_location("unusual", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _unusual(networks: Any, kind: str) -> tuple[float, float]:
+    """The mean losses of four epochs of three batches; how far a loop is from itself was not measured."""
+    make, inputs = networks.KINDS[kind]
+    mine, theirs = networks.alike(make)
+    expected = networks.plain(theirs, inputs, 4, 16)
+    return _relative(networks.trained(mine, inputs).history["loss"], expected), 0.0
 
 
 def _loop(work: Work, name: str, numbers: Tensor, classes: Tensor) -> list[float]:

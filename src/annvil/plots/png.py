@@ -58,7 +58,8 @@ class _Pen:
             x, y, w, h = (float(part.get(name, "0")) for name in ("x", "y", "width", "height"))
             self._area([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], classes)
         elif kind == "circle":
-            self._circle(*(float(part.attrib[name]) for name in ("cx", "cy", "r")), classes)
+            x, y, radius = (float(part.attrib[name]) for name in ("cx", "cy", "r"))
+            self._circle(x, y, radius, classes)
         elif kind == "path":
             for points, closed in _strokes(part.attrib["d"]):
                 if len(points) == 1:
@@ -83,7 +84,7 @@ class _Pen:
     def _area(self, points: list[tuple[float, float]], classes: frozenset[str]) -> None:
         share = 0.14 if "band" in classes else 0.45 if "bar" in classes else 1.0
         colour = _PAPER if "open" in classes else _colour(classes)
-        edge = {"outline": _colour(classes), "width": 2 * self._zoom} if "open" in classes else {}
+        edge: dict[str, Any] = {"outline": _colour(classes), "width": 2 * self._zoom} if "open" in classes else {}
         self._draw.polygon(self._places(points), fill=f"{colour}{round(255 * share):02x}", **edge)
 
     def _circle(self, x: float, y: float, radius: float, classes: frozenset[str]) -> None:
