@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from rich.console import Console
 from annvil.bundle import export, save
 from annvil.cli.progress import data_described
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.kinds.pictures.reading.decoded import decoded
+from annvil.kinds.pictures.reading.listing import list_folder
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.union import make_task
@@ -134,3 +137,18 @@ def test_a_broken_picture_is_named_and_the_others_are_predicted(annvil, model, p
     assert result.exit_code == 0, result.output
     assert [row[1] for row in told(result.stdout)[1:]] == ["light", "dark"]
     assert "b.png is empty (0 bytes)" in result.stderr
+
+
+def test_the_cache_is_listed_and_emptied(annvil, pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    assert "Nothing is kept" in annvil("cache").stdout
+    decoded(list_folder(pictures))
+    folder = tmp_path / "kept" / "annvil" / "images"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (entry,) = folder.iterdir()
+    n_bytes = sum(file.stat().st_size for file in entry.iterdir())
+    said = json.loads(annvil("cache", "--json").stdout)
+    assert said["entries"] == [{"path": str(entry), "bytes": n_bytes}]
+    assert str(entry) in annvil("cache").stdout
+    assert annvil("cache", "--clear").stdout.startswith("Deleted ")
+    assert not entry.exists()

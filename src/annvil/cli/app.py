@@ -170,6 +170,18 @@ def samples(as_json: a.Json = False) -> None:
     samples(as_json=as_json)
 
 
+@app.command()
+@guarded
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete it; the next run makes it anew.")] = False,
+    as_json: a.Json = False,
+) -> None:
+    """Say what is kept between runs, such as decoded files, where, and how large it is."""
+    from annvil.cli.list_commands import cache
+
+    cache(empty=clear, as_json=as_json)
+
+
 def _add(name: str, command: Command) -> None:
     """A command of a kind of data."""
 

@@ -1,4 +1,4 @@
-"""`annvil runs`, `annvil report` and `annvil samples`: what there is."""
+"""`annvil runs`, `annvil report`, `annvil samples` and `annvil cache`: what there is."""
 
 from __future__ import annotations
 
@@ -55,6 +55,28 @@ def samples(*, as_json: bool) -> None:
     else:
         width = max(map(len, about))
         sys.stdout.write("".join(f"{name:<{width}}  {text}\n" for name, text in about.items()))
+
+
+def cache(*, empty: bool, as_json: bool) -> None:
+    """Say what is kept between runs, or delete it."""
+    from annvil.system.cache import all_kept, cache_root, clear
+    from annvil.text.quantities import size
+
+    gone = clear() if empty else []
+    left = all_kept()
+    if as_json:
+        entries = [{"path": str(one.path), "bytes": one.n_bytes} for one in left]
+        total = sum(one.n_bytes for one in left)
+        print_json({"folder": str(cache_root()), "bytes": total, "cleared": len(gone), "entries": entries})
+        return
+    if gone:
+        sys.stdout.write(f"Deleted {size(sum(one.n_bytes for one in gone))} in {safe(str(cache_root()))}\n")
+    if not left and not gone:
+        sys.stdout.write(f"Nothing is kept in {safe(str(cache_root()))}\n")
+    for one in left:
+        sys.stdout.write(f"{size(one.n_bytes):>9}  {safe(str(one.path))}\n")
+    if len(left) > 1:
+        sys.stdout.write(f"{size(sum(one.n_bytes for one in left)):>9}  together; annvil cache --clear deletes it\n")
 
 
 def _has_screen() -> bool:

@@ -21,6 +21,7 @@ import torch
 
 from annvil.errors import MachineError
 from annvil.files import write_json
+from annvil.system.cache import cache_root
 from annvil.system.processors import allowed_cores, processor_type
 
 _WORTH = 1.3  # a gain that is surely no noise (assumed)
@@ -63,8 +64,7 @@ def workers_pay() -> bool:
 
 def cache_file() -> Path:
     """Where the measurements are remembered."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "annvil" / "machine.json"
+    return cache_root() / "machine.json"
 
 
 _in_this_process: dict[tuple[Path, str], float] = {}

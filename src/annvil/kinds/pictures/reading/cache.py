@@ -1,9 +1,10 @@
 """Decoded pictures on disk, so that files are decoded once and the next run begins at once.
 
-``annvil/images/<key>/`` in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``) holds ``pixels.npy``,
-``facts.npy`` and ``record.json``. The key is made of names, sizes and versions of all files, the policy, and the
-version of the decoder. An entry is made under another name and renamed when it is whole; where two processes make the
-same one, the first to finish wins and the other takes that. The entries used longest ago give way beyond `MOST_BYTES`.
+``annvil/images/<key>/`` in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``), which is for the user alone
+(`annvil.system.cache`), holds ``pixels.npy``, ``facts.npy`` and ``record.json``. The key is made of names, sizes and
+versions of all files, the policy, and the version of the decoder. An entry is made under another name and renamed when
+it is whole; where two processes make the same one, the first to finish wins and the other takes that. The entries used
+longest ago give way beyond `MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -29,7 +29,10 @@ from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images, Temporary
 from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels
 from annvil.kinds.pictures.reading.listing import Listing
+from annvil.system.cache import cache_root, make_room, private_folder
 from annvil.tasks.base import IntArray
+
+FOLDER = "images"
 
 VERSION = 2
 """Raised whenever the same file would be decoded to other pixels, or the entries are laid out in another way."""
@@ -40,14 +43,10 @@ MOST_BYTES = 40 * 2**30
 MARGIN_BYTES = 200 * 2**20
 """So much of the disk is left free (assumed)."""
 
-HALF_MADE_SECONDS = 24 * 3600.0
-"""An unfinished entry as old as this was left by a process that died (assumed: nothing decodes for a day)."""
-
 
 def cache_folder() -> Path:
     """Where the entries are."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "annvil" / "images"
+    return cache_root() / FOLDER
 
 
 def key_of(listing: Listing, policy: Iterable[Any]) -> str:
@@ -75,7 +74,7 @@ def new_entry(key: str, n_bytes: int) -> Iterator[tuple[Path, Temporary | None]]
     MachineError
         Where the disk is too full for ``n_bytes``.
     """
-    folder, keep = _place(key)
+    folder, keep = _place(key, n_bytes)
     try:
         free = shutil.disk_usage(folder).free
         if n_bytes + MARGIN_BYTES > free:
@@ -94,13 +93,12 @@ def new_entry(key: str, n_bytes: int) -> Iterator[tuple[Path, Temporary | None]]
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _place(key: str) -> tuple[Path, Temporary | None]:
+def _place(key: str, n_bytes: int) -> tuple[Path, Temporary | None]:
     try:
-        home = cache_folder()
-        home.mkdir(parents=True, exist_ok=True)
-        _sweep(home)
+        home = private_folder(FOLDER)
+        make_room(home, max(0, MOST_BYTES - n_bytes))
         folder = home / f".{key}.{secrets.token_hex(4)}.part"
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
     except OSError:
         keep = Temporary()
         return keep.path, keep
@@ -135,8 +133,8 @@ def publish(folder: Path, key: str) -> Path:
 
 def find(key: str) -> Path | None:
     """The finished entry of that key, marked as used now."""
-    folder = cache_folder() / key
     try:
+        folder = private_folder(FOLDER) / key
         entry = load(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -179,32 +177,7 @@ def remembered_groups(images: Images) -> IntArray:
     groups = near_groups(images)
     stream = io.BytesIO()
     np.save(stream, groups)
-    with suppress(MachineError):  # nothing is lost but the time to compare again
+    with suppress(MachineError, OSError):  # nothing is lost but the time to compare again
+        private_folder(FOLDER)
         write_atomically(file, stream.getvalue())
     return groups
-
-
-def _sweep(home: Path) -> None:
-    """Remove what dead processes left, and the entries used longest ago beyond `MOST_BYTES`.
-
-    A process that still reads a removed entry keeps its pages until it ends (not on Windows, where removing fails).
-    """
-    entries = []
-    for folder in home.iterdir():
-        with suppress(OSError):
-            used = folder.stat().st_mtime
-            if folder.name.startswith("."):
-                if time.time() - used > HALF_MADE_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
-            else:
-                files = [folder] if folder.is_file() else list(folder.iterdir())
-                entries.append((used, sum(file.stat().st_size for file in files), folder))
-    total = sum(size for _, size, _ in entries)
-    for _, size, folder in sorted(entries):
-        if total <= MOST_BYTES:
-            break
-        if folder.is_file():
-            folder.unlink(missing_ok=True)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-        total -= size
