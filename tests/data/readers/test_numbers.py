@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import doctest
 import json
 import math
@@ -342,3 +343,13 @@ def test_long_columns_of_amounts_are_numbers(monkeypatch: pytest.MonkeyPatch, tm
     data = read(path, target="y")
     assert [note.kind for note in data.notes[:3]] == ["number", "datetime", "identifier"]
     assert data.inputs.columns[0].values[:2].tolist() == [1101.5, 2102.5]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0:05", "PT5M", 300, 300.0, dt.time(0, 5), dt.timedelta(minutes=5), np.timedelta64(5, "m"), pd.Timedelta("5min")],
+)
+def test_a_time_is_its_seconds_however_it_is_given(value: Any) -> None:
+    schema = (Field("x", "number", "time"),)
+    for source in ({"x": value}, {"x": [value]}, [{"x": value}, {"x": pd.NaT}], pd.DataFrame({"x": [value]})):
+        assert first(source, schema)[0] == 300.0

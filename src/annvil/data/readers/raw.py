@@ -170,6 +170,10 @@ def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
     present = types - {t for t in types if t.__name__ in ("NAType", "NaTType")}  # pandas' two missing values
     if all(issubclass(t, (bool, np.bool_)) for t in present):
         return booleans(name, values)
+    if all(issubclass(t, (dt.timedelta, np.timedelta64)) for t in present):  # NumPy counts its own among the integers
+        gap = np.timedelta64("NaT")
+        spans = [np.timedelta64(v) if isinstance(v, (dt.timedelta, np.timedelta64)) else gap for v in values]
+        return column_from_array(name, np.array(spans).astype("timedelta64[us]"))
     if all(issubclass(t, (int, float, np.number, Decimal, Fraction, Number)) for t in present):
         if any(issubclass(t, (complex, np.complexfloating)) for t in present):
             return nested(name)
@@ -180,9 +184,6 @@ def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
         seconds = [date_seconds(v) for v in values]
         if all(s is not None or v is None or v != v for s, v in zip(seconds, values, strict=True)):
             return RawColumn(name, "date", np.array([np.nan if s is None else s for s in seconds]))
-    if all(issubclass(t, (dt.timedelta, np.timedelta64)) for t in present):
-        spans = np.array([np.timedelta64("NaT") if v is None else np.timedelta64(v) for v in values])
-        return column_from_array(name, spans.astype("timedelta64[us]"))
     return column_from_texts(name, [v if isinstance(v, str) else canonical_text(v) for v in values])
 
 
