@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import doctest
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from annvil.data.readers import convert, dates
 from annvil.data.readers.convert import read_dates
 from annvil.data.readers.dates import date_seconds, date_text, parse_date
 from annvil.data.readers.raw import column_from_texts
@@ -189,3 +191,7 @@ def test_a_moment_is_one_category_alone_and_in_a_list(value: Any) -> None:
     schema = (Field("day", "category"),)
     sources = ({"day": value}, [{"day": value}] * 2, {"day": [value]}, pd.DataFrame({"day": [value]}))
     assert {conform(source, schema)[0].columns[0].texts()[0] for source in sources} == {"2020-01-01 10:00:00"}
+
+
+def test_examples_in_docstrings() -> None:
+    assert doctest.testmod(dates).failed == doctest.testmod(convert).failed == 0
