@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,8 +65,8 @@ def assemble(
     record = RunRecord(
         name=folder.path.name,
         task=tagged(dataset.task),
-        source=dataset.source,
-        columns=dataset.notes,
+        source=replace(dataset.source, path=None),
+        columns=tuple(map(_without_persons, dataset.notes)),
         n_rows=dataset.n_rows,
         findings=findings,
         importance=importance[0],
@@ -117,7 +117,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         held_out=_read_held_out(folder, shipped.threshold, words),
         shipped=ShippedModel(
             title=shipped.title,
-            folder=str(folder.model),
+            folder=str(_from_here(folder.model)),
             size_bytes=shipped.size_bytes,
             n_parameters=shipped.n_parameters,
             latency_ms_p50=cost.latency_ms_p50 if cost else None,
@@ -129,8 +129,8 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             eight_bits=shipped.eight_bits,
         ),
         usage=usage_snippets(
-            str(folder.path),
-            str(folder.model),
+            str(_from_here(folder.path)),
+            str(_from_here(folder.model)),
             record.task,
             words,
         ),
@@ -172,8 +172,10 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
 
     names = ("annvil", "torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "duckdb")
     state, place = folder.read_state(), machine()
+    data = None if request.data is None else str(_from_here(Path(request.data), last=1))
+    asked = msgspec.structs.replace(request.asked, out=str(_from_here(Path(request.asked.out), last=1)))
     return Reproduction(
-        command=request.command(),
+        command=replace(request, data=data, asked=asked).command(),
         seed=request.asked.seed,
         machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, MKL_CBWR {place['mkl_cbwr']}, "
         f"Python {place['python']}",
@@ -182,3 +184,15 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
         started=f"{datetime.fromtimestamp(state.started, UTC):%Y-%m-%d %H:%M} UTC",
         seconds=round(spent_seconds, 1),
     )
+
+
+def _without_persons(note: ColumnNote) -> ColumnNote:
+    """Without examples of a column that is left out: names, addresses and numbers of persons are left out as a rule."""
+    return note if note.used else replace(note, examples=())
+
+
+def _from_here(path: Path, last: int = 3) -> Path:
+    """A folder as a report may name it: from where we are, or by its end; a whole path says whose machine it is."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd())
+    return Path(*path.parts[-last:]) if path.is_absolute() else path
