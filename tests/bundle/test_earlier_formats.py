@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import PIL
 import pytest
+from PIL import Image
 
 from annvil.bundle import load
 from annvil.bundle.migrations import FORMAT_VERSION, migrated
@@ -60,8 +61,10 @@ def test_pictures_of_format_1():
     assert model.form == PictureForm(6, 8, 3, "crop", 0.0, 1000.0)
     assert model.manifest.info.quantization == "Convolutions stay as they are."
     said = SAID["pictures"]
-    pictures = [np.array(one, dtype=dtype) for one, dtype in zip(said["pictures"], said["types"], strict=True)]
-    says_the_same(model, pictures, said)
+    # Its version took arrays of uint8 for 0 to 255 although the model learnt from 0 to 1000; in any type they now mean
+    # what the model learnt from, and a picture of 8 bits comes as one.
+    arrays = [np.array(one, dtype=dtype) for one, dtype in zip(said["pictures"], said["types"], strict=True)]
+    says_the_same(model, [Image.fromarray(one) if one.dtype == np.uint8 else one for one in arrays], said)
 
 
 def test_the_latest_format_is_what_saving_writes(tmp_path, example):

@@ -111,9 +111,9 @@ def test_names_that_do_not_exist(arguments: dict[str, Any], message: str) -> Non
         read(columns(), **arguments)
 
 
-def test_a_missing_header_is_suspected(tmp_path: Path) -> None:
+def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("5.1,3.5,setosa\n" * 30)
-    with pytest.raises(RequestError, match=r"reads like values, not names: is the header missing\?"):
+    with pytest.raises(RequestError, match=r"has no column 'species' .* are 'column 1', 'column 2' and 'column 3'"):
         read(tmp_path / "t.csv", target="species")
 
 
