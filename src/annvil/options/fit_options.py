@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -84,6 +85,24 @@ def quoted_name(name: str) -> str:
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 
+def _as_name(name: Any) -> Any:
+    """A column's name as tables hold it: numbers, as `pandas.DataFrame(array)` names columns, are texts there."""
+    return str(name) if isinstance(name, numbers.Integral) else name
+
+
+def _as_names(names: Iterable[Any] | None) -> tuple[Any, ...] | None:
+    return None if names is None else tuple(map(_as_name, names))
+
+
+def _as_target(target: Any) -> Any:
+    """One name, or a tuple of several."""
+    return _as_name(target) if target is None or isinstance(target, str | numbers.Integral) else _as_names(target)
+
+
+def _as_kinds(kinds: Mapping[Any, str] | None) -> dict[Any, str]:
+    return {_as_name(name): kind for name, kind in dict(kinds or {}).items()}
+
+
 def _of_names(help: str) -> Option:
     """An option that takes names of columns."""
     return Option(
@@ -91,7 +110,7 @@ def _of_names(help: str) -> Option:
         metavar="NAMES",
         panel=COLUMNS,
         repeated=True,
-        clean=lambda names: None if names is None else tuple(names),
+        clean=_as_names,
         read=split_names,
         write=lambda names: (",".join(map(quoted_name, names)),),
     )
@@ -131,7 +150,7 @@ Target = Annotated[
         short="-t",
         metavar="COLUMN",
         repeated=True,
-        clean=lambda target: target if target is None or isinstance(target, str) else tuple(target),
+        clean=_as_target,
         read=lambda given: given[0] if len(given) == 1 else tuple(given),
         write=_texts,
     ),
@@ -155,7 +174,9 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     groups: Groups = None
     time: Annotated[
         str | None,
-        Option("Column with the time: the past predicts the future, never the reverse.", metavar="COLUMN"),
+        Option(
+            "Column with the time: the past predicts the future, never the reverse.", metavar="COLUMN", clean=_as_name
+        ),
     ] = None
     task: Annotated[
         str | None,
@@ -174,7 +195,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             metavar="COLUMN=KIND",
             panel=COLUMNS,
             repeated=True,
-            clean=lambda kinds: dict(kinds or {}),
+            clean=_as_kinds,
             read=split_kinds,
             write=_kinds_as_texts,
         ),

@@ -97,7 +97,7 @@ def column_from_any(name: str, values: Any) -> RawColumn:
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         return column_from_series(name, series)
-    return column_from_values(name, list(values))
+    return column_from_values(name, values.to_pylist() if hasattr(values, "to_pylist") else list(values))  # of Arrow
 
 
 def table_from_records(records: Sequence[Mapping[str, Any]], name: str = "list of records") -> RawTable:
@@ -125,6 +125,33 @@ def _spread(column: RawColumn, rows: Sequence[int], n_rows: int) -> RawColumn:
     return replace(column, values=values)
 
 
+def target_column(y: Any) -> Any:
+    """The values of y ``(n_rows,)`` out of a frame of one column, an array ``(n_rows, 1)`` or a list of such rows.
+
+    Raises
+    ------
+    RequestError
+        Of a dict, whose keys would be taken for the target, and of a frame of several columns.
+    """
+    if isinstance(y, Mapping):
+        raise RequestError("y is a dict, whose keys would be the target: pass its values as a list or an array.")
+    if isinstance(y, (list, tuple)) and y and all(isinstance(row, (list, tuple)) and len(row) == 1 for row in y):
+        return [row[0] for row in y]
+    if isinstance(y, np.ndarray):
+        return y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+    if not hasattr(y, "columns") and not hasattr(y, "column_names"):
+        return y
+    import narwhals as nw
+
+    frame = nw.from_native(y, eager_only=True)
+    if len(frame.columns) != 1:
+        raise RequestError(
+            f"y has {len(frame.columns)} columns ({', '.join(map(repr, frame.columns[:5]))}); a target is one. Of "
+            "several labels at once pass an array of 0 and 1 (n_rows, n_labels), or name the columns: target=[...]."
+        )
+    return frame[frame.columns[0]].to_native()
+
+
 LABEL_COLUMN = "label "
 """Begins the names of the columns of a matrix y."""
 
@@ -140,6 +167,7 @@ def table_from_arrays(X: Any, y: Any = None, names: Sequence[str] | None = None)
     names = [f"x{i}" for i in range(table.shape[1])] if names is None else names
     columns = [column_from_array(column, table[:, i]) for i, column in enumerate(names)]
     if y is not None:
+        y = target_column(y)
         if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1:
             columns += [column_from_array(f"{LABEL_COLUMN}{k + 1}", y[:, k]) for k in range(y.shape[1])]
         else:

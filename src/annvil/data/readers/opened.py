@@ -19,6 +19,7 @@ from annvil.data.readers.frames import (
     table_from_frame,
     table_from_mapping,
     table_from_records,
+    target_column,
 )
 from annvil.data.readers.raw import RawTable, table_in_memory
 from annvil.data.readers.samples import PREFIX, sample_table
@@ -83,7 +84,7 @@ def _from_pair(X: Any, y: Any) -> RawTable:
     """``(X, y)``, where X may also be a frame."""
     if isinstance(X, np.ndarray) or not (hasattr(X, "columns") or hasattr(X, "column_names")):
         return table_from_arrays(X, y)
-    inputs = table_from_frame(X)
+    inputs, y = table_from_frame(X), target_column(y)
     if len(y) != inputs.n_rows:
         raise DataError(f"X has {inputs.n_rows} rows and y has {len(y)}; they must be equal.")
     if "target" in inputs.names:

@@ -36,8 +36,8 @@ def conform(
 
     Parameters
     ----------
-    source : a frame, a dict of columns, a list of dicts, one row as a dict, a 2-D array with exactly the columns of the
-        schema, a `Table` such as ``read(…).inputs``, or a path
+    source : a frame, a dict of columns, a list of dicts, one row as a dict or a Series, a 2-D array with exactly the
+        columns of the schema, a `Table` such as ``read(…).inputs``, or a path
     where : what to call the rows in messages
     missing : what the user declared missing when training (`Table.missing`)
 
@@ -46,6 +46,7 @@ def conform(
     DataError
         Where columns lack, or a value is neither missing nor of its column's kind; rows and values are named.
     """
+    source = _named(source)
     if isinstance(source, Mapping) and _is_one_row(source, schema):
         return _one_row(source, schema, where, missing)
     if isinstance(source, list) and len(source) == 1 and isinstance(source[0], Mapping):
@@ -112,6 +113,16 @@ def _raw(source: Any, schema: Schema) -> RawTable:
 
 def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
     return bool(source) and all(isinstance(row, Mapping) for row in source)
+
+
+def _named(source: Any) -> Any:
+    """Dicts with texts as keys, as columns are named; a Series of pandas with the names as its index is a row."""
+    if isinstance(source, Mapping):
+        return source if all(isinstance(key, str) for key in source) else {str(k): v for k, v in source.items()}
+    if isinstance(source, list) and source and all(isinstance(row, Mapping) for row in source):
+        return [_named(row) for row in source]
+    is_series = hasattr(source, "index") and hasattr(source, "to_dict") and not hasattr(source, "columns")
+    return _named(source.to_dict()) if is_series else source
 
 
 def _is_one_row(source: Mapping[Any, Any], schema: Schema) -> bool:
