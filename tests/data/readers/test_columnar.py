@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 
+from annvil.data.readers import arrow
 from annvil.data.readers.files import read_file
 from annvil.data.readers.frames import table_from_frame
 from annvil.data.readers.raw import RawTable
@@ -95,10 +98,34 @@ def test_arrow_files_of_polars(tmp_path: Path, compression: Any) -> None:
     check(read_file(tmp_path / "t.arrow"))
 
 
-def test_arrow_texts_of_the_view_type_are_refused_in_words(tmp_path: Path) -> None:
-    pl.DataFrame({"a": ["x", "y"]}).write_ipc(tmp_path / "t.arrow")
-    with pytest.raises(DataError, match=r"view type, as Polars writes them.* Save it as Parquet"):
-        read_file(tmp_path / "t.arrow")
+def not_installed(path: Path, is_file: bool) -> None:
+    raise ImportError
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+@pytest.mark.parametrize("without", [[], ["polars"], ["polars", "pyarrow"]])
+def test_arrow_texts_of_the_view_type(
+    tmp_path: Path, compression: Any, without: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Polars writes them unless told otherwise."""
+    data = pl.from_pandas(frame().drop(columns="class"))
+    path = tmp_path / "t.arrow"
+    data.write_ipc(path, compression=compression)
+    for name in without:
+        monkeypatch.setattr(arrow, f"_by_{name}", not_installed)
+    if len(without) == 2:
+        with pytest.raises(DataError, match=r"view type, as Polars writes them.* Save it as Parquet"):
+            read_file(path)
+        return
+    found, expected = read_file(path), table_from_frame(data)
+    assert found.names == expected.names
+    for one, other in zip(found.columns, expected.columns, strict=True):
+        assert (one.storage, one.levels) == (other.storage, other.levels)
+        assert np.array_equal(one.values, other.values, equal_nan=True)
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + bytes(60) + content[260:])
+    with suppress(DataError):  # damaged, or damaged where only values are
+        read_file(path)
 
 
 def test_arrow_stream(tmp_path: Path) -> None:
@@ -191,7 +218,6 @@ def test_excel(tmp_path: Path) -> None:
 
 
 def test_excel_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
 
     (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04")
     monkeypatch.setitem(sys.modules, "python_calamine", None)

@@ -16,6 +16,7 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,46 @@ def read_arrow(path: Path, source: Source) -> RawTable:
     except (struct.error, IndexError, ValueError, RuntimeError, OverflowError, MemoryError, duckdb.Error) as error:
         reason = first_line(error)
         if "View not yet supported" in reason:
-            reason = "its texts are of Arrow's newer view type, as Polars writes them unless told compat_level='oldest'"
+            if (table := _by_its_writer(path, source)) is not None:
+                return table
+            reason = (
+                "its texts are of Arrow's newer view type, as Polars writes them unless told compat_level='oldest', "
+                "and neither Polars nor PyArrow is installed to read them"
+            )
         raise DataError(
             f"{source.name} cannot be read as an Arrow file: {reason}. Save it as Parquet or CSV."
         ) from None
     return RawTable(tuple(columns), n_rows, replace(source, details="Arrow"))
+
+
+def _by_its_writer(path: Path, source: Source) -> RawTable | None:
+    """The table as Polars or PyArrow reads it, where one is installed: nanoarrow 0.9 does not know views of texts."""
+    from annvil.data.readers.frames import table_from_frame
+
+    with path.open("rb") as stream:
+        is_file = stream.read(6) == _MAGIC
+    for read in (_by_polars, _by_pyarrow):
+        try:
+            frame = read(path, is_file)
+        except ImportError:
+            continue
+        except Exception as error:  # both raise many kinds on what is damaged
+            raise DataError(f"{source.name} cannot be read as an Arrow file: {first_line(error)}.") from None
+        return replace(table_from_frame(frame, source.name), source=replace(source, details="Arrow"))
+    return None
+
+
+def _by_polars(path: Path, is_file: bool) -> Any:
+    import polars
+
+    return polars.read_ipc(path) if is_file else polars.read_ipc_stream(path)
+
+
+def _by_pyarrow(path: Path, is_file: bool) -> Any:
+    ipc = import_module("pyarrow.ipc")
+
+    with path.open("rb") as stream:
+        return (ipc.open_file(stream) if is_file else ipc.open_stream(stream)).read_all()
 
 
 def _arrays(stream: bytes) -> Any:
