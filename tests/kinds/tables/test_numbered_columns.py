@@ -90,3 +90,22 @@ def test_y_in_every_shape_is_the_same_target(inputs: Any, y: Any) -> None:
 def test_y_that_is_no_target_is_refused(inputs: Any, y: Any, told: str) -> None:
     with pytest.raises(RequestError, match=told):
         annvil.read((inputs, y))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ((1, 2), [1, 2]),
+        ((9, 10), [9, 10]),
+        ((0.5, 1.0), [0.5, 1.0]),
+        ((False, True), [False, True]),
+        (("9", "10"), ["10", "9"]),
+    ],
+)
+def test_labels_out_of_categories_come_back_as_they_were(labels: tuple[Any, Any], classes: list[Any]) -> None:
+    made = pd.Categorical([labels[v] for v in Y])
+    for source in (pd.DataFrame({"x": X, "y": made}), pd.DataFrame({"x": X, "y": pd.Series(made)})):
+        data = annvil.read(source, target="y")
+        assert sorted(data.task.classes, key=str) == sorted(classes, key=str)
+        assert {type(label) for label in data.task.classes} == {type(label) for label in labels}
+        assert [data.task.classes[code] for code in data.y] == [labels[v] for v in Y]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from annvil.data.readers.raw import (
+    LabelType,
     RawColumn,
     RawTable,
     as_float,
@@ -59,13 +60,24 @@ def column_from_series(name: str, series: Any) -> RawColumn:
         return RawColumn(name, "number", floats, label="int" if dtype.is_integer() else "float")
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         texts = series if dtype == nw.String else series.cast(nw.String)
-        return column_from_texts(name, [v if isinstance(v, str) else None for v in texts.to_list()])
+        column = column_from_texts(name, [v if isinstance(v, str) else None for v in texts.to_list()])
+        return column if dtype == nw.String else replace(column, label=_label_of(series.to_native()))
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
         moments = np.asarray(series.to_numpy())
         return column_from_array(name, moments if moments.dtype.kind in "mM" else moments.astype(object))
     if dtype in (nw.List, nw.Array, nw.Struct, nw.Binary):
         return nested(name)
     return column_from_values(name, series.to_list())
+
+
+def _label_of(categories: Any) -> LabelType:
+    """The type of what a column of categories was made of: those of pandas may be numbers and booleans, too."""
+    import narwhals as nw
+
+    if not nw.dependencies.is_pandas_series(categories):
+        return "str"
+    labels: dict[str, LabelType] = {"i": "int", "u": "int", "f": "float", "b": "bool"}
+    return labels.get(categories.cat.categories.dtype.kind, "str")
 
 
 def table_from_mapping(columns: Mapping[Any, Any], name: str = "dict of columns") -> RawTable:

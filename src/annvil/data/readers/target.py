@@ -139,7 +139,13 @@ def _text_labels(raw: RawColumn, missing: Collection[str]) -> tuple[list[Label],
     keep = sorted((i for i in used if raw.levels[i] not in missing), key=raw.levels.__getitem__)
     lookup = np.full(len(raw.levels) + 1, -1, dtype=np.int64)
     lookup[keep] = np.arange(len(keep))
-    labels: list[Label] = [raw.levels[i] == "true" if raw.storage == "boolean" else raw.levels[i] for i in keep]
+    texts = [raw.levels[i] for i in keep]
+    if raw.storage == "boolean" or raw.label == "bool":
+        return [text.lower() == "true" for text in texts], lookup[raw.values]
+    labels: list[Label] = [*map({"int": int, "float": float}.get(raw.label, str), texts)]
+    if raw.label in ("int", "float"):  # in their own order, which is not that of their texts
+        order = sorted(range(len(labels)), key=labels.__getitem__)
+        labels, lookup[keep] = [labels[place] for place in order], np.argsort(order)
     return labels, lookup[raw.values]
 
 
