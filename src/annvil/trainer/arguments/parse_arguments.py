@@ -129,7 +129,9 @@ def _engine_settings(
     said = {name: value for name, value in flat(settings).items() if value is not None}
     of_keras = dict(told.settings)
     together = of_keras.get("accumulate", 1)
-    if "accumulate" not in said and (n_train % said["batch_size"] or n_train // said["batch_size"] % together):
+    size = said["batch_size"]
+    counts = isinstance(size, int) and size > 0  # what is no size is refused with the recipe
+    if "accumulate" not in said and counts and (n_train % size or n_train // size % together):
         _refuse_carrying(together)
     if told.schedule is not None:
         of_keras["schedule"] = told.schedule(math.ceil(n_train / said["batch_size"]) * said["epochs"])
