@@ -268,6 +268,12 @@ def test_stopped_before_there_was_a_run(annvil, house):
     assert (result.exit_code, result.stderr) == (130, "annvil: Stopped.\n")
 
 
+def test_a_file_of_ours_that_is_not_there_is_a_mistake_of_ours(annvil, house, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # for the details
+    house.error = FileNotFoundError(2, "No such file or directory", "x")
+    assert annvil("fit", "buyers.csv", "--quiet").exit_code == 70
+
+
 def test_a_mistake_of_ours_is_owned_and_kept(annvil, house):
     house.error = ZeroDivisionError("division by zero")
     result = annvil("fit", "buyers.csv", "--quiet")

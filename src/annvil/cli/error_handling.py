@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shlex
@@ -20,6 +21,12 @@ from typing import ParamSpec
 from annvil.errors import AnnvilError, Interrupted, first_line
 
 STOPPED, OUR_MISTAKE = 130, 70
+
+OF_THE_MACHINE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
+"""Full or failing disks, permissions, too many open files; a file that is not there is a mistake of ours."""
 
 P = ParamSpec("P")
 
@@ -77,7 +84,7 @@ def _circumstance(error: Exception) -> str:
             f"A library could not be loaded: {first_line(error)}. There may be too little memory (a limit set by "
             "ulimit, say), or the installation is damaged."
         )
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         where = "" if error.filename is None else f" {error.filename}"
         return f"The system refused{where}: {error.strerror or error}. Free some space, or check permissions."
     return ""

@@ -130,10 +130,10 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """While this lasts no other process may work on the run; the lock goes with the process, however it ends.
 
-            Raises
-            ------
-            RequestError
-                When another process works on it now.
+        Raises
+        ------
+        RequestError
+            When another process works on it now.
         MachineError
             When the folder cannot be written.
         """
