@@ -108,9 +108,14 @@ class Records:
         return tuple(sorted(rows, key=place))
 
     def standing(self, contender: Contender, running: str = "", over: bool = False) -> Standing:
-        """One row of the table."""
-        name, folds = contender.name, self.folds(contender.name)
+        """One row of the table: scores on the folds of the first repeat, which all contenders have.
+
+        Further repeats are bought for a few; they narrow the differences (`annvil.comparison.contrast`), and in a
+        table of means they would set scores beside each other that are not of the same folds.
+        """
+        name = contender.name
         rung = self.judged(name)
+        folds = [] if rung is None else self.of_repeat(name, rung, 0)
         state, reason = self._state(name, rung, running, over)
         shipped = None if rung is None else self.store.cost(name, rung)
         names = folds[0].scores if folds else {}
