@@ -10,7 +10,7 @@
 - *cannot tell*: none of them; then it says how many rows would probably tell.
 
 Each side is represented in every fold by the contender that the fold's inner validation preferred, so that no test row
-chooses who is compared (`contrast`). What is said is written by `verdict_text`.
+chooses who is compared (`contrast`). What is said is written by `annvil.comparison.sentences`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from annvil.comparison.evidence import BEYOND_DOUBT, Evidence, Finding
 from annvil.comparison.learning_curves import gap_change, law_of
 from annvil.comparison.recommendation import Recommendation, recommend
 from annvil.comparison.results import Contrast, Posterior, Side, Standing, Verdict, VerdictKind
+from annvil.comparison.sentences.verdict import put_into_words
 from annvil.comparison.statistics import region_probabilities, rows_that_would_tell
-from annvil.comparison.verdict_text import put_into_words
 from annvil.errors import OutOfTime
 
 

@@ -1,0 +1,81 @@
+"""Why the recommended contender ships, and not another."""
+
+from __future__ import annotations
+
+from annvil.comparison.recommendation import relative_costs
+from annvil.comparison.results import Standing
+from annvil.comparison.sentences.told import Told
+from annvil.text.phrases import is_plural, named, outside
+from annvil.text.quantities import times
+
+
+class Because(Told):
+    """The recommendation's reasons."""
+
+    def because(self) -> str:
+        """Why this contender, and who is in it where it is a team."""
+        chosen = self.table[self.finding.recommendation.contender]
+        if not chosen.members:
+            return self._why()
+        costs = "time to fit, latency and size are those of all together"
+        return f"{self._why()} It averages {chosen.summary}; {costs}."
+
+    def _why(self) -> str:
+        chosen, best = (
+            self.table[n] for n in (self.finding.recommendation.contender, self.finding.recommendation.best)
+        )
+        it = outside(named(chosen.title))
+        score = "score" if is_plural(chosen.title) else "scores"
+        if chosen.family == "dummy" and len(self.finding.paired.results) == 1:
+            return "It is all there is."
+        if chosen.family == "dummy" and self.network_may_know:
+            return (
+                "No simple model beats it by the gain that would justify one, and that a network does is not certain."
+            )
+        if chosen.family == "dummy":
+            return "Nothing beats it by the gain that would justify a model."
+        if chosen.contender == best.contender and (aside := self._set_aside(chosen)):
+            return f"{it} {score} best of the models that may ship. {aside}"
+        if chosen.contender == best.contender:
+            others = [n for n in self.finding.recommendation.not_worse if n != chosen.contender]
+            if not others:
+                return f"{it} {score} best, and no other contender is within reach."
+            return f"{it} {score} best, and nothing simpler or clearly cheaper is near enough to take its place."
+        aside = self._set_aside(best)
+        behind = self.finding.paired.metric.gain(
+            self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
+        )
+        costs = relative_costs([chosen.cost, best.cost])
+        ratio = costs[1] / costs[0]
+        plural = is_plural(chosen.title)
+        cheaper = f"{'cost' if plural else 'costs'} {times(ratio)} times less"
+        if ratio < 2:
+            cheaper = f"{'are' if plural else 'is'} simpler at a similar cost"
+        are, behind_by = "are" if plural else "is", self.metric.tells(behind)
+        return (
+            f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
+            f"(latency, size and fitting together).{' ' if aside else ''}{aside}"
+        )
+
+    def _set_aside(self, best: Standing) -> str:
+        """Who scores higher than the best that may ship, and why it may not; empty where nobody does."""
+        name, told = self.metric.name, []
+        for s in self.evidence.standings:
+            if name in s.means and name in best.means and self.metric.gain(s.means[name], best.means[name]) > 0:
+                verb = "score" if is_plural(s.title) else "scores"
+                why = f"but {self._why_not(s)}"
+                told.append(f"{outside(named(s.title))} {verb} {self.metric.shows(s.means[name])}, {why}.")
+        return " ".join(told)
+
+    def _why_not(self, standing: Standing) -> str:
+        """Why a contender may not ship, in the order in which the recommendation asks."""
+        if standing.contender not in self.finding.paired.results:
+            return "not on all test folds that the others have"
+        if standing.cost is None or standing.cost.size_bytes is None:
+            return "could not be exported"
+        with_network = standing.family == "network" or bool(standing.members)
+        if with_network and self.finding.kind == "cannot tell":
+            return "that a network beats the baseline at all is not beyond doubt"
+        if self.finding.kind == "network":
+            return "a network is what the verdict asks for"
+        return "no network is needed"

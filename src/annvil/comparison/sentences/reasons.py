@@ -1,0 +1,215 @@
+"""The reasons for an answer, a sentence each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from annvil.comparison.evidence import BEYOND_DOUBT
+from annvil.comparison.results import Side, Standing
+from annvil.comparison.sentences.told import Told, beats, usual
+from annvil.text.phrases import inside, named
+from annvil.text.quantities import probability, times
+from annvil.text.words import Words
+
+
+class Reasons(Told):
+    """One sentence a method."""
+
+    def sentences(self) -> list[str]:
+        """The reasons in order; empty strings where there is nothing to say."""
+        return [
+            self.scores(),
+            self.chances(),
+            self.interval(),
+            self.more_rows(),
+            self.curves(),
+            self.costs(),
+            self.guessing(),
+            self.lost(),
+            self.fairness(),
+            self.caveats(),
+        ]
+
+    def scores(self) -> str:
+        """What both sides scored, and who stood for them."""
+        network, simple = self.finding.network, self.finding.simple
+        if network is None or simple is None:
+            return ""
+        n = len(network.per_fold)
+        return (
+            f"On the same {n} test folds the network side scored {self.metric.shows(network.mean)} and the simple side "
+            f"{self.metric.shows(simple.mean)} {self.metric.title} on average. In every fold each side is the "
+            f"contender that validation inside the training {self.words.rows} preferred: {self._counts(network)} "
+            f"against {self._counts(simple)}."
+        )
+
+    def _counts(self, side: Side) -> str:
+        counts = Counter(side.contenders).most_common()
+        if len(counts) == 1:
+            return inside(self.table[counts[0][0]].title)
+        return ", ".join(f"{inside(self.table[name].title)} in {count}" for name, count in counts)
+
+    def chances(self) -> str:
+        """The three probabilities."""
+        p = self.finding.posterior
+        if p is None:
+            return ""
+        return (
+            f"The chance that a network is better by more than {self.worth}, the gain that would justify one, is "
+            f"{probability(p.p_first)}; that the two sides are that close to each other, {probability(p.p_equal)}; "
+            f"that the simple side is better by more, {probability(p.p_second)}."
+        )
+
+    def interval(self) -> str:
+        """The 95% interval."""
+        p = self.finding.posterior
+        if p is None:
+            return ""
+        return (
+            f"With 95% certainty the network's advantage lies between {self.metric.tells(p.low, sign=True)} and "
+            f"{self.amount(p.high, sign=True)}."
+        )
+
+    def more_rows(self) -> str:
+        """How many rows would tell, when it cannot be told."""
+        plan, rows = self.evidence.plan, self.finding.rows_that_would_tell
+        posterior = self.finding.posterior
+        if self.finding.kind != "cannot tell" or posterior is None or self.finding.unfinished is not None:
+            return ""
+        if self.seems_better(posterior):
+            sure = probability(self.finding.beats_guessing or 0.0)
+            return (
+                f"The chance that a network beats the baseline, which ignores the inputs, by more than {self.worth} "
+                f"is {sure}; {probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone "
+                "makes some contender look good on data that hold nothing."
+            )
+        if rows is None:
+            return (
+                f"No reasonable number of {self.words.rows} would settle it: the difference is too close to the border "
+                "of what would be worth it."
+            )
+        return (
+            f"If the difference stays as it is, about {rows:,} {self.words.rows} ({times(rows / plan.n_rows)} "
+            "times as many) would probably settle it; this is an extrapolation."
+        )
+
+    def curves(self) -> str:
+        """Whether more rows would turn the answer round."""
+        if self.evidence.crossing is not None:
+            return self.evidence.crossing.sentence
+        ill = [curve for curve in self.evidence.curves if not curve.well_behaved]
+        if not ill:
+            return ""
+        title, remark = named(self.table[ill[0].contender].title), ill[0].remark
+        return (
+            f"What more {self.words.rows} would change is not said; the learning curve of {title}: "
+            f"{remark[:1].lower()}{remark[1:]}"
+        )
+
+    def costs(self) -> str:
+        """What the network costs beside the simple side."""
+        network, simple = self.finding.network, self.finding.simple
+        if network is None or simple is None:
+            return ""
+        first, second = self.table[usual(network)], self.table[usual(simple)]
+        return cost_sentence(first, second, self.words)
+
+    def guessing(self) -> str:
+        """The dummy's score, and how sure it is that the recommended contender beats it."""
+        dummies = [s for s in self.evidence.standings if s.family == "dummy" and s.means]
+        if not dummies:
+            return ""
+        dummy, chosen = dummies[0], self.finding.recommendation.contender
+        text = f"The baseline, which ignores the inputs, scores {self.metric.shows(dummy.means[self.metric.name])}"
+        paired = self.finding.paired
+        if chosen == dummy.contender or dummy.contender not in paired.results:
+            return f"{text}."
+        posterior = paired.contrast([chosen], [dummy.contender], self.evidence.worth).posterior
+        if posterior is None:
+            return f"{text}."
+        title, sure = named(self.table[chosen].title), probability(posterior.p_first)
+        return f"{text}; the chance that {title} {beats(title)} that by more than {self.worth} is {sure}."
+
+    def lost(self) -> str:
+        """Every contender that is not recommended, with its distance from the best."""
+        best = self.table[self.finding.recommendation.best]
+        name = self.metric.name
+        rows = []
+        for s in self.evidence.standings:
+            if s.contender in (self.finding.recommendation.contender, best.contender) or s.family == "dummy":
+                continue
+            if s.means:
+                behind = self.metric.gain(best.means[name], s.means[name])
+                rows.append(f"{inside(s.title)} ({self.metric.shows(s.means[name])}, {self._place(behind, best)})")
+            else:
+                rows.append(f"{inside(s.title)} ({s.state})")
+        return f"Also tried: {'; '.join(rows)}." if rows else ""
+
+    def _place(self, behind: float, best: Standing) -> str:
+        if behind == 0:
+            return f"level with {named(best.title)}"
+        return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {named(best.title)}"
+
+    def fairness(self) -> str:
+        """What each side was offered and used."""
+        used = {side: self._used(side) for side in (True, False)}
+        if not any(seconds for seconds, _, _ in used.values()):
+            return ""
+        parts = [
+            f"{'networks' if network else 'simple models'} used {_seconds(seconds)} for {done} of {offered} steps"
+            for network, (seconds, done, offered) in used.items()
+        ]
+        return f"Effort, in steps of longer training and wider search: {', '.join(parts)}."
+
+    def _used(self, network: bool) -> tuple[float, int, int]:
+        """Seconds, rungs that are complete, and rungs of all ladders, of one side."""
+        mates = [
+            s
+            for s in self.evidence.standings
+            if s.family not in ("dummy", "team") and (s.family == "network") == network
+        ]
+        done = sum(0 if s.rung is None else s.rung + 1 for s in mates)
+        return sum(s.used_seconds for s in mates), done, sum(len(s.rungs) for s in mates)
+
+    def caveats(self) -> str:
+        """What the numbers do not cover."""
+        texts = []
+        cut = [inside(s.title) for s in self.evidence.standings if s.state == "cut short"]
+        if cut:
+            texts.append(f"Cut short by the clock, and perhaps better with more time: {', '.join(cut)}.")
+        if self.evidence.time_ordered:
+            texts.append(
+                f"The folds follow time and differ in how many {self.words.rows} they train on, which the "
+                "probabilities do not account for: take them as rough."
+            )
+        return " ".join(texts)
+
+
+def cost_sentence(first: Standing, second: Standing, words: Words) -> str:
+    """What the first costs beside the second: fitting, one answer, size; empty when neither is known."""
+    if first.cost is None or second.cost is None:
+        return ""
+    parts = [
+        _compared("processor time to fit", first.cost.core_seconds, second.cost.core_seconds, _seconds),
+        _compared(f"time for one {words.row}", first.cost.latency_ms_p50, second.cost.latency_ms_p50, _milliseconds),
+        _compared("size", first.cost.size_bytes, second.cost.size_bytes, _bytes),
+    ]
+    told = [part for part in parts if part]
+    return f"Cost of {named(first.title)} beside {named(second.title)}: {', '.join(told)}." if told else ""
+
+
+def _compared(what: str, first: float | None, second: float | None, show: Callable[[float], str]) -> str:
+    return f"{what} {show(first)} against {show(second)}" if first and second else ""
+
+
+def _milliseconds(ms: float) -> str:
+    return f"{ms:.2g} ms"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds:,.0f} s"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 1e3:,.0f} kB" if size < 1e6 else f"{size / 1e6:,.1f} MB"
