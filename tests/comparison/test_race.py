@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from annvil.comparison import Request, Store
+from annvil.comparison.contrast import pair
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Decision, DecisionLog, Unit, read_decisions
@@ -101,6 +102,15 @@ def test_an_open_answer_buys_repeats_of_both_sides(run: Run, guess: Any, toy: An
     race = run([guess, toy("net", "network", (0, 1)), toy("linear", "linear", (0, 2))])
     assert race.records.entrants.plan.repeats == 3
     assert [race.records.repeats(name, 0) for name in ("dummy", "net", "linear")] == [1, 3, 3]
+
+
+def test_scores_of_the_table_are_of_folds_that_all_have(run: Run, guess: Any, toy: Any) -> None:
+    race = run([guess, toy("net", "network", (0, 1)), toy("linear", "linear", (0, 2))])
+    paired = pair(race.records.all_folds(), race.records.standings(), race.request.metric)
+    assert {len(places) for places in paired.results.values()} == {5, 15}  # only the finalists were repeated
+    for standing in race.records.standings():
+        assert len(standing.per_fold) == 5
+        assert standing.means["roc_auc"] == pytest.approx(paired.mean(standing.contender))
 
 
 def test_a_certain_answer_ends_the_race_early(run: Run, make_dataset: Any, guess: Any, toy: Any) -> None:

@@ -28,8 +28,11 @@ class Paired:
     metric: Metric
 
     def mean(self, contender: str) -> float:
-        """Of its scores on the folds that all entrants have."""
-        return float(np.mean([self._score(contender, place) for place in self.common(tuple(self.results))]))
+        """Of its scores on the folds of the first repeat: what the table shows."""
+        return float(np.mean([self._score(contender, place) for place in self._first_repeat()]))
+
+    def _first_repeat(self) -> list[Place]:
+        return [place for place in self.common(tuple(self.results)) if place[0] == 0]
 
     def common(self, contenders: Sequence[str]) -> tuple[Place, ...]:
         """The places that all of them have, in order."""
@@ -76,8 +79,8 @@ class Paired:
         return self.common(leaders)
 
     def _leader(self, members: Sequence[str]) -> str:
-        """Whom inner validation prefers on the folds that all entrants have; the first of equals."""
-        places = self.common(tuple(self.results))
+        """Whom inner validation prefers on the folds of the first repeat; the first of equals."""
+        places = self._first_repeat()
         means = [float(np.mean([self.results[name][place].inner_score for place in places])) for name in members]
         return members[int(np.argmin([self.metric.error(mean) for mean in means]))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from annvil.comparison.recommendation import relative_costs
 from annvil.comparison.results import Standing
 from annvil.comparison.sentences.told import Told
-from annvil.text.phrases import is_plural, named, outside
+from annvil.text.phrases import is_plural, listed, named, outside
 from annvil.text.quantities import times
 
 
@@ -37,10 +37,7 @@ class Because(Told):
         if chosen.contender == best.contender and (aside := self._set_aside(chosen)):
             return f"{it} {score} best of the models that may ship. {aside}"
         if chosen.contender == best.contender:
-            others = [n for n in self.finding.recommendation.not_worse if n != chosen.contender]
-            if not others:
-                return f"{it} {score} best, and no other contender is within reach."
-            return f"{it} {score} best, and nothing simpler or clearly cheaper is near enough to take its place."
+            return f"{it} {score} best, and {self._no_substitute()}."
         aside = self._set_aside(best)
         behind = self.finding.paired.metric.gain(
             self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
@@ -56,6 +53,16 @@ class Because(Told):
             f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
             f"(latency, size and fitting together).{' ' if aside else ''}{aside}"
         )
+
+    def _no_substitute(self) -> str:
+        """Why nobody cheaper takes the place of the best: nobody is near, or the near ones are no cheaper."""
+        recommendation = self.finding.recommendation
+        if len(recommendation.not_worse) == 1:
+            return "every other model that may ship is likelier than not too far behind to take its place"
+        near = [self.table[name] for name in recommendation.not_worse if name != recommendation.contender]
+        plural = len(near) > 1 or is_plural(near[0].title)
+        titles = listed([named(s.title) for s in near])
+        return f"{titles}, near enough to take its place, {'are' if plural else 'is'} no clearly cheaper choice"
 
     def _set_aside(self, best: Standing) -> str:
         """Who scores higher than the best that may ship, and why it may not; empty where nobody does."""

@@ -27,10 +27,7 @@ class Headline(Told):
                 "was scored does not beat a baseline that ignores them."
             )
         if recommended.family == "dummy" and not self.network_may_know:
-            return (
-                "The inputs do not predict the target: no model beats a baseline that ignores them by more than "
-                f"{self.worth}."
-            )
+            return self._nothing_learnt(recommended)
         if posterior is None:
             return self._no_comparison(recommended)
         gap, worth = self.amount(abs(posterior.mean)), self.metric.tells(self.evidence.worth)
@@ -53,9 +50,26 @@ class Headline(Told):
             )
         return self._cannot_tell(posterior)
 
+    def _nothing_learnt(self, dummy: Standing) -> str:
+        """Where the baseline ships; a model that is ahead of it all the same is named."""
+        name = self.metric.name
+        scored = [s for s in self.evidence.standings if s.family != "dummy" and name in s.means]
+        gains = {s.title: self.metric.gain(s.means[name], dummy.means[name]) for s in scored}
+        best = max(gains, key=gains.__getitem__, default="")
+        if best and gains[best] > self.evidence.worth:
+            verb = "are" if is_plural(best) else "is"
+            return (
+                f"Whether the inputs predict the target is open: {named(best)} {verb} {self.amount(gains[best])} ahead "
+                "of a baseline that ignores them, but not surely, or cannot ship."
+            )
+        return (
+            "The inputs do not predict the target: no model beats a baseline that ignores them by more than "
+            f"{self.worth}."
+        )
+
     def _equal(self, posterior: Posterior, recommended: Standing) -> str:
         opening = (
-            "A network and the simple models are practically equal, and here the network is the cheaper one."
+            "A network is as good as the simple models here, and no better."
             if recommended.family == "network"
             else self._not_needed
         )
