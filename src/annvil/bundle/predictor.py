@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
 from annvil.bundle.storage import Storage, opened
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
-from annvil.errors import BundleError, RequestError
+from annvil.errors import BundleError, RequestError, first_line
 from annvil.onnx.validator import check_graph
 from annvil.system import onnx_runtime
 from annvil.system.processors import allowed_cores
@@ -119,7 +119,7 @@ class Predictor:
         try:
             outputs: FloatArray = self._session.run(_OUTPUTS, inputs.feeds())[0]
         except Exception as error:  # onnxruntime's exceptions share no base of their own
-            raise BundleError(f"The saved model failed on {inputs.n_rows} rows: {_first_line(error)}.") from error
+            raise BundleError(f"The saved model failed on {inputs.n_rows} rows: {first_line(error)[:200]}.") from error
         return outputs
 
 
@@ -148,7 +148,7 @@ def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
         try:
             return dict(from_safetensors(storage.part(WEIGHTS)))
         except SafetensorError as error:
-            raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {_first_line(error)}.") from None
+            raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {first_line(error)[:200]}.") from None
 
 
 def session_of(graph: bytes, n_threads: int = 0) -> Any:
@@ -160,7 +160,7 @@ def session_of(graph: bytes, n_threads: int = 0) -> Any:
         return onnx_runtime.session(graph, n_threads, disabled=["ConstantFolding"])
     except Exception as error:  # as in `_run`
         raise BundleError(
-            f"The saved model is refused: onnxruntime cannot read its graph: {_first_line(error)}."
+            f"The saved model is refused: onnxruntime cannot read its graph: {first_line(error)[:200]}."
         ) from None
 
 
@@ -177,7 +177,3 @@ def _session(graph: bytes, form: Form, task: Task) -> Any:
 def onnx_type(dtype: str) -> str:
     """What onnxruntime calls a tensor of an element type of NumPy."""
     return f"tensor({ {'float64': 'double', 'float32': 'float'}.get(dtype, dtype) })"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
