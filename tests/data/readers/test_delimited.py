@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import annvil
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
 from annvil.data.readers.raw import RawTable
@@ -186,3 +188,12 @@ def test_hundreds_of_thousands_of_columns_are_refused_at_once(tmp_path: Path) ->
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     assert table(tmp_path, "a,b\n1,2\n\n3,4\n\n").n_rows == 2
+
+
+@pytest.mark.parametrize("n_before", [1, 5_000])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_a_mark_of_utf8_is_checked(tmp_path: Path, n_before: int, ends: bytes) -> None:
+    rows = [b"a;b", *[b"1.5;2"] * n_before, b"\xff\xfe;2", b"1.5;2"]
+    (tmp_path / "t.csv").write_bytes(codecs.BOM_UTF8 + ends.join(rows) + b"\n")
+    with pytest.raises(DataError, match=rf"mark of UTF-8, but line {n_before + 2} holds bytes that are none"):
+        annvil.read(tmp_path / "t.csv", target="b")

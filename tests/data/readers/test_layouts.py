@@ -213,3 +213,11 @@ def test_any_format_may_be_packed_and_a_wrong_ending_is_seen_through(how: str) -
     pq.write_table(pa.table({"a": [1, 2]}), sink)
     name, content = packed(sink.getvalue(), how)
     assert np.array_equal(table(content, name)["a"].values, [1, 2])
+
+
+def test_zstandard_cut_at_any_byte_is_refused() -> None:
+    whole = _zstd(b"a,b\n" + b"1.5,2\n" * 40)
+    table(whole, "t.csv.zst")
+    for at in range(4, len(whole)):  # fewer do not say what they are
+        with pytest.raises(DataError, match=r"ends too early|cannot be unpacked"):
+            table(whole[:at], "t.csv.zst")

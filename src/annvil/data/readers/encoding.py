@@ -20,11 +20,17 @@ def guess_encoding(path: Path) -> str:
     Raises
     ------
     DataError
-        Where the file is not text: it holds NUL bytes.
+        Where the file is not text: it holds NUL bytes, or bytes that are not UTF-8 behind its byte order mark.
     """
     with path.open("rb") as stream:
         start = stream.read(4096)
         if start.startswith(codecs.BOM_UTF8):
+            stream.seek(len(codecs.BOM_UTF8))
+            if _utf8_or_western(stream, path) != "utf-8":
+                raise DataError(
+                    f"{path.name} begins with the mark of UTF-8, but line {_first_line_not_utf8(path)} holds bytes "
+                    "that are none. Save it again in UTF-8, or mend that line."
+                )
             return "utf-8-sig"
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
@@ -59,6 +65,19 @@ def _utf8_or_western(stream: BinaryIO, path: Path) -> str:
         except UnicodeDecodeError:
             utf8 = False
     return "utf-8" if utf8 else "windows-1252" if western else "latin-1"
+
+
+def _first_line_not_utf8(path: Path) -> int:
+    with path.open("rb") as stream:
+        return next((number for number, line in enumerate(stream, 1) if not _is_utf8(line)), 1)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def transcode(path: Path, encoding: str, target: Path) -> None:

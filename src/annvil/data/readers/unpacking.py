@@ -151,26 +151,31 @@ def _check_frames(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as stream:
         while stream.tell() < size:
-            magic = int.from_bytes(stream.read(4), "little")
+            magic = _number(stream, 4)
             if magic & 0xFFFFFFF0 == 0x184D2A50:  # a frame to skip
-                stream.seek(int.from_bytes(stream.read(4), "little"), 1)
+                stream.seek(_number(stream, 4), 1)
                 continue
             if magic != 0xFD2FB528:
                 raise ValueError("it does not hold Zstandard's frames")
-            descriptor = stream.read(1)[0]
+            descriptor = _number(stream, 1)
             single = descriptor >> 5 & 1
             stream.seek((not single) + (0, 1, 2, 4)[descriptor & 3] + (single, 2, 4, 8)[descriptor >> 6], 1)
             last = 0
             while not last:
-                header = stream.read(3)
-                if len(header) < 3:
-                    raise EOFError("it ends too early")
-                block = int.from_bytes(header, "little")
+                block = _number(stream, 3)
                 last, kind = block & 1, block >> 1 & 3
                 stream.seek(1 if kind == 1 else block >> 3, 1)
             stream.seek(4 * (descriptor >> 2 & 1), 1)
         if stream.tell() > size:
             raise EOFError("it ends too early")
+
+
+def _number(stream: IO[bytes], n_bytes: int) -> int:
+    """A whole number, its least byte first."""
+    content = stream.read(n_bytes)
+    if len(content) < n_bytes:
+        raise EOFError("it ends too early")
+    return int.from_bytes(content, "little")
 
 
 def _copy(stream: IO[bytes], target: Path, path: Path) -> None:
