@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import annvil
+from annvil.comparison.race.decisions import read_decisions
 from annvil.errors import DataError, Interrupted, RequestError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and kills")
@@ -36,14 +37,33 @@ def table(tmp_path_factory) -> Path:
 
 
 def essence(folder: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """The bytes that must agree: the model, every prediction, and the records without their clocks."""
-    kept = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
-    kept |= {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.onnx"))}
+    """The bytes that must agree: the model, every prediction, and the records without their clocks.
+
+    What a clock cut is not among them: its folds stay for whoever goes on, and who follows the log has no such folds.
+    """
+    files = [*sorted(folder.rglob("*.safetensors")), *sorted(folder.rglob("*.onnx"))]
+    unfinished = [folder / "race" / place for place in cut_short(folder)]
+    kept = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if not any(str(path).startswith(str(place)) for place in unfinished)
+    }
     comparison = json.loads((folder / "comparison.json").read_bytes())
     kept["comparison"] = json.dumps(
         {k: v for k, v in without_clocks(comparison).items() if k not in but}, sort_keys=True
     ).encode()
     return kept
+
+
+def cut_short(folder: Path) -> list[str]:
+    """How the names of the files of cut units begin; of a first repeat, the exported model is among them."""
+    log = read_decisions(folder / "race" / "decisions.jsonl")
+    complete = {one.unit for one in log if one.ending == "complete"}
+    cut = {one.unit for one in log if one.unit.what == "fit"} - complete
+    rungs = [(one, f"{one.contender}/rung-{one.rung}" if one.rung else one.contender) for one in cut]
+    return [f"{rung}/repeat-{one.repeat}-" for one, rung in rungs] + [
+        f"{rung}/model.onnx" for one, rung in rungs if one.repeat == 0
+    ]
 
 
 def without_clocks(value):
