@@ -19,12 +19,11 @@ from annvil.comparison.learning_curves import (
     plan_curve,
 )
 from annvil.comparison.race.plan import curve_sizes
-from annvil.comparison.results import Anchor, Design, LearningCurve
+from annvil.comparison.results import Anchor, Crossing, Design, LearningCurve
 from annvil.models.contract import Deadline, Effort, Job
 from annvil.tasks.metric_index import METRICS
 
 AUC = METRICS["roc_auc"]
-TITLES = {"net": "Dense network", "trees": "Boosted trees"}
 
 
 def curve(name: str, a: float, b: float, c: float, toy: Any) -> LearningCurve:
@@ -109,25 +108,51 @@ def test_curves_that_cross_beyond_the_data(toy: Any) -> None:
     # 0.05 + 4 / sqrt(n) = 0.13 + 0.8 / sqrt(n) where sqrt(n) = 40.
     net = curve("net", 0.05, 4.0, 0.5, toy)
     trees = curve("trees", 0.05 + 4.0 / 40.0 - 0.02, 0.8, 0.5, toy)
-    crossing = find_crossing(net, trees, AUC, 0, TITLES)
-    assert crossing is not None
-    assert crossing.rows is not None
-    assert 1600 <= crossing.rows <= 1700  # rounded up to two digits
+    crossing = find_crossing(net, trees, 800, ahead=-0.03, seed=0)
+    assert isinstance(crossing, Crossing)
+    assert crossing.rows == pytest.approx(1600, rel=0.05)
+    assert crossing.error == pytest.approx(0.15, abs=0.002)
     assert crossing.gap_now < 0 < crossing.gap_later
-    assert crossing.sentence.startswith(f"With about {crossing.rows:,} training rows the dense network would overtake")
     assert crossing.low is not None
     assert crossing.low <= crossing.rows
 
 
+def test_where_the_lines_of_the_chart_meet_is_where_they_are_said_to(toy: Any) -> None:
+    net, trees = curve("net", 0.05, 4.0, 0.5, toy), curve("trees", 0.13, 0.8, 0.5, toy)
+    crossing = find_crossing(net, trees, 800, ahead=-0.03, seed=0)
+    assert isinstance(crossing, Crossing)
+    assert net.law is not None
+    assert trees.law is not None
+    for law in (net.law, trees.law):
+        assert np.interp(np.log(crossing.rows), np.log(law.sizes), law.median) == pytest.approx(
+            crossing.error, abs=2e-4
+        )
+
+
+def test_of_fewer_rows_than_there_are_nothing_is_said(toy: Any) -> None:
+    net, trees = curve("net", 0.05, 4.0, 0.5, toy), curve("trees", 0.13, 0.8, 0.5, toy)
+    behind = find_crossing(net, trees, 2_000, ahead=0.01, seed=0)  # they meet at 1,600 rows
+    assert isinstance(behind, Crossing)
+    assert (behind.rows, behind.at_hand) == (None, 2_000)
+    assert behind.gap_now > 0
+    assert find_crossing(net, trees, 3_000, ahead=0.01, seed=0) == (
+        "the learning curves were measured on too few of the rows to be continued beyond them"
+    )
+
+
+def test_laws_that_contradict_the_table_are_not_believed(toy: Any) -> None:
+    net, trees = curve("net", 0.05, 4.0, 0.5, toy), curve("trees", 0.13, 0.8, 0.5, toy)
+    why = "the continued learning curves do not agree with the scores on who is ahead today"
+    assert find_crossing(net, trees, 800, ahead=0.01, seed=0) == why
+    assert isinstance(find_crossing(net, trees, 800, ahead=0.0, seed=0), Crossing)
+
+
 def test_curves_that_run_parallel(toy: Any) -> None:
     net, trees = curve("net", 0.12, 1.0, 0.5, toy), curve("trees", 0.10, 1.0, 0.5, toy)
-    crossing = find_crossing(net, trees, AUC, 0, TITLES)
-    assert crossing is not None
-    assert crossing.rows is None
+    crossing = find_crossing(net, trees, 800, ahead=-0.02, seed=0)
+    assert isinstance(crossing, Crossing)
+    assert (crossing.rows, crossing.error, crossing.reach) == (None, None, 3200)
     assert crossing.gap_later == pytest.approx(-0.02, abs=1e-3)
-    assert crossing.sentence.startswith(
-        "More rows would not turn this round: with 3,200 training rows the dense network"
-    )
     first, second = law_of(net, 0), law_of(trees, 0)
     assert first is not None
     assert second is not None
@@ -141,4 +166,5 @@ def test_an_ill_behaved_curve_is_not_extrapolated(toy: Any) -> None:
     assert not bad.well_behaved
     assert bad.law is None
     assert bad.remark.startswith("Not extrapolated: the error rises between 100 and 141 rows")
-    assert find_crossing(bad, good, AUC, 0, TITLES) is None
+    assert bad.why_not == "the error rises between 100 and 141 rows by more than its noise"
+    assert isinstance(find_crossing(bad, good, 800, ahead=0.0, seed=0), str)

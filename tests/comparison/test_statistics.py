@@ -15,9 +15,9 @@ from annvil.comparison.statistics import (
     correlated_posterior,
     jackknife_variance,
     region_probabilities,
-    round_up,
     rows_that_would_tell,
 )
+from annvil.text.quantities import round_up
 
 
 @pytest.mark.parametrize(("folds", "repeats"), [(5, 1), (5, 5), (10, 1), (10, 10), (3, 2)])

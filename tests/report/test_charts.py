@@ -16,7 +16,7 @@ from annvil.plots.charts.confusion import confusion
 from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
-from annvil.plots.charts.learning import Curve, crossing
+from annvil.plots.charts.learning import Curve, learning
 from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior, student_density
 from annvil.plots.charts.training import History, training
@@ -231,19 +231,26 @@ class TestCharts:
         assert "RMSE, lower is better" in svg
         check_layout(svg)
 
-    def test_crossing_of_two_laws(self):
-        # 0.10 + 10/n and 0.15 + 4/n meet at n = 6 / 0.05 = 120.
-        sizes = tuple(np.geomspace(25, 400, 60))
-        first = Curve(
-            "a", "network", (25.0, 50.0), (0.5, 0.3), (0, 0), sizes, tuple(0.10 + 10 / n for n in sizes), sizes, sizes
+    def test_a_curve_that_ends_early_is_named_where_it_ends(self):
+        """A line from its end to a name at the edge would read as its continuation."""
+        sizes = (25.0, 50.0, 100.0)
+        short, long = (
+            Curve("Short", "network", sizes[:2], (0.5, 0.6), (0, 0)),
+            Curve("Long", "trees", sizes, (0.6,) * 3, (0,) * 3),
         )
-        second = Curve(
-            "b", "trees", (25.0, 50.0), (0.31, 0.23), (0, 0), sizes, tuple(0.15 + 4 / n for n in sizes), sizes, sizes
-        )
-        rows, value = crossing(first, second)
-        assert rows == pytest.approx(120, rel=0.01)
-        assert value == pytest.approx(0.1833, abs=0.001)
-        assert crossing(first, first) is None
+        svg = learning([short, long], "ROC AUC", True, 700.0, "l")
+        assert svg.count('class="leader') == 1
+        assert "leader simple" in svg
+        check_layout(svg)
+
+    def test_where_two_curves_meet(self):
+        sizes = (25.0, 50.0)
+        curves = [Curve("a", "network", sizes, (0.5, 0.7), (0, 0)), Curve("b", "trees", sizes, (0.6, 0.6), (0, 0))]
+        svg = learning(curves, "ROC AUC", True, 700.0, "l", meeting=(37.2, 0.6))
+        assert svg.count('class="crossing"') == 1
+        assert "cross near 38 rows" in svg
+        assert "cross near" not in learning(curves, "ROC AUC", True, 700.0, "l")
+        check_layout(svg)
 
     def test_the_hopeless_are_marked_outside_the_scale(self):
         strips = [

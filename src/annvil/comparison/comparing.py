@@ -134,8 +134,7 @@ class _Comparing:
         ended: str,
     ) -> Comparison:
         race, plan = self.race, self.entrants.plan
-        crossing = self._crossing(standings, curves)
-        evidence = evidence_of(race, curves, crossing, over=True)
+        evidence = evidence_of(race, curves, self._crossing(standings, curves), over=True)
         standings, verdict = evidence.standings, judge(evidence)
         return Comparison(
             metric=self.request.metric.name,
@@ -148,7 +147,7 @@ class _Comparing:
             verdict=verdict,
             notices=tuple(race.notices),
             spent_seconds=self._spent(standings),
-            crossing=crossing,
+            crossing=evidence.crossing,
             ended=ended,
             final=self._decide_final(verdict.recommended),
         )
@@ -286,14 +285,18 @@ class _Comparing:
         log.end("failed" if found is None else "complete", took)
         return found, took
 
-    def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | None:
-        network, simple = self._best(standings, network=True), self._best(standings, network=False)
+    def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | str:
+        """Where the curves of the best of both sides would meet, or why that is not said; empty without curves."""
+        best = [self._best(standings, network=one) for one in (True, False)]
         by_name = {curve.contender: curve for curve in curves}
-        if network is None or simple is None or not {network.name, simple.name} <= by_name.keys():
-            return None
-        titles = {s.contender: s.title for s in standings}
-        pair = by_name[network.name], by_name[simple.name]
-        return find_crossing(*pair, self.request.metric, self.request.seed, titles, self.race.problem.words)
+        sides = [by_name[contender.name] for contender in best if contender is not None and contender.name in by_name]
+        if len(sides) < 2:
+            return "the learning curve of one side only was measured" if curves else ""
+        means = {s.contender: s.means[self.request.metric.name] for s in standings if s.means}
+        ahead = self.request.metric.gain(*(means[side.contender] for side in sides))
+        network, simple = sides
+        at_hand = self.entrants.plan.curve_sizes[-1]
+        return find_crossing(network, simple, at_hand, ahead, self.request.seed, self.race.problem.words)
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 

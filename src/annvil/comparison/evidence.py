@@ -45,6 +45,7 @@ class Evidence:
     time_ordered: bool
     words: Words = ROWS
     gains: Mapping[str, float] = field(default_factory=dict)  # contender → what its next rung is expected to add
+    no_crossing: str = ""  # why nothing is said of where the learning curves meet; empty where there are none
     untried: tuple[str, ...] = ()  # central contenders without a score, though they compete and did not fail
 
 

@@ -16,11 +16,10 @@ import numpy as np
 from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_power_law, fit_law, why_ill_behaved
 from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Anchor, Crossing, LearningCurve
-from annvil.comparison.statistics import round_up
 from annvil.data.seeds import derived_seed
 from annvil.models.contract import Contender, Context, Deadline, Effort
+from annvil.tasks.base import FloatArray
 from annvil.tasks.metrics import Metric
-from annvil.text.phrases import named
 from annvil.text.words import ROWS, Words
 
 REPEATS = 3
@@ -29,6 +28,8 @@ REPEATS = 3
 BAGGED_UP_TO = 2_000
 """Training rows up to which a curve's fits use the race's inner folds; above, one holdout, to save time (assumed)."""
 
+WORTH_SAYING = 1.2
+"""Curves that reach less than so many times beyond the rows at hand say nothing of more (assumed)."""
 
 FIXED_PART = 0.4
 """Part of the seconds of a fit that fewer rows do not save (curves took 1.2 to 2.6 times what rows alone say;
@@ -106,14 +107,17 @@ def describe_curve(
 ) -> LearningCurve:
     """The curve with its law, or with the reason why it has none."""
     if len(anchors) < FEWEST_ANCHORS:
-        remark = f"Not extrapolated: {len(anchors)} sizes were measured, {FEWEST_ANCHORS} are needed."
-        return LearningCurve(contender.name, anchors, None, False, remark)
+        return _refused(contender, anchors, f"{len(anchors)} sizes were measured, {FEWEST_ANCHORS} are needed")
     law = fit_law(anchors, _law_seed(contender.name, seed))
     if reason := why_ill_behaved(anchors, law, words):
-        return LearningCurve(contender.name, anchors, None, False, f"Not extrapolated: {reason}.")
+        return _refused(contender, anchors, reason)
     now, later = law.at(np.array([law.largest, EXTRAPOLATION * law.largest]))
     remark = f"Four times the {words.rows} would lower the error by about {metric.tells(float(now - later))}."
     return LearningCurve(contender.name, anchors, as_power_law(law), True, remark)
+
+
+def _refused(contender: Contender, anchors: tuple[Anchor, ...], why: str) -> LearningCurve:
+    return LearningCurve(contender.name, anchors, None, False, f"Not extrapolated: {why}.", why)
 
 
 def law_of(curve: LearningCurve | None, seed: int) -> Law | None:
@@ -139,64 +143,57 @@ def gap_change(network: Law, simple: Law, largest: int) -> Callable[[float], flo
 
 
 def find_crossing(
-    network: LearningCurve,
-    simple: LearningCurve,
-    metric: Metric,
-    seed: int,
-    titles: dict[str, str],
-    words: Words = ROWS,
-) -> Crossing | None:
-    """Where the network's curve would pass the simple one's, or None when either is not to be extrapolated."""
+    network: LearningCurve, simple: LearningCurve, at_hand: int, ahead: float, seed: int, words: Words = ROWS
+) -> Crossing | str:
+    """Where the curves of both sides would meet beyond the rows at hand, or why that is not said.
+
+    Parameters
+    ----------
+    at_hand : training rows of a fold: of fewer nothing is said, they lie behind
+    ahead : the network's advantage over the simple contender in the table, in error; laws that do not agree with the
+        table on who is ahead are not believed
+    """
     first, second = law_of(network, seed), law_of(simple, seed)
     if first is None or second is None:
-        return None
-    largest = min(first.largest, second.largest)
-    sizes = np.geomspace(largest, EXTRAPOLATION * largest, 80)
-    gaps = second.at(sizes) - first.at(sizes)
-    drawn = second.draws_at(sizes) - first.draws_at(sizes)
-    meets = np.array([_first_change(row, sizes) for row in drawn])
+        return "the learning curve of one of the two is not extrapolated"
+    reach = EXTRAPOLATION * min(first.largest, second.largest)
+    if reach < WORTH_SAYING * at_hand:
+        return f"the learning curves were measured on too few of the {words.rows} to be continued beyond them"
+    sizes = np.geomspace(at_hand, reach, 80)
+    drawn = [np.asarray(law.draws_at(sizes)) for law in (first, second)]
+    lines = [np.median(draws, axis=0) for draws in drawn]
+    gaps, of_draws = lines[1] - lines[0], drawn[1] - drawn[0]
+    if ahead * float(gaps[0]) < 0:
+        return "the continued learning curves do not agree with the scores on who is ahead today"
+    later_low, later_high = (float(x) for x in np.quantile(of_draws[:, -1], [0.05, 0.95]))
     rows = _first_change(gaps, sizes)
+    meets = np.array([_first_change(row, sizes) for row in of_draws])
     low, high = (float(x) for x in np.quantile(meets, [0.05, 0.95], method="nearest"))
-    later_low, later_high = (float(x) for x in np.quantile(drawn[:, -1], [0.05, 0.95]))
-    found = Crossing(
+    return Crossing(
         network=network.contender,
         simple=simple.contender,
-        rows=_rows(rows),
-        low=_rows(low),
-        high=_rows(high),
+        rows=_finite(rows),
+        error=float(np.interp(rows, sizes, lines[0])) if math.isfinite(rows) else None,
+        low=_finite(low),
+        high=_finite(high),
+        at_hand=at_hand,
+        reach=reach,
         gap_now=float(gaps[0]),
         gap_later=float(gaps[-1]),
         gap_later_low=later_low,
         gap_later_high=later_high,
-        sentence="",
     )
-    return _with_sentence(found, EXTRAPOLATION * largest, metric, titles, words)
 
 
-def _first_change(gaps: np.ndarray[tuple[int], np.dtype[np.float64]], sizes: object) -> float:
+def _first_change(gaps: FloatArray, sizes: FloatArray) -> float:
+    """Where the gap first changes its sign, linear in the logarithm of rows between two sizes; infinite if nowhere."""
     changed = np.flatnonzero(np.sign(gaps) == -np.sign(gaps[0]))
-    return float(np.asarray(sizes)[changed[0]]) if len(changed) and gaps[0] != 0 else math.inf
+    if not len(changed) or gaps[0] == 0:
+        return math.inf
+    after = int(changed[0])
+    part = gaps[after - 1] / (gaps[after - 1] - gaps[after])
+    return float(sizes[after - 1] * (sizes[after] / sizes[after - 1]) ** part)
 
 
-def _rows(size: float) -> int | None:
-    return round_up(size) if math.isfinite(size) else None
-
-
-def _with_sentence(found: Crossing, reach: float, metric: Metric, titles: dict[str, str], words: Words) -> Crossing:
-    network, simple = named(titles[found.network]), named(titles[found.simple])
-    low, high = metric.tells(found.gap_later_low, sign=True), metric.tells(found.gap_later_high, sign=True)
-    at = f"with {round_up(reach):,} training {words.rows} {network} would be {metric.tells(abs(found.gap_later))}"
-    at += f" {'ahead of' if found.gap_later >= 0 else 'behind'} {simple} (90% band: {low} to {high})"
-    if found.rows is not None:
-        first, second = (network, simple) if found.gap_now < 0 else (simple, network)
-        since = f"{found.low:,}" if found.low is not None else f"{found.rows:,}"
-        until = f"{found.high:,} {words.rows}" if found.high is not None else "never, as far as can be seen"
-        text = (
-            f"With about {found.rows:,} training {words.rows} {first} would overtake {second} "
-            f"(90% band: {since} to {until})."
-        )
-    elif found.gap_later_low > 0 or found.gap_later_high < 0:
-        text = f"More {words.rows} would not turn this round: {at}."
-    else:
-        text = f"Whether more {words.rows} would turn this round cannot be told for sure: {at}."
-    return replace(found, sentence=text)
+def _finite(size: float) -> float | None:
+    return size if math.isfinite(size) else None

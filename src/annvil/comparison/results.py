@@ -183,22 +183,29 @@ class LearningCurve:
     law: PowerLaw | None
     well_behaved: bool
     remark: str  # one sentence: what it says, or why it is not extrapolated
+    why_not: str = ""  # why it is not extrapolated, as part of a sentence; empty where it is
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where the network's learning curve would pass below the simple one's, if anywhere up to four times the rows."""
+    """Where the continued learning curves of both sides would meet, if anywhere beyond the rows at hand.
+
+    Up to four times the largest size that was measured; the curves are the medians of the laws' bootstraps, which the
+    chart draws.
+    """
 
     network: str
     simple: str
-    rows: int | None  # training rows where the curves meet; None: they do not meet within reach
-    low: int | None  # 5% and 95% of the bootstrap; None: beyond reach
-    high: int | None
-    gap_now: float  # the network's advantage in error at the largest anchor, from the fitted curves; positive is better
-    gap_later: float  # the same at four times those rows
+    rows: float | None  # training rows where the curves meet; None: they do not meet within reach
+    error: float | None  # the error of both there
+    low: float | None  # 5% and 95% of the bootstrap; None: beyond reach
+    high: float | None
+    at_hand: int  # training rows of a fold
+    reach: float  # the most training rows that anything is said of
+    gap_now: float  # the network's advantage in error with the rows at hand; positive is better
+    gap_later: float  # the same at `reach`
     gap_later_low: float
     gap_later_high: float
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -231,6 +238,7 @@ class Verdict:
     network: Side | None = None
     simple: Side | None = None
     unfinished: str = ""  # the side that would have lost, were it not unfinished: "network" or "simple"
+    more_rows: str = ""  # whether more rows would change the answer, or why that is not known; one of `sentences`
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ import numpy as np
 
 from annvil.comparison.power_law import EXTRAPOLATION
 from annvil.comparison.results import Posterior
+from annvil.text.quantities import round_up
 
 LARGEST_FACTOR = 100.0
 """More than this many times the rows at hand is no reasonable answer to "how many rows would tell" (assumed)."""
@@ -148,10 +149,3 @@ def rows_that_would_tell(
         if max(regions) >= confidence:
             return round_up(factor * n_rows)
     return None
-
-
-def round_up(rows: float) -> int:
-    """Two leading digits, upwards: 3412.5 → 3500."""
-    digits = max(0, math.floor(math.log10(max(rows, 1.0))) - 1)
-    step = int(10**digits)
-    return math.ceil(rows / step) * step

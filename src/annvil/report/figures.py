@@ -11,7 +11,7 @@ from annvil.comparison.results import Comparison, Standing
 from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
-from annvil.plots.charts.learning import Curve, crossing, learning
+from annvil.plots.charts.learning import Curve, learning
 from annvil.plots.charts.paired import Pair, paired
 from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior
@@ -210,18 +210,17 @@ def learning_figure(comparison: Comparison, words: Words = ROWS) -> Figure | Non
         curves.append(curve)
     if not curves:
         return None
-    pairs = [(a, b) for i, a in enumerate(curves) for b in curves[i + 1 :]]
-    met = [crossing(a, b) for a, b in pairs if (a.family == "network") != (b.family == "network")]
-    crossings = [c for c in met if c is not None]
+    met = comparison.crossing
+    meeting = None if met is None or met.rows is None or met.error is None else (met.rows, score(met.error))
     caption = (
         "Marks are measured, with one standard deviation around them; dashed lines continue the fitted power law, with "
         "the band that holds 90% of its bootstrap."
         if any(c.law for c in curves)
         else "Marks are measured, with one standard deviation around them; none was regular enough to be continued."
     )
-    if crossings:
+    if meeting:
         caption += " The ring marks where a network and a simple model would meet."
-    draw = partial(learning, curves, metric.title, metric.greater_is_better, crossings=crossings, words=words)
+    draw = partial(learning, curves, metric.title, metric.greater_is_better, meeting=meeting, words=words)
     return figure("learning", f"{outside(metric.title)} against training {words.rows}", caption, draw)
 
 

@@ -72,8 +72,25 @@ class Metric:
         text = _digits(100 * difference, sign)
         return f"{text} point" if text.lstrip("+-") == "1" else f"{text} points"
 
+    def compares(self, first: float, second: float, low: float | None = None, high: float | None = None) -> str:
+        """Two scores and their difference, first minus second, with its interval where there is one.
+
+        >>> from annvil.tasks.metric_index import METRICS
+        >>> METRICS["roc_auc"].compares(0.861, 0.867, -0.018, 0.006)
+        '0.861 vs 0.867, -0.006 [-0.018, +0.006]'
+        >>> METRICS["rmse"].compares(28_450.0, 29_100.0)
+        '28,450 vs 29,100, -650'
+        """
+        places = 3
+        if not self.greater_is_better:
+            places = _places(max(abs(first), abs(second)))
+            places += abs(first - second) < 10 * 10.0**-places
+        gap, *ends = (f"{round(d, places) + 0.0:+,.{places}f}" for d in (first - second, low, high) if d is not None)
+        told = f"{self.shows(first)} vs {self.shows(second)}, {gap}"
+        return f"{told} [{', '.join(ends)}]" if ends else told
+
     def shows(self, score: float) -> str:
-        """A score for people, such as ``"0.913"`` or ``"2.4e+04"``."""
+        """A score for people, such as ``"0.913"`` or ``"28,450"``."""
         return f"{round(score, 3) + 0.0:.3f}" if self.greater_is_better else _digits(score, False)
 
 
@@ -81,10 +98,13 @@ def _digits(value: float, sign: bool) -> str:
     """Few digits: enough to tell values apart, no more than can be read."""
     if value == 0:
         return "0"
-    size = abs(value)
-    places = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 0.095 else 3 if size >= 0.0095 else 4
+    places = _places(abs(value))
     text = f"{value:{'+' if sign else ''},.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text and places > 1 else text
+
+
+def _places(size: float) -> int:
+    return 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 0.095 else 3 if size >= 0.0095 else 4
 
 
 def resolve_worth(metric: Metric, asked: float | None, dummy_score: float) -> float:

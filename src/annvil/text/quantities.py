@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import Protocol
 
 from annvil.errors import RequestError
@@ -33,6 +33,16 @@ def digits(number: float, significant: int = 2) -> str:
     places = significant - 1 - floor(log10(abs(number)))
     text = f"{round(number, places):,.{max(0, places)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def round_up(number: float) -> int:
+    """Two leading digits, upwards.
+
+    >>> round_up(3412.5), round_up(7.2)
+    (3500, 8)
+    """
+    step = int(10 ** max(0, floor(log10(max(number, 1.0))) - 1))
+    return ceil(number / step) * step
 
 
 def tiny(number: float) -> str:

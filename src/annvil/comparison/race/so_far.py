@@ -21,9 +21,12 @@ NOT_BOTH = "Not enough is scored yet to compare networks with simple models."
 
 
 def evidence_of(
-    race: Race, curves: Sequence[LearningCurve] = (), crossing: Crossing | None = None, *, over: bool
+    race: Race, curves: Sequence[LearningCurve] = (), crossing: Crossing | str = "", *, over: bool
 ) -> Evidence:
-    """All that a verdict is made from, as it lies in the store now; ``over`` says that no more results will come."""
+    """All that a verdict is made from, as it lies in the store now; ``over`` says that no more results will come.
+
+    ``crossing`` may be the reason why there is none.
+    """
     plan, problem = race.records.entrants.plan, race.problem
     view = race.view(race.posterior())
     return Evidence(
@@ -34,7 +37,8 @@ def evidence_of(
         standings=race.records.standings(over=over),
         folds=race.records.all_folds(),
         curves=tuple(curves),
-        crossing=crossing,
+        crossing=crossing if isinstance(crossing, Crossing) else None,
+        no_crossing=crossing if isinstance(crossing, str) else "",
         base_rate=problem.economics.base_rate(plan.n_rows),
         time_ordered=problem.ordered,
         words=problem.words,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from annvil.comparison.recommendation import relative_costs
+from annvil.comparison.recommendation import SAME_COST, relative_costs
 from annvil.comparison.results import Standing
 from annvil.comparison.sentences.told import Told
 from annvil.text.phrases import is_plural, listed, named, outside
 from annvil.text.quantities import times
+
+COUNTS_AS_EQUAL, ABOUT_EQUAL = "counts as equal", 1.05
 
 
 class Because(Told):
@@ -48,6 +50,8 @@ class Because(Told):
         cheaper = f"{'cost' if plural else 'costs'} {times(ratio)} times less"
         if ratio < 2:
             cheaper = f"{'are' if plural else 'is'} simpler at a similar cost"
+        if ratio < 0.5:
+            cheaper = f"{'are' if plural else 'is'} simpler; {times(1 / ratio)} times the cost {COUNTS_AS_EQUAL}"
         are, behind_by = "are" if plural else "is", self.metric.tells(behind)
         return (
             f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
@@ -59,10 +63,24 @@ class Because(Told):
         recommendation = self.finding.recommendation
         if len(recommendation.not_worse) == 1:
             return "every other model that may ship is likelier than not too far behind to take its place"
+        chosen = self.table[recommendation.contender]
         near = [self.table[name] for name in recommendation.not_worse if name != recommendation.contender]
-        plural = len(near) > 1 or is_plural(near[0].title)
-        titles = listed([named(s.title) for s in near])
-        return f"{titles}, near enough to take its place, {'are' if plural else 'is'} no clearly cheaper choice"
+        told = listed([f"{named(s.title)} ({self._beside(s, chosen)})" for s in near])
+        are = "are" if len(near) > 1 or is_plural(near[0].title) else "is"
+        return (
+            f"{told}, near enough to take its place, {are} no clearly cheaper choice: a cost within "
+            f"{SAME_COST:g} times {COUNTS_AS_EQUAL}, and then the simpler kind of model goes first"
+        )
+
+    def _beside(self, other: Standing, chosen: Standing) -> str:
+        """How far behind the recommended contender, and at what cost: "0.6 points behind, 3.2 times cheaper"."""
+        behind = self.metric.gain(self.finding.paired.mean(chosen.contender), self.finding.paired.mean(other.contender))
+        first, second = relative_costs([chosen.cost, other.cost])
+        ratio = first / second
+        cost = f"{times(ratio)} times cheaper" if ratio > 1 else f"{times(1 / ratio)} times the cost"
+        if 1 / ABOUT_EQUAL < ratio < ABOUT_EQUAL:
+            cost = "at the same cost"
+        return f"{self.metric.tells(abs(behind))} {'behind' if behind >= 0 else 'ahead'}, {cost}"
 
     def _set_aside(self, best: Standing) -> str:
         """Who scores higher than the best that may ship, and why it may not; empty where nobody does."""

@@ -9,7 +9,7 @@ from annvil.comparison.evidence import BEYOND_DOUBT
 from annvil.comparison.results import Side, Standing
 from annvil.comparison.sentences.told import Told, beats, usual
 from annvil.text.phrases import inside, named
-from annvil.text.quantities import probability, times
+from annvil.text.quantities import probability, round_up, times
 from annvil.text.words import Words
 
 
@@ -21,12 +21,10 @@ class Reasons(Told):
         return [
             self.scores(),
             self.chances(),
-            self.interval(),
             self.more_rows(),
             self.curves(),
             self.costs(),
             self.guessing(),
-            self.lost(),
             self.fairness(),
             self.caveats(),
         ]
@@ -36,12 +34,17 @@ class Reasons(Told):
         network, simple = self.finding.network, self.finding.simple
         if network is None or simple is None:
             return ""
-        n = len(network.per_fold)
+        p, n = self.finding.posterior, len(network.per_fold)
+        interval = (None, None) if p is None else (p.low, p.high)
+        if p is not None and not self.metric.greater_is_better:  # of an advantage, which is a lower error
+            interval = -p.high, -p.low
+        meaning = "" if p is None else " (mean difference and its 95% interval)"
+        lower = "" if self.metric.greater_is_better else "; lower is better"
         return (
-            f"On the same {n} test folds the network side scored {self.metric.shows(network.mean)} and the simple side "
-            f"{self.metric.shows(simple.mean)} {self.metric.title} on average. In every fold each side is the "
+            f"Network side vs simple side on the same {n} test fold{'s' * (n > 1)}, {self.metric.title}{lower}: "
+            f"{self.metric.compares(network.mean, simple.mean, *interval)}{meaning}. In every fold each side is the "
             f"contender that validation inside the training {self.words.rows} preferred: {self._counts(network)} "
-            f"against {self._counts(simple)}."
+            f"vs {self._counts(simple)}."
         )
 
     def _counts(self, side: Side) -> str:
@@ -59,16 +62,6 @@ class Reasons(Told):
             f"The chance that a network is better by more than {self.worth}, the gain that would justify one, is "
             f"{probability(p.p_first)}; that the two sides are that close to each other, {probability(p.p_equal)}; "
             f"that the simple side is better by more, {probability(p.p_second)}."
-        )
-
-    def interval(self) -> str:
-        """The 95% interval."""
-        p = self.finding.posterior
-        if p is None:
-            return ""
-        return (
-            f"With 95% certainty the network's advantage lies between {self.metric.tells(p.low, sign=True)} and "
-            f"{self.amount(p.high, sign=True)}."
         )
 
     def more_rows(self) -> str:
@@ -96,16 +89,36 @@ class Reasons(Told):
 
     def curves(self) -> str:
         """Whether more rows would turn the answer round."""
-        if self.evidence.crossing is not None:
-            return self.evidence.crossing.sentence
-        ill = [curve for curve in self.evidence.curves if not curve.well_behaved]
-        if not ill:
-            return ""
-        title, remark = named(self.table[ill[0].contender].title), ill[0].remark
-        return (
-            f"What more {self.words.rows} would change is not said; the learning curve of {title}: "
-            f"{remark[:1].lower()}{remark[1:]}"
+        found = self.evidence.crossing
+        if found is None:
+            return self._curves_say_nothing()
+        network, simple = (named(self.table[name].title) for name in (found.network, found.simple))
+        rows, metric = self.words.rows, self.metric
+        if found.rows is not None:
+            first, second = (network, simple) if found.gap_now < 0 else (simple, network)
+            since = f"{round_up(found.low or found.rows):,}"
+            until = f"to {round_up(found.high):,} {rows}" if found.high else "or more, as far as can be seen"
+            return (
+                f"With about {round_up(found.rows):,} training {rows} {first} would overtake {second} (90% band: "
+                f"{since} {until})."
+            )
+        low, high = metric.tells(found.gap_later_low, sign=True), metric.tells(found.gap_later_high, sign=True)
+        place = "ahead of" if found.gap_later >= 0 else "behind"
+        at = (
+            f"with {round_up(found.reach):,} training {rows} {network} would be {metric.tells(abs(found.gap_later))} "
+            f"{place} {simple} (90% band: {low} to {high})"
         )
+        if found.gap_later_low > 0 or found.gap_later_high < 0:
+            return f"More {rows} would not change who is ahead: {at}."
+        return f"Whether more {rows} would change who is ahead is uncertain: {at}."
+
+    def _curves_say_nothing(self) -> str:
+        """Why it is not known what more rows would change; empty where no curve was measured."""
+        refused = [(named(self.table[c.contender].title), c.why_not) for c in self.evidence.curves if c.why_not]
+        why = self.evidence.no_crossing
+        if refused:
+            why = f"the learning curve of {refused[0][0]} is not extrapolated ({refused[0][1]})"
+        return f"Whether more {self.words.rows} would change who is ahead is not known: {why}." if why else ""
 
     def costs(self) -> str:
         """What the network costs beside the simple side."""
@@ -130,26 +143,6 @@ class Reasons(Told):
             return f"{text}."
         title, sure = named(self.table[chosen].title), probability(posterior.p_first)
         return f"{text}; the chance that {title} {beats(title)} that by more than {self.worth} is {sure}."
-
-    def lost(self) -> str:
-        """Every contender that is not recommended, with its distance from the best."""
-        best = self.table[self.finding.recommendation.best]
-        name = self.metric.name
-        rows = []
-        for s in self.evidence.standings:
-            if s.contender in (self.finding.recommendation.contender, best.contender) or s.family == "dummy":
-                continue
-            if s.means:
-                behind = self.metric.gain(best.means[name], s.means[name])
-                rows.append(f"{inside(s.title)} ({self.metric.shows(s.means[name])}, {self._place(behind, best)})")
-            else:
-                rows.append(f"{inside(s.title)} ({s.state})")
-        return f"Also tried: {'; '.join(rows)}." if rows else ""
-
-    def _place(self, behind: float, best: Standing) -> str:
-        if behind == 0:
-            return f"level with {named(best.title)}"
-        return f"{self.metric.tells(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {named(best.title)}"
 
     def fairness(self) -> str:
         """What each side was offered and used."""

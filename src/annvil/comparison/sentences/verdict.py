@@ -11,10 +11,11 @@ from annvil.comparison.sentences.reasons import Reasons
 
 def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
     """The verdict record."""
+    reasons = Reasons(evidence, finding)
     return Verdict(
         kind=finding.kind,
         headline=Headline(evidence, finding).headline(),
-        sentences=tuple(sentence for sentence in Reasons(evidence, finding).sentences() if sentence),
+        sentences=tuple(sentence for sentence in reasons.sentences() if sentence),
         recommended=finding.recommendation.contender,
         recommended_because=Because(evidence, finding).because(),
         posterior=finding.posterior,
@@ -23,5 +24,6 @@ def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
         base_rate=evidence.base_rate,
         network=finding.network,
         simple=finding.simple,
+        more_rows=reasons.curves(),
         unfinished=finding.unfinished.name if finding.unfinished else "",
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import log10
 
 from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.labels import shorten, spread_out, text_width
 from annvil.plots.scale import fit_scale
 from annvil.plots.svg import Drawing, Point, side_of
-from annvil.text.quantities import count, digits
+from annvil.text.quantities import count, round_up
 from annvil.text.words import ROWS, Words
+
+NEAR_THE_LAST = 40.0
+"""Pixels before the longest curve's end within which a curve's name stands beside the plot, not inside."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +37,16 @@ class Curve:
         return tuple([row[i] for i in kept] for row in (self.law_sizes, self.law, self.law_low, self.law_high))  # type: ignore[return-value]
 
 
-def crossing(first: Curve, second: Curve) -> Point | None:
-    """Where the two laws cross beyond what was measured: rows and score, linear in the logarithm of rows; else None."""
-    sizes, line, _, _ = first.beyond()
-    other = dict(zip(second.law_sizes, second.law, strict=True))
-    shared = [(n, v, other[n]) for n, v in zip(sizes, line, strict=True) if n in other]
-    for (n0, a0, b0), (n1, a1, b1) in pairwise(shared):
-        before, after = a0 - b0, a1 - b1
-        if before * after < 0:
-            part = before / (before - after)
-            return 10 ** (log10(n0) + part * (log10(n1) - log10(n0))), a0 + part * (a1 - a0)
-    return None
-
-
 def learning(
     curves: Sequence[Curve],
     metric: str,
     greater_is_better: bool,
     width: float,
     name: str,
-    crossings: Sequence[Point] = (),
+    meeting: Point | None = None,
     words: Words = ROWS,
 ) -> str:
-    """The chart; ``crossings`` are marked with a ring and the number of rows, which are called as in ``words``."""
+    """The chart; where two curves meet (rows, score) is marked with a ring; rows are called as in ``words``."""
     narrow = width < 500
     sides = [side_of(curve.family) for curve in curves]
     shades = [sides[:index].count(side) for index, side in enumerate(sides)]  # a side's first curve has its own colour
@@ -76,10 +64,10 @@ def learning(
     _measured_limit(drawing, frame, max((c.sizes[-1] for c in curves if c.sizes), default=0.0), narrow, curves)
     for curve, shade in zip(curves, shades, strict=True):
         _draw_curve(drawing, frame, curve, shade, words)
-    for rows, score in crossings:
-        at = frame.point(rows, score)
+    if meeting is not None:
+        at = frame.point(*meeting)
         drawing.add(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="9" class="crossing"/>')
-        said = f"cross near {digits(rows)} {words.rows}"
+        said = f"cross near {count(round_up(meeting[0]))} {words.rows}"
         room = text_width(said) / 2
         drawing.text(min(max(at[0], room), width - room), at[1] + 26, said, "strong halo", "middle")
     if narrow:
@@ -142,11 +130,20 @@ def _legend(drawing: Drawing, curves: Sequence[Curve], shades: Sequence[int]) ->
 
 
 def _names(drawing: Drawing, frame: Frame, curves: Sequence[Curve], room: float) -> None:
-    """Each curve's name at its end, moved apart."""
+    """Each curve's name at its end, moved apart: beside the plot, or inside where it ends well before.
+
+    A leader from a curve's end across the plot would read as its continuation.
+    """
     lines = [(curve.beyond()[:2] if curve.beyond()[0] else (curve.sizes, curve.means)) for curve in curves]
     ends = [frame.point(sizes[-1], line[-1]) for sizes, line in lines]
-    heights = spread_out([y for _, y in ends], 15, frame.top + 4, frame.bottom - 4)
-    for curve, (x, y), height in zip(curves, ends, heights, strict=True):
-        drawing.line(x + 3, y, frame.right + 4, height, f"leader {side_of(curve.family)}")
-        title = shorten(curve.title, room - 10)
-        drawing.text(frame.right + 7, height + 4, title, f"label {side_of(curve.family)}-ink", tip=curve.title)
+    last = max(x for x, _ in ends)
+    for inside in (False, True):
+        group = [(c, x, y) for c, (x, y) in zip(curves, ends, strict=True) if (x < last - NEAR_THE_LAST) == inside]
+        heights = spread_out([y for _, _, y in group], 15, frame.top + 4, frame.bottom - 4)
+        for (curve, x, y), height in zip(group, heights, strict=True):
+            side, title = side_of(curve.family), shorten(curve.title, room - 10)
+            if inside:
+                drawing.text(x + 9, height + 4, title, f"label halo {side}-ink", tip=curve.title)
+            else:
+                drawing.line(x + 3, y, frame.right + 4, height, f"leader {side}")
+                drawing.text(frame.right + 7, height + 4, title, f"label {side}-ink", tip=curve.title)
