@@ -144,6 +144,10 @@ class FakeRun:
         return self.comparison.verdict
 
     @property
+    def findings(self) -> tuple[Any, ...]:
+        return FINDINGS
+
+    @property
     def report_path(self) -> Path:
         return self.folder / "report.html"
 

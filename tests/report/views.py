@@ -53,7 +53,7 @@ def standings(
         own = rng.normal(scale=own_scatter, size=n_folds)
         own -= own.mean()
         per_fold = tuple((mean + (shared + own) * (0.05 if family == "dummy" else 1)).tolist())
-        spread = float(np.std(per_fold, ddof=1))
+        spread = float(np.std(per_fold, ddof=1)) if n_folds > 1 else 0.0
         others = {m.name: 0.8 if m.greater_is_better else 0.3 * (1 + abs(mean)) for m in make_task(kind, "").metrics}
         made.append(
             Standing(
@@ -272,6 +272,7 @@ def binary() -> ReportView:
         held_out=HeldOut(y, np.column_stack([1 - p, p]), "every row was predicted in the fold that had not seen it", 0.5),
         shipped=ShippedModel("Boosted trees", "runs/titanic-1/model", 312_480, 48_210, 0.21, 0.36, 238_000.0, 2.4e-7, 179),
         reproduction=reproduction("annvil fit titanic.csv --target survived --budget 2m --seed 7"),
+        folder="runs/titanic-1",
         usage=usage_snippets("runs/titanic-1", "runs/titanic-1/model", make_task("binary", "survived", ("no", "yes"))),
     )  # fmt: skip
 

@@ -96,14 +96,6 @@ def test_long_lists_are_cut_with_a_count():
     assert listed(list("abcdef"), 4) == "a, b, c and 3 more"
 
 
-def test_headlines_are_split_after_their_first_sentence():
-    assert wording.first_sentence("No network needed. It is 3.91 points behind.") == (
-        "No network needed.",
-        "It is 3.91 points behind.",
-    )
-    assert wording.first_sentence("Cannot tell yet") == ("Cannot tell yet", "")
-
-
 def test_characters_that_hide_or_turn_text_become_visible():
     assert clean("a\u202eb\x00c\ud800") == "a\ufffdb\ufffdc\ufffd"
     assert clean("Ünïcödé, 日本, 😀\n") == "Ünïcödé, 日本, 😀\n"

@@ -117,7 +117,7 @@ class Board:
         from annvil.tasks.metric_index import METRICS
 
         name = METRICS[metric].title if metric in METRICS else metric
-        return f"{name} {wording.with_spread(row.means[metric], row.spreads[metric])}"
+        return f"{name} {wording.with_spread(row.means[metric], row.spread(metric))}"
 
     def _gain(self, row: Standing, rung: int, metric: str) -> str:
         from annvil.tasks.metric_index import METRICS

@@ -88,7 +88,7 @@ def standings_table(
 def _score(standing: Standing, metric: str) -> str:
     if metric not in standing.means:
         return "–"
-    return wording.with_spread(standing.means[metric], standing.spreads[metric])
+    return wording.with_spread(standing.means[metric], standing.spread(metric))
 
 
 def _costs(cost: Cost | None, width: int) -> list[str]:

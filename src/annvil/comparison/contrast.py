@@ -57,7 +57,7 @@ class Paired:
             return Contrast(sides[0], sides[1], None)
         pairs = zip(sides[0].per_fold, sides[1].per_fold, strict=True)
         gains = [self.metric.gain(a, b) for a, b in pairs]
-        overlap = _pooled_overlap([next(iter(self.results.values()))[place] for place in self._known(places)])
+        overlap = pooled_overlap([next(iter(self.results.values()))[place] for place in self._known(places)])
         posterior = correlated_posterior(
             gains, overlap=overlap, worth=worth, row_variance=self._row_variance(sides[0], sides[1], places)
         )
@@ -106,7 +106,7 @@ def pair(folds: Sequence[FoldResult], standings: Sequence[Standing], metric: Met
     return Paired(by_name, metric)
 
 
-def _pooled_overlap(records: Sequence[FoldResult]) -> float:
+def pooled_overlap(records: Sequence[FoldResult]) -> float:
     """rho of folds of different sizes, by how many rows they see: tested rows as a part of all."""
     seen = [r.n_train + r.n_test for r in records]
     each = [r.n_test / n if r.overlap is None else r.overlap for r, n in zip(records, seen, strict=True)]

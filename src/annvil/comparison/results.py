@@ -27,6 +27,9 @@ def fold_key(repeat: int, fold: int) -> str:
     return f"{call_key(repeat)}-fold-{fold}"
 
 
+FEWEST_FOLDS = 3
+"""Fewer scores have no spread that is worth showing."""
+
 FIRST_FOLD = fold_key(0, 0)
 """The fit whose model is measured as it would be shipped."""
 
@@ -105,6 +108,10 @@ class Standing:
     used_seconds: float = 0.0  # of the run, fits of all rungs together
     still_improves: bool = False  # more effort is expected to gain more than worth / 2
     members: dict[str, float] = field(default_factory=dict)  # of a team: contender → weight, the heaviest first
+
+    def spread(self, metric: str) -> float | None:
+        """How far scores scatter over the folds, for people: None where these are too few to say it."""
+        return self.spreads[metric] if len(self.per_fold) >= FEWEST_FOLDS else None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import partial
 from math import floor, log10
 
 from annvil.comparison.results import Comparison, Standing
+from annvil.plots.charts.chances import chances
 from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
@@ -16,6 +17,7 @@ from annvil.plots.charts.paired import Pair, paired
 from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior
 from annvil.plots.charts.training import History, training
+from annvil.report.first_screen import FirstScreen
 from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
@@ -62,7 +64,7 @@ def score_text(metric: Metric, standing: Standing) -> str:
     if metric.name not in standing.means:
         return ""
     places = 3 if metric.greater_is_better else None
-    return with_spread(standing.means[metric.name], standing.spreads[metric.name], places)
+    return with_spread(standing.means[metric.name], standing.spread(metric.name), places)
 
 
 def _unit(metric: Metric) -> tuple[float, str]:
@@ -117,6 +119,12 @@ def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     )
     draw = partial(paired, pairs, metric.title, metric.greater_is_better)
     return figure("paired", f"The two sides on the same {words.rows}", caption, draw)
+
+
+def chances_figure(first: FirstScreen) -> Figure | None:
+    """The strip of the first screen."""
+    shares = [(chance.side, chance.share, chance.text) for chance in first.chances]
+    return figure("chances", "", "", partial(chances, shares)) if shares else None
 
 
 def posterior_figure(comparison: Comparison) -> Figure | None:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from annvil.comparison.results import Comparison, Standing
 from annvil.report import figures
 from annvil.report.figures import score_text
+from annvil.report.first_screen import first_screen
 from annvil.report.glossary import Glossary
 from annvil.report.held_out import errors
 from annvil.report.view import ReportView
@@ -22,14 +23,6 @@ from annvil.tasks.metrics import Metric
 from annvil.text import quantities as wording
 from annvil.text.phrases import outside
 from annvil.text.safe import clean
-
-VERDICTS = {
-    "network": "A network is worth it",
-    "simple": "A simple model is better",
-    "equal": "Practically equal",
-    "no network": "No network needed",
-    "cannot tell": "Cannot tell yet",
-}
 
 FAMILIES = {
     "dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network",
@@ -97,6 +90,7 @@ class CostRow:
     size: str
     memory: str
     state: str
+    leads: bool
 
 
 def _context(view: ReportView) -> dict[str, Any]:
@@ -104,6 +98,7 @@ def _context(view: ReportView) -> dict[str, Any]:
     metric = METRICS[comparison.metric]
     standings = {s.contender: s for s in comparison.standings}
     recommended = standings.get(comparison.verdict.recommended)
+    first = first_screen(comparison, view.findings, view.words, view.folder)
     by_severity = {kind: i for i, kind in enumerate(SEVERITIES)}
     return {
         "metric": metric,
@@ -111,9 +106,9 @@ def _context(view: ReportView) -> dict[str, Any]:
         "comparison": comparison,
         "titles": {s.contender: s.title for s in comparison.standings},
         "verdict": comparison.verdict,
-        "verdict_label": VERDICTS[comparison.verdict.kind],
+        "first": first,
         "recommended": recommended,
-        "key_facts": _key_facts(view, metric, recommended),
+        "chances": figures.chances_figure(first),
         "posterior": figures.posterior_figure(comparison),
         "folds": figures.fold_figure(comparison, view.words),
         "paired": figures.paired_figure(comparison, view.words),
@@ -125,10 +120,9 @@ def _context(view: ReportView) -> dict[str, Any]:
         "importance": figures.importance_figure(view),
         "training": figures.training_figure(view),
         "errors": errors(view),
-        "costs": [_cost_row(s, metric, comparison) for s in comparison.standings],
+        "costs": [_cost_row(s, metric, comparison, leads=s in first.leaders) for s in comparison.standings],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
-        "serious": [finding for finding in view.findings if finding.severity == "serious"],
         "left_out": [note for note in view.columns if not note.used and note.kind != "role"],
         "tried": [_tried(s, comparison) for s in comparison.standings],
         "more_importances": view.importance[figures.MOST_IMPORTANCES :],
@@ -140,28 +134,7 @@ def _as_data(png: bytes) -> Markup:
     return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
 
 
-def _key_facts(view: ReportView, metric: Metric, recommended: Standing | None) -> list[tuple[str, str, str]]:
-    """(label, value, remark) of the strip under the verdict."""
-    if recommended is None:
-        return []
-    facts = [("Recommended", recommended.title, view.comparison.verdict.recommended_because)]
-    if metric.name in recommended.means:
-        folds = wording.plain_count(len(recommended.per_fold), "fold")
-        how = f"mean ± standard deviation over {folds}, on {view.words.rows} not seen in training"
-        facts.append((outside(metric.title), score_text(metric, recommended), how))
-    if recommended.cost is not None:
-        facts.append(("To train", wording.seconds(recommended.cost.fit_seconds), "per fold, its search included"))
-    measured = view.shipped or recommended.cost
-    if measured is not None and measured.latency_ms_p50 is not None:
-        slow = measured.latency_ms_p95
-        remark = f"median; 95% of calls within {wording.seconds(slow / 1000)}" if slow is not None else "median"
-        facts.append((f"To predict one {view.words.row}", wording.seconds(measured.latency_ms_p50 / 1000), remark))
-    if measured is not None and measured.size_bytes is not None:
-        facts.append(("Size on disk", wording.size(measured.size_bytes), "preparation included"))
-    return facts
-
-
-def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> CostRow:
+def _cost_row(standing: Standing, metric: Metric, comparison: Comparison, *, leads: bool) -> CostRow:
     cost = standing.cost
     latency = cost.latency_ms_p50 if cost else None
     return CostRow(
@@ -174,6 +147,7 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison) -> Cos
         size=wording.size(cost.size_bytes) if cost and cost.size_bytes is not None else "",
         memory=wording.megabytes(cost.peak_memory_mb) if cost and cost.peak_memory_mb is not None else "",
         state=_cost_state(standing),
+        leads=leads,
     )
 
 

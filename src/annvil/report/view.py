@@ -96,6 +96,7 @@ class ReportView:
     usage: tuple[Snippet, ...] = ()
     sections: tuple[Section, ...] = ()  # whatever can be looked at
     words: Words = ROWS  # what the rows are called
+    folder: str = ""  # of the run, as it is typed in a command
 
 
 def usage_snippets(run_folder: str, model_folder: str, task: Task, words: Words = ROWS) -> tuple[Snippet, ...]:

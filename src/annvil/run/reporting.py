@@ -90,10 +90,15 @@ def write_report(folder: str | Path) -> Path:
     run_folder = existing_folder(folder)
     if not (run_folder.path / "run.json").exists():
         raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
-    record = run_folder.decoded("run.json", RunRecord)
+    record = read_record(run_folder)
     page = render(_view(run_folder, record, run_folder.read_comparison()))
     write_atomically(run_folder.report, page.encode("utf-8"))
     return run_folder.report
+
+
+def read_record(folder: RunFolder) -> RunRecord:
+    """``run.json`` of a finished run."""
+    return folder.decoded("run.json", RunRecord)
 
 
 def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> ReportView:
@@ -113,6 +118,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         importance=record.importance,
         importance_rows=record.importance_rows,
         words=words,
+        folder=str(_from_here(folder.path)),
         sections=read_sections(folder.sections),
         held_out=_read_held_out(folder, shipped.threshold, words),
         shipped=ShippedModel(

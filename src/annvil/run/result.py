@@ -19,6 +19,7 @@ from annvil.run.request import FitRequest
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
+    from annvil.data.findings import Finding
 
 
 class Run:
@@ -59,6 +60,13 @@ class Run:
     def verdict(self) -> Verdict:
         """The answer."""
         return self.comparison.verdict
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the check of the data found."""
+        from annvil.run.reporting import read_record
+
+        return read_record(self._folder).findings
 
     @cached_property
     def scores(self) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from annvil.errors import RequestError
 
 _HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _EMPTY_DECIMAL = re.compile(r"\.0\b(?!\d)")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _PART_OF_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([hms])")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -137,31 +136,28 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
-def first_sentence(text: str) -> tuple[str, str]:
-    """The first sentence, and what follows it."""
-    first, *rest = _SENTENCE_END.split(text.strip(), maxsplit=1)
-    return first, rest[0] if rest else ""
-
-
 def plain_count(number: int, singular: str, plural: str | None = None) -> str:
     """``"1 row"``, ``"12,000 rows"``."""
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
-def with_spread(mean: float, spread: float, places: int | None = None) -> str:
+def with_spread(mean: float, spread: float | None, places: int | None = None) -> str:
     """``"0.871 ± 0.021"``, ``"28,450 ± 1,660"``: rounded so that two or three digits of the spread are left.
 
-    At least three decimals of a mean below 2, unless ``places`` says how many.
+    At least three decimals of a mean below 2, unless ``places`` says how many; the mean alone without a spread.
     """
     if places is None:
         places = 3
-        if spread > 0:
+        if spread is None and abs(mean) >= 2:
+            places = max(0, 3 - floor(log10(abs(mean))))
+        elif spread:
             leading = floor(log10(spread))
             places = 2 - leading if leading >= 2 else min(max(0, 1 - leading), 4)
         if abs(mean) < 2:
             places = max(places, 3)
     shown = max(0, places)  # below, adding 0 turns -0.0 into 0.0
-    return minus(f"{round(mean, places) + 0.0:,.{shown}f} ± {round(spread, places):,.{shown}f}")
+    spread_text = "" if spread is None else f" ± {round(spread, places):,.{shown}f}"
+    return minus(f"{round(mean, places) + 0.0:,.{shown}f}{spread_text}")
 
 
 class Telling(Protocol):

@@ -72,7 +72,7 @@ def tell_so_far(verdict: Verdict | None, standings: Sequence[Standing], metric: 
         sentences.append(f"The chances: {', '.join(f'{side} {probability(chance)}' for side, chance in sides)}.")
     waiting = [s.title for s in standings if s.rung is None and s.state in ("waiting", "running")]
     sentences += [f"Not scored yet: {listed(waiting, MOST_NAMES)}."] if waiting else []
-    score = with_spread(best.means[metric.name], best.spreads[metric.name])
+    score = with_spread(best.means[metric.name], best.spread(metric.name))
     step = "" if best.rung is None else f", step {best.rung + 1} of {len(best.rungs)}"
     sentences.append(f"The best so far: {best.title}, {metric.title} {score}{step}.")
     return tuple(sentences)

@@ -1,0 +1,203 @@
+"""What a reader sees first, in the report and at the end of `annvil fit`: few words, in the order in which they matter.
+
+Badge, one sentence, what to ship, the chances, the best six, red flags, one command. Both surfaces only draw it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, log10
+from typing import TYPE_CHECKING
+
+from annvil.comparison.results import Comparison, Side, Standing
+from annvil.comparison.score_interval import score_interval
+from annvil.tasks.metric_index import METRICS
+from annvil.tasks.metrics import Metric
+from annvil.text.phrases import inside, is_plural, listed, named, outside
+from annvil.text.quantities import minus, probability
+from annvil.text.words import Words
+
+if TYPE_CHECKING:
+    from annvil.data.findings import Finding
+
+BADGES = {
+    "network": "A network is worth it",
+    "simple": "A simple model is better",
+    "equal": "Practically equal",
+    "no network": "No network needed",
+    "cannot tell": "Cannot tell yet",
+}
+OUT_OF_TIME = "Not enough time to tell"
+
+MOST_LEADERS, MOST_FLAGS = 6, 3
+
+
+@dataclass(frozen=True)
+class Chance:
+    """How likely one of the three answers is."""
+
+    side: str  # "network", "equal" or "simple"
+    share: float
+    text: str  # "network 71%"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A finding that may make the scores meaningless, by its name; what was found stands with the data."""
+
+    severity: str  # "serious" or "warning"
+    text: str  # "Leakage: boat"
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """The facts, in words."""
+
+    badge: str
+    sentence: str
+    recommended: str  # title
+    score: str  # "ROC AUC 0.862 [0.801, 0.923]"; the interval holds 95%
+    chances: tuple[Chance, ...]  # empty where there are none
+    leaders: tuple[Standing, ...]
+    n_more: int  # contenders that are not among the leaders
+    flags: tuple[Flag, ...]
+    n_more_flags: int
+    next_step: str  # what the command does
+    command: str  # empty where the run has no folder
+
+
+def first_screen(comparison: Comparison, findings: Sequence[Finding], words: Words, folder: str) -> FirstScreen:
+    """The facts of a finished run; ``folder`` is how a command names it."""
+    verdict, metric = comparison.verdict, METRICS[comparison.metric]
+    chosen = next(s for s in comparison.standings if s.contender == verdict.recommended)
+    leaders = _leaders(comparison.standings, chosen)
+    flags = [_flag(f) for severity in ("serious", "warning") for f in findings if f.severity == severity]
+    badge = OUT_OF_TIME if verdict.unfinished else BADGES[verdict.kind]
+    next_step, command = _next(comparison, words, folder)
+    return FirstScreen(
+        badge=badge,
+        sentence=_sentence(comparison, metric, words),
+        recommended=chosen.title,
+        score=_score(comparison, metric, chosen),
+        chances=_chances(comparison),
+        leaders=leaders,
+        n_more=len(comparison.standings) - len(leaders),
+        flags=tuple(flags[:MOST_FLAGS]),
+        n_more_flags=max(0, len(flags) - MOST_FLAGS),
+        next_step=next_step,
+        command=command,
+    )
+
+
+def _leaders(standings: Sequence[Standing], chosen: Standing) -> tuple[Standing, ...]:
+    """The best, with the recommended one and the baseline, in the order of the table."""
+    baseline = [s for s in standings if s.family == "dummy" and s is not chosen]
+    others = [s for s in standings if s is not chosen and s not in baseline]
+    kept = [chosen, *baseline, *others][:MOST_LEADERS]
+    return tuple(s for s in standings if s in kept)
+
+
+def _flag(finding: Finding) -> Flag:
+    where = f": {listed(finding.columns, 2)}" if finding.columns else ""
+    return Flag(finding.severity, f"{outside(finding.kind)}{where}")
+
+
+def _chances(comparison: Comparison) -> tuple[Chance, ...]:
+    p = comparison.verdict.posterior
+    if p is None:
+        return ()
+    sides = (("network", p.p_first), ("equal", p.p_equal), ("simple", p.p_second))
+    return tuple(Chance(side, share, f"{side} {probability(share, brief=True)}") for side, share in sides)
+
+
+def _score(comparison: Comparison, metric: Metric, standing: Standing) -> str:
+    if metric.name not in standing.means:
+        return ""
+    mean, interval = standing.means[metric.name], score_interval(comparison, standing)
+    if interval is None:
+        return f"{outside(metric.title)} {minus(metric.shows(mean))}"
+    return f"{outside(metric.title)} {_with_interval(metric, mean, *interval)}"
+
+
+def _with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+    """``"0.861 [0.840, 0.882]"``: scores with three decimals, errors with what half of the interval deserves."""
+    half = (high - low) / 2
+    places = 3
+    if not metric.greater_is_better:
+        places = 3 if half == 0 else 0 if half >= 10 else min(4, max(1, -floor(log10(half))))
+    shown = [f"{round(v, places) + 0.0:{sign},.{places}f}" for v in (value, low, high)]  # adding 0 ends a -0.0
+    return minus(f"{shown[0]} [{shown[1]}, {shown[2]}]")
+
+
+def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
+    """The two sides and their scores; where there are not two, the verdict's headline."""
+    verdict = comparison.verdict
+    titles = {s.contender: s for s in comparison.standings}
+    chosen = titles[verdict.recommended]
+    p, network, simple = verdict.posterior, verdict.network, verdict.simple
+    if chosen.family == "dummy":
+        return _nothing_learnt(comparison, metric, chosen)
+    if network is None or simple is None:
+        return minus(verdict.headline)
+    pair = [(_who(network, comparison, "networks"), network), (_who(simple, comparison, "simple models"), simple)]
+    if verdict.kind == "simple":
+        pair.reverse()
+    (first_name, first_side), (second_name, second_side) = pair
+    name = outside(metric.title) if metric.greater_is_better else f"{metric.title} (lower is better)"
+    scores = f"{name} {minus(metric.shows(first_side.mean))} vs {minus(metric.shows(second_side.mean))}"
+    who = f"{outside(first_name)} vs {second_name}: {scores}"
+    if p is None:
+        return f"{who} on one test fold, and one score has no certainty."
+    way = 1.0 if metric.greater_is_better == (verdict.kind != "simple") else -1.0  # a raw difference, first less second
+    mean, low, high = way * p.mean, *sorted((way * p.low, way * p.high))
+    scores = f"{scores}, {_with_interval(metric, mean, low, high, '+')}"
+    who = f"{outside(first_name)} vs {second_name}: {scores}"
+    worth = metric.tells(p.worth) if not metric.greater_is_better else f"{p.worth:.3g}"
+    if verdict.kind in ("network", "simple"):
+        said = f"{outside(first_name)} {'beat' if is_plural(first_name) else 'beats'} {second_name}: {scores}."
+    elif verdict.kind == "equal":
+        said = f"{who}; within ±{worth} nothing is gained."
+    elif verdict.kind == "no network":
+        said = f"{who}; a gain of {worth} has a chance of {probability(p.p_first)}."
+    elif verdict.unfinished:
+        said = f"{who} so far; {'networks' if verdict.unfinished == 'network' else 'simple models'} need more time."
+    else:
+        rows = verdict.rows_that_would_tell
+        said = f"{who}{f'; about {rows:,} {words.rows} would probably tell' if rows else ''}."
+    with_network = any(titles[name].family == "network" for name in chosen.members)
+    return f"{said} In a team a network helps." if with_network and verdict.kind in _NOT_ALONE else said
+
+
+def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing) -> str:
+    """Where the baseline ships: the best beside it; the headline where nothing else was scored."""
+    scored = [s for s in comparison.standings if s is not dummy and metric.name in s.means]
+    if not scored:
+        return minus(comparison.verdict.headline)
+    best = scored[0]
+    scores = [minus(metric.shows(s.means[metric.name])) for s in (best, dummy)]
+    return (
+        "No model that could ship is surely better than the baseline, which ignores the inputs: "
+        f"{inside(best.title)} vs baseline, {metric.title} {scores[0]} vs {scores[1]}."
+    )
+
+
+_NOT_ALONE = ("simple", "equal", "no network")
+
+
+def _who(side: Side, comparison: Comparison, together: str) -> str:
+    """The one contender that stood for the side in every fold; the side's name where they were several."""
+    if len(set(side.contenders)) > 1:
+        return together
+    return named(next(s.title for s in comparison.standings if s.contender == side.contenders[0]))
+
+
+def _next(comparison: Comparison, words: Words, folder: str) -> tuple[str, str]:
+    """More time where that may turn the answer, else the model's use; nothing of a run without a folder."""
+    if not folder:
+        return "", ""
+    place = shlex.quote(folder)
+    if comparison.verdict.kind == "cannot tell" and any(s.still_improves for s in comparison.standings):
+        return "Give it more time", f"annvil resume {place} --budget {2 * comparison.plan.budget_seconds:g}s"
+    return "Use the model", f"annvil predict {place} {words.example} -o predictions.csv"
