@@ -68,7 +68,7 @@ STANDINGS = (
     standing("boosted-trees", "Boosted trees", 0.871, family="trees"),
     standing("network-ensemble", "Network ensemble", 0.869, still_improves=True),
     standing("linear", "Logistic regression", 0.85, family="linear"),
-    standing("neighbours", "Nearest neighbours", None, family="neighbours", state="declined", reason="too many rows"),
+    standing("neighbours", "k-nearest neighbours", None, family="neighbours", state="skipped", reason="too many rows"),
     standing("dummy", "Base rate", 0.5, family="dummy"),
 )
 NOTHING_YET = {"per_fold": (), "means": {}, "spreads": {}, "cost": None, "rung": None, "rung_means": ()}
@@ -82,7 +82,7 @@ COMPARISON = Comparison(
     (),
     (),
     VERDICT,
-    notices=("Nearest neighbours declined: too many rows.",),
+    notices=("k-nearest neighbours skipped: too many rows.",),
     ended="the time was used",
 )
 

@@ -116,14 +116,14 @@ def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
         "Verdict   Practically equal",
         "No network needed.",
         "Use       Boosted trees  ROC AUC 0.871",
-        "Boosted trees         0.871 ± 0.021   2 of 4",
+        "Boosted trees          0.871 ± 0.021   2 of 4",
         "still improves",
         "Look at   ! Leak: age",
         f"Next      annvil predict {house.folder} new.csv -o predictions.csv",
-        "declined: too many rows",
+        "skipped: too many rows",
         f"Report    {house.folder}/report.html",
         f"Model     {house.folder}/model",
-        "Notice    Nearest neighbours declined: too many rows.",
+        "Notice    k-nearest neighbours skipped: too many rows.",
     ):
         assert text in result.stdout, text
     assert "one column for each city" not in result.stdout
@@ -145,7 +145,7 @@ def test_progress_goes_to_standard_error_in_lines(annvil, house):
         "! 'age' alone predicts 'buys' almost perfectly.",
         "Comparing",
         "! Fewer folds: the budget is short.",
-        "   0:01  Nearest neighbours: declined, too many rows\n",
+        "   0:01  k-nearest neighbours: skipped, too many rows\n",
         "   0:07  Logistic regression, step 1 of 4: 1 candidate, one holdout (the first fair training of everybody; ab",
         "   0:41  Network ensemble, step 3 of 4: 8 candidates, 5 inner folds (may change the answer; about 20 s)\n",
         "   0:58  Network ensemble, step 3 of 4: ROC AUC 0.869 ± 0.021, 0.4 points better than the step before, in",

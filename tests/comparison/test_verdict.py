@@ -29,7 +29,7 @@ FAMILIES = {
     "team": "team",
 }
 TITLES = {
-    "dummy": "Dummy",
+    "dummy": "Baseline",
     "linear": "Linear model",
     "trees": "Boosted trees",
     "net": "Dense network",
@@ -350,7 +350,7 @@ def test_guessing_alone_is_no_finding_about_the_inputs() -> None:
 def test_no_network_at_all() -> None:
     made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85})
     absent = Standing(
-        "net", "Dense network", "network", "declined", "Too few rows for a network.", (), {}, {}, "", None
+        "net", "Dense network", "network", "skipped", "Too few rows for a network.", (), {}, {}, "", None
     )
     verdict = judge(replace(made, standings=(*made.standings, absent)))
     assert (verdict.kind, verdict.recommended) == ("cannot tell", "trees")
@@ -661,7 +661,7 @@ def test_what_is_said_is_true_of_the_table(
         assert "would probably settle" not in text(verdict)
 
 
-STATES = st.sampled_from(["finished", "finished", "finished", "cut short", "declined", "failed"])
+STATES = st.sampled_from(["finished", "finished", "finished", "cut short", "skipped", "failed"])
 
 
 @st.composite
@@ -732,7 +732,7 @@ def test_no_sentence_contradicts_the_table_or_another(made: Evidence) -> None:
             assert all((table[who].family == "network") == family for who in side_.contenders)
         told = metric.compares(verdict.network.mean, verdict.simple.mean)
         assert told in verdict.sentences[0]
-    states = {"declined": "declined", "failed": "failed"}
+    states = {"skipped": "skipped", "failed": "failed"}
     for s in made.standings:  # nobody without a score is compared or recommended
         if s.state in states or not s.means:
             assert verdict.recommended != s.contender

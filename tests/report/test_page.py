@@ -148,7 +148,7 @@ def test_every_ladder_is_shown_with_what_each_step_brought(pages):
     assert [re.findall(r">([^<>]+)<", row) for _, row in steps] == [
         ["0.863", "17 s"], ["judged", "0.873", "1 min 25 s"], ["not reached", "–", "–"],
     ]  # fmt: skip
-    assert "Step of effort" not in details["Dummy"]  # it has nothing to climb
+    assert "Step of effort" not in details["Baseline"]  # it has nothing to climb
 
 
 def test_the_table_of_costs_names_the_judged_step(pages):

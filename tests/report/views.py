@@ -35,8 +35,8 @@ CONTENDERS = {
     "network-ensemble": ("Network ensemble", "network", 96.0, 812_340, 3_310_000, 0.44),
     "dense-network": ("Dense network", "network", 24.1, 101_500, 415_200, 0.16),
     "linear": ("Logistic regression", "linear", 0.83, 62, 9_870, 0.05),
-    "neighbours": ("Nearest neighbours", "neighbours", 0.21, 9_801, 118_000, 0.33),
-    "dummy": ("Dummy", "dummy", 0.002, 2, 1_204, 0.02),
+    "neighbours": ("k-nearest neighbours", "neighbours", 0.21, 9_801, 118_000, 0.33),
+    "dummy": ("Baseline", "dummy", 0.002, 2, 1_204, 0.02),
 }
 
 
@@ -241,7 +241,7 @@ def binary() -> ReportView:
                 Ablation("weighting the rare class", "dense-network", (0.866,), (0.863,), 0.003, -0.004, 0.010, "Weighting the rare class made no difference that could be told from chance."),
             ),
             verdict,
-            ("Nearest neighbours were tried on the first 8 numeric and category columns only.",),
+            ("k-nearest neighbours were tried on the first 8 numeric and category columns only.",),
             {"linear": 4.2, "trees": 23.9, "network": 24.0, "neighbours": 1.1},
             "the time was used",
         ),
@@ -315,7 +315,7 @@ def multiclass() -> ReportView:
         "multiclass", "variety", classes, "“variety” has 6 different texts, so this is a question with 6 classes."
     )
     cut = replace(
-        made[3], contender="neighbours", title="Nearest neighbours", family="neighbours", state="declined", per_fold=(), means={},
+        made[3], contender="neighbours", title="k-nearest neighbours", family="neighbours", state="skipped", per_fold=(), means={},
         spreads={}, cost=None, summary="", parity=None, reason="40 columns are too many for distances to mean something.",
     )  # fmt: skip
     short = replace(

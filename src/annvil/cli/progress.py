@@ -100,7 +100,7 @@ class Lines(Progress):
             if self.metric in row.means:
                 score = self._board.score(row, self.metric)
                 self._line(spent_seconds, f"{row.title}, {judged_step(row)}: {score}, from before")
-            elif row.state in ("declined", "failed"):
+            elif row.state in ("skipped", "failed"):
                 self._line(spent_seconds, f"{row.title}: {row.state}, {row.reason}")
         self._board.see(standings)
         self._zero = time.monotonic() - spent_seconds

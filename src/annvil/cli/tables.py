@@ -23,7 +23,7 @@ NARROW, MEDIUM, WIDE = 60, 106, 134
 """Terminal widths from which further columns are shown (measured on real names and numbers)."""
 
 _IN_ASCII = str.maketrans({"→": ">", "±": "+-", "–": "-", "−": "-"})
-_STATE_STYLES = {"running": "cyan", "waiting": "dim", "failed": "red", "cut short": "yellow", "declined": "dim"}
+_STATE_STYLES = {"running": "cyan", "waiting": "dim", "failed": "red", "cut short": "yellow", "skipped": "dim"}
 
 
 def paragraphs(lines: Iterable[tuple[str, RenderableType]], width: int = 8) -> Table:

@@ -13,7 +13,7 @@ from typing import Literal
 from annvil.models.contract import Family, Json
 from annvil.tasks.base import Decision
 
-State = Literal["waiting", "running", "finished", "cut short", "declined", "failed"]
+State = Literal["waiting", "running", "finished", "cut short", "skipped", "failed"]
 VerdictKind = Literal["network", "simple", "equal", "no network", "cannot tell"]
 
 
@@ -94,7 +94,7 @@ class Standing:
     title: str
     family: Family
     state: State
-    reason: str  # why declined, cut short or failed; empty otherwise
+    reason: str  # why skipped, cut short or failed; empty otherwise
     per_fold: tuple[float, ...]  # the chosen metric, in fold order
     means: dict[str, float]  # every metric, mean over folds
     spreads: dict[str, float]  # every metric, standard deviation over folds

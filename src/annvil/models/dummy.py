@@ -43,7 +43,7 @@ class Dummy(BaseContender):
     """Frequencies of classes or labels (with Laplace's +1, so that none is impossible), or the mean of the target."""
 
     name = "dummy"
-    title = "Dummy"
+    title = "Baseline"
     family: Family = "dummy"
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:

@@ -159,7 +159,7 @@ class Neighbours(BaseContender):
     """Local averages over similar rows, on small data."""
 
     name = "neighbours"
-    title = "Nearest neighbours"
+    title = "k-nearest neighbours"
     family: Family = "neighbours"
     traits = Traits(scales=True)
 
@@ -167,11 +167,11 @@ class Neighbours(BaseContender):
         """On many rows or many columns."""
         if shape.n_rows > MOST_ROWS:
             return (
-                f"Nearest neighbours sit out above {MOST_ROWS} training rows: the model would have to carry them all."
+                f"k-nearest neighbours are skipped above {MOST_ROWS} training rows: the model would have to carry them all."
             )
         if shape.n_numbers + shape.n_levels > MOST_COLUMNS:
             return (
-                f"Nearest neighbours sit out above {MOST_COLUMNS} prepared columns: there, everything is equally far."
+                f"k-nearest neighbours are skipped above {MOST_COLUMNS} prepared columns: there, everything is equally far."
             )
         return None
 

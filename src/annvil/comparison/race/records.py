@@ -160,7 +160,7 @@ class Records:
 
     def _state(self, name: str, rung: int | None, running: str, over: bool) -> tuple[State, str]:
         if name in self.entrants.declined:
-            return "declined", self.entrants.declined[name]
+            return "skipped", self.entrants.declined[name]
         if name == running:
             return "running", ""
         failure = self._failure(name)

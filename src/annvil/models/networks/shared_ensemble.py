@@ -89,5 +89,5 @@ class SharedEnsembles(TableNetworks):
     """The candidate that the inner splits prefer, averaged over its members and the inner splits."""
 
     name = "shared-ensemble"
-    title = "Shared ensemble"
+    title = "TabM ensemble"
     networks = SharedFamily()

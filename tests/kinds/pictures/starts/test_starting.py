@@ -78,7 +78,7 @@ def test_what_is_no_start_is_refused(tmp_path, digits, pretrained):
     with pytest.raises(RequestError, match="either a start"):
         start_of(str(pretrained), "google/vit")
     model = bundle(tmp_path / "model", digits, Dummy())
-    with pytest.raises(BundleError, match="holds no network for pictures to start from: it is Dummy"):
+    with pytest.raises(BundleError, match="holds no network for pictures to start from: it is Baseline"):
         start_of(str(model), None)
     with pytest.raises(RequestError, match=r"start \(--from\) is for pictures, and .* is a table; leave it out"):
         read("sample:breast-cancer", start=str(pretrained))

@@ -36,7 +36,7 @@ def contenders_for_pictures(start: Start | None = None, refusal: str | None = No
         Dummy(),
         OnPixels(Linear(), "pixels-linear", "Linear model on pixels", many),
         OnPixels(Linear(), "gradients-linear", "Linear model on gradients", edges, central=True),
-        OnPixels(Neighbours(), "pixels-neighbours", "Nearest neighbours on pixels", remembered),
+        OnPixels(Neighbours(), "pixels-neighbours", "k-nearest neighbours on pixels", remembered),
         OnPixels(BoostedTrees(), "pixels-trees", "Boosted trees on pixels", few),
         OnPixels(DenseNetworks(), "pixels-dense", "Dense network on pixels", many),
         Transfer(start, refusal),
