@@ -349,9 +349,7 @@ def test_guessing_alone_is_no_finding_about_the_inputs() -> None:
 
 def test_no_network_at_all() -> None:
     made = evidence({"dummy": 0.5, "linear": 0.8, "trees": 0.85})
-    absent = Standing(
-        "net", "Dense network", "network", "skipped", "Too few rows for a network.", (), {}, {}, "", None
-    )
+    absent = Standing("net", "Dense network", "network", "skipped", "Too few rows for a network.", (), {}, {}, "", None)
     verdict = judge(replace(made, standings=(*made.standings, absent)))
     assert (verdict.kind, verdict.recommended) == ("cannot tell", "trees")
     assert (

@@ -166,13 +166,9 @@ class Neighbours(BaseContender):
     def declines(self, shape: Shape) -> str | None:
         """On many rows or many columns."""
         if shape.n_rows > MOST_ROWS:
-            return (
-                f"k-nearest neighbours are skipped above {MOST_ROWS} training rows: the model would have to carry them all."
-            )
+            return f"Skipped above {MOST_ROWS} training rows: the model would have to carry them all."
         if shape.n_numbers + shape.n_levels > MOST_COLUMNS:
-            return (
-                f"k-nearest neighbours are skipped above {MOST_COLUMNS} prepared columns: there, everything is equally far."
-            )
+            return f"Skipped above {MOST_COLUMNS} prepared columns: there, everything is equally far."
         return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
