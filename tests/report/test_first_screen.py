@@ -68,7 +68,7 @@ def numbers_of(text: str) -> list[float]:
     return [float(one.replace("−", "-").replace(",", "")) for one in re.findall(r"[−+]?\d[\d,]*(?:\.\d+)?", text)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(comparisons())
 def test_what_is_said_first_is_true_of_the_records(comparison):
     first = first_screen(comparison, FINDINGS, ROWS, "runs/titanic-1")
@@ -114,7 +114,7 @@ def _check_the_sentence(sentence, comparison):
         assert (mean > 0) == METRICS[comparison.metric].greater_is_better
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(comparisons())
 def test_the_terminal_shows_the_same_in_the_same_order(comparison):
     first = first_screen(comparison, FINDINGS, ROWS, "runs/titanic-1")
@@ -145,7 +145,7 @@ def terminal(comparison: Comparison, width: int) -> str:
     return console.file.getvalue()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(comparisons())
 def test_the_page_begins_with_few_words_and_the_rest_is_folded_away(comparison):
     view = replace(bare(), comparison=comparison, findings=FINDINGS)

@@ -121,13 +121,13 @@ def _score(comparison: Comparison, metric: Metric, standing: Standing) -> str:
     return f"{outside(metric.title)} {_with_interval(metric, mean, *interval)}"
 
 
-def _with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+def _with_interval(metric: Metric, value: float, low: float, high: float) -> str:
     """``"0.861 [0.840, 0.882]"``: scores with three decimals, errors with what half of the interval deserves."""
     half = (high - low) / 2
     places = 3
     if not metric.greater_is_better:
         places = 3 if half == 0 else 0 if half >= 10 else min(4, max(1, -floor(log10(half))))
-    shown = [f"{round(v, places) + 0.0:{sign},.{places}f}" for v in (value, low, high)]  # adding 0 ends a -0.0
+    shown = [f"{round(v, places) + 0.0:,.{places}f}" for v in (value, low, high)]  # adding 0 ends a -0.0
     return minus(f"{shown[0]} [{shown[1]}, {shown[2]}]")
 
 
@@ -146,13 +146,11 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
         pair.reverse()
     (first_name, first_side), (second_name, second_side) = pair
     name = outside(metric.title) if metric.greater_is_better else f"{metric.title} (lower is better)"
-    scores = f"{name} {minus(metric.shows(first_side.mean))} vs {minus(metric.shows(second_side.mean))}"
-    who = f"{outside(first_name)} vs {second_name}: {scores}"
-    if p is None:
-        return f"{who} on one test fold, and one score has no certainty."
     way = 1.0 if metric.greater_is_better == (verdict.kind != "simple") else -1.0  # a raw difference, first less second
-    mean, low, high = way * p.mean, *sorted((way * p.low, way * p.high))
-    scores = f"{scores}, {_with_interval(metric, mean, low, high, '+')}"
+    ends = () if p is None else sorted((way * p.low, way * p.high))
+    scores = f"{name} {minus(metric.compares(first_side.mean, second_side.mean, *ends))}"
+    if p is None:
+        return f"{outside(first_name)} vs {second_name}: {scores} on one test fold, and one score has no certainty."
     who = f"{outside(first_name)} vs {second_name}: {scores}"
     worth = metric.tells(p.worth) if not metric.greater_is_better else f"{p.worth:.3g}"
     if verdict.kind in ("network", "simple"):

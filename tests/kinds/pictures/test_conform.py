@@ -12,6 +12,7 @@ from tests.pictures import drawn, encoded, folder_of, header_only
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.conform import conform_images
 from annvil.kinds.pictures.form import PictureForm
+from annvil.kinds.pictures.images import images_in_memory
 from annvil.kinds.registry import read
 
 
@@ -129,6 +130,17 @@ def test_values_are_scaled_as_in_training():
     assert (dataset.inputs.form.low, dataset.inputs.form.high) == (0, 16)
     images, _ = conform_images(X[:1] / 2, dataset.inputs.form)
     assert np.array_equal(images.pixels()[0, :, :, 0], np.rint(X[0] / 2 * 255 / 16))
+
+
+@pytest.mark.parametrize("low_high", [(0, 16), (0, 1), (-1, 1), (0, 65535), (0, 255), (3, 4000), (0, 0)])
+def test_a_picture_taken_out_of_a_data_set_comes_back_in(low_high):
+    """What costs and exports are measured with is handed over as a user would: in the range that was given."""
+    form = PictureForm(6, 5, 1, "pad", *map(float, low_high))
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 1), dtype=np.uint8)
+    pixels[0] = 255
+    images = images_in_memory(pixels, form)
+    for row in range(4):
+        np.testing.assert_array_equal(form.conform(images.raw_row(row)).inputs.pixels()[0], pixels[row])
 
 
 def test_paths_that_do_not_exist(trained):

@@ -205,10 +205,12 @@ class Images:
         """Pictures hold no texts."""
         return 0
 
-    def raw_row(self, row: int) -> Pixels:
-        """One picture as a user would hand it to a saved model, uint8 ``(height, width, channels)``."""
+    def raw_row(self, row: int) -> NDArray[Any]:
+        """One picture as a user would hand it to a saved model, ``(height, width, channels)``: uint8, or float64 in the
+        range of the values that were given."""
         picture: Pixels = self.store.gather(self.index[row : row + 1])[0]
-        return picture
+        low, high = self.form.low, self.form.high
+        return picture if not self.form.has_range or high == 255 else low + picture * ((high - low) / 255)
 
     def with_holes(self, share: float, random: np.random.Generator) -> Images:
         """A copy in memory with about that share of its pixels black."""

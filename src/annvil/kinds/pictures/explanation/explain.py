@@ -228,4 +228,4 @@ def explain_file(subject: Subject, source: Any, *, label: str | None = None) -> 
     if images.n_rows != 1:
         raise RequestError(f"One picture is explained at a time; got {images.n_rows:,}.")
     output = None if label is None else subject.output_named(label)
-    return explain_picture(subject, images.raw_row(0), output=output, name=images.names()[0])
+    return explain_picture(subject, images.pixels()[0], output=output, name=images.names()[0])
