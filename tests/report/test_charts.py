@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 from annvil.plots import labels, scale
+from annvil.plots.charts.chances import chances
 from annvil.plots.charts.confusion import confusion
 from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
@@ -284,6 +285,34 @@ class TestCharts:
         long = tuple(1 / (1 + i) for i in range(5000))
         svg = training([History("fold 1", long, long)], "network", "epochs", 342.0, "t")
         assert len(svg) < 12_000
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_epochs_are_counted_in_whole_numbers(self, width):
+        for n in range(1, 60):
+            losses = tuple(1 / (1 + i) for i in range(n))
+            svg = training([History("fold 1", losses, losses)], "network", "epochs", width, "t")
+            bottom = max(box.top for text, box in texts_of(svg) if text != "epochs")
+            ticks = [text for text, box in texts_of(svg) if box.top > bottom - 1 and text != "epochs"]
+            assert ticks, n
+            assert all(tick.isdigit() for tick in ticks), (n, ticks)
+
+    @pytest.mark.parametrize("parts", [("training",), ("validation",), ("validation", "training")])
+    def test_the_legend_of_training_names_what_is_drawn(self, parts):
+        losses = (0.9, 0.5, 0.4)
+        one = History("fold 1", losses if "training" in parts else (), losses if "validation" in parts else ())
+        svg = training([one], "network", "epochs", 700.0, "t")
+        assert [t for t, _ in texts_of(svg) if t.endswith(" rows")] == [f"{part} rows" for part in parts]
+
+    @pytest.mark.parametrize("width", [700.0, 342.0])
+    def test_the_strip_of_chances_holds_its_labels(self, width):
+        for shares in [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.02, 0.02, 0.96), (0.96, 0.02, 0.02), (0.3, 0.4, 0.3)]:
+            labelled = [
+                (side, p, f"{side} {p:.0%}") for side, p in zip(("network", "equal", "simple"), shares, strict=True)
+            ]
+            svg = chances(labelled, width, "c")
+            check_layout(svg)
+            drawn = [float(part) for part in re.findall(r'<rect[^>]* width="([\d.]+)"', svg)]
+            assert sum(drawn) <= width
 
     @pytest.mark.parametrize("width", [700.0, 342.0])
     def test_short_class_names_are_shown_whole(self, width):

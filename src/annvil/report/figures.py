@@ -159,8 +159,9 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
         return None
     unbeaten = listed([o.title for o in frontier(offers, metric.greater_is_better)], 6)
     caption = (
-        f"No contender is both cheaper and better than those on the stepped line ({unbeaten}); everything off the line "
-        "is beaten on both counts. Upright bars are one standard deviation over folds; the ringed mark is recommended."
+        f"No contender is both cheaper and better than those on the stepped line ({unbeaten}); for each off the line "
+        "another is cheaper and on average at least as good. Upright bars are one standard deviation over folds; the "
+        "ringed mark is recommended."
     )
     draw = partial(pareto, offers, metric.title, "seconds to train one fold", metric.greater_is_better)
     return figure("pareto", "What a better score costs", caption, draw)
@@ -282,8 +283,10 @@ def training_figure(view: ReportView) -> tuple[Figure, str] | None:
     else:
         return None
     is_network = standing.family == "network"
-    caption = f"One pair of lines per fold; the ring marks the lowest loss on validation {view.words.rows}"
-    caption += ", where the weights were taken from." if is_network else "."
+    caption = f"Loss on training {view.words.rows}, one line per fold."
+    if any(one.validation for one in histories):
+        caption = f"One pair of lines per fold; the ring marks the lowest loss on validation {view.words.rows}"
+        caption += ", where the weights were taken from." if is_network else "."
     family, steps = ("network", "epochs") if is_network else ("simple", "rounds")
     draw = partial(training, histories, family, steps, words=view.words)
     return figure("training", f"Loss while training: {standing.title}", caption, draw), standing.title

@@ -156,9 +156,9 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     if verdict.kind in ("network", "simple"):
         said = f"{outside(first_name)} {'beat' if is_plural(first_name) else 'beats'} {second_name}: {scores}."
     elif verdict.kind == "equal":
-        said = f"{who}; within ±{worth} nothing is gained."
+        said = f"{who}; a difference within ±{worth} counts as equal."
     elif verdict.kind == "no network":
-        said = f"{who}; a gain of {worth} has a chance of {probability(p.p_first)}."
+        said = f"{who}; the chance of a gain above {worth} is {probability(p.p_first)}."
     elif verdict.unfinished:
         said = f"{who} so far; {'networks' if verdict.unfinished == 'network' else 'simple models'} need more time."
     else:

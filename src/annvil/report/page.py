@@ -88,7 +88,6 @@ class CostRow:
     fit: str
     row: str
     size: str
-    memory: str
     state: str
     leads: bool
 
@@ -145,7 +144,6 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison, *, lea
         fit=wording.seconds(cost.fit_seconds) if cost else "",
         row=wording.seconds(latency / 1000) if latency is not None else "",
         size=wording.size(cost.size_bytes) if cost and cost.size_bytes is not None else "",
-        memory=wording.megabytes(cost.peak_memory_mb) if cost and cost.peak_memory_mb is not None else "",
         state=_cost_state(standing),
         leads=leads,
     )

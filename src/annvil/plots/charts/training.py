@@ -36,9 +36,12 @@ def training(
     longest = max(max(len(h.train), len(h.validation)) for h in histories)
     frame = Frame(Scale(1, max(longest, 2), y_label_width(y), width - 12), y)
     drawing = Drawing(width, bottom + 46)
-    _legend(drawing, family, words)
+    has_validation = any(h.validation for h in histories)
+    kinds = [(f"line thin {family}", "validation")] if has_validation else []
+    kinds += [("line thin dotted ink", "training")] if any(h.train for h in histories) else []
+    _legend(drawing, [(cls, f"{part} {words.rows}") for cls, part in kinds])
     frame.draw_y(drawing, "loss, lower is better")
-    frame.draw_x(drawing, steps, 5 if narrow else 8)
+    frame.draw_x(drawing, steps, min(5 if narrow else 8, max(longest - 1, 1)))  # so that steps between ticks are whole
     for history in histories:
         for losses, cls in ((history.train, "line thin dotted ink"), (history.validation, f"line thin {family}")):
             inside = next((i for i, loss in enumerate(losses) if loss <= y.high), len(losses))
@@ -53,9 +56,10 @@ def training(
     return drawing.svg(name, "Loss while training", "; ".join(said) + ".")
 
 
-def _legend(drawing: Drawing, family: str, words: Words) -> None:
-    drawing.line(0, 8, 26, 8, f"line thin {family}")
-    drawing.text(32, 12, f"validation {words.rows}", "label")
-    x = 48 + text_width(f"validation {words.rows}")
-    drawing.line(x, 8, x + 26, 8, "line thin dotted ink")
-    drawing.text(x + 32, 12, f"training {words.rows}", "label")
+def _legend(drawing: Drawing, lines: Sequence[tuple[str, str]]) -> None:
+    """Of what is drawn, and nothing else."""
+    x = 0.0
+    for cls, label in lines:
+        drawing.line(x, 8, x + 26, 8, cls)
+        drawing.text(x + 32, 12, label, "label")
+        x += 48 + text_width(label)
