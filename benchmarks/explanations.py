@@ -19,8 +19,8 @@ import numpy as np
 from annvil.bundle import export, save
 from annvil.data.splits import inner_splits
 from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
+from annvil.kinds.pictures.explanation.deletion import deletions
 from annvil.kinds.pictures.explanation.explain import explain_picture
-from annvil.kinds.pictures.explanation.faithfulness import deletions
 from annvil.kinds.pictures.explanation.galleries import results_of
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject

@@ -5,11 +5,10 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from annvil.kinds.pictures.explanation.deletion import Deletion, _moved, _order, _squares, deletions
 from annvil.kinds.pictures.explanation.faithfulness import (
     CheckedMap,
-    Deletion,
     alike_when_shuffled,
-    deletions,
     rank_correlation,
     shuffled,
 )
@@ -47,20 +46,20 @@ def test_rank_correlation_is_spearmans():
 def test_the_right_map_passes_and_its_opposite_does_not(pixels):
     right, opposite = deletions(losses(pixels), pixels, [a_map(WEIGHT[:, :, 0]), a_map(-WEIGHT[:, :, 0])])
     assert right.passed
-    assert right.first[1] < 0.6
+    assert right.first[3] < 0.2  # 9 of 49 squares; the model looks at 4, and 2 more in part
     assert right.last[1] == 1
     assert right.first[0] == 1
     assert right.first[-1] == pytest.approx(0)
-    assert opposite.gap == pytest.approx(-right.gap)
+    assert opposite.gap == pytest.approx(-right.gap, abs=0.02)  # what is marked alike comes as chance has it
     assert not opposite.passed
 
 
 def test_maps_of_noise_pass_about_as_often_as_chance_has_it(pixels):
     rng, passed = np.random.default_rng(1), []
-    for seed in range(40):
-        noise = [a_map(rng.standard_normal((28, 28))) for _ in range(10)]
+    for seed in range(20):
+        noise = [a_map(rng.standard_normal((28, 28))) for _ in range(5)]
         passed += [found.passed for found in deletions(losses(pixels), pixels, noise, seed=seed)]
-    assert 0.01 < np.mean(passed) < 0.08
+    assert 0 < np.mean(passed) <= 0.1  # of 100
 
 
 def test_for_a_number_the_size_counts_not_the_sign(pixels):
@@ -72,6 +71,48 @@ def test_for_a_number_the_size_counts_not_the_sign(pixels):
     assert unsigned.passed
     assert unsigned.first.min() == 0
     assert not signed.passed
+
+
+@pytest.mark.parametrize("of_number", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 1e-9, 1e-3])
+def test_without_an_effect_there_is_nothing_to_test(pixels, slope, of_number):
+    """100% beside 100% is no test passed: what the model says does not depend on the picture."""
+    right = losses(pixels)
+    (found,) = deletions(
+        lambda others: slope * right(others), pixels, [a_map(WEIGHT[:, :, 0])], of_number=of_number, least=2e-3
+    )
+    checked_map = CheckedMap(a_map(WEIGHT[:, :, 0]), found, 0.0)
+    assert not found.passed
+    assert not checked_map.trusted
+    assert not checked_map.testable
+    assert checked_map.sentences()[0] == "This map cannot be tested: do not rely on it."
+    assert "no effect to test" in checked_map.sentences()[1]
+
+
+def test_an_effect_that_is_hardly_beyond_chance_is_no_pass():
+    covered = np.array([0.0, 0.5, 1.0])
+    curve, other = np.array([1, 0.79, 0.6]), np.array([1, 0.81, 0.6])
+    found = Deletion(covered, curve, other, np.array([[1, 0.8, 0.6]] * 40))
+    assert found.by_chance < 0.05
+    assert found.has_effect
+    assert 0 < found.gain < 0.02
+    assert not found.passed
+    assert found.in_words().startswith("Its order is hardly better than chance.")
+
+
+def test_random_orders_are_the_maps_own_somewhere_else(pixels):
+    """So that a smooth map is compared with smooth ones; squares marked alike come in no order."""
+    square = _squares(28, 28)
+    random = np.random.default_rng(0)
+    marked = np.arange(49.0)
+    for _ in range(50):
+        moved = _moved(square, random)
+        assert sorted(moved) == list(range(49))
+        assert not np.array_equal(moved, np.arange(49))
+        near = np.abs(np.diff(moved.reshape(7, 7), axis=1))
+        assert np.isin(near, (1, 6)).all()  # neighbours stay neighbours, but for the edges
+        assert _order(marked[moved], random)[0] == np.argmax(marked[moved])
+    assert len({tuple(_order(np.zeros(49), random)) for _ in range(5)}) == 5
 
 
 def test_the_gap_by_hand():
@@ -96,7 +137,8 @@ def test_shuffling_keeps_the_weights_but_not_their_places(network, pixels):
     other, same = shuffled(network, pixels, 1), shuffled(network, pixels, 1)
     weight = other.blocks[0].convolution.weight
     assert not torch.equal(weight, network.blocks[0].convolution.weight)
-    assert torch.equal(weight.flatten().sort()[0], network.blocks[0].convolution.weight.flatten().sort()[0])
+    sizes, before_sizes = (one.abs().flatten().sort()[0] for one in (weight, network.blocks[0].convolution.weight))
+    assert torch.equal(sizes, before_sizes)
     assert all(torch.equal(a, b) for a, b in zip(other.parameters(), same.parameters(), strict=True))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert not other.training

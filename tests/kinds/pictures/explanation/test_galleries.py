@@ -105,22 +105,27 @@ def test_maps_are_shown_with_what_the_tests_found(network_model):
 
 
 @pytest.mark.parametrize(
-    ("trusted", "alike", "gain", "error", "verdict"),
+    ("trusted", "alike", "gain", "error", "testable", "verdict"),
     [
-        (6, 0.1, 0.2, 0.05, "can be trusted"),
-        (6, None, 0.2, 0.05, "can be trusted"),
-        (3, 0.1, 0.2, 0.05, "weak: trust only maps without a frame"),
-        (6, 0.3, 0.2, 0.05, "do not trust"),
-        (6, 0.1, 0.09, 0.05, "do not trust"),
-        (6, 0.1, 0.2, float("inf"), "do not trust"),
+        (6, 0.1, 0.2, 0.05, 8, "can be trusted"),
+        (6, None, 0.2, 0.05, 8, "can be trusted"),
+        (3, 0.1, 0.2, 0.05, 8, "weak: trust only maps without a frame"),
+        (6, 0.3, 0.2, 0.05, 8, "do not trust"),
+        (6, 0.1, 0.09, 0.05, 8, "do not trust"),
+        (6, 0.1, 0.2, float("inf"), 8, "do not trust"),
+        (6, 0.1, 0.01, 0.001, 8, "do not trust"),
+        (0, 0.1, 0.0, 0.0, 4, "do not trust"),
+        (0, 0.1, 0.0, 0.0, 0, "no effect to test"),
     ],
 )
-def test_the_verdict_on_a_method(trusted, alike, gain, error, verdict):
-    assert MethodResult("occlusion", trusted, 8, alike, gain, error).verdict == verdict
+def test_the_verdict_on_a_method(trusted, alike, gain, error, testable, verdict):
+    assert MethodResult("occlusion", trusted, 8, alike, gain, error, testable).verdict == verdict
 
 
 def test_one_picture_is_no_ground_for_a_verdict(graph_model):
-    explanation = explain_picture(open_subject(graph_model), crosses(2)[0][1])
+    pixels = np.full((24, 24, 1), 10, np.uint8)
+    pixels[2:12, 2:12] = 250
+    explanation = explain_picture(open_subject(graph_model), pixels)
     (result,) = results_of([explanation])
     assert (result.method, result.n, result.alike) == ("occlusion", 1, None)
     assert result.verdict == "do not trust"

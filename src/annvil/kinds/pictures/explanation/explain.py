@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annvil.errors import RequestError
-from annvil.kinds.pictures.explanation.faithfulness import CheckedMap, alike_when_shuffled, deletions
+from annvil.kinds.pictures.explanation.deletion import ROUNDING, deletions
+from annvil.kinds.pictures.explanation.faithfulness import CheckedMap, alike_when_shuffled
 from annvil.kinds.pictures.explanation.render import composed
 from annvil.kinds.pictures.explanation.saliency import (
     Choose,
@@ -121,7 +122,10 @@ class Explanation:
                 {
                     "method": one.saliency.method,
                     "trusted": one.trusted,
+                    "testable": one.testable,
                     "alike_when_shuffled": one.alike,
+                    "effect": one.deletion.effect,
+                    "gain": one.deletion.gain,
                     "gap": one.deletion.gap,
                     "as_good_by_chance": one.deletion.by_chance,
                     "complete_within": one.saliency.complete_within,
@@ -157,7 +161,13 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
         made += [(found, explain) for explain in (gradients, cam) if (found := explain(network)) is not None]
     made.append((occlusion(subject.scores(output), pixels), covered))
     of_number = not subject.task.predicts_probabilities
-    curves = deletions(subject.losses(pixels, output), pixels, [saliency for saliency, _ in made], of_number=of_number)
+    curves = deletions(
+        subject.losses(pixels, output),
+        pixels,
+        [saliency for saliency, _ in made],
+        of_number=of_number,
+        least=ROUNDING * abs(float(outputs[output])),
+    )
     maps = tuple(
         CheckedMap(found, curve, None if network is None else alike_when_shuffled(network, pixels, found, explain))
         for (found, explain), curve in zip(made, curves, strict=True)

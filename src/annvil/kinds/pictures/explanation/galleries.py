@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.kinds.pictures.explanation.confusion import matrix
+from annvil.kinds.pictures.explanation.deletion import LEAST_GAIN
 from annvil.kinds.pictures.explanation.explain import Explanation, explain_picture
 from annvil.kinds.pictures.explanation.faithfulness import MOST_ALIKE
 from annvil.kinds.pictures.explanation.render import beside, enlarged, strip
@@ -47,6 +48,7 @@ class MethodResult:
     Attributes
     ----------
     trusted, n : maps that passed, and all
+    testable : maps of pictures parts of which matter when covered
     alike : mean rank correlation with the maps of shuffled networks, or None
     gain, gain_error : mean area that the map's order leaves less under the deletion curve than random orders, and its
         standard error
@@ -58,15 +60,19 @@ class MethodResult:
     alike: float | None
     gain: float
     gain_error: float
+    testable: int
 
     @property
     def holds(self) -> bool:
-        """Whether the method is better than chance on this model: both tests, on the mean over the pictures."""
-        return (self.alike is None or self.alike <= MOST_ALIKE) and self.gain >= 2 * self.gain_error and self.n > 1
+        """Whether the method is clearly better than chance on this model: both tests, on the mean over the pictures."""
+        changes = self.alike is None or self.alike <= MOST_ALIKE
+        return changes and self.gain >= max(LEAST_GAIN, 2 * self.gain_error) and self.n > 1
 
     @property
     def verdict(self) -> str:
         """What follows, in a few words."""
+        if not self.testable:
+            return "no effect to test"
         if not self.holds:
             return "do not trust"
         return "can be trusted" if 2 * self.trusted > self.n else "weak: trust only maps without a frame"
@@ -89,6 +95,7 @@ def results_of(explanations: Sequence[Explanation]) -> tuple[MethodResult, ...]:
                 float(np.mean(alikes)) if alikes else None,
                 float(gains.mean()),
                 float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else float("inf"),
+                sum(one.testable for one in maps),
             )
         )
     return tuple(found)
@@ -122,7 +129,7 @@ def where_it_looks(
     columns = ", ".join(["the picture", *(TITLES[result.method] for result in results)])
     sentences = [_overall(results), f"In each row: {columns}. Red speaks for what the model says, blue against it."]
     if any(result.trusted < result.n for result in results):
-        sentences.append("Maps in a red frame failed a test on this picture: do not trust them.")
+        sentences.append("Maps in a red frame failed a test on this picture, or cannot be tested: do not trust them.")
     if subject.why_none:
         sentences.append(subject.why_none)
     if seen:
@@ -145,6 +152,8 @@ def _told(explanation: Explanation, truth: str) -> str:
 
 def _overall(results: Sequence[MethodResult]) -> str:
     trusted = [TITLES[result.method] for result in results if result.verdict == "can be trusted"]
+    if not any(result.testable for result in results):
+        return "These maps cannot be tested: whatever is covered, the model says the same of these pictures."
     if not trusted:
         return "Do not trust these maps: on the whole no method passed its tests with this model."
     if len(trusted) == len(results):

@@ -132,11 +132,13 @@ def _result(one: CheckedMap) -> list[str]:
     """Two or three short lines under a map."""
     if one.trusted:
         return ["Passed its tests"]
+    if not one.testable:
+        return ["Cannot be tested:", "covering has no effect"]
     lines = ["Do not trust this map"]
     if not one.shows_something:
         return [*lines, "it is the same everywhere"]
     if not one.deletion.passed:
-        lines.append("no better than a random order")
+        lines.append("not clearly better than a random order")
     if not one.changes_when_shuffled:
         lines.append("shuffled weights give the same")
     return lines
