@@ -29,7 +29,9 @@ from annvil.errors import DataError, RequestError
         ([pd.Timestamp("1970-01-01 00:00:01"), pd.NaT], "date", [1, np.nan]),
         ([pd.NA, 1], "number", [np.nan, 1]),
         ([dt.timedelta(minutes=1), None], "number", [60, np.nan]),
-        ([2**70, 1], "number", [float(2**70), 1]),
+        ([2**70, 1], "text", [0, 1]),  # of digits: float64 cannot hold them
+        ([2.0**70, 1], "number", [2.0**70, 1]),
+        ([np.inf, 2**70], "number", [np.inf, 2.0**70]),
         ([10**400, 1], "number", [np.inf, 1]),
         ([[1], [2]], "nested", []),
         ([1 + 2j, 3], "nested", []),

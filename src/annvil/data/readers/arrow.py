@@ -111,6 +111,15 @@ def _arrays(stream: bytes) -> Any:
     return nanoarrow.ArrayStream(InputStream.from_readable(io.BytesIO(stream)))
 
 
+def duration_units(schema: bytes) -> dict[str, float]:
+    """Columns of durations in a schema message, and how many of their units are a second."""
+    from nanoarrow import TimeUnit, Type
+
+    fields = _arrays(schema + _END).schema.fields
+    per_second = {TimeUnit.SECOND: 1.0, TimeUnit.MILLI: 1e3, TimeUnit.MICRO: 1e6, TimeUnit.NANO: 1e9}
+    return {str(field.name): per_second[field.unit] for field in fields if field.type == Type.DURATION}
+
+
 def _decode(column: RawColumn, values: Sequence[Any]) -> RawColumn:
     """A column of positions in a dictionary → the column of what stands there."""
     codes = np.where(np.isnan(column.values), -1, column.values).astype(np.int32)

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from annvil.data.dataset import Source
+from annvil.data.readers.arrow import duration_units
 from annvil.data.readers.duckdb import Wanted, first_line, load, reader, sql
 from annvil.data.readers.raw import RawTable, column_from_values, refuse_header
 from annvil.errors import DataError, MachineError
 
 
 def read_parquet(path: Path, source: Source, wanted: Wanted) -> RawTable:
-    """The table in a Parquet file."""
+    """The table in a Parquet file.
+
+    Parquet has no type for durations: whoever writes them (Arrow, pandas, Polars) stores plain integers, and says in
+    Arrow's schema, which lies in the file's metadata, what they are.
+    """
     import duckdb
 
     with reader(path) as (connection, file):
         try:
             schema = connection.execute(f"SELECT name, num_children FROM parquet_schema({sql(file)})").fetchall()
+            stored = connection.execute(
+                f"SELECT value FROM parquet_kv_metadata({sql(file)}) WHERE key = 'ARROW:schema'::BLOB"
+            ).fetchone()
+            wanted = replace(wanted, units=duration_units(b64decode(stored[0])) if stored else {})
             query = f"read_parquet({sql(file)})"
             columns, n_rows = load(connection, query, _top_level(schema), wanted, typed=True, where=source.name)
-        except duckdb.Error as error:
+        except (duckdb.Error, ValueError, RuntimeError) as error:
             raise DataError(f"{source.name} cannot be read as Parquet: {first_line(error)}.") from None
     return RawTable(tuple(columns), n_rows, replace(source, details="Parquet"))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from annvil.data.readers.dates import DATE_STYLES, date_text, learn_date_style, number_seconds, parse_date
 from annvil.data.readers.numbers import Habit, learn_number_style, number_style, parse_number
-from annvil.data.readers.raw import RawColumn, merge_levels
+from annvil.data.readers.raw import DURATIONS, RawColumn, merge_levels
 from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number
 from annvil.data.table import Column, Field
 from annvil.errors import DataError, name_rows
@@ -53,6 +53,9 @@ def read_numbers(
     if raw.storage != "text":
         own = raw.style if raw.storage == "number" else ""
         return Parsed(_without(raw.values, missing), tokens=dict(raw.tokens), style=own)
+    if raw.label in ("int", "float"):  # numbers as Python writes them: categories, digits beyond what float64 holds
+        numbers = np.array([*map(float, raw.levels), np.nan])
+        return Parsed(_without(numbers[raw.values], missing))
     blank = _blanks(raw, missing)
     said: tuple[str, ...] = ()
     contradictory = False
@@ -144,6 +147,13 @@ def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), whe
         )
     if spec.is_text:
         return as_category(raw, spec, missing=missing)
+    spans = raw.storage == "number" and raw.style == DURATIONS
+    if spans and DURATIONS not in spec.style.split():
+        wanted = "dates" if spec.kind == "datetime" else "plain numbers"
+        raise DataError(
+            f"Column {raw.name!r} of {where} holds durations or times of day where {wanted} are expected; give them in "
+            "the unit of the rows that were learnt from, such as seconds: .dt.total_seconds() of pandas and Polars."
+        )
     if spec.kind == "datetime":
         parsed = read_dates(raw, missing=missing, style=spec.style)
     elif raw.storage == "date":

@@ -14,7 +14,7 @@ from annvil.data.readers.encoding import is_mixed, straighten
 from annvil.data.readers.header import has_two_headers
 from annvil.data.readers.layout import BLANKS, DELIMITERS, LONGEST_LINE, Layout, divided, find_layout
 from annvil.data.readers.numbers import decimal_habit, parse_number
-from annvil.data.readers.raw import MOST_COLUMNS, RawColumn, refuse_repeated_names
+from annvil.data.readers.raw import MOST_COLUMNS, RawColumn, beyond_exact, refuse_repeated_names
 from annvil.errors import DataError
 
 _SAMPLE = 2**18
@@ -137,9 +137,10 @@ def _guess_types(dialect: Dialect) -> tuple[list[str], set[str]]:
 def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -> tuple[list[RawColumn], int]:
     """All columns and the number of rows of a UTF-8 file.
 
-    Columns that look like numbers are parsed as such by DuckDB; where one turns out to hold something else, it is read
-    again as text and judged by its values. DuckDB reads lines that all end alike and are divided by one sign: other
-    texts are written again first, those whose lines turn out to end differently after it has refused them.
+    Columns that look like numbers are parsed as such by DuckDB; where one turns out to hold something else, or whole
+    numbers too long for float64, it is read again as text and judged by its values. DuckDB reads lines that all end
+    alike and are divided by one sign: other texts are written again first, those whose lines turn out to end
+    differently after it has refused them.
     """
     import duckdb
 
@@ -156,7 +157,13 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
                 try:
                     source = _source(file, dialect, types)
                     comma = dialect.decimal_comma
-                    return load(connection, source, dialect.names, wanted, typed=False, comma=comma, where=name)
+                    columns, n_rows = load(
+                        connection, source, dialect.names, wanted, typed=False, comma=comma, where=name
+                    )
+                    long = [i for i, column in enumerate(columns) if types[i] == "DOUBLE" and _are_long(column)]
+                    if not long:
+                        return columns, n_rows
+                    types = ["VARCHAR" if i in long else kind for i, kind in enumerate(types)]
                 except duckdb.Error as error:
                     wrong = re.search(r"converting column \"c(\d+)\"", str(error))
                     if wrong is not None and types[int(wrong[1])] != "VARCHAR":
@@ -165,6 +172,11 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
                         dialect = replace(dialect, mixed=True)
                     else:
                         raise _explain(error, path, dialect, name) from None
+
+
+def _are_long(column: RawColumn) -> bool:
+    """Whether these are whole numbers of so many digits that they must be read again as what was written."""
+    return column.storage == "number" and column.label == "int" and beyond_exact(column.values)
 
 
 def _source(file: str, dialect: Dialect, types: Sequence[str]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,17 @@ import numpy as np
 
 from annvil.data.readers.dates import learn_date_style
 from annvil.data.readers.numbers import learn_number_style, parse_number
-from annvil.data.readers.raw import LabelType, RawColumn, merge_levels, nested, refuse_header
-from annvil.data.readers.values import MISSING_NUMBERS
+from annvil.data.readers.raw import (
+    LabelType,
+    RawColumn,
+    beyond_exact,
+    durations,
+    merge_levels,
+    nested,
+    of_digits,
+    refuse_header,
+)
+from annvil.data.readers.values import MISSING_NUMBERS, MISSING_TEXTS
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
@@ -25,6 +34,7 @@ MANY_ROWS = 200_000
 
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _INTEGERS |= {"UHUGEINT", "BIGNUM"}
+_SPANS = ("INTERVAL", "TIME ", "TIME_NS")  # and "TIME" itself, but no "TIMESTAMP"
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?"
 _COLUMNS_AT_ONCE = 64
 _VALUES_AT_ONCE = 2**20
@@ -36,10 +46,12 @@ class Wanted:
 
     ``whole``: every text, even if nearly all of a long column's texts differ (the target). ``texts``: the same, and
     left as texts even where they look like numbers, so that long digits stay exact (groups, categories asked for).
+    ``units``: so many of the numbers in these columns, which are durations, are a second.
     """
 
     whole: Collection[str] = ()
     texts: Collection[str] = ()
+    units: Mapping[str, float] = field(default_factory=dict)
 
 
 @contextmanager
@@ -113,19 +125,43 @@ def load(
     floats = _fetch_floats(connection, wanted_floats, n_rows)
     columns = []
     for name, (key, kind) in zip(names, types.items(), strict=True):
-        if key in floats:
+        if key in floats and _needs_digits(kind, floats[key], wanted, name):
+            columns.append(of_digits(_texts(connection, key, name, wanted, as_numbers=False)))
+        elif key in floats:
             storage = "date" if kind.startswith(("DATE", "TIMESTAMP")) else "number"
             label = "int" if kind in _INTEGERS or (not typed and _all_whole(floats[key])) else "float"
             style = "comma" if comma and storage == "number" else ""
-            columns.append(RawColumn(name, storage, floats[key], label=label, style=style))  # type: ignore[arg-type]
+            if f"{kind} ".startswith(_SPANS) or name in wanted.units:
+                columns.append(durations(name, floats[key] / wanted.units.get(name, 1)))
+            else:
+                columns.append(RawColumn(name, storage, floats[key], label=label, style=style))  # type: ignore[arg-type]
         elif kind == "BOOLEAN":
             codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM t").astype(np.int32)
             columns.append(RawColumn(name, "boolean", codes, ("false", "true"), "bool"))
         elif kind == "VARCHAR" or kind.startswith("ENUM") or kind in ("UUID", "JSON"):
-            columns.append(_texts(connection, key, name, wanted, as_numbers=not typed and not comma))
+            column = _texts(connection, key, name, wanted, as_numbers=not typed and not comma)
+            said = {level.lower() for level in column.levels if level not in MISSING_TEXTS}
+            columns.append(column if typed or said != {"true", "false"} else replace(column, label="bool"))
         else:
             columns.append(nested(name))
     return columns, n_rows
+
+
+def _needs_digits(kind: str, values: FloatArray, wanted: Wanted, name: str) -> bool:
+    """Whether whole numbers must stay digits, lest different ones become one; not where nearly all differ anyway."""
+    if not (kind in _INTEGERS or kind.endswith(",0)")) or name in wanted.units or not beyond_exact(values):
+        return False
+    return len(values) <= MANY_ROWS or name in wanted.whole or name in wanted.texts or _often(values)
+
+
+def _has_fractions(connection: duckdb.DuckDBPyConnection, one: str) -> bool:
+    """Whether a text is a number with a decimal point or an exponent, which no code has."""
+    return _row(connection, f"SELECT count(*) FROM {one} WHERE regexp_matches(v, '[.eE]')") != (0,)
+
+
+def _often(values: FloatArray) -> bool:
+    """Whether a number stands in two rows on average, judged by the first of them."""
+    return 2 * len(np.unique(values[:MANY_ROWS])) < MANY_ROWS
 
 
 def _as_float(key: str, kind: str) -> str | None:
@@ -187,7 +223,8 @@ def _texts(
             values = _fetch(connection, f"SELECT coalesce(TRY_CAST(v AS DOUBLE), 'nan'::DOUBLE) FROM {one}")
             label: LabelType = "int" if _all_whole(values) else "float"
             tokens = {text.strip(): int(n) for text, n in odd if text.strip()}
-            return RawColumn(name, "number", values, label=label, tokens=tokens)
+            if label == "float" or not _needs_digits("BIGINT", values, wanted, name) or _has_fractions(connection, one):
+                return RawColumn(name, "number", values, label=label, tokens=tokens)
     many = n_present > MANY_ROWS and 2 * about_unique > n_present
     if many and not as_text and n_dates == n_seen and _all_dates(connection, one):
         values = _fetch(connection, f"SELECT coalesce(epoch(v::TIMESTAMP), 'nan'::DOUBLE) FROM {one}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,11 @@ from annvil.data.readers.raw import (
     LabelType,
     RawColumn,
     RawTable,
-    as_float,
     booleans,
     column_from_array,
     column_from_texts,
     column_from_values,
+    is_gap,
     nested,
     refuse_repeated_names,
     table_in_memory,
@@ -52,32 +53,39 @@ def column_from_series(name: str, series: Any) -> RawColumn:
     if dtype == nw.Boolean:
         return booleans(name, series.to_list())
     if dtype.is_numeric():
-        if not dtype.is_decimal() and not (dtype.is_integer() and series.null_count()):
-            column = column_from_array(name, np.asarray(series.to_numpy()))
-            if column.storage == "number":
-                return column
-        floats = np.array([*map(as_float, series.to_list())], dtype=np.float64)
-        return RawColumn(name, "number", floats, label="int" if dtype.is_integer() else "float")
-    if dtype in (nw.String, nw.Categorical, nw.Enum):
-        texts = series if dtype == nw.String else series.cast(nw.String)
-        column = column_from_texts(name, [v if isinstance(v, str) else None for v in texts.to_list()])
-        return column if dtype == nw.String else replace(column, label=_label_of(series.to_native()))
+        as_values = dtype.is_decimal() or (dtype.is_integer() and series.null_count())
+        column = column_from_array(name, np.array(series.to_list(), dtype=object) if as_values else series.to_numpy())
+        if column.storage == "number" or column.label == "int":
+            return column
+        return RawColumn(name, "number", np.full(len(series), np.nan))  # of objects without a value
+    if dtype == nw.String:
+        return column_from_texts(name, [v if isinstance(v, str) else None for v in series.to_list()])
+    if dtype in (nw.Categorical, nw.Enum):
+        return _categories(name, series.to_list())
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
         moments = np.asarray(series.to_numpy())
         return column_from_array(name, moments if moments.dtype.kind in "mM" else moments.astype(object))
     if dtype in (nw.List, nw.Array, nw.Struct, nw.Binary):
         return nested(name)
-    return column_from_values(name, series.to_list())
+    return column_from_values(name, [_span(value) for value in series.to_list()])
 
 
-def _label_of(categories: Any) -> LabelType:
-    """The type of what a column of categories was made of: those of pandas may be numbers and booleans, too."""
-    import narwhals as nw
+def _span(value: Any) -> Any:
+    """Arrow's ``MonthDayNano``, of which DuckDB makes intervals, as a duration; a month has no fixed length."""
+    if type(value).__name__ != "MonthDayNano" or value.months:
+        return value
+    return dt.timedelta(days=value.days, microseconds=value.nanoseconds / 1000)
 
-    if not nw.dependencies.is_pandas_series(categories):
-        return "str"
-    labels: dict[str, LabelType] = {"i": "int", "u": "int", "f": "float", "b": "bool"}
-    return labels.get(categories.cat.categories.dtype.kind, "str")
+
+def _categories(name: str, values: Sequence[Any]) -> RawColumn:
+    """A column of categories, which may be numbers and booleans, too, in pandas and Arrow."""
+    there = [None if is_gap(value) else value for value in values]
+    types = {type(value) for value in there} - {type(None)}
+    label = _LABELS.get(types.pop(), "str") if len(types) == 1 else "str"
+    return replace(column_from_texts(name, [None if v is None else str(v) for v in there]), label=label)
+
+
+_LABELS: dict[type, LabelType] = {bool: "bool", int: "int", float: "float"}
 
 
 def table_from_mapping(columns: Mapping[Any, Any], name: str = "dict of columns") -> RawTable:

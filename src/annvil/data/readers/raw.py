@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -33,6 +33,9 @@ LabelType = Literal["int", "float", "bool", "str"]
 EXACT = 2.0**53
 """Integers beyond this cannot all be told apart in float64."""
 
+DURATIONS = "time"
+"""The style of columns of durations: see `annvil.data.readers.numbers.NumberStyle`."""
+
 MOST_COLUMNS = 10_000
 """More columns than this are refused from the header alone: no contender could learn from them in minutes (assumed)."""
 
@@ -51,7 +54,8 @@ class RawColumn:
     tokens : words found in place of numbers, already turned into NaN, with their count
     about_unique : roughly how many distinct texts there are, when only some rows' texts were kept because nearly all of
         a long column's texts differ; then ``values`` is empty and ``levels`` are examples
-    style : how texts were written that the reader turned into values itself (see `Field.style`)
+    style : how texts were written that the reader turned into values itself (see `Field.style`); "time" where the
+        source holds durations or times of day, which are seconds here
     """
 
     name: str
@@ -131,12 +135,14 @@ def column_from_array(name: str, values: NDArray[Any]) -> RawColumn:
         return column_from_values(name, [None if v is np.ma.masked else v for v in values])
     if code == "b":
         return RawColumn(name, "boolean", values.astype(np.int32), ("false", "true"), "bool")
+    if code in "iu" and beyond_exact(values):
+        return column_from_values(name, values.tolist())
     if code in "iuf":
         return RawColumn(name, "number", values.astype(np.float64), label="float" if code == "f" else "int")
     if code in "mM":
         kind = "datetime64[us]" if code == "M" else "timedelta64[us]"
         seconds = np.where(np.isnat(values), np.nan, values.astype(kind).astype(np.int64) / 1e6)
-        return RawColumn(name, "date", seconds) if code == "M" else RawColumn(name, "number", seconds, label="float")
+        return RawColumn(name, "date", seconds) if code == "M" else durations(name, seconds)
     if code in "UST":
         return column_from_texts(name, values.astype(str).tolist())
     if code == "O":
@@ -155,6 +161,11 @@ def booleans(name: str, values: Iterable[Any]) -> RawColumn:
     return RawColumn(name, "boolean", np.array(codes, dtype=np.int32), ("false", "true"), "bool")
 
 
+def durations(name: str, seconds: NDArray[Any]) -> RawColumn:
+    """A column of durations or times of day, from their seconds."""
+    return RawColumn(name, "number", seconds, label="float", style=DURATIONS)
+
+
 def nested(name: str) -> RawColumn:
     """A column of lists, records or bytes."""
     return RawColumn(name, "nested", np.empty(0))
@@ -167,7 +178,7 @@ def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
         return column_from_texts(name, values)
     if any(issubclass(t, (list, tuple, dict, set, bytes, bytearray, np.ndarray)) for t in types):
         return nested(name)
-    present = types - {t for t in types if t.__name__ in ("NAType", "NaTType")}  # pandas' two missing values
+    present = types - {t for t in types if t.__name__ in _PANDAS_GAPS}
     if all(issubclass(t, (bool, np.bool_)) for t in present):
         return booleans(name, values)
     if all(issubclass(t, (dt.timedelta, np.timedelta64)) for t in present):  # NumPy counts its own among the integers
@@ -179,12 +190,40 @@ def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
             return nested(name)
         whole = all(issubclass(t, (int, np.integer)) for t in present)
         numbers = np.array([*map(as_float, values)], dtype=np.float64)
+        if beyond_exact(numbers) and not np.isinf(numbers).any():
+            there = [None if np.isnan(number) else v for v, number in zip(values, numbers, strict=True)]
+            if all(v is None or isinstance(v, (int, np.integer)) or _is_whole(v) for v in there):
+                return of_digits(column_from_texts(name, [None if v is None else str(int(v)) for v in there]))
         return RawColumn(name, "number", numbers, label="int" if whole else "float")
     if all(issubclass(t, (dt.date, np.datetime64, float)) for t in present):
         seconds = [date_seconds(v) for v in values]
-        if all(s is not None or v is None or v != v for s, v in zip(seconds, values, strict=True)):
+        if all(s is not None or is_gap(v) for s, v in zip(seconds, values, strict=True)):
             return RawColumn(name, "date", np.array([np.nan if s is None else s for s in seconds]))
     return column_from_texts(name, [v if isinstance(v, str) else canonical_text(v) for v in values])
+
+
+_PANDAS_GAPS = ("NAType", "NaTType")
+
+
+def is_gap(value: Any) -> bool:
+    """Whether a Python value means "no value": None, NaN and the two of pandas."""
+    return value is None or type(value).__name__ in _PANDAS_GAPS or (isinstance(value, float) and value != value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (Decimal, Fraction)) and value == int(value)
+
+
+def of_digits(column: RawColumn) -> RawColumn:
+    """A column of texts that are whole numbers, known as such: as float64 they would not all be told apart."""
+    return replace(column, label="int")
+
+
+def beyond_exact(numbers: NDArray[Any]) -> bool:
+    """Whether some number is too large to be told apart from its neighbours in float64; infinity is not."""
+    if numbers.dtype.kind == "f":
+        numbers = numbers[np.isfinite(numbers)]
+    return bool(len(numbers)) and bool(max(numbers.max(), -int(numbers.min())) >= EXACT)
 
 
 def as_float(value: Any) -> float:

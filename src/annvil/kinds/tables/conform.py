@@ -18,7 +18,7 @@ from annvil.data.readers.dates import date_text, number_seconds, parse_date
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.frames import table_from_arrays
 from annvil.data.readers.numbers import parse_number
-from annvil.data.readers.raw import RawColumn, RawTable, column_from_values
+from annvil.data.readers.raw import DURATIONS, RawColumn, RawTable, column_from_values
 from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, did_you_mean
@@ -62,6 +62,11 @@ def conform(
         learnt = spec
         if raw.decimal_comma and spec.kind == "number" and column.storage == "text" and "comma" not in spec.style:
             learnt = Field(spec.name, spec.kind, f"comma {spec.style}".strip())  # the file's numbers are read so too
+        if (counts := _counts_of_durations(column, spec)) and raw.source.path:
+            raise DataError(
+                f"Column {spec.name!r} of {where} holds plain numbers ({counts}) where the model learnt durations or "
+                f"times of day, and {raw.source.name} does not say their unit; write them as 14:30 or PT1H30M."
+            )
         columns.append(replace(as_column(column, learnt, missing=missing, where=where), field=spec))
         notices = (*notices, *_told(column, spec, raw))
     return Table(tuple(columns), raw.n_rows), notices
@@ -69,12 +74,22 @@ def conform(
 
 def _told(column: RawColumn, spec: Field, raw: RawTable) -> tuple[str, ...]:
     """Notices about values whose reading the model's training did not settle."""
+    if counts := _counts_of_durations(column, spec):
+        return (f"Column {spec.name!r} holds durations as numbers ({counts}), which are read as seconds.",)
     if spec.kind == "datetime" and column.storage == "number" and not np.isnan(column.values).all():
         first = float(column.values[~np.isnan(column.values)][0])
         return (_date_told(spec.name, first),)
     if raw.decimal_comma and spec.kind == "number" and "comma" not in spec.style.split():
         return (f"Column {spec.name!r} is read with a decimal comma, as {raw.source.name} writes numbers.",)
     return ()
+
+
+def _counts_of_durations(column: RawColumn, spec: Field) -> str:
+    """An example of plain numbers where durations are expected; empty where there are none."""
+    if DURATIONS not in spec.style.split() or column.storage != "number" or column.style == DURATIONS:
+        return ""
+    present = column.values[~np.isnan(column.values)]
+    return f"{present[0]:.10g}" if len(present) else ""
 
 
 def _date_told(name: str, value: float) -> str:

@@ -38,7 +38,7 @@ from annvil.data.readers.convert import (
 )
 from annvil.data.readers.dates import date_text
 from annvil.data.readers.numbers import Habit
-from annvil.data.readers.raw import EXACT, RawColumn
+from annvil.data.readers.raw import DURATIONS, EXACT, RawColumn
 from annvil.data.readers.values import MISSING_TEXTS, canonical_text, means_yes
 from annvil.data.table import Column, Field, Kind
 from annvil.errors import RequestError, did_you_mean
@@ -93,7 +93,8 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
         column = Column(Field(raw.name, "datetime", raw.style), raw.values)
         reason = f"dates, {raw.style}" if raw.style else "dates"
         return _empty_or_constant(raw, column) or _kept(raw, column, reason)
-    return _numbers(raw, read_numbers(raw, missing=missing), "numbers", where)
+    what = "durations or times of day, in seconds" if raw.style == DURATIONS else "numbers"
+    return _numbers(raw, read_numbers(raw, missing=missing), what, where)
 
 
 def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -> Judged:
@@ -108,7 +109,8 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
     n_odd = int(np.isin(raw.values, numbers.odd).sum())
     if n_numbers and not n_odd:
         comma_said = " with a decimal comma" if "comma" in numbers.style.split() else ""
-        return _numbers(raw, numbers, f"numbers written as text{comma_said}" if not raw.tokens else "numbers", where)
+        plain = raw.tokens or raw.label == "int"
+        return _numbers(raw, numbers, "numbers" if plain else f"numbers written as text{comma_said}", where)
     if numbers.contradictory:
         refuse_odd(raw, numbers, where, wanted_of(Field(raw.name, "number", numbers.style or "point")))
     dates = read_dates(raw, missing=missing)
