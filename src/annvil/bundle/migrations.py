@@ -61,7 +61,12 @@ def _per_cent(manifest: Plain) -> Plain:
     return manifest | {"form": form | {"fields": styled}}
 
 
-_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent)
+def _seen(manifest: Plain) -> Plain:
+    """3 → 4: forms may say what training held; without it nothing is told of rows that are unlike it."""
+    return manifest
+
+
+_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent, _seen)
 """Step ``i`` takes version ``i + 1`` to the next."""
 
 FORMAT_VERSION = len(_STEPS) + 1

@@ -181,6 +181,12 @@ class Kind:
         """The data set. Raises `DataError` or `RequestError` with what to change."""
         raise NotImplementedError
 
+    def form_to_save(self, dataset: Dataset[Any]) -> Form:
+        """The form of a model that learnt from these inputs, perhaps with what they hold: rows to predict that are
+        unlike them can then be told of. Default: the form as it is."""
+        form: Form = dataset.inputs.form
+        return form
+
     def contenders(self, dataset: Dataset[Any], options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
         """Who competes, in the order in which they run and are shown; the dummy first."""
         raise NotImplementedError

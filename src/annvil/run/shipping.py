@@ -106,7 +106,7 @@ def ship(
     save(
         folder.model,
         graph,
-        form=dataset.inputs.form,
+        form=kind.form_to_save(dataset),
         task=dataset.task,
         info=_info(dataset, comparison, standing, shipped, origin),
         weights=None if origin is None else origin.weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -10,24 +11,28 @@ import msgspec
 from annvil.data.form import Arrays, Conformed, GraphInput
 from annvil.data.readers.convert import LARGEST, known_style
 from annvil.data.table import Column, Field, Table
+from annvil.kinds.tables.seen import Seen, SeenRows
 
 if TYPE_CHECKING:
     from annvil.onnx.builder import Graph, Value
 
 
-class TableForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="tables"):
+class TableForm(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, tag_field="kind", tag="tables"):
     """What a saved model asks of a raw row.
 
     Attributes
     ----------
     fields : the columns, in the graph's order
     missing : texts that the user declared to mean "no value", beside the usual ones
+    seen : what the training rows of a saved model held in each column, so that rows unlike them are told of; empty
+        where it is not known
     """
 
     kind: ClassVar[str] = "tables"
 
     fields: tuple[Field, ...]
     missing: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -54,11 +59,17 @@ class TableForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         return tuple(graph.input(spec.name, spec.dtype, ["rows", *spec.shape]) for spec in self.graph_inputs())
 
     def conform(self, raw: Any, where: str = "the rows to predict") -> Conformed:
-        """A `Table` of these columns; see `annvil.kinds.tables.conform.conform`."""
+        """A `Table` of these columns; see `annvil.kinds.tables.conform.conform` and `annvil.kinds.tables.seen`."""
         from annvil.kinds.tables.conform import conform
 
         table, notices = conform(raw, self.fields, where=where, missing=self.missing)
+        if self.seen:
+            notices = (*notices, *self._seen_rows.notices(table))
         return Conformed(replace(table, missing=self.missing) if self.missing else table, notices)
+
+    @cached_property
+    def _seen_rows(self) -> SeenRows:
+        return SeenRows(self.fields, self.seen)
 
     def json_schema(self) -> dict[str, Any]:
         """An object with a value for every column: numbers, texts, ISO 8601 dates, or null where there is none.
@@ -73,10 +84,12 @@ class TableForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         }
 
     def check(self) -> str | None:
-        """Names differ, and styles are known."""
+        """Names differ, styles are known, and what was seen is of these columns."""
         names = {field.name for field in self.fields}
         if len(names) < len(self.fields):
             return "two of its columns have the same name"
+        if self.seen and len(self.seen) != len(self.fields):
+            return "what was seen in training is not that of its columns"
         odd = [field for field in self.fields if not known_style(field)]
         return f"its column {odd[0].name!r} has an unknown style {odd[0].style!r}" if odd else None
 

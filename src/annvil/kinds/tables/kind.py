@@ -10,6 +10,7 @@ from annvil.kinds.base import Found, Kind, Loaded, Progress, Tiny
 if TYPE_CHECKING:
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
+    from annvil.data.form import Form
     from annvil.data.readers.opened import Opened
     from annvil.explanation.permutation import Importance
     from annvil.kinds.tables.form import TableForm
@@ -40,6 +41,12 @@ class Tables(Kind):
         from annvil.kinds.tables.audit import audit_table
 
         return audit_table(dataset, seed)
+
+    def form_to_save(self, dataset: Dataset) -> Form:
+        from annvil.kinds.tables.seen import seen_in
+
+        table = dataset.inputs
+        return self.form(table.schema, table.missing, seen_in(table))
 
     def contenders(self, dataset: Dataset, options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
         from annvil.kinds.tables.contenders import contenders_for_tables
