@@ -302,7 +302,7 @@ def test_labels_come_back_in_the_type_they_came_in(
 
 
 def test_plain_numbers_and_durations_are_never_taken_for_each_other_in_silence(tmp_path: Path) -> None:
-    waits = pd.DataFrame({"wait": pd.to_timedelta(range(60), unit="h"), "y": [0, 1] * 30})
+    waits = pd.DataFrame({"wait": pd.to_timedelta(range(1, 61), unit="h"), "y": [0, 1] * 30})
     (learnt,) = annvil.read(waits, target="y").inputs.schema
     waits.to_excel(tmp_path / "days.xlsx", index=False)  # pandas writes days, and nothing says so
     with pytest.raises(DataError, match=r"plain numbers \(0.0416.*does not say their unit"):
