@@ -308,7 +308,10 @@ REASONS = {
     "claims|9 axes|negative": "claims more elements than it has bytes",
     "20 001": "more than 20000 nodes",
     "third input|second output": "not have the inputs and output of its manifest",
-    "shorter|fit together|nobody makes|in a circle|without nodes": "onnxruntime cannot read its graph",
+    "without nodes": "onnxruntime cannot read its graph",
+    "shorter": "claims other elements than it has",
+    "fit together": "MatMul does not fit what it is given",
+    "nobody makes|in a circle": "reads a value '.*' that nobody made before it",
     "group|field 0|endless|longer|unknown wire": "not an ONNX model",
 }
 """Which wall should stop what, by a pattern of the name: behind most of them stands another."""

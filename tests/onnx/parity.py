@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
+from annvil.onnx.validation.inference import cost
+from annvil.onnx.validation.tensor_reader import ELEMENTS
+from annvil.onnx.validator import check_graph
 
 ROWS = 10_000
 CLOSE = 1e-5  # of the largest value
@@ -55,15 +58,22 @@ def flat(returned: Any) -> list[Tensor]:
 
 
 def check(module: nn.Module, *rows: Tensor, close: float = CLOSE, batches: Sequence[int] = (1, 2)) -> bytes:
-    """The graph gives what the module gives, on the rows given and on few of them; returns it."""
+    """The graph gives what the module gives, on the rows given and on few of them; returns it.
+
+    What it makes is what is worked out beforehand, and loading would not refuse it.
+    """
     module.eval()
     content = graph_of(module, *rows)
+    checked = check_graph(content)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     for count in (*batches, len(rows[0])):
         some = [one[:count] for one in rows]
         with torch.inference_mode():
             expected = [tensor.numpy() for tensor in flat(module(*some))]
         found = session.run(None, {f"x{place}": one.numpy() for place, one in enumerate(some)})
+        said = cost(checked, count, most_bytes=1 << 50, most_work=1 << 62).values
+        for place, one in enumerate(found):
+            assert (np.dtype(ELEMENTS[said[f"y{place}"].element]), said[f"y{place}"].shape) == (one.dtype, one.shape)
         for one, other in zip(found, expected, strict=True):
             assert one.shape == other.shape
             assert one.dtype == other.dtype

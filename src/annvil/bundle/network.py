@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -30,6 +31,7 @@ from annvil.bundle.predictor import Predictor, onnx_type, session_of
 from annvil.bundle.saving import contents
 from annvil.bundle.storage import opened, write_folder
 from annvil.errors import BundleError, DataError, RequestError
+from annvil.onnx.validation.inference import rows_at_once
 from annvil.tasks.base import Label
 
 FORMAT = "annvil.network"
@@ -76,7 +78,9 @@ class NetworkPredictor:
 
     def __init__(self, graph: bytes, manifest: NetworkManifest) -> None:
         self.manifest = manifest
-        self._session = session_of(graph)
+        self._session, checked = session_of(graph)
+        numbers = sum(prod(record.shape) for record in manifest.inputs)
+        self._block_rows = rows_at_once(checked, max(16, BLOCK_VALUES // max(numbers, 1)))
         names = [value.name for value in self._session.get_outputs()]
         inputs = [(value.name, value.type, tuple(value.shape[1:])) for value in self._session.get_inputs()]
         said = [(one.name, onnx_type(one.dtype), one.shape) for one in manifest.inputs]
@@ -131,9 +135,7 @@ class NetworkPredictor:
     def _run(self, output: str, X: Any) -> NDArray[np.float32]:
         feeds = self._feeds(X)
         n_rows = len(next(iter(feeds.values())))
-        numbers = sum(array[:1].size for array in feeds.values())
-        step = max(16, BLOCK_VALUES // max(numbers, 1))
-        parts = []
+        step, parts = self._block_rows, []
         for start in range(0, n_rows, step):
             block = {name: array[start : start + step] for name, array in feeds.items()}
             try:

@@ -19,6 +19,8 @@ from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, des
 from annvil.bundle.storage import Storage, opened
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
 from annvil.errors import BundleError, RequestError, first_line
+from annvil.onnx.validation.graph_reader import ReadGraph
+from annvil.onnx.validation.inference import rows_at_once
 from annvil.onnx.validator import check_graph
 from annvil.system import onnx_runtime
 from annvil.system.processors import allowed_cores
@@ -49,8 +51,8 @@ class Predictor:
         self.manifest = manifest
         self.form: Form = manifest.form
         self.task: Task = manifest.task
-        self._session = _session(graph, self.form, self.task)
-        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(self.form.n_values, 1)))
+        self._session, checked = _session(graph, self.form, self.task)
+        self._block_rows = rows_at_once(checked, max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(self.form.n_values, 1))))
 
     @classmethod
     def from_graph(cls, graph: bytes, form: Form, task: Task) -> Predictor:
@@ -151,27 +153,30 @@ def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
             raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {first_line(error)[:200]}.") from None
 
 
-def session_of(graph: bytes, n_threads: int = 0) -> Any:
-    """An onnxruntime session for a graph that passes `check_graph`; 0 threads: as many as there are cores."""
-    check_graph(graph)
+def session_of(graph: bytes, n_threads: int = 0) -> tuple[Any, ReadGraph]:
+    """An onnxruntime session for a graph that passes `check_graph`, and what that read.
+
+    0 threads: as many as there are cores.
+    """
+    checked = check_graph(graph)
     try:
         # Folding constants would execute parts of the graph while it is only being loaded; it gains nothing (measured),
         # since what is constant in our graphs was computed before they were written.
-        return onnx_runtime.session(graph, n_threads, disabled=["ConstantFolding"])
+        return onnx_runtime.session(graph, n_threads, disabled=["ConstantFolding"]), checked
     except Exception as error:  # as in `_run`
         raise BundleError(
             f"The saved model is refused: onnxruntime cannot read its graph: {first_line(error)[:200]}."
         ) from None
 
 
-def _session(graph: bytes, form: Form, task: Task) -> Any:
+def _session(graph: bytes, form: Form, task: Task) -> tuple[Any, ReadGraph]:
     """A session with the inputs and output that we write."""
-    session = session_of(graph, 1)
+    session, checked = session_of(graph, 1)
     found = [(value.name, value.type, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
     expected = [(spec.name, onnx_type(spec.dtype), list(spec.shape)) for spec in form.graph_inputs()]
     if found != [*expected, ("prediction", "tensor(double)", [task.n_outputs])]:
         raise BundleError("The saved model is refused: its graph does not have the inputs and output of its manifest.")
-    return session
+    return session, checked
 
 
 def onnx_type(dtype: str) -> str:

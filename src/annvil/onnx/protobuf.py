@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 Part = tuple[int, int, int, int]
@@ -64,3 +67,18 @@ def integers(content: bytes, kind: int, start: int, end: int) -> Iterator[int]:
         yield value
         if kind == VARINT:
             return
+
+
+def varints(content: bytes) -> NDArray[np.int64]:
+    """All the integers of a packed list at once, as signed ones."""
+    found = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(found < 0x80)
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    lengths = ends - starts + 1
+    if len(found) and (not len(ends) or ends[-1] != len(found) - 1 or lengths.max() > 10):
+        raise WireError("a list of integers is cut or has a number of more than ten bytes")
+    values = np.zeros(len(ends), np.uint64)
+    for place in range(int(lengths.max(initial=0))):
+        longer = lengths > place
+        values[longer] |= (found[starts[longer] + place] & np.uint64(0x7F)) << np.uint64(7 * place)
+    return values.view(np.int64)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from annvil.onnx.builder import Value
@@ -141,7 +142,11 @@ def div(w: Writer, a: Operand, b: Operand, *, rounding_mode: str | None = None) 
 def remainder(w: Writer, a: Operand, b: Operand) -> Value:
     x, y = w.value(a, w.result.dtype), w.value(b, w.result.dtype)
     if not w.result.dtype.is_floating_point:
-        return w.op("Mod", x, y)
+        if isinstance(b, Traced):  # what may be 0 or -1 would end the process
+            x, y = w.cast(x, torch.float64), w.cast(y, torch.float64)
+            return w.cast(w.op("Sub", x, w.op("Mul", y, w.op("Floor", w.op("Div", x, y)))), w.result.dtype)
+        divisor = w.array(b, w.result.dtype)
+        return w.op("Mod", x, w.graph.constant(np.where(divisor == -1, 1, divisor).astype(divisor.dtype)))
     return w.op("Sub", x, w.op("Mul", y, w.op("Floor", w.op("Div", x, y))))
 
 

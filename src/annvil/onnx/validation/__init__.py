@@ -1,0 +1,1 @@
+"""A graph of a stranger's, read and worked out before it runs."""
