@@ -23,6 +23,9 @@ halve them five times)."""
 STAGES = 6
 """Steps from full to least learning rate, however many layers there are (assumed)."""
 
+LARGEST_COUNT, MOST_LAYERS = 1 << 17, 1000
+"""Of the whole numbers in a configuration, and of those that count layers (assumed: vocabularies are the largest)."""
+
 _NUMBERED = re.compile(r"(?:^|\.)(?:layers?|stages?|blocks?|h)\.(\d+)\.")
 
 
@@ -82,12 +85,31 @@ def model_of(config: Mapping[str, Any]) -> nn.Module:
     ------
     MachineError
         Without transformers.
+    ValueError
+        When it asks for more than any network has.
     """
     transformers = transformers_or_say()
+    _check(config)
     rest = {name: value for name, value in config.items() if name != "model_type"}
     own = transformers.AutoConfig.for_model(config["model_type"], **rest)
     model: nn.Module = transformers.AutoModel.from_config(own)
     return model.eval()
+
+
+def _check(values: Any, name: str = "") -> None:
+    """No count in it is beyond what networks have."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            _check(value, str(key))
+    elif isinstance(values, list | tuple):
+        if len(values) > LARGEST_COUNT:
+            raise ValueError(f"its configuration lists {len(values)} values of {name[:40]!r}")
+        for value in values:
+            _check(value, name)
+    elif isinstance(values, int) and abs(values) > (
+        MOST_LAYERS if "layer" in name or "depth" in name else LARGEST_COUNT
+    ):
+        raise ValueError(f"its configuration has {values} as {name[:40]!r}")
 
 
 def transformers_or_say() -> Any:

@@ -45,11 +45,22 @@ class Body(nn.Module):
         return self.features(pixels)
 
 
+LARGEST_SCALING = 1 << 24
+"""Numbers of a matrix of `scaling`, 64 MB (assumed: 16,384 pixels to 1,024)."""
+
+
 def scaling(before: int, after: int) -> NDArray[np.float32]:
     """A matrix ``(after, before)`` that scales by linear interpolation, with a wider triangle where it shrinks.
 
     As `torch.nn.functional.interpolate` does with ``mode="bilinear", antialias=True``, and as Pillow does.
+
+    Raises
+    ------
+    ValueError
+        When there is nothing to scale, or too much (`LARGEST_SCALING`).
     """
+    if not 0 < before * after <= LARGEST_SCALING:
+        raise ValueError(f"{before} pixels are not brought to {after}")
     ratio = before / after
     support = max(ratio, 1.0)
     centres = (np.arange(after) + 0.5) * ratio

@@ -8,9 +8,10 @@ pooling, a scaled linear head without bias. Departures: a learnt stem instead of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ NORM_MOMENTUM = 0.4
 NORM_EPS = 1e-5
 
 Stem = Literal["small", "plain", "strided"]
+
+MOST_LAYERS, LARGEST_SIDE, MOST_CHANNELS = 200, 1 << 14, 1 << 20
+"""Of an architecture that is read (assumed: ours have tens of layers, and pictures thousands of pixels on a side)."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,22 @@ class ConvolutionalArchitecture:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ConvolutionalArchitecture:
-        """The architecture that `to_json` wrote."""
+        """The architecture that `to_json` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When it is none, or larger than any of ours.
+        """
         rest = {name: value for name, value in values.items() if name not in ("kind", "layers")}
-        return cls(**rest, layers=tuple(Layer(int(c), bool(p)) for c, p in values["layers"]))
+        if len(values["layers"]) > MOST_LAYERS:
+            raise ValueError(f"it has {len(values['layers'])} layers, and {MOST_LAYERS} are the most")
+        found = cls(**rest, layers=tuple(Layer(int(c), bool(p)) for c, p in values["layers"]))
+        check_counts(found.height, found.width, found.channels, found.n_outputs)
+        check_counts(found.shrink, 1, found.stem_channels, *(layer.channels for layer in found.layers))
+        if found.stem not in get_args(Stem) or not 0 < found.head_scale < math.inf:
+            raise ValueError(f"it has the stem {str(found.stem)[:40]!r} and the factor {found.head_scale}")
+        return found
 
     @property
     def operations(self) -> float:
@@ -86,6 +103,13 @@ class ConvolutionalArchitecture:
         for layer in (Layer(self.stem_channels, self.stem == "plain"), *self.layers):
             yield area, size, channels, layer.channels, layer.pools
             area, channels, size = area / (4 if layer.pools else 1), layer.channels, 9
+
+
+def check_counts(height: int, width: int, *channels: int) -> None:
+    """Raise ValueError unless they are whole numbers from 1 to what pictures and networks have."""
+    for count, most in ((height, LARGEST_SIDE), (width, LARGEST_SIDE), *((one, MOST_CHANNELS) for one in channels)):
+        if type(count) is not int or not 1 <= count <= most:
+            raise ValueError(f"it has a size of {count!r}, and from 1 to {most} are possible")
 
 
 class Block(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from annvil.errors import BundleError
 from annvil.networks.bodies import Body
-from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork
+from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, check_counts
 
 LAYER_DECAY = 0.6
 """Factor of the learning rate from a layer to the one below it: lower layers know what is true of all pictures. ULMFiT
@@ -48,8 +48,9 @@ class TransferArchitecture:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TransferArchitecture:
-        """The architecture that `to_json` wrote."""
+        """The architecture that `to_json` wrote; raises as that of a `ConvolutionalArchitecture` does."""
         height, width, channels, n_outputs = (int(values[n]) for n in ("height", "width", "channels", "n_outputs"))
+        check_counts(height, width, channels, n_outputs)
         return cls(height, width, channels, n_outputs, dict(values["body"]))
 
 
@@ -225,13 +226,29 @@ def transfer_network(
         When the weights are not those of the architecture.
     """
     height, width, channels = shape
-    body, weights = body_weights(*start, channels)
-    network = TransferNetwork(TransferArchitecture(height, width, channels, n_outputs, body))
-    state = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-    own = {name: value for name, value in network.body.state_dict().items() if name in _OWN}
     try:
-        network.body.load_state_dict(state | own)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()[:200].rstrip(".")
+        check_counts(height, width, channels, n_outputs)
+        body, weights = body_weights(*start, channels)
+        network = TransferNetwork(TransferArchitecture(height, width, channels, n_outputs, body))
+        state = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        own = {name: value for name, value in network.body.state_dict().items() if name in _OWN}
+        network.body.load_state_dict(state | own, assign=network.centre.is_meta)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()[:200].rstrip(".")
         raise BundleError(f"The saved weights are not those of the network beside them: {reason}.") from None
     return network
+
+
+def check_start(architecture: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
+    """Return if a network can go on from these weights; none of its numbers is allocated.
+
+    Raises
+    ------
+    BundleError
+        When the architecture is none, or the weights are not those of it.
+    """
+    body = architecture.get("body", architecture)
+    if isinstance(body, Mapping) and body.get("kind") == "backbone":
+        return  # transformers build it when it is used, from a configuration with bounds
+    with torch.device("meta"):
+        transfer_network((architecture, weights), [architecture.get(n, 0) for n in ("height", "width", "channels")], 1)

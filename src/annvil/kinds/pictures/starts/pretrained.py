@@ -18,14 +18,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.errors import BundleError
+from annvil.bundle.manifest import Part, decoded, describe_part, write_manifest
+from annvil.errors import BundleError, first_line
 from annvil.files import write_atomically
 
 CARD, WEIGHTS = "start.json", "weights.safetensors"
-FORMAT = "annvil.start"
+FORMAT, VERSION = "annvil.start", 2
 
-LARGEST_CARD = 1 << 20
-"""Bytes of a card (assumed: a few thousand are usual)."""
+LARGEST_CARD, LARGEST_WEIGHTS = 1 << 20, 16 << 30
+"""Bytes of a card and of weights (assumed: a few thousand, and some millions, are usual)."""
 
 SHIPPED = Path(__file__).parents[3] / "networks" / "pretrained"
 
@@ -43,11 +44,12 @@ class Taught(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What lies in ``start.json``: everything but the weights, and where they come from."""
+    """What lies in ``start.json``, below its seal: everything but the weights, their hash, and where they come from."""
 
     format: str = FORMAT
-    version: int = 1
+    version: int = VERSION
     architecture: dict[str, Any]
+    weights: Part = Part(0, "0" * 64)  # of the file; `write_start` fills it in
     taught: tuple[Taught, ...] = ()
     command: str = ""
     seconds: float = 0.0
@@ -66,6 +68,11 @@ class Start:
     weights : arrays by name
     taught : the data it learnt from, as far as known
     is_default : whether it is the one that ships, which nobody asked for
+
+    Raises
+    ------
+    BundleError
+        When a weight is no finite number.
     """
 
     name: str
@@ -73,6 +80,11 @@ class Start:
     weights: Mapping[str, NDArray[Any]]
     taught: Sequence[Taught] = field(default=())
     is_default: bool = False
+
+    def __post_init__(self) -> None:
+        for name, array in self.weights.items():
+            if array.dtype.kind == "f" and not bool(np.isfinite(array).all()):
+                raise BundleError(f"{self.name} is no network to start from: its {name} holds NaN or infinity.")
 
     @cached_property
     def digest(self) -> str:
@@ -98,9 +110,9 @@ def write_start(path: Path, card: Card, weights: Mapping[str, NDArray[Any]]) -> 
     from safetensors.numpy import save
 
     path.mkdir(parents=True, exist_ok=True)
-    small = {name: np.ascontiguousarray(_halved(array)) for name, array in sorted(weights.items())}
-    write_atomically(path / WEIGHTS, save(small))
-    write_atomically(path / CARD, msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
+    small = save({name: np.ascontiguousarray(_halved(array)) for name, array in sorted(weights.items())})
+    write_atomically(path / WEIGHTS, small)
+    write_atomically(path / CARD, write_manifest(msgspec.structs.replace(card, weights=describe_part(small))))
 
 
 def _halved(array: NDArray[Any]) -> NDArray[Any]:
@@ -115,26 +127,39 @@ def read_start(path: Path, name: str | None = None, *, is_default: bool = False)
     Raises
     ------
     BundleError
-        When a file is missing or is not what Annvil writes.
+        When a file is missing, was changed, or is not what Annvil writes, and when weights are no finite numbers.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        content = (path / CARD).read_bytes()
-        if len(content) > LARGEST_CARD:
-            raise BundleError(f"{path / CARD} is too large to be the card of a network.")
-        card = msgspec.json.decode(content, type=Card)
-        weights = load((path / WEIGHTS).read_bytes())
-    except (OSError, msgspec.MsgspecError, SafetensorError) as error:
+        card = decoded(_read(path / CARD, LARGEST_CARD), str(path / CARD), _card)
+        content = _read(path / WEIGHTS, LARGEST_WEIGHTS)
+        if describe_part(content) != card.weights:
+            raise BundleError(f"{path / WEIGHTS} is not the file that its card describes: it was changed or cut short.")
+        weights = load(content)
+    except (OSError, SafetensorError) as error:
         raise BundleError(
-            f"{path} holds no network to start from that can be read: {str(error).splitlines()[0]}. "
+            f"{path} holds no network to start from that can be read: {first_line(error)}. "
             "Name the model of a run, or a folder that annvil pretrain wrote."
         ) from None
-    if card.format != FORMAT or card.version != 1:
-        raise BundleError(f"{path / CARD} comes from a later version of Annvil; upgrade annvil to use it.")
     wide = {n: array.astype(np.float32) if array.dtype.kind == "f" else array for n, array in weights.items()}
     return Start(name or str(path), card.architecture, wide, card.taught, is_default)
+
+
+def _read(path: Path, most: int) -> bytes:
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise BundleError(f"{path} is larger than what Annvil writes.")
+    return content
+
+
+def _card(body: bytes) -> Card:
+    card = msgspec.json.decode(body, type=Card)
+    if card.format != FORMAT or card.version != VERSION:
+        raise BundleError("A network to start from comes from a later version of Annvil; upgrade annvil to use it.")
+    return card
 
 
 def shipped_start() -> Start:

@@ -31,7 +31,17 @@ def start_of(start: str | None, backbone: str | None) -> Start | None:
         from annvil.kinds.pictures.starts.hub import load_backbone
 
         return load_backbone(backbone)
-    return None if start is None else _from_path(Path(start))
+    return None if start is None else _checked(_from_path(Path(start)))
+
+
+def _checked(start: Start) -> Start:
+    from annvil.networks.transfer import check_start
+
+    try:
+        check_start(start.architecture, start.weights)
+    except BundleError as error:
+        raise BundleError(f"{start.name} is no network to start from. {error}") from None
+    return start
 
 
 def _from_path(path: Path) -> Start:
