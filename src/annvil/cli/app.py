@@ -182,6 +182,15 @@ def cache(
     cache(empty=clear, as_json=as_json)
 
 
+@app.command()
+@guarded
+def doctor(as_json: a.Json = False) -> None:
+    """Say how Annvil finds this machine, and what would be slow here; with --json for reports of issues."""
+    from annvil.cli.list_commands import doctor
+
+    doctor(as_json=as_json)
+
+
 def _add(name: str, command: Command) -> None:
     """A command of a kind of data."""
 

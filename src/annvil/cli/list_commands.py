@@ -1,4 +1,4 @@
-"""`annvil runs`, `annvil report`, `annvil samples` and `annvil cache`: what there is."""
+"""`annvil runs`, `annvil report`, `annvil samples`, `annvil cache` and `annvil doctor`: what there is."""
 
 from __future__ import annotations
 
@@ -77,6 +77,39 @@ def cache(*, empty: bool, as_json: bool) -> None:
         sys.stdout.write(f"{size(one.n_bytes):>9}  {safe(str(one.path))}\n")
     if len(left) > 1:
         sys.stdout.write(f"{size(sum(one.n_bytes for one in left)):>9}  together; annvil cache --clear deletes it\n")
+
+
+def doctor(*, as_json: bool) -> None:
+    """Say how Annvil finds this machine, and what would be slow here."""
+    from dataclasses import asdict
+
+    from annvil.run.doctor import examine
+    from annvil.text.quantities import size
+
+    found = examine()
+    if as_json:
+        print_json(asdict(found))
+        return
+    sets = f" ({', '.join(found.instruction_sets)})" if found.instruction_sets else ""
+    second = "" if found.second_worker_gain is None else f", two workers {found.second_worker_gain:.1f} times one"
+    cached = ", ".join(f"{name} {size(n_bytes)}" for name, n_bytes in found.caches.items()) or "nothing"
+    there = {name: said for name, said in found.versions.items() if said is not None}
+    lines = {
+        "Versions": ", ".join(f"{name} {said}" for name, said in there.items()),
+        "Not installed": ", ".join(name for name in found.versions if name not in there) or "nothing",
+        "System": found.system,
+        "Processor": found.processor + sets,
+        "Cores": f"{found.cores} of {found.cores_of_machine}, PyTorch takes {found.threads}",
+        "Memory": f"{size(found.free_bytes)} free of {size(found.total_bytes)}",
+        "Precision": f"{found.precision} (products are {found.bfloat16_gain:.2g} times as fast in bfloat16{second})",
+        "Settings": ", ".join(f"{name}={value}" for name, value in found.settings.items()) or "none",
+        "Cache": f"{found.cache_folder}: {cached}",
+    }
+    width = max(map(len, lines)) + 2
+    for title, text in lines.items():
+        sys.stdout.write(f"{title:<{width}}{safe(text)}\n")
+    for sentence in found.slow or ("Nothing that would be slow here was found.",):
+        sys.stdout.write(f"- {safe(sentence)}\n")
 
 
 def _has_screen() -> bool:

@@ -39,13 +39,46 @@ def bfloat16_units() -> Literal["tiles", "vectors", ""]:
         with suppress(OSError, subprocess.TimeoutExpired):
             told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=2).stdout
             return "vectors" if told.strip() == "1" else ""
+    flags = _flags()
+    return "tiles" if "amx_bf16" in flags else "vectors" if flags & {"avx512_bf16", "bf16"} else ""
+
+
+_SETS = {
+    "sse4_2": "SSE4.2",
+    "avx": "AVX",
+    "avx2": "AVX2",
+    "fma": "FMA",
+    "avx_vnni": "AVX-VNNI",
+    "avx512f": "AVX-512F",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx512_fp16": "AVX-512 FP16",
+    "amx_tile": "AMX",
+    "amx_int8": "AMX-INT8",
+    "amx_bf16": "AMX-BF16",
+    "asimd": "NEON",
+    "sve": "SVE",
+    "sve2": "SVE2",
+    "bf16": "BF16",
+    "i8mm": "I8MM",
+}
+"""Flags of Linux, and what people call them."""
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Those that numeric libraries choose their kernels by, as far as Linux tells; elsewhere none."""
+    flags = _flags()
+    return tuple(name for flag, name in _SETS.items() if flag in flags)
+
+
+def _flags() -> frozenset[str]:
+    """What Linux says that the processor can; empty elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
-        return ""
+        return frozenset()
     lines = (line for line in text.splitlines() if line.lower().startswith(("flags", "features")))
-    flags = set(next(lines, "").split())
-    return "tiles" if "amx_bf16" in flags else "vectors" if flags & {"avx512_bf16", "bf16"} else ""
+    return frozenset(next(lines, "").split())
 
 
 @contextmanager
