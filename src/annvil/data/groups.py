@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.readers.convert import as_category, read_dates, read_numbers, refuse_odd
+from annvil.data.readers.convert import as_category, category_field, read_dates, read_numbers, refuse_odd
 from annvil.data.readers.raw import RawColumn
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, name_rows
@@ -96,7 +96,7 @@ def read_groups(raw: RawColumn, missing: Collection[str], where: str) -> IntArra
         raise DataError(
             f"The groups column {raw.name!r} of {where} holds lists or records; it needs one value per row."
         )
-    column = as_category(raw, Field(raw.name, "category"), missing=missing)
+    column = as_category(raw, category_field(raw), missing=missing)
     codes = column.values.astype(np.int64)
     gaps = codes < 0
     codes[gaps] = len(column.levels) + np.arange(gaps.sum())

@@ -13,6 +13,7 @@ import msgspec
 from annvil.errors import RequestError
 from annvil.options.declaring import COLUMNS, OUTPUT, Option
 from annvil.text.quantities import seconds_of
+from annvil.text.safe import composed, tidy
 
 SHORTEST_BUDGET = 5.0
 """Seconds; importing the libraries alone takes two to three (measured)."""
@@ -87,7 +88,9 @@ def quoted_name(name: str) -> str:
 
 def _as_name(name: Any) -> Any:
     """A column's name as tables hold it: numbers, as `pandas.DataFrame(array)` names columns, are texts there."""
-    return str(name) if isinstance(name, numbers.Integral) else name
+    if isinstance(name, numbers.Integral):
+        return str(name)
+    return composed(name) if isinstance(name, str) else name
 
 
 def _as_names(names: Iterable[Any] | None) -> tuple[Any, ...] | None:
@@ -207,7 +210,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             metavar="TEXT",
             panel=COLUMNS,
             repeated=True,
-            clean=lambda texts: tuple(str(text).strip() for text in texts),
+            clean=lambda texts: tuple(tidy(str(text)) for text in texts),
             read=tuple,
             write=_texts,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 # C0 and C1 controls, zero-width and directional marks, and lone surrogates: a name can neither hide nor turn the text
@@ -15,6 +16,20 @@ _INVISIBLE = re.compile(
 def clean(text: str) -> str:
     """The text with every invisible or direction-changing character shown as U+FFFD."""
     return _INVISIBLE.sub("\ufffd", text)
+
+
+def composed(text: str) -> str:
+    """The text in Unicode's composed form (NFC), in which names and values are compared."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def tidy(text: str) -> str:
+    r"""The text without blanks around it, composed: what looks the same is the same.
+
+    >>> tidy(" Zu\u0308rich ") == "Z\u00fcrich"
+    True
+    """
+    return composed(text.strip())
 
 
 def short_name(name: str, most: int = 60) -> str:

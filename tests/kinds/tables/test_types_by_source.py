@@ -276,6 +276,7 @@ LABELS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "booleans": (pa.bool_(), [False, True]),
     "texts": (pa.string(), ["no", "yes"]),
     "a class called None": (pa.string(), ["None", "Apnea", "Insomnia"]),
+    "composed": (pa.string(), ["Z\u00fcrich", "Bern"]),
     "categories": (pa.dictionary(pa.int32(), pa.string()), ["a", "b"]),
     "categories of whole numbers": (pa.dictionary(pa.int32(), pa.int64()), [4, 5]),
     "categories of booleans": (pa.dictionary(pa.int32(), pa.bool_()), [False, True]),
@@ -315,3 +316,37 @@ def test_plain_numbers_and_durations_are_never_taken_for_each_other_in_silence(t
             conform(waits, (Field("wait", kind),))  # type: ignore[arg-type]
         with pytest.raises(DataError, match=f"holds durations or times of day where {expected} are expected"):
             conform({"wait": dt.timedelta(hours=1)}, (Field("wait", kind),))  # type: ignore[arg-type]
+
+
+PAIRS = [("3.1", "3.10"), ("01234", "1234"), ("1E2", "100"), ("250.0", "250.00"), ("250.0", "250")]
+
+
+@pytest.mark.parametrize("source", ["CSV", "Parquet", "Excel", "pandas on Arrow", "Polars", "records"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_categories_are_what_was_written(
+    pair: tuple[str, str], source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TYPES, "version", Typed(pa.string(), lambda i: pair[i % 2], "category", str))
+    monkeypatch.setitem(TYPES, "mixed", Typed(pa.string(), lambda i: (*pair, "3.9rc")[i % 3], "category", str))
+    names = ["whole", "version", "mixed"]
+    data = annvil.read(SOURCES[source](names, tmp_path), target="whole", kinds={"version": "category"})
+    for column in data.inputs.columns:
+        assert shown(column) == TYPES[column.name].values()
+    assert len(data.inputs.columns) == 2
+    one, two = pair
+    for row in ({"version": one, "mixed": two}, pd.DataFrame({"version": [one], "mixed": [two]})):
+        assert conform(row, data.inputs.schema)[0].texts().tolist() == [[one, two]]
+
+
+def test_what_looks_the_same_is_the_same(tmp_path: Path) -> None:
+    one, other = "Z\u00fcrich", "Zu\u0308rich"
+    frame = pd.DataFrame({f"Stadt {other}": [one, other, "Bern"] * 20, "y": [other, one, "Bern"] * 20})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for source in (frame, tmp_path / "a.csv", frame.to_dict("records")):
+        for name in (one, other):
+            data = annvil.read(source, target="y", kinds={f"Stadt {name}": "category"})
+            assert (data.task.classes, data.inputs.columns[0].levels) == ((one, "Bern"), ("Bern", one))
+            for row in ({f"Stadt {other}": other}, [{f"Stadt {one}": other}] * 2, {f"Stadt {other}": [one]}):
+                assert conform(row, data.inputs.schema)[0].texts()[0, 0] == one
+    with pytest.raises(DataError, match="more than one column named"):
+        annvil.read(frame.assign(**{f"Stadt {one}": 1}), target="y")

@@ -27,6 +27,7 @@ from annvil.data.dataset import Source
 from annvil.data.readers.duckdb import Wanted, first_line, load, reader
 from annvil.data.readers.raw import RawColumn, RawTable, column_from_values, merge_levels
 from annvil.errors import DataError
+from annvil.text.safe import tidy
 
 _MAGIC = b"ARROW1"
 _SCHEMA, _BATCH = 1, 3  # Message.fbs, MessageHeader
@@ -124,7 +125,7 @@ def _decode(column: RawColumn, values: Sequence[Any]) -> RawColumn:
     """A column of positions in a dictionary → the column of what stands there."""
     codes = np.where(np.isnan(column.values), -1, column.values).astype(np.int32)
     if all(value is None or isinstance(value, str) for value in values):
-        codes, levels = merge_levels(codes, [(value or "").strip() for value in values])
+        codes, levels = merge_levels(codes, [tidy(value or "") for value in values])
         return RawColumn(column.name, "text", codes, levels)
     return column_from_values(column.name, [None if code < 0 else values[code] for code in codes.tolist()])
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from annvil.data.readers.dates import DATE_STYLES, date_text, learn_date_style, number_seconds, parse_date
 from annvil.data.readers.numbers import Habit, learn_number_style, number_style, parse_number
 from annvil.data.readers.raw import DURATIONS, RawColumn, merge_levels
-from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number
+from annvil.data.readers.values import (
+    CATEGORY_STYLES,
+    boolean_text,
+    canonical_text,
+    category_style,
+    category_text,
+    is_missing_number,
+)
 from annvil.data.table import Column, Field
 from annvil.errors import DataError, name_rows
 from annvil.tasks.base import FloatArray, IntArray
@@ -106,8 +114,10 @@ def _without(values: FloatArray, missing: Collection[str]) -> FloatArray:
 
 
 def as_category(raw: RawColumn, spec: Field, *, missing: Collection[str] = ()) -> Column:
-    """The column as canonical texts; a boolean's as "true" and "false"."""
-    spell = boolean_text if spec.kind == "boolean" else canonical_text
+    """The column as texts in the style of ``spec`` (`category_text`); a boolean's as "true" and "false"."""
+    spell = boolean_text if spec.kind == "boolean" else partial(category_text, style=spec.style)
+    if raw.label in ("int", "float") and raw.storage == "text":  # numbers, in whatever way they are kept
+        spell = canonical_text
     if raw.storage in ("text", "boolean"):
         codes, levels = merge_levels(raw.values, ["" if text in missing else spell(text) for text in raw.levels])
     else:
@@ -122,6 +132,11 @@ def as_category(raw: RawColumn, spec: Field, *, missing: Collection[str] = ()) -
         lookup = np.array([_BOOLEANS.index(level) for level in levels] + [-1], dtype=np.int32)
         return Column(spec, lookup[codes], _BOOLEANS)
     return sort_levels(Column(spec, codes.astype(np.int32, copy=False), levels))
+
+
+def category_field(raw: RawColumn) -> Field:
+    """The field of a column whose values are categories, in the style that its texts ask for."""
+    return Field(raw.name, "category", category_style(raw.levels) if raw.label == "str" else "")
 
 
 def sort_levels(column: Column) -> Column:
@@ -165,10 +180,13 @@ def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), whe
     return Column(spec, parsed.values)
 
 
+_STYLES = {"datetime": (*DATE_STYLES,), "category": CATEGORY_STYLES, "boolean": ()}
+
+
 def known_style(spec: Field) -> bool:
     """Whether the style of a column is one that its kind has."""
     if spec.kind != "number":
-        return spec.style in ("", *(DATE_STYLES if spec.kind == "datetime" else ()))
+        return spec.style in ("", *_STYLES[spec.kind])
     try:
         return number_style(spec.style).name == spec.style
     except ValueError:

@@ -25,6 +25,7 @@ from annvil.data.readers.raw import (
 )
 from annvil.data.readers.values import MISSING_NUMBERS, MISSING_TEXTS
 from annvil.tasks.base import FloatArray
+from annvil.text.safe import composed, tidy
 
 if TYPE_CHECKING:
     import duckdb
@@ -116,6 +117,7 @@ def load(
     DataError
         Where there are too many names, or one twice.
     """
+    names = [*map(composed, names)]
     refuse_header(names, where)
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
     connection.execute(f"CREATE OR REPLACE TABLE t AS SELECT * FROM {query} AS q({aliases})")
@@ -231,14 +233,14 @@ def _texts(
         return RawColumn(name, "date", values, style="year-month-day")
     if many and not as_text and name not in wanted.whole:
         some = connection.execute(f"SELECT DISTINCT v FROM (SELECT v FROM {one} WHERE v IS NOT NULL LIMIT 1000)")
-        texts = tuple(sorted({row[0].strip() for row in some.fetchall()}))
+        texts = tuple(sorted({tidy(row[0]) for row in some.fetchall()}))
         if not _are_values(texts):
             return RawColumn(name, "text", np.empty(0, dtype=np.int32), texts, about_unique=about_unique)
     connection.execute(f"CREATE TYPE levels AS ENUM (SELECT DISTINCT v FROM {one} WHERE v IS NOT NULL ORDER BY v)")
     codes = _fetch(connection, f"SELECT coalesce(enum_code(v::levels)::INTEGER, -1) FROM {one}").astype(np.int32)
     written = connection.execute("SELECT unnest(enum_range(NULL::levels))").fetchall()
     connection.execute("DROP TYPE levels")
-    codes, levels = merge_levels(codes, [row[0].strip() for row in written])
+    codes, levels = merge_levels(codes, [tidy(row[0]) for row in written])
     return RawColumn(name, "text", codes, levels)
 
 

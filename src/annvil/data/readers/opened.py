@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from annvil.data.readers.frames import (
     table_from_records,
     target_column,
 )
-from annvil.data.readers.raw import RawTable, table_in_memory
+from annvil.data.readers.raw import RawTable, refuse_repeated_names, table_in_memory
 from annvil.data.readers.samples import PREFIX, sample_table
 from annvil.errors import DataError, RequestError
 from annvil.options import ReadOptions
+from annvil.text.safe import composed
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,15 @@ class Opened:
 
 def read_raw(source: Any, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:
     """The columns of any source, nothing decided about them yet; see `annvil.read` for what a source may be."""
+    table = _read_raw(source, wanted)
+    if "".join(table.names).isascii():
+        return table
+    columns = tuple(replace(column, name=composed(column.name)) for column in table.columns)
+    refuse_repeated_names([column.name for column in columns], table.source.name)
+    return replace(table, columns=columns)
+
+
+def _read_raw(source: Any, wanted: Wanted) -> RawTable:
     if isinstance(source, (str, os.PathLike)):
         if str(source).startswith(PREFIX):
             return sample_table(str(source))

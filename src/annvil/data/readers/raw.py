@@ -26,6 +26,7 @@ from annvil.data.readers.dates import date_seconds
 from annvil.data.readers.numbers import Habit, decimal_habit
 from annvil.data.readers.values import canonical_text
 from annvil.errors import DataError
+from annvil.text.safe import tidy
 
 Storage = Literal["number", "date", "boolean", "text", "nested"]
 LabelType = Literal["int", "float", "bool", "str"]
@@ -115,7 +116,7 @@ def encode_texts(texts: Iterable[str | None]) -> tuple[NDArray[np.int32], tuple[
     """Codes and distinct texts in order of first appearance; blank and None become -1."""
     index: dict[Any, int] = {}
     codes = np.array([index.setdefault(text, len(index)) for text in texts], dtype=np.int32)
-    return merge_levels(codes, ["" if text is None else str(text).strip() for text in index])
+    return merge_levels(codes, ["" if text is None else tidy(str(text)) for text in index])
 
 
 def merge_levels(codes: NDArray[np.int32], new: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:

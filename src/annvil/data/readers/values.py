@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from annvil.data.readers.dates import date_seconds, date_text
+from annvil.text.safe import tidy
 
 MISSING_TEXTS = frozenset(
     {"", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "None", "NaN", "nan", "-nan", "-NaN", "NaT", "?"}
@@ -45,7 +47,7 @@ def canonical_word(text: str) -> str:
     >>> [canonical_word(t) for t in (" a ", "NA", "TRUE", "03", "3.0", "1.50", "-0")]
     ['a', '', 'true', '3', '3', '1.5', '0']
     """
-    text = text.strip()
+    text = tidy(text)
     if text in MISSING_TEXTS:
         return ""
     first = text[:1]
@@ -96,6 +98,39 @@ def canonical_text(value: Any) -> str:
     if isinstance(value, bytes):
         return canonical_word(value.decode("utf-8", "replace"))
     return canonical_word(str(value))
+
+
+CATEGORY_STYLES = ("written", "decimals")
+"""How categories are spelt that were texts, some of them numbers; see `category_text`."""
+
+
+def category_text(value: Any, style: str = "") -> str:
+    """The text of a category in a column of that style, the empty string where it is missing.
+
+    Without a style categories were numbers, or no text of theirs is one: all spellings of a number are one category.
+    Where they were texts, a text stands as it was written, since 3.1 and 3.10 may be two versions; with the style
+    "decimals", of columns that a program wrote from floats, "3.0" is the number 3, as another source gives it.
+
+    >>> [category_text(v, "written") for v in ("3.10", "01234", 3.0, "3.0", "TRUE", "NA")]
+    ['3.10', '01234', '3', '3.0', 'true', '']
+    >>> [category_text(v, "decimals") for v in ("3.0", "3.10", "3", 3)], category_text("3.10")
+    (['3', '3.10', '3', '3'], '3.1')
+    """
+    if not style or not isinstance(value, str):
+        return canonical_text(value)
+    word = tidy(value)
+    is_a_word = canonical_word(word) in ("", "true", "false")
+    return canonical_word(word) if is_a_word or (style == "decimals" and _of_a_float(word)) else word
+
+
+def _of_a_float(text: str) -> bool:
+    return text.isascii() and _PLAIN.fullmatch(text) is not None and text == repr(float(text))
+
+
+def category_style(texts: Iterable[str]) -> str:
+    """The style of a column of categories that were texts."""
+    numbers = [text for text in texts if text.isascii() and _PLAIN.fullmatch(text)]
+    return "" if not numbers else "decimals" if all(map(_of_a_float, numbers)) else "written"
 
 
 def boolean_text(value: Any) -> str:

@@ -19,12 +19,12 @@ from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.frames import table_from_arrays
 from annvil.data.readers.numbers import parse_number
 from annvil.data.readers.raw import DURATIONS, RawColumn, RawTable, column_from_values
-from annvil.data.readers.values import boolean_text, canonical_text, is_missing_number
+from annvil.data.readers.values import boolean_text, canonical_text, category_text, is_missing_number
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, did_you_mean
 from annvil.text.phrases import quoted
 from annvil.text.quantities import plain_count
-from annvil.text.safe import some_names
+from annvil.text.safe import composed, some_names
 
 Schema = tuple[Field, ...]
 
@@ -133,7 +133,8 @@ def _are_records(source: list[Any] | tuple[Any, ...]) -> bool:
 def _named(source: Any) -> Any:
     """Dicts with texts as keys, as columns are named; a Series of pandas with the names as its index is a row."""
     if isinstance(source, Mapping):
-        return source if all(isinstance(key, str) for key in source) else {str(k): v for k, v in source.items()}
+        plain = all(isinstance(key, str) and key.isascii() for key in source)
+        return source if plain else {composed(str(key)): value for key, value in source.items()}
     if isinstance(source, list) and source and all(isinstance(row, Mapping) for row in source):
         return [_named(row) for row in source]
     is_series = hasattr(source, "index") and hasattr(source, "to_dict") and not hasattr(source, "columns")
@@ -194,7 +195,7 @@ _GAP = np.full(1, -1, dtype=np.int32)
 def _text(value: Any, spec: Field, where: str, missing: Collection[str]) -> Column:
     if not _is_value(value):
         raise DataError(f"Column {spec.name!r} of {where} holds {quoted(repr(value))}; a category is one plain value.")
-    text = boolean_text(value) if spec.kind == "boolean" else canonical_text(value)
+    text = boolean_text(value) if spec.kind == "boolean" else category_text(value, spec.style)
     known = text and text not in missing and not (isinstance(value, str) and value.strip() in missing)
     return Column(spec, _FIRST, (text,)) if known else Column(spec, _GAP)
 

@@ -30,6 +30,7 @@ from annvil.data.readers.convert import (
     Parsed,
     as_category,
     as_column,
+    category_field,
     read_dates,
     read_numbers,
     refuse_infinite,
@@ -98,7 +99,7 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
 
 
 def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -> Judged:
-    column = as_category(raw, Field(raw.name, "category"), missing=missing)
+    column = as_category(raw, category_field(raw), missing=missing)
     flat = _empty_or_constant(raw, column)
     if {means_yes(level) for level in column.levels} == {True, False} and not all(map(str.isdigit, column.levels)):
         words = " and ".join(sorted({t for t in raw.levels if means_yes(t) is not None}, key=str.lower)[:4])
@@ -227,7 +228,8 @@ def _as_asked(raw: RawColumn, asked: Kind, missing: Collection[str], habit: Habi
         parsed = read_numbers(raw, missing=missing, habit=habit)
     elif asked == "datetime":
         parsed = read_dates(raw, missing=missing)
-    column = as_column(raw, Field(raw.name, asked, parsed.style), missing=missing, where=where)
+    spec = category_field(raw) if asked == "category" else Field(raw.name, asked, parsed.style)
+    column = as_column(raw, spec, missing=missing, where=where)
     return _empty_or_constant(raw, column) or _kept(raw, column, "; ".join(["as asked", *parsed.said]))
 
 
