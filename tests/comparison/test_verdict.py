@@ -100,7 +100,7 @@ def evidence(
 
 
 def text(verdict: Verdict) -> str:
-    return " ".join((verdict.headline, *verdict.sentences, verdict.recommended_because))
+    return " ".join((verdict.headline, *verdict.sentences, *verdict.costs, verdict.recommended_because))
 
 
 def test_a_network_that_wins_by_a_margin() -> None:
@@ -328,12 +328,48 @@ def test_what_each_side_was_offered_and_used_is_said() -> None:
         for s in made.standings
         for done, offered, seconds in [steps[s.contender]]
     )
-    said = judge(replace(made, standings=used)).sentences
+    said = judge(replace(made, standings=used)).costs
     assert (
         "Effort, in steps of longer training and wider search: networks used 70 s for 1 of 5 steps, simple models used "
         "21 s for 5 of 6 steps." in said
     )
-    assert not any(sentence.startswith("Effort") for sentence in judge(made).sentences)
+    assert not any(sentence.startswith("Effort") for sentence in judge(made).costs)
+
+
+def at_another_speed(standing: Standing, factor: float) -> Standing:
+    """What a clock would have measured on a machine so many times as slow."""
+    cost = standing.cost
+    if cost is not None:
+        clocks = {name: getattr(cost, name) for name in CLOCKS}
+        cost = replace(cost, **{name: value and value * factor for name, value in clocks.items()})
+    rungs = tuple(seconds * factor for seconds in standing.rung_seconds)
+    return replace(standing, cost=cost, used_seconds=standing.used_seconds * factor, rung_seconds=rungs)
+
+
+CLOCKS = ("fit_seconds", "core_seconds", "latency_ms_p50", "latency_ms_p95")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_clock_reading_stands_in_what_is_compared(seed: int) -> None:
+    """On a machine of another speed all is the same but what is told of costs."""
+    rng = np.random.default_rng(seed)
+    means = {
+        "dummy": 0.5,
+        "linear": rng.uniform(0.6, 0.95),
+        "trees": rng.uniform(0.6, 0.95),
+        "net": rng.uniform(0.6, 0.95),
+    }
+    made = evidence(means)
+    used = tuple(replace(s, rung=0, rungs=("a", "b"), used_seconds=float(rng.uniform(1, 99))) for s in made.standings)
+    once = judge(replace(made, standings=used))
+    assert once.costs
+    alike = judge(replace(made, standings=tuple(at_another_speed(s, 3.7) for s in used)))
+    assert replace(alike, costs=once.costs) == once
+    assert alike.costs != once.costs
+    unlike = judge(replace(made, standings=tuple(at_another_speed(s, rng.uniform(0.2, 5)) for s in used)))
+    if unlike.recommended == once.recommended:
+        spared = {"costs": (), "recommended_because": ""}
+        assert replace(unlike, **spared) == replace(once, **spared)
 
 
 def test_guessing_alone_is_no_finding_about_the_inputs() -> None:

@@ -231,7 +231,11 @@ class Ablation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer."""
+    """The answer.
+
+    What a clock measured is told in ``costs`` and ``recommended_because`` alone, so that the rest of a run that does
+    what another did, and that no clock cut, is the same.
+    """
 
     kind: VerdictKind
     headline: str  # one or two short sentences
@@ -246,6 +250,7 @@ class Verdict:
     simple: Side | None = None
     unfinished: str = ""  # the side that would have lost, were it not unfinished: "network" or "simple"
     more_rows: str = ""  # whether more rows would change the answer, or why that is not known; one of `sentences`
+    costs: tuple[str, ...] = ()  # what the sides cost and used, as measured on this machine
 
 
 @dataclass(frozen=True)

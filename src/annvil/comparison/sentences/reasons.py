@@ -17,15 +17,13 @@ class Reasons(Told):
     """One sentence a method."""
 
     def sentences(self) -> list[str]:
-        """The reasons in order; empty strings where there is nothing to say."""
+        """The reasons in order, without what a clock measured; empty strings where there is nothing to say."""
         return [
             self.scores(),
             self.chances(),
             self.more_rows(),
             self.curves(),
-            self.costs(),
             self.guessing(),
-            self.fairness(),
             self.caveats(),
         ]
 

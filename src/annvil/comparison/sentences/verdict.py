@@ -25,5 +25,6 @@ def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
         network=finding.network,
         simple=finding.simple,
         more_rows=reasons.curves(),
+        costs=tuple(sentence for sentence in (reasons.costs(), reasons.fairness()) if sentence),
         unfinished=finding.unfinished.name if finding.unfinished else "",
     )
