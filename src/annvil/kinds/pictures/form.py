@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from annvil.data.form import Arrays, Conformed, GraphInput, Inputs
 from annvil.data.plugins import kind_named
+from annvil.kinds.pictures.seen import SeenPictures
 
 if TYPE_CHECKING:
     from annvil.onnx.builder import Graph, Value
@@ -57,6 +58,7 @@ class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
         0 and 255; both 0 where none were seen, then files have the full range of their type. Files of 8 bits are never
         scaled; what arrays mean says `annvil.kinds.pictures.reading.given_arrays`.
     column : what the picture is called in a row given as a dict
+    seen : what the training pictures of a saved model were like; None where it is not known
     """
 
     kind: ClassVar[str] = "pictures"
@@ -68,6 +70,7 @@ class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     low: float = 0.0
     high: float = 0.0
     column: str = NAME
+    seen: SeenPictures | None = None
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -114,7 +117,9 @@ class PictureForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
     def check(self) -> str | None:
         """Sizes are bounded by their types."""
-        return None if self.channels in (1, 3) else f"pictures have 1 or 3 channels, not {self.channels}"
+        if self.channels not in (1, 3):
+            return f"pictures have 1 or 3 channels, not {self.channels}"
+        return None if self.seen is None or self.seen.fits else "what was seen in training is of other statistics"
 
     def from_arrays(self, arrays: Arrays, described: dict[str, Any]) -> Inputs:
         """What `annvil.kinds.pictures.images.Images.to_arrays` gave."""

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from annvil.errors import RequestError
 from annvil.kinds.base import (
     Command,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from annvil.comparison.results import Comparison
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
-    from annvil.data.form import Arrays
+    from annvil.data.form import Arrays, Form
     from annvil.data.readers.opened import Opened
     from annvil.kinds.pictures.form import PictureForm
     from annvil.kinds.pictures.images import Images
@@ -59,10 +61,16 @@ class Pictures(Kind):
         return write_in_form(graph, pixels, form)
 
     def conformed(self, form: PictureForm, raw: Any, where: str) -> tuple[Images, tuple[str, ...]]:
-        """`annvil.kinds.pictures.conform.conform_images`."""
+        """`annvil.kinds.pictures.conform.conform_images`, and what is unlike the pictures of the training."""
         from annvil.kinds.pictures.conform import conform_images
 
-        return conform_images(raw, form, where)
+        images, notices = conform_images(raw, replace(form, seen=None), where)
+        return images, notices if form.seen is None else (*notices, *form.seen.notices(images))
+
+    def form_to_save(self, dataset: Dataset[Images]) -> Form:
+        from annvil.kinds.pictures.seen import seen_in
+
+        return replace(dataset.inputs.form, seen=seen_in(dataset.inputs))
 
     def json_schema(self, form: PictureForm) -> dict[str, Any]:
         """Of one raw row."""

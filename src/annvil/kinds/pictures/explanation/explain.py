@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -233,9 +233,11 @@ def explain_file(subject: Subject, source: Any, *, label: str | None = None) -> 
     DataError, RequestError
         When it cannot be read, is more than one picture, or the class is unknown.
     """
-    images = subject.predictor.conform(source, where="the picture to explain").inputs
+    conformed = subject.predictor.conform(source, where="the picture to explain")
+    images = conformed.inputs
     assert isinstance(images, Images)
     if images.n_rows != 1:
         raise RequestError(f"One picture is explained at a time; got {images.n_rows:,}.")
     output = None if label is None else subject.output_named(label)
-    return explain_picture(subject, images.pixels()[0], output=output, name=images.names()[0])
+    explanation = explain_picture(subject, images.pixels()[0], output=output, name=images.names()[0])
+    return replace(explanation, notices=(*conformed.notices, *explanation.notices))
