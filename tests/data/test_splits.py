@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from annvil.comparison.data_problem import DataProblem
 from annvil.data.dataset import Dataset
 from annvil.data.splits import Split, inner_splits, nested_subset, outer_splits
 from annvil.data.table import table_from_columns
@@ -182,6 +184,29 @@ def test_fewer_moments_than_folds() -> None:
     data = dataset(np.arange(40) % 2, moments=(np.arange(40) % 3).astype(float))
     with pytest.raises(DataError, match="5 folds by time need at least 6 different moments; there are 3"):
         outer_splits(data, 5, 1, 0)
+
+
+@pytest.mark.parametrize("inner", [1, 3, 5])
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 6, 7, 12, 24, 36])
+@pytest.mark.parametrize("role", ["groups", "moments"])
+def test_few_groups_and_few_moments_are_divided_all_the_same(role: str, k: int, inner: int) -> None:
+    rows = np.arange(120)
+    whose = rows % k if role == "groups" else (rows * k // 120).astype(float)
+    data = replace(dataset(rows % 2, **{role: whose}), grouped=role == "groups")
+    folds = DataProblem(data).most_folds(5)
+    (outer,) = outer_splits(data, folds, 1, 0)
+    assert folds == len(outer) == (min(5, k) if role == "groups" else min(5, max(1, (k - 1) // 2)))
+    for split in outer:
+        check(split, data)
+        chosen = inner_splits(data, split.train, inner, 0)
+        assert 1 <= len(chosen) <= inner
+        for within in chosen:
+            assert {*within.train, *within.test} <= {*split.train}
+            if len(np.unique(whose[split.train])) > 1:
+                check(within, data)
+                assert role == "groups" or whose[within.train].max() < whose[within.test].min()
+            else:
+                assert len(within.train) > len(within.test) > 0
 
 
 def test_groups_in_every_period() -> None:

@@ -17,7 +17,7 @@ from annvil.comparison.store import Predicted, ShippedCost
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
-from annvil.data.splits import inner_splits, nested_subset, outer_splits
+from annvil.data.splits import inner_splits, most_time_folds, nested_subset, outer_splits
 from annvil.models.contract import Fitted, Job, Shape, as_outputs
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.metrics import Metric
@@ -79,7 +79,9 @@ class DataProblem:
         )
 
     def most_folds(self, wanted: int) -> int:
-        """One per group when the user's groups are fewer."""
+        """One per group when the user's groups are fewer; by time, as many as there are moments for."""
+        if self.data.time is not None:
+            return most_time_folds(self.data.time, wanted)
         if not self.data.grouped:
             return wanted
         return max(2, min(wanted, len(np.unique(self.data.groups))))

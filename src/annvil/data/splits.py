@@ -45,6 +45,17 @@ class Divisible(Protocol):
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Rows that may be divided anywhere."""
+
+    n_rows: int
+    y: NDArray[Any]
+    task: Task
+    groups: IntArray
+    time: FloatArray | None = None
+
+
+@dataclass(frozen=True)
 class Split:
     """Row numbers of one division, into the whole data set, int64: learn from ``train``, judge on ``test``."""
 
@@ -74,13 +85,27 @@ def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> t
     """Divisions of ``rows`` that choose candidates and epochs; one fold means one holdout of 20% (by time: the last
     20%).
 
-    Several folds together cover ``rows`` (by time: all but the first block).
+    Several folds together cover ``rows`` (by time: all but the first block). Where there are fewer groups or moments
+    there are fewer folds: one group is left out after another, or the last moment is. A single group or moment is
+    divided by its rows, since nothing else could choose; what scores contenders is still of other groups, and later.
     """
     rows = np.sort(np.asarray(rows, dtype=np.int64))
     if dataset.time is not None:
-        return _by_time(dataset, rows, folds) if folds > 1 else _by_time(dataset, rows, HOLDOUT - 1)[-1:]
-    generator = np.random.default_rng([seed, 1])
-    return _by_folds(dataset, rows, folds, generator) if folds > 1 else _by_folds(dataset, rows, HOLDOUT, generator)[:1]
+        moments = len(np.unique(dataset.time[rows]))
+        if moments > 1:
+            splits = _by_time(dataset, rows, min(folds if folds > 1 else HOLDOUT - 1, moments - 1))
+            return splits if folds > 1 else splits[-1:]
+    groups = len(np.unique(dataset.groups[rows]))
+    if groups == 1 and len(rows) > 1:
+        dataset, groups = _Rows(dataset.n_rows, dataset.y, dataset.task, np.arange(dataset.n_rows)), len(rows)
+    splits = _by_folds(dataset, rows, min(folds if folds > 1 else HOLDOUT, groups), np.random.default_rng([seed, 1]))
+    return splits if folds > 1 else splits[:1]
+
+
+def most_time_folds(time: FloatArray, wanted: int) -> int:
+    """Folds by time that leave two moments a block, so that what comes later is still chosen by what came later; at
+    least one, a later holdout."""
+    return max(1, min(wanted, (len(np.unique(time)) - 1) // 2))
 
 
 def nested_subset(dataset: Divisible, rows: IntArray, n: int, seed: int) -> IntArray:
@@ -137,7 +162,10 @@ def _by_folds(dataset: Divisible, rows: IntArray, folds: int, generator: np.rand
     groups, sizes, labels = _groups(dataset, rows)
     if len(sizes) < folds:
         what = f"{len(sizes)} groups" if len(sizes) < len(rows) else f"{len(rows)} rows"
-        raise DataError(f"{folds} folds need at least {folds} groups of rows that belong together; there are {what}.")
+        raise DataError(
+            f"{folds} folds need at least {folds} groups of rows that belong together; there are {what}. "
+            "Ask for fewer folds."
+        )
     if sizes.max() * folds * _BUNDLES <= len(rows) or sizes.max() == 1:
         fold = _deal(labels, folds, generator)
     else:
@@ -242,7 +270,8 @@ def _cuts(time: NDArray[np.float64], blocks: int) -> FloatArray:
     moments, counts = np.unique(time, return_counts=True)
     if len(moments) < blocks:
         raise DataError(
-            f"{blocks - 1} folds by time need at least {blocks} different moments; there are {len(moments)}."
+            f"{blocks - 1} folds by time need at least {blocks} different moments; there are {len(moments)}. "
+            "Ask for fewer folds."
         )
     before = np.cumsum(counts) - counts  # rows before each moment
     edges = [0]

@@ -85,6 +85,8 @@ def _dealt(folds: int, y: NDArray[Any], is_classes: bool, groups: NDArray[Any] |
     else:
         rows = target.astype(np.float64), make_task("regression", "y")
     number = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if (n_groups := int(number.max()) + 1) < folds:  # who asked for folds gets them, or is told
+        raise RequestError(f"{folds} folds need at least {folds} groups; there are {n_groups}. Ask for fewer folds.")
     return inner_splits(_Rows(*rows, groups=number), np.arange(len(y)), folds, seed)
 
 
