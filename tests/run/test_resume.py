@@ -85,7 +85,7 @@ def killed_and_resumed(data: Path, target: str, budget: str, out: Path, kills: i
 
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_at_random_moments_it_ends_with_the_bytes_of_one_that_follows_its_log(table, tmp_path, kills):
-    assert killed_and_resumed(table, "answer", "30s", tmp_path / "killed", kills) >= min(kills, 5)
+    assert killed_and_resumed(table, "answer", "14s", tmp_path / "killed", kills) >= min(kills, 5)
     killed = tmp_path / "killed" / "small-1"
     whole = annvil.fit(table, target="answer", out=tmp_path / "whole", like=killed)
     assert_the_same(whole.folder, killed)

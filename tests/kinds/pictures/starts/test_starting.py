@@ -121,7 +121,7 @@ def test_a_run_starts_from_it_and_notices_another_when_it_goes_on(tmp_path, pret
 
     only = lambda start, refusal: [Dummy(), Transfer(start, refusal)]  # noqa: E731
     monkeypatch.setattr(registry, "contenders_for_pictures", only)
-    run = annvil.fit((X, y), start=pretrained, budget="15s", out=tmp_path / "runs")
+    run = annvil.fit((X, y), start=pretrained, budget="1m", out=tmp_path / "runs")
     standing = next(s for s in run.comparison.standings if s.contender == "transfer")
     assert standing.title == "Network from the one given"
     assert str(pretrained) in standing.summary
