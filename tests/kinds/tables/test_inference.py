@@ -67,7 +67,6 @@ def test_used(values: Any, kind: str) -> None:
         (["True"] * N, "constant"),
         (list(range(N)), "identifier"),
         (list(rng.permutation(np.arange(1, N + 1))), "identifier"),
-        ([1000 + 3 * i for i in range(N)], "identifier"),  # grows from row to row
         ([f"K-{i:04d}" for i in range(N)], "identifier"),
         ([f"{i:032x}" for i in range(N)], "identifier"),
         ([f"Dear Sir, this is letter number {i}" for i in range(N)], "text"),
@@ -84,6 +83,38 @@ def test_left_out(values: Any, kind: str) -> None:
 
 def test_numbers_with_fractions_are_never_identifiers() -> None:
     assert judged(np.arange(N) + 0.5, "id").note.kind == "number"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        1000 + 3 * np.arange(N),
+        np.arange(N) ** 2,
+        np.cumsum(rng.integers(1, 9, N)),
+        np.sort(rng.choice(3 * N, N, False)),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_to_grow_with_the_row_number_is_no_reason_to_be_left_out(values: np.ndarray, order: int) -> None:
+    for given in (values[::order], [str(value) for value in values[::order]]):
+        assert judged(given, "mileage").note.used
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "keep"),
+    [
+        ("x", list(range(N)), "number"),
+        ("customer_id", rng.choice(10**7, N, replace=False), "number"),
+        ("x", [f"K-{i:04d}" for i in range(N)], "category"),
+        ("x", [f"Dear Sir, this is letter number {i}" for i in range(N)], "category"),
+        ("patient_id", [f"P{i // 2}" for i in range(N)], "category"),
+    ],
+)
+def test_leaving_out_is_told_with_what_would_keep_the_column(name: str, values: Any, keep: str) -> None:
+    found = judged(values, name)
+    assert not found.note.used
+    assert f"kinds={{{name!r}: {keep!r}}} (--as {name}={keep})" in found.note.reason
+    assert judged(values, name, asked=keep).note.used
 
 
 def test_large_unique_amounts_are_numbers() -> None:

@@ -7,7 +7,7 @@ The rules, first match decides:
 3. booleans, and texts that are all a spelling of yes or no (both must occur): *boolean*
 4. dates, and texts that are all dates in one format: *datetime*
 5. numbers, and texts that are numbers in one style (`annvil.data.readers.numbers`): *number*, unless they look like an
-   identifier: whole numbers that never repeat and (nearly) count the rows, or that the name calls an id.
+   identifier: whole numbers that never repeat and are exactly those from one to another, or that the name calls an id.
    A column with fractions is never an identifier.
 6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*
 7. other texts: *category*
@@ -129,9 +129,11 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
         refuse_odd(raw, dates, where, "a date")
     n_levels, hardly = len(column.levels), _hardly_repeats(column.levels, n_present)
     if hardly is not None:
-        return _left_out(raw, *hardly, len(raw.values) - n_present, n_levels, column.levels[:3])
+        gaps = len(raw.values) - n_present
+        return _left_out(raw, *hardly, gaps, n_levels, column.levels[:3], keep="category")
     if names_an_id(raw.name, strictly=True) and _many_for_an_id(n_levels, n_present):
-        return _left_out(raw, "identifier", _REPEATED_ID.format(n=n_levels, name=raw.name), 0, n_levels)
+        why = _REPEATED_ID.format(n=n_levels, name=raw.name)
+        return _left_out(raw, "identifier", why, 0, n_levels, keep="category")
     tokens = {text: 1 for text in raw.levels if text in MISSING_TEXTS or text in missing}
     return _kept(raw, column, f"{n_levels} different texts", tokens)
 
@@ -161,7 +163,7 @@ def _by_examples(raw: RawColumn) -> Judged:
     reason = reason.replace(
         f"{len(raw.levels)} different texts in {len(raw.levels)} rows", f"about {n_unique} different texts"
     )
-    return _left_out(raw, kind, reason, 0, n_unique, raw.levels[:3])
+    return _left_out(raw, kind, reason, 0, n_unique, raw.levels[:3], keep="category")
 
 
 def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
@@ -174,12 +176,14 @@ def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
     why = identifier_reason(raw.name, values)
     if why:
         gaps = int(np.isnan(values).sum())
-        return _left_out(raw, "identifier", why, gaps, len(values) - gaps, _examples(column))
+        return _left_out(raw, "identifier", why, gaps, len(values) - gaps, _examples(column), keep="number")
     return _kept(raw, column, "; ".join([reason, *parsed.said]), parsed.tokens)
 
 
 def identifier_reason(name: str, values: np.ndarray) -> str:
     """Why whole numbers look like an identifier, or an empty string.
+
+    To grow from row to row is no reason: rows may be sorted by what was measured.
 
     Never for a column with fractions, with repeated or missing values (unless its name says identifier and there are
     many values), or whose name speaks of time or age.
@@ -198,11 +202,8 @@ def identifier_reason(name: str, values: np.ndarray) -> str:
         return "whole numbers that never repeat, under a name that says identifier"
     if words & _TIME_WORDS:
         return ""
-    span = float(distinct[-1] - distinct[0])
-    if span < 2 * n:
-        return "whole numbers that never repeat and count the rows"
-    if n == len(values) and span < 20 * n and bool(np.all(np.diff(values) > 0)):
-        return "whole numbers that grow from row to row"
+    if distinct[-1] - distinct[0] == n - 1:
+        return f"every whole number from {distinct[0]:.0f} to {distinct[-1]:.0f} once, which counts the rows"
     if np.abs(distinct).max() >= EXACT:
         return "whole numbers of 16 and more digits that never repeat"
     return ""
@@ -268,8 +269,18 @@ def _kept(raw: RawColumn, column: Column, reason: str, tokens: dict[str, int] | 
 
 
 def _left_out(
-    raw: RawColumn, kind: LeftOut, reason: str, n_missing: int, n_unique: int, examples: tuple[str, ...] = ()
+    raw: RawColumn,
+    kind: LeftOut,
+    reason: str,
+    n_missing: int,
+    n_unique: int,
+    examples: tuple[str, ...] = (),
+    *,
+    keep: Kind | None = None,
 ) -> Judged:
+    """The column with the reason why it is left out and, where it could be used, the kind to ask for."""
+    if keep is not None:
+        reason += f"; to keep it, ask for it: kinds={{{raw.name!r}: {keep!r}}} (--as {raw.name}={keep})"
     return Judged(ColumnNote(raw.name, kind, False, reason, n_missing, n_unique, tuple(examples)), None)
 
 
