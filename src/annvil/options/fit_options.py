@@ -93,6 +93,10 @@ def _as_name(name: Any) -> Any:
     return composed(name) if isinstance(name, str) else name
 
 
+def _as_tidy_texts(texts: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(tidy(str(text)) for text in texts)
+
+
 def _as_names(names: Iterable[Any] | None) -> tuple[Any, ...] | None:
     return None if names is None else tuple(map(_as_name, names))
 
@@ -210,7 +214,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             metavar="TEXT",
             panel=COLUMNS,
             repeated=True,
-            clean=lambda texts: tuple(tidy(str(text)) for text in texts),
+            clean=_as_tidy_texts,
             read=tuple,
             write=_texts,
         ),
