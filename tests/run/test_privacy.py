@@ -19,12 +19,13 @@ def test_a_report_names_no_person_and_no_place_of_a_machine(tmp_path: Path) -> N
     folder.mkdir()
     rows = [
         f"Ms. {name} {name[::-1]},{name.lower()}@example.org,{7_000_000 + 37 * k * k},{k % 7},{(k * k) % 11},"
-        f"{int((k % 7) * 2 > (k * k) % 11)}"
+        f"{int((k % 7) * 2 > (k * k) % 11)},{name[::-1] if k % 3 else ''}"
         for k, name in enumerate(names)
     ]
-    (folder / "people.csv").write_text("\n".join(["name,mail,number,a,b,y", *rows]) + "\n")
+    (folder / "people.csv").write_text("\n".join(["name,mail,number,a,b,y,partner", *rows]) + "\n")
     run = annvil.fit(folder / "people.csv", target="y", budget=8, out=tmp_path / "runs", drop=["number"])
     shown = (run.folder / "report.html").read_text() + (run.folder / "run.json").read_text()
     assert "people.csv" in shown
     assert [secret for secret in ("home-of-somebody", "@example.org", "Ms. ", str(tmp_path)) if secret in shown] == []
-    assert [name for name in names if name in shown] == []
+    assert [name for name in names if name in shown or name[::-1] in shown] == []
+    assert "partner" in shown  # which rows have one is an input, and no name of them is told

@@ -10,6 +10,7 @@ import numpy as np
 
 from annvil.data.dataset import ColumnNote, Dataset
 from annvil.data.integer_codes import is_code
+from annvil.data.readers.values import GIVEN
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import percent
@@ -102,6 +103,18 @@ def columns_left_out(notes: Sequence[ColumnNote]) -> Iterator[Finding]:
             f"{listed([repr(n) for n in grouping])} names something that occurs in several rows.",
             "Rows are split one by one; if rows with the same value belong together, fit again with "
             f"groups={grouping[0]!r} (--groups).",
+        )
+
+
+def columns_reduced_to_their_gaps(dataset: Dataset) -> Iterator[Finding]:
+    names = [column.name for column in dataset.inputs.columns if column.field.style == GIVEN]
+    if names:
+        yield Finding(
+            "only whether given",
+            "info",
+            tuple(names),
+            f"Texts that hardly repeat, with gaps: {listed([repr(n) for n in names])}.",
+            "Models get only whether there is one; to use the texts as categories, ask for it (--as column=category).",
         )
 
 

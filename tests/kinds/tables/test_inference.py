@@ -81,6 +81,21 @@ def test_left_out(values: Any, kind: str) -> None:
     assert found.note.reason
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.02, 0.3, 0.98, 0.99])
+@pytest.mark.parametrize("text", ["deck {}", "a sentence of some words about case {}", "id-{}"])
+def test_gaps_of_texts_that_hardly_repeat_stay(share: float, text: str) -> None:
+    """Between 2% and 98% of gaps, which rows have a text is an input, and no text is shown; no column is said to tell
+    nothing."""
+    gaps = round(3000 * share)
+    found = judged([None] * gaps + [text.format(k) for k in range(3000 - gaps)], name="cabin")
+    assert found.note.used == (0.02 <= share <= 0.98)
+    assert "nothing can be learnt" not in found.note.reason
+    if found.column is not None:
+        assert (found.note.kind, found.note.examples, found.note.n_missing) == ("boolean", (), gaps)
+        assert set(found.column.texts()) == {"", "true"}
+        assert (found.column.texts() == "").sum() == gaps
+
+
 def test_numbers_with_fractions_are_never_identifiers() -> None:
     assert judged(np.arange(N) + 0.5, "id").note.kind == "number"
 

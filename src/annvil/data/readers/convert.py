@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from annvil.data.readers.numbers import Habit, learn_number_style, number_style,
 from annvil.data.readers.raw import DURATIONS, RawColumn, merge_levels
 from annvil.data.readers.values import (
     CATEGORY_STYLES,
+    GIVEN,
     boolean_text,
     canonical_text,
     category_style,
@@ -115,8 +117,9 @@ def _without(values: FloatArray, missing: Collection[str]) -> FloatArray:
 
 def as_category(raw: RawColumn, spec: Field, *, missing: Collection[str] = ()) -> Column:
     """The column as texts in the style of ``spec`` (`category_text`); a boolean's as "true" and "false"."""
-    spell = boolean_text if spec.kind == "boolean" else partial(category_text, style=spec.style)
-    if raw.label in ("int", "float") and raw.storage == "text":  # numbers, in whatever way they are kept
+    spell: Callable[[Any], str] = partial(boolean_text if spec.kind == "boolean" else category_text, style=spec.style)
+    kept_as_texts = raw.label in ("int", "float") and raw.storage == "text"  # numbers, in whatever way they are kept
+    if kept_as_texts and spec.style != GIVEN:
         spell = canonical_text
     if raw.storage in ("text", "boolean"):
         codes, levels = merge_levels(raw.values, ["" if text in missing else spell(text) for text in raw.levels])
@@ -124,7 +127,7 @@ def as_category(raw: RawColumn, spec: Field, *, missing: Collection[str] = ()) -
         values = _without(raw.values, missing) if raw.storage == "number" else raw.values
         present = ~np.isnan(values)
         distinct, inverse = np.unique(values[present], return_inverse=True)
-        say = date_text if raw.storage == "date" else spell
+        say = date_text if raw.storage == "date" and spec.style != GIVEN else spell
         codes = np.full(len(values), -1, dtype=np.int32)
         codes[present] = inverse
         codes, levels = merge_levels(codes, [say(float(value)) for value in distinct])
@@ -180,7 +183,7 @@ def as_column(raw: RawColumn, spec: Field, *, missing: Collection[str] = (), whe
     return Column(spec, parsed.values)
 
 
-_STYLES = {"datetime": (*DATE_STYLES,), "category": CATEGORY_STYLES, "boolean": ()}
+_STYLES = {"datetime": (*DATE_STYLES,), "category": CATEGORY_STYLES, "boolean": (GIVEN,)}
 
 
 def known_style(spec: Field) -> bool:

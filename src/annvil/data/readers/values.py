@@ -133,13 +133,22 @@ def category_style(texts: Iterable[str]) -> str:
     return "" if not numbers else "decimals" if all(map(_of_a_float, numbers)) else "written"
 
 
-def boolean_text(value: Any) -> str:
-    """Like `canonical_text`, but every spelling of yes and no becomes ``"true"`` or ``"false"``.
+GIVEN = "given"
+"""The style of a boolean column that tells only whether there is a value."""
+
+
+def boolean_text(value: Any, style: str = "") -> str:
+    """Like `canonical_text`, but every spelling of yes and no becomes ``"true"`` or ``"false"``; in the style `GIVEN`
+    any value is ``"true"``.
 
     >>> [boolean_text(v) for v in ("Yes", "n", 1, 0.0, True, None, "perhaps")]
     ['true', 'false', 'true', 'false', 'true', '', 'perhaps']
+    >>> [boolean_text(v, GIVEN) for v in ("C85", "no", 7, None, "NA")]
+    ['true', 'true', 'true', '', '']
     """
     text = canonical_text(value)
+    if style == GIVEN:
+        return "true" if text else ""
     yes = means_yes(text)
     return text if yes is None else "true" if yes else "false"
 

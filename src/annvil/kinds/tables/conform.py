@@ -195,7 +195,7 @@ _GAP = np.full(1, -1, dtype=np.int32)
 def _text(value: Any, spec: Field, where: str, missing: Collection[str]) -> Column:
     if not _is_value(value):
         raise DataError(f"Column {spec.name!r} of {where} holds {quoted(repr(value))}; a category is one plain value.")
-    text = boolean_text(value) if spec.kind == "boolean" else category_text(value, spec.style)
+    text = boolean_text(value, spec.style) if spec.kind == "boolean" else category_text(value, spec.style)
     known = text and text not in missing and not (isinstance(value, str) and value.strip() in missing)
     return Column(spec, _FIRST, (text,)) if known else Column(spec, _GAP)
 

@@ -9,7 +9,8 @@ The rules, first match decides:
 5. numbers, and texts that are numbers in one style (`annvil.data.readers.numbers`): *number*, unless they look like an
    identifier: whole numbers that never repeat and are exactly those from one to another, or that the name calls an id.
    A column with fractions is never an identifier.
-6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*
+6. texts that hardly repeat (on average less than twice): free *text* when long or of several words, else *identifier*;
+   where some rows have one and others none, whether there is one stays as a *boolean*: gaps often tell
 7. other texts: *category*
 
 Whole numbers with few values stay numbers; ``kinds={"column": "category"}`` makes them categories. Where they look like
@@ -40,12 +41,15 @@ from annvil.data.readers.convert import (
 from annvil.data.readers.dates import date_text
 from annvil.data.readers.numbers import Habit
 from annvil.data.readers.raw import DURATIONS, EXACT, RawColumn
-from annvil.data.readers.values import MISSING_TEXTS, canonical_text, means_yes
+from annvil.data.readers.values import GIVEN, MISSING_TEXTS, canonical_text, means_yes
 from annvil.data.table import Column, Field, Kind
 from annvil.errors import RequestError, did_you_mean
 
 NUMERIC_SHARE = 0.95
 """With at least this share of numbers the rest is taken for typing errors, and asked about rather than guessed."""
+
+TELLING_GAPS = (0.02, 0.98)
+"""Shares of gaps between which it may tell something whether there is a value (assumed)."""
 
 FEW_ROWS = 20
 """Below this many values nothing is called an identifier or free text: too few to tell (assumed)."""
@@ -128,6 +132,8 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
     if (~np.isnan(dates.values)).sum() >= NUMERIC_SHARE * n_present and n_present:
         refuse_odd(raw, dates, where, "a date")
     n_levels, hardly = len(column.levels), _hardly_repeats(column.levels, n_present)
+    if hardly is not None and TELLING_GAPS[0] <= 1 - n_present / len(raw.values) <= TELLING_GAPS[1]:
+        return _whether_given(raw, hardly[1], n_levels, missing)
     if hardly is not None:
         gaps = len(raw.values) - n_present
         return _left_out(raw, *hardly, gaps, n_levels, column.levels[:3], keep="category")
@@ -153,7 +159,14 @@ def _hardly_repeats(levels: tuple[str, ...], n_present: int) -> tuple[LeftOut, s
     many = f"{len(levels)} different texts in {n_present} rows"
     if words >= 3 or length >= 40:
         return "text", f"free text: {many}, {words:.0f} words on average; models of tables cannot read it"
-    return "identifier", f"{many}: they hardly repeat, so nothing can be learnt from them"
+    return "identifier", f"{many}: they hardly repeat, too rarely to learn from single ones"
+
+
+def _whether_given(raw: RawColumn, reason: str, n_unique: int, missing: Collection[str]) -> Judged:
+    """Of texts that hardly repeat, which rows have one. No examples: they may be names and addresses of persons."""
+    column = as_category(raw, Field(raw.name, "boolean", GIVEN), missing=missing)
+    said = f"{reason}; models get only whether there is one"
+    return Judged(ColumnNote(raw.name, "boolean", True, said, int(column.missing.sum()), n_unique), column)
 
 
 def _by_examples(raw: RawColumn) -> Judged:
