@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -60,3 +62,21 @@ def test_memory_that_was_in_use_for_a_while_is_seen(by_mark: bool, monkeypatch: 
         pass
     assert again.grown < 60 << 20
     assert resident_bytes() <= again.peak + (8 << 20)
+
+
+@pytest.mark.parametrize("gigabytes", [0.5, 1.2])
+def test_a_limit_that_libraries_would_wait_at_is_refused_before_they_load(gigabytes: float, tmp_path: Path) -> None:
+    """In a process of its own, since a limit stays."""
+    program = (
+        "import resource, sys; from annvil.cli import main; "
+        f"resource.setrlimit(resource.RLIMIT_AS, (int({gigabytes}e9),) * 2); "
+        "sys.argv = ['annvil', 'fit', 'sample:iris']; main()"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2, done.stderr
+    *_, said = done.stderr.splitlines()
+    assert said.startswith(
+        f"annvil: This process may take {gigabytes} GB of memory (ulimit -v), and fitting needs 1.5 GB"
+    )
+    assert not list(tmp_path.iterdir())

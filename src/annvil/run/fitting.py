@@ -29,6 +29,7 @@ from annvil.run.load import Decoding, check_request, kept_options, kind_again, r
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
 from annvil.system import onnx_runtime
+from annvil.system.memory import require_room_to_fit
 
 if TYPE_CHECKING:
     from annvil.comparison import Store
@@ -85,6 +86,7 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
     Interrupted
         On Ctrl-C, a `KeyboardInterrupt` that names the folder to resume.
     """
+    require_room_to_fit()
     started = clock_module.monotonic()
     listener = listener or Silent()
     generic = {one.name for one in declared(FitOptions)}
@@ -148,6 +150,7 @@ def resume(folder: str | Path, *, budget: str | float | None = None, listener: L
     DataError
         When the data have changed since, or the table of groups, or are gone.
     """
+    require_room_to_fit()
     started = clock_module.monotonic()
     listener = listener or Silent()
     run_folder = existing_folder(folder)

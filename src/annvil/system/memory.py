@@ -8,6 +8,8 @@ from types import TracebackType
 
 import psutil
 
+from annvil.errors import MachineError
+
 _CGROUP = Path("/sys/fs/cgroup")
 _SAMPLE_SECONDS = 0.01
 
@@ -40,6 +42,32 @@ def _of_container(folder: Path, limit: str, used: str, reclaimable: str) -> int 
 def resident_bytes() -> int:
     """Memory that the process has in use now."""
     return int(psutil.Process().memory_info().rss)
+
+
+LEAST_TO_FIT = 1_500_000_000
+"""Bytes of address space that the numeric libraries and a small fit take (measured: 1.54 GB do)."""
+
+
+def require_room_to_fit() -> None:
+    """Return unless a limit on the process (``ulimit -v``) leaves too little for the numeric libraries.
+
+    With less some fail while they load, and OpenBLAS waits for memory for ever.
+
+    Raises
+    ------
+    MachineError
+        With the limit, and what is needed.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_TO_FIT:
+        raise MachineError(
+            f"This process may take {limit / 1e9:.1f} GB of memory (ulimit -v), and fitting needs "
+            f"{LEAST_TO_FIT / 1e9:.1f} GB. Raise the limit, or use another machine."
+        )
 
 
 class PeakMemory:
