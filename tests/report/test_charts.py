@@ -150,7 +150,7 @@ class TestLabels:
     def test_shortening_keeps_both_ends(self):
         assert re.fullmatch(r"absorbance.*….*nm", labels.shorten("absorbance of the sample at 444 nm", 130))
 
-    @settings(max_examples=60, derandomize=True)
+    @settings(max_examples=60, derandomize=True, deadline=None)
     @given(st.lists(st.tuples(st.floats(60, 640), st.floats(40, 300)), min_size=1, max_size=8))
     def test_a_few_labels_never_lie_on_each_other(self, points):
         area = labels.Box(40, 30, 690, 330)
@@ -285,6 +285,18 @@ class TestCharts:
         long = tuple(1 / (1 + i) for i in range(5000))
         svg = training([History("fold 1", long, long)], "network", "epochs", 342.0, "t")
         assert len(svg) < 12_000
+
+    @pytest.mark.parametrize("at", [(60.0, 50.0), (350.0, 50.0), (640.0, 50.0), (640.0, 12.0)])
+    def test_a_bold_label_keeps_off_its_own_mark(self, at):
+        text = "Linear model on gradients"
+        (place,) = labels.place_labels([at], [text], labels.Box(0, 0, 700, 100), strong=[True])
+        bold = labels.text_width(text) * labels.BOLDER
+        assert (
+            labels.Box(place.x, place.box.top, place.x + bold, place.box.bottom).overlap(
+                labels.Box(at[0] - 5, at[1] - 5, at[0] + 5, at[1] + 5)
+            )
+            == 0.0
+        )
 
     @pytest.mark.parametrize("width", [700.0, 342.0])
     def test_epochs_are_counted_in_whole_numbers(self, width):

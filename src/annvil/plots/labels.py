@@ -17,6 +17,8 @@ RADIUS = 7.0
 # Widths in parts of the font size, after Helvetica's metrics; 8% wider than it, for wider system fonts.
 _THIN, _WIDE = frozenset("iljtfrI.,:;'|!()[]/\\ `-"), frozenset("mwMW@%—…")
 _WIDER = 1.08
+BOLDER = 1.18
+"""How much wider bold text is than text (measured in Chromium with DejaVu Sans)."""
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
@@ -78,12 +80,13 @@ class Placed:
 
 
 def place_labels(
-    points: Sequence[Point], texts: Sequence[str], area: Box, obstacles: Sequence[Box] = ()
+    points: Sequence[Point], texts: Sequence[str], area: Box, obstacles: Sequence[Box] = (), strong: Sequence[bool] = ()
 ) -> list[Placed]:
     """One place per label, near its point, inside ``area``, off the other points, labels and obstacles.
 
     Greedy over places on growing rings around each point; the point with the most neighbours chooses first. With a
     dozen points this finds places without overlap unless the area is full; then the least overlap is taken.
+    ``strong`` says which labels are bold: a narrower box would let them cover their own mark.
     """
     dots = [Box(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in points]
     crowd = [sum(abs(x - u) + 3 * abs(y - v) < 150 for u, v in points) for x, y in points]
@@ -91,7 +94,8 @@ def place_labels(
     for index in sorted(range(len(points)), key=lambda i: (-crowd[i], i)):
         taken = [placed.box for placed in done.values()]
         others = [*obstacles, *(dot for i, dot in enumerate(dots) if i != index)]
-        places = _around(points[index], text_width(texts[index]))
+        bold = bool(strong) and strong[index]
+        places = _around(points[index], text_width(texts[index]) * (BOLDER if bold else 1.0))
         done[index] = min(places, key=lambda place: _cost(place, area, taken, others))[1]
     return [done[i] for i in range(len(points))]
 

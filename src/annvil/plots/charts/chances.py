@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annvil.plots.labels import text_width
+from annvil.plots.labels import BOLDER, text_width
 from annvil.plots.svg import Drawing
 
-GAP = 22.0
-"""Least pixels between two labels, which are bolder than `text_width` knows."""
+GAP = 14.0
+"""Least pixels between two labels."""
 
 
 def chances(shares: Sequence[tuple[str, float, str]], width: float, name: str) -> str:
@@ -20,7 +20,9 @@ def chances(shares: Sequence[tuple[str, float, str]], width: float, name: str) -
         drawing.rect(start, 20, share * width - (2 if share * width > 4 else 0), 18, f"segment {side}", label)
         starts.append(start)
         start += share * width
-    for (side, _, label), at in zip(shares, _places(starts, [text_width(s[2]) for s in shares], width), strict=True):
+    for (side, _, label), at in zip(
+        shares, _places(starts, [BOLDER * text_width(s[2]) for s in shares], width), strict=True
+    ):
         drawing.text(at, 12, label, f"strong {side}-ink")
     return drawing.svg(name, "The chances of the three answers", ", ".join(label for _, _, label in shares) + ".")
 

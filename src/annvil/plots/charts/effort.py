@@ -75,7 +75,8 @@ def _name(drawing: Drawing, frame: Frame, climbs: Sequence[Climb], lines: Sequen
         box for line in lines for box in (*_along(line), *(Box(x - 6, y - 6, x + 6, y + 6) for x, y in line[:-1]))
     ]
     area = Box(frame.left + 4, frame.top - 4, frame.right, frame.bottom - 4)
-    for climb, (x, y), text, place in zip(climbs, ends, texts, place_labels(ends, texts, area, obstacles), strict=True):
+    places = place_labels(ends, texts, area, obstacles, [climb.recommended for climb in climbs])
+    for climb, (x, y), text, place in zip(climbs, ends, texts, places, strict=True):
         if place.far:
             drawing.line(
                 x, y, min(max(x, place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2, "leader"

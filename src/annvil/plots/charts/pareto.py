@@ -60,7 +60,8 @@ def pareto(offers: Sequence[Offer], metric: str, cost: str, greater_is_better: b
         Box(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1)
         for (a, b), (c, d) in (*pairwise(corners), *whiskers)
     ]
-    places = place_labels(points, texts, Box(frame.left + 4, top - 4, frame.right, bottom - 4), obstacles)
+    area, strong = Box(frame.left + 4, top - 4, frame.right, bottom - 4), [o.recommended for o in offers]
+    places = place_labels(points, texts, area, obstacles, strong)
     for offer, point, text, place in zip(offers, points, texts, places, strict=True):
         if place.far:
             end = min(max(point[0], place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2
