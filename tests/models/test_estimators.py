@@ -17,6 +17,9 @@ from sklearn.utils.estimator_checks import check_estimator, estimator_checks_gen
 from annvil.errors import RequestError
 from annvil.models.estimators import MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor
 
+UNLIKE = {"check_sample_weight_equivalence_on_dense_data": "a repeated row is dealt to other folds than a weighted one"}
+"""As of scikit-learn's own MLPs, whose solvers meet rows in a random order."""
+
 ALL = [MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor]
 CLASSIFIERS, REGRESSORS = ALL[::2], ALL[1::2]
 LITTLE = {"max_epochs": 12, "n_folds": 2, "random_state": 0}
@@ -55,17 +58,38 @@ def test_the_contract_of_regressors():
 )
 def test_the_contract_of_scikit_learn(kind):
     # The networks are small here; `test_the_contract_at_defaults` leaves everything as it is.
-    results = check_estimator(kind(max_epochs=16, n_folds=2), on_skip=None)
-    assert {result["status"] for result in results} <= {"passed", "skipped"}
+    results = check_estimator(kind(max_epochs=16, n_folds=2), on_skip=None, expected_failed_checks=UNLIKE)
+    assert {result["status"] for result in results if result["check_name"] not in UNLIKE} <= {"passed", "skipped"}
     needless = {"check_array_api_input", "check_classifiers_multilabel_output_format_decision_function"}
     assert {r["check_name"] for r in results if r["status"] == "skipped"} <= needless
-    assert not any(result["expected_to_fail"] for result in results)
+    assert {result["check_name"] for result in results if result["expected_to_fail"]} == {*UNLIKE}
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, TabMClassifier])
+def test_sample_weights_count(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(160, 2))
+    lies = rng.random(160) < 0.5
+    truth = X[:, 0] > 0
+    y = np.where(lies, ~truth, truth).astype(int)
+
+    def fitted(rows=slice(None), **more):
+        return kind(max_epochs=8, n_folds=2, random_state=0).fit(X[rows], y[rows], **more).predict_proba(X)
+
+    light = fitted(sample_weight=np.where(lies, 0.01, 1.0))
+    assert np.mean(light.argmax(axis=1) == truth) > 0.9
+    np.testing.assert_array_equal(fitted(sample_weight=np.where(lies, 0.0, 3.0)), fitted(~lies))
+    np.testing.assert_array_equal(fitted(sample_weight=np.full(160, 2.0)), fitted())
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        fitted(sample_weight=np.zeros(160))
+    with pytest.raises(ValueError, match="Negative values"):
+        fitted(sample_weight=-np.ones(160))
 
 
 @pytest.mark.slow
 @every_estimator
 def test_the_contract_at_defaults(kind):
-    check_estimator(kind(), on_skip=None)
+    check_estimator(kind(), on_skip=None, expected_failed_checks=UNLIKE)
 
 
 @every_estimator

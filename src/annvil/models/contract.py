@@ -47,12 +47,15 @@ class Job:
     inner : validation splits inside ``rows``, which choose candidate, epoch and calibration: several folds that
         together cover ``rows``, or one holdout
     seed : for everything random
+    weights : how much each of ``rows`` counts, float64 above 0, or None where all count the same. Only networks look
+        at them, in training and where their best epoch is chosen.
     """
 
     key: str
     rows: IntArray
     inner: tuple[Split, ...]
     seed: int
+    weights: FloatArray | None = None
 
 
 @dataclass(frozen=True)

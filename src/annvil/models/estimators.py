@@ -17,12 +17,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_X_y, validate_data
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Form
+from annvil.data.frame_form import frame_form
 from annvil.data.splits import strata
-from annvil.data.table import Column, Field, Kind, Table, table_form
+from annvil.data.table import Column, Field, Table
 from annvil.errors import RequestError
 from annvil.models.contract import Context, Effort, Fitted, Job, Split
 from annvil.models.networks.dense_networks import DenseFamily
@@ -71,7 +72,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def _fit(self, table: Table, y: NDArray[Any], task: Task) -> Self:
+    def _fit(self, table: Table, y: NDArray[Any], task: Task, weights: FloatArray | None) -> Self:
         """Train on the rows of ``table``; ``y`` are class codes, values, or 0 and 1 of several labels."""
         self._check_arguments(len(y))
         dataset = Dataset(table, y, task, np.arange(len(y), dtype=np.int64))
@@ -79,7 +80,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rows = np.arange(len(y), dtype=np.int64)
         codes = strata(dataset, rows) if task.predicts_probabilities else np.zeros(len(y), dtype=np.int64)
         inner = inner_folds(codes, self.n_folds, seed)
-        job = Job("fit", rows, inner, seed)
+        job = Job("fit", rows, inner, seed, weights)
         context = Context(float("inf") if self.time_budget is None else self.time_budget)
         settings = self._settings(task, max(len(split.train) for split in inner))
         found = search(dataset, [job], self._networks, lambda job, running: settings, Effort(), context)
@@ -113,9 +114,18 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                     f"{type(self).__name__}: {name} must be a whole number of at least {least}; got {value!r}."
                 )
 
+    def _weighted(self, table: Table, y: Any, sample_weight: Any) -> tuple[Table, Any, FloatArray | None]:
+        """The rows that count, their targets, and their weights with a mean of 1; None where all count the same."""
+        if sample_weight is None:
+            return table, y, None
+        weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+        rows = np.flatnonzero(weights)
+        weights = weights[rows] / weights[rows].mean()
+        return table.take(rows), y[rows], None if np.ptp(weights) == 0 else weights
+
     def _table(self, X: Any, y: Any = None, *, fitting: bool = False, **checks: Any) -> tuple[Table, Any]:
         """The rows as a table, and ``y`` checked when fitting, which also remembers the columns."""
-        form = _frame_form(X) if fitting else self._form
+        form = frame_form(X) if fitting else self._form
         if form is None:
             checked = validate_data(
                 self,
@@ -145,17 +155,21 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on rows ``X (n_samples, n_features)`` with labels ``y (n_samples,)``; returns itself.
 
-        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once.
+        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once. ``sample_weight (n_samples,)``, at least
+        0: batches and the choice of the best epoch take the weighted mean, and a row of weight 0 is left out; among
+        several candidates every row counts the same.
         """
         if several_labels(y):
             table, y = self._table(X, y, fitting=True, multi_output=True)
+            table, y, weights = self._weighted(table, y, sample_weight)
             labels, task = label_matrix(y)
             self.classes_ = np.arange(labels.shape[1])
-            return self._fit(table, labels, task)
+            return self._fit(table, labels, task, weights)
         table, y = self._table(X, y, fitting=True)
+        table, y, weights = self._weighted(table, y, sample_weight)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
@@ -165,7 +179,7 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
             )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
         task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(table, encoder.transform(y).astype(np.int64), task)
+        return self._fit(table, encoder.transform(y).astype(np.int64), task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_``; of several labels one for each."""
@@ -180,10 +194,14 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
 
 
 class _NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
-    def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train on rows ``X (n_samples, n_features)`` with targets ``y (n_samples,)``; returns itself."""
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on rows ``X (n_samples, n_features)`` with targets ``y (n_samples,)``; returns itself.
+
+        ``sample_weight (n_samples,)``, at least 0: as for classes.
+        """
         table, y = self._table(X, y, fitting=True, y_numeric=True)
-        return self._fit(table, np.asarray(y, dtype=np.float64), make_task("regression", "y"))
+        table, y, weights = self._weighted(table, y, sample_weight)
+        return self._fit(table, np.asarray(y, dtype=np.float64), make_task("regression", "y"), weights)
 
     def predict(self, X: Any) -> FloatArray:
         """The predicted value of each row ``(n_samples,)``."""
@@ -239,29 +257,6 @@ class TabMRegressor(_NetworkRegressor):
 for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):
     _has_classes = issubclass(_estimator, ClassifierMixin)
     _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_CLASSES if _has_classes else '')}"
-
-
-def _frame_form(X: Any) -> Form | None:
-    """The form of a frame's rows; None for arrays, and for frames of numbers, which are as good as arrays."""
-    import narwhals as nw
-
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if not isinstance(frame, nw.DataFrame):
-        return None
-    kinds = [_kind(dtype) for dtype in frame.schema.values()]
-    if all(kind == "number" for kind in kinds):
-        return None
-    return table_form([Field(str(name), kind) for name, kind in zip(frame.columns, kinds, strict=True)])
-
-
-def _kind(dtype: Any) -> Kind:
-    import narwhals as nw
-
-    if dtype.is_numeric():
-        return "number"
-    if dtype.is_temporal():
-        return "datetime"
-    return "boolean" if dtype == nw.Boolean else "category"
 
 
 def several_labels(y: Any) -> bool:

@@ -54,7 +54,6 @@ def train_members(
     tell: Callable[[Progress], None] | None = None,
 ) -> dict[Entry, Trained]:
     """The members of one population: networks of one shape, trained with one recipe."""
-    import torch
 
     from annvil.training import train_population
 
@@ -82,7 +81,7 @@ def train_members(
         members,
         replace(recipe, threads=running.threads or "auto"),
         loss,
-        weights=torch.cat([_row_weights(data, task) for data in datas]) if first.class_weighted else None,
+        weights=_row_weights(datas, task, by_class=first.class_weighted),
         should_stop=lambda: running.deadline.passed,
         checkpoint=None if running.folder is None else running.folder / _checkpoint(asked, entries, recipe),
         tell=tell or say,
@@ -126,11 +125,18 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
-def _row_weights(data: TrainingData, task: Task) -> Tensor:
+def _row_weights(datas: Sequence[TrainingData], task: Task, *, by_class: bool) -> Tensor | None:
+    """Of all rows end to end: those of the jobs times those of the classes; None where every row counts the same."""
     import torch
 
-    y = data.targets.numpy()
-    return torch.from_numpy(class_weights(y, task.n_outputs)[y].astype(np.float32))
+    if not by_class and all(data.job.weights is None for data in datas):
+        return None
+    made = []
+    for data in datas:
+        y = data.targets.numpy()
+        weights = np.ones(len(y)) if data.job.weights is None else data.job.weights
+        made.append(weights * class_weights(y, task.n_outputs)[y] if by_class else weights)
+    return torch.from_numpy(np.concatenate(made).astype(np.float32))
 
 
 def _trained(population: Population, place: int, recipe: Recipe) -> Trained:
