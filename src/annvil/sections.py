@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.findings import Finding
 from annvil.errors import DataError
 from annvil.files import write_atomically
 
@@ -49,6 +50,7 @@ class Section(msgspec.Struct, frozen=True):
     pictures : shown side by side in this order
     tables : shown below the pictures
     order : sections are shown with the smallest first
+    findings : what was found on the way that may make the scores meaningless; told with those of the data
     """
 
     key: str
@@ -57,6 +59,7 @@ class Section(msgspec.Struct, frozen=True):
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Rows, ...] = ()
     order: int = 0
+    findings: tuple[Finding, ...] = ()
 
 
 def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:

@@ -272,7 +272,7 @@ def _compare_ship_report(work: _Work, keeping: _Keeping) -> Run:
     from annvil.run.official_test import official_test
     from annvil.run.reporting import assemble, write_report
     from annvil.run.shipping import ship
-    from annvil.sections import write_sections
+    from annvil.sections import read_sections, write_sections
 
     kind, dataset, folder = work.kind, work.dataset, work.folder
     contenders, store = kind.contenders(dataset, work.options, work.loaded), Store(folder.race)
@@ -293,9 +293,8 @@ def _compare_ship_report(work: _Work, keeping: _Keeping) -> Run:
             importance = kind.importance(found)
         write_sections(folder.sections, kind.sections(stage, found))
     work.enter("Writing the report")
-    assemble(
-        folder, work.request, dataset, tuple(work.findings), comparison, shipped, importance, store, work.clock.spent
-    )
+    findings = (*work.findings, *(one for section in read_sections(folder.sections) for one in section.findings))
+    assemble(folder, work.request, dataset, findings, comparison, shipped, importance, store, work.clock.spent)
     write_report(folder.path)
     work.clock.mark("finished", "finished")
     return Run(folder)

@@ -16,7 +16,7 @@ from annvil.kinds.pictures.images import Images, images_in_memory
 from annvil.kinds.pictures.json_pictures import content_of, is_path, is_rows_of_pixels, pixels_of_rows
 from annvil.kinds.pictures.reading.arrays import images_from_arrays, in_form, picture_in_form, read_idx, read_numpy
 from annvil.kinds.pictures.reading.decoded import decoded
-from annvil.kinds.pictures.reading.decoding import Broken, Pixels, decode, decode_bytes
+from annvil.kinds.pictures.reading.decoding import Broken, Facts, Pixels, decode, decode_bytes
 from annvil.kinds.pictures.reading.listing import TABLES, Listing, is_array, list_archive, list_folder
 from annvil.kinds.pictures.reading.resolving import beside_table, names_pictures
 from annvil.text.quantities import plain_count
@@ -71,7 +71,7 @@ def _from_list(sources: list[Any], form: PictureForm, where: str) -> Images:
     made, names = [], []
     for i, source in enumerate(sources):
         if is_path(source):
-            made.append(_decoded_file(Path(source), form)[None])
+            made.append(_decoded_file(Path(source), form)[0][None])
             names.append(str(source))
         else:
             called = f"picture {i + 1} of {where}"
@@ -142,7 +142,8 @@ def _from_path(path: Path, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
         return images_from_arrays(read_idx(path), form=form, given=True), ()
     if path.suffix.lower() in TABLES:
         return _from_table(path, form)
-    return images_in_memory(_decoded_file(path, form)[None], form, [str(path)]), ()
+    pixels, facts = _decoded_file(path, form)
+    return images_in_memory(pixels[None], form, [str(path)], facts[None]), ()
 
 
 def _from_listing(listing: Listing, form: PictureForm) -> tuple[Images, tuple[str, ...]]:
@@ -181,7 +182,7 @@ class Files(tuple[str, ...]):
 
 def _each(files: Sequence[tuple[Path, str]], form: PictureForm) -> tuple[Images, tuple[str, ...]]:
     """The pictures that can be decoded, and what is wrong with the others; raises where there are none."""
-    made: dict[Path, Pixels] = {}
+    made: dict[Path, tuple[Pixels, Facts]] = {}
     wrong: dict[Path, DataError | RequestError] = {}
     for path, name in files:
         if path not in made and path not in wrong:
@@ -192,8 +193,8 @@ def _each(files: Sequence[tuple[Path, str]], form: PictureForm) -> tuple[Images,
     if not made:
         raise next(iter(wrong.values())) if wrong else DataError("No picture is named.")
     kept = [(path, name) for path, name in files if path in made]
-    pixels = np.stack([made[path] for path, _ in kept])
-    images = images_in_memory(pixels, form, [name for _, name in kept])
+    pixels, facts = (np.stack(found) for found in zip(*(made[path] for path, _ in kept), strict=True))
+    images = images_in_memory(pixels, form, [name for _, name in kept], facts)
     return images, _left_out([str(error).rstrip(".") for error in wrong.values()])
 
 
@@ -204,12 +205,12 @@ def _left_out(reasons: Sequence[str]) -> tuple[str, ...]:
     return (f"{plain_count(len(reasons), 'picture')} left out: {shown}.",)
 
 
-def _decoded_file(path: Path, form: PictureForm, name: str = "") -> Pixels:
-    """One file's pixels; errors name it."""
+def _decoded_file(path: Path, form: PictureForm, name: str = "") -> tuple[Pixels, Facts]:
+    """One file's pixels and facts; errors name it."""
     name = short_name(name or str(path), 200)
     try:
         with path.open("rb") as stream:
-            return decode(stream, path.stat().st_size, form)[0]
+            return decode(stream, path.stat().st_size, form)
     except FileNotFoundError:
         raise RequestError(f"There is no file {name!r}.") from None
     except (OSError, ValueError) as error:

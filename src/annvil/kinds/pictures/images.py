@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from annvil.data.form import Arrays
 from annvil.kinds.pictures.form import PictureForm
-from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels, digest
+from annvil.kinds.pictures.reading.decoding import FACTS, Facts, Pixels, digest, inside_of
 from annvil.tasks.base import IntArray
 
 BLOCK_BYTES = 8 * 2**20
@@ -174,6 +174,13 @@ class Images:
         """Where each picture came from."""
         return [self.store.names[row] for row in self.index.tolist()]
 
+    def padded(self, row: int) -> NDArray[np.bool_]:
+        """Which pixels of a picture are bands that its file does not have, bool ``(height, width)``."""
+        rows, columns = inside_of(self.form, int(self.facts["height"][row]), int(self.facts["width"][row]))
+        padded = np.ones((self.form.height, self.form.width), dtype=bool)
+        padded[rows, columns] = False
+        return padded
+
     @property
     def facts(self) -> Facts:
         """What is known of each file: records of `annvil.kinds.pictures.reading.decoding.FACTS` ``(n_rows,)``."""
@@ -266,11 +273,17 @@ class Images:
         return cls(store, np.arange(len(store.array)))
 
 
-def images_in_memory(pixels: Pixels, form: PictureForm, names: Sequence[str] | None = None) -> Images:
-    """`Images` over an array that is already of the form, uint8 ``(n, height, width, channels)``."""
+def images_in_memory(
+    pixels: Pixels, form: PictureForm, names: Sequence[str] | None = None, facts: Facts | None = None
+) -> Images:
+    """`Images` over an array that is already of the form, uint8 ``(n, height, width, channels)``.
+
+    ``facts`` are of the files they come from, where they do.
+    """
     n = len(pixels)
-    facts = np.zeros(n, FACTS)
-    facts["height"], facts["width"] = form.height, form.width
-    facts["coloured"] = form.channels == 3
+    if facts is None:
+        facts = np.zeros(n, FACTS)
+        facts["height"], facts["width"] = form.height, form.width
+        facts["coloured"] = form.channels == 3
     names = [f"image {row + 1}" for row in range(n)] if names is None else names
     return Images(Store(pixels, form, names, facts, np.zeros(n, dtype=np.int64)), np.arange(n))

@@ -103,6 +103,18 @@ def test_files_that_give_the_answer_away(tmp_path, mark, said):
     assert said in finding.what
 
 
+def test_files_that_tell_some_of_it_are_serious_too(tmp_path):
+    """Two scanners, one of which took most pictures of one class: the files alone reach an area of 0.75."""
+    for row in range(240):
+        label, folder = row % 2, tmp_path / "ab"[row % 2]
+        folder.mkdir(exist_ok=True)
+        wide = (row // 2) % 4 != 0 if label else (row // 2) % 4 == 0
+        Image.fromarray(drawn(row, 20, 30 if wide else 24)).save(folder / f"{row}.png")
+    finding = found(read(tmp_path))["the file gives the answer away"]
+    assert finding.severity == "serious"
+    assert "ROC AUC of 0.7" in finding.what
+
+
 def test_drawings_whose_files_are_larger_are_no_finding(tmp_path):
     """A busy picture needs more bytes than a plain one: that is content."""
     for row in range(120):

@@ -17,10 +17,7 @@ from annvil.kinds.pictures.reading.decoding import FORMATS, MODES
 from annvil.tasks.base import FloatArray
 
 TELLING = 0.65
-"""Area under the ROC curve from which something beside the picture's content is reported (assumed) …"""
-
-GIVING_AWAY = 0.8
-"""… and from which it is serious for files (assumed)."""
+"""Area under the ROC curve from which files alone tell too much (assumed) …"""
 
 CERTAIN = 4.0
 """… and so many standard errors above one half, as guessing would have it (Mann and Whitney's)."""
@@ -60,12 +57,11 @@ def files_tell(dataset: Dataset[Images], seed: int) -> Iterator[Finding]:
         _texts("orientation", [str(code) for code in facts["orientation"]]),
     ]
     if told := _told(dataset, columns, seed, TELLING):
-        strength, how = told
         yield Finding(
             "the file gives the answer away",
-            "serious" if strength >= GIVING_AWAY else "warning",
+            "serious",
             (dataset.task.target,),
-            f"Size, format and other marks of the files, without their pixels, tell {how}.",
+            f"Size, format and other marks of the files, without their pixels, tell {told}.",
             "The classes may come from different sources, and a model can learn the source instead of what is shown. "
             "Nothing is removed; test on pictures that come from one place, or give groups by source (--groups).",
         )
@@ -79,7 +75,7 @@ def frames_tell(dataset: Dataset[Images], looks: dict[str, FloatArray], seed: in
             "brightness and border tell the answer",
             "info",
             (dataset.task.target,),
-            f"Brightness, contrast, colour and border alone, without any shape, tell {told[1]}.",
+            f"Brightness, contrast, colour and border alone, without any shape, tell {told}.",
             "This may be what is shown, or how and where the pictures were taken. If it is the second, test on "
             "pictures taken otherwise before trusting a score.",
         )
@@ -94,7 +90,7 @@ def _texts(name: str, values: Sequence[str]) -> Column:
     return Column(Field(name, "category"), codes.astype(np.int32), tuple(levels.tolist()))
 
 
-def _told(dataset: Dataset[Images], columns: Sequence[Column], seed: int, telling: float) -> tuple[float, str] | None:
+def _told(dataset: Dataset[Images], columns: Sequence[Column], seed: int, telling: float) -> str | None:
     """How well these columns together tell the answer, where that is beyond doubt, and how in words."""
     columns = [column for column in columns if len(np.unique(column.values)) > 1]
     if not columns or dataset.n_rows < 30 or dataset.task.n_questions > 1:
@@ -107,7 +103,7 @@ def _told(dataset: Dataset[Images], columns: Sequence[Column], seed: int, tellin
         quality, strength = "an R²", 1 - together
         beyond_doubt = strength >= 2 * telling - 1
     best = _described(dataset, columns[int(np.argmin(alone))])
-    return (strength, f"{dataset.task.target!r} with {quality} of {strength:.2f}: {best}") if beyond_doubt else None
+    return f"{dataset.task.target!r} with {quality} of {strength:.2f}: {best}" if beyond_doubt else None
 
 
 def _standard_error(y: NDArray[Any]) -> float:

@@ -39,7 +39,7 @@ SQUARES_ACROSS = 7
 """Squares along the shorter side (assumed: 4 × 4 pixels of a picture of 28 × 28)."""
 
 LEAST_EFFECT = 0.1
-"""Share of the output that covering squares, in some order, must take for there to be anything to test (assumed)."""
+"""Share of the output that covering squares, in some order, must change for there to be anything to test (assumed)."""
 
 LEAST_GAIN = 0.02
 """Share of the output that the map's order takes beyond random ones, averaged over what is covered (assumed: less is
@@ -98,8 +98,8 @@ class Deletion:
 
     @property
     def effect(self) -> float:
-        """The largest share of the output that any covering takes."""
-        return 1 - float(min(self.first.min(), self.last.min(), self.random.min()))
+        """The largest share of the output that any covering takes or adds."""
+        return float(max(np.abs(1 - curve).max() for curve in (self.first, self.last, self.random)))
 
     @property
     def has_effect(self) -> bool:
@@ -118,8 +118,8 @@ class Deletion:
                 return "Whatever is covered, the value stays the same: there is no effect to test a map by."
             taken = f"{max(0.01, ceil(100 * self.effect) / 100):.0%}"
             return (
-                f"Covering any part of the picture, or all of it, takes at most {taken} of the probability: there is "
-                "no effect to test a map by."
+                f"Covering any part of the picture, or all of it, changes the probability by at most {taken} of it: "
+                "there is no effect to test a map by."
             )
         areas = (self._area(self.first), self._area(self.last), float(self._areas.mean()))
         most, least, chance = (f"{max(0.0, 1 - area if self.of_number else area):.0%}" for area in areas)

@@ -8,10 +8,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.errors import RequestError
 from annvil.kinds.pictures.explanation.deletion import ROUNDING, deletions
 from annvil.kinds.pictures.explanation.faithfulness import CheckedMap, alike_when_shuffled
+from annvil.kinds.pictures.explanation.padding import InPadding, in_padding
 from annvil.kinds.pictures.explanation.render import composed
 from annvil.kinds.pictures.explanation.saliency import (
     Choose,
@@ -62,6 +64,7 @@ class Explanation:
     decided, output : column that the model decides for, and the one that is explained
     maps : integrated gradients, Grad-CAM and occlusion, as far as the model has them
     notices : what should be known beside
+    padded : pixels that bring the picture to the model's shape, bool ``(height, width)``; None where it is not known
     """
 
     name: str
@@ -72,6 +75,7 @@ class Explanation:
     output: int
     maps: tuple[CheckedMap, ...]
     notices: tuple[str, ...] = ()
+    padded: NDArray[np.bool_] | None = None
 
     @property
     def label(self) -> str:
@@ -95,6 +99,10 @@ class Explanation:
         """The maps that passed their tests."""
         return tuple(one for one in self.maps if one.trusted)
 
+    def in_padding(self, one: CheckedMap) -> InPadding | None:
+        """How much of a map's evidence lies in the bands that pad the picture; None where there are none."""
+        return None if self.padded is None else in_padding(one.saliency, self.padded, one.deletion.of_number)
+
     def sentences(self) -> tuple[str, ...]:
         """All there is to say, in order."""
         found = [self.said]
@@ -102,6 +110,8 @@ class Explanation:
             found.append("No map of this picture can be trusted: do not conclude from them where the model looks.")
         for one in self.maps:
             where = f" {where_in_words(one.saliency)}" if one.trusted else ""
+            if one.trusted and (found_there := self.in_padding(one)):
+                where += f" {found_there.sentence()}"
             found.append(f"{one.saliency.title}:{where} {' '.join(one.sentences())}")
         return (*found, *self.notices)
 
@@ -128,6 +138,7 @@ class Explanation:
                     "gain": one.deletion.gain,
                     "gap": one.deletion.gap,
                     "as_good_by_chance": one.deletion.by_chance,
+                    "evidence_in_padding": None if (shares := self.in_padding(one)) is None else shares.evidence,
                     "complete_within": one.saliency.complete_within,
                     "values": one.saliency.values.round(6).tolist(),
                 }
@@ -137,7 +148,14 @@ class Explanation:
         }
 
 
-def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = None, name: str = "") -> Explanation:
+def explain_picture(
+    subject: Subject,
+    pixels: Pixels,
+    *,
+    output: int | None = None,
+    name: str = "",
+    padded: NDArray[np.bool_] | None = None,
+) -> Explanation:
     """The maps of one picture and their tests.
 
     Parameters
@@ -146,6 +164,7 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
     pixels : of the model's form, uint8 ``(height, width, channels)``
     output : column to explain; default: what the model decides for
     name : of the picture, for people
+    padded : see `Explanation`
     """
     pixels = np.array(pixels)  # a copy that may be written to, as PyTorch wants it
     outputs = subject.outputs(pixels[None])[0]
@@ -172,7 +191,7 @@ def explain_picture(subject: Subject, pixels: Pixels, *, output: int | None = No
         CheckedMap(found, curve, None if network is None else alike_when_shuffled(network, pixels, found, explain))
         for (found, explain), curve in zip(made, curves, strict=True)
     )
-    return Explanation(name, pixels, subject.task, outputs, decided, output, maps, tuple(notices))
+    return Explanation(name, pixels, subject.task, outputs, decided, output, maps, tuple(notices), padded)
 
 
 def _ways(network: nn.Module | None, pixels: Pixels, choose: Choose) -> tuple[Explain, Explain, Explain]:
@@ -239,5 +258,7 @@ def explain_file(subject: Subject, source: Any, *, label: str | None = None) -> 
     if images.n_rows != 1:
         raise RequestError(f"One picture is explained at a time; got {images.n_rows:,}.")
     output = None if label is None else subject.output_named(label)
-    explanation = explain_picture(subject, images.pixels()[0], output=output, name=images.names()[0])
+    explanation = explain_picture(
+        subject, images.pixels()[0], output=output, name=images.names()[0], padded=images.padded(0)
+    )
     return replace(explanation, notices=(*conformed.notices, *explanation.notices))

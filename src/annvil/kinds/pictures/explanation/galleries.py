@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.findings import Finding
 from annvil.kinds.pictures.explanation.confusion import matrix
 from annvil.kinds.pictures.explanation.deletion import LEAST_GAIN
 from annvil.kinds.pictures.explanation.explain import Explanation, explain_picture
 from annvil.kinds.pictures.explanation.faithfulness import MOST_ALIKE
+from annvil.kinds.pictures.explanation.padding import finding_of
 from annvil.kinds.pictures.explanation.render import beside, enlarged, strip
 from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject
@@ -107,6 +110,7 @@ def where_it_looks(
     truths: Sequence[str],
     *,
     seen: bool,
+    padded: Sequence[NDArray[np.bool_]] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Section | None:
     """Pictures beside the maps of what the model's answer rests on, and the tests of the maps.
@@ -116,13 +120,14 @@ def where_it_looks(
     pixels : pictures of the model's form ``(n, height, width, channels)``, in the order of their importance
     truths : what each shows, for the caption
     seen : whether the model learnt from these pictures
+    padded : of each picture the pixels that bring it to the model's shape; none where it is not known
     should_stop : asked before each picture after the first
     """
     explanations: list[Explanation] = []
-    for one in pixels:
+    for one, bands in zip_longest(pixels, padded):
         if explanations and should_stop():
             break
-        explanations.append(explain_picture(subject, one))
+        explanations.append(explain_picture(subject, one, padded=bands))
     if not explanations:
         return None
     results = results_of(explanations)
@@ -140,7 +145,20 @@ def where_it_looks(
         Picture(png(strip(one.pixels, one.maps)), _told(one, truth), bool(one.maps and not one.trusted), sized=True)
         for one, truth in zip(explanations, truths, strict=False)
     )
-    return Section("where-it-looks", "Where the model looks", tuple(sentences), pictures, (_tests(results),), order=20)
+    findings = _findings(explanations, results)
+    sentences += [finding.what for finding in findings]
+    return Section(
+        "where-it-looks", "Where the model looks", tuple(sentences), pictures, (_tests(results),), 20, findings
+    )
+
+
+def _findings(explanations: Sequence[Explanation], results: Sequence[MethodResult]) -> tuple[Finding, ...]:
+    """Whether the evidence lies in the padding, by the method that passed its tests most often."""
+    best = max(results, key=lambda result: result.trusted)
+    maps = [(one, each) for each in explanations for one in each.maps if one.trusted]
+    found = [each.in_padding(one) for one, each in maps if one.saliency.method == best.method]
+    target = explanations[0].task.target
+    return finding_of([shares for shares in found if shares], TITLES[best.method].lower(), target)
 
 
 def _told(explanation: Explanation, truth: str) -> str:

@@ -272,14 +272,28 @@ def placed(picture: Image, form: PictureForm) -> Pixels:
         left, top = (width - w) / 2, (height - h) / 2
         box = (max(left, 0.0), max(top, 0.0), min(left + w, width), min(top + h, height))
         return _as_array(picture.resize((form.width, form.height), Resampling.BILINEAR, box=box))
-    scale = min(form.width / width, form.height / height)
-    w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    inside = _as_array(picture.resize((w, h), Resampling.BILINEAR))
-    left, top = (form.width - w) // 2, (form.height - h) // 2
+    rows, columns = inside_of(form, height, width)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    inside = _as_array(picture.resize(size, Resampling.BILINEAR))
     canvas = np.empty((form.height, form.width, inside.shape[2]), dtype=np.uint8)
     canvas[:] = border_mean(inside)
-    canvas[top : top + h, left : left + w] = inside
+    canvas[rows, columns] = inside
     return canvas
+
+
+def inside_of(form: PictureForm, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns that a picture of that size fills of a form that pads; the rest are bands of its border's mean.
+
+    >>> from annvil.kinds.pictures.form import PictureForm
+    >>> inside_of(PictureForm(128, 128, 1), 256, 128)
+    (slice(0, 128, None), slice(32, 96, None))
+    """
+    if form.fit == "crop" or not height or not width:
+        return slice(0, form.height), slice(0, form.width)
+    scale = min(form.width / width, form.height / height)
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (form.width - w) // 2, (form.height - h) // 2
+    return slice(top, top + h), slice(left, left + w)
 
 
 def border_mean(pixels: Pixels) -> Pixels:

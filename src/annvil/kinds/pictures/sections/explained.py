@@ -44,6 +44,7 @@ class _Looked:
     what: str
     seen: bool
     seconds_each: float
+    images: Images | None = None
 
 
 def explained(found: Found) -> Iterator[Section]:
@@ -77,8 +78,16 @@ def explained(found: Found) -> Iterator[Section]:
         yield Section("where-it-looks", "Where the model looks", (said,), order=20)
         return
     truths = [short(dataset.task.answer(looked.y[row])) for row in chosen]
+    padded = [] if looked.images is None else [looked.images.padded(row) for row in chosen.tolist()]
     yield from _if_any(
-        where_it_looks(subject, looked.pixels[chosen], truths, seen=looked.seen, should_stop=lambda: deadline.passed)
+        where_it_looks(
+            subject,
+            looked.pixels[chosen],
+            truths,
+            seen=looked.seen,
+            padded=padded,
+            should_stop=lambda: deadline.passed,
+        )
     )
 
 
@@ -109,7 +118,8 @@ def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: 
     chosen = np.sort(drawn[:n])
     pixels = images.pixels(chosen)
     of = "held-out picture" if seen else "test picture"
-    return _Looked(pixels, y[chosen], subject.outputs(pixels), plain_count(len(chosen), of), seen, seconds)
+    what = plain_count(len(chosen), of)
+    return _Looked(pixels, y[chosen], subject.outputs(pixels), what, seen, seconds, images.take(chosen))
 
 
 def _features(subject: Subject, looked: _Looked) -> FloatArray:
