@@ -21,6 +21,7 @@ from annvil.comparison.race.racing import Clock, Race
 from annvil.comparison.race.records import Records
 from annvil.comparison.request import Quiet
 from annvil.comparison.results import Design
+from annvil.comparison.verdict import kind_of
 from annvil.data.dataset import Dataset
 from annvil.errors import DataError
 from annvil.models.contract import Job, Traits
@@ -116,6 +117,14 @@ def test_scores_of_the_table_are_of_folds_that_all_have(run: Run, guess: Any, to
 def test_a_certain_answer_ends_the_race_early(run: Run, make_dataset: Any, guess: Any, toy: Any) -> None:
     race = run([guess, toy("net", "network", (0, 1, 2, 3)), toy("linear", "linear", (0,))], dataset=make_dataset(2_000))
     assert units(race) == [("dummy", 0, 0), ("linear", 0, 0), ("net", 0, 0)]
+
+
+def test_nobody_is_beaten_on_fewer_rungs_where_there_is_time(run: Run, make_dataset: Any, guess: Any, toy: Any) -> None:
+    """Both end with the same columns; the linear model's rungs are dearer, so it is a step behind for a while."""
+    net, linear = toy("net", "network", CLIMB), toy("linear", "linear", CLIMB, seconds=0.1)
+    race = run([guess, net, linear], dataset=make_dataset(2_000))
+    assert [race.records.judged(name) for name in ("net", "linear")] == [3, 3]
+    assert kind_of(race.posterior(), 0.95) == "equal"
 
 
 def test_no_unit_is_begun_that_is_not_expected_to_fit(run: Run, guess: Any, toy: Any) -> None:

@@ -143,9 +143,9 @@ def slow_here(found: Examination) -> Iterator[str]:
     if found.settings.get("OMP_WAIT_POLICY", "PASSIVE").upper() != "PASSIVE":
         yield "OMP_WAIT_POLICY is not PASSIVE: idle threads spin, which slows small networks on busy cores."
     if found.free_bytes < LITTLE_MEMORY:
-        yield f"{size(found.free_bytes)} of memory is free: larger tables and pictures may not fit."
+        yield f"{size(found.free_bytes)} of memory is free: large inputs may not fit."
     if not _can_keep():
-        yield "Nothing can be kept in the cache folder: pictures are decoded and the machine is measured at every run."
+        yield "Nothing can be kept in the cache folder: inputs are decoded and the machine is measured at every run."
 
 
 def _versions() -> dict[str, str | None]:

@@ -15,7 +15,8 @@ from annvil.kinds.pictures.explanation.subject import open_subject
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import images_in_memory
 from annvil.kinds.pictures.kind import KIND
-from annvil.kinds.pictures.seen import FEWEST, STATISTICS, SeenPictures, seen_in, statistics_of
+from annvil.kinds.pictures.seen import FEWEST, STATISTICS, SeenPictures
+from annvil.kinds.pictures.unlike import seen_in, statistics_of, unlike
 from annvil.tasks.union import make_task
 
 SIDE = 24
@@ -111,7 +112,7 @@ def test_pictures_of_any_size_and_all_alike_have_statistics(shape, value):
     assert seen.fits
     assert msgspec.json.decode(msgspec.json.encode(seen), type=SeenPictures) == seen
     if value is not None:
-        assert list(seen.notices(images)) == []
+        assert list(unlike(seen, images)) == []
 
 
 def test_statistics_by_hand():

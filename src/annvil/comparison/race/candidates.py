@@ -142,9 +142,12 @@ class Candidates:
     def _still_matters(self, view: View, entrant: Entrant) -> bool:
         """Once the answer is certain: whether the rung may improve what ships, or un-settle who lost.
 
-        Nobody is beaten on a first rung alone where there is time for a second: how far its best climbs is then known.
+        Where there is time, nobody is beaten on a first rung alone (how far its best climbs is then known), nor on
+        fewer rungs than who beats it: a side that stopped a step earlier by chance lost one table in forty for it
+        (measured: `benchmarks/verdict.py`, sequence).
         """
-        if len(entrant.rung_scores) == 1 and entrant in [of[0] for of in map(view.of_side, SIDES) if of]:
+        leaders = [of[0] for of in map(view.of_side, SIDES) if of]
+        if entrant in leaders and len(entrant.rung_scores) < max(2, *(len(one.rung_scores) for one in leaders)):
             return True
         gain = view.expected_gain(entrant)
         if self.use_all:

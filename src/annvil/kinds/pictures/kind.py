@@ -65,10 +65,14 @@ class Pictures(Kind):
         from annvil.kinds.pictures.conform import conform_images
 
         images, notices = conform_images(raw, replace(form, seen=None), where)
-        return images, notices if form.seen is None else (*notices, *form.seen.notices(images))
+        if form.seen is None:
+            return images, notices
+        from annvil.kinds.pictures.unlike import unlike
+
+        return images, (*notices, *unlike(form.seen, images))
 
     def form_to_save(self, dataset: Dataset[Images]) -> Form:
-        from annvil.kinds.pictures.seen import seen_in
+        from annvil.kinds.pictures.unlike import seen_in
 
         return replace(dataset.inputs.form, seen=seen_in(dataset.inputs))
 

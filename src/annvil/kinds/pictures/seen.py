@@ -1,4 +1,4 @@
-"""What a model's training pictures were like, in nine simple statistics, and which pictures to predict are unlike them.
+"""What a model's training pictures were like, in nine simple statistics, and how far from them others are.
 
 Each statistic becomes a normal score by the quantiles of the training pictures, so that outliers among these do not
 make everything usual (beyond the outer quantiles the score goes on in a straight line); then a picture is as far away
@@ -13,21 +13,14 @@ found: nothing here knows shapes. Distances of thumbnails of 8 × 8 found less (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.tasks.base import FloatArray
-from annvil.text.phrases import outside
-from annvil.text.quantities import part_of
-from annvil.text.safe import some_names
-
-if TYPE_CHECKING:
-    from annvil.kinds.pictures.images import Images
-    from annvil.kinds.pictures.reading.decoding import Pixels
 
 STATISTICS = (
     "brightness",
@@ -99,30 +92,13 @@ class SeenPictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Normal scores of statistics ``(n, n_statistics)``, less their mean."""
         return np.asarray(_scores(statistics, np.array(self.quantiles)) - np.array(self.mean))
 
-    def notices(self, images: Images) -> Iterator[str]:
-        """A sentence where some of the pictures are unlike those of the training."""
-        scores = self.scores(statistics_of(images))
-        far = np.flatnonzero(_distances(scores, np.array(self.precision)) > self.farthest)
-        if not len(far):
-            return
-        odd = np.unique(np.abs(scores[far]).argmax(axis=1)).tolist()
-        most = np.argmax([np.abs(scores[far, j]).sum() for j in odd])
-        names = images.take(far[:3]).names()
-        named = f" ({some_names(names, 3)}{', …' * (len(far) > 3)})" if images.n_rows > 1 else ""
-        which = outside(part_of(len(far), images.n_rows, "picture"))
-        yield (
-            f"{which}{named} {'is' if len(far) == 1 else 'are'} unlike the training data, most in "
-            f"{STATISTICS[odd[int(most)]]}: do not rely on what the model says of {'it' if len(far) == 1 else 'them'}."
-        )
+    def distances(self, scores: FloatArray) -> FloatArray:
+        """Squared distances ``(n,)`` of such scores; beyond `farthest` is unlike."""
+        return _distances(scores, np.array(self.precision))
 
 
-def seen_in(images: Images) -> SeenPictures | None:
-    """What these training pictures are like; None of fewer than `FEWEST`."""
-    n = min(images.n_rows, MOST, max(FEWEST, MOST_VALUES // images.form.n_values))
-    if n < FEWEST:
-        return None
-    order = np.random.default_rng(0).permutation(images.n_rows)[:n]
-    statistics = statistics_of(images.take(order))
+def learn(statistics: FloatArray) -> SeenPictures:
+    """What pictures of these statistics ``(n, n_statistics)`` are like, in random order; of at least `FEWEST`."""
     halves = statistics[::2], statistics[1::2]
     held_out = [_farness(*_learnt(a), b) for a, b in (halves, halves[::-1])]
     quantiles, mean, precision = _learnt(statistics)
@@ -166,15 +142,8 @@ def _farness(quantiles: FloatArray, mean: FloatArray, precision: FloatArray, sta
     return _distances(_scores(statistics, quantiles) - mean, precision)
 
 
-def statistics_of(images: Images) -> FloatArray:
-    """`STATISTICS` of every picture, float64 ``(n_rows, n_statistics)``."""
-    made = np.zeros((images.n_rows, len(STATISTICS)))
-    for rows, pixels in images.blocks(1 << 18):  # small enough for the cache of a core
-        made[rows] = _statistics(pixels)
-    return made
-
-
-def _statistics(pixels: Pixels) -> FloatArray:
+def statistics(pixels: NDArray[np.uint8]) -> FloatArray:
+    """`STATISTICS` of pictures ``(n, height, width, channels)``: float64 ``(n, n_statistics)``."""
     grey = pixels[..., 0].astype(np.float32) if pixels.shape[3] == 1 else pixels.mean(axis=3, dtype=np.float32)
     across, down = np.abs(np.diff(grey, axis=2)), np.abs(np.diff(grey, axis=1))
     inner = grey[:, 1:-1, 1:-1]
