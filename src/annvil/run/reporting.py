@@ -12,6 +12,7 @@ import numpy as np
 
 from annvil.bundle import load
 from annvil.comparison import Store
+from annvil.comparison.held_out import held_out_predictions
 from annvil.comparison.results import Comparison
 from annvil.data.dataset import ColumnNote, Dataset, Source
 from annvil.data.findings import Finding
@@ -29,9 +30,6 @@ from annvil.system.processors import allowed_cores
 from annvil.tasks.base import Decision
 from annvil.tasks.union import AnyTask, tagged
 from annvil.text.words import Words
-
-MOST_HELD_OUT = 20_000
-"""Held-out rows kept for the charts of the report (assumed: more would not change what they show)."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +145,7 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
     """Predictions of the recommended contender for the test rows of the first repeat, with their targets."""
     from safetensors.numpy import save
 
-    contender = comparison.verdict.recommended
-    folds = [fold for fold in comparison.folds if fold.contender == contender and not fold.repeat]
-    parts = [store.predictions(contender, fold.job, fold.rung) for fold in folds]
-    rows = np.concatenate([rows for rows, _ in parts])
-    outputs = np.concatenate([outputs for _, outputs in parts])
-    if len(rows) > MOST_HELD_OUT:
-        chosen = np.sort(np.random.default_rng(0).choice(len(rows), MOST_HELD_OUT, replace=False))
-        rows, outputs = rows[chosen], outputs[chosen]
+    rows, outputs = held_out_predictions(comparison, store)
     arrays = {"y": np.ascontiguousarray(dataset.y[rows]), "outputs": np.ascontiguousarray(outputs)}
     write_atomically(folder.path / "held_out.safetensors", save(arrays))
 

@@ -56,22 +56,25 @@ def test_without_time_only_what_costs_nothing_is_shown(monkeypatch):
     images = images_from_arrays(np.zeros((6, 8, 8), np.uint8))
     dataset = Dataset(images, np.array([0, 1, 2, 0, 1, 2]), TASK, np.arange(6))
     outputs = np.eye(3)[[1, 1, 2, 0, 1, 2]]
-    store = SimpleNamespace(
-        result=lambda contender, fold, rung: SimpleNamespace(threshold=None) if rung == 1 else None,
-        predictions=lambda contender, fold, rung: (np.arange(6), outputs),
-    )
+    halves = {"first": np.arange(4), "second": np.arange(4, 6)}
+    store = SimpleNamespace(predictions=lambda contender, fold, rung: (halves[fold], outputs[halves[fold]]))
 
     def opened(path):
         raise Opened
 
     monkeypatch.setattr(explained, "open_subject", opened)
     standings = (SimpleNamespace(contender="pixels-linear", rung=1),)
-    comparison = SimpleNamespace(verdict=SimpleNamespace(recommended="pixels-linear"), standings=standings)
+    folds = [SimpleNamespace(contender="pixels-linear", repeat=0, job=name, rung=1) for name in halves]
+    verdict = SimpleNamespace(recommended="pixels-linear")
+    comparison = SimpleNamespace(verdict=verdict, standings=standings, folds=folds)
+    manifest = SimpleNamespace(info=SimpleNamespace(threshold=None))
+    monkeypatch.setattr(explained, "load", lambda path: SimpleNamespace(manifest=manifest))
 
     def shown(seconds):
         return list(explained.explained(Found(dataset, comparison, store, "run", "model", Deadline(seconds))))
 
     found = shown(-1.0)
     assert [section.key for section in found] == ["mixed-up"]
+    assert found[0].sentences[0] == "Most often cat was taken for dog: 1 of 2 among 6 held-out pictures."
     with pytest.raises(Opened):
         shown(60.0)

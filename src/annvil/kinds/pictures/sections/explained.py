@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from annvil.comparison.results import FIRST_FOLD
+from annvil.bundle import load
+from annvil.comparison.held_out import held_out_predictions
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.changed_copies import in_turns
@@ -50,18 +51,14 @@ class _Looked:
 def explained(found: Found) -> Iterator[Section]:
     """Sections as they are made, the cheap ones first, and none after the deadline.
 
-    What is mixed up is told of the held-out pictures of the first fold and of its model. The rest is about the model
+    What is mixed up is told of all held-out pictures, as the report's confusion matrix is. The rest is about the model
     that ships, on the test pictures of the source where there are some: it has learnt from all others, which is said.
     """
     dataset: Dataset[Images] = found.dataset
     contender, task, deadline = found.comparison.verdict.recommended, dataset.task, found.deadline
-    rung = found.rung(contender)
-    result = found.store.result(contender, FIRST_FOLD, rung)
-    if result is None:
-        return
-    rows, outputs = found.store.predictions(contender, FIRST_FOLD, rung)
+    rows, outputs = held_out_predictions(found.comparison, found.store)
     if task.one_class_a_row:
-        yield from _if_any(_mixed_up(dataset, rows, outputs, result.threshold))
+        yield from _if_any(_mixed_up(dataset, rows, outputs, load(found.model).manifest.info.threshold))
     if deadline.passed or contender == "dummy":
         return
     subject = open_subject(found.model)
@@ -97,7 +94,7 @@ def _if_any(section: Section | None) -> tuple[Section, ...]:
 
 def _mixed_up(dataset: Dataset[Images], rows: IntArray, outputs: FloatArray, threshold: Any) -> Section | None:
     decided = dataset.task.decide(outputs, threshold)
-    what = f"{plain_count(len(rows), 'held-out picture')} of the first fold"
+    what = plain_count(len(rows), "held-out picture")
     sure = outputs[np.arange(len(rows)), decided]
     return mixed_up(dataset.task, dataset.y[rows], decided, sure, lambda some: dataset.inputs.pixels(rows[some]), what)
 
