@@ -143,7 +143,7 @@ class Candidates:
         """Once the answer is certain: whether the rung may improve what ships, or un-settle who lost.
 
         Where there is time, nobody is beaten on a first rung alone (how far its best climbs is then known), nor on
-        fewer rungs than who beats it: a side that stopped a step earlier by chance lost one table in forty for it
+        fewer rungs than who beats it: a side that stopped a step earlier by chance lost one table in twenty for it
         (measured: `benchmarks/verdict.py`, sequence).
         """
         leaders = [of[0] for of in map(view.of_side, SIDES) if of]
