@@ -215,7 +215,7 @@ def first(arguments: argparse.Namespace, out: Path) -> None:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if ", step 1 of " in line and "±" in line and "Dummy" not in line:
+        if ", step 1 of " in line and "±" in line and "Baseline" not in line:
             print(f"{time.perf_counter() - started:.1f} s: {line.strip()}")
             break
     process.kill()

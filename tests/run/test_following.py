@@ -16,7 +16,7 @@ from annvil.comparison.race.decisions import read_decisions
 from annvil.comparison.race.racing import Race
 from annvil.errors import Interrupted, RequestError
 from annvil.models.contract import Deadline
-from annvil.run import fitting
+from annvil.run import stages
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def table(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def short(table, tmp_path_factory):
     """Its race hangs on the clock, and the fit to ship is never cut: then the model of the first fold would ship."""
-    fitting._load_libraries()  # on a busy machine that takes longer than the budget
+    stages.load_libraries()  # on a busy machine that takes longer than the budget
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting._Work, "deadline", lambda work, *_, **__: Deadline(float("inf")))
+        patch.setattr(stages.Work, "deadline", lambda work, *_, **__: Deadline(float("inf")))
         patch.setattr(Race, "_limit", lambda *_: float("inf"))  # a rung that a slow machine cut would be its own alone
         return annvil.fit(table, target="answer", budget="12s", out=tmp_path_factory.mktemp("runs"))
 
@@ -60,7 +60,7 @@ def test_a_run_that_does_as_another_did_has_the_same_bytes(table, short, tmp_pat
 
 def test_who_follows_a_run_that_had_no_time_for_the_fit_to_ship_ships_the_same(table, short, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting._Work, "deadline", lambda work, *_, **__: Deadline(-1.0))
+        patch.setattr(stages.Work, "deadline", lambda work, *_, **__: Deadline(-1.0))
         late = annvil.fit(table, target="answer", budget="5s", out=tmp_path / "late", like=short.folder)
     assert any("fitted on all rows" in notice for notice in late.comparison.notices)
     like = annvil.fit(table, target="answer", budget="5s", out=tmp_path / "like", like=late.folder)
@@ -135,13 +135,13 @@ def test_a_budget_that_was_spent_already_is_refused(short, annvil_cli):
 
 
 def test_a_budget_that_loading_has_used_is_refused_with_the_smallest_that_can_be_kept(table, tmp_path, monkeypatch):
-    load = fitting._load_libraries
+    load = stages.load_libraries
 
     def slowly() -> None:
         load()
         time.sleep(4.0)
 
-    monkeypatch.setattr(fitting, "_load_libraries", slowly)
+    monkeypatch.setattr(stages, "load_libraries", slowly)
     expected = r"A budget of 5 s is too short here: reading and loading took \d+\.\d s\. The smallest .* about \d+ s\."
     with pytest.raises(RequestError, match=expected):
         annvil.fit(table, target="answer", budget="5s", out=tmp_path)

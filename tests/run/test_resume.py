@@ -122,7 +122,7 @@ def test_changed_pictures_and_groups_are_noticed(photos, tmp_path, monkeypatch, 
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("annvil.run.fitting._compare_ship_report", stopped)
+    monkeypatch.setattr("annvil.run.stages._compare_ship_report", stopped)
     moved, table = tmp_path / "photos", tmp_path / "patients.csv"
     shutil.copytree(photos, moved)
     files = sorted(path.relative_to(moved) for path in moved.rglob("*.png"))
