@@ -144,7 +144,7 @@ def test_no_time_left_is_said_and_the_best_so_far_returned(
     assert late.verdict.recommended == "net"
     assert late.curves == ()
     assert late.ablations == ()
-    assert "There was no time for the learning curve of Net." in late.notices
+    assert "There was no time for the learning curve of the linear and the net." in late.notices
     assert "There was no time to measure what scaling the numbers does for Linear." in late.notices
 
 

@@ -226,7 +226,7 @@ def test_who_was_cut_short_is_named() -> None:
     late = Standing("wide", TITLES["wide"], "network", "cut short", "no time was left for it", (), {}, {}, "", None)
     verdict = judge(replace(made, standings=(*made.standings, late)))
     assert verdict.kind == "simple"
-    assert verdict.sentences[-1] == "Cut short by the clock, and perhaps better with more time: TabM ensemble."
+    assert verdict.sentences[-1] == "Not scored, for lack of time: TabM ensemble."
     assert "clock" not in text(judge(made))
 
 
@@ -395,7 +395,7 @@ def test_no_network_at_all() -> None:
 
 def test_nothing_at_all_is_out_of_time() -> None:
     made = evidence({"dummy": 0.5, "net": 0.8})
-    with pytest.raises(OutOfTime, match="ended before any contender was scored"):
+    with pytest.raises(OutOfTime, match="ended before any model was scored"):
         judge(replace(made, folds=()))
 
 

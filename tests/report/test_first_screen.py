@@ -19,6 +19,7 @@ from annvil.comparison.score_interval import score_interval
 from annvil.comparison.verdict import judge
 from annvil.data.findings import Finding
 from annvil.report import render
+from annvil.report.figures import score_text
 from annvil.report.first_screen import BADGES, MOST_FLAGS, MOST_LEADERS, OUT_OF_TIME, first_screen
 from annvil.tasks.metric_index import METRICS
 from annvil.text.words import ROWS
@@ -130,6 +131,42 @@ def test_the_terminal_shows_the_same_in_the_same_order(comparison):
         assert starts == sorted(starts)
         prose = f"{first.badge} {first.sentence} {first.score} {' '.join(flag.text for flag in first.flags)}"
         assert len(words_of(prose)) <= MOST_WORDS, prose
+        for leader in first.leaders:  # a score reads as on the page
+            assert f" {score_text(METRICS[comparison.metric], leader)} " in flat
+
+
+@settings(max_examples=30, deadline=None)
+@given(comparisons())
+def test_whoever_was_left_without_time_is_offered_more(comparison):
+    late = replace(
+        comparison.standings[-1], contender="late", family="network", state="cut short", per_fold=(), means={}
+    )
+    waiting = replace(comparison, standings=(*comparison.standings, late))
+    asked = first_screen(waiting, (), ROWS, "runs/x").command
+    assert asked.startswith("annvil resume") == (comparison.verdict.kind == "cannot tell")
+
+
+@settings(max_examples=30, deadline=None)
+@given(comparisons())
+def test_the_score_of_a_side_is_taken_for_that_of_no_model(comparison):
+    """Of a side that several stood for, the sentence says so: the table has no row with its score."""
+    verdict, sentence = comparison.verdict, first_screen(comparison, (), ROWS, "").sentence
+    if verdict.posterior is None or comparison.standings[-1].contender == verdict.recommended == "dummy":
+        return
+    sides = [side for side in (verdict.network, verdict.simple) if side is not None]
+    several = any(len(set(side.contenders)) > 1 for side in sides)
+    assert ("(each fold's choice)" in sentence) == (several and verdict.recommended != "dummy")
+
+
+@settings(max_examples=8, deadline=None)
+@given(comparisons())
+def test_people_read_words_of_the_field(comparison):
+    """Words of the code have no place on the page or in the terminal."""
+    words = re.compile(r"\b(contenders?|dumm(y|ies)|learnt numbers?|the worth)\b", re.IGNORECASE)
+    view = replace(bare(), comparison=comparison, findings=FINDINGS)
+    page = re.sub(r"<style>.*?</style>|<[^>]*>", " ", render(view), flags=re.DOTALL)
+    for text in (page, terminal(comparison, 140)):
+        assert not words.findall(text), words.search(text)
 
 
 def terminal(comparison: Comparison, width: int) -> str:

@@ -185,7 +185,7 @@ def plan(n_rows: int, split: str = "stratified") -> Plan:
     """A plan of five folds."""
     return Plan(
         120.0, n_rows, 5, 1, split, (64, 128, 256),
-        7, ("Every contender begins with its cheapest fair training; more effort then goes where it is worth most.",),
+        7, ("Every model begins with its cheapest fair training; more effort then goes where it is worth most.",),
     )  # fmt: skip
 
 
@@ -369,7 +369,7 @@ def regression() -> ReportView:
             "The network ensemble’s RMSE is 550 lower on average, and the difference lies between −1,050 and +2,150 with 95% probability: all three answers are possible.",
             "Until more rows are at hand, boosted trees are recommended, because they are cheaper.",
         ),
-        "boosted-trees", "It is the cheapest contender that is not shown to be worse.", belief, False, 5_800,
+        "boosted-trees", "It is the cheapest model that is not shown to be worse.", belief, False, 5_800,
         "On tables of this size, boosted trees are the best family about twice as often as networks.", network, simple,
     )  # fmt: skip
     rng = np.random.default_rng(8)

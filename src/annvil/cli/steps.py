@@ -39,11 +39,7 @@ def chances(posterior: Posterior | None, *, plain: bool = False) -> str:
     if posterior is None:
         return ""
     sides = (("network", posterior.p_first), ("equal", posterior.p_equal), ("simple", posterior.p_second))
-    return (" | " if plain else " · ").join(f"{name} {_percent(p)}" for name, p in sides)
-
-
-def _percent(p: float) -> str:
-    return "<1%" if p < 0.005 else ">99%" if p > 0.995 else f"{p:.0%}"
+    return (" | " if plain else " · ").join(f"{name} {wording.probability(p, brief=True)}" for name, p in sides)
 
 
 def step(standing: Standing | None, rung: int) -> str:
@@ -116,8 +112,8 @@ class Board:
         """``"ROC AUC 0.871 ± 0.021"``."""
         from annvil.tasks.metric_index import METRICS
 
-        name = METRICS[metric].title if metric in METRICS else metric
-        return f"{name} {wording.with_spread(row.means[metric], row.spread(metric))}"
+        asked = METRICS[metric]
+        return f"{asked.title} {asked.shows_mean(row.means[metric], row.spread(metric))}"
 
     def _gain(self, row: Standing, rung: int, metric: str) -> str:
         from annvil.tasks.metric_index import METRICS

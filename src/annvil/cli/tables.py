@@ -12,6 +12,7 @@ from rich.text import Text
 from annvil.cli.console import safe
 from annvil.cli.steps import judged_step, ladder
 from annvil.text import quantities as wording
+from annvil.text.phrases import outside
 from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 NARROW, MEDIUM, WIDE = 60, 106, 134
 """Terminal widths from which further columns are shown (measured on real names and numbers)."""
+
+STANDARD, LONGEST_NAME = 80, 30
+"""From that width on a name of so many signs stays on one line; what is not known folds in the state instead."""
 
 _IN_ASCII = str.maketrans({"→": ">", "±": "+-", "–": "-", "−": "-"})
 _STATE_STYLES = {"running": "cyan", "waiting": "dim", "failed": "red", "cut short": "yellow", "skipped": "dim"}
@@ -56,8 +60,10 @@ def standings_table(
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     table.add_column("", width=1)
-    table.add_column("Contender", overflow="fold", min_width=16)
-    table.add_column(METRICS[metric].title if metric in METRICS else metric, justify="right", no_wrap=True)
+    longest = max((len(standing.title) for standing in standings), default=0)
+    table.add_column("Model", overflow="fold", min_width=16 if width < STANDARD else min(longest, LONGEST_NAME))
+    title = outside(METRICS[metric].title) if metric in METRICS else metric
+    table.add_column(title, justify="right", no_wrap=True)
     if width >= NARROW:
         table.add_column("Steps" if live else "Step", no_wrap=True)
     if width >= WIDE:
@@ -86,9 +92,11 @@ def standings_table(
 
 
 def _score(standing: Standing, metric: str) -> str:
+    from annvil.tasks.metric_index import METRICS
+
     if metric not in standing.means:
         return "–"
-    return wording.with_spread(standing.means[metric], standing.spread(metric))
+    return METRICS[metric].shows_mean(standing.means[metric], standing.spread(metric))
 
 
 def _costs(cost: Cost | None, width: int) -> list[str]:
@@ -106,7 +114,8 @@ def _costs(cost: Cost | None, width: int) -> list[str]:
 
 def _state(standing: Standing, live: bool) -> str:
     """Its state and why; of who is done, whether more effort may make it better: that it does shows from two steps."""
-    state: str = standing.state
+    state = standing.told
     if state == "finished" and standing.still_improves:
         state = "still improves" if len(standing.rung_means) > 1 else "may improve"
-    return f"{state}: {safe(standing.reason)}" if standing.reason and not live else state
+    why = standing.reason if state == standing.state and not live else ""
+    return f"{state}: {safe(why)}" if why else state

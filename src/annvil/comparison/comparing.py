@@ -20,12 +20,13 @@ from annvil.comparison.race.racing import Clock, Race
 from annvil.comparison.race.records import Records
 from annvil.comparison.race.so_far import Teller, evidence_of
 from annvil.comparison.request import Listener, Quiet, Request
-from annvil.comparison.results import Ablation, Comparison, Crossing, FinalFit, LearningCurve, Standing
+from annvil.comparison.results import NO_SIDE, Ablation, Comparison, Crossing, FinalFit, LearningCurve, Standing
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import judge
 from annvil.errors import RequestError
 from annvil.models.contract import Contender, Deadline, Effort, Json
 from annvil.models.team import TEAM
+from annvil.text.phrases import listed, named
 
 T = TypeVar("T")
 
@@ -41,9 +42,6 @@ photographs, 1.5 s of 1,000 rows)."""
 
 REPORT_FOR_A_MILLION = 0.05
 """More of it is kept as rows grow to a million: the checks of the bundle and the importances see more of them."""
-
-NO_SIDE = ("dummy", "team")
-"""Families that stand for neither side where contenders are looked at more closely."""
 
 FINAL_SLACK = 1.5
 """The fit to ship is given so many times its expected seconds: it must not be cut."""
@@ -235,9 +233,15 @@ class _Comparing:
         if missing:
             self.race.listener.stage("Learning curves")
         share = CURVE_SHARE * self.request.budget_seconds
+        unmeasured: list[str] = []
         for place, contender in enumerate(missing):
             left = min(share, self.race.left(self._kept()))
-            share -= self._measure_curve(contender, max(0.0, left / (len(missing) - place)))
+            took = self._measure_curve(contender, max(0.0, left / (len(missing) - place)))
+            if took is None:
+                unmeasured.append(named(contender.title))
+            share -= took or 0.0
+        if unmeasured:
+            self.race.tell(f"There was no time for the learning curve of {listed(unmeasured)}.")
         curves = (store.curve(contender.name) for contender in chosen)
         return tuple(curve for curve in curves if curve is not None)
 
@@ -249,8 +253,8 @@ class _Comparing:
     def _is_asked(self, unit: Unit) -> bool:
         return self.request.follow is None or unit in self.request.follow
 
-    def _measure_curve(self, contender: Contender, seconds: float) -> float:
-        """Measure it if it fits into so many seconds; the seconds it took."""
+    def _measure_curve(self, contender: Contender, seconds: float) -> float | None:
+        """Measure it if it fits into so many seconds; the seconds it took, None where it does not fit."""
         race, plan = self.race, self.entrants.plan
         effort, one_fit = self._effort(contender)
         following = self.request.follow is not None
@@ -258,8 +262,7 @@ class _Comparing:
             plan.curve_sizes, self.entrants.shape.n_rows, effort, one_fit, math.inf if following else seconds
         )
         if planned is None:
-            race.tell(f"There was no time for the learning curve of {contender.title}.")
-            return 0.0
+            return None
         folds, metric = race.fitting.replicates(0), self.request.metric
         deadline = Deadline(math.inf if following else 2 * planned.expected_seconds + 1)
         anchors, took = self._logged(
@@ -312,21 +315,27 @@ class _Comparing:
         missing = [s for s in steps if store.ablation(s.name) is None and self._is_asked(units[s.name])]
         if missing:
             self.race.listener.stage("What preparation is worth")
+        unmeasured: dict[str, list[str]] = {}
         for step in missing:
-            left -= self._measure_step(step, units[step.name], min(left, self.race.left(self._kept())))
+            took = self._measure_step(step, units[step.name], min(left, self.race.left(self._kept())))
+            if took is None:
+                unmeasured.setdefault(step.what, []).append(named(step.contender.title))
+            left -= took or 0.0
+        if unmeasured:
+            told = "; ".join(f"{what} ({listed(whom)})" for what, whom in unmeasured.items())
+            self.race.tell(f"There was no time to measure the effect of {told}.")
         found = (store.ablation(step.name) for step in steps)
         return tuple(ablation for ablation in found if ablation is not None)
 
-    def _measure_step(self, step: Step, unit: Unit, seconds: float) -> float:
-        """Measure it if it fits into so many seconds; the seconds it took."""
+    def _measure_step(self, step: Step, unit: Unit, seconds: float) -> float | None:
+        """Measure it if it fits into so many seconds; the seconds it took, None where it does not fit."""
         race, folds = self.race, self.race.fitting.replicates(0)
         _, one_fit = self._effort(step.contender)
         share = min(1.0, MOST_ROWS / self.entrants.shape.n_rows)
         expected = 2 * len(folds) * one_fit(1) * share * max(1, step.with_it.candidates)
         following = self.request.follow is not None
         if expected > seconds and not following:
-            race.tell(f"There was no time to measure what {step.what} does for {step.contender.title}.")
-            return 0.0
+            return None
         deadline = Deadline(math.inf if following else 2 * expected + 1)
         found, took = self._logged(
             unit,

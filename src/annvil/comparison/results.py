@@ -27,6 +27,9 @@ def fold_key(repeat: int, fold: int) -> str:
     return f"{call_key(repeat)}-fold-{fold}"
 
 
+NO_SIDE = ("dummy", "team")
+"""Families that stand for neither networks nor simple models."""
+
 FEWEST_FOLDS = 3
 """Fewer scores have no spread that is worth showing."""
 
@@ -108,6 +111,11 @@ class Standing:
     used_seconds: float = 0.0  # of the run, fits of all rungs together
     still_improves: bool = False  # more effort is expected to gain more than worth / 2
     members: dict[str, float] = field(default_factory=dict)  # of a team: contender → weight, the heaviest first
+
+    @property
+    def told(self) -> str:
+        """Its state for people, to whom a training that never began was not cut short."""
+        return "no time left" if self.state == "cut short" and not self.used_seconds else self.state
 
     def spread(self, metric: str) -> float | None:
         """How far scores scatter over the folds, for people: None where these are too few to say it."""

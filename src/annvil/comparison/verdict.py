@@ -124,7 +124,7 @@ def _recommend(evidence: Evidence, paired: Paired, kind: VerdictKind, *, doubtfu
     recommendation = recommend(paired, evidence.standings, evidence.worth, may_ship)
     if recommendation is None:
         raise OutOfTime(
-            f"The budget of {evidence.plan.budget_seconds:g} s ended before any contender was scored on all test "
+            f"The budget of {evidence.plan.budget_seconds:g} s ended before any model was scored on all test "
             f"folds. Give it more time, or fewer {evidence.words.rows}."
         )
     return recommendation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import floor, log10
 
-from annvil.comparison.results import Comparison, Standing
+from annvil.comparison.results import NO_SIDE, Comparison, Standing
 from annvil.plots.charts.chances import chances
 from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
@@ -22,7 +22,7 @@ from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed, outside
-from annvil.text.quantities import count, minus, plain_count, probability, seconds, told, with_spread
+from annvil.text.quantities import count, minus, plain_count, probability, seconds, told
 from annvil.text.words import ROWS, Words
 
 WIDE, NARROW = 700.0, 342.0
@@ -63,8 +63,7 @@ def score_text(metric: Metric, standing: Standing) -> str:
     """``"0.871 ± 0.021"``; nothing where it was not scored by that metric."""
     if metric.name not in standing.means:
         return ""
-    places = 3 if metric.greater_is_better else None
-    return with_spread(standing.means[metric.name], standing.spread(metric.name), places)
+    return metric.shows_mean(standing.means[metric.name], standing.spread(metric.name))
 
 
 def _unit(metric: Metric) -> tuple[float, str]:
@@ -94,7 +93,7 @@ def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
         "folds and the bar reaches one standard deviation to each side."
     )
     draw = partial(fold_scores, strips, metric.title, metric.greater_is_better)
-    return figure("folds", "Every contender on every fold", caption, draw)
+    return figure("folds", "Every model on every fold", caption, draw)
 
 
 def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
@@ -115,7 +114,7 @@ def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     ahead = f"all {len(pairs)} folds" if wins == len(pairs) else f"{wins or 'none'} of {len(pairs)} folds"
     caption = (
         f"The network side was ahead in {ahead}. In every fold each side is represented by the "
-        f"contender that inner validation preferred, before the test {words.rows} were looked at."
+        f"model that inner validation preferred, before the test {words.rows} were looked at."
     )
     draw = partial(paired, pairs, metric.title, metric.greater_is_better)
     return figure("paired", f"The two sides on the same {words.rows}", caption, draw)
@@ -159,7 +158,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
         return None
     unbeaten = listed([o.title for o in frontier(offers, metric.greater_is_better)], 6)
     caption = (
-        f"No contender is both cheaper and better than those on the stepped line ({unbeaten}); for each off the line "
+        f"No model is both cheaper and better than those on the stepped line ({unbeaten}); for each off the line "
         "another is cheaper and on average at least as good. Upright bars are one standard deviation over folds; the "
         "ringed mark is recommended."
     )
@@ -176,14 +175,14 @@ def effort_figure(comparison: Comparison) -> Figure | None:
             s.contender == comparison.verdict.recommended,
         )
         for s in comparison.standings
-        if s.family != "dummy" and s.rung_means and len(s.rung_seconds) == len(s.rung_means)
+        if s.family not in NO_SIDE and s.rung_means and len(s.rung_seconds) == len(s.rung_means)
     ]  # fmt: skip
     if not any(len(climb.scores) > 1 for climb in climbs):
         return None
     improving = listed([s.title for s in comparison.standings if s.still_improves], 6)
     caption = (
         "Each mark is a step of effort that was made on all folds, by the seconds used until then (those of fits that "
-        "a contender shares with another included); the last mark of a line is the one that is judged, the ringed one "
+        "a model shares with another included); the last mark of a line is the one that is judged, the ringed one "
         f"is recommended.{f' More effort may still improve: {improving}.' if improving else ''}"
     )
     draw = partial(effort, climbs, metric.title, metric.greater_is_better, worth=comparison.worth)
@@ -194,9 +193,9 @@ def race_in_words(comparison: Comparison) -> str:
     """How much was done, and why it ended; empty of runs that did not keep it."""
     if not comparison.ended:
         return ""
-    steps = sum(len(s.rung_means) for s in comparison.standings)
-    used = seconds(sum(s.used_seconds for s in comparison.standings))
-    done = f"Together the contenders completed {plain_count(steps, 'step')} of effort in {used}."
+    mates = [s for s in comparison.standings if s.family not in NO_SIDE]
+    steps, used = sum(len(s.rung_means) for s in mates), seconds(sum(s.used_seconds for s in mates))
+    done = f"Networks and simple models completed {plain_count(steps, 'step')} of effort in {used}."
     return f"{done} The race ended because {comparison.ended}."
 
 

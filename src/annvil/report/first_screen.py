@@ -15,7 +15,7 @@ from annvil.comparison.results import Comparison, Side, Standing
 from annvil.comparison.score_interval import score_interval
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
-from annvil.text.phrases import inside, is_plural, listed, named, outside
+from annvil.text.phrases import inside, is_plural, listed, outside
 from annvil.text.quantities import minus, probability
 from annvil.text.words import Words
 
@@ -145,16 +145,19 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     if verdict.kind == "simple":
         pair.reverse()
     (first_name, first_side), (second_name, second_side) = pair
+    several = [len(set(side.contenders)) > 1 for _, side in pair]
+    first = f"{outside(first_name)}{_EACH if several[0] and not several[1] else ''}"
+    second = f"{second_name}{_EACH if several[1] else ''}"
     name = outside(metric.title) if metric.greater_is_better else f"{metric.title} (lower is better)"
     way = 1.0 if metric.greater_is_better == (verdict.kind != "simple") else -1.0  # a raw difference, first less second
     ends = () if p is None else sorted((way * p.low, way * p.high))
     scores = f"{name} {minus(metric.compares(first_side.mean, second_side.mean, *ends))}"
     if p is None:
-        return f"{outside(first_name)} vs {second_name}: {scores} on one test fold, and one score has no certainty."
-    who = f"{outside(first_name)} vs {second_name}: {scores}"
+        return f"{first} vs {second}: {scores} on one test fold, and one score has no certainty."
+    who = f"{first} vs {second}: {scores}"
     worth = metric.tells(p.worth) if not metric.greater_is_better else f"{p.worth:.3g}"
     if verdict.kind in ("network", "simple"):
-        said = f"{outside(first_name)} {'beat' if is_plural(first_name) else 'beats'} {second_name}: {scores}."
+        said = f"{first} {'beat' if is_plural(first_name) else 'beats'} {second}: {scores}."
     elif verdict.kind == "equal":
         said = f"{who}; a difference within ±{worth} counts as equal."
     elif verdict.kind == "no network":
@@ -175,11 +178,15 @@ def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing) -> 
         return minus(comparison.verdict.headline)
     best = scored[0]
     scores = [minus(metric.shows(s.means[metric.name])) for s in (best, dummy)]
+    surely = "surely " if metric.gain(best.means[metric.name], dummy.means[metric.name]) > 0 else ""
     return (
-        "No model that could ship is surely better than the baseline, which ignores the inputs: "
+        f"No model that could ship is {surely}better than the baseline, which ignores the inputs: "
         f"{inside(best.title)} vs baseline, {metric.title} {scores[0]} vs {scores[1]}."
     )
 
+
+_EACH = " (each fold's choice)"
+"""Of a side that several stood for: its score is that of none of them."""
 
 _NOT_ALONE = ("simple", "equal", "no network")
 
@@ -188,7 +195,7 @@ def _who(side: Side, comparison: Comparison, together: str) -> str:
     """The one contender that stood for the side in every fold; the side's name where they were several."""
     if len(set(side.contenders)) > 1:
         return together
-    return named(next(s.title for s in comparison.standings if s.contender == side.contenders[0]))
+    return inside(next(s.title for s in comparison.standings if s.contender == side.contenders[0]))
 
 
 def _next(comparison: Comparison, words: Words, folder: str) -> tuple[str, str]:
@@ -196,6 +203,8 @@ def _next(comparison: Comparison, words: Words, folder: str) -> tuple[str, str]:
     if not folder:
         return "", ""
     place = shlex.quote(folder)
-    if comparison.verdict.kind == "cannot tell" and any(s.still_improves for s in comparison.standings):
+    if comparison.verdict.kind == "cannot tell" and any(
+        s.still_improves or s.state == "cut short" for s in comparison.standings
+    ):
         return "Give it more time", f"annvil resume {place} --budget {2 * comparison.plan.budget_seconds:g}s"
     return "Use the model", f"annvil predict {place} {words.example} -o predictions.csv"

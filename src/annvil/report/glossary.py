@@ -13,9 +13,8 @@ from annvil.text.words import ROWS, Words
 
 TERMS: dict[str, str] = {
     "calibrated": "Probabilities are calibrated when they come true: of the {rows} given 70%, about 70% turn out so.",
-    "contender": "A way to learn that takes part in the comparison, from a plain guess to a network.",
     "cross-validation": "Judging a model several times, each time on other {rows} than those it learnt from.",
-    "dummy": "Looks at no column at all and always answers with the average or the most common class. "
+    "baseline": "Looks at no column at all and always answers with the average or the most common class. "
     "What does not beat it has learnt nothing.",
     "fold": "The {rows} are divided into equal parts. In each fold one part is put aside, models learn from the "
     "others, and are judged on the part put aside.",
@@ -24,25 +23,26 @@ TERMS: dict[str, str] = {
     "on the {rows} that give the score.",
     "leakage": "A column that already contains the answer, for instance because it was filled in afterwards. Scores "
     "with it are too good to be true.",
-    "learning curve": "The score a contender reaches with few, more and all training {rows}; how it would go on is "
+    "learning curve": "The score a model reaches with few, more and all training {rows}; how it would go on is "
     "estimated with a power law.",
     "network": "A neural network: layers of simple units whose weights are learnt step by step.",
     "ONNX": "An open file format for models that many programs and languages can run.",
     "permutation importance": "How much worse a model predicts when one column's values are shuffled between {rows}.",
-    "practically equal": "The difference is smaller than the gain that would justify a network (the worth).",
+    "practically equal": "The difference is smaller than the minimum useful gain, which would justify a network.",
     "SHA-256": "A fingerprint of a file: if a single byte changes, it changes.",
     "standard deviation": "How far values typically lie from their mean.",
-    "step of effort": "A contender begins with the least that is a fair trial and then tries harder, step by step: "
+    "step of effort": "A model begins with the least that is a fair trial and then tries harder, step by step: "
     "longer training, a wider search, more {rows}. The highest step that was made on all folds is judged.",
-    "worth": "The smallest gain in the score that would justify a network; differences below it count as none.",
+    "minimum useful gain": "The smallest gain in the score that would justify a network (--worth); differences below "
+    "it count as none.",
 }
 
 TERMS |= {metric.title: metric.explanation for metric in METRICS.values()}
 
 _ALSO = {
-    "contenders": "contender", "folds": "fold", "learning curves": "learning curve", "networks": "network",
+    "folds": "fold", "learning curves": "learning curve", "networks": "network",
     "neural network": "network", "neural networks": "network", "practically the same": "practically equal",
-    "the worth": "worth", "steps of effort": "step of effort",
+    "steps of effort": "step of effort",
     "leak": "leakage", "leaks": "leakage", "unseen {rows}": "held-out {rows}",
 }  # fmt: skip
 
@@ -60,8 +60,7 @@ class Glossary:
         self._terms = {words.fill(term): words.fill(meaning) for term, meaning in TERMS.items()}
         also = {words.fill(term): words.fill(other) for term, other in _ALSO.items()}
         self._called = also | {name.lower(): name for name in self._terms}
-        findable = {*self._terms, *also} - {"worth"}  # alone it is mostly a plain word
-        names = sorted(findable, key=len, reverse=True)
+        names = sorted({*self._terms, *also}, key=len, reverse=True)
         self._find = re.compile(r"(?<![\w&#;-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])", re.IGNORECASE)
 
     def link(self, sentence: object) -> Markup:

@@ -152,7 +152,7 @@ def _cost_row(standing: Standing, metric: Metric, comparison: Comparison, *, lea
 def _cost_state(standing: Standing) -> str:
     """Which step is judged and whether more effort may help; why there is none."""
     if standing.state != "finished" or standing.rung is None:
-        return "" if standing.state == "finished" else standing.state
+        return "" if standing.state == "finished" else standing.told
     return judged_step(standing) if len(standing.rungs) > 1 else ""
 
 

@@ -111,10 +111,10 @@ def slow_here(found: Examination) -> Iterator[str]:
     if found.cores < found.cores_of_machine:
         yield (
             f"Only {found.cores} of {found.cores_of_machine} cores may be used (a container, taskset or a scheduler "
-            "sets that): contenders and folds wait for each other."
+            "sets that): models and folds wait for each other."
         )
     elif found.cores == 1:
-        yield "There is one core: contenders and folds wait for each other."
+        yield "There is one core: models and folds wait for each other."
     if found.threads < found.cores:
         yield f"PyTorch takes {found.threads} of {found.cores} cores: OMP_NUM_THREADS or MKL_NUM_THREADS may say so."
     if found.load is not None and found.load > 0.5 * found.cores + 1:

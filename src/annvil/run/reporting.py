@@ -154,7 +154,7 @@ def _read_held_out(folder: RunFolder, threshold: Decision, words: Words) -> Held
     from safetensors.numpy import load
 
     arrays = load((folder.path / "held_out.safetensors").read_bytes())
-    how = f"every {words.row} was predicted by a model of a fold that had not seen it"
+    how = f"each {words.row} was predicted by a model of a fold that had not seen it"
     return HeldOut(arrays["y"], arrays["outputs"], how, threshold)
 
 

@@ -127,7 +127,8 @@ def class_metrics(judged: Judged, parts: int) -> tuple[Metric, ...]:
             "roc_auc",
             "ROC AUC",
             True,
-            "How often a {row} of the class is ranked above a {row} without it: 0.5 is guessing, 1 is perfect.",
+            "The chance that a random {row} of the class gets a higher score than a random other one: 0.5 is guessing, "
+            "1 is perfect.",
             partial(roc_auc, judged),
         ),
         Metric("accuracy", "accuracy", True, "The part of {rows} that are put into the right class.", accuracy, True),

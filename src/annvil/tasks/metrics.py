@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from annvil.errors import RequestError
 from annvil.tasks.targets import Decision, FloatArray, Targets
+from annvil.text.quantities import with_spread
 
 Compute = Callable[[Targets, FloatArray, Decision], float]
 
@@ -88,6 +89,10 @@ class Metric:
         gap, *ends = (f"{round(d, places) + 0.0:+,.{places}f}" for d in (first - second, low, high) if d is not None)
         told = f"{self.shows(first)} vs {self.shows(second)}, {gap}"
         return f"{told} [{', '.join(ends)}]" if ends else told
+
+    def shows_mean(self, mean: float, spread: float | None) -> str:
+        """A mean over folds with its standard deviation, where there is one: ``"0.871 ± 0.021"``, everywhere alike."""
+        return with_spread(mean, spread, 3 if self.greater_is_better else None)
 
     def shows(self, score: float) -> str:
         """A score for people, such as ``"0.913"`` or ``"28,450"``."""

@@ -35,8 +35,9 @@ class Final:
 
 
 def _unit_of(fit: FinalFit) -> Unit:
-    rows = "all rows" if fit.rows is None else f"{fit.rows} rows"
-    return Unit("ship", fit.contender, fit.rung, step=f"{fit.inner_folds} inner folds, {rows}")
+    rows = "all rows" if fit.rows is None else f"{fit.rows:,} rows"
+    inner = f"{fit.inner_folds} inner folds" if fit.inner_folds > 1 else "one holdout"
+    return Unit("ship", fit.contender, fit.rung, step=f"{inner}, {rows}")
 
 
 def plan_final(

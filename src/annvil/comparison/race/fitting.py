@@ -91,7 +91,9 @@ class Fitting:
             with PeakMemory() as memory:
                 fitted = next(fits, None)
             if fitted is None:
-                return Outcome("cut short", f"{done} of {len(asked)} folds were fitted in its time")
+                return Outcome(
+                    "cut short", f"{done} of {len(asked)} folds {'was' if done == 1 else 'were'} fitted in its time"
+                )
             cut_short |= fitted.cut_short
             self._keep(contender, fold, fitted, effort, memory.grown / 1e6)
             self.show(contender.name)

@@ -111,11 +111,11 @@ def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:
     repeats = f", up to {plan.repeats} times over" if plan.repeats > 1 else ""
     return (
         (
-            f"Every contender is scored on the same {plan.outer_folds} test folds{repeats} ({plan.split}); settings "
+            f"Every model is scored on the same {plan.outer_folds} test folds{repeats} ({plan.split}); settings "
             f"are chosen inside the training {words.rows}, so no test {words.row} chooses anything."
         ),
         (
-            "Every contender begins with its cheapest fair training; more effort (longer training, more candidates, "
+            "Every model begins with its cheapest fair training; more effort (longer training, more candidates, "
             "more folds) then goes where it is worth most for the answer, by the results and the times measured so "
             "far. Only an effort that was made on all folds is judged."
         ),

@@ -15,6 +15,9 @@ from annvil.models.contract import Contender
 from annvil.models.team import agreed_weights
 from annvil.tasks.metrics import Metric
 
+NO_TIME = "no time was left for it"
+"""Of whom nothing was begun."""
+
 
 @dataclass
 class Records:
@@ -171,7 +174,7 @@ class Records:
         outcome = self.store.outcome(name, call_key(0), 0)
         if outcome is not None:
             return "cut short", outcome.reason
-        return ("cut short", "no time was left for it") if over else ("waiting", "")
+        return ("cut short", NO_TIME) if over else ("waiting", "")
 
 
 def _is_fit(unit: Unit, contender: str) -> bool:

@@ -14,7 +14,7 @@ from annvil.comparison.verdict import judge
 from annvil.errors import OutOfTime
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed
-from annvil.text.quantities import probability, with_spread
+from annvil.text.quantities import probability
 
 MOST_NAMES = 6
 NOT_BOTH = "Not enough is scored yet to compare networks with simple models."
@@ -72,7 +72,7 @@ def tell_so_far(verdict: Verdict | None, standings: Sequence[Standing], metric: 
         sentences.append(f"The chances: {', '.join(f'{side} {probability(chance)}' for side, chance in sides)}.")
     waiting = [s.title for s in standings if s.rung is None and s.state in ("waiting", "running")]
     sentences += [f"Not scored yet: {listed(waiting, MOST_NAMES)}."] if waiting else []
-    score = with_spread(best.means[metric.name], best.spread(metric.name))
+    score = metric.shows_mean(best.means[metric.name], best.spread(metric.name))
     step = "" if best.rung is None else f", step {best.rung + 1} of {len(best.rungs)}"
     sentences.append(f"The best so far: {best.title}, {metric.title} {score}{step}.")
     return tuple(sentences)

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from annvil.comparison.race.decisions import Unit
 from annvil.comparison.race.fitting import RAISE_BUGS
-from annvil.comparison.race.records import Records
+from annvil.comparison.race.records import NO_TIME, Records
 from annvil.comparison.request import Listener
 from annvil.comparison.results import call_key
 from annvil.errors import AnnvilError
 from annvil.models.contract import Contender
+from annvil.text.phrases import is_plural, listed, named, outside
 
 T = TypeVar("T")
 
@@ -60,9 +61,14 @@ class Telling:
 
     def tell_what_was_not_done(self) -> None:
         """Contenders without a complete rung, and models that cannot be exported."""
-        for standing in self.records.standings(over=True):
-            if standing.state == "cut short":
-                self.tell(f"{standing.title} was cut short: {standing.reason}.")
+        standings = self.records.standings(over=True)
+        never = [named(s.title) for s in standings if s.state == "cut short" and s.reason == NO_TIME]
+        if never:
+            self.tell(f"No time was left for {listed(never, len(never))}.")
+        for standing in standings:
+            if standing.state == "cut short" and standing.reason != NO_TIME:
+                verb = "were" if is_plural(standing.title) else "was"
+                self.tell(f"{outside(named(standing.title))} {verb} not scored: {standing.reason}.")
             rung = self.records.judged(standing.contender)
             shipped = None if rung is None else self.records.store.cost(standing.contender, rung)
             if shipped is not None and shipped.problem:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from annvil.comparison.evidence import BEYOND_DOUBT
-from annvil.comparison.results import Side, Standing
+from annvil.comparison.results import NO_SIDE, Side, Standing
 from annvil.comparison.sentences.told import Told, beats, usual
 from annvil.text.phrases import inside, named
 from annvil.text.quantities import probability, round_up, times
@@ -41,7 +41,7 @@ class Reasons(Told):
         return (
             f"Network side vs simple side on the same {n} test fold{'s' * (n > 1)}, {self.metric.title}{lower}: "
             f"{self.metric.compares(network.mean, simple.mean, *interval)}{meaning}. In every fold each side is the "
-            f"contender that validation inside the training {self.words.rows} preferred: {self._counts(network)} "
+            f"model that validation inside the training {self.words.rows} preferred: {self._counts(network)} "
             f"vs {self._counts(simple)}."
         )
 
@@ -73,7 +73,7 @@ class Reasons(Told):
             return (
                 f"The chance that a network beats the baseline, which ignores the inputs, by more than {self.worth} "
                 f"is {sure}; {probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone "
-                "makes some contender look good on data that hold nothing."
+                "makes some model look good on data that hold nothing."
             )
         if rows is None:
             return (
@@ -155,11 +155,7 @@ class Reasons(Told):
 
     def _used(self, network: bool) -> tuple[float, int, int]:
         """Seconds, rungs that are complete, and rungs of all ladders, of one side."""
-        mates = [
-            s
-            for s in self.evidence.standings
-            if s.family not in ("dummy", "team") and (s.family == "network") == network
-        ]
+        mates = [s for s in self.evidence.standings if s.family not in NO_SIDE and (s.family == "network") == network]
         done = sum(0 if s.rung is None else s.rung + 1 for s in mates)
         return sum(s.used_seconds for s in mates), done, sum(len(s.rungs) for s in mates)
 
@@ -168,7 +164,7 @@ class Reasons(Told):
         texts = []
         cut = [inside(s.title) for s in self.evidence.standings if s.state == "cut short"]
         if cut:
-            texts.append(f"Cut short by the clock, and perhaps better with more time: {', '.join(cut)}.")
+            texts.append(f"Not scored, for lack of time: {', '.join(cut)}.")
         if self.evidence.time_ordered:
             texts.append(
                 f"The folds follow time and differ in how many {self.words.rows} they train on, which the "

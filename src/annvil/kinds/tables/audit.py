@@ -86,7 +86,8 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
         "duplicate rows",
         "info" if n_repeats < dataset.n_rows / 10 else "warning",
         (),
-        f"{n_repeats} of {dataset.n_rows} rows ({share}) repeat the inputs of an earlier row.",
+        f"{n_repeats:,} of {dataset.n_rows:,} rows ({share}) repeat{'s' * (n_repeats == 1)} the inputs of an earlier "
+        "row.",
         action,
     )
     if conflicting:
@@ -95,7 +96,7 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
             "contradicting rows",
             "warning" if conflicting > dataset.n_rows / 20 else "info",
             (dataset.task.target,),
-            f"{conflicting} rows have the same inputs as another row but a different {dataset.task.target!r}.{bound}",
+            f"{conflicting:,} rows have the same inputs as another row but a different {dataset.task.target!r}.{bound}",
             "Nothing is changed: this error is irreducible: these columns cannot tell those rows apart.",
         )
 
@@ -146,8 +147,8 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             "imbalance",
             "warning",
             (name,),
-            f"The classes of {name!r} are unequal: {label!r} has {counts.min()} of {counts.sum()} rows ({share:.1%}), "
-            f"so always answering {dataset.task.classes[int(counts.argmax())]!r} is right in "
+            f"The classes of {name!r} are unequal: {label!r} has {counts.min():,} of {counts.sum():,} rows "
+            f"({share:.1%}), so always answering {dataset.task.classes[int(counts.argmax())]!r} is right in "
             f"{counts.max() / counts.sum():.1%}.",
             "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
             "worth.",

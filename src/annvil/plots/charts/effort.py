@@ -46,7 +46,7 @@ def effort(
     drawing = Drawing(width, bottom + 46)
     better = "higher" if greater_is_better else "lower"
     frame.draw_y(drawing, f"{metric}, {better} is better")
-    frame.draw_x(drawing, "seconds used by the contender", 4 if narrow else 7)
+    frame.draw_x(drawing, "seconds used by the model", 4 if narrow else 7)
     lines = [[frame.point(s, v) for s, v in zip(c.seconds, c.scores, strict=True)] for c in climbs]
     sides = [side_of(climb.family) for climb in climbs]
     shades = [f"{side} shade-{sides[:index].count(side) % 4}" for index, side in enumerate(sides)]
@@ -58,7 +58,8 @@ def effort(
             ringed = " ringed" if climb.recommended and number == len(line) - 1 else ""
             drawing.mark(*point, climb.family, shade + ringed, tip, radius=5.6 if ringed else 4.2)
     _name(drawing, frame, climbs, lines)
-    described = "; ".join(f"{_said(climb, 0)}, {_said(climb, len(climb.scores) - 1)}" for climb in climbs)
+    ends = ((climb, sorted({0, len(climb.scores) - 1})) for climb in climbs)
+    described = "; ".join(", ".join(_said(climb, number) for number in numbers) for climb, numbers in ends)
     return drawing.svg(name, f"{metric} against seconds used", f"{described}.")
 
 

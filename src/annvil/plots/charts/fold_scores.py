@@ -53,7 +53,7 @@ def fold_scores(strips: Sequence[Strip], metric: str, greater_is_better: bool, w
             drawing.text(width - 2, y + 4, strip.shown, strong, "end")
         _draw_strip(drawing, strip, x, y)
     order = ", ".join(f"{s.title} {s.shown}" for s in strips)
-    return drawing.svg(name, f"{metric} of every contender on every fold", f"Best first, mean ± spread: {order}.")
+    return drawing.svg(name, f"{metric} of every model on every fold", f"Mean ± standard deviation: {order}.")
 
 
 def _name(strip: Strip) -> str:

@@ -61,8 +61,8 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
     return drawing.svg(
         name,
         "Belief about the difference between the network side and the simple side",
-        f"Simple better by more than the worth: {simple}. Practically equal: {equal}. "
-        f"Network better by more than the worth: {network}.",
+        f"Simple better by more than the minimum useful gain: {simple}. Practically equal: {equal}. "
+        f"Network better by more than the minimum useful gain: {network}.",
     )
 
 

@@ -46,7 +46,7 @@ def reliability(
         drawing.line(*frame.point(one.predicted, one.low), *frame.point(one.predicted, one.high), "whisker ink")
     drawing.path([frame.point(b.predicted, b.observed) for b in bins], "line ink thin")
     for one in bins:
-        tip = f"predicted {one.predicted:.0%}, came true {one.observed:.0%} of {count(one.rows)} {counted}"
+        tip = _said(one, counted)
         drawing.mark(*frame.point(one.predicted, one.observed), "network", "plain", tip, radius=4.2)
     base = frame.bottom + 36 + strip
     largest = max(histogram, default=0) or 1
@@ -61,5 +61,9 @@ def reliability(
     drawing.line(left, base, left + side, base, "axis")
     drawing.text(left + side / 2, base + 18, predicted, "axis-title", "middle")
     drawing.text(left - 8, base, counted, "tick", "end")
-    said = "; ".join(f"said {b.predicted:.0%}, came true {b.observed:.0%} of {count(b.rows)} {counted}" for b in bins)
+    said = "; ".join(_said(one, counted) for one in bins)
     return drawing.svg(name, "Predicted probability against how often it came true", said + ".", "fixed")
+
+
+def _said(one: Bin, counted: str) -> str:
+    return f"predicted {one.predicted:.0%}, came true {one.observed:.0%} of {count(one.rows)} {counted}"

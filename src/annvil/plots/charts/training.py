@@ -52,7 +52,7 @@ def training(
         best = losses.index(min(losses))
         tip = f"{label}: lowest at {best + 1}, {losses[best]:.4g}"
         drawing.mark(*frame.point(best + 1, y.clamp(losses[best])), family, "open", tip, radius=4.2)
-        said.append(f"{label}: {len(losses)} steps, lowest validation loss {losses[best]:.4g}")
+        said.append(f"{label}: {len(losses)} {steps}, lowest validation loss {losses[best]:.4g}")
     return drawing.svg(name, "Loss while training", "; ".join(said) + ".")
 
 
