@@ -1,6 +1,6 @@
 """How often maps pass their tests: right ones of networks written by hand nearly always, random ones as chance has it.
 
-The numbers stand in `annvil.kinds.pictures.explanation.faithfulness` and in docs/images.md; for them:
+The numbers stand in `annvil.kinds.pictures.explanation.deletion` and in docs/images.md; for them:
 
     pytest -s -m slow tests/kinds/pictures/explanation/test_power.py
 """
@@ -71,11 +71,11 @@ def contrast(one):
 
 
 def test_right_maps_pass_and_random_ones_do_not():
-    """Bounds are far from what is measured (19 or 20, and 1 of 20): no seed decides."""
+    """Bounds are far from what is measured (19 or 20, and 0 or 1 of 20): no seed decides."""
     passed = Counter(name for kind in KINDS for seed in range(4) for name, good in measured(kind, seed).items() if good)
     assert passed["known"] >= 16
-    assert passed["noise"] <= 5
-    assert passed["smooth noise"] <= 5
+    assert passed["noise"] <= 4
+    assert passed["smooth noise"] <= 4
 
 
 @pytest.mark.slow
@@ -93,5 +93,6 @@ def test_the_power_of_the_tests():
     shares = {name: passed[name] / made[name] for name in made}
     print({name: f"{share:.1%} of {made[name]}" for name, share in shares.items()})
     assert min(shares[name] for name in ("known", "gradients", "occlusion")) >= 0.95
-    assert shares["noise"] + shares["smooth noise"] <= 0.1 + 4 * (0.05 * 0.95 / 500) ** 0.5
+    for noise in ("noise", "smooth noise"):  # expected is 3.3%, and chance alone makes ± 0.8 of it
+        assert shares[noise] <= 0.05 + (0.05 * 0.95 / made[noise]) ** 0.5
     assert shares["contrast"] == 0
