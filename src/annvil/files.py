@@ -63,3 +63,10 @@ def write_json(path: Path, values: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON that `write_json` wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def from_here(path: Path, last: int = 3) -> Path:
+    """A folder as a report may name it: from where we are, or by its end; a whole path says whose machine it is."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd())
+    return Path(*path.parts[-last:]) if path.is_absolute() else path

@@ -145,7 +145,7 @@ def test_no_time_left_is_said_and_the_best_so_far_returned(
     assert late.curves == ()
     assert late.ablations == ()
     assert "There was no time for the learning curve of the linear and the net." in late.notices
-    assert "There was no time to measure what scaling the numbers does for Linear." in late.notices
+    assert "There was no time to measure the effect of scaling the numbers (the linear and the net)." in late.notices
 
 
 def test_short_budgets_go_into_the_race_alone(make_dataset: Any, guess: Any, toy: Any, store_folder: Path) -> None:

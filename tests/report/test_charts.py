@@ -22,6 +22,7 @@ from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior, student_density
 from annvil.plots.charts.training import History, training
 from annvil.report import figures
+from annvil.report.column_importance import importance_figure
 from annvil.report.held_out import errors
 
 from .views import VIEWS
@@ -78,7 +79,7 @@ def figures_of(view) -> list[figures.Figure]:
         figures.pareto_figure(comparison),
         figures.learning_figure(comparison),
         figures.ablation_figure(comparison),
-        figures.importance_figure(view),
+        importance_figure(view),
     ]
     if curves := figures.training_figure(view):
         made.append(curves[0])

@@ -17,6 +17,7 @@ import pytest
 
 from annvil.data.plugins import kind_named
 from annvil.report import render, usage_snippets
+from annvil.report.column_importance import importance_figure, no_importance
 from annvil.report.figures import effort_figure
 from annvil.report.glossary import TERMS, Glossary
 from annvil.report.page import judged_step
@@ -112,7 +113,7 @@ def test_the_policy_allows_the_page_its_own_style_and_nothing_else(pages):
 def test_verdict_and_numbers_are_said(pages):
     text = Page(pages["binary"]).text
     for said in (
-        "The network ensemble vs boosted trees: ROC AUC 0.875 vs 0.873",
+        "Network ensemble vs boosted trees: ROC AUC 0.875 vs 0.873",
         "0.873 ± 0.009",
         "Leakage: boat",
         "annvil predict runs/titanic-1 new.csv -o predictions.csv",
@@ -394,3 +395,29 @@ def test_importing_the_report_loads_no_training_library():
 
 def test_a_bare_run_is_short():
     assert len(render(bare())) < 60_000
+
+
+@pytest.mark.parametrize("n_measured", [0, 1, 3, 8])
+@pytest.mark.parametrize("zero", [False, True])
+def test_importances_say_what_was_not_measured_and_zeros_are_no_chart(n_measured, zero):
+    view = binary()
+    n_used = sum(note.used for note in view.columns)
+    measured = tuple(
+        replace(one, **dict.fromkeys(("mean", "low", "high"), 0.0) if zero else {}) for one in view.importance
+    )
+    view = replace(view, importance=measured[:n_measured])
+    drawn, said = importance_figure(view), no_importance(view)
+    assert (drawn is not None, bool(said)) == (n_measured > 0 and not zero, n_measured > 0 and zero)
+    text = Page(render(view)).text
+    assert ("Nothing is known of the others" in text) == (0 < n_measured < n_used)
+    assert ('href="#importance"' in render(view)) == (n_measured > 0)
+    assert "e-1" not in (drawn.wide if drawn else "")
+
+
+def test_the_contents_lead_to_sections_of_that_name(pages):
+    for page in pages.values():
+        for anchor, label in re.findall(r'<li><a href="#([\w-]+)">([^<]+)</a>', page):
+            assert f'id="{anchor}"' in page
+            heading = re.search(rf'id="{anchor}">\s*<h2>([^<]+)', page)
+            words = label.lower().split()
+            assert heading is None or any(word in heading[1].lower() for word in words), (label, heading[1])

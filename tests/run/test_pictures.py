@@ -75,7 +75,7 @@ def test_the_test_pictures_of_the_source_are_scored_by_the_shipped_model(run, he
     share = np.mean(run.model.predict(test.inputs) == np.array(test.task.classes)[test.y])
     (said,) = [notice for notice in run.comparison.notices if "kept apart" in notice]
     assert said in heard.notices
-    assert said.startswith(f"On the {test.n_rows} test pictures kept apart by the source: accuracy {share:.1%} (95% ")
+    assert said.startswith(f"On the {test.n_rows} test pictures kept apart by the source: accuracy {share:.3f} (95% ")
     assert said in run.report_path.read_text().replace("&#39;", "'")
 
 
@@ -89,6 +89,7 @@ def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
     assert sum(picture.flagged for picture in section.pictures) == min(n_wrong, 16)
     assert (f"{n_wrong} were misclassified" if n_wrong else "classified correctly") in section.sentences[0]
     assert 'class="picture' in run.report_path.read_text()
+    assert str(run.folder.parent) not in run.report_path.read_text()  # nor any other section: whose machine it is
 
 
 def test_what_the_model_looks_at_is_shown_and_can_be_asked(run, photos):

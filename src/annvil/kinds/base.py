@@ -6,6 +6,7 @@ A kind is a folder below `annvil.kinds`, or a package of somebody else's that re
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from annvil.errors import RequestError
+from annvil.files import from_here
 from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no library for training
@@ -63,6 +65,11 @@ class Found:
     folder: Path
     model: Path
     deadline: Deadline
+
+    @property
+    def place(self) -> str:
+        """The folder as a command names it, without whose machine it is on."""
+        return shlex.quote(str(from_here(self.folder)))
 
     def rung(self, contender: str) -> int:
         """By whose results the contender is judged: they are asked of the store with it."""

@@ -166,9 +166,9 @@ class Neighbours(BaseContender):
     def declines(self, shape: Shape) -> str | None:
         """On many rows or many columns."""
         if shape.n_rows > MOST_ROWS:
-            return f"Skipped above {MOST_ROWS} training rows: the model would have to carry them all."
+            return f"The model would have to carry all of more than {MOST_ROWS:,} training rows."
         if shape.n_numbers + shape.n_levels > MOST_COLUMNS:
-            return f"Skipped above {MOST_COLUMNS} prepared columns: there, everything is equally far."
+            return f"With more than {MOST_COLUMNS} prepared columns everything is equally far."
         return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:

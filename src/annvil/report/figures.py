@@ -22,13 +22,11 @@ from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed, outside
-from annvil.text.quantities import count, minus, plain_count, probability, seconds, told
+from annvil.text.quantities import minus, plain_count, probability, seconds, told
 from annvil.text.words import ROWS, Words
 
 WIDE, NARROW = 700.0, 342.0
 """Widths in CSS pixels: a readable column, and a phone of 390 pixels less its margins."""
-
-MOST_IMPORTANCES = 20
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,9 @@ class Figure:
     narrow: str
 
 
-def _estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
+def estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
     """(name, mean, low, high) as estimates in points or in the metric's unit, all with equal decimals."""
-    factor, _ = _unit(metric)
+    factor, _ = unit(metric)
     half = sorted(factor * (high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
     places = 0 if half >= 10 else min(4, max(1, -floor(log10(half)))) if half > 0 else 1
     made = []
@@ -66,7 +64,7 @@ def score_text(metric: Metric, standing: Standing) -> str:
     return metric.shows_mean(standing.means[metric.name], standing.spread(metric.name))
 
 
-def _unit(metric: Metric) -> tuple[float, str]:
+def unit(metric: Metric) -> tuple[float, str]:
     """What differences are multiplied by, and their unit: scores are told in points."""
     return (100.0, f"points of {metric.title}") if metric.greater_is_better else (1.0, metric.title)
 
@@ -131,7 +129,7 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
     metric, p = METRICS[comparison.metric], comparison.verdict.posterior
     if p is None:
         return None
-    factor, unit = _unit(metric)
+    factor, named_unit = unit(metric)
     simple, equal, network = (probability(chance, brief=True) for chance in (p.p_second, p.p_equal, p.p_first))
     differences = tuple(factor * d for d in p.differences)
     belief = Belief(factor * p.mean, factor * p.scale, p.df, factor * p.worth, differences, (simple, equal, network))
@@ -140,7 +138,7 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
         f"{told(metric, p.low, signed=True)} and {told(metric, p.high, signed=True)}; inside the shaded region, "
         f"±{told(metric, p.worth)}, the two sides count as practically equal. Short ticks are the folds."
     )
-    draw = partial(posterior, belief, f"gain of the network side, {unit}")
+    draw = partial(posterior, belief, f"gain of the network side, {named_unit}")
     return figure("posterior", "How sure the difference is", caption, draw)
 
 
@@ -239,31 +237,14 @@ def ablation_figure(comparison: Comparison) -> Figure | None:
         return None
     titles = {s.contender: s.title for s in comparison.standings}
     rows = [(f"{a.what}, {titles.get(a.contender, a.contender)}", a.mean, a.low, a.high) for a in comparison.ablations]
-    factor, unit = _unit(metric)
+    factor, named_unit = unit(metric)
     caption = (
         "Gain from each step, with its 95% interval, on the same folds with and without it; the shaded region is the "
         "difference that counts as practically none."
     )
     title, worth = "Gain from each step of preparation", factor * comparison.worth
-    draw = partial(interval_bars, _estimates(metric, rows, "+"), f"gain in {unit}", title, worth=worth)
+    draw = partial(interval_bars, estimates(metric, rows, "+"), f"gain in {named_unit}", title, worth=worth)
     return figure("ablation", "Gain from each step", caption, draw)
-
-
-def importance_figure(view: ReportView) -> Figure | None:
-    """What the recommended model relies on."""
-    metric = METRICS[view.comparison.metric]
-    if not view.importance:
-        return None
-    ranked = sorted(view.importance, key=lambda one: -one.mean)[:MOST_IMPORTANCES]
-    estimates = _estimates(metric, [(one.column, one.mean, one.low, one.high) for one in ranked])
-    rows = f" Measured on {count(view.importance_rows)} rows it had not seen." if view.importance_rows else ""
-    caption = (
-        f"How much worse the predictions become when one column is shuffled, with the 95% interval; an interval that "
-        f"reaches zero means the column may not matter to this model.{rows}"
-    )
-    axis = f"{_unit(metric)[1]} {'lost' if metric.greater_is_better else 'gained'}"
-    draw = partial(interval_bars, estimates, axis, "Importance of the input columns")
-    return figure("importance", "Loss from shuffling each column", caption, draw)
 
 
 def training_figure(view: ReportView) -> tuple[Figure, str] | None:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing
-from annvil.report import figures
+from annvil.report import column_importance, figures
 from annvil.report.figures import score_text
 from annvil.report.first_screen import first_screen
 from annvil.report.glossary import Glossary
@@ -116,7 +116,8 @@ def _context(view: ReportView) -> dict[str, Any]:
         "pareto": figures.pareto_figure(comparison),
         "learning": figures.learning_figure(comparison, view.words),
         "ablation": figures.ablation_figure(comparison),
-        "importance": figures.importance_figure(view),
+        "importance": column_importance.importance_figure(view),
+        "no_importance": column_importance.no_importance(view),
         "training": figures.training_figure(view),
         "errors": errors(view),
         "costs": [_cost_row(s, metric, comparison, leads=s in first.leaders) for s in comparison.standings],
@@ -124,7 +125,7 @@ def _context(view: ReportView) -> dict[str, Any]:
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
         "left_out": [note for note in view.columns if not note.used and note.kind != "role"],
         "tried": [_tried(s, comparison) for s in comparison.standings],
-        "more_importances": view.importance[figures.MOST_IMPORTANCES :],
+        "more_importances": view.importance[column_importance.MOST_IMPORTANCES :],
     }
 
 

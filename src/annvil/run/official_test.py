@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from annvil.bundle import load
 from annvil.comparison.results import Comparison
+from annvil.comparison.score_interval import score_interval
 from annvil.data.dataset import Dataset
+from annvil.data.findings import Finding
 from annvil.data.form import Inputs
 from annvil.models.contract import Deadline
 from annvil.report.summaries import wilson
@@ -31,8 +34,9 @@ def official_test(
     threshold: Decision,
     deadline: Deadline,
     words: Words,
-) -> tuple[str, ...]:
-    """One sentence on the shipped model's score on the test set of the source; empty where it has none.
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """One sentence on the shipped model's score on the test set of the source, and a finding where that is surely worse
+    than the folds say; both empty where there is none.
 
     The verdict never rests on it. Accuracy has Wilson's interval; any other metric the percentiles of a bootstrap over
     the rows (Efron, Annals of Statistics 7, 1979). Copies of training rows among the test rows count as they are: the
@@ -40,28 +44,47 @@ def official_test(
     """
     test = dataset.official_test
     if test is None or not test.n_rows:
-        return ()
+        return (), ()
     of_test = f"the {words.count(test.n_rows, 'test')} kept apart by the source"
     predictor, parts = load(model), []
     for start in range(0, test.n_rows, ROWS_AT_ONCE):
         if deadline.passed:
-            return (f"The budget ended before the model was tried on {of_test}.",)
+            return (f"The budget ended before the model was tried on {of_test}.",), ()
         parts.append(predictor.raw(test.inputs.take(slice(start, start + ROWS_AT_ONCE))))
     outputs = np.concatenate(parts)
     metric = dataset.task.metric(comparison.metric)
-    scores = []
-    if metric.name != "accuracy":
-        score = metric.shows(metric.score(test.y, outputs, threshold))
-        ends = _bootstrap(metric, test.y, outputs, threshold, deadline)
-        scores.append(
-            f"{metric.title} {score} ({_interval(*map(metric.shows, ends)) if ends else 'no time to say how sure'})"
-        )
-    right = dataset.task.right(test.y, outputs, threshold)
-    if right is not None:
-        hits = int(right.sum())
+    score, right = metric.score(test.y, outputs, threshold), dataset.task.right(test.y, outputs, threshold)
+    hits = 0 if right is None else int(right.sum())
+    is_accuracy = metric.name == "accuracy" and right is not None
+    ends = wilson(hits, test.n_rows) if is_accuracy else _bootstrap(metric, test.y, outputs, threshold, deadline)
+    sure = _interval(*map(metric.shows, ends)) if ends else "no time to say how sure"
+    scores = [f"{metric.title} {metric.shows(score)} ({sure})"]
+    if right is not None and not is_accuracy:
         interval = _interval(*(f"{end:.1%}" for end in wilson(hits, test.n_rows)))
         scores.append(f"{dataset.task.right_words} {hits / test.n_rows:.1%} ({interval})")
-    return (f"On {of_test}: {', '.join(scores)}.",)
+    sentence = f"On {of_test}: {', '.join(scores)}."
+    return (sentence,), tuple(_surely_worse(comparison, metric, ends, sentence, words) if ends else ())
+
+
+def _surely_worse(
+    comparison: Comparison, metric: Metric, ends: tuple[float, float], sentence: str, words: Words
+) -> Iterator[Finding]:
+    """A finding where the interval on the test set lies wholly on the worse side of that of the folds."""
+    chosen = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
+    folds = score_interval(comparison, chosen)
+    if folds is None:
+        return
+    (_, best), (fold_worst, fold_best) = (sorted(pair, key=metric.error, reverse=True) for pair in (ends, folds))
+    if metric.gain(fold_worst, best) > 0:
+        mean = metric.shows(chosen.means[metric.name])
+        yield Finding(
+            "worse on the source's own test",
+            "serious",
+            (),
+            f"{sentence} The folds say {mean} ({_interval(metric.shows(fold_worst), metric.shows(fold_best))}).",
+            f"New {words.rows} may be like that test rather than like those that were learnt from: trust the worse "
+            "score until it is known how the two differ.",
+        )
 
 
 def _interval(low: str, high: str) -> str:

@@ -20,7 +20,7 @@ from annvil.data.form import Inputs
 from annvil.data.plugins import words_of
 from annvil.errors import RequestError
 from annvil.explanation.permutation import Importance
-from annvil.files import write_atomically
+from annvil.files import from_here, write_atomically
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
@@ -116,12 +116,12 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
         importance=record.importance,
         importance_rows=record.importance_rows,
         words=words,
-        folder=str(_from_here(folder.path)),
+        folder=str(from_here(folder.path)),
         sections=read_sections(folder.sections),
         held_out=_read_held_out(folder, shipped.threshold, words),
         shipped=ShippedModel(
             title=shipped.title,
-            folder=str(_from_here(folder.model)),
+            folder=str(from_here(folder.model)),
             size_bytes=shipped.size_bytes,
             n_parameters=shipped.n_parameters,
             latency_ms_p50=cost.latency_ms_p50 if cost else None,
@@ -133,8 +133,8 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             eight_bits=shipped.eight_bits,
         ),
         usage=usage_snippets(
-            str(_from_here(folder.path)),
-            str(_from_here(folder.model)),
+            str(from_here(folder.path)),
+            str(from_here(folder.model)),
             record.task,
             words,
         ),
@@ -169,8 +169,8 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
 
     names = ("annvil", "torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "duckdb")
     state, place = folder.read_state(), machine()
-    data = None if request.data is None else str(_from_here(Path(request.data), last=1))
-    asked = msgspec.structs.replace(request.asked, out=str(_from_here(Path(request.asked.out), last=1)))
+    data = None if request.data is None else str(from_here(Path(request.data), last=1))
+    asked = msgspec.structs.replace(request.asked, out=str(from_here(Path(request.asked.out), last=1)))
     return Reproduction(
         command=replace(request, data=data, asked=asked).command(),
         seed=request.asked.seed,
@@ -186,10 +186,3 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
 def _without_persons(note: ColumnNote) -> ColumnNote:
     """Without examples of a column that is left out: names, addresses and numbers of persons are left out as a rule."""
     return note if note.used else replace(note, examples=())
-
-
-def _from_here(path: Path, last: int = 3) -> Path:
-    """A folder as a report may name it: from where we are, or by its end; a whole path says whose machine it is."""
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        return path.relative_to(Path.cwd())
-    return Path(*path.parts[-last:]) if path.is_absolute() else path

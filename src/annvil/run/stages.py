@@ -114,7 +114,9 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     follow, _ = followed(work.request.asked.like)
     deadline = work.deadline(least=LEAST_FOR_SHIPPING)
     shipped = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
-    tested = official_test(dataset, comparison, folder.model, shipped.threshold, work.deadline(least=1.0), kind.words)
+    tested, worse = official_test(
+        dataset, comparison, folder.model, shipped.threshold, work.deadline(least=1.0), kind.words
+    )
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     importance: tuple[tuple[Importance, ...], int] = ((), 0)
     for stage in Stage:
@@ -125,7 +127,11 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
             importance = kind.importance(found)
         write_sections(folder.sections, kind.sections(stage, found))
     work.enter("Writing the report")
-    findings = (*work.findings, *(one for section in read_sections(folder.sections) for one in section.findings))
+    findings = (
+        *work.findings,
+        *worse,
+        *(one for section in read_sections(folder.sections) for one in section.findings),
+    )
     assemble(folder, work.request, dataset, findings, comparison, shipped, importance, store, work.clock.spent)
     write_report(folder.path)
     work.clock.mark("finished", "finished")

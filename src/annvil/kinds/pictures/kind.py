@@ -152,7 +152,7 @@ class Pictures(Kind):
             return
         yield from pictures_and_predictions(found)
         yield from augmentation_samples(found)
-        again = f"annvil compare {found.folder} --study dense-vs-cnn"
+        again = f"annvil compare {found.place} --study dense-vs-cnn"
         yield from measure_the_race(found, again).sections()
 
     def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:

@@ -19,14 +19,14 @@ def importance_of_columns(found: Found) -> tuple[tuple[Importance, ...], int]:
     """Permutation importance of the recommended contender's first fold on that fold's test rows, and how many rows.
 
     The model that is shipped has seen every row; the one of the first fold has not seen these. It is at hand as the
-    graph that the comparison measured. Empty when that fold or graph is missing.
+    graph that the comparison measured. Empty when that fold or graph is missing, and of the baseline.
     """
     dataset: Dataset = found.dataset
     comparison, store = found.comparison, found.store
     contender = comparison.verdict.recommended
     rung = found.rung(contender)
     graph, result = store.graph(contender, rung), store.result(contender, FIRST_FOLD, rung)
-    if graph is None or result is None:
+    if graph is None or result is None or contender == "dummy":
         return (), 0
     rows, _ = store.predictions(contender, FIRST_FOLD, rung)
     predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)

@@ -69,9 +69,7 @@ def explained(found: Found) -> Iterator[Section]:
     if subject.network is not None and not deadline.passed:
         yield from _if_any(filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64]))
     if deadline.left < looked.seconds_each * PASSES:
-        said = (
-            f"The budget ended before maps were made. For those of one picture: annvil explain {found.folder} PICTURE"
-        )
+        said = f"The budget ended before maps were made. For those of one picture: annvil explain {found.place} PICTURE"
         yield Section("where-it-looks", "Where the model looks", (said,), order=20)
         return
     truths = [short(dataset.task.answer(looked.y[row])) for row in chosen]
