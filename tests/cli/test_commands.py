@@ -345,10 +345,19 @@ def test_runs(annvil, house):
     result = annvil("runs", "--out", "here")
     assert house.calls == [("list_runs", Path("here"), {})]
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["Run", "Data", "Target", "State", "Verdict", "Best", "When"]
+    assert lines[0].split() == ["Run", "Data", "Target", "Verdict", "Recommended", "When"]
     assert "buyers-2" in lines[2]
     assert "interrupted" in lines[2]
     assert "Trees 0.871" in lines[3]
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_name_of_a_run_is_broken(annvil, house, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = annvil("runs").stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    assert [line.split()[0] for line in lines[2:]] == ["buyers-2", "buyers-1"]
+    assert ["2026-03-04" in line for line in lines[2:]] == [True, True]
 
 
 def test_runs_for_machines(annvil, house):

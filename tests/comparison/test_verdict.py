@@ -683,6 +683,9 @@ def test_what_is_said_is_true_of_the_table(
             assert named(TITLES[name]).lower() in because.lower(), because
             networks_out = FAMILIES[name] == "network" and verdict.kind in ("simple", "no network", "cannot tell")
             assert name in unshippable or networks_out or verdict.kind == "network", (name, because)
+        for name in score:  # so is whoever scores higher than what ships
+            if score[name] > score[chosen.contender] and name != "dummy":
+                assert named(TITLES[name]).lower() in because.lower(), because
     if " best, and " in because:
         assert not higher, because
     if "every other model that may ship" in because:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from annvil.cli.console import print_json, result_console, safe
 
+ROOMY = 100
+"""Columns from which the list of runs names the data and the hour."""
+
 
 def runs(out: Path, *, as_json: bool) -> None:
     """List the runs in ``out``, newest first."""
@@ -23,14 +26,16 @@ def runs(out: Path, *, as_json: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    console = result_console()
+    wide = console.width >= ROOMY
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-    for heading in ("Run", "Data", "Target", "State", "Verdict", "Best", "When"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("Run", *(["Data"] if wide else []), "Target", "Verdict", "Recommended", "When"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("Run", "Verdict", "When"))
     for run in found:
-        data = Path(run.data).name
-        cells = (run.name, data, run.target, run.state, run.verdict, run.score, f"{run.when:%Y-%m-%d %H:%M}")
-        table.add_row(*(safe(cell) for cell in cells))
-    result_console().print(table)
+        data = [Path(run.data).name] if wide else []  # the run is named after it
+        when = f"{run.when:%Y-%m-%d %H:%M}" if wide else f"{run.when:%Y-%m-%d}"
+        table.add_row(*map(safe, (run.name, *data, run.target, run.verdict or run.state, run.score, when)))
+    console.print(table)
 
 
 def report(run: Path, *, open_it: bool) -> None:

@@ -40,11 +40,12 @@ SAME_COST = 5.0
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to ship, what was best by the mean, and who else would do."""
+    """What to ship, what was best by the mean, who else would do, and among whom was chosen."""
 
     contender: str
     best: str
     not_worse: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
 
 
 def recommend(
@@ -65,7 +66,7 @@ def recommend(
         for name in allowed
         if name == best or _not_worse(paired, best, name, reach(table[best], table[name], worth))
     )
-    return Recommendation(cheapest([table[name] for name in close]).contender, best, close)
+    return Recommendation(cheapest([table[name] for name in close]).contender, best, close, tuple(allowed))
 
 
 def reach(best: Standing, other: Standing, worth: float) -> float:

@@ -16,6 +16,7 @@ from annvil.errors import AnnvilError, RequestError
 from annvil.kinds.base import Explanation, Kind, StudyResult
 from annvil.run.folder import RunFolder, RunState, existing_folder
 from annvil.run.request import FitRequest
+from annvil.tasks.metric_index import METRICS
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
@@ -220,7 +221,8 @@ def _summary(folder: RunFolder, state: RunState, request: FitRequest) -> RunSumm
         comparison = folder.read_comparison()
         verdict = comparison.verdict.kind
         best = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
-        score = f"{best.title} {comparison.metric} {best.means[comparison.metric]:.3f}"
+        metric = METRICS[comparison.metric]
+        score = f"{best.title} {metric.title} {metric.shows(best.means[metric.name])}"
     return RunSummary(
         name=folder.path.name,
         folder=folder.path,

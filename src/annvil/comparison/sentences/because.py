@@ -55,14 +55,36 @@ class Because(Told):
         are, behind_by = "are" if plural else "is", self.metric.tells(behind)
         return (
             f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
-            f"(latency, size and fitting together).{' ' if aside else ''}{aside}"
+            f"(latency, size and fitting together).{''.join(f' {more}' for more in (aside, *self._between()) if more)}"
         )
+
+    def _between(self) -> list[str]:
+        """Why those who score higher than the recommended contender, and no higher than the best, do not ship."""
+        found, name = self.finding.recommendation, self.metric.name
+        chosen, best = self.table[found.contender], self.table[found.best]
+        others = [s for s in self.evidence.standings if name in s.means and s not in (chosen, best)]
+        between = [
+            s
+            for s in others
+            if self.metric.gain(s.means[name], chosen.means[name]) > 0
+            and self.metric.gain(s.means[name], best.means[name]) <= 0
+        ]
+        near = [f"{named(s.title)} ({self._beside(s, chosen)})" for s in between if s.contender in found.not_worse]
+        told = [f"Near enough, too, but not clearly cheaper: {listed(near, len(near))}."] if near else []
+        for s in between:
+            if s.contender in found.not_worse:
+                continue
+            verb, are = ("score", "are") if is_plural(s.title) else ("scores", "is")
+            far = f"{are} probably too far behind {named(best.title)}"
+            why = far if s.contender in found.allowed else self._why_not(s)
+            told.append(f"{outside(named(s.title))} {verb} {self.metric.shows(s.means[name])}, but {why}.")
+        return told
 
     def _no_substitute(self) -> str:
         """Why nobody cheaper takes the place of the best: nobody is near, or the near ones are no cheaper."""
         recommendation = self.finding.recommendation
         if len(recommendation.not_worse) == 1:
-            return "every other model that may ship is likelier than not too far behind to take its place"
+            return "every other model that may ship is probably too far behind to take its place"
         chosen = self.table[recommendation.contender]
         near = [self.table[name] for name in recommendation.not_worse if name != recommendation.contender]
         told = listed([f"{named(s.title)} ({self._beside(s, chosen)})" for s in near])

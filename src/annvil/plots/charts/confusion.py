@@ -60,6 +60,8 @@ def _cell(
     drawing.rect(x + 1, y + 1, cell - 2, tall - 2, f"cell {'hit' if right else 'miss'} level-{level}", said, rx=3)
     ink = "on-dark" if level >= 4 else "on-light"
     middle, centre = x + cell / 2, y + tall / 2
+    if not number and not right:  # most cells of a good model: what is not there needs no ink
+        return
     if cell > 52 and tall > 40 and total:
         drawing.text(middle, centre - 1, count(number), f"strong {ink}", "middle")
         drawing.text(middle, centre + 15, percent(share), f"note {ink}", "middle")
