@@ -13,7 +13,7 @@ import pytest
 from tests.comparison.conftest import Toy, made_dataset
 
 from annvil.bundle import Predictor, export
-from annvil.comparison import Comparison, Request, Store, compare, comparing, cost
+from annvil.comparison import Comparison, Request, Store, compare, cost, extras
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.race import fitting
 from annvil.comparison.race.decisions import read_decisions
@@ -35,7 +35,7 @@ def run(
     problem = DataProblem(made_dataset(600, regression=regression))
     request = Request(METRICS[metric], budget_seconds=600.0, **changes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparing, "NO_CURVES_BELOW", 1e9)
+        patch.setattr(extras, "NO_CURVES_BELOW", 1e9)
         patch.setattr(cost, "MOST_SECONDS", 0.0)  # a few calls give a latency
         return compare(problem, [Toy("dummy", "dummy", ()), *contenders], request, Store(folder))
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from annvil.comparison.ablation import MOST_ROWS, Step, measure_step, steps_for
+from annvil.comparison.evidence import Evidence
+from annvil.comparison.extras import Extras
 from annvil.comparison.fingerprint import fingerprint
-from annvil.comparison.learning_curves import describe_curve, find_crossing, measure_curve, plan_curve
 from annvil.comparison.problem import Problem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import DecisionLog, Unit
@@ -20,21 +18,12 @@ from annvil.comparison.race.racing import Clock, Race
 from annvil.comparison.race.records import Records
 from annvil.comparison.race.so_far import Teller, evidence_of
 from annvil.comparison.request import Listener, Quiet, Request
-from annvil.comparison.results import NO_SIDE, Ablation, Comparison, Crossing, FinalFit, LearningCurve, Standing
+from annvil.comparison.results import Ablation, Comparison, FinalFit, Standing
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import judge
 from annvil.errors import RequestError
-from annvil.models.contract import Contender, Deadline, Effort, Json
+from annvil.models.contract import Contender
 from annvil.models.team import TEAM
-from annvil.text.phrases import listed, named
-
-T = TypeVar("T")
-
-CURVE_SHARE, ABLATION_SHARE = 0.1, 0.04
-"""Most of the budget that learning curves and the effect of preparation may take (assumed)."""
-
-NO_CURVES_BELOW = 20.0
-"""Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
 
 REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.03, 1.2, 30.0
 """Part of the budget kept for what follows the fit to ship (importance, report; measured: 1.1 s of 3,400
@@ -100,18 +89,20 @@ class _Comparing:
 
     def run(self) -> Comparison:
         race, follow = self.race, self.request.follow
+        extras = Extras(self.request, race, self._kept)
         race.listener.stage("Comparing")
         if follow is None and not len(race.records.log):
             self._check_budget()
-        ended = race.run(self._kept, self._kept_for_extras()) if follow is None else race.follow(follow)
+        ended = race.run(self._kept, extras.seconds()) if follow is None else race.follow(follow)
         standings = race.records.standings(over=True)
-        curves = self._curves(standings)
-        ablations = self._ablations(standings)
+        curves = extras.curves(standings)
+        ablations = extras.ablations(standings)
         if follow is None and ended.startswith("the time"):  # what the extras left
             ended = race.run(self._kept, 0.0)
             standings = race.records.standings(over=True)
         race.tell_what_was_not_done()
-        return self._answer(standings, curves, ablations, ended)
+        evidence = evidence_of(race, curves, extras.crossing(standings, curves), over=True)
+        return self._answer(evidence, ablations, ended)
 
     def _check_budget(self) -> None:
         """Refuse a budget with which not even the cheapest model could be compared with guessing, before any work."""
@@ -124,27 +115,19 @@ class _Comparing:
                 f"{spent:.1f} s. The smallest that can be kept now is about {math.ceil(1.2 * least)} s."
             )
 
-    def _answer(
-        self,
-        standings: tuple[Standing, ...],
-        curves: tuple[LearningCurve, ...],
-        ablations: tuple[Ablation, ...],
-        ended: str,
-    ) -> Comparison:
-        race, plan = self.race, self.entrants.plan
-        evidence = evidence_of(race, curves, self._crossing(standings, curves), over=True)
-        standings, verdict = evidence.standings, judge(evidence)
+    def _answer(self, evidence: Evidence, ablations: tuple[Ablation, ...], ended: str) -> Comparison:
+        race, verdict = self.race, judge(evidence)
         return Comparison(
             metric=self.request.metric.name,
             worth=race.worth,
-            plan=plan,
-            standings=standings,
+            plan=evidence.plan,
+            standings=evidence.standings,
             folds=evidence.folds,
-            curves=curves,
+            curves=evidence.curves,
             ablations=ablations,
             verdict=verdict,
             notices=tuple(race.notices),
-            spent_seconds=self._spent(standings),
+            spent_seconds=self._spent(evidence.standings),
             crossing=evidence.crossing,
             ended=ended,
             final=self._decide_final(verdict.recommended),
@@ -162,8 +145,9 @@ class _Comparing:
 
     def _kept(self) -> float:
         """Seconds for the fit to ship of whoever leads, and for what follows it."""
-        leader = self._best(self.race.records.standings())
-        final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.name, kept=True).expected_seconds
+        scored = [s for s in self.race.records.standings() if s.means]
+        leader = next((s for s in scored if s.family != "dummy"), scored[0] if scored else None)
+        final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.contender, kept=True).expected_seconds
         return final + self._report_seconds()
 
     def _report_seconds(self) -> float:
@@ -186,166 +170,3 @@ class _Comparing:
                 log.begin(unit, "ships", final.expected_seconds)
                 log.end("complete", 0.0)
         return final.fit
-
-    def _kept_for_extras(self) -> float:
-        """Seconds for learning curves and ablation, where there can be any."""
-        budget = self.request.budget_seconds
-        if budget < NO_CURVES_BELOW:
-            return 0.0
-        return (CURVE_SHARE if self.entrants.plan.curve_sizes else 0.0) * budget + ABLATION_SHARE * budget
-
-    # -- who is looked at more closely -----------------------------------------------------------------------------
-
-    def _best(self, standings: Sequence[Standing], *, network: bool | None = None) -> Contender | None:
-        """The best contender by its mean (standings are sorted), of a side or of all, the dummy apart if it can be."""
-        if network is None:
-            return self._first(standings, lambda s: s.family != "dummy") or self._first(standings, lambda s: True)
-        return self._first(standings, lambda s: s.family not in NO_SIDE and (s.family == "network") == network)
-
-    def _first(self, standings: Sequence[Standing], asked: Callable[[Standing], bool]) -> Contender | None:
-        return next((self.race.contenders[s.contender] for s in standings if s.means and asked(s)), None)
-
-    def _linear(self, standings: Sequence[Standing]) -> Contender | None:
-        return self._first(standings, lambda s: s.family == "linear")
-
-    def _effort(self, contender: Contender) -> tuple[Effort, Callable[[int], float]]:
-        """What the search chose on the first fold, as long as it was judged; seconds of one fit, by inner folds."""
-        records = self.race.records
-        rung = records.judged(contender.name)
-        assert rung is not None
-        configuration: dict[str, Json] = dict(records.of_repeat(contender.name, rung, 0)[0].configuration)
-        judged = self.entrants.ladders[contender.name][rung].effort
-        effort = replace(judged, candidates=1, configuration=configuration, rows=None)
-        return effort, lambda inner: self.race.costs.of_one_candidate(contender.name, rung, inner)
-
-    # -- learning curves -------------------------------------------------------------------------------------------
-
-    def _curves(self, standings: Sequence[Standing]) -> tuple[LearningCurve, ...]:
-        """Of the best contender of each side, and of the linear model; the cheap ones first."""
-        rows = self.race.problem.words.rows
-        if self._is_short or not self.entrants.plan.curve_sizes:
-            self.race.tell(f"There are no learning curves: there is too little time, or there are too few {rows}.")
-            return ()
-        best = [self._linear(standings), self._best(standings, network=False), self._best(standings, network=True)]
-        chosen = list({c.name: c for c in best if c is not None}.values())
-        store = self.race.records.store
-        missing = [c for c in chosen if store.curve(c.name) is None and self._is_asked(Unit("curve", c.name))]
-        if missing:
-            self.race.listener.stage("Learning curves")
-        share = CURVE_SHARE * self.request.budget_seconds
-        unmeasured: list[str] = []
-        for place, contender in enumerate(missing):
-            left = min(share, self.race.left(self._kept()))
-            took = self._measure_curve(contender, max(0.0, left / (len(missing) - place)))
-            if took is None:
-                unmeasured.append(named(contender.title))
-            share -= took or 0.0
-        if unmeasured:
-            self.race.tell(f"There was no time for the learning curve of {listed(unmeasured)}.")
-        curves = (store.curve(contender.name) for contender in chosen)
-        return tuple(curve for curve in curves if curve is not None)
-
-    @property
-    def _is_short(self) -> bool:
-        """Whether there is time for the race alone; who follows a log does what it holds."""
-        return self.request.follow is None and self.request.budget_seconds < NO_CURVES_BELOW
-
-    def _is_asked(self, unit: Unit) -> bool:
-        return self.request.follow is None or unit in self.request.follow
-
-    def _measure_curve(self, contender: Contender, seconds: float) -> float | None:
-        """Measure it if it fits into so many seconds; the seconds it took, None where it does not fit."""
-        race, plan = self.race, self.entrants.plan
-        effort, one_fit = self._effort(contender)
-        following = self.request.follow is not None
-        planned = plan_curve(
-            plan.curve_sizes, self.entrants.shape.n_rows, effort, one_fit, math.inf if following else seconds
-        )
-        if planned is None:
-            return None
-        folds, metric = race.fitting.replicates(0), self.request.metric
-        deadline = Deadline(math.inf if following else 2 * planned.expected_seconds + 1)
-        anchors, took = self._logged(
-            Unit("curve", contender.name),
-            "would more rows help",
-            planned.expected_seconds,
-            lambda: race.attempt(
-                f"{contender.title} has no learning curve",
-                lambda: measure_curve(contender, race.problem, folds, metric, planned, deadline),
-            ),
-        )
-        if anchors is not None:
-            curve = describe_curve(contender, anchors, metric, self.request.seed, race.problem.words)
-            race.records.store.keep_curve(curve)
-        return took
-
-    def _logged(self, unit: Unit, why: str, expected: float, work: Callable[[], T | None]) -> tuple[T | None, float]:
-        """The work, with its two lines in the log; and the seconds it took."""
-        log, started = self.race.records.log, time.monotonic()
-        log.begin(unit, why, expected)
-        found = work()
-        took = time.monotonic() - started
-        log.end("failed" if found is None else "complete", took)
-        return found, took
-
-    def _crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | str:
-        """Where the curves of the best of both sides would meet, or why that is not said; empty without curves."""
-        best = [self._best(standings, network=one) for one in (True, False)]
-        by_name = {curve.contender: curve for curve in curves}
-        sides = [by_name[contender.name] for contender in best if contender is not None and contender.name in by_name]
-        if len(sides) < 2:
-            return "the learning curve of one side only was measured" if curves else ""
-        means = {s.contender: s.means[self.request.metric.name] for s in standings if s.means}
-        ahead = self.request.metric.gain(*(means[side.contender] for side in sides))
-        network, simple = sides
-        at_hand = self.entrants.plan.curve_sizes[-1]
-        return find_crossing(network, simple, at_hand, ahead, self.request.seed, self.race.problem.words)
-
-    # -- the effect of preparation ---------------------------------------------------------------------------------
-
-    def _ablations(self, standings: Sequence[Standing]) -> tuple[Ablation, ...]:
-        """Of the linear model and the best network."""
-        if self._is_short:
-            return ()
-        best = [c for c in (self._linear(standings), self._best(standings, network=True)) if c is not None]
-        chosen = [(c, dict(self._effort(c)[0].configuration or {})) for c in best]
-        steps = list(steps_for(self.race.problem, chosen))
-        store, left = self.race.records.store, ABLATION_SHARE * self.request.budget_seconds
-        units = {step.name: Unit("ablation", step.contender.name, step=step.name) for step in steps}
-        missing = [s for s in steps if store.ablation(s.name) is None and self._is_asked(units[s.name])]
-        if missing:
-            self.race.listener.stage("What preparation is worth")
-        unmeasured: dict[str, list[str]] = {}
-        for step in missing:
-            took = self._measure_step(step, units[step.name], min(left, self.race.left(self._kept())))
-            if took is None:
-                unmeasured.setdefault(step.what, []).append(named(step.contender.title))
-            left -= took or 0.0
-        if unmeasured:
-            told = "; ".join(f"{what} ({listed(whom)})" for what, whom in unmeasured.items())
-            self.race.tell(f"There was no time to measure the effect of {told}.")
-        found = (store.ablation(step.name) for step in steps)
-        return tuple(ablation for ablation in found if ablation is not None)
-
-    def _measure_step(self, step: Step, unit: Unit, seconds: float) -> float | None:
-        """Measure it if it fits into so many seconds; the seconds it took, None where it does not fit."""
-        race, folds = self.race, self.race.fitting.replicates(0)
-        _, one_fit = self._effort(step.contender)
-        share = min(1.0, MOST_ROWS / self.entrants.shape.n_rows)
-        expected = 2 * len(folds) * one_fit(1) * share * max(1, step.with_it.candidates)
-        following = self.request.follow is not None
-        if expected > seconds and not following:
-            return None
-        deadline = Deadline(math.inf if following else 2 * expected + 1)
-        found, took = self._logged(
-            unit,
-            "what preparation is worth",
-            expected,
-            lambda: race.attempt(
-                f"What {step.what} does for {step.contender.title} was not measured",
-                lambda: measure_step(step, race.problem, folds, self.request.metric, deadline),
-            ),
-        )
-        if found is not None:
-            race.records.store.keep_ablation(step.name, found)
-        return took
