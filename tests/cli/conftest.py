@@ -31,7 +31,7 @@ VERDICT = Verdict(
     kind="equal",
     headline="No network needed.",
     sentences=(
-        "Boosted trees and the network ensemble are practically equal: 94% sure within ±1 point of ROC AUC.",
+        "Boosted trees and the network ensemble are practically equal: 94% sure within ±0.01 in ROC AUC.",
         "More rows would not change this: the curves run parallel.",
     ),
     recommended="boosted-trees",

@@ -148,7 +148,7 @@ def test_progress_goes_to_standard_error_in_lines(annvil, house):
         "   0:01  k-nearest neighbours: skipped, too many rows\n",
         "   0:07  Logistic regression, step 1 of 4: 1 candidate, one holdout (the first fair training of everybody; ab",
         "   0:41  Network ensemble, step 3 of 4: 8 candidates, 5 inner folds (may change the answer; about 20 s)\n",
-        "   0:58  Network ensemble, step 3 of 4: ROC AUC 0.869 ± 0.021, 0.4 points better than the step before, in",
+        "   0:58  Network ensemble, step 3 of 4: ROC AUC 0.869 ± 0.021, 0.004 better than the step before, in",
         "in 17 s; so far network 71% · equal 22% · simple 7%\n",
         "   1:05  Boosted trees, step 4 of 4: cut short after 6 s; so far network 71% · equal 22% · simple 7%\n",
     ):

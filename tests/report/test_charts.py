@@ -187,7 +187,7 @@ class TestCharts:
             (mean,) * 5,
             ("<0.1%", "<0.1%", ">99.9%"),
         )
-        check_layout(posterior(belief, "gain of the network side, points of ROC AUC", width, "p"))
+        check_layout(posterior(belief, "gain of the network side, ROC AUC", width, "p"))
 
     def test_frontier_is_what_no_other_dominates(self):
         rng = np.random.default_rng(0)
@@ -330,5 +330,5 @@ class TestCharts:
     @pytest.mark.parametrize("width", [700.0, 342.0])
     def test_short_class_names_are_shown_whole(self, width):
         shown = [text for text, _ in texts_of(confusion([[5, 1], [0, 9]], ["0", "1"], width, "c"))]
-        assert shown.count("0") == 3  # row, column, and an empty cell's count
+        assert shown.count("0") == 2  # row and column; a cell of no mistakes is left empty
         assert "…" not in shown

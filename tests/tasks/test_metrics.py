@@ -173,7 +173,7 @@ def test_errors_gains_and_words() -> None:
     auc, rmse = METRICS["roc_auc"], METRICS["rmse"]
     assert (auc.error(0.9), rmse.error(0.9)) == (pytest.approx(0.1), 0.9)
     assert auc.gain(0.9, 0.8) > 0 > rmse.gain(0.9, 0.8)
-    assert auc.tells(0.01) == "1 point"
-    assert auc.tells(-0.0042, sign=True) == "-0.42 points"
+    assert auc.tells(0.01) == "0.01"
+    assert [auc.tells(d, sign=True) for d in (-0.0042, 0.00042, 0.1)] == ["-0.004", "+0.0004", "+0.10"]
     assert rmse.tells(51234.5) == "51,234"
     assert (auc.shows(0.91234), rmse.shows(0.25), METRICS["r2"].shows(-1e-5)) == ("0.912", "0.25", "0.000")

@@ -79,8 +79,8 @@ def test_score_and_spread_are_rounded_alike(mean, spread, text):
 
 
 def test_differences_carry_their_unit():
-    assert wording.told(METRICS["roc_auc"], -0.0033, signed=True) == "−0.33 points"
-    assert wording.told(METRICS["roc_auc"], 0.01) == "1 point"
+    assert wording.told(METRICS["roc_auc"], -0.0033, signed=True) == "−0.003"
+    assert wording.told(METRICS["roc_auc"], 0.01) == "0.01"
     assert wording.told(METRICS["rmse"], 500.0) == "500"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from annvil.plots.charts.intervals import interval_bars
-from annvil.report.figures import Figure, estimates, figure, unit
+from annvil.report.figures import Figure, estimates, figure
 from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
+from annvil.text.phrases import outside
 from annvil.text.quantities import part_of, plain_count
 
 MOST_IMPORTANCES = 20
@@ -24,7 +25,7 @@ def importance_figure(view: ReportView) -> Figure | None:
         f"How much worse the predictions become when one column is shuffled, with the 95% interval; an interval that "
         f"reaches zero means the column may not matter to this model. {_measured(view)}"
     )
-    axis = f"{unit(metric)[1]} {'lost' if metric.greater_is_better else 'gained'}"
+    axis = f"{outside(metric.title)} {'lost' if metric.greater_is_better else 'gained'}"
     draw = partial(interval_bars, shown, axis, "Importance of the input columns")
     return figure("importance", "Permutation importance of each column", caption, draw)
 

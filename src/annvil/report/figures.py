@@ -40,13 +40,12 @@ class Figure:
 
 
 def estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
-    """(name, mean, low, high) as estimates in points or in the metric's unit, all with equal decimals."""
-    factor, _ = unit(metric)
-    half = sorted(factor * (high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
+    """(name, mean, low, high) as estimates in the metric's unit, all with equal decimals."""
+    half = sorted((high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
     places = 0 if half >= 10 else min(4, max(1, -floor(log10(half)))) if half > 0 else 1
     made = []
     for name, *values in rows:
-        mean, low, high = (factor * v for v in values)
+        mean, low, high = values
         a, b, c = (round(v, places) + 0.0 for v in (mean, low, high))  # adding 0 turns -0.0 into 0.0
         shown = f"{a:{sign},.{places}f} ({b:{sign},.{places}f} to {c:{sign},.{places}f})"
         made.append(Estimate(name, mean, low, high, minus(shown)))
@@ -62,11 +61,6 @@ def score_text(metric: Metric, standing: Standing) -> str:
     if metric.name not in standing.means:
         return ""
     return metric.shows_mean(standing.means[metric.name], standing.spread(metric.name))
-
-
-def unit(metric: Metric) -> tuple[float, str]:
-    """What differences are multiplied by, and their unit: scores are told in points."""
-    return (100.0, f"points of {metric.title}") if metric.greater_is_better else (1.0, metric.title)
 
 
 def scored(comparison: Comparison) -> list[Standing]:
@@ -129,16 +123,15 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
     metric, p = METRICS[comparison.metric], comparison.verdict.posterior
     if p is None:
         return None
-    factor, named_unit = unit(metric)
     simple, equal, network = (probability(chance, brief=True) for chance in (p.p_second, p.p_equal, p.p_first))
-    differences = tuple(factor * d for d in p.differences)
-    belief = Belief(factor * p.mean, factor * p.scale, p.df, factor * p.worth, differences, (simple, equal, network))
+    differences = tuple(p.differences)
+    belief = Belief(p.mean, p.scale, p.df, p.worth, differences, (simple, equal, network))
     caption = (
         f"The gain of the network side is {told(metric, p.mean, signed=True)}, with 95% probability between "
         f"{told(metric, p.low, signed=True)} and {told(metric, p.high, signed=True)}; inside the shaded region, "
         f"±{told(metric, p.worth)}, the two sides count as practically equal. Short ticks are the folds."
     )
-    draw = partial(posterior, belief, f"gain of the network side, {named_unit}")
+    draw = partial(posterior, belief, f"gain of the network side in {metric.title}")
     return figure("posterior", "How sure the difference is", caption, draw)
 
 
@@ -237,13 +230,12 @@ def ablation_figure(comparison: Comparison) -> Figure | None:
         return None
     titles = {s.contender: s.title for s in comparison.standings}
     rows = [(f"{a.what}, {titles.get(a.contender, a.contender)}", a.mean, a.low, a.high) for a in comparison.ablations]
-    factor, named_unit = unit(metric)
     caption = (
         "Gain from each step, with its 95% interval, on the same folds with and without it; the shaded region is the "
         "difference that counts as practically none."
     )
-    title, worth = "Gain from each step of preparation", factor * comparison.worth
-    draw = partial(interval_bars, estimates(metric, rows, "+"), f"gain in {named_unit}", title, worth=worth)
+    title, worth = "Gain from each step of preparation", comparison.worth
+    draw = partial(interval_bars, estimates(metric, rows, "+"), f"gain in {metric.title}", title, worth=worth)
     return figure("ablation", "Gain from each step", caption, draw)
 
 

@@ -62,16 +62,16 @@ class Metric:
         return first - second if self.greater_is_better else second - first
 
     def tells(self, difference: float, *, sign: bool = False) -> str:
-        """A difference in words: scores in points (hundredths), errors in their own unit.
+        """A difference as the field writes it, in the metric's own unit; a score's as exact as the score is shown.
 
         >>> from annvil.tasks.metric_index import METRICS
         >>> METRICS["roc_auc"].tells(0.0031, sign=True), METRICS["rmse"].tells(512.3)
-        ('+0.31 points', '512.3')
+        ('+0.003', '512.3')
         """
         if not self.greater_is_better:
             return _digits(difference, sign)
-        text = _digits(100 * difference, sign)
-        return f"{text} point" if text.lstrip("+-") == "1" else f"{text} points"
+        places = 2 if abs(difference - round(difference, 2)) < 1e-9 else 3 if abs(difference) >= 0.00095 else 4
+        return f"{round(difference, places) + 0.0:{'+' if sign else ''}.{places}f}"
 
     def compares(self, first: float, second: float, low: float | None = None, high: float | None = None) -> str:
         """Two scores and their difference, first minus second, with its interval where there is one.

@@ -175,5 +175,5 @@ class Telling(Protocol):
 
 
 def told(metric: Telling, difference: float, signed: bool = False) -> str:
-    """A difference with its unit: ``"+0.21 points"``; of errors in the unit of the target: ``"−500"``."""
+    """A difference with its unit: ``"+0.002"``; of errors in the unit of the target: ``"−500"``."""
     return minus(_EMPTY_DECIMAL.sub("", metric.tells(difference, sign=signed)))

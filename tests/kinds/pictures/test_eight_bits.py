@@ -21,8 +21,8 @@ from annvil.tasks.union import make_task
 COMPARISON = SimpleNamespace(metric="accuracy", worth=0.01)
 NUMBERS = re.compile(
     r"[\d.,]+ times as fast on one picture and [\d.,]+ times as fast on 64 at once, \d+% of the size; [Aa]ccuracy "
-    r"\d\.\d{3} instead of \d\.\d{3} on 60 pictures held out, with 95% certainty (no loss|a loss of at most [\d.]+ "
-    r"points?) \(allowed: 0\.1 points measured, 1 point possible\)\.$"
+    r"\d\.\d{3} instead of \d\.\d{3} on 60 pictures held out, with 95% certainty (no loss|a loss of at most [\d.]+)"
+    r" \(allowed: 0\.001 measured, 0\.01 possible\)\.$"
 )
 
 

@@ -23,12 +23,8 @@ class Told:
         self.simple = named(self.table[usual(finding.simple)].title) if finding.simple else "a simple model"
 
     def amount(self, difference: float, *, sign: bool = False) -> str:
-        """A difference with the metric's name: "0.3 points of ROC AUC", "512 in RMSE"."""
-        return f"{self.metric.tells(difference, sign=sign)} {self._of} {self.metric.title}"
-
-    @property
-    def _of(self) -> str:
-        return "of" if self.metric.greater_is_better else "in"
+        """A difference with the metric's name: "0.003 in ROC AUC", "512 in RMSE"."""
+        return f"{self.metric.tells(difference, sign=sign)} in {self.metric.title}"
 
     @property
     def network_may_know(self) -> bool:
