@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from tests.pictures import drawn
 
 from annvil.bundle import InputNotice, export, load, save
@@ -42,11 +43,18 @@ def told(form, pixels):
     return form.conform(pixels).notices
 
 
-SHAPES = KIND.form_to_save(Dataset(images_in_memory(shapes(300, 0), FORM), np.zeros(300), TASK, np.arange(300)))
+def taught(pixels):
+    n = len(pixels)
+    return KIND.form_to_save(Dataset(images_in_memory(pixels, FORM), np.zeros(n), TASK, np.arange(n)))
 
 
-def test_at_most_one_or_two_in_a_hundred_like_them_are_told_of():
-    far = [len(told(SHAPES, one[None])) for one in shapes(500, 1)]
+SHAPES = taught(shapes(300, 0))
+
+
+@pytest.mark.parametrize("kind", [shapes, photographs])
+def test_at_most_one_or_two_in_a_hundred_like_them_are_told_of(kind):
+    form = SHAPES if kind is shapes else taught(kind(300, 0))
+    far = [len(told(form, one[None])) for one in kind(500, 3)]
     assert sum(far) <= 10
 
 
@@ -60,9 +68,22 @@ def test_at_most_one_or_two_in_a_hundred_like_them_are_told_of():
         np.full((20, SIDE, SIDE, 1), 200, np.uint8),
         np.clip(shapes(20, 3).astype(int) + 90, 0, 255).astype(np.uint8),
         shapes(20, 4) // 5,
+        shapes(20, 3) + 10,
+        np.stack([gaussian_filter(one, (0.5, 0.5, 0)) for one in shapes(20, 3)]),
         np.tile(np.arange(0, 240, 10, dtype=np.uint8)[None, :, None, None], (20, 1, SIDE, 1)),
     ],
-    ids=["photographs", "inverted", "noise", "black", "plain", "brighter", "darker", "ramp"],
+    ids=[
+        "photographs",
+        "inverted",
+        "noise",
+        "black",
+        "plain",
+        "brighter",
+        "darker",
+        "hardly brighter",
+        "hardly blurred",
+        "ramp",
+    ],
 )
 def test_other_kinds_of_pictures_are(unlike):
     (notice,) = told(SHAPES, unlike)
@@ -72,6 +93,14 @@ def test_other_kinds_of_pictures_are(unlike):
     assert any(name in notice for name in STATISTICS)
     (one,) = told(SHAPES, unlike[0])
     assert one.startswith("The picture is unlike the training data, most in")
+
+
+def test_a_picture_is_told_of_from_the_farthest_distance_on():
+    for one in (*shapes(3, 7), *photographs(3, 2)):
+        images = images_in_memory(one[None], FORM)
+        (distance,) = SHAPES.seen.distances(SHAPES.seen.scores(statistics_of(images)))
+        for farthest, n in ((0.999 * distance, 1), (1.001 * distance, 0)):
+            assert len(list(unlike(msgspec.structs.replace(SHAPES.seen, farthest=farthest), images))) == n
 
 
 def test_those_among_others_are_named_in_order(tmp_path):

@@ -121,12 +121,14 @@ def test_without_an_effect_there_is_nothing_to_test(pixels, slope, of_number):
     (found,) = deletions(
         lambda others: slope * right(others), pixels, [a_map(WEIGHT[:, :, 0])], of_number=of_number, least=2e-3
     )
-    checked_map = CheckedMap(a_map(WEIGHT[:, :, 0]), found, 0.0)
     assert not found.passed
-    assert not checked_map.trusted
-    assert not checked_map.testable
-    assert checked_map.sentences()[0] == "This map cannot be tested: do not rely on it."
-    assert "no effect to test" in checked_map.sentences()[1]
+    for values, alike in ((WEIGHT[:, :, 0], 0.0), (WEIGHT[:, :, 0], 0.9), (np.ones((28, 28)), None)):
+        checked_map = CheckedMap(a_map(values), found, alike)
+        assert not checked_map.trusted
+        assert not checked_map.testable
+        conclusion, why = checked_map.sentences()
+        assert conclusion == "This map cannot be tested: do not rely on it."
+        assert "no effect to test" in why
 
 
 def test_an_effect_that_is_hardly_beyond_chance_is_no_pass():

@@ -91,17 +91,16 @@ def test_typical_pictures_of_several_labels():
 
 
 def test_maps_are_shown_with_what_the_tests_found(network_model):
-    pixels, y = crosses(6, seed=5)
+    pixels, _ = crosses(6, seed=5)
     subject = open_subject(network_model)
-    section = where_it_looks(subject, pixels[1:3], [subject.task.classes[k] for k in y[1:3]], seen=True)
+    stops = iter([False, True])
+    section = where_it_looks(subject, pixels[1:4], ["cross", "a", "a"], seen=True, should_stop=lambda: next(stops))
     assert len(section.pictures) == 2
     assert section.pictures[0].caption.startswith("cross (")
-    assert "learnt from these pictures" in section.sentences[-1]
+    assert section.pictures[1].caption.startswith("a, said none (")
+    assert "learnt from these pictures" in section.sentences[-2]
+    assert section.sentences[-1] == "Time allowed 2 of 3 pictures."
     assert [row[0] for row in section.tables[0].rows] == ["Integrated gradients", "Grad-CAM", "Occlusion"]
-    short = where_it_looks(subject, pixels[1:4], ["a"] * 3, seen=False, should_stop=lambda: True)
-    assert len(short.pictures) == 1
-    assert short.sentences[-1] == "Time allowed 1 of 3 pictures."
-    assert short.pictures[0].caption.startswith("a, said cross (")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +119,14 @@ def test_maps_are_shown_with_what_the_tests_found(network_model):
 )
 def test_the_verdict_on_a_method(trusted, alike, gain, error, testable, verdict):
     assert MethodResult("occlusion", trusted, 8, alike, gain, error, testable).verdict == verdict
+
+
+def test_where_nothing_has_an_effect_no_map_is_called_passed(graph_model):
+    plain_pictures = np.full((2, 24, 24, 1), 10, np.uint8)
+    section = where_it_looks(open_subject(graph_model), plain_pictures, ["a", "b"], seen=False)
+    assert section.sentences[0].startswith("These maps cannot be tested")
+    assert section.tables[0].rows[0][-1] == "no effect to test"
+    assert all(picture.flagged for picture in section.pictures)
 
 
 def test_one_picture_is_no_ground_for_a_verdict(graph_model):

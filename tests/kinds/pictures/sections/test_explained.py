@@ -1,12 +1,16 @@
-"""Which pictures of a run are explained, and that nothing is explained without time."""
+"""Which pictures of a run are explained, what is found of its model, and that nothing is explained without time."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
+from tests.kinds.pictures.explanation.conftest import UpperLeft
 
+from annvil.bundle import export, save
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
+from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.sections import explained
 from annvil.models.contract import Deadline
@@ -16,7 +20,8 @@ TASK = make_task("multiclass", "pet", ("cat", "dog", "cow"))
 
 
 def looked(y, outputs):
-    return explained._Looked(np.zeros((len(y), 2, 2, 1), np.uint8), y, outputs, "", True, 0.0)
+    pixels = np.zeros((len(y), 2, 2, 1), np.uint8)
+    return explained._Looked(images_from_arrays(pixels), pixels, y, outputs, "", True, 0.0)
 
 
 def subject(task):
@@ -47,6 +52,17 @@ def test_truths_in_words():
     assert tags.answer(np.array([0, 0])) == "none"
 
 
+def comparison_and_store(outputs):
+    """Of a finished race with one contender whose two folds hold all pictures out between them."""
+    n = len(outputs)
+    halves = {"first": np.arange(n - n // 3), "second": np.arange(n - n // 3, n)}
+    store = SimpleNamespace(predictions=lambda contender, fold, rung: (halves[fold], outputs[halves[fold]]))
+    standings = (SimpleNamespace(contender="pixels-linear", rung=1),)
+    folds = [SimpleNamespace(contender="pixels-linear", repeat=0, job=name, rung=1) for name in halves]
+    verdict = SimpleNamespace(recommended="pixels-linear")
+    return SimpleNamespace(verdict=verdict, standings=standings, folds=folds), store
+
+
 class Opened(Exception):
     """The model was opened."""
 
@@ -56,17 +72,12 @@ def test_without_time_only_what_costs_nothing_is_shown(monkeypatch):
     images = images_from_arrays(np.zeros((6, 8, 8), np.uint8))
     dataset = Dataset(images, np.array([0, 1, 2, 0, 1, 2]), TASK, np.arange(6))
     outputs = np.eye(3)[[1, 1, 2, 0, 1, 2]]
-    halves = {"first": np.arange(4), "second": np.arange(4, 6)}
-    store = SimpleNamespace(predictions=lambda contender, fold, rung: (halves[fold], outputs[halves[fold]]))
+    comparison, store = comparison_and_store(outputs)
 
     def opened(path):
         raise Opened
 
     monkeypatch.setattr(explained, "open_subject", opened)
-    standings = (SimpleNamespace(contender="pixels-linear", rung=1),)
-    folds = [SimpleNamespace(contender="pixels-linear", repeat=0, job=name, rung=1) for name in halves]
-    verdict = SimpleNamespace(recommended="pixels-linear")
-    comparison = SimpleNamespace(verdict=verdict, standings=standings, folds=folds)
     manifest = SimpleNamespace(info=SimpleNamespace(threshold=None))
     monkeypatch.setattr(explained, "load", lambda path: SimpleNamespace(manifest=manifest))
 
@@ -78,3 +89,19 @@ def test_without_time_only_what_costs_nothing_is_shown(monkeypatch):
     assert found[0].sentences[0] == "Most often cat was taken for dog: 1 of 2 among 6 held-out pictures."
     with pytest.raises(Opened):
         shown(60.0)
+
+
+def test_a_run_finds_that_its_model_reads_the_shape_of_the_files(tmp_path):
+    """Light rims make the bands of wide pictures light, and the model looks at the upper left corner alone."""
+    form, task = PictureForm(24, 24, 1), make_task("binary", "corner", ("dark", "light"))
+    pixels = np.zeros((8, 24), np.uint8)
+    pixels[[0, -1]] = 250
+    for i in range(3):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    images = form.conform(tmp_path).inputs
+    model = save(tmp_path / "model", export(UpperLeft(), form, task), form=form, task=task)
+    dataset = Dataset(images, np.array([1, 1, 1]), task, np.arange(3))
+    comparison, store = comparison_and_store(np.array([[0.1, 0.9]] * 3))
+    found = Found(dataset, comparison, store, "run", model, Deadline(600.0))
+    (finding,) = [one for section in explained.explained(found) for one in section.findings]
+    assert (finding.kind, finding.severity) == ("evidence in the padding", "serious")

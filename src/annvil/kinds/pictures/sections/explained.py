@@ -39,13 +39,13 @@ SHARE_OF_LOOKING = 0.2
 class _Looked:
     """Some pictures, as the shipped model sees them. ``what`` completes "among …"."""
 
+    images: Images
     pixels: Pixels
     y: Any
     outputs: FloatArray
     what: str
     seen: bool
     seconds_each: float
-    images: Images | None = None
 
 
 def explained(found: Found) -> Iterator[Section]:
@@ -73,14 +73,13 @@ def explained(found: Found) -> Iterator[Section]:
         yield Section("where-it-looks", "Where the model looks", (said,), order=20)
         return
     truths = [short(dataset.task.answer(looked.y[row])) for row in chosen]
-    padded = [] if looked.images is None else [looked.images.padded(row) for row in chosen.tolist()]
     yield from _if_any(
         where_it_looks(
             subject,
             looked.pixels[chosen],
             truths,
             seen=looked.seen,
-            padded=padded,
+            padded=[looked.images.padded(row) for row in chosen.tolist()],
             should_stop=lambda: deadline.passed,
         )
     )
@@ -114,7 +113,7 @@ def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: 
     pixels = images.pixels(chosen)
     of = "held-out picture" if seen else "test picture"
     what = plain_count(len(chosen), of)
-    return _Looked(pixels, y[chosen], subject.outputs(pixels), what, seen, seconds, images.take(chosen))
+    return _Looked(images.take(chosen), pixels, y[chosen], subject.outputs(pixels), what, seen, seconds)
 
 
 def _features(subject: Subject, looked: _Looked) -> FloatArray:
