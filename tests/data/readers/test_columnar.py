@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from annvil.data.readers import arrow
 from annvil.data.readers.files import read_file
 from annvil.data.readers.frames import table_from_frame
 from annvil.data.readers.raw import RawTable
-from annvil.errors import DataError, MachineError
+from annvil.errors import DataError
 
 
 def frame() -> pd.DataFrame:
@@ -215,11 +214,3 @@ def test_excel(tmp_path: Path) -> None:
     check(raw, skip=("zoned", "Text"))
     assert raw["whole"].label == "int"
     assert raw.source.details == "workbook, sheet 'Sheet1'"
-
-
-def test_excel_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-
-    (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04")
-    monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(MachineError, match=r"pip install 'annvil\[excel\]'"):
-        read_file(tmp_path / "t.xlsx")

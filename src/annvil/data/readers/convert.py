@@ -62,7 +62,7 @@ def read_numbers(
         return Parsed(np.where(raw.values < 0, np.nan, raw.values))
     if raw.storage != "text":
         own = raw.style if raw.storage == "number" else ""
-        return Parsed(_without(raw.values, missing), tokens=dict(raw.tokens), style=own)
+        return Parsed(_without(raw.values, missing), tokens=dict(raw.tokens), style=own, said=raw.said)
     if raw.label in ("int", "float"):  # numbers as Python writes them: categories, digits beyond what float64 holds
         numbers = np.array([*map(float, raw.levels), np.nan])
         return Parsed(_without(numbers[raw.values], missing))

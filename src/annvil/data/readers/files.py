@@ -76,7 +76,7 @@ def _by_content(path: Path, suffix: str, source: Source, wanted: Wanted, note: s
 
         return read_arrow(path, source)
     if suffix in EXCEL_SUFFIXES:
-        from annvil.data.readers.columnar import read_excel
+        from annvil.data.readers.workbooks import read_excel
 
         return read_excel(path, source)
     return _read_text(path, suffix, source, wanted, note)

@@ -57,6 +57,7 @@ class RawColumn:
         a long column's texts differ; then ``values`` is empty and ``levels`` are examples
     style : how texts were written that the reader turned into values itself (see `Field.style`); "time" where the
         source holds durations or times of day, which are seconds here
+    said : what the source left open about the values, and how the reader decided it
     """
 
     name: str
@@ -67,6 +68,7 @@ class RawColumn:
     tokens: Mapping[str, int] = field(default_factory=dict)
     about_unique: int | None = None
     style: str = ""
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
