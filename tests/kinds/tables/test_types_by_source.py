@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import openpyxl
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from tests.battery import fit_one, made_job
 
 import annvil
 from annvil.data.readers.duckdb import Wanted
@@ -24,6 +26,7 @@ from annvil.data.readers.target import read_target
 from annvil.data.table import Column, Field
 from annvil.errors import DataError
 from annvil.kinds.tables.conform import conform
+from annvil.kinds.tables.contenders import contenders_for_tables
 
 ROWS = 60
 BIG = 1234567890123456789
@@ -175,6 +178,17 @@ def excel(names: list[str], path: Path) -> Path:
     return path / "a.xlsx"
 
 
+def excel_of_pandas(names: list[str], path: Path) -> Path:
+    frame = pandas_numpy(names, path)
+    for name in names:
+        if isinstance(frame[name].dtype, pd.DatetimeTZDtype):
+            frame[name] = frame[name].dt.tz_convert("UTC").dt.tz_localize(None)
+        if isinstance(TYPES[name].make(0), int) and abs(TYPES[name].make(0)) > 2**53:  # 15 digits at most
+            frame[name] = [None if value is None else str(value) for value in TYPES[name].values()]
+    frame.to_excel(path / "p.xlsx", index=False)
+    return path / "p.xlsx"
+
+
 def pandas_numpy(names: list[str], path: Path) -> pd.DataFrame:
     frame = arrow(names).to_pandas()
     long = [name for name in names if TYPES[name].make(0) == BIG and TYPES[name].gaps]  # NumPy rounds them beside gaps
@@ -218,6 +232,7 @@ SOURCES: dict[str, Callable[[list[str], Path], Any]] = {
     "Arrow of Polars": ipc_of_polars,
     "JSON lines": json_lines,
     "Excel": excel,
+    "Excel of pandas": excel_of_pandas,
     "pandas": pandas_numpy,
     "nullable pandas": nullable,
     "pandas on Arrow": pandas_arrow,
@@ -305,8 +320,8 @@ def test_labels_come_back_in_the_type_they_came_in(
 def test_plain_numbers_and_durations_are_never_taken_for_each_other_in_silence(tmp_path: Path) -> None:
     waits = pd.DataFrame({"wait": pd.to_timedelta(range(1, 61), unit="h"), "y": [0, 1] * 30})
     (learnt,) = annvil.read(waits, target="y").inputs.schema
-    waits.to_excel(tmp_path / "days.xlsx", index=False)  # pandas writes days, and nothing says so
-    with pytest.raises(DataError, match=r"plain numbers \(0.0416.*does not say their unit"):
+    waits.assign(wait=waits.wait * 24).to_excel(tmp_path / "days.xlsx", index=False)  # whole days are plain numbers
+    with pytest.raises(DataError, match=r"plain numbers \(1\).*does not say their unit"):
         conform(tmp_path / "days.xlsx", (learnt,))
     table, notices = conform({"wait": [3600.0, None]}, (learnt,))
     assert notices == ("Column 'wait' holds durations as numbers (3600), which are read as seconds.",)
@@ -316,6 +331,18 @@ def test_plain_numbers_and_durations_are_never_taken_for_each_other_in_silence(t
             conform(waits, (Field("wait", kind),))  # type: ignore[arg-type]
         with pytest.raises(DataError, match=f"holds durations or times of day where {expected} are expected"):
             conform({"wait": dt.timedelta(hours=1)}, (Field("wait", kind),))  # type: ignore[arg-type]
+
+
+def test_one_model_predicts_the_same_from_every_source(tmp_path: Path) -> None:
+    names = [*TYPES]
+    data = annvil.read(csv(names, tmp_path), target="whole", kinds=KINDS)
+    (linear,) = (contender for contender in contenders_for_tables() if contender.name == "linear")
+    fitted = fit_one(linear, data, made_job(data))
+    right = fitted.predict(data.inputs)
+    assert np.std(right) > 0.1
+    for source, make in SOURCES.items():
+        table, _ = conform(make(names[1:], tmp_path), data.inputs.schema)
+        np.testing.assert_array_equal(fitted.predict(table), right, err_msg=source)
 
 
 PAIRS = [("3.1", "3.10"), ("01234", "1234"), ("1E2", "100"), ("250.0", "250.00"), ("250.0", "250")]
@@ -336,6 +363,33 @@ def test_categories_are_what_was_written(
     one, two = pair
     for row in ({"version": one, "mixed": two}, pd.DataFrame({"version": [one], "mixed": [two]})):
         assert conform(row, data.inputs.schema)[0].texts().tolist() == [[one, two]]
+
+
+@pytest.mark.parametrize("source", ["CSV", "Parquet", "Excel", "Excel of pandas", "pandas", "Polars", "records"])
+@pytest.mark.parametrize("pair", PAIRS[:3])
+def test_spellings_read_as_one_number_are_told_of(
+    pair: tuple[str, str], source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TYPES, "version", Typed(pa.string(), lambda i: (*pair, "7")[i % 3], "", str))
+    monkeypatch.setitem(TYPES, "two of one", Typed(pa.string(), lambda i: pair[i % 2], "", str))
+    data = annvil.read(SOURCES[source](["whole", "version", "two of one"], tmp_path), target="whole")
+    _, version, two = data.notes
+    assert version.kind == "number"
+    assert all(f"\u201c{text}\u201d" in version.reason or f"'{text}'" in version.reason for text in pair)
+    assert "are read as one number; to keep them apart, ask for it: kinds={'version': 'category'}" in version.reason
+    assert (two.kind, two.reason) == ("category", "2 different texts, all of one number")
+    assert sorted(data.inputs.columns[1].levels) == sorted(pair)
+    monkeypatch.setitem(TYPES, "many", Typed(pa.string(), lambda i: (*pair, f"{i}.5")[i % 3], "", str))
+    task = annvil.read(SOURCES[source](["whole", "many"], tmp_path), target="many").task
+    assert task.kind == "regression"
+    assert "are read as one number; to keep them apart, ask for task multiclass" in task.reason
+
+
+def test_zeros_that_a_writer_adds_are_not_told_of(tmp_path: Path) -> None:
+    written = {"1.00": "1.50", "1": "1.0", "0.10": "0.25", "+1": "1", "-0": "0", "1e5": "2e5", "007": "012"}
+    for i, pair in enumerate(written.items()):
+        (tmp_path / f"{i}.csv").write_text("x,y\n" + "".join(f"{(*pair, '3')[k % 3]},{k % 2}\n" for k in range(60)))
+        assert annvil.read(tmp_path / f"{i}.csv", target="y").notes[0].reason == "numbers", pair
 
 
 def test_what_looks_the_same_is_the_same(tmp_path: Path) -> None:

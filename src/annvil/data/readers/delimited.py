@@ -15,6 +15,7 @@ from annvil.data.readers.header import has_two_headers
 from annvil.data.readers.layout import BLANKS, DELIMITERS, LONGEST_LINE, Layout, divided, find_layout
 from annvil.data.readers.numbers import decimal_habit, parse_number
 from annvil.data.readers.raw import MOST_COLUMNS, RawColumn, beyond_exact, refuse_repeated_names
+from annvil.data.readers.values import respelt
 from annvil.errors import DataError
 
 _SAMPLE = 2**18
@@ -118,7 +119,8 @@ def _has_decimal_comma(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
 def _guess_types(dialect: Dialect) -> tuple[list[str], set[str]]:
     """DOUBLE for columns whose first values are all numbers, VARCHAR for the others, and which of these are open.
 
-    Open is a column in which every decimal sign might divide thousands (``1.100``): it is to be judged by its texts.
+    Open is a column in which every decimal sign might divide thousands (``1.100``), or one number is spelt in two ways
+    (3.1 and 3.10, but not 1 and 1.0) while texts repeat: it is to be judged by its texts.
     """
     rows = dialect.layout.rows[:2000]
     sign = "," if dialect.decimal_comma else r"\."
@@ -130,6 +132,9 @@ def _guess_types(dialect: Dialect) -> tuple[list[str], set[str]]:
         plain = bool(cells) and all(map(number.fullmatch, cells))
         if plain and any(sign[-1] in cell for cell in cells) and all(map(is_open.fullmatch, cells)):
             still_open.add(name)
+        if plain and 2 * len(distinct := {*cells}) <= len(cells):
+            pair = respelt(sorted(distinct), comma=dialect.decimal_comma, strictly=False)
+            still_open |= {name} if pair else set()
         types.append("DOUBLE" if plain and name not in still_open else "VARCHAR")
     return types, still_open
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinite, refuse_odd
 from annvil.data.readers.numbers import Habit
 from annvil.data.readers.raw import RawColumn, beyond_exact, merge_levels
-from annvil.data.readers.values import MISSING_TEXTS, is_missing_number, means_yes
+from annvil.data.readers.values import MISSING_TEXTS, is_missing_number, means_yes, respelt
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.tasks.base import FloatArray, IntArray, Label, Task
 from annvil.tasks.union import TASKS, make_task
@@ -84,7 +84,10 @@ def read_target(
         distinct = np.unique(numbers.values[~gaps])
         reason = "as asked" if asked else _class_reason(raw.name, distinct, int((~gaps).sum()))
         if not reason:
-            return _regression(raw.name, numbers.values, "; ".join([_number_reason(distinct), *numbers.said]), where)
+            pair = respelt(raw.levels, comma="comma" in numbers.style.split())
+            one = "{} and {} are read as one number; to keep them apart, ask for task multiclass (--task multiclass)"
+            said = [*numbers.said, *([one.format(*map(quoted, pair))] if pair else [])]
+            return _regression(raw.name, numbers.values, "; ".join([_number_reason(distinct), *said]), where)
         if raw.storage == "number":
             refuse_infinite(raw.name, numbers.values, f"the target in {where}")
             return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)

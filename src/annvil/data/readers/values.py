@@ -133,6 +133,28 @@ def category_style(texts: Iterable[str]) -> str:
     return "" if not numbers else "decimals" if all(map(_of_a_float, numbers)) else "written"
 
 
+_ZEROS = re.compile(r"\.0*$")
+
+
+def respelt(texts: Iterable[str], *, comma: bool = False, strictly: bool = True) -> tuple[str, str] | None:
+    """The first two texts that are one number spelt differently, "3.1" and "3.10": versions, say, rather than numbers.
+
+    Not counted: a plus, signs between thousands; unless ``strictly``, zeros alone behind the decimal sign (1 and 1.0).
+
+    >>> respelt(["1", "3.1", "3.10"]), respelt(["01", "1"]), respelt(["1", "1.0"], strictly=False)
+    (('3.1', '3.10'), ('01', '1'), None)
+    """
+    seen: dict[float, tuple[str, str]] = {}
+    for text in texts:
+        bare = text.strip().replace(",", ".") if comma else text.strip()
+        if bare.isascii() and _PLAIN.fullmatch(bare) and (value := float(bare)):
+            key = bare.lstrip("+") if strictly else _ZEROS.sub("", bare.lstrip("+"))
+            first, its_key = seen.setdefault(value, (text.strip(), key))
+            if its_key != key:
+                return first, text.strip()
+    return None
+
+
 GIVEN = "given"
 """The style of a boolean column that tells only whether there is a value."""
 

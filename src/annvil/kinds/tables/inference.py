@@ -20,13 +20,12 @@ codes (`annvil.data.integer_codes`), models get them as both.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 import numpy as np
 
 from annvil.data.dataset import ColumnNote, LeftOut
-from annvil.data.integer_codes import name_words
 from annvil.data.readers.convert import (
     Parsed,
     as_category,
@@ -40,23 +39,18 @@ from annvil.data.readers.convert import (
 )
 from annvil.data.readers.dates import date_text
 from annvil.data.readers.numbers import Habit
-from annvil.data.readers.raw import DURATIONS, EXACT, RawColumn
-from annvil.data.readers.values import GIVEN, MISSING_TEXTS, canonical_text, means_yes
+from annvil.data.readers.raw import DURATIONS, RawColumn
+from annvil.data.readers.values import GIVEN, MISSING_TEXTS, canonical_text, means_yes, respelt
 from annvil.data.table import Column, Field, Kind
 from annvil.errors import RequestError, did_you_mean
+from annvil.kinds.tables.identifiers import FEW_ROWS, REPEATED_ID, identifier_reason, many_for_an_id, names_an_id
+from annvil.text.phrases import quoted
 
 NUMERIC_SHARE = 0.95
 """With at least this share of numbers the rest is taken for typing errors, and asked about rather than guessed."""
 
 TELLING_GAPS = (0.02, 0.98)
 """Shares of gaps between which it may tell something whether there is a value (assumed)."""
-
-FEW_ROWS = 20
-"""Below this many values nothing is called an identifier or free text: too few to tell (assumed)."""
-
-_ID_WORDS = {"id", "ids", "uuid", "guid", "nr", "no", "num", "index", "idx", "key", "rownames", "serial", "rowid", "pk"}
-_ID_WORDS |= {"identifier", "row"}
-_TIME_WORDS = {"year", "yr", "date", "time", "month", "day", "week", "age", "hour"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,14 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
     n_numbers = int(np.sum(~np.isnan(numbers.values)))
     n_odd = int(np.isin(raw.values, numbers.odd).sum())
     if n_numbers and not n_odd:
-        comma_said = " with a decimal comma" if "comma" in numbers.style.split() else ""
+        comma = "comma" in numbers.style.split()
+        comma_said = " with a decimal comma" if comma else ""
+        pair = respelt(raw.levels, comma=comma) if raw.label == "str" else None
+        if pair and len(np.unique(numbers.values[~np.isnan(numbers.values)])) == 1:
+            return _kept(raw, column, f"{len(column.levels)} different texts, all of one number")
+        if pair:
+            one = f"{quoted(pair[0])} and {quoted(pair[1])} are read as one number; to keep them apart, ask for it"
+            numbers = replace(numbers, said=(*numbers.said, f"{one}: {_asking(raw.name, 'category')}"))
         plain = raw.tokens or raw.label == "int"
         return _numbers(raw, numbers, "numbers" if plain else f"numbers written as text{comma_said}", where)
     if numbers.contradictory:
@@ -137,17 +138,11 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
     if hardly is not None:
         gaps = len(raw.values) - n_present
         return _left_out(raw, *hardly, gaps, n_levels, column.levels[:3], keep="category")
-    if names_an_id(raw.name, strictly=True) and _many_for_an_id(n_levels, n_present):
-        why = _REPEATED_ID.format(n=n_levels, name=raw.name)
+    if names_an_id(raw.name, strictly=True) and many_for_an_id(n_levels, n_present):
+        why = REPEATED_ID.format(n=n_levels, name=raw.name)
         return _left_out(raw, "identifier", why, 0, n_levels, keep="category")
     tokens = {text: 1 for text in raw.levels if text in MISSING_TEXTS or text in missing}
     return _kept(raw, column, f"{n_levels} different texts", tokens)
-
-
-_REPEATED_ID = (
-    "{n} different values under a name that says identifier; if rows with one value belong together, "
-    "name it as groups={name!r}"
-)
 
 
 def _hardly_repeats(levels: tuple[str, ...], n_present: int) -> tuple[LeftOut, str] | None:
@@ -191,49 +186,6 @@ def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
         gaps = int(np.isnan(values).sum())
         return _left_out(raw, "identifier", why, gaps, len(values) - gaps, _examples(column), keep="number")
     return _kept(raw, column, "; ".join([reason, *parsed.said]), parsed.tokens)
-
-
-def identifier_reason(name: str, values: np.ndarray) -> str:
-    """Why whole numbers look like an identifier, or an empty string.
-
-    To grow from row to row is no reason: rows may be sorted by what was measured.
-
-    Never for a column with fractions, with repeated or missing values (unless its name says identifier and there are
-    many values), or whose name speaks of time or age.
-    """
-    present = values[~np.isnan(values)]
-    n = len(present)
-    if n < FEW_ROWS or not np.all(present == np.floor(present)):
-        return ""
-    distinct = np.unique(present)
-    if len(distinct) < n:
-        if names_an_id(name, strictly=True) and _many_for_an_id(len(distinct), n):
-            return _REPEATED_ID.format(n=len(distinct), name=name)
-        return ""
-    words = set(name_words(name))
-    if names_an_id(name):
-        return "whole numbers that never repeat, under a name that says identifier"
-    if words & _TIME_WORDS:
-        return ""
-    if distinct[-1] - distinct[0] == n - 1:
-        return f"every whole number from {distinct[0]:.0f} to {distinct[-1]:.0f} once, which counts the rows"
-    if np.abs(distinct).max() >= EXACT:
-        return "whole numbers of 16 and more digits that never repeat"
-    return ""
-
-
-def _many_for_an_id(n_distinct: int, n: int) -> bool:
-    """Whether a repeated id names cases (patients, shops) rather than a few codes: assumed, at most 20 rows for each,
-    or more than 50 and 1% of the rows."""
-    return n_distinct > max(50, n // 100) or (n_distinct > 20 and 20 * n_distinct >= n)
-
-
-def names_an_id(name: str, *, strictly: bool = False) -> bool:
-    """Whether a name says identifier; ``strictly``: by its last word being id, uuid or the like."""
-    words = name_words(name)
-    if strictly:
-        return bool(words) and words[-1] in {"id", "uuid", "guid", "identifier"}
-    return bool(words) and (words[-1] in _ID_WORDS or words[0] in {"id", "uuid", "guid", "unnamed"})
 
 
 def _as_asked(raw: RawColumn, asked: Kind, missing: Collection[str], habit: Habit, where: str) -> Judged:
@@ -293,8 +245,12 @@ def _left_out(
 ) -> Judged:
     """The column with the reason why it is left out and, where it could be used, the kind to ask for."""
     if keep is not None:
-        reason += f"; to keep it, ask for it: kinds={{{raw.name!r}: {keep!r}}} (--as {raw.name}={keep})"
+        reason += f"; to keep it, ask for it: {_asking(raw.name, keep)}"
     return Judged(ColumnNote(raw.name, kind, False, reason, n_missing, n_unique, tuple(examples)), None)
+
+
+def _asking(name: str, kind: Kind) -> str:
+    return f"kinds={{{name!r}: {kind!r}}} (--as {name}={kind})"
 
 
 def check_kind(column: str, kind: str) -> Kind:
