@@ -20,7 +20,7 @@ def importance_figure(view: ReportView) -> Figure | None:
     if not _matters(view):
         return None
     ranked = sorted(view.importance, key=lambda one: -one.mean)[:MOST_IMPORTANCES]
-    shown = estimates(metric, [(one.column, one.mean, one.low, one.high) for one in ranked])
+    shown = estimates([(one.column, one.mean, one.low, one.high) for one in ranked])
     caption = (
         f"How much worse the predictions become when one column is shuffled, with the 95% interval; an interval that "
         f"reaches zero means the column may not matter to this model. {_measured(view)}"

@@ -39,7 +39,7 @@ class Figure:
     narrow: str
 
 
-def estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
+def estimates(rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
     """(name, mean, low, high) as estimates in the metric's unit, all with equal decimals."""
     half = sorted((high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
     places = 0 if half >= 10 else min(4, max(1, -floor(log10(half)))) if half > 0 else 1
@@ -47,7 +47,8 @@ def estimates(metric: Metric, rows: Sequence[tuple[str, float, float, float]], s
     for name, *values in rows:
         mean, low, high = values
         a, b, c = (round(v, places) + 0.0 for v in (mean, low, high))  # adding 0 turns -0.0 into 0.0
-        shown = f"{a:{sign},.{places}f} ({b:{sign},.{places}f} to {c:{sign},.{places}f})"
+        low_text, high_text = (f"{v:{sign},.{places}f}" if v else "0" for v in (b, c))  # nothing has no sign
+        shown = f"{f'{a:{sign},.{places}f}' if a else '0'} ({low_text} to {high_text})"
         made.append(Estimate(name, mean, low, high, minus(shown)))
     return made
 
@@ -235,7 +236,7 @@ def ablation_figure(comparison: Comparison) -> Figure | None:
         "difference that counts as practically none."
     )
     title, worth = "Gain from each step of preparation", comparison.worth
-    draw = partial(interval_bars, estimates(metric, rows, "+"), f"gain in {metric.title}", title, worth=worth)
+    draw = partial(interval_bars, estimates(rows, "+"), f"gain in {metric.title}", title, worth=worth)
     return figure("ablation", "Gain from each step", caption, draw)
 
 

@@ -24,6 +24,10 @@ from annvil.text import quantities as wording
 from annvil.text.phrases import outside
 from annvil.text.safe import clean
 
+FAMILY_NAMES = {
+    "dummy": "baseline", "linear": "linear models", "trees": "trees", "neighbours": "k-nearest neighbours",
+    "network": "networks",
+}  # fmt: skip
 FAMILIES = {
     "dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network",
     "team": "team",
@@ -106,6 +110,8 @@ def _context(view: ReportView) -> dict[str, Any]:
         "titles": {s.contender: s.title for s in comparison.standings},
         "verdict": comparison.verdict,
         "first": first,
+        "family_names": FAMILY_NAMES,
+        "repeats": 1 + max((fold.repeat for fold in comparison.folds), default=0),
         "recommended": recommended,
         "chances": figures.chances_figure(first),
         "posterior": figures.posterior_figure(comparison),

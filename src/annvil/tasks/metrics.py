@@ -71,7 +71,8 @@ class Metric:
         if not self.greater_is_better:
             return _digits(difference, sign)
         places = 2 if abs(difference - round(difference, 2)) < 1e-9 else 3 if abs(difference) >= 0.00095 else 4
-        return f"{round(difference, places) + 0.0:{'+' if sign else ''}.{places}f}"
+        shown = round(difference, places)
+        return f"{shown:{'+' if sign else ''}.{places}f}" if shown else "0"
 
     def compares(self, first: float, second: float, low: float | None = None, high: float | None = None) -> str:
         """Two scores and their difference, first minus second, with its interval where there is one.

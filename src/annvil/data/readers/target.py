@@ -198,7 +198,7 @@ def _classes(
     positive, why = _positive(labels, codes)
     if positive == 0:
         labels, codes = labels[::-1], np.where(codes < 0, -1, 1 - codes)
-    said = f"{reason}; {labels[1]!r} counts as the positive class because {why}"
+    said = f"{reason}; {labels[1]!r} is the positive class, because {why}"
     return make_task("binary", raw.name, tuple(labels), said), codes, codes < 0
 
 
@@ -207,7 +207,7 @@ def _positive(labels: list[Label], codes: IntArray) -> tuple[int, str]:
     says = [_says_yes(label) for label in labels]
     if says[0] is not says[1]:
         at = 1 if says[1] or says[0] is False else 0
-        return at, "it says yes" if says[at] else "the other says no"
+        return at, "it means yes" if says[at] else "the other means no"
     counts = np.bincount(codes[codes >= 0], minlength=2)
     if counts[0] == counts[1]:
         return 1, "it comes second in order (both are equally frequent)"
