@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import openpyxl
 import pandas as pd
@@ -71,6 +72,15 @@ def test_other_numbers_without_decimals_stay_numbers(tmp_path: Path) -> None:
     for numbers in ([3.0, 4.0, 5.0], [3.25, 4.5, 5.0], [12.3, 4.56, 7.0]):
         column = workbook(tmp_path, [(value, "0") for value in numbers], author="Ann")
         assert (column.values.tolist(), column.style, column.said) == (numbers, "", ())
+
+
+def test_a_strange_description_leaves_plain_numbers(tmp_path: Path) -> None:
+    workbook(tmp_path, [(i / 24, "0") for i in range(1, 30)])
+    for about, style in (("<a", ""), ("<a>" + "<b/>" * 2**19 + "</a>", ""), ("<a>" * 1000 + "</a>" * 1000, "time")):
+        with ZipFile(tmp_path / "t.xlsx") as old, ZipFile(tmp_path / "u.xlsx", "w") as new:
+            for name in old.namelist():
+                new.writestr(name, about if name == "docProps/core.xml" else old.read(name))
+        assert read_file(tmp_path / "u.xlsx")["x"].style == style
 
 
 def test_formats_of_hours_show_durations(tmp_path: Path) -> None:

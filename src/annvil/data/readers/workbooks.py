@@ -19,8 +19,11 @@ from annvil.errors import DataError, MachineError
 _PROGRAMS = ("openpyxl", "")
 """What openpyxl and XlsxWriter give as a workbook's author, which programs of offices fill with a person's name."""
 
+_ABOUT = "docProps/core.xml"
+
 _LOOKED_INTO = 2**20
-"""Bytes of a sheet in which the formats of its columns are looked for."""
+"""Bytes of a sheet in which the formats of its columns are looked for; of a longer part of any other kind nothing is
+known (as elements, small files could fill the memory)."""
 
 _WITHOUT_DECIMALS = "1"
 """The number of Excel's own format "0", in which pandas writes durations, as days (ECMA-376 part 1, 18.8.30)."""
@@ -119,7 +122,8 @@ def _without_decimals(path: Path, sheet: str) -> tuple[set[int], bool]:
             formats = [xf.get("numFmtId") for xf in _inside(_part(book, "xl/styles.xml"), "cellXfs")]
             if _WITHOUT_DECIMALS not in formats:
                 return set(), False
-            authors = [e.text or "" for e in _part(book, "docProps/core.xml").iter() if _tag(e) == "creator"]
+            about = _part(book, _ABOUT).iter() if _ABOUT in book.namelist() else ()
+            authors = [element.text or "" for element in about if _tag(element) == "creator"]
             styles = {str(i) for i, number in enumerate(formats) if number == _WITHOUT_DECIMALS}
             return _columns_in(book, _where(book, sheet), styles), authors[:1] in [[name] for name in _PROGRAMS]
     except (BadZipFile, KeyError, ParseError, StopIteration, ValueError, OSError):
@@ -128,7 +132,7 @@ def _without_decimals(path: Path, sheet: str) -> tuple[set[int], bool]:
 
 def _part(book: ZipFile, name: str) -> Element:
     with book.open(name) as stream:
-        return fromstring(stream.read(_LOOKED_INTO * 8))
+        return fromstring(stream.read(_LOOKED_INTO))
 
 
 def _tag(element: Element) -> str:
