@@ -63,6 +63,34 @@ def test_durations_that_could_be_plain_numbers_are_told_of(hours: int, tmp_path:
     assert "if they are some, they are days" in column.said[0]
 
 
+@pytest.mark.parametrize(("wrote", "n_told"), [("ODFPY/1.4.1", 1), ("LibreOffice/7.4", 0)])
+def test_opendocument_keeps_no_trace_of_durations(wrote: str, n_told: int, tmp_path: Path) -> None:
+    cells = "".join(
+        f"<table:table-row><table:table-cell office:value-type='float' office:value='{hours / 24}'/>"
+        f"<table:table-cell office:value-type='float' office:value='{hours / 4}'/></table:table-row>"
+        for hours in range(30)
+    )
+    spaces = " ".join(
+        f"xmlns:{n}='urn:oasis:names:tc:opendocument:xmlns:{n}:1.0'" for n in ("office", "table", "text", "meta")
+    )
+    names = "".join(
+        f"<table:table-cell office:value-type='string'><text:p>{name}</text:p></table:table-cell>" for name in "xy"
+    )
+    with ZipFile(tmp_path / "t.ods", "w") as book:
+        book.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        manifest = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+        book.writestr("META-INF/manifest.xml", f"<manifest:manifest xmlns:manifest='{manifest}'/>")
+        book.writestr("meta.xml", f"<office:meta {spaces}><meta:generator>{wrote}</meta:generator></office:meta>")
+        book.writestr(
+            "content.xml",
+            f"<office:body {spaces}><office:spreadsheet><table:table table:name='a'><table:table-row>{names}"
+            f"</table:table-row>{cells}</table:table></office:spreadsheet></office:body>",
+        )
+    table = read_file(tmp_path / "t.ods")
+    assert (table["x"].values[1], table["x"].style, len(table["x"].said)) == (1 / 24, "", n_told)
+    assert table["y"].said == ()
+
+
 def test_other_numbers_without_decimals_stay_numbers(tmp_path: Path) -> None:
     for author in ("Ann", "openpyxl"):
         noise = [(i * 0.7310585786300049, "0") for i in range(1, 30)]

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser, fromstring
 from zipfile import BadZipFile, ZipFile
 
@@ -15,6 +15,10 @@ import numpy as np
 from annvil.data.dataset import Source
 from annvil.data.readers.raw import RawColumn, RawTable, column_from_values, refuse_header
 from annvil.errors import DataError, MachineError
+
+Trace = Literal["", "format", "by program", "without formats"]
+"""What speaks for pandas having written durations into a column: its numbers have the format "0", no person made the
+workbook either, or the program that made it keeps no formats."""
 
 _PROGRAMS = ("openpyxl", "")
 """What openpyxl and XlsxWriter give as a workbook's author, which programs of offices fill with a person's name."""
@@ -49,30 +53,32 @@ def read_excel(path: Path, source: Source) -> RawTable:
         raise DataError(f"{source.name} is empty: no sheet holds a value.")
     names = [str(cell).strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
     refuse_header(names, source.name)
-    plain, by_program = _without_decimals(path, name)
+    shown, others = _traces(path, name)
     columns = [
-        _column(column, [row[i] for row in rows[1:]], first + i in plain, by_program) for i, column in enumerate(names)
+        _column(column, [row[i] for row in rows[1:]], shown.get(first + i, others)) for i, column in enumerate(names)
     ]
     ignored = f", {len(sheets) - 1} other sheets ignored" if len(sheets) > 1 else ""
     source = replace(source, details=f"workbook, sheet {name!r}{ignored}")
     return RawTable(tuple(columns), len(rows) - 1, source)
 
 
-def _column(name: str, cells: Sequence[Any], plain: bool, by_program: bool) -> RawColumn:
-    """A column from its cells; ``plain``: its numbers have the format "0"; ``by_program``: no person made the file.
+def _column(name: str, cells: Sequence[Any], trace: Trace) -> RawColumn:
+    """A column from its cells.
 
-    pandas writes durations as numbers of days in that format and leaves other numbers without one. So fractions in it
-    that are no decimals but whole microseconds, as if they were days, are read as durations; others are told of.
+    pandas writes durations as numbers of days in the format "0" and leaves other numbers without one. So fractions
+    there that are no decimals but whole microseconds, as if they were days, are read as durations; others are told of.
     """
     present = {type(cell) for cell in cells if cell != ""}
-    if plain and present == {float}:
+    if trace and present == {float}:
         days = np.array([cell for cell in cells if cell != ""])
-        if _are_times(days) and np.any(np.abs(days - np.round(days, 9)) > 1e-12):
+        times = _are_times(days)
+        certain = times and bool(np.any(np.abs(days - np.round(days, 9)) > 1e-12))
+        if certain and trace != "without formats":
             spans = [None if cell == "" else dt.timedelta(days=cell) for cell in cells]
             said = 'days in the format "0", as pandas writes durations, read as durations'
             return replace(column_from_values(name, spans), said=(said,))
-        if by_program and _are_times(days):
-            said = 'plain numbers in the format "0", in which pandas writes durations: if they are some, they are days'
+        if certain or (times and trace == "by program"):
+            said = "plain numbers, written as pandas writes durations: if they are some, they are days"
             return replace(column_from_values(name, [_cell(cell) for cell in cells]), said=(said,))
     return column_from_values(name, [_cell(cell) for cell in (_spans(cells, present) or cells)])
 
@@ -112,22 +118,25 @@ def _cell(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _without_decimals(path: Path, sheet: str) -> tuple[set[int], bool]:
-    """Columns, counted from 0, whose numbers all have the format "0", and whether a program made the workbook.
-
-    python-calamine does not hand out formats. Nothing is known of workbooks that are not Office Open XML.
-    """
+def _traces(path: Path, sheet: str) -> tuple[dict[int, Trace], Trace]:
+    """Traces of pandas in columns, counted from 0, and in all others; python-calamine does not hand out formats."""
     try:
         with ZipFile(path) as book:
+            if "meta.xml" in book.namelist():  # OpenDocument, for which pandas uses odfpy
+                wrote = _texts(book, "meta.xml", "generator")
+                return {}, "without formats" if wrote and wrote[0].startswith("ODFPY") else ""
             formats = [xf.get("numFmtId") for xf in _inside(_part(book, "xl/styles.xml"), "cellXfs")]
-            if _WITHOUT_DECIMALS not in formats:
-                return set(), False
-            about = _part(book, _ABOUT).iter() if _ABOUT in book.namelist() else ()
-            authors = [element.text or "" for element in about if _tag(element) == "creator"]
             styles = {str(i) for i, number in enumerate(formats) if number == _WITHOUT_DECIMALS}
-            return _columns_in(book, _where(book, sheet), styles), authors[:1] in [[name] for name in _PROGRAMS]
+            plain = _columns_in(book, _where(book, sheet), styles) if styles else set()
+            authors = _texts(book, _ABOUT, "creator") if plain and _ABOUT in book.namelist() else []
+            trace: Trace = "by program" if authors and authors[0] in _PROGRAMS else "format"
+            return dict.fromkeys(plain, trace), ""
     except (BadZipFile, KeyError, ParseError, StopIteration, ValueError, OSError):
-        return set(), False
+        return {}, ""
+
+
+def _texts(book: ZipFile, part: str, tag: str) -> list[str]:
+    return [element.text or "" for element in _part(book, part).iter() if _tag(element) == tag]
 
 
 def _part(book: ZipFile, name: str) -> Element:
