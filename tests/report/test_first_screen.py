@@ -136,6 +136,19 @@ def test_the_terminal_shows_the_same_in_the_same_order(comparison):
             assert f" {score_text(METRICS[comparison.metric], leader)} " in flat
 
 
+@settings(max_examples=20, deadline=None)
+@given(comparisons(), st.sampled_from(["", " on pixels"]), st.sampled_from([80, 90, 106, 140]))
+def test_no_word_of_the_table_is_broken(comparison, suffix, width):
+    late = replace(comparison.standings[-1], contender="late", state="cut short", reason="no time was left for it")
+    late = replace(late, per_fold=(), means={}, cost=None, used_seconds=0.0)
+    standings = tuple(replace(s, title=s.title + suffix) for s in (*comparison.standings, late))
+    shown = terminal(replace(comparison, standings=standings), width)
+    words = set(shown.split())
+    for leader in first_screen(replace(comparison, standings=standings), (), ROWS, "").leaders:
+        state = set() if leader.still_improves else set(leader.told.split())
+        assert words >= {*leader.title.split(), *state}, shown
+
+
 @settings(max_examples=30, deadline=None)
 @given(comparisons())
 def test_whoever_was_left_without_time_is_offered_more(comparison):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NARROW, MEDIUM, WIDE = 60, 106, 134
 """Terminal widths from which further columns are shown (measured on real names and numbers)."""
 
-STANDARD, LONGEST_NAME = 80, 30
+STANDARD, LONGEST_NAME = 80, 24
 """From that width on a name of so many signs stays on one line; what is not known folds in the state instead."""
 
 _IN_ASCII = str.maketrans({"→": ">", "±": "+-", "–": "-", "−": "-"})

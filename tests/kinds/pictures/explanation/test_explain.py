@@ -74,7 +74,7 @@ def test_a_model_without_a_network_is_explained_by_occlusion(graph_model):
     assert one.alike is None
     assert one.trusted
     assert one.saliency.values[:13, :13].sum() > 0.99 * np.abs(one.saliency.values).sum()
-    assert found.notices == ("Boosted trees has no gradients to look at. Only occlusion can be shown.",)
+    assert found.notices == ("Gradient-based maps need a neural network. Only occlusion can be shown.",)
 
 
 def test_scores_of_a_class_are_log_odds(graph_model):

@@ -264,7 +264,7 @@ def mixed_up(
             f"{counts[most]:,} of {total:,} among {what}."
         ),
         (
-            "Rows are what is right, columns what was said; each cell shows its most certain mistake and how many "
+            "Rows are the true class, columns the predicted one; each cell shows its most certain mistake and how many "
             "there are, the diagonal a picture classified correctly."
         ),
     ]
@@ -274,5 +274,5 @@ def mixed_up(
         (short(task.classes[a]), short(task.classes[b]), f"{counts[a, b]:,}", f"{counts[a, b] / counts[a].sum():.1%}")
         for a, b in often[:10]
     )
-    table = Rows(("Right", "Said", "Pictures", "Share of the class"), rows)
-    return Section("mixed-up", "What is mixed up with what", tuple(sentences), (picture,), (table,), order=10)
+    table = Rows(("True class", "Predicted", "Pictures", "Share of the class"), rows)
+    return Section("mixed-up", "Most frequent confusions", tuple(sentences), (picture,), (table,), order=10)

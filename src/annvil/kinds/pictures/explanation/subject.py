@@ -124,8 +124,7 @@ def open_subject(path: str | Path) -> Subject:
     architecture = predictor.manifest.info.architecture
     weights = load_weights(path) if architecture else {}
     if not weights:
-        title = predictor.manifest.info.title or "The model"
-        return Subject(predictor, why_none=f"{title} has no gradients to look at.")
+        return Subject(predictor, why_none="Gradient-based maps need a neural network.")
     from annvil.networks.restoring import restore
 
     try:
