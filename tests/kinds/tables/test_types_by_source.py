@@ -20,6 +20,7 @@ import pytest
 from tests.battery import fit_one, made_job
 
 import annvil
+from annvil.data.dataset import Dataset
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.opened import read_raw
 from annvil.data.readers.target import read_target
@@ -27,6 +28,8 @@ from annvil.data.table import Column, Field
 from annvil.errors import DataError
 from annvil.kinds.tables.conform import conform
 from annvil.kinds.tables.contenders import contenders_for_tables
+from annvil.models.contract import Fitted
+from annvil.text.phrases import quoted
 
 ROWS = 60
 BIG = 1234567890123456789
@@ -266,20 +269,27 @@ def test_columns_kinds_and_values_are_the_same_from_every_source(source: str, tm
 
 
 @pytest.fixture(scope="module", params=["CSV", "pandas"])
-def schema(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Field, ...]:
+def learnt(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Fitted]:
     source = SOURCES[request.param]([*TYPES], tmp_path_factory.mktemp("learnt"))
-    return annvil.read(source, target="whole", kinds=KINDS).inputs.schema
+    data = annvil.read(source, target="whole", kinds=KINDS)
+    (linear,) = (contender for contender in contenders_for_tables() if contender.name == "linear")
+    return data, fit_one(linear, data, made_job(data))
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_rows_mean_the_same_to_a_model_from_every_source(
-    schema: tuple[Field, ...], source: str, tmp_path: Path
+    learnt: tuple[Dataset, Fitted], source: str, tmp_path: Path
 ) -> None:
-    table, notices = conform(SOURCES[source]([name for name in TYPES if name != "whole"], tmp_path), schema)
+    data, fitted = learnt
+    rows = SOURCES[source]([name for name in TYPES if name != "whole"], tmp_path)
+    table, notices = conform(rows, data.inputs.schema)
     assert not notices
     for column in table.columns:
         spec = TYPES[column.name]
         assert shown(column) == [None if v is None else spec.right(v) for v in spec.values()], column.name
+    predicted = fitted.predict(table)
+    assert np.std(predicted) > 0.1
+    np.testing.assert_array_equal(predicted, fitted.predict(data.inputs))
 
 
 LABELS: dict[str, tuple[pa.DataType, list[Any]]] = {
@@ -333,18 +343,6 @@ def test_plain_numbers_and_durations_are_never_taken_for_each_other_in_silence(t
             conform({"wait": dt.timedelta(hours=1)}, (Field("wait", kind),))  # type: ignore[arg-type]
 
 
-def test_one_model_predicts_the_same_from_every_source(tmp_path: Path) -> None:
-    names = [*TYPES]
-    data = annvil.read(csv(names, tmp_path), target="whole", kinds=KINDS)
-    (linear,) = (contender for contender in contenders_for_tables() if contender.name == "linear")
-    fitted = fit_one(linear, data, made_job(data))
-    right = fitted.predict(data.inputs)
-    assert np.std(right) > 0.1
-    for source, make in SOURCES.items():
-        table, _ = conform(make(names[1:], tmp_path), data.inputs.schema)
-        np.testing.assert_array_equal(fitted.predict(table), right, err_msg=source)
-
-
 PAIRS = [("3.1", "3.10"), ("01234", "1234"), ("1E2", "100"), ("250.0", "250.00"), ("250.0", "250")]
 
 
@@ -366,23 +364,24 @@ def test_categories_are_what_was_written(
 
 
 @pytest.mark.parametrize("source", ["CSV", "Parquet", "Excel", "Excel of pandas", "pandas", "Polars", "records"])
-@pytest.mark.parametrize("pair", PAIRS[:3])
-def test_spellings_read_as_one_number_are_told_of(
-    pair: tuple[str, str], source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(TYPES, "version", Typed(pa.string(), lambda i: (*pair, "7")[i % 3], "", str))
-    monkeypatch.setitem(TYPES, "two of one", Typed(pa.string(), lambda i: pair[i % 2], "", str))
-    data = annvil.read(SOURCES[source](["whole", "version", "two of one"], tmp_path), target="whole")
-    _, version, two = data.notes
-    assert version.kind == "number"
-    assert all(f"\u201c{text}\u201d" in version.reason or f"'{text}'" in version.reason for text in pair)
-    assert "are read as one number; to keep them apart, ask for it: kinds={'version': 'category'}" in version.reason
-    assert (two.kind, two.reason) == ("category", "2 different texts, all of one number")
-    assert sorted(data.inputs.columns[1].levels) == sorted(pair)
-    monkeypatch.setitem(TYPES, "many", Typed(pa.string(), lambda i: (*pair, f"{i}.5")[i % 3], "", str))
-    task = annvil.read(SOURCES[source](["whole", "many"], tmp_path), target="many").task
-    assert task.kind == "regression"
-    assert "are read as one number; to keep them apart, ask for task multiclass" in task.reason
+def test_spellings_read_as_one_number_are_told_of(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pair in PAIRS[:3]:
+        name = " ".join(pair)
+        monkeypatch.setitem(TYPES, name, Typed(pa.string(), lambda i, of=pair: (*of, "7")[i % 3], "", str))
+    monkeypatch.setitem(TYPES, "only", Typed(pa.string(), lambda i: PAIRS[0][i // 2 % 2], "", str))
+    monkeypatch.setitem(TYPES, "many", Typed(pa.string(), lambda i: ("3.1", "3.10", f"{i}.5")[i % 3], "", str))
+    names = [" ".join(pair) for pair in PAIRS[:3]]
+    data = annvil.read(SOURCES[source]([*names, "only", "many"], tmp_path), target="many")
+    notes = {note.name: note for note in data.notes}
+    for name, pair in zip(names, PAIRS, strict=False):
+        assert notes[name].kind == "number"
+        one = f"are read as one number; to keep them apart, ask for it: kinds={{{name!r}: 'category'}}"
+        assert all(part in notes[name].reason for part in (*map(quoted, pair), one))
+    only = notes["only"]
+    assert (only.kind, only.reason) == ("category", "2 different texts, all of one number")
+    assert sorted(data.inputs.columns[-1].levels) == sorted(PAIRS[0])
+    assert data.task.kind == "regression"
+    assert "are read as one number; to keep them apart, ask for task multiclass" in data.task.reason
 
 
 def test_zeros_that_a_writer_adds_are_not_told_of(tmp_path: Path) -> None:
