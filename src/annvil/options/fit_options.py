@@ -252,7 +252,7 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
     worth: Annotated[
         float | None,
         Option(
-            "The gain in the metric that would justify a network. Default: 0.01 of a score, 1% of the dummy's error.",
+            "The gain in the metric that justifies a network. Default: 0.01 of a score, 1% of the baseline's error.",
             metavar="NUMBER",
         ),
     ] = None

@@ -42,7 +42,7 @@ class Figure:
 def estimates(rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
     """(name, mean, low, high) as estimates in the metric's unit, all with equal decimals."""
     half = sorted((high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
-    places = 0 if half >= 10 else min(4, max(1, -floor(log10(half)))) if half > 0 else 1
+    places = 0 if half >= 10 else min(4, max(1, 1 - floor(log10(half)))) if half > 0 else 1
     made = []
     for name, *values in rows:
         mean, low, high = values

@@ -67,7 +67,7 @@ def _reliability(view: ReportView, held_out: HeldOut) -> Figure:
     off = sum(not one.low <= one.predicted <= one.high for one in bins)
     caption = (
         "Marks on the dashed line mean that predicted probabilities can be taken at their word; upright bars are 95% "
-        f"intervals, and {len(bins) - off} of {len(bins)} of them contain the line. "
+        f"intervals, and {len(bins) - off} of {len(bins)} contain the line. "
         f"Below, how many {answers} were given which probability."
     )
     tenths = np.histogram(of.probability, bins=10, range=(0.0, 1.0))[0].tolist()

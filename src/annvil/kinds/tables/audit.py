@@ -150,8 +150,8 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             f"The classes of {name!r} are unequal: {label!r} has {counts.min():,} of {counts.sum():,} rows "
             f"({share:.1%}), so always answering {dataset.task.classes[int(counts.argmax())]!r} is right in "
             f"{counts.max() / counts.sum():.1%}.",
-            "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
-            "worth.",
+            "Splits keep the proportions, class weights are tried as candidates, and the baseline shows what accuracy "
+            "is worth.",
         )
 
 

@@ -99,8 +99,8 @@ def _unequal(dataset: Dataset[Images]) -> Iterator[Finding]:
             f"The classes are unequal: {classes[least]!r} has {counts[least]:,} of {dataset.n_rows:,} pictures "
             f"({percent(counts[least] / dataset.n_rows)}), so always answering {classes[most]!r} is right in "
             f"{counts[most] / dataset.n_rows:.1%}.",
-            "Splits keep the proportions, class weights are tried as candidates, and the dummy shows what accuracy is "
-            "worth.",
+            "Splits keep the proportions, class weights are tried as candidates, and the baseline shows what accuracy "
+            "is worth.",
         )
 
 

@@ -176,7 +176,7 @@ def _said(facts: Facts, form: PictureForm) -> tuple[str, ...]:
         said.append("Files in colour show grey only, so one channel is kept.")
     greys = int(n - facts["coloured"].sum())
     if form.channels == 3 and greys:
-        said.append(f"{greys} of {n} pictures are grey and get three equal channels, since others are in colour.")
+        said.append(f"{greys:,} of {n:,} pictures are grey and get three equal channels, since others are in colour.")
     for name, text in (
         ("deep", f"more than 8 bits; values from {form.low:.6g} to {form.high:.6g} become 0 to 255"),
         ("transparent", "transparent parts, put on white"),
