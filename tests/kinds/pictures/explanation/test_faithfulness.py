@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 from annvil.kinds.pictures.explanation.deletion import (
     BY_CHANCE,
     COVERINGS,
+    LEAST_GAIN,
     ORDERS,
     Deletion,
     _moved,
@@ -137,9 +138,20 @@ def test_an_effect_that_is_hardly_beyond_chance_is_no_pass():
     found = Deletion(covered, curve, other, np.array([[1, 0.8, 0.6]] * 40))
     assert found.by_chance < 0.05
     assert found.has_effect
-    assert 0 < found.gain < 0.02
+    assert 0 < found.gain < LEAST_GAIN
     assert not found.passed
     assert found.in_words().startswith("Its order is hardly better than chance.")
+
+
+def test_where_covering_only_adds_nothing_of_what_is_marked_speaks_for_the_answer():
+    """As of a picture from elsewhere: less of it makes the model surer, in whatever order."""
+    curve, other = np.array([1, 0.93, 1.3]), np.array([1, 1.4, 1.3])
+    found = Deletion(np.array([0.0, 0.5, 1.0]), curve, other, np.array([[1, 1.2, 1.3]] * 2 * ORDERS))
+    assert found.has_effect
+    assert found.by_chance <= BY_CHANCE
+    assert found.gain >= LEAST_GAIN
+    assert not found.passed
+    assert found.in_words().startswith("Covering what it marks most takes hardly anything.")
 
 
 def test_random_orders_are_the_maps_own_somewhere_else(pixels):

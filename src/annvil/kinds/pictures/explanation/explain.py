@@ -104,8 +104,8 @@ class Explanation:
         return None if self.padded is None else in_padding(one.saliency, self.padded, one.deletion.of_number)
 
     def sentences(self) -> tuple[str, ...]:
-        """All there is to say, in order."""
-        found = [self.said]
+        """All there is to say, in order: what makes the answer or the maps doubtful before the maps."""
+        found = [self.said, *self.notices]
         if not self.trusted:
             found.append("No map of this picture can be trusted: do not conclude from them where the model looks.")
         for one in self.maps:
@@ -113,7 +113,7 @@ class Explanation:
             if one.trusted and (found_there := self.in_padding(one)):
                 where += f" {found_there.sentence()}"
             found.append(f"{one.saliency.title}:{where} {' '.join(one.sentences())}")
-        return (*found, *self.notices)
+        return tuple(found)
 
     def png(self) -> bytes:
         """The picture beside its maps, with a legend, as a PNG file; needs Pillow."""
