@@ -18,11 +18,12 @@ from annvil.kinds.pictures.options import PictureOptions
 from annvil.kinds.registry import fit_options, options_for, options_of_kinds
 from annvil.options import FitOptions, chosen, cleaned, declared
 from annvil.run.request import FitRequest, decode_request
+from annvil.text.safe import composed
 
 ROOT = Path(__file__).parents[1]
 FIT = get_command(app).commands["fit"]  # making it takes longer than everything else of an example
 
-WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12).map(composed)
 NAME = WORD.filter(str.strip)
 ASKED = st.fixed_dictionaries(
     {},

@@ -393,6 +393,19 @@ def test_no_network_at_all() -> None:
     )
 
 
+def test_why_no_network_could_be_compared_is_told_of_the_one_that_came_furthest() -> None:
+    made = evidence({"dummy": 0.5, "linear": 0.8})
+    late = [
+        Standing(name, TITLES[name], "network", "cut short", reason, (), {}, {}, "", None, used_seconds=seconds)
+        for name, reason, seconds in (
+            ("wide", "No time was left for it.", 0.0),
+            ("net", "1 of 3 folds was fitted.", 61.0),
+        )
+    ]
+    verdict = judge(replace(made, standings=(*made.standings, *late)))
+    assert verdict.headline.startswith("No network could be compared: 1 of 3 folds was fitted. The linear model is")
+
+
 def test_nothing_at_all_is_out_of_time() -> None:
     made = evidence({"dummy": 0.5, "net": 0.8})
     with pytest.raises(OutOfTime, match="ended before any model was scored"):
@@ -416,6 +429,15 @@ def test_cost_is_relative_and_ties_go_to_the_simpler_family() -> None:
     assert cheapest([replace(table["net"], cost=same), table["trees"]]).contender == "trees"
     tiny = replace(COSTS["trees"], core_seconds=0.01, latency_ms_p50=0.01, size_bytes=900)
     assert cheapest([replace(table["net"], cost=tiny), table["trees"]]).contender == "net"
+
+
+def test_of_one_family_at_one_cost_the_better_ships() -> None:
+    made = evidence({"dummy": 0.5, "trees": 0.894, "net": 0.8995, "wide": 0.9}, noise=0.0001)
+    same = tuple(replace(s, cost=COSTS["net"] if s.family == "network" else s.cost) for s in made.standings)
+    paired = pair(made.folds, same, METRICS["roc_auc"])
+    found = recommend(paired, same, 0.01, lambda s: s.family == "network")
+    assert found is not None
+    assert (found.contender, found.not_worse) == ("wide", ("net", "wide"))
 
 
 def with_members(made: Evidence, *members: str) -> Evidence:

@@ -13,7 +13,7 @@ The rule, in order:
 3. Of those the cheapest is taken. Cost is the geometric mean of three ratios to the cheapest: latency of one row, size,
    and processor seconds of fitting. Costs within a factor of five count as equal: clocks on a shared machine vary, and
    nobody should give up score for less. The simpler family then goes first (dummy, linear, trees, neighbours, network,
-   team). A team costs what its members cost together.
+   team), and in a family the better score. A team costs what its members cost together.
 
 The dummy can only be recommended by rule 2: when nothing beats it by `worth`.
 """
@@ -60,13 +60,15 @@ def recommend(
     if not shippable:
         return None
     allowed = [name for name in shippable if may_ship(table[name])] or shippable
-    best = min(allowed, key=lambda name: paired.metric.error(paired.mean(name)))
+    ranked = sorted(allowed, key=lambda name: paired.metric.error(paired.mean(name)))
+    best = ranked[0]
     close = tuple(
         name
         for name in allowed
         if name == best or _not_worse(paired, best, name, reach(table[best], table[name], worth))
     )
-    return Recommendation(cheapest([table[name] for name in close]).contender, best, close, tuple(allowed))
+    chosen = cheapest([table[name] for name in ranked if name in close])
+    return Recommendation(chosen.contender, best, close, tuple(allowed))
 
 
 def reach(best: Standing, other: Standing, worth: float) -> float:
@@ -77,7 +79,7 @@ def reach(best: Standing, other: Standing, worth: float) -> float:
 
 
 def cheapest(candidates: Sequence[Standing]) -> Standing:
-    """The simplest of those that cost least, by the module's rule."""
+    """The simplest of those that cost least, by the module's rule; of equally simple ones the first."""
     costs = relative_costs([s.cost for s in candidates])
     least = min(costs)
     tied = [s for s, cost in zip(candidates, costs, strict=True) if cost <= SAME_COST * least]

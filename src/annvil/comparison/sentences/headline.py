@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from annvil.comparison.results import Posterior, Standing
 from annvil.comparison.sentences.told import Told, beats, usual
-from annvil.text.phrases import is_plural, listed, named, outside
+from annvil.text.phrases import inside, is_plural, listed, named, outside
 from annvil.text.quantities import probability
 
 
@@ -126,8 +126,9 @@ class Headline(Told):
 
     def _no_comparison(self, recommended: Standing) -> str:
         if self.finding.network is None:
-            reasons = [s.reason.rstrip(".") for s in self.evidence.standings if s.family == "network" and s.reason]
-            why = f": {reasons[0][:1].lower()}{reasons[0][1:]}" if reasons else ""
+            absent = [s for s in self.evidence.standings if s.family == "network" and s.reason]
+            tried = max(absent, key=lambda s: s.used_seconds, default=None)  # whoever came furthest; else the first
+            why = f": {inside(tried.reason.rstrip('.'))}" if tried else ""
             verb = "are" if is_plural(recommended.title) else "is"
             return f"No network could be compared{why}. {outside(named(recommended.title))} {verb} recommended."
         return "Cannot tell: there was time for one common test fold only, and one score has no certainty."
