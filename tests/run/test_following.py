@@ -38,7 +38,7 @@ def short(table, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages.Work, "deadline", lambda work, *_, **__: Deadline(float("inf")))
         patch.setattr(Race, "_limit", lambda *_: float("inf"))  # a rung that a slow machine cut would be its own alone
-        return annvil.fit(table, target="answer", budget="12s", out=tmp_path_factory.mktemp("runs"))
+        return annvil.fit(table, target="answer", budget="8s", out=tmp_path_factory.mktemp("runs"))
 
 
 def units(run) -> list[object]:
