@@ -94,6 +94,7 @@ class _Comparing:
         if follow is None and not len(race.records.log):
             self._check_budget()
         ended = race.run(self._kept, extras.seconds()) if follow is None else race.follow(follow)
+        extras = replace(extras, early=not ended.startswith("the time"))
         standings = race.records.standings(over=True)
         curves = extras.curves(standings)
         ablations = extras.ablations(standings)

@@ -23,6 +23,9 @@ T = TypeVar("T")
 CURVE_SHARE, ABLATION_SHARE = 0.1, 0.04
 """Most of the budget that learning curves and the effect of preparation may take (assumed)."""
 
+WHERE_THE_RACE_ENDED_EARLY = 3.0
+"""So many times those shares may be used where the race left time over: "no time" would not be true (assumed)."""
+
 NO_CURVES_BELOW = 20.0
 """Shorter budgets (seconds) go into the race alone: curves and ablation would be cut anyway (assumed)."""
 
@@ -34,11 +37,13 @@ class Extras:
     Attributes
     ----------
     kept : seconds for the fit to ship and what follows it, by what is known at that moment
+    early : whether the race ended before its time
     """
 
     request: Request
     race: Race
     kept: Callable[[], float]
+    early: bool = False
 
     @property
     def entrants(self) -> Entrants:
@@ -76,7 +81,7 @@ class Extras:
         missing = [c for c in chosen if store.curve(c.name) is None and self._is_asked(Unit("curve", c.name))]
         if missing:
             self.race.listener.stage("Learning curves")
-        share = CURVE_SHARE * self.request.budget_seconds
+        share = self._most(CURVE_SHARE)
         unmeasured: list[str] = []
         for place, contender in enumerate(missing):
             left = min(share, self.race.left(self.kept()))
@@ -88,6 +93,9 @@ class Extras:
             self.race.tell(f"There was no time for the learning curve of {listed(unmeasured)}.")
         curves = (store.curve(contender.name) for contender in chosen)
         return tuple(curve for curve in curves if curve is not None)
+
+    def _most(self, share: float) -> float:
+        return share * self.request.budget_seconds * (WHERE_THE_RACE_ENDED_EARLY if self.early else 1.0)
 
     @property
     def _is_short(self) -> bool:
@@ -158,7 +166,7 @@ class Extras:
         contenders = [self.race.contenders[s.contender] for s in best]
         chosen = [(c, dict(self._effort(c)[0].configuration or {})) for c in contenders]
         steps = list(steps_for(self.race.problem, chosen))
-        store, left = self.race.records.store, ABLATION_SHARE * self.request.budget_seconds
+        store, left = self.race.records.store, self._most(ABLATION_SHARE)
         units = {step.name: Unit("ablation", step.contender.name, step=step.name) for step in steps}
         missing = [s for s in steps if store.ablation(s.name) is None and self._is_asked(units[s.name])]
         if missing:
