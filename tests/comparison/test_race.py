@@ -148,6 +148,17 @@ def test_time_that_would_not_do_for_the_central_ones_is_nobodys(run: Run, guess:
     assert "other" in {name for name, _, _ in units(race)}
 
 
+@pytest.mark.parametrize("central", [True, False])
+def test_a_central_first_training_goes_before_a_finer_model_to_ship(
+    make_race: Run, guess: Any, toy: Any, central: bool
+) -> None:
+    """It is said to take 25 of 40 seconds; 20 are kept for a fine model to ship, 1 for a plain one."""
+    net = toy("net", "network", (0, 1), seconds=5.0, traits=Traits(central=central))
+    race = make_race([guess, net, toy("linear", "linear", (0,))], seconds=40.0)
+    race.run(lambda: 20.0, 0.0, lambda: 1.0)
+    assert (race.records.judged("net") == 0) == central
+
+
 def test_whoever_looks_at_the_fits_of_another_follows_at_once(run: Run, guess: Any, toy: Any) -> None:
     twin = toy("twin", "network", CLIMB, traits=Traits(shares_fits_with="net"))
     race = run([guess, toy("net", "network", CLIMB), twin])

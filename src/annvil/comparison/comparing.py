@@ -93,13 +93,13 @@ class _Comparing:
         race.listener.stage("Comparing")
         if follow is None and not len(race.records.log):
             self._check_budget()
-        ended = race.run(self._kept, extras.seconds()) if follow is None else race.follow(follow)
+        ended = race.run(self._kept, extras.seconds(), self._kept_plainly) if follow is None else race.follow(follow)
         extras = replace(extras, early=not ended.startswith("the time"))
         standings = race.records.standings(over=True)
         curves = extras.curves(standings)
         ablations = extras.ablations(standings)
         if follow is None and ended.startswith("the time"):  # what the extras left
-            ended = race.run(self._kept, 0.0)
+            ended = race.run(self._kept, 0.0, self._kept_plainly)
             standings = race.records.standings(over=True)
         race.tell_what_was_not_done()
         evidence = evidence_of(race, curves, extras.crossing(standings, curves), over=True)
@@ -146,9 +146,16 @@ class _Comparing:
 
     def _kept(self) -> float:
         """Seconds for the fit to ship of whoever leads, and for what follows it."""
+        return self._kept_with(FINAL_SHARE * self.request.budget_seconds)
+
+    def _kept_plainly(self) -> float:
+        """The same with the plainest fit to ship."""
+        return self._kept_with(0.0)
+
+    def _kept_with(self, most: float) -> float:
         scored = [s for s in self.race.records.standings() if s.means]
         leader = next((s for s in scored if s.family != "dummy"), scored[0] if scored else None)
-        final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.contender, kept=True).expected_seconds
+        final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.contender, most).expected_seconds
         return final + self._report_seconds()
 
     def _report_seconds(self) -> float:
@@ -156,11 +163,11 @@ class _Comparing:
         share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
         return min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, share * budget))
 
-    def _final(self, name: str, *, kept: bool = False) -> Final:
-        """The fit to ship: with what is left, or (``kept``) with no more of it than is kept for it."""
+    def _final(self, name: str, most: float = math.inf) -> Final:
+        """The fit to ship with what is left, but no more than so many seconds."""
         race, budget = self.race, self.request.budget_seconds
         left = budget - race.clock.spent_seconds - self._report_seconds()
-        seconds = (min(left, FINAL_SHARE * budget) if kept else left) / FINAL_SLACK
+        seconds = min(left, most) / FINAL_SLACK
         return plan_final(race.contenders[name], race.records, race.costs, seconds, self.request.follow or ())
 
     def _decide_final(self, name: str) -> FinalFit:

@@ -56,6 +56,7 @@ class Race(Telling):
     ----------
     worth : in units of the metric, known once the dummy has been scored
     latest_end : seconds of the run at which it is over at the latest, by what is known now; None without a clock
+    kept_plainly : seconds for the plainest form of what comes after the race
     likely_end : the same when all that seems worth doing is done; None while not everybody had a first rung
     """
 
@@ -67,6 +68,7 @@ class Race(Telling):
     clock: Clock
     notices: list[str] = field(default_factory=list)
     latest_end: Callable[[], float | None] = lambda: None
+    kept_plainly: Callable[[], float] = lambda: 0.0
     likely_end: float | None = None
 
     def __post_init__(self) -> None:
@@ -116,14 +118,16 @@ class Race(Telling):
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def run(self, kept: Callable[[], float], for_extras: float) -> str:
+    def run(self, kept: Callable[[], float], for_extras: float, kept_plainly: Callable[[], float] | None = None) -> str:
         """Units until the answer is certain and nothing more is to be gained, or until time is over; why it ended.
 
         Parameters
         ----------
         kept : seconds that what comes after the race needs, by what is known at that moment
         for_extras : further seconds that are kept once everybody has had a first fair training
+        kept_plainly : seconds for the plainest form of what comes after; default: ``kept``
         """
+        self.kept_plainly = kept_plainly or kept
         self.latest_end = lambda: self.request.budget_seconds - kept()
         while True:
             self._make_team()
@@ -191,10 +195,8 @@ class Race(Telling):
         if begun is not None and begun.unit.what == "fit":
             return begun.unit, begun.why, candidates.seconds(begun.unit)
         for unit, why in (*candidates.sharers(), *candidates.first_rungs()):
-            seconds, left = candidates.seconds(unit), self.left(self._kept_beside(unit, kept))
-            left -= candidates.loading(unit)
-            left -= candidates.kept_for_central(unit, left)
-            if seconds <= left and candidates.may_try(unit):
+            seconds = candidates.seconds(unit)
+            if seconds <= self._room_for(unit, kept) and candidates.may_try(unit):
                 return unit, why, seconds
         posterior = self.posterior()
         offers = list(candidates.offers(self.view(posterior), posterior))
@@ -206,16 +208,29 @@ class Race(Telling):
         waiting = [unit for unit, _ in candidates.first_rungs()]
         for unit in waiting:
             at_best = self.costs.at_best(unit) + candidates.loading(unit)
-            if at_best <= self.left(kept()) and not candidates.tries.get(unit):
+            if at_best <= self.left(self._kept_beside(unit, kept)) and not candidates.tries.get(unit):
                 return unit, "nothing else fits, and this may", candidates.seconds(unit)
         if offers or waiting:
             return "the time was used"
         return "more effort is not expected to change the answer or the model"
 
+    def _room_for(self, unit: Unit, kept: Callable[[], float]) -> float:
+        """Seconds that a first rung may take: first trainings that the answer hangs on go before a finer model to ship.
+
+        A reserve for the bag that would ship once left a convolutional network a tenth of a second short.
+        """
+        loading = self.candidates.loading(unit)
+        for_central = self.left(self.kept_plainly()) - loading
+        reserved = self.candidates.kept_for_central(unit, for_central)
+        room = self.left(self._kept_beside(unit, kept)) - loading
+        return min(room, for_central - reserved) if reserved else room
+
     def _kept_beside(self, unit: Unit, kept: Callable[[], float]) -> float:
         """What is kept while that is fitted: less where it is what gives the shortest budgets a model at all."""
-        cheapest = unit.rung == 0 and self.contenders[unit.contender].family in ("dummy", "linear")
-        return min(LEAST_KEPT, kept()) if cheapest else kept()
+        contender = self.contenders[unit.contender]
+        if unit.rung == 0 and contender.family in ("dummy", "linear"):
+            return min(LEAST_KEPT, kept())
+        return self.kept_plainly() if unit.rung == 0 and contender.traits.central else kept()
 
     def left(self, kept: float) -> float:
         """Seconds until the budget ends, but for those that are kept, and those that the team takes in the end."""
