@@ -208,7 +208,8 @@ class Race(Telling):
         waiting = [unit for unit, _ in candidates.first_rungs()]
         for unit in waiting:
             at_best = self.costs.at_best(unit) + candidates.loading(unit)
-            if at_best <= self.left(self._kept_beside(unit, kept)) and not candidates.tries.get(unit):
+            central = self.contenders[unit.contender].traits.central
+            if at_best <= self.left(self.kept_plainly() if central else kept()) and not candidates.tries.get(unit):
                 return unit, "nothing else fits, and this may", candidates.seconds(unit)
         if offers or waiting:
             return "the time was used"
