@@ -155,7 +155,7 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     if p is None:
         return f"{first} vs {second}: {scores} on one test fold, and one score has no certainty."
     who = f"{first} vs {second}: {scores}"
-    worth = metric.tells(p.worth) if not metric.greater_is_better else f"{p.worth:.3g}"
+    worth = metric.tells(p.worth)
     if verdict.kind in ("network", "simple"):
         said = f"{first} {'beat' if is_plural(first_name) else 'beats'} {second}: {scores}."
     elif verdict.kind == "equal":

@@ -116,7 +116,7 @@ def _places(size: float) -> int:
 def resolve_worth(metric: Metric, asked: float | None, dummy_score: float) -> float:
     """The gain that would justify a network, in units of the metric.
 
-    As asked for; by default one point (0.01) of a score, or 1% of the dummy's error.
+    As asked for; by default 0.01 of a score, or 1% of the dummy's error.
 
     Raises
     ------
