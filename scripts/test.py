@@ -1,7 +1,7 @@
 """The test suite, two processes side by side; further arguments go to pytest.
 
 python scripts/test.py                      # without the slow tests
-python scripts/test.py --all                # with them
+python scripts/test.py --all                # with them, and with generated examples that are new each time
 python scripts/test.py --capability avx2    # as on a processor that has AVX2 only
 """
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--all", action="store_true", help="the slow tests too")
+    parser.add_argument("--all", action="store_true", help="the slow tests too, and generated examples anew")
     parser.add_argument("--capability", default="", help="the instructions that PyTorch may use: default, avx2, avx512")
     asked, more = parser.parse_known_args()
     # Compiled once, and not again by every process that a test starts; .gitignore knows __pycache__.
@@ -34,7 +34,7 @@ def main() -> None:
         "2",
         "--dist",
         "loadfile",
-        *(["-m", ""] if asked.all else []),
+        *(["-m", "", "--hypothesis-profile", "explore"] if asked.all else []),
         *more,
     ]
     raise SystemExit(subprocess.run(command, cwd=ROOT, env=environment).returncode)

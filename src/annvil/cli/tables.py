@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from annvil.cli.console import safe
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 NARROW, MEDIUM, WIDE = 60, 106, 134
 """Terminal widths from which further columns are shown (measured on real names and numbers)."""
 
-STANDARD, LONGEST_NAME = 80, 24
-"""From that width on a name of so many signs stays on one line; what is not known folds in the state instead."""
+STANDARD, SHORTEST_NAME, LONGEST_NAME = 80, 16, 24
+"""A name of at most 16 signs stays on one line, of 24 from 80 columns on; the state beside it folds instead."""
 
 _IN_ASCII = str.maketrans({"→": ">", "±": "+-", "–": "-", "−": "-"})
 _STATE_STYLES = {"running": "cyan", "waiting": "dim", "failed": "red", "cut short": "yellow", "skipped": "dim"}
@@ -60,8 +60,7 @@ def standings_table(
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     table.add_column("", width=1)
-    longest = max((len(standing.title) for standing in standings), default=0)
-    table.add_column("Model", overflow="fold", min_width=16 if width < STANDARD else min(longest, LONGEST_NAME))
+    table.add_column("Model", overflow="fold", min_width=SHORTEST_NAME)
     title = outside(METRICS[metric].title) if metric in METRICS else metric
     table.add_column(title, justify="right", no_wrap=True)
     if width >= NARROW:
@@ -88,7 +87,29 @@ def standings_table(
             cells = [cell.translate(_IN_ASCII) for cell in cells]
         style = _STATE_STYLES.get(standing.state, "")
         table.add_row(*cells, Text(_state(standing, live), style=style), style="bold" if chosen else "")
+    _share_the_rest(table, width)
     return table
+
+
+def _share_the_rest(table: Table, width: int) -> None:
+    """Name and state, the columns that wrap, share what the others leave, and neither breaks a word if it can.
+
+    Rich takes all that lacks from the widest column and crops what is then still too wide.
+    """
+    name, state = table.columns[1], table.columns[-1]
+    gaps = 3 * (len(table.columns) - 1)
+    left = width - gaps - sum(_longest(column) for column in table.columns[:1] + table.columns[2:-1])
+    word = max((len(word) for cell in state.cells for word in str(cell).split()), default=0)
+    if _longest(name) + _longest(state) <= left or left < 2 * word or state.no_wrap:
+        return  # all fits, or nothing does
+    wanted = min(_longest(name), LONGEST_NAME if width >= STANDARD else SHORTEST_NAME)
+    name.width = max(wanted, left - _longest(state)) if wanted + word <= left else left - word
+    state.width = left - name.width
+
+
+def _longest(column: Column) -> int:
+    """The signs of its longest line, the heading's included."""
+    return column.width or max(len(str(cell)) for cell in (column.header, *column.cells))
 
 
 def _score(standing: Standing, metric: str) -> str:
