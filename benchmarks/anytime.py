@@ -168,9 +168,10 @@ def stable(arguments: argparse.Namespace, out: Path) -> None:
             for seed in arguments.seeds:
                 one = fit(name, budget, out, "--seed", str(seed))
                 show(one)
-                if one.said is not None and one.said["verdict"]["kind"] not in ("no network", "cannot tell"):
+                if one.said is not None and one.said["verdict"]["kind"] != "cannot tell":
                     certain.add(one.said["verdict"]["kind"])
-        clashes += len(certain) > 1
+        # "no network" leaves open which of two other answers holds, and contradicts "network" alone.
+        clashes += len(certain - {"no network"}) > 1 or {"network", "no network"} <= certain
         print(f"{name}: {', '.join(sorted(certain)) or 'never certain'}")
     print(f"{clashes} tables with two different answers, both at least 95% certain")
 
