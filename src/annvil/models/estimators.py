@@ -115,13 +115,9 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 )
 
     def _weighted(self, table: Table, y: Any, sample_weight: Any) -> tuple[Table, Any, FloatArray | None]:
-        """The rows that count, their targets, and their weights with a mean of 1; None where all count the same."""
-        if sample_weight is None:
-            return table, y, None
-        weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-        rows = np.flatnonzero(weights)
-        weights = weights[rows] / weights[rows].mean()
-        return table.take(rows), y[rows], None if np.ptp(weights) == 0 else weights
+        """The rows that count, their targets, and their weights."""
+        rows, weights = rows_that_count(sample_weight, y)
+        return table.take(rows), y[rows], weights
 
     def _table(self, X: Any, y: Any = None, *, fitting: bool = False, **checks: Any) -> tuple[Table, Any]:
         """The rows as a table, and ``y`` checked when fitting, which also remembers the columns."""
@@ -257,6 +253,22 @@ class TabMRegressor(_NetworkRegressor):
 for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):
     _has_classes = issubclass(_estimator, ClassifierMixin)
     _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_CLASSES if _has_classes else '')}"
+
+
+def rows_that_count(sample_weight: Any, y: Any) -> tuple[slice | IntArray, FloatArray | None]:
+    """The rows whose weight is not 0, and their weights with a mean of 1; None where all count the same.
+
+    Raises
+    ------
+    ValueError
+        Where weights are not one finite number of at least 0 for each row, or all are 0; in scikit-learn's words.
+    """
+    if sample_weight is None:
+        return slice(None), None
+    weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+    rows = np.flatnonzero(weights)
+    weights = weights[rows] / weights[rows].mean()
+    return rows, None if np.ptp(weights) == 0 else weights
 
 
 def several_labels(y: Any) -> bool:

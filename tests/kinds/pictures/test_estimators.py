@@ -184,3 +184,58 @@ def test_several_labels_at_once():
     assert probabilities.shape == (40, 2)
     np.testing.assert_array_equal(network.predict(X[120:]), probabilities >= 0.5)
     assert (network.predict(X[120:]) == y[120:]).mean() > 0.85
+
+
+def weighted_answers(way, digits):
+    """Digits most of whose answers are lies: the estimator, pictures, answers, truth, lies."""
+    X, codes = digits[0][:240], digits[1][:240] % 2
+    lies = np.random.default_rng(0).random(240) < 0.6
+    told = np.where(lies, 1 - codes, codes)
+    if way == "labels":
+        return ImageClassifier, X, np.column_stack([told, 1 - told]), np.column_stack([codes, 1 - codes]), lies
+    if way == "number":
+        return ImageRegressor, X, told.astype(float), codes.astype(float), lies
+    return ImageClassifier, X, told, codes, lies
+
+
+@pytest.mark.parametrize("way", ["classes", "labels", "number"])
+def test_sample_weights_count(way, digits):
+    kind, X, y, truth, lies = weighted_answers(way, digits)
+
+    def fitted(rows=slice(None), seen=X, **more):
+        return kind(**LITTLE | {"max_epochs": 6}).fit(seen[rows], y[rows], **more)
+
+    def right(model):
+        return np.mean((model.predict(X) > 0.5) == truth)
+
+    weights = np.where(lies, 0.01, 1.0)
+    plain, light = fitted(), fitted(sample_weight=weights)
+    assert right(light) > 0.8 > 0.5 > right(plain)
+
+
+def test_weights_of_nought_leave_out_and_equal_ones_change_nothing(digits):
+    _, X, y, _, lies = weighted_answers("classes", digits)
+    bright = np.where(lies[:, None, None], X * 2.0, X / 1.0)  # what counts for nothing does not decide the range
+
+    def fitted(rows=slice(None), **more):
+        model = ImageClassifier(**LITTLE | {"max_epochs": 1}).fit(bright[rows], y[rows], **more)
+        return model.fitted_.out_of_fold.tobytes()
+
+    assert fitted(sample_weight=np.where(lies, 0.0, 3.0)) == fitted(~lies)
+    assert fitted(sample_weight=np.full(240, 2.0)) == fitted() != fitted(~lies)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        (np.zeros(20), ValueError, "at least one non-zero"),
+        (-np.ones(20), ValueError, "Negative values"),
+        (np.full(20, np.nan), ValueError, "contains NaN"),
+        (np.ones(19), ValueError, r"sample_weight.shape == \(19,\)"),
+        (np.repeat([0, 1], [11, 9]), DataError, "got 9 samples of a weight above 0"),
+        (np.tile([0, 1], 10), RequestError, "needs at least 2 classes; y has 1 class"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(weights, error, message):
+    with pytest.raises(error, match=message):
+        ImageClassifier(**LITTLE).fit(X, Y, sample_weight=weights)

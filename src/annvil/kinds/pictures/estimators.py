@@ -30,7 +30,7 @@ from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Fitted, Job, Shape
-from annvil.models.estimators import inner_folds, label_matrix, several_labels
+from annvil.models.estimators import inner_folds, label_matrix, rows_that_count, several_labels
 from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
 
@@ -75,7 +75,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
 
-    def _fit(self, images: Images, y: NDArray[Any], task: Task) -> Self:
+    def _fit(self, images: Images, y: NDArray[Any], task: Task, weights: FloatArray | None) -> Self:
         """Train on pictures; ``y`` are class codes, values, or 0 and 1 of several labels."""
         n = images.n_rows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -90,7 +90,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         rows = np.arange(n, dtype=np.int64)
         dataset = Dataset(images, y, task, rows)
         codes = strata(dataset, rows) if task.predicts_probabilities else np.zeros(n, dtype=np.int64)
-        job = Job("fit", rows, inner_folds(codes, 5, seed), seed)
+        job = Job("fit", rows, inner_folds(codes, 5, seed), seed, weights)
         found = contender.fit(dataset, [job], self._effort(contender, dataset, shape, seed, started), context)
         fitted = next(iter(found), None)
         if fitted is None:
@@ -134,17 +134,23 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         if self.time_budget is not None and not self.time_budget > 0:
             raise RequestError(f"{type(self).__name__}: time_budget must be seconds; got {self.time_budget!r}.")
 
-    def _images(self, X: Any, *, fitting: bool = False) -> Images:
-        """The pictures: in a form chosen now, or in that of the training pictures."""
-        array = self._array(X, fitting)
-        if fitting and len(array) < FEWEST:
+    def _learnt_from(
+        self, X: Any, y: NDArray[Any], sample_weight: Any
+    ) -> tuple[Images, NDArray[Any], FloatArray | None]:
+        """The pictures that count, in a form chosen now, their answers and their weights."""
+        array = self._array(X, True)
+        rows, weights = rows_that_count(sample_weight, y)
+        array, y = (array, y) if sample_weight is None else (array[rows], y[rows])
+        if len(array) < FEWEST:
             raise DataError(
-                f"{type(self).__name__} needs at least {FEWEST} samples to train and calibrate; "
-                f"got {len(array)} sample{'s' if len(array) > 1 else ''}."
+                f"{type(self).__name__} needs at least {FEWEST} samples to train and calibrate; got {len(array)} "
+                f"sample{'s' if len(array) > 1 else ''}{'' if sample_weight is None else ' of a weight above 0'}."
             )
-        if fitting:
-            return images_from_arrays(array, size=self.size)
-        return images_from_arrays(array, form=self.form_, given=True)
+        return images_from_arrays(array, size=self.size), y, weights
+
+    def _images(self, X: Any) -> Images:
+        """The pictures in the form of the training pictures."""
+        return images_from_arrays(self._array(X, False), form=self.form_, given=True)
 
     def _array(self, X: Any, fitting: bool) -> NDArray[Any]:
         """``(n, height, width[, channels])``; rows of values take ``image_shape``."""
@@ -177,20 +183,23 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on pictures ``X (n_samples, height, width[, channels])`` with labels ``y (n_samples,)``.
 
-        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once.
+        ``y`` of 0 and 1 ``(n_samples, n_labels)`` are several labels at once. ``sample_weight (n_samples,)``, at least
+        0: batches take the weighted mean, and a picture of weight 0 is left out; to calibrate, and to choose how
+        pictures vary, every picture counts the same.
         """
         self._check_arguments()
         if several_labels(y):
             check_consistent_length(X, y)
             labels, task = label_matrix(y)
             self.classes_ = np.arange(labels.shape[1])
-            return self._fit(self._images(X, fitting=True), labels, task)
+            images, labels, weights = self._learnt_from(X, labels, sample_weight)
+            return self._fit(images, labels, task, weights)
         y = _answers(X, y)
         check_classification_targets(y)
-        images = self._images(X, fitting=True)
+        images, y, weights = self._learnt_from(X, y, sample_weight)
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
@@ -199,7 +208,7 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
             )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
         task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(images, encoder.transform(y).astype(np.int64), task)
+        return self._fit(images, encoder.transform(y).astype(np.int64), task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
@@ -216,11 +225,15 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
 class ImageRegressor(RegressorMixin, _ImageEstimator):  # type: ignore[misc]
     """A convolutional network for a number to each picture."""
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train on pictures ``X (n_samples, height, width[, channels])`` with targets ``y (n_samples,)``."""
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on pictures ``X (n_samples, height, width[, channels])`` with targets ``y (n_samples,)``.
+
+        ``sample_weight (n_samples,)``, at least 0: as for classes.
+        """
         self._check_arguments()
         values = check_array(_answers(X, y), dtype=np.float64, ensure_2d=False, estimator=self, input_name="y")
-        return self._fit(self._images(X, fitting=True), values, make_task("regression", "y"))
+        images, values, weights = self._learnt_from(X, values, sample_weight)
+        return self._fit(images, values, make_task("regression", "y"), weights)
 
     def predict(self, X: Any) -> FloatArray:
         """The predicted value of each picture ``(n_samples,)``."""

@@ -81,6 +81,7 @@ class TrainingData:
     target : brings outputs of a regression back to target units; None for classes
     shape : what networks of one population must share: numbers of inputs and outputs
     sizes : what the family builds its networks for
+    weights : how much each row of the tensors counts, float64; None where all count the same
     """
 
     job: Job
@@ -91,6 +92,7 @@ class TrainingData:
     target: TargetScaling | None = None
     shape: tuple[Any, ...] = ()
     sizes: Any = None
+    weights: FloatArray | None = None
 
 
 D = TypeVar("D", bound=Inputs)

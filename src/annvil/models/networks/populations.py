@@ -129,12 +129,12 @@ def _row_weights(datas: Sequence[TrainingData], task: Task, *, by_class: bool) -
     """Of all rows end to end: those of the jobs times those of the classes; None where every row counts the same."""
     import torch
 
-    if not by_class and all(data.job.weights is None for data in datas):
+    if not by_class and all(data.weights is None for data in datas):
         return None
     made = []
     for data in datas:
         y = data.targets.numpy()
-        weights = np.ones(len(y)) if data.job.weights is None else data.job.weights
+        weights = np.ones(len(y)) if data.weights is None else data.weights
         made.append(weights * class_weights(y, task.n_outputs)[y] if by_class else weights)
     return torch.from_numpy(np.concatenate(made).astype(np.float32))
 

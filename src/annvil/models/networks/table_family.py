@@ -139,7 +139,15 @@ class TableFamily(NetworkFamily[Table, Settings]):
         if n_bins and sizes.n_continuous:
             sizes = replace(sizes, edges=quantile_edges(numbers[:, : sizes.n_continuous].numpy(), n_bins))
         return TrainingData(
-            job, (numbers, codes), torch.from_numpy(answers), splits, preparation, target, sizes.shape, sizes
+            job,
+            (numbers, codes),
+            torch.from_numpy(answers),
+            splits,
+            preparation,
+            target,
+            sizes.shape,
+            sizes,
+            job.weights,
         )
 
     def hidden(self, sizes: Sizes, settings: Settings) -> tuple[int, ...]:

@@ -93,6 +93,7 @@ class PictureFamily(NetworkFamily[Images, P]):
             target=scaling,
             shape=(*dataset.inputs.form.shape, dataset.task.n_outputs),
             sizes=dataset.inputs,
+            weights=_of_store(job, rows, len(pixels)),
         )
 
     def outputs(self, data: TrainingData, settings: P, network: nn.Module, rows: IntArray, task: Task) -> FloatArray:
@@ -113,6 +114,15 @@ class PictureFamily(NetworkFamily[Images, P]):
     def loss(self, task: Task) -> str:
         """Of several labels the sum over them: the loss of a row by which candidates are compared too."""
         return task.link.summed_loss
+
+
+def _of_store(job: Job, rows: IntArray, n_stored: int) -> FloatArray | None:
+    """The weights of a job's rows where their pictures lie in the store; None where all count the same."""
+    if job.weights is None:
+        return None
+    weights = np.ones(n_stored)
+    weights[rows[job.rows]] = job.weights
+    return weights
 
 
 def stored_pixels(images: Images) -> Tensor:
