@@ -171,13 +171,18 @@ class FakeHouse:
     comparison: Comparison = COMPARISON
     calls: list[tuple[str, Any, dict[str, Any]]] = field(default_factory=list)
     error: BaseException | None = None
+    started: float | None = None
 
-    def fit(self, data: Any, *, listener: Any = None, **options: Any) -> FakeRun:
+    def fit(self, data: Any, *, listener: Any = None, started: float | None = None, **options: Any) -> FakeRun:
         self.calls.append(("fit", data, options))
+        self.started = started
         return self._tell(listener)
 
-    def resume(self, folder: Path, *, budget: float | None = None, listener: Any = None) -> FakeRun:
+    def resume(
+        self, folder: Path, *, budget: float | None = None, listener: Any = None, started: float | None = None
+    ) -> FakeRun:
         self.calls.append(("resume", folder, {} if budget is None else {"budget": budget}))
+        self.started = started
         return self._tell(listener)
 
     def list_runs(self, out: Any = "runs") -> list[RunSummary]:

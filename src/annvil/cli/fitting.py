@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annvil.cli import started
 from annvil.cli.console import error_console, print_json, result_console
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def fit(data: str, options: Mapping[str, Any], shown: Shown) -> None:
     def work(listener: Listener | None) -> Run:
         from annvil.run import fit
 
-        return fit(data, **options, listener=listener)
+        return fit(data, **options, listener=listener, started=started())
 
     _follow(work, options.get("metric"), budget_seconds, shown)
 
@@ -49,7 +50,7 @@ def resume(folder: Path, budget: str | None, shown: Shown) -> None:
     def work(listener: Listener | None) -> Run:
         from annvil.run import resume
 
-        return resume(folder, budget=None if budget is None else seconds, listener=listener)
+        return resume(folder, budget=None if budget is None else seconds, listener=listener, started=started())
 
     _follow(work, request.asked.metric, seconds, shown)
 

@@ -230,7 +230,7 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
     budget: Annotated[
         float,
         Option(
-            "Total time budget, from reading to report: 60s, 2m, 1h30m, or seconds.",
+            "Total time budget, from the start of the command to its end: 60s, 2m, 1h30m, or seconds.",
             short="-b",
             metavar="TIME",
             clean=budget_in_seconds,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     pass
 
 
-def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
+def fit(data: Any, *, listener: Listener | None = None, started: float | None = None, **options: Any) -> Run:
     """A `Run`: the verdict on whether a neural network is worth it here, the evidence, a report and a model.
 
     Parameters
@@ -35,6 +35,7 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
     data : path (CSV, TSV, Parquet, Arrow/Feather, JSON lines, Excel), ``"sample:NAME"``, a pandas, polars or Arrow
         frame, a dict of columns, or ``(X, y)`` NumPy arrays; or whatever another kind of data takes, such as a folder
     listener : told how it goes; default: nobody
+    started : reading of ``time.monotonic()`` from which the budget counts, as the start of a process; default: now
     options : what ``annvil fit --help`` lists, by these names
 
     Raises
@@ -47,7 +48,7 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
         On Ctrl-C, a `KeyboardInterrupt` that names the folder to resume.
     """
     require_room_to_fit()
-    started = clock_module.monotonic()
+    started = clock_module.monotonic() if started is None else started
     listener = listener or Silent()
     generic = {one.name for one in declared(FitOptions)}
     check_names(options, (*generic, *options_of_kinds()), "fit()")
@@ -93,13 +94,20 @@ def fit(data: Any, *, listener: Listener | None = None, **options: Any) -> Run:
 listed_in(fit, fit_options())
 
 
-def resume(folder: str | Path, *, budget: str | float | None = None, listener: Listener | None = None) -> Run:
+def resume(
+    folder: str | Path,
+    *,
+    budget: str | float | None = None,
+    listener: Listener | None = None,
+    started: float | None = None,
+) -> Run:
     """Go on with an interrupted run; a finished one is returned as it is, or goes on with a larger ``budget``.
 
     Parameters
     ----------
     folder : of the run
     budget : new budget of the whole run, what it has used so far included; None: the one it was asked for
+    listener, started : as of `fit`
 
     What its log of decisions holds is not done again; the rest is decided as if there had been no interruption.
 
@@ -111,7 +119,7 @@ def resume(folder: str | Path, *, budget: str | float | None = None, listener: L
         When the data have changed since, or the table of groups, or are gone.
     """
     require_room_to_fit()
-    started = clock_module.monotonic()
+    started = clock_module.monotonic() if started is None else started
     listener = listener or Silent()
     run_folder = existing_folder(folder)
     request, state = run_folder.read_request(), run_folder.read_state()
