@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from annvil.comparison.cost import seconds_to_explain
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.extras import Extras
 from annvil.comparison.fingerprint import fingerprint
@@ -156,17 +157,21 @@ class _Comparing:
         scored = [s for s in self.race.records.standings() if s.means]
         leader = next((s for s in scored if s.family != "dummy"), scored[0] if scored else None)
         final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.contender, most).expected_seconds
-        return final + self._report_seconds()
+        return final + self._report_seconds(leader)
 
-    def _report_seconds(self) -> float:
+    def _report_seconds(self, ships: Standing | None = None) -> float:
+        """Seconds for all that follows the fit to ship of that contender."""
         budget = self.request.budget_seconds
+        passes = self.race.problem.economics.passes_to_explain
+        explaining = 0.0 if ships is None else seconds_to_explain(passes, ships.cost, budget)
         share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
-        return min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, share * budget))
+        return explaining + min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, share * budget))
 
     def _final(self, name: str, most: float = math.inf) -> Final:
         """The fit to ship with what is left, but no more than so many seconds."""
         race, budget = self.race, self.request.budget_seconds
-        left = budget - race.clock.spent_seconds - self._report_seconds()
+        ships = next((s for s in race.records.standings() if s.contender == name), None)
+        left = budget - race.clock.spent_seconds - self._report_seconds(ships)
         seconds = min(left, most) / FINAL_SLACK
         return plan_final(race.contenders[name], race.records, race.costs, seconds, self.request.follow or ())
 

@@ -13,6 +13,9 @@ from annvil.models.contract import Fitted
 MOST_CALLS, MOST_SECONDS = 100, 0.1
 """A latency is taken over so many calls or so long, whichever ends first (assumed: enough for a steady median)."""
 
+EXPLAINING_SHARE = 0.08
+"""Most of the budget that is kept for explaining what ships (assumed: two maps of a cheap kind in a minute)."""
+
 PARITY_ROWS = 2000
 PARITY_VALUES = 20_000_000
 """Values (rows × numbers of a row) looked at at most, so that rows of many values do not take minutes (assumed)."""
@@ -38,6 +41,14 @@ def measure_cost(
         latency_ms_p95=p95,
         rows_per_second=n_many / (batch_ms / 1000),
     )
+
+
+def seconds_to_explain(passes: int, cost: Cost | None, budget_seconds: float) -> float:
+    """What is kept of a budget for so many predictions of a model, by the throughput that was measured; 0 where it was
+    not."""
+    if cost is None or not cost.rows_per_second:
+        return 0.0
+    return min(EXPLAINING_SHARE * budget_seconds, passes / cost.rows_per_second)
 
 
 def parity_rows(n_values: int, most: int = PARITY_ROWS) -> int:

@@ -166,6 +166,7 @@ class Kind:
     words : what things are called
     Options : options beside those of every kind
     fewest_folds : test folds with which a comparison can do where fits are dear (`Economics.fewest_folds`)
+    passes_to_explain : predictions that explaining a model takes (`Economics.passes_to_explain`)
     rank : kinds are asked in this order, small numbers first, whether a source is theirs
     """
 
@@ -174,6 +175,7 @@ class Kind:
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     rank: ClassVar[int] = 0
     fewest_folds: ClassVar[int | None] = None
+    passes_to_explain: ClassVar[int] = 0
 
     @property
     def form(self) -> type[Form]:
@@ -215,7 +217,8 @@ class Kind:
         from annvil.comparison.data_problem import DataProblem
         from annvil.comparison.problem import Economics
 
-        return DataProblem(dataset, self.words, Economics(self.base_rate, self.fewest_folds))
+        economics = Economics(self.base_rate, self.fewest_folds, self.passes_to_explain)
+        return DataProblem(dataset, self.words, economics)
 
     def improved(
         self,

@@ -116,12 +116,12 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     keeping.verdict = comparison.verdict
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
     follow, _ = followed(work.request.asked.like)
+    explaining = _seconds_to_explain(work, comparison)
     after = min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, REPORT_SHARE * work.request.asked.budget))
-    deadline = work.deadline(after, LEAST_FOR_SHIPPING)
+    deadline = work.deadline(after + explaining, LEAST_FOR_SHIPPING)
     shipped = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
-    tested, worse = official_test(
-        dataset, comparison, folder.model, shipped.threshold, work.deadline(least=1.0), kind.words
-    )
+    testing = work.deadline(LEAST_FOR_REPORT + explaining, 1.0)
+    tested, worse = official_test(dataset, comparison, folder.model, shipped.threshold, testing, kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     importance: tuple[tuple[Importance, ...], int] = ((), 0)
     for stage in Stage:
@@ -162,6 +162,14 @@ def _compared(work: Work, contenders: Sequence[Contender], store: Store, keeping
     comparison = compare(work.kind.problem(work.dataset), contenders, request, store, keeping)
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     return comparison
+
+
+def _seconds_to_explain(work: Work, comparison: Comparison) -> float:
+    """What is kept for explaining the recommended model, as the race kept it."""
+    from annvil.comparison.cost import seconds_to_explain
+
+    ships = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
+    return seconds_to_explain(work.kind.passes_to_explain, ships.cost, work.request.asked.budget)
 
 
 def _with_notices(work: Work, comparison: Comparison, notices: tuple[str, ...]) -> Comparison:

@@ -47,6 +47,7 @@ class Pictures(Kind):
     Options = PictureOptions
     rank = 50
     fewest_folds = 3  # their fits are dear; more contenders can then be trained properly (assumed)
+    passes_to_explain = 12_000  # all maps of three pictures, and what looks at some hundred (counted)
 
     @property
     def form(self) -> type[PictureForm]:

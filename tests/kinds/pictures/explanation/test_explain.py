@@ -1,19 +1,25 @@
 """One picture explained, by models whose answer is known."""
 
 import io
+import itertools
 import json
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 from tests.kinds.pictures.explanation.conftest import PATCH, UpperLeft, crosses
 
 from annvil.bundle import export, save
 from annvil.data.table import Field, table_form
 from annvil.errors import DataError, RequestError
+from annvil.kinds.pictures.explanation import render
 from annvil.kinds.pictures.explanation.explain import explain_file, explain_picture, where_in_words
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
+from annvil.kinds.pictures.reading.arrays import images_from_arrays
+from annvil.kinds.pictures.unlike import seen_in
 from annvil.tasks.union import make_task
 
 
@@ -143,3 +149,41 @@ def test_where_in_words():
         "Half of what speaks for it lies in 1% of the picture, around the bottom."
     )
     assert where_in_words(Saliency("occlusion", -np.ones((9, 9)))) == "Nothing in the picture speaks for it."
+
+
+@pytest.mark.parametrize("notices", [(), ("It is unlike the training data.",), ("A long word " * 40, "and another")])
+def test_every_notice_is_on_the_page_in_the_lines_and_in_the_json(graph_model, notices, monkeypatch):
+    """Lines are drawn one by one: together they are the notices, none is cut, none lies on another."""
+    pixels = np.full((24, 24, 1), 10, np.uint8)
+    found = replace(explain_picture(open_subject(graph_model), pixels), notices=notices)
+    drawn = []
+    real = render.write
+
+    def write(draw, place, text, size, colour, width):
+        drawn.append((place, text, colour, ImageFont.load_default(size=size).getlength(text) <= width))
+        real(draw, place, text, size, colour, width)
+
+    monkeypatch.setattr(render, "write", write)
+    page = Image.open(io.BytesIO(found.png()))
+    title, *rest = drawn
+    told = [one for one in rest if one[2] == render.BAD and one[0][0] == render.GAP and one[0][1] < rest[-1][0][1]]
+    told = told[: next(i for i, one in enumerate(rest) if one[1] == "The picture")]
+    assert " ".join(text for _, text, _, _ in told) == " ".join(" ".join(notices).split())
+    assert all(fits for _, _, _, fits in told)
+    downs = [title[0][1], *(place[1] for place, _, _, _ in told), rest[len(told)][0][1]]
+    assert all(later - earlier >= 18 for earlier, later in itertools.pairwise(downs))
+    assert page.height == 240 + 176 + (18 * len(told) + 6 if told else 0)
+    assert found.to_json()["notices"] == list(notices)
+    assert [one for one in found.sentences() if one in notices] == list(notices)
+
+
+def test_a_picture_unlike_those_learnt_from_is_explained_with_that_notice(tmp_path):
+    rng = np.random.default_rng(0)
+    learnt = images_from_arrays(rng.integers(100, 140, (200, 24, 24), dtype=np.uint8))
+    form = msgspec.structs.replace(learnt.form, seen=seen_in(learnt))
+    task = make_task("binary", "corner", ("dark", "light"))
+    subject = open_subject(save(tmp_path / "m", export(UpperLeft(), form, task), form=form, task=task, info={}))
+    like, unlike = learnt.pixels()[0], np.where(np.arange(24) % 2, 255, 0).astype(np.uint8)[None].repeat(24, axis=0)
+    assert not any("unlike the training data" in one for one in explain_file(subject, like).notices)
+    (notice,) = [one for one in explain_file(subject, unlike).notices if "unlike the training data" in one]
+    assert notice in explain_file(subject, unlike).to_json()["notices"]

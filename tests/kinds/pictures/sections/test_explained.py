@@ -1,13 +1,17 @@
 """Which pictures of a run are explained, what is found of its model, and that nothing is explained without time."""
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.kinds.pictures.explanation.conftest import UpperLeft
+from tests.kinds.pictures.explanation.conftest import UpperLeft, WrittenByHand, crosses
 
 from annvil.bundle import export, save
+from annvil.comparison.cost import seconds_to_explain
+from annvil.comparison.results import Cost
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.form import PictureForm
@@ -102,6 +106,65 @@ def test_a_run_finds_that_its_model_reads_the_shape_of_the_files(tmp_path):
     model = save(tmp_path / "model", export(UpperLeft(), form, task), form=form, task=task)
     dataset = Dataset(images, np.array([1, 1, 1]), task, np.arange(3))
     comparison, store = comparison_and_store(np.array([[0.1, 0.9]] * 3))
-    found = Found(dataset, comparison, store, "run", model, Deadline(600.0))
+    found = Found(dataset, comparison, store, Path("run"), model, Deadline(600.0))
     (finding,) = [one for section in explained.explained(found) for one in section.findings]
     assert (finding.kind, finding.severity) == ("evidence in the padding", "serious")
+
+
+WITH, WITHOUT = SimpleNamespace(network="some"), SimpleNamespace(network=None)
+ALL = ("grad-cam", "occlusion", "integrated-gradients")
+
+
+@pytest.mark.parametrize(
+    ("subject", "had", "passes", "methods"),
+    [
+        (WITH, ALL, 12_000, ALL),
+        (WITH, ALL, 11_000, ALL[:2]),
+        (WITH, ALL, 7_000, ALL[:1]),
+        (WITH, ALL, 1_300, ALL[:1]),
+        (WITH, ALL, 1_100, ()),
+        (WITH, ALL[1:], 6_000, ALL[1:2]),
+        (WITH, ALL[1:], 3_000, ()),
+        (WITHOUT, ALL[1:2], 1_600, ALL[1:2]),
+        (WITHOUT, ALL[1:2], 1_400, ()),
+        (WITHOUT, ALL[1:2], -1.0, ()),
+    ],
+)
+def test_where_time_is_short_maps_become_fewer_before_there_are_none(subject, had, passes, methods):
+    assert explained._affordable(subject, had, passes) == methods
+
+
+@pytest.mark.parametrize(("seconds", "kinds"), [(200.0, 3), (30.0, 1), (5.0, 0)])
+def test_a_run_makes_the_maps_that_there_is_time_for(tmp_path, monkeypatch, seconds, kinds):
+    """Of a network that is said to take a hundredth of a second a picture."""
+    pixels, y = crosses(6, seed=5)
+    images, task, written = images_from_arrays(pixels), make_task("binary", "shape", ("none", "cross")), WrittenByHand()
+    architecture = written.network.architecture.to_json()
+    weights = {name: value.numpy() for name, value in written.network.state_dict().items()}
+    graph, form = export(written, images.form, task), images.form
+    model = save(tmp_path / "m", graph, form=form, task=task, info={"architecture": architecture}, weights=weights)
+    dataset = Dataset(images, y, task, np.arange(len(y)))
+    comparison, store = comparison_and_store(np.eye(len(task.classes))[y])
+    monkeypatch.setattr(explained, "MOST_EXPLAINED", 3)
+    looks = explained._look
+    monkeypatch.setattr(explained, "_look", lambda *asked: replace(looks(*asked), seconds_each=0.01))
+    found = Found(dataset, comparison, store, Path("run"), model, Deadline(seconds))
+    (section,) = [one for one in explained.explained(found) if one.key == "where-it-looks"]
+    rows = section.tables[0].rows if section.tables else ()
+    made = {3: ["Integrated gradients", "Grad-CAM", "Occlusion"], 1: ["Grad-CAM"], 0: []}
+    assert [row[0] for row in rows] == made[kinds]
+    told = section.sentences[-1]
+    again = "annvil explain run PICTURE"
+    assert (again in told) == (kinds < 3)
+    if kinds == 1:
+        assert told == f"There was no time for Occlusion and Integrated gradients; for all: {again}"
+
+
+@pytest.mark.parametrize(
+    ("passes", "rows_per_second", "budget", "seconds"),
+    [(12_000, 4_000.0, 60.0, 3.0), (12_000, 300.0, 60.0, 4.8), (12_000, None, 60.0, 0.0), (0, 300.0, 60.0, 0.0)],
+)
+def test_time_for_explaining_is_kept_as_measured_up_to_a_share(passes, rows_per_second, budget, seconds):
+    cost = Cost(1.0, 1.0, 1, 1, rows_per_second=rows_per_second)
+    assert seconds_to_explain(passes, cost, budget) == pytest.approx(seconds)
+    assert seconds_to_explain(passes, None, budget) == 0.0

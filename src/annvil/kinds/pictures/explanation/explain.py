@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ from annvil.kinds.pictures.explanation.padding import InPadding, in_padding
 from annvil.kinds.pictures.explanation.render import composed
 from annvil.kinds.pictures.explanation.saliency import (
     Choose,
+    Method,
     Pixels,
     Saliency,
     grad_cam,
     integrated_gradients,
+    last_maps,
     occlusion,
 )
 from annvil.kinds.pictures.explanation.subject import Subject
@@ -34,8 +36,12 @@ if TYPE_CHECKING:
 POINTS_WHEN_SHUFFLED = 16
 """Points of the path for networks with shuffled weights: enough for ranks (assumed)."""
 
-PASSES = 3000
-"""Predictions that one explanation costs, about: most of them for its tests (counted for 28 × 28 pixels)."""
+PASSES: dict[Method, int] = {"grad-cam": 600, "occlusion": 1_750, "integrated-gradients": 1_600}
+"""Predictions that a map costs, about: 558 for what covering does to it, 980 for occlusion of shuffled networks, a
+gradient for three (counted for 28 × 28 pixels; integrated gradients take 1,000 to 7,000). The cheapest first."""
+
+PASSES_WITHOUT_NETWORK = 750
+"""The same for occlusion where there are no weights to shuffle."""
 
 HALF = 0.5
 """Share of all that speaks for the output by which its place is told."""
@@ -116,10 +122,10 @@ class Explanation:
         return tuple(found)
 
     def png(self) -> bytes:
-        """The picture beside its maps, with a legend, as a PNG file; needs Pillow."""
+        """The picture beside its maps, with a legend and all notices, as a PNG file; needs Pillow."""
         title = f"{PurePath(self.name).name or 'Picture'}: {self.said}"
         ends = ("speaks against", "speaks for") if self.task.predicts_probabilities else ("lowers", "raises")
-        return composed(self.pixels, self.maps, title, f"blue: {ends[0]}, red: {ends[1]} {self.label}")
+        return composed(self.pixels, self.maps, title, f"blue: {ends[0]}, red: {ends[1]} {self.label}", self.notices)
 
     def to_json(self) -> dict[str, Any]:
         """For machines, the maps as lists; JSON-able."""
@@ -128,6 +134,7 @@ class Explanation:
             "said": self.said,
             "explained": self.label,
             "outputs": self.outputs.tolist(),
+            "notices": list(self.notices),
             "maps": [
                 {
                     "method": one.saliency.method,
@@ -148,10 +155,24 @@ class Explanation:
         }
 
 
+def passes_of(subject: Subject, methods: Collection[Method]) -> int:
+    """Predictions that these maps of a picture cost, about."""
+    return PASSES_WITHOUT_NETWORK if subject.network is None else sum(PASSES[method] for method in methods)
+
+
+def methods_for(subject: Subject, pixels: Pixels) -> tuple[Method, ...]:
+    """The maps that the model has, the cheapest first; ``pixels`` is any picture of its form."""
+    if subject.network is None:
+        return ("occlusion",)
+    has_maps = last_maps(subject.network, pixels) is not None
+    return tuple(method for method in PASSES if has_maps or method != "grad-cam")
+
+
 def explain_picture(
     subject: Subject,
     pixels: Pixels,
     *,
+    methods: Collection[Method] = tuple(PASSES),
     output: int | None = None,
     name: str = "",
     padded: NDArray[np.bool_] | None = None,
@@ -162,6 +183,7 @@ def explain_picture(
     ----------
     subject : from `open_subject`
     pixels : of the model's form, uint8 ``(height, width, channels)``
+    methods : maps to make, as far as the model has them
     output : column to explain; default: what the model decides for
     name : of the picture, for people
     padded : see `Explanation`
@@ -177,8 +199,10 @@ def explain_picture(
         notices = [f"{subject.why_none} Only occlusion can be shown."]
     else:
         notices = _disagreement(subject, pixels, decided)
-        made += [(found, explain) for explain in (gradients, cam) if (found := explain(network)) is not None]
-    made.append((occlusion(subject.scores(output), pixels), covered))
+        asked = [way for method, way in (("integrated-gradients", gradients), ("grad-cam", cam)) if method in methods]
+        made += [(found, explain) for explain in asked if (found := explain(network)) is not None]
+    if network is None or "occlusion" in methods:
+        made.append((occlusion(subject.scores(output), pixels), covered))
     of_number = not subject.task.predicts_probabilities
     curves = deletions(
         subject.losses(pixels, output),

@@ -5,7 +5,9 @@ Every function makes one `Section` from pictures and what was said of them, or N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from annvil.data.findings import Finding
 from annvil.kinds.pictures.explanation.confusion import matrix
 from annvil.kinds.pictures.explanation.deletion import LEAST_GAIN
-from annvil.kinds.pictures.explanation.explain import Explanation, explain_picture
+from annvil.kinds.pictures.explanation.explain import PASSES, Explanation, explain_picture
 from annvil.kinds.pictures.explanation.faithfulness import MOST_ALIKE
 from annvil.kinds.pictures.explanation.padding import finding_of
 from annvil.kinds.pictures.explanation.render import beside, enlarged, strip
@@ -76,6 +78,8 @@ class MethodResult:
         """What follows, in a few words."""
         if not self.testable:
             return "no effect to test"
+        if self.n == 1:
+            return "one map is too few to tell"
         if not self.holds:
             return "do not trust"
         return "can be trusted" if 2 * self.trusted > self.n else "weak: trust only maps without a frame"
@@ -110,8 +114,9 @@ def where_it_looks(
     truths: Sequence[str],
     *,
     seen: bool,
+    methods: Collection[Method] = tuple(PASSES),
     padded: Sequence[NDArray[np.bool_]] = (),
-    should_stop: Callable[[], bool] = lambda: False,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> Section | None:
     """Pictures beside the maps of what the model's answer rests on, and the tests of the maps.
 
@@ -120,14 +125,18 @@ def where_it_looks(
     pixels : pictures of the model's form ``(n, height, width, channels)``, in the order of their importance
     truths : what each shows, for the caption
     seen : whether the model learnt from these pictures
+    methods : maps to make of each, as far as the model has them
     padded : of each picture the pixels that bring it to the model's shape; none where it is not known
-    should_stop : asked before each picture after the first
+    left : seconds left, asked before each picture after the first: it is made where they are as many as the last took
     """
     explanations: list[Explanation] = []
+    took = 0.0
     for one, bands in zip_longest(pixels, padded):
-        if explanations and should_stop():
+        if explanations and left() < took:
             break
-        explanations.append(explain_picture(subject, one, padded=bands))
+        began = time.monotonic()
+        explanations.append(explain_picture(subject, one, methods=methods, padded=bands))
+        took = time.monotonic() - began
     if not explanations:
         return None
     results = results_of(explanations)
@@ -172,6 +181,8 @@ def _overall(results: Sequence[MethodResult]) -> str:
     trusted = [TITLES[result.method] for result in results if result.verdict == "can be trusted"]
     if not any(result.testable for result in results):
         return "These maps cannot be tested: whatever is covered, the model says the same of these pictures."
+    if results[0].n == 1:
+        return "One picture is too few to tell which methods hold with this model: each map says whether it passed."
     if not trusted:
         return "Do not trust these maps: on the whole no method passed its tests with this model."
     if len(trusted) == len(results):

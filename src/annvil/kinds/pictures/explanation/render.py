@@ -101,28 +101,36 @@ def grid(tiles: Sequence[Pixels], columns: int, gap: int, ground: tuple[int, int
     return made
 
 
-def composed(pixels: Pixels, maps: Sequence[CheckedMap], title: str, legend: str) -> bytes:
-    """A PNG file: the picture, its maps, under each whether to trust it, and in ``legend`` what the colours mean."""
+def composed(pixels: Pixels, maps: Sequence[CheckedMap], title: str, legend: str, notices: Sequence[str] = ()) -> bytes:
+    """A PNG file: the picture, its maps, under each whether to trust it, and in ``legend`` what the colours mean.
+
+    Notices stand below the title, whole.
+    """
     from PIL import Image, ImageDraw
 
     pictures = [pixels, *(overlaid(pixels, one.saliency.values) for one in maps)]
     panels = [coloured(enlarged(picture)) for picture in pictures]
     height, width = panels[0].shape[:2]
     cell = max(width, 200) + GAP
-    page = Image.new("RGB", (GAP + cell * len(panels), height + 176), "white")
+    inside = cell * len(panels) - GAP
+    told = [line for notice in notices for line in _wrapped(notice, 13, inside)]
+    down = 18 * len(told) + (6 if told else 0)
+    page = Image.new("RGB", (GAP + cell * len(panels), height + 176 + down), "white")
     draw = ImageDraw.Draw(page)
-    write(draw, (GAP, 12), title, 17, INK, page.width - 2 * GAP)
+    write(draw, (GAP, 12), title, 17, INK, inside)
+    for line, words in enumerate(told):
+        write(draw, (GAP, 40 + 18 * line), words, 13, BAD, inside)
     for place, panel in enumerate(panels):
-        left, top = GAP + place * cell, 66
+        left, top = GAP + place * cell, 66 + down
         one = maps[place - 1] if place else None
-        write(draw, (left, 42), one.saliency.title if one else "The picture", 14, INK, cell - GAP)
+        write(draw, (left, top - 24), one.saliency.title if one else "The picture", 14, INK, cell - GAP)
         if one is not None and not one.trusted:
             panel = framed(panel[3:-3, 3:-3], BAD, 3)
         page.paste(Image.fromarray(panel), (left, top))
         if one is not None:
             for line, words in enumerate(_result(one)):
                 write(draw, (left, top + height + 8 + 16 * line), words, 12, GOOD if one.trusted else BAD, cell - GAP)
-    _legend(draw, page, (GAP, height + 132), legend)
+    _legend(draw, page, (GAP, height + 132 + down), legend)
     stream = io.BytesIO()
     page.save(stream, "PNG")
     return stream.getvalue()
@@ -154,6 +162,20 @@ def _legend(draw: Any, page: Any, place: tuple[int, int], legend: str) -> None:
     page.paste(Image.fromarray(np.repeat(bar, 12, axis=0).round().astype(np.uint8)), (left, top + 2))
     words = f"{legend}; each map has a scale of its own"
     write(draw, (left + 172, top), words, 12, FAINT, page.width - left - 172 - GAP)
+
+
+def _wrapped(text: str, size: int, width: int) -> list[str]:
+    """The text in lines that are no wider than so many pixels, but for words that are."""
+    from PIL import ImageFont
+
+    font, lines = ImageFont.load_default(size=size), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def write(draw: Any, place: tuple[int, int], text: str, size: int, colour: tuple[int, int, int], width: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from annvil.bundle import load
@@ -14,19 +15,23 @@ from annvil.comparison.held_out import held_out_predictions
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.changed_copies import in_turns
-from annvil.kinds.pictures.explanation.explain import PASSES
+from annvil.kinds.pictures.explanation.explain import methods_for, passes_of
 from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps, last_features
 from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
-from annvil.kinds.pictures.explanation.saliency import Pixels
+from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject, open_subject
 from annvil.kinds.pictures.images import Images
 from annvil.models.contract import Deadline
 from annvil.sections import Section
 from annvil.tasks.base import FloatArray, IntArray
+from annvil.text.phrases import listed
 from annvil.text.quantities import plain_count
 
 MOST_EXPLAINED, MOST_WRONG = 8, 3
 """Pictures whose maps are shown, and how many of them may be mistakes (assumed)."""
+
+FEWEST_EXPLAINED = 3
+"""Pictures that more kinds of maps are given up for, where time is short: one says nothing of a method (assumed)."""
 
 MOST_LOOKED_AT, FEWEST_LOOKED_AT = 600, 32
 """Pictures among which the typical ones are sought (assumed)."""
@@ -68,21 +73,39 @@ def explained(found: Found) -> Iterator[Section]:
     chosen = _chosen(subject, looked)
     if subject.network is not None and not deadline.passed:
         yield from _if_any(filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64]))
-    if deadline.left < looked.seconds_each * PASSES:
-        said = f"The budget ended before maps were made. For those of one picture: annvil explain {found.place} PICTURE"
+    had = methods_for(subject, looked.pixels[0])
+    methods = _affordable(subject, had, deadline.left / max(looked.seconds_each, 1e-9))
+    again = f"annvil explain {found.place} PICTURE"
+    if not methods:
+        said = f"The budget ended before maps were made. For those of one picture: {again}"
         yield Section("where-it-looks", "Where the model looks", (said,), order=20)
         return
     truths = [short(dataset.task.answer(looked.y[row])) for row in chosen]
-    yield from _if_any(
-        where_it_looks(
-            subject,
-            looked.pixels[chosen],
-            truths,
-            seen=looked.seen,
-            padded=[looked.images.padded(row) for row in chosen.tolist()],
-            should_stop=lambda: deadline.passed,
-        )
+    section = where_it_looks(
+        subject,
+        looked.pixels[chosen],
+        truths,
+        seen=looked.seen,
+        methods=methods,
+        padded=[looked.images.padded(row) for row in chosen.tolist()],
+        left=lambda: deadline.left,
     )
+    if section is not None and len(methods) < len(had):
+        rest = listed([TITLES[method] for method in had if method not in methods])
+        said = f"There was no time for {rest}; for all: {again}"
+        section = msgspec.structs.replace(section, sentences=(*section.sentences, said))
+    yield from _if_any(section)
+
+
+def _affordable(subject: Subject, methods: Sequence[Method], passes: float) -> tuple[Method, ...]:
+    """As many kinds of maps, the cheapest first, as there is time for of `FEWEST_EXPLAINED` pictures.
+
+    One kind where there is time for two pictures, the fewest by which it can be judged; else none.
+    """
+    for n in range(len(methods), 0, -1):
+        if FEWEST_EXPLAINED * passes_of(subject, methods[:n]) <= passes:
+            return tuple(methods[:n])
+    return tuple(methods[:1]) if 2 * passes_of(subject, methods[:1]) <= passes else ()
 
 
 def _if_any(section: Section | None) -> tuple[Section, ...]:
@@ -105,6 +128,7 @@ def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: 
     rows = rows if seen else np.arange(shown.n_rows)
     drawn = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_LOOKED_AT]]
     first = images.pixels(drawn[:FEWEST_LOOKED_AT])
+    subject.outputs(first[:1])  # the first call takes longer
     began = time.monotonic()
     subject.outputs(first)
     seconds = (time.monotonic() - began) / len(first)
