@@ -66,7 +66,17 @@ def read_json(path: Path) -> Any:
 
 
 def from_here(path: Path, last: int = 3) -> Path:
-    """A folder as a report may name it: from where we are, or by its end; a whole path says whose machine it is."""
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        return path.relative_to(Path.cwd())
-    return Path(*path.parts[-last:]) if path.is_absolute() else path
+    """A path as a report may name it: from where we are, or by its end, and never with the name of the user.
+
+    A whole path says whose machine it is; so does one from the root, or up and down again through the user's home.
+    """
+    home = Path(os.path.expanduser("~"))
+    users = {home.name, *map(os.environ.get, ("LOGNAME", "USER", "USERNAME"))} - {"", None}
+    try:
+        here, whole = Path.cwd(), Path(os.path.abspath(path))
+    except FileNotFoundError:  # where we were is gone
+        here, whole = Path(path.anchor), path
+    inside = here.parent != here and whole.is_relative_to(here)
+    parts = whole.relative_to(here).parts if inside else whole.parts[-last:]
+    named = [place for place, part in enumerate(parts) if part in users or part == whole.anchor]
+    return Path(*parts[max(named, default=-1) + 1 :])

@@ -121,6 +121,7 @@ FINDINGS = (
         columns=("city",),
         what="1 of 4 values of 'city' is missing.",
         action="It is kept.",
+        which="",
     ),
     SimpleNamespace(
         kind="leak",
@@ -128,6 +129,7 @@ FINDINGS = (
         columns=("age",),
         what="'age' alone predicts 'buys' almost perfectly.",
         action="Leave it out with --drop age if it is not known in time.",
+        which="",
     ),
 )
 

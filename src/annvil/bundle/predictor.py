@@ -163,6 +163,8 @@ def session_of(graph: bytes, n_threads: int = 0) -> tuple[Any, ReadGraph]:
         # Folding constants would execute parts of the graph while it is only being loaded; it gains nothing (measured),
         # since what is constant in our graphs was computed before they were written.
         return onnx_runtime.session(graph, n_threads, disabled=["ConstantFolding"]), checked
+    except (ImportError, MemoryError):  # the machine's fault, not the model's
+        raise
     except Exception as error:  # as in `_run`
         raise BundleError(
             f"The saved model is refused: onnxruntime cannot read its graph: {first_line(error)[:200]}."

@@ -83,7 +83,8 @@ class Events(AbstractContextManager["Events"]):
         """The data, and what their check found."""
         self.metric = self.metric or dataset.task.metrics[0].name
         found = [
-            {"kind": one.kind, "severity": one.severity, "what": one.what, "action": one.action} for one in findings
+            {"kind": one.kind, "severity": one.severity, "what": one.what, "which": one.which, "action": one.action}
+            for one in findings
         ]
         self._write("read", rows=len(dataset.y), findings=found)
 

@@ -238,7 +238,8 @@ def _findings_described(findings: Sequence[Any]) -> Table:
     gravest_first = sorted(findings, key=lambda finding: list(_SIGNS).index(finding.severity))
     for finding in gravest_first[:_MOST_FINDINGS]:
         sign, style = _SIGNS[finding.severity]
-        grid.add_row(Text(sign, style=style), Text(safe(f"{finding.what} {finding.action}")))
+        said = " ".join(filter(None, (finding.what, finding.which, finding.action)))
+        grid.add_row(Text(sign, style=style), Text(safe(said)))
     if len(findings) > _MOST_FINDINGS:
         grid.add_row("", f"and {len(findings) - _MOST_FINDINGS} more in the report")
     return grid

@@ -42,6 +42,8 @@ class Finding:
     columns : those concerned, the target included where it is
     what : one or two sentences on what was found
     action : one sentence on what Annvil does about it, or what the user can do
+    which : a sentence that names some rows or files, or empty. It is for whoever has the data, and not kept for the
+        report: names of files are often those of persons
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Finding:
     columns: tuple[str, ...]
     what: str
     action: str
+    which: str = ""
 
 
 def missing_values(dataset: Dataset) -> Iterator[Finding]:

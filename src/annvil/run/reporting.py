@@ -66,7 +66,7 @@ def assemble(
         source=replace(dataset.source, path=None),
         columns=tuple(map(_without_persons, dataset.notes)),
         n_rows=dataset.n_rows,
-        findings=findings,
+        findings=tuple(replace(finding, which="") for finding in findings),
         importance=importance[0],
         importance_rows=importance[1],
         shipped=shipped,
@@ -169,10 +169,8 @@ def _reproduction(folder: RunFolder, request: FitRequest, spent_seconds: float) 
 
     names = ("annvil", "torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "duckdb")
     state, place = folder.read_state(), machine()
-    data = None if request.data is None else str(from_here(Path(request.data), last=1))
-    asked = msgspec.structs.replace(request.asked, out=str(from_here(Path(request.asked.out), last=1)))
     return Reproduction(
-        command=replace(request, data=data, asked=asked).command(),
+        command=request.elsewhere().command(),
         seed=request.asked.seed,
         machine=f"{place['system']}, {place['processor']}, {place['cores']} cores, MKL_CBWR {place['mkl_cbwr']}, "
         f"Python {place['python']}",

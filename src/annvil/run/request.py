@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from annvil.files import from_here
 from annvil.kinds.registry import options_of_kinds
 from annvil.options import Declared, FitOptions, declared, quoted
 
@@ -37,6 +39,18 @@ class FitRequest:
             return f"annvil.fit(data, {', '.join(f'{one.name}={value!r}' for one, value in self._named())})"
         words = [word for one, value in self._named() for word in one.words(value)]
         return quoted(["annvil", "fit", self.data, *words])
+
+    def elsewhere(self) -> FitRequest:
+        """The same, but for where on this machine things lie: every whole path in it is told by its end."""
+
+        def told(value: Any) -> Any:
+            whole = isinstance(value, str) and Path(value).is_absolute()
+            return str(from_here(Path(value), last=1)) if whole else value
+
+        asked = {name: told(value) for name, value in msgspec.structs.asdict(self.asked).items()}
+        asked["out"] = str(from_here(Path(self.asked.out), last=1))
+        given = {name: told(value) for name, value in self.given.items()}
+        return replace(self, data=told(self.data), asked=FitOptions(**asked), given=given)
 
     def encoded(self) -> bytes:
         """As JSON, every option under its name."""

@@ -208,8 +208,7 @@ def _empty_or_constant(raw: RawColumn, column: Column, tokens: dict[str, int] | 
         return _left_out(raw, "empty", f"no value in any row{said}", n_missing, 0)
     present = column.values[~gaps]
     if n_missing == 0 and bool(np.all(present == present[0])):
-        example = _examples(column)
-        return _left_out(raw, "constant", f"the same value in every row: {example[0]}", 0, 1, example)
+        return _left_out(raw, "constant", "the same value in every row", 0, 1)
     return None
 
 

@@ -26,7 +26,7 @@ def test_left_out_files_are_listed(tmp_path):
     folder_of(tmp_path, {"cat": 20, "dog": 20})
     (tmp_path / "cat" / "zero.png").touch()
     finding = found(read(tmp_path))["files left out"]
-    assert "cat/zero.png is empty (0 bytes)" in finding.what
+    assert "cat/zero.png is empty (0 bytes)" in finding.which
 
 
 def test_classes_with_few_pictures_and_imbalance(tmp_path):
@@ -45,9 +45,31 @@ def test_copies_and_contradictions(tmp_path):
     kinds = found(dataset)
     assert "2 pictures are an exact copy" in kinds["near-duplicates"].what
     assert "3 pictures show the same" in kinds["contradicting pictures"].what
-    assert "'dog/copy.png' is 'dog'" in kinds["contradicting pictures"].what
+    assert "'dog/copy.png' is 'dog'" in kinds["contradicting pictures"].which
     at = [dataset.inputs.names().index(name) for name in ("cat/0.png", "cat/copy.png", "dog/copy.png")]
     assert len(set(dataset.groups[at].tolist())) == 1
+
+
+def test_names_of_files_are_told_apart_from_what_a_report_keeps(tmp_path):
+    """They are often those of persons; whoever has the pictures is told which they are."""
+    for part, seed in (("train", 0), ("test", 100)):
+        folder_of(tmp_path / part, {"cat": 20, "dog": 20}, seed=seed)
+    for path in sorted(tmp_path.rglob("*.png")):
+        path.rename(path.with_name(f"Kalomine Ruso {path.name}"))
+    train = tmp_path / "train"
+    copy = (train / "cat" / "Kalomine Ruso 0.png").read_bytes()
+    for folder in (train / "cat", train / "dog", tmp_path / "test" / "cat"):
+        (folder / "Kalomine Ruso, again.png").write_bytes(copy)
+    (train / "cat" / "Kalomine Ruso, broken.png").touch()
+    Image.new("RGB", (16, 16), "red").save(train / "dog" / "Kalomine Ruso, red.png")
+    dataset = read(tmp_path)
+    named = {kind: finding for kind, finding in found(dataset).items() if finding.which}
+    assert {"files left out", "near-duplicates", "contradicting pictures", "blank pictures"} <= set(named)
+    assert "test pictures seen in training" in named
+    for finding in named.values():
+        assert "Kalomine" in finding.which
+        assert "Kalomine" not in finding.what + finding.action
+    assert "Kalomine" not in repr((dataset.notes, dataset.source.details))
 
 
 def test_test_pictures_seen_in_training(tmp_path):

@@ -54,8 +54,9 @@ def _left_out(dataset: Dataset[Images]) -> Iterator[Finding]:
         "files left out",
         "warning" if share > 0.01 else "info",
         (),
-        f"{plain_count(len(left), 'file')} cannot be used: {shown}{more}.",
+        f"{plain_count(len(left), 'file')} cannot be used.",
         "The others are used. If these matter, mend or replace them and fit again.",
+        f"{shown}{more}.",
     )
 
 
@@ -118,13 +119,13 @@ def _copies(dataset: Dataset[Images]) -> Iterator[Finding]:
         which = plain_count(near, "more" if exact else "picture", "more" if exact else "pictures")
         shows = "shows" if near == 1 else "show"
         parts.append(f"{which} {shows} nearly the same as another (of another size, brightness or compression)")
-    names = _an_example(images)
     yield Finding(
         "near-duplicates",
         "warning" if exact + near > dataset.n_rows / 50 else "info",
         (),
-        f"{' and '.join(parts)}{names}.",
+        f"{' and '.join(parts)}.",
         "They are kept on one side of every split, so that no model is tested on what it has seen.",
+        _an_example(images),
     )
 
 
@@ -136,7 +137,7 @@ def _an_example(images: Images) -> str:
         return ""
     group = several[np.argmin(first[several])]
     names = images.take(np.flatnonzero(inverse == group)[:2]).names()
-    return f", such as {short_name(names[1])!r} of {short_name(names[0])!r}" if len(names) == 2 else ""
+    return f"{short_name(names[1])!r} is one of {short_name(names[0])!r}." if len(names) == 2 else ""
 
 
 def _contradictions(dataset: Dataset[Images]) -> Iterator[Finding]:
@@ -160,9 +161,9 @@ def _contradictions(dataset: Dataset[Images]) -> Iterator[Finding]:
         "contradicting pictures",
         "warning" if len(wrong) > dataset.n_rows / 100 else "info",
         (dataset.task.target,),
-        f"{len(wrong):,} pictures show the same as another under a different {dataset.task.target!r}: "
-        f"{short_name(names[0])!r} is {labels[0]}, {short_name(names[1])!r} is {labels[1]}.",
+        f"{len(wrong):,} pictures show the same as another under a different {dataset.task.target!r}.",
         "Nothing is changed; at most one of each pair can be labelled rightly, so look at them.",
+        f"{short_name(names[0])!r} is {labels[0]}, {short_name(names[1])!r} is {labels[1]}.",
     )
 
 
@@ -188,10 +189,10 @@ def _official_test(dataset: Dataset[Images]) -> Iterator[Finding]:
             "serious" if seen.mean() > 0.01 else "warning",
             (),
             f"{plain_count(int(seen.sum()), 'picture')} of the official test ({percent(float(seen.mean()))}; "
-            f"{int(same.sum()):,} exact) {'are' if seen.sum() > 1 else 'is'} also among the training pictures, such as "
-            f"{short_name(tested.take(np.flatnonzero(seen)[:1]).names()[0])!r}.",
+            f"{int(same.sum()):,} exact) {'are' if seen.sum() > 1 else 'is'} also among the training pictures.",
             "Nothing is changed: published scores on this test share the flaw. Trust the folds, which keep copies "
             "together.",
+            f"One is {short_name(tested.take(np.flatnonzero(seen)[:1]).names()[0])!r}.",
         )
     if dataset.grouped:
         both = np.isin(test.groups, dataset.groups) & ~seen
@@ -217,7 +218,8 @@ def _blank(dataset: Dataset[Images], rows: IntArray, looks: dict[str, FloatArray
         "blank pictures",
         "warning" if len(blank) > len(rows) / 100 else "info",
         (),
-        f"{plain_count(len(blank), 'picture')}{of} show one colour only: {some_names(names)}.",
+        f"{plain_count(len(blank), 'picture')}{of} show one colour only.",
         "They are used as they are; a model can only learn how often each answer goes with nothing. Remove them if "
         "they are mistakes.",
+        f"They are {some_names(names)}." if len(names) > 1 else f"It is {some_names(names)}.",
     )

@@ -26,7 +26,6 @@ from annvil.kinds.pictures.reading.listing import TABLES
 from annvil.kinds.pictures.reading.locating import Asked, find_pictures
 from annvil.options import ReadOptions
 from annvil.tasks.base import Task
-from annvil.text.phrases import quoted
 from annvil.text.quantities import plain_count
 
 FEWEST_PICTURES = 20
@@ -139,7 +138,7 @@ def _refuse_single(y: NDArray[Any], kind: str, where: str) -> None:
 def _note(images: Images, left_out: Sequence[LeftOut]) -> ColumnNote:
     reason = f"{images.form.describe()} pixels"
     distinct = len(np.unique(images.store.digests[images.index]))
-    return ColumnNote(NAME, "image", True, reason, len(left_out), distinct, tuple(map(quoted, images.names()[:3])))
+    return ColumnNote(NAME, "image", True, reason, len(left_out), distinct)
 
 
 def _answer_notes(found: Found) -> list[ColumnNote]:
