@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from tests.comparison.conftest import made_dataset
 
 from annvil.comparison.data_problem import DataProblem
+from annvil.comparison.extras import crossing_of
 from annvil.comparison.learning_curves import (
     describe_curve,
     find_crossing,
@@ -18,10 +22,12 @@ from annvil.comparison.learning_curves import (
     measure_curve,
     plan_curve,
 )
-from annvil.comparison.race.plan import curve_sizes
-from annvil.comparison.results import Anchor, Crossing, Design, LearningCurve
+from annvil.comparison.race.plan import curve_sizes, fewest_curve_rows
+from annvil.comparison.results import Anchor, Crossing, Design, LearningCurve, Standing
 from annvil.models.contract import Deadline, Effort, Job
 from annvil.tasks.metric_index import METRICS
+from annvil.text.phrases import named
+from annvil.text.words import ROWS
 
 AUC = METRICS["roc_auc"]
 
@@ -138,6 +144,41 @@ def test_of_fewer_rows_than_there_are_nothing_is_said(toy: Any) -> None:
     assert find_crossing(net, trees, 3_000, ahead=0.01, seed=0) == (
         "the learning curves were measured on too few of the rows to be continued beyond them"
     )
+
+
+@pytest.mark.parametrize(
+    "refused", [(), ("linear",), ("trees",), ("net",), ("linear", "net"), ("linear", "trees", "net")]
+)
+@pytest.mark.parametrize(
+    "measured", [("linear",), ("net",), ("linear", "trees"), ("linear", "net"), ("linear", "trees", "net")]
+)
+def test_why_it_is_not_said_where_curves_meet_names_one_of_the_two(measured: Any, refused: Any, toy: Any) -> None:
+    """Of each side the best that has a curve; that a third cannot be continued is no reason."""
+    names = {
+        "net": ("Dense network", "network"),
+        "trees": ("Boosted trees", "trees"),
+        "linear": ("Linear model", "linear"),
+    }
+    standings = tuple(
+        Standing(name, title, family, "finished", "", (0.8,), {"roc_auc": 0.8}, {}, "", None)  # type: ignore[arg-type]
+        for name, (title, family) in names.items()
+    )
+    curves = [curve(name, 0.05, 4.0, 0.5, toy) for name in measured]
+    curves = [replace(one, well_behaved=False, why_not="why") if one.contender in refused else one for one in curves]
+    found = crossing_of(standings, curves, AUC, 800, 0, ROWS)
+    simple = "trees" if "trees" in measured else "linear"
+    if "net" not in measured or len(measured) < 2:
+        assert found == "the learning curve of one side only was measured"
+    elif bad := [name for name in ("net", simple) if name in refused]:
+        assert found == f"the learning curve of {named(names[bad[0]][0])} is not extrapolated (why)"
+    else:
+        assert isinstance(found, Crossing)
+
+
+@given(st.integers(1, 3_000), st.integers(2, 40))
+def test_so_many_rows_a_curve_needs(n_rows: int, n_classes: int) -> None:
+    shape = SimpleNamespace(n_rows=n_rows, task=SimpleNamespace(classes=range(n_classes)))
+    assert bool(curve_sizes(shape)) == (n_rows >= fewest_curve_rows(shape))  # type: ignore[arg-type]
 
 
 def test_laws_that_contradict_the_table_are_not_believed(toy: Any) -> None:

@@ -83,6 +83,8 @@ def test_what_is_said_first_is_true_of_the_records(comparison):
     assert first.recommended == chosen.title
     assert numbers_of(first.score)[0] == pytest.approx(chosen.means[metric.name], rel=0.002)
     assert ("[" in first.score) == (len(chosen.per_fold) >= 3)
+    mean = score_text(metric, chosen).partition(" ± ")[0]  # as the table below has it
+    assert f"{first.score} ".partition(" [")[0].rstrip().endswith(f" {mean}"), (first.score, mean)
     assert len(first.leaders) == min(MOST_LEADERS, len(table))
     assert chosen in first.leaders
     assert [s for s in comparison.standings if s in first.leaders] == list(first.leaders)
@@ -172,6 +174,12 @@ def test_the_score_of_a_side_is_taken_for_that_of_no_model(comparison):
     sides = [side for side in (verdict.network, verdict.simple) if side is not None]
     several = any(len(set(side.contenders)) > 1 for side in sides)
     assert ("(each fold's choice)" in sentence) == (several and verdict.recommended != "dummy")
+    if verdict.recommended == "dummy":
+        return
+    for side in sides:  # the headline takes the same names
+        titles = {s.title.lower() for s in comparison.standings if s.contender in side.contenders}
+        named = [title for title in titles if title in verdict.headline.lower()]
+        assert not named if len(titles) > 1 else named or verdict.kind in ("no network", "cannot tell")
 
 
 @settings(max_examples=8, deadline=None)

@@ -68,7 +68,7 @@ def cut_short(folder: Path) -> list[str]:
 
 def without_clocks(value):
     """The value without what a clock measured."""
-    timed = ("seconds", "latency", "rows_per_second", "memory", "notices", "recommended_because", "costs", "standings")
+    timed = ("seconds", "latency", "rows_per_second", "memory", "notices", "costs", "standings")
     if isinstance(value, dict):
         return {k: without_clocks(v) for k, v in value.items() if not any(word in k for word in timed)}
     return [without_clocks(v) for v in value] if isinstance(value, list) else value

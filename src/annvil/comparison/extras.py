@@ -11,12 +11,14 @@ from typing import TypeVar
 from annvil.comparison.ablation import MOST_ROWS, Step, measure_step, steps_for
 from annvil.comparison.learning_curves import describe_curve, find_crossing, measure_curve, plan_curve
 from annvil.comparison.race.decisions import Unit
-from annvil.comparison.race.plan import Entrants
+from annvil.comparison.race.plan import Entrants, why_no_curves
 from annvil.comparison.race.racing import Race
 from annvil.comparison.request import Request
 from annvil.comparison.results import NO_SIDE, Ablation, Crossing, LearningCurve, Standing
 from annvil.models.contract import Contender, Deadline, Effort, Json
+from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed, named
+from annvil.text.words import Words
 
 T = TypeVar("T")
 
@@ -71,9 +73,10 @@ class Extras:
 
     def curves(self, standings: Sequence[Standing]) -> tuple[LearningCurve, ...]:
         """Of the best contender of each side, and of the linear model; the cheap ones first."""
-        rows = self.race.problem.words.rows
-        if self._is_short or not self.entrants.plan.curve_sizes:
-            self.race.tell(f"There are no learning curves: there is too little time, or there are too few {rows}.")
+        too_few = why_no_curves(self.race.problem, self.entrants.plan)
+        if too_few or self._is_short:
+            too_short = f"a budget below {NO_CURVES_BELOW:g} s goes into the race alone"
+            self.race.tell(f"There are no learning curves: {too_few or too_short}.")
             return ()
         best = [_linear(standings), _best_of(standings, network=False), _best_of(standings, network=True)]
         chosen = list({s.contender: self.race.contenders[s.contender] for s in best if s is not None}.values())
@@ -141,20 +144,11 @@ class Extras:
         return found, took
 
     def crossing(self, standings: Sequence[Standing], curves: Sequence[LearningCurve]) -> Crossing | str:
-        """Where the curves of both sides would meet, or why that is not said; empty without curves.
-
-        Of each side the best of those that have a curve: the best of all may have become it afterwards.
-        """
-        by_name, metric = {curve.contender: curve for curve in curves}, self.request.metric
-        measured = [s for s in standings if s.contender in by_name]
-        best = [_best_of(measured, network=one) for one in (True, False)]
-        sides = [standing for standing in best if standing is not None]
-        if len(sides) < 2:
-            return "the learning curve of one side only was measured" if curves else ""
-        network, simple = (by_name[standing.contender] for standing in sides)
-        ahead = metric.gain(*(standing.means[metric.name] for standing in sides))
-        at_hand = self.entrants.plan.curve_sizes[-1]
-        return find_crossing(network, simple, at_hand, ahead, self.request.seed, self.race.problem.words)
+        """`crossing_of` this run's curves."""
+        if not curves:
+            return ""
+        at_hand, words = self.entrants.plan.curve_sizes[-1], self.race.problem.words
+        return crossing_of(standings, curves, self.request.metric, at_hand, self.request.seed, words)
 
     # -- the effect of preparation ---------------------------------------------------------------------------------
 
@@ -178,7 +172,7 @@ class Extras:
                 unmeasured.setdefault(step.what, []).append(named(step.contender.title))
             left -= took or 0.0
         if unmeasured:
-            told = "; ".join(f"{what} ({listed(whom)})" for what, whom in unmeasured.items())
+            told = listed([f"{what} ({listed(whom)})" for what, whom in unmeasured.items()])
             self.race.tell(f"There was no time to measure the effect of {told}.")
         found = (store.ablation(step.name) for step in steps)
         return tuple(ablation for ablation in found if ablation is not None)
@@ -205,6 +199,33 @@ class Extras:
         if found is not None:
             race.records.store.keep_ablation(step.name, found)
         return took
+
+
+def crossing_of(
+    standings: Sequence[Standing],
+    curves: Sequence[LearningCurve],
+    metric: Metric,
+    at_hand: int,
+    seed: int,
+    words: Words,
+) -> Crossing | str:
+    """Where the curves of both sides would meet, or why that is not said.
+
+    Of each side the best of those that have a curve: the best of all may have become it afterwards. That the curve of
+    a third cannot be continued is no reason.
+    """
+    by_name = {curve.contender: curve for curve in curves}
+    measured = [s for s in standings if s.contender in by_name]
+    best = [_best_of(measured, network=one) for one in (True, False)]
+    sides = [standing for standing in best if standing is not None]
+    if len(sides) < 2:
+        return "the learning curve of one side only was measured"
+    for standing in sides:
+        if why := by_name[standing.contender].why_not:
+            return f"the learning curve of {named(standing.title)} is not extrapolated ({why})"
+    network, simple = (by_name[standing.contender] for standing in sides)
+    ahead = metric.gain(*(standing.means[metric.name] for standing in sides))
+    return find_crossing(network, simple, at_hand, ahead, seed, words)
 
 
 def _best_of(standings: Sequence[Standing], *, network: bool) -> Standing | None:

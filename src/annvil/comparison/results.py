@@ -241,8 +241,8 @@ class Ablation:
 class Verdict:
     """The answer.
 
-    What a clock measured is told in ``costs`` and ``recommended_because`` alone, so that the rest of a run that does
-    what another did, and that no clock cut, is the same.
+    What a clock measured is told in ``costs`` alone, so that the rest of a run that does what another did, and that no
+    clock cut, is the same.
     """
 
     kind: VerdictKind

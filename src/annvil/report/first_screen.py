@@ -8,11 +8,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, log10
 from typing import TYPE_CHECKING
 
-from annvil.comparison.results import Comparison, Side, Standing
+from annvil.comparison.results import Comparison, Standing
 from annvil.comparison.score_interval import score_interval
+from annvil.comparison.sentences.told import EACH, side_title, stood_alone
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import inside, is_plural, listed, outside
@@ -115,39 +115,29 @@ def _chances(comparison: Comparison) -> tuple[Chance, ...]:
 def _score(comparison: Comparison, metric: Metric, standing: Standing) -> str:
     if metric.name not in standing.means:
         return ""
-    mean, interval = standing.means[metric.name], score_interval(comparison, standing)
-    if interval is None:
-        return f"{outside(metric.title)} {minus(metric.shows(mean))}"
-    return f"{outside(metric.title)} {_with_interval(metric, mean, *interval)}"
-
-
-def _with_interval(metric: Metric, value: float, low: float, high: float) -> str:
-    """``"0.861 [0.840, 0.882]"``: scores with three decimals, errors with what half of the interval deserves."""
-    half = (high - low) / 2
-    places = 3
-    if not metric.greater_is_better:
-        places = 3 if half == 0 else 0 if half >= 10 else min(4, max(1, -floor(log10(half))))
-    shown = [f"{round(v, places) + 0.0:,.{places}f}" for v in (value, low, high)]  # adding 0 ends a -0.0
-    return minus(f"{shown[0]} [{shown[1]}, {shown[2]}]")
+    mean, spread = standing.means[metric.name], standing.spread(metric.name)
+    interval = score_interval(comparison, standing)
+    score = metric.shows_mean(mean, spread) if interval is None else metric.shows_interval(mean, spread, *interval)
+    return f"{outside(metric.title)} {score}"
 
 
 def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     """The two sides and their scores; where there are not two, the verdict's headline."""
     verdict = comparison.verdict
-    titles = {s.contender: s for s in comparison.standings}
-    chosen = titles[verdict.recommended]
+    table = {s.contender: s for s in comparison.standings}
+    titles, chosen = {name: s.title for name, s in table.items()}, table[verdict.recommended]
     p, network, simple = verdict.posterior, verdict.network, verdict.simple
     if chosen.family == "dummy":
         return _nothing_learnt(comparison, metric, chosen)
     if network is None or simple is None:
         return minus(verdict.headline)
-    pair = [(_who(network, comparison, "networks"), network), (_who(simple, comparison, "simple models"), simple)]
+    pair = [(inside(side_title(side, titles)), side) for side in (network, simple)]
     if verdict.kind == "simple":
         pair.reverse()
     (first_name, first_side), (second_name, second_side) = pair
-    several = [len(set(side.contenders)) > 1 for _, side in pair]
-    first = f"{outside(first_name)}{_EACH if several[0] and not several[1] else ''}"
-    second = f"{second_name}{_EACH if several[1] else ''}"
+    several = [not stood_alone(side) for _, side in pair]
+    first = f"{outside(first_name)}{EACH if several[0] and not several[1] else ''}"
+    second = f"{second_name}{EACH if several[1] else ''}"
     name = outside(metric.title) if metric.greater_is_better else f"{metric.title} (lower is better)"
     way = 1.0 if metric.greater_is_better == (verdict.kind != "simple") else -1.0  # a raw difference, first less second
     ends = () if p is None else sorted((way * p.low, way * p.high))
@@ -167,7 +157,7 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     else:
         rows = verdict.rows_that_would_tell
         said = f"{who}{f'; about {rows:,} {words.rows} would probably tell' if rows else ''}."
-    with_network = any(titles[name].family == "network" for name in chosen.members)
+    with_network = any(table[name].family == "network" for name in chosen.members)
     return f"{said} In a team a network helps." if with_network and verdict.kind in _NOT_ALONE else said
 
 
@@ -185,17 +175,7 @@ def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing) -> 
     )
 
 
-_EACH = " (each fold's choice)"
-"""Of a side that several stood for: its score is that of none of them."""
-
 _NOT_ALONE = ("simple", "equal", "no network")
-
-
-def _who(side: Side, comparison: Comparison, together: str) -> str:
-    """The one contender that stood for the side in every fold; the side's name where they were several."""
-    if len(set(side.contenders)) > 1:
-        return together
-    return inside(next(s.title for s in comparison.standings if s.contender == side.contenders[0]))
 
 
 def _next(comparison: Comparison, words: Words, folder: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from annvil.errors import RequestError
 from annvil.tasks.targets import Decision, FloatArray, Targets
-from annvil.text.quantities import with_spread
+from annvil.text.quantities import places_beside, to_places, with_spread
 
 Compute = Callable[[Targets, FloatArray, Decision], float]
 
@@ -94,6 +94,18 @@ class Metric:
     def shows_mean(self, mean: float, spread: float | None) -> str:
         """A mean over folds with its standard deviation, where there is one: ``"0.871 ± 0.021"``, everywhere alike."""
         return with_spread(mean, spread, 3 if self.greater_is_better else None)
+
+    def shows_interval(self, mean: float, spread: float | None, low: float, high: float) -> str:
+        """A mean over folds with an interval, as exact as `shows_mean` is of it.
+
+        >>> from annvil.tasks.metric_index import METRICS
+        >>> mae = METRICS["mae"]
+        >>> mae.shows_mean(12_287.3, 2_680.0), mae.shows_interval(12_287.3, 2_680.0, 7_289.0, 17_286.0)
+        ('12,290 ± 2,680', '12,290 [7,290, 17,290]')
+        """
+        places = 3 if self.greater_is_better else places_beside(mean, spread)
+        shown, *ends = (to_places(value, places) for value in (mean, low, high))
+        return f"{shown} [{', '.join(ends)}]"
 
     def shows(self, score: float) -> str:
         """A score for people, such as ``"0.913"`` or ``"28,450"``."""

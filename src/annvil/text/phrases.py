@@ -56,5 +56,7 @@ def is_plural(title: str) -> bool:
 
     >>> is_plural("Boosted trees"), is_plural("the linear model on edges"), is_plural("Team of models")
     (True, False, False)
+    >>> is_plural("networks (each fold's choice)")
+    True
     """
-    return title.split(" on ")[0].split(" of ")[0].endswith("s")
+    return title.split(" (")[0].split(" on ")[0].split(" of ")[0].endswith("s")

@@ -34,6 +34,18 @@ def digits(number: float, significant: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def number(value: float, significant: int = 4) -> str:
+    """A value of the user's, as exact as it need be; an exponent only where it would be too long to read.
+
+    >>> number(2014.0), number(2_065_902.0), number(0.25), number(3e-9)
+    ('2014', '2,066,000', '0.25', '3e-09')
+    """
+    if value and not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{significant}g}"
+    text = digits(value, significant)
+    return text if abs(value) >= 10_000 else text.replace(",", "")
+
+
 def round_up(number: float) -> int:
     """Two leading digits, upwards.
 
@@ -153,18 +165,25 @@ def with_spread(mean: float, spread: float | None, places: int | None = None) ->
 
     At least three decimals of a mean below 2, unless ``places`` says how many; the mean alone without a spread.
     """
-    if places is None:
-        places = 3
-        if spread is None and abs(mean) >= 2:
-            places = max(0, 3 - floor(log10(abs(mean))))
-        elif spread:
-            leading = floor(log10(spread))
-            places = 2 - leading if leading >= 2 else min(max(0, 1 - leading), 4)
-        if abs(mean) < 2:
-            places = max(places, 3)
-    shown = max(0, places)  # below, adding 0 turns -0.0 into 0.0
-    spread_text = "" if spread is None else f" ± {round(spread, places):,.{shown}f}"
-    return minus(f"{round(mean, places) + 0.0:,.{shown}f}{spread_text}")
+    places = places_beside(mean, spread) if places is None else places
+    spread_text = "" if spread is None else f" ± {to_places(spread, places)}"
+    return f"{to_places(mean, places)}{spread_text}"
+
+
+def places_beside(mean: float, spread: float | None) -> int:
+    """Decimals of `with_spread`; negative for tens and more."""
+    places = 3
+    if spread is None and abs(mean) >= 2:
+        places = max(0, 3 - floor(log10(abs(mean))))
+    elif spread:
+        leading = floor(log10(spread))
+        places = 2 - leading if leading >= 2 else min(max(0, 1 - leading), 4)
+    return max(places, 3) if abs(mean) < 2 else places
+
+
+def to_places(value: float, places: int) -> str:
+    """Rounded to so many decimals, or to tens and more where negative: ``"−0.010"``, ``"28,450"``; nothing is −0."""
+    return minus(f"{round(value, places) + 0.0:,.{max(0, places)}f}")
 
 
 class Telling(Protocol):

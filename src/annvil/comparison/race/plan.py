@@ -100,10 +100,28 @@ def curve_sizes(shape: Shape) -> tuple[int, ...]:
 
     None at all when there are too few rows for the sizes that a law needs.
     """
-    fewest = max(FEWEST_CURVE_ROWS, 10 * len(shape.task.classes))
+    fewest = _smallest_anchor(shape)
     sizes = [round(shape.n_rows / math.sqrt(2) ** k) for k in range(CURVE_ANCHORS)]
     sizes = sorted(size for size in sizes if size >= fewest)
     return tuple(sizes) if len(sizes) >= FEWEST_ANCHORS else ()
+
+
+def _smallest_anchor(shape: Shape) -> int:
+    return max(FEWEST_CURVE_ROWS, 10 * len(shape.task.classes))
+
+
+def fewest_curve_rows(shape: Shape) -> int:
+    """Training rows from which on `curve_sizes` finds the sizes that a law needs."""
+    return math.ceil((_smallest_anchor(shape) - 0.5) * math.sqrt(2) ** (FEWEST_ANCHORS - 1))
+
+
+def why_no_curves(problem: Problem, plan: Plan) -> str:
+    """Part of a sentence: too few rows for `curve_sizes`; empty where there are enough."""
+    if plan.curve_sizes:
+        return ""
+    there = curve_rows(problem, plan.n_rows, plan.outer_folds)
+    needed = fewest_curve_rows(problem.shape(there))
+    return f"they need {needed:,} training {problem.words.rows} in a fold, and there are {there:,}"
 
 
 def describe_plan(plan: Plan, words: Words = ROWS) -> tuple[str, ...]:

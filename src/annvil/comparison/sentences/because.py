@@ -5,10 +5,11 @@ from __future__ import annotations
 from annvil.comparison.recommendation import SAME_COST, relative_costs
 from annvil.comparison.results import Standing
 from annvil.comparison.sentences.told import Told
+from annvil.models.contract import FAMILIES
 from annvil.text.phrases import is_plural, listed, named, outside
-from annvil.text.quantities import times
+from annvil.text.quantities import digits
 
-COUNTS_AS_EQUAL, ABOUT_EQUAL = "counts as equal", 1.05
+COST = "latency, size and fitting together"
 
 
 class Because(Told):
@@ -44,19 +45,23 @@ class Because(Told):
         behind = self.finding.paired.metric.gain(
             self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
         )
-        costs = relative_costs([chosen.cost, best.cost])
-        ratio = costs[1] / costs[0]
-        plural = is_plural(chosen.title)
-        cheaper = f"{'cost' if plural else 'costs'} {times(ratio)} times less"
-        if ratio < 2:
-            cheaper = f"{'are' if plural else 'is'} simpler at a similar cost"
-        if ratio < 0.5:
-            cheaper = f"{'are' if plural else 'is'} simpler; {times(1 / ratio)} times the cost {COUNTS_AS_EQUAL}"
-        are, behind_by = "are" if plural else "is", self.metric.tells(behind)
-        return (
-            f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind) and {cheaper} "
-            f"(latency, size and fitting together).{''.join(f' {more}' for more in (aside, *self._between()) if more)}"
-        )
+        are, behind_by = "are" if is_plural(chosen.title) else "is", self.metric.tells(behind)
+        cheaper = f"at a clearly lower cost ({COST})"
+        if FAMILIES.index(chosen.family) < FAMILIES.index(best.family):
+            within = f"counts as equal (within {SAME_COST:g} times)"
+            cheaper = f"and a simpler kind of model whose cost ({COST}) is lower, or {within}"
+        why = f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind), {cheaper}."
+        return " ".join(one for one in (why, aside, *self._between()) if one)
+
+    def costs(self) -> str:
+        """What the best, and who is near it, cost beside the recommended: clock readings, kept out of the reasons."""
+        found, chosen = self.finding.recommendation, self.table[self.finding.recommendation.contender]
+        near = [s for s in self.evidence.standings if s.contender in found.not_worse and s is not chosen]
+        if not near:
+            return ""
+        ratios = [b / a for a, b in (relative_costs([chosen.cost, s.cost]) for s in near)]
+        told = [f"{named(s.title)} {digits(ratio)} times" for s, ratio in zip(near, ratios, strict=True)]
+        return f"Of models near enough to ship, cost beside {named(chosen.title)} ({COST}): {listed(told, len(told))}."
 
     def _between(self) -> list[str]:
         """Why those who score higher than the recommended contender, and no higher than the best, do not ship."""
@@ -90,19 +95,14 @@ class Because(Told):
         told = listed([f"{named(s.title)} ({self._beside(s, chosen)})" for s in near])
         are = "are" if len(near) > 1 or is_plural(near[0].title) else "is"
         return (
-            f"{told}, near enough to take its place, {are} no clearly cheaper choice: a cost within "
-            f"{SAME_COST:g} times {COUNTS_AS_EQUAL}, and then the simpler kind of model goes first"
+            f"{told}, near enough to take its place, {are} no clearly cheaper choice: costs within "
+            f"{SAME_COST:g} times count as equal, and then the simpler kind of model goes first"
         )
 
     def _beside(self, other: Standing, chosen: Standing) -> str:
-        """How far behind the recommended contender, and at what cost: "0.6 points behind, 3.2 times cheaper"."""
+        """How far from the recommended contender: "0.006 behind"."""
         behind = self.metric.gain(self.finding.paired.mean(chosen.contender), self.finding.paired.mean(other.contender))
-        first, second = relative_costs([chosen.cost, other.cost])
-        ratio = first / second
-        cost = f"{times(ratio)} times cheaper" if ratio > 1 else f"{times(1 / ratio)} times the cost"
-        if 1 / ABOUT_EQUAL < ratio < ABOUT_EQUAL:
-            cost = "at the same cost"
-        return f"{self.metric.tells(abs(behind))} {'behind' if behind >= 0 else 'ahead'}, {cost}"
+        return f"{self.metric.tells(abs(behind))} {'behind' if behind >= 0 else 'ahead'}"
 
     def _set_aside(self, best: Standing) -> str:
         """Who scores higher than the best that may ship, and why it may not; empty where nobody does."""

@@ -101,13 +101,14 @@ class Headline(Told):
                     f"so far {loser} {verb} {place}. A larger budget would go on from here."
                 )
             return (
-                f"Not enough time to tell: {loser} {self._not_at_its_end(loser)}, and so far it is {place}. A larger "
-                "budget would go on from here."
+                f"Not enough time to tell: {loser} {self._not_at_its_end(loser)}, and so far "
+                f"{'they are' if is_plural(loser) else 'it is'} {place}. A larger budget would go on from here."
             )
         if self.seems_better(posterior):
+            seems = "seem" if is_plural(self.network) else "seems"
             return (
-                f"Cannot tell yet: {self.network} seems better than {self.simple}, but whether the inputs predict the "
-                "target at all is not beyond doubt."
+                f"Cannot tell yet: {self.network} {seems} better than {self.simple}, but whether the inputs predict "
+                "the target at all is not beyond doubt."
             )
         rows = self.finding.rows_that_would_tell
         more = f"; about {rows:,} {self.words.rows} would probably tell" if rows else ""
@@ -128,7 +129,7 @@ class Headline(Told):
         if self.finding.network is None:
             absent = [s for s in self.evidence.standings if s.family == "network" and s.reason]
             tried = max(absent, key=lambda s: s.used_seconds, default=None)  # whoever came furthest; else the first
-            why = f": {inside(tried.reason.rstrip('.'))}" if tried else ""
+            why = f" ({inside(tried.title)}: {inside(tried.reason.rstrip('.'))})" if tried else ""
             verb = "are" if is_plural(recommended.title) else "is"
             return f"No network could be compared{why}. {outside(named(recommended.title))} {verb} recommended."
         return "Cannot tell: there was time for one common test fold only, and one score has no certainty."

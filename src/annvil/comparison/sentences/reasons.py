@@ -9,7 +9,7 @@ from annvil.comparison.evidence import BEYOND_DOUBT
 from annvil.comparison.results import NO_SIDE, Side, Standing
 from annvil.comparison.sentences.told import Told, beats, usual
 from annvil.text.phrases import inside, named
-from annvil.text.quantities import probability, round_up, times
+from annvil.text.quantities import probability, round_up, seconds, size, times
 from annvil.text.words import Words
 
 
@@ -112,10 +112,7 @@ class Reasons(Told):
 
     def _curves_say_nothing(self) -> str:
         """Why it is not known what more rows would change; empty where no curve was measured."""
-        refused = [(named(self.table[c.contender].title), c.why_not) for c in self.evidence.curves if c.why_not]
         why = self.evidence.no_crossing
-        if refused:
-            why = f"the learning curve of {refused[0][0]} is not extrapolated ({refused[0][1]})"
         return f"Whether more {self.words.rows} would change who is ahead is not known: {why}." if why else ""
 
     def costs(self) -> str:
@@ -145,11 +142,11 @@ class Reasons(Told):
     def fairness(self) -> str:
         """What each side was offered and used."""
         used = {side: self._used(side) for side in (True, False)}
-        if not any(seconds for seconds, _, _ in used.values()):
+        if not any(took for took, _, _ in used.values()):
             return ""
         parts = [
-            f"{'networks' if network else 'simple models'} used {_seconds(seconds)} for {done} of {offered} steps"
-            for network, (seconds, done, offered) in used.items()
+            f"{'networks' if network else 'simple models'} used {seconds(took)} for {done} of {offered} steps"
+            for network, (took, done, offered) in used.items()
         ]
         return f"Effort, in steps of longer training and wider search: {', '.join(parts)}."
 
@@ -178,25 +175,17 @@ def cost_sentence(first: Standing, second: Standing, words: Words) -> str:
     if first.cost is None or second.cost is None:
         return ""
     parts = [
-        _compared("processor time to fit", first.cost.core_seconds, second.cost.core_seconds, _seconds),
+        _compared("processor time to fit", first.cost.core_seconds, second.cost.core_seconds, seconds),
         _compared(f"time for one {words.row}", first.cost.latency_ms_p50, second.cost.latency_ms_p50, _milliseconds),
-        _compared("size", first.cost.size_bytes, second.cost.size_bytes, _bytes),
+        _compared("size", first.cost.size_bytes, second.cost.size_bytes, size),
     ]
     told = [part for part in parts if part]
     return f"Cost of {named(first.title)} beside {named(second.title)}: {', '.join(told)}." if told else ""
 
 
+def _milliseconds(ms: float) -> str:
+    return seconds(ms / 1000)
+
+
 def _compared(what: str, first: float | None, second: float | None, show: Callable[[float], str]) -> str:
     return f"{what} {show(first)} against {show(second)}" if first and second else ""
-
-
-def _milliseconds(ms: float) -> str:
-    return f"{ms:.2g} ms"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds:,.0f} s"
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 1e3:,.0f} kB" if size < 1e6 else f"{size / 1e6:,.1f} MB"

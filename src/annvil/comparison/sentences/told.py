@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from annvil.comparison.evidence import Evidence, Finding
 from annvil.comparison.recommendation import NOT_WORSE
@@ -19,8 +20,11 @@ class Told:
         self.metric: Metric = evidence.metric
         self.table = {s.contender: s for s in evidence.standings}
         self.worth = self.amount(evidence.worth)
-        self.network = named(self.table[usual(finding.network)].title) if finding.network else "a network"
-        self.simple = named(self.table[usual(finding.simple)].title) if finding.simple else "a simple model"
+        titles = {s.contender: s.title for s in evidence.standings}
+        self.network, self.simple = (
+            none if side is None else f"{named(side_title(side, titles))}{'' if stood_alone(side) else EACH}"
+            for side, none in ((finding.network, "a network"), (finding.simple, "a simple model"))
+        )
 
     def amount(self, difference: float, *, sign: bool = False) -> str:
         """A difference with the metric's name: "0.003 in ROC AUC", "512 in RMSE"."""
@@ -34,6 +38,22 @@ class Told:
     def seems_better(self, posterior: Posterior) -> bool:
         """Whether a network would have been the answer, had it been beyond doubt that it beats guessing."""
         return self.finding.kind == "cannot tell" and posterior.p_first >= self.evidence.confidence
+
+
+EACH = " (each fold's choice)"
+"""Of a side that several stood for: its score is that of none of them."""
+
+
+def side_title(side: Side, titles: Mapping[str, str]) -> str:
+    """The title of the one contender that stood for a side in every fold; the side's where they were several."""
+    if stood_alone(side):
+        return titles[side.contenders[0]]
+    return "Networks" if side.name == "network" else "Simple models"
+
+
+def stood_alone(side: Side) -> bool:
+    """Whether one contender stood for the side in every fold."""
+    return len(set(side.contenders)) == 1
 
 
 def usual(side: Side | None) -> str:

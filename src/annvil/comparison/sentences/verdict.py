@@ -11,13 +11,13 @@ from annvil.comparison.sentences.reasons import Reasons
 
 def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
     """The verdict record."""
-    reasons = Reasons(evidence, finding)
+    reasons, because = Reasons(evidence, finding), Because(evidence, finding)
     return Verdict(
         kind=finding.kind,
         headline=Headline(evidence, finding).headline(),
         sentences=tuple(sentence for sentence in reasons.sentences() if sentence),
         recommended=finding.recommendation.contender,
-        recommended_because=Because(evidence, finding).because(),
+        recommended_because=because.because(),
         posterior=finding.posterior,
         network_ruled_out=finding.network_ruled_out,
         rows_that_would_tell=finding.rows_that_would_tell,
@@ -25,6 +25,6 @@ def put_into_words(evidence: Evidence, finding: Finding) -> Verdict:
         network=finding.network,
         simple=finding.simple,
         more_rows=reasons.curves(),
-        costs=tuple(sentence for sentence in (reasons.costs(), reasons.fairness()) if sentence),
+        costs=tuple(sentence for sentence in (reasons.costs(), because.costs(), reasons.fairness()) if sentence),
         unfinished=finding.unfinished.name if finding.unfinished else "",
     )
