@@ -12,8 +12,8 @@ from annvil.data.dataset import ColumnNote, Dataset
 from annvil.data.integer_codes import is_code
 from annvil.data.readers.values import GIVEN
 from annvil.tasks.base import FloatArray
-from annvil.text.phrases import listed
-from annvil.text.quantities import percent
+from annvil.text.phrases import listed, outside
+from annvil.text.quantities import part_of, percent
 
 Severity = Literal["info", "warning", "serious"]
 
@@ -60,11 +60,12 @@ def missing_values(dataset: Dataset) -> Iterator[Finding]:
     if not gaps:
         return
     shown = listed([f"{name!r} {percent(share)}" for name, share in gaps.items()])
+    which, have = part_of(len(gaps), len(dataset.inputs.columns), "column"), "has" if len(gaps) == 1 else "have"
     yield Finding(
         "missing values",
         "warning" if max(gaps.values()) > MUCH_MISSING else "info",
         tuple(gaps),
-        f"{len(gaps)} of {len(dataset.inputs.columns)} columns have missing values: {shown}.",
+        f"{outside(which)} {have} missing values: {shown}.",
         "Trees take them as they are; elsewhere numbers get the training median and a column that says so, and "
         "categories get a category of their own.",
     )

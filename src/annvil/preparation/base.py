@@ -8,7 +8,7 @@ end, so that they agree to the last bit or the one before.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self, TypedDict, Unpack
 
@@ -20,6 +20,7 @@ from annvil.onnx.builder import Graph, Value
 from annvil.preparation.coded_numbers import NO_CODED_NUMBERS, CodedNumbers
 from annvil.tasks.base import IntArray, Task
 from annvil.text.phrases import listed
+from annvil.text.quantities import plain_count
 
 CHUNK_VALUES = 2**19
 """Values prepared at a time, so that they stay in the cache (measured on 1e6 × 30: four times more or fewer take up to
@@ -232,3 +233,8 @@ class NothingPart:
 def some(names: Sequence[str], most: int = 5) -> str:
     """Names in quotes for a sentence, the first few of them: ``"'a', 'b' and 3 more"``."""
     return listed([repr(name) for name in names], most)
+
+
+def with_levels(n_levels: Mapping[str, int], most: int = 5) -> str:
+    """As `some`, with how many levels each has: ``"'a' (3 levels) and 'b' (1 level)"``."""
+    return listed([f"{name!r} ({plain_count(n, 'level')})" for name, n in n_levels.items()], most)

@@ -15,7 +15,7 @@ import numpy as np
 
 from annvil.data.table import Column, Table
 from annvil.onnx.builder import ML, Graph, Value
-from annvil.preparation.base import Feature, FloatMatrix, some
+from annvil.preparation.base import Feature, FloatMatrix, some, with_levels
 from annvil.tasks.base import IntArray
 from annvil.text.quantities import plain_count
 
@@ -274,8 +274,8 @@ def embedding_codes(columns: Sequence[TextColumn]) -> EmbeddingCodes:
     for column in columns:
         kept = [level for level, n in zip(column.levels, column.counts.tolist(), strict=True) if n > 1]
         slots.append({level: code for code, level in enumerate(kept, start=1)})
-    names = [f"{column.name} ({len(kept)} levels)" for column, kept in zip(columns, slots, strict=True)]
-    about = f"{some(names)} as codes for a trained embedding; levels seen once and unknown ones share a code."
+    names = with_levels({column.name: len(kept) for column, kept in zip(columns, slots, strict=True)})
+    about = f"{names} as codes for a trained embedding; levels seen once and unknown ones share a code."
     return EmbeddingCodes(tuple(column.position for column in columns), tuple(slots), (about,))
 
 

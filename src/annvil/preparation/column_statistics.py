@@ -15,7 +15,7 @@ from annvil.preparation.calendar import CYCLES, EARLIEST, FINER, LATEST, PARTS, 
 from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
-from annvil.text.quantities import plain_count
+from annvil.text.quantities import number, plain_count
 
 SMALLEST_VARIANCE = 1e-30
 """Columns that vary less, in proportion to their size, are rounding errors; their skewness means nothing (assumed)."""
@@ -289,7 +289,9 @@ def _about_missing(summary: NumberSummary, most: int = 5) -> list[str]:
             told.append(f"{name!r} is missing in all training rows: filled with 0.")
         else:
             share_text = f"{share:.0%}" if share >= 0.01 else "less than 1%"
-            told.append(f"{name!r} missing in {share_text}: median {summary.median[i]:.4g} and an indicator column.")
+            told.append(
+                f"{name!r} missing in {share_text}: median {number(summary.median[i])} and an indicator column."
+            )
     if len(marked) > most:
         told.append(f"{len(marked) - most} more columns with missing values: median and indicator columns.")
     return told

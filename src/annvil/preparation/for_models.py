@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from annvil.data.table import Table
-from annvil.preparation.base import Asked, FloatMatrix, NothingPart, Part, Preparation, some
+from annvil.preparation.base import Asked, FloatMatrix, NothingPart, Part, Preparation, with_levels
 from annvil.preparation.categories import (
     LookupPart,
     TextColumn,
@@ -122,7 +122,7 @@ class TreePreparation(Preparation):
             assert y is not None, "categories with many levels need the target"
             assert task is not None, "the target needs its meaning"
             lookups, cross_fitted = target_means(large, y, task, asked.get("seed", 0))
-            names = some([f"{column.name} ({column.n_levels} levels)" for column in large])
+            names = with_levels({column.name: column.n_levels for column in large})
             what = "as smoothed target means, for each training row from other rows; unknown levels as the mean."
             parts.append(LookupPart(lookups, (f"{names} {what}",)))
         n_continuous = 0 if summary is None else summary.n_columns

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation.numbers import SMALLEST_SPREAD
 from annvil.tasks.base import FloatArray, Task
+from annvil.text.quantities import number
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,6 @@ class TargetScaling:
     def describe(self) -> str:
         """One sentence for people."""
         return (
-            f"Target: mean {self.mean:.4g} to 0, standard deviation {self.scale:.4g} to 1; predictions are held "
-            f"between {self.low:.4g} and {self.high:.4g}, the range of the training rows."
+            f"Target: mean {number(self.mean)} to 0, standard deviation {number(self.scale)} to 1; predictions are "
+            f"held between {number(self.low)} and {number(self.high)}, the range of the training rows."
         )

@@ -89,7 +89,7 @@ class Classification(Task, frozen=True):
         order = mistakes_first(wrong, sure, most_mistakes, most)
         names = [shorten(label) for label in self.classes]
         captions = tuple(
-            f"{names[y[i]]}{f', said {names[decided[i]]}' if wrong[i] else ''} ({percent(sure[i], brief=True)})"
+            f"{names[y[i]]}{f', predicted {names[decided[i]]}' if wrong[i] else ''} ({percent(sure[i], brief=True)})"
             for i in order
         )
         brackets = "In brackets: the model's probability."

@@ -106,12 +106,12 @@ class Labels(Task, frozen=True, tag="multilabel"):
             missed, surplus = names[(y[i] == 1) & (said[i] == 0)], names[(y[i] == 0) & (said[i] == 1)]
             parts = [", ".join(names[y[i] == 1]) or "no label"]
             parts += [f"missed {', '.join(missed)}"] if len(missed) else []
-            parts += [f"wrongly said {', '.join(surplus)}"] if len(surplus) else []
+            parts += [f"wrongly predicted {', '.join(surplus)}"] if len(surplus) else []
             captions.append("; ".join(parts))
         told: tuple[str, ...] = (f"All labels of {rows} were correct; these are drawn at random.",)
         if n_wrong := int(wrong.sum()):
             told = (
-                f"Of {rows}, {n_wrong:,} have a label missed or wrongly said; the gravest come first.",
+                f"Of {rows}, {n_wrong:,} have a label missed or wrongly predicted; the gravest come first.",
                 "The others are drawn at random from those classified correctly.",
             )
         return Examples(order, tuple(captions), wrong[order], told)

@@ -12,7 +12,7 @@ from annvil.tasks.link import Identity
 from annvil.tasks.metrics import Metric
 from annvil.tasks.regression_metrics import REGRESSION_METRICS
 from annvil.tasks.targets import Examples
-from annvil.text.quantities import digits
+from annvil.text.quantities import digits, number
 
 STRATA = 10
 """Strata of a number, with equal counts."""
@@ -48,7 +48,7 @@ class Regression(Task, frozen=True, tag="regression"):
         return "a number"
 
     def answer(self, y: Any) -> str:
-        return f"{float(y):.4g}"
+        return number(float(y))
 
     def written(self, y: NDArray[Any]) -> list[tuple[str, ...]]:
         return [(repr(float(value)),) for value in y.tolist()]
@@ -66,7 +66,7 @@ class Regression(Task, frozen=True, tag="regression"):
     ) -> Examples:
         """The largest errors; none is wrong or right."""
         order = np.argsort(-np.abs(outputs[:, 0] - y), kind="stable")[:most].astype(np.int64)
-        captions = tuple(f"{y[i]:.4g}, said {outputs[i, 0]:.4g}" for i in order)
+        captions = tuple(f"{number(y[i])}, predicted {number(outputs[i, 0])}" for i in order)
         return Examples(order, captions, np.zeros(len(order), dtype=bool), (f"The largest errors among {rows}.",))
 
     def strata(self, y: NDArray[Any]) -> IntArray:

@@ -34,7 +34,7 @@ def test_a_clean_table_has_no_finding() -> None:
 def test_missing_values() -> None:
     (finding,) = found(columns(a=[None, *np.arange(N - 1) * 0.5]), "missing values")
     assert finding.columns == ("a",)
-    assert finding.what == "1 of 3 columns have missing values: 'a' 0.2%."
+    assert finding.what == "1 of 3 columns has missing values: 'a' 0.2%."
     assert finding.severity == "info"
     half_gone = [None] * 250 + (np.arange(N - 250) * 0.5).tolist()
     assert found(columns(a=half_gone), "missing values")[0].severity == "warning"

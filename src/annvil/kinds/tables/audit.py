@@ -21,7 +21,7 @@ from annvil.data.findings import (
 from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
 from annvil.tasks.base import FloatArray, IntArray
-from annvil.text.quantities import percent, plain_count
+from annvil.text.quantities import number, percent, plain_count
 
 IMBALANCED = 0.25
 """The rarest class has fewer than a quarter of the rows of the commonest, as in `annvil.preparation.is_imbalanced`."""
@@ -97,7 +97,7 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
             "warning" if conflicting > dataset.n_rows / 20 else "info",
             (dataset.task.target,),
             f"{conflicting:,} rows have the same inputs as another row but a different {dataset.task.target!r}.{bound}",
-            "Nothing is changed: this error is irreducible: these columns cannot tell those rows apart.",
+            "Nothing is changed; this error is irreducible, since these columns cannot tell those rows apart.",
         )
 
 
@@ -163,8 +163,8 @@ def _number_target(name: str, y: FloatArray) -> Iterator[Finding]:
                 "capped target",
                 "info",
                 (name,),
-                f"{n} rows ({n / len(y):.1%}) share the {word} value of {name!r}, {edge:.6g}, as if it had been cut "
-                "off there.",
+                f"{n:,} rows ({n / len(y):.1%}) share the {word} value of {name!r}, {number(edge, 6)}, as if it had "
+                "been cut off there.",
                 "They are used as they are; a model cannot tell what lies beyond.",
             )
     far = count_outliers(y)
@@ -173,8 +173,8 @@ def _number_target(name: str, y: FloatArray) -> Iterator[Finding]:
             "heavy tail",
             "info",
             (name,),
-            f"{name!r} has {far} extreme value{'s' * (far > 1)}, up to {_farthest(y):.4g} around a median of "
-            f"{np.median(y):.4g}.",
+            f"{name!r} has {far} extreme value{'s' * (far > 1)}, up to {number(_farthest(y))} around a median of "
+            f"{number(np.median(y))}.",
             "Squared errors are ruled by them, so the scores table also shows the mean absolute error.",
         )
 

@@ -19,7 +19,7 @@ from annvil.data.readers.dates import date_text
 from annvil.data.table import Column, Field, Table
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, quoted
-from annvil.text.quantities import digits, part_of
+from annvil.text.quantities import number, part_of
 
 MARGIN = 0.1
 """How far beyond the range seen a number may lie untold, in parts of the range (assumed: the largest of new rows is
@@ -174,4 +174,4 @@ def _where(rows: NDArray[np.bool_]) -> str:
 def _shown(value: float, field: Field) -> str:
     if field.kind == "datetime":
         return date_text(value)[:10]
-    return digits(value, 4) if 1e-4 <= abs(value) < 1e9 or value == 0 else f"{value:.4g}"
+    return number(value)

@@ -97,7 +97,7 @@ def test_maps_are_shown_with_what_the_tests_found(network_model):
     section = where_it_looks(subject, pixels[1:4], ["cross", "a", "a"], seen=True, left=lambda: next(left))
     assert len(section.pictures) == 2
     assert section.pictures[0].caption.startswith("cross (")
-    assert section.pictures[1].caption.startswith("a, said none (")
+    assert section.pictures[1].caption.startswith("a, predicted none (")
     assert "learnt from these pictures" in section.sentences[-2]
     assert section.sentences[-1] == "Time allowed 2 of 3 pictures."
     assert [row[0] for row in section.tables[0].rows] == ["Integrated gradients", "Grad-CAM", "Occlusion"]

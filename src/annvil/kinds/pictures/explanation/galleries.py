@@ -27,7 +27,7 @@ from annvil.kinds.pictures.explanation.subject import Subject
 from annvil.sections import Picture, Rows, Section, png
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.text.phrases import listed, shorten
-from annvil.text.quantities import percent
+from annvil.text.quantities import number, percent
 
 MOST_CLASSES = 12
 """Classes that are shown with pictures of their own (assumed)."""
@@ -172,9 +172,9 @@ def _findings(explanations: Sequence[Explanation], results: Sequence[MethodResul
 
 def _told(explanation: Explanation, truth: str) -> str:
     if not explanation.task.predicts_probabilities:
-        return f"{truth}, said {explanation.outputs[0]:.4g}"
+        return f"{truth}, predicted {number(explanation.outputs[0])}"
     said, sure = explanation.label, percent(explanation.outputs[explanation.output], brief=True)
-    return f"{truth} ({sure})" if said == truth else f"{truth}, said {short(said)} ({sure})"
+    return f"{truth} ({sure})" if said == truth else f"{truth}, predicted {short(said)} ({sure})"
 
 
 def _overall(results: Sequence[MethodResult]) -> str:
@@ -214,8 +214,8 @@ def typical_pictures(
     what : which pictures these are, such as ``"1,000 held-out pictures"``
     """
     pictures = []
-    for number, label in enumerate(task.classes[:MOST_CLASSES]):
-        rows = np.flatnonzero(y == number if y.ndim == 1 else y[:, number] == 1)
+    for code, label in enumerate(task.classes[:MOST_CLASSES]):
+        rows = np.flatnonzero(y == code if y.ndim == 1 else y[:, code] == 1)
         if len(rows) < TYPICAL + ODD:
             continue
         away = np.square(features[rows] - features[rows].mean(axis=0)).sum(axis=1)
