@@ -242,6 +242,15 @@ def test_of_8_bits_the_page_says_what_was_checked_and_when():
     assert "Checked before saving: on 600 rows" in Page(render(view)).text
 
 
+@pytest.mark.parametrize("n_rows", [170, 600])
+def test_how_much_the_saved_model_learnt_from_is_said_once_and_truly(n_rows):
+    """The budget may end before the fit on all rows: then the first fold's model ships."""
+    view = multiclass()
+    text = Page(render(replace(view, n_rows=600, shipped=replace(view.shipped, n_rows=n_rows)))).text
+    assert f"parameters, learnt from {'all 600 rows' if n_rows == 600 else '170 of 600 rows'}" in text
+    assert ("from all " in text) == (n_rows == 600)
+
+
 def test_one_row_held_out_and_one_class_seen():
     view = binary()
     for n in (1, 3):

@@ -52,6 +52,7 @@ class ShippedModel:
     parity_rows: int = 0
     in_eight_bits: bool = False  # whether convolutions compute so; ``parity`` is that of the graph before
     eight_bits: str = ""  # why they do or do not, in one sentence; empty without convolutions
+    n_rows: int | None = None  # that it learnt from
 
 
 @dataclass(frozen=True)

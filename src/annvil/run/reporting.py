@@ -124,6 +124,7 @@ def _view(folder: RunFolder, record: RunRecord, comparison: Comparison) -> Repor
             folder=str(from_here(folder.model)),
             size_bytes=shipped.size_bytes,
             n_parameters=shipped.n_parameters,
+            n_rows=shipped.n_rows,
             latency_ms_p50=cost.latency_ms_p50 if cost else None,
             latency_ms_p95=cost.latency_ms_p95 if cost else None,
             rows_per_second=cost.rows_per_second if cost else None,

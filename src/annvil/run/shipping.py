@@ -196,8 +196,8 @@ def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Word
     result = store.result(standing.contender, FIRST_FOLD, rung)
     if graph is None or cost is None or cost.parity is None or result is None:
         raise OutOfTime(
-            f"The budget ended before {standing.title} could be fitted on all {words.rows}. The comparison is kept in "
-            f"{folder.path}; fit again with a longer --budget."
+            f"The budget ended before {named(standing.title)} could be fitted on all {words.rows}. The comparison is "
+            f"kept in {folder.path}; fit again with a longer --budget."
         )
     shipped = Shipped(
         contender=standing.contender,
@@ -211,8 +211,8 @@ def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Word
         n_rows=result.n_train,
         fit_seconds=result.fit_seconds,
         threshold=result.threshold,
-        notice=f"The budget ended before {standing.title} was fitted on all {words.rows}: the model that ships is that "
-        f"of the first fold and learnt from {result.n_train:,} {words.rows}.",
+        notice=f"The budget ended before {named(standing.title)} was fitted on all {words.rows}: the model that ships "
+        f"is that of the first fold and learnt from {result.n_train:,} {words.rows}.",
     )
     return shipped, graph
 
