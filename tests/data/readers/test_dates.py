@@ -154,7 +154,7 @@ def test_a_date_given_as_a_number_is_known_by_its_size(style: str, unit: str, da
         assert f"read as {day.isoformat()}." in notices[0]
 
 
-@pytest.mark.parametrize("value", [0, 5, 86400, 3.5e9 * 7, 1e12 * 7, -1, 20211304, 99999, 1e25, True])
+@pytest.mark.parametrize("value", [5, 86400, 3.5e9 * 7, 1e12 * 7, -1, 20211304, 99999, 1e25, True])
 def test_a_number_that_is_no_date_by_its_size_is_refused(value: float) -> None:
     schema = (Field("day", "datetime", "year-month-day"),)
     for source in ({"day": value}, {"day": [value]}, [{"day": value}, {"day": None}]):

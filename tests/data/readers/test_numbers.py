@@ -17,9 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from annvil.data.readers import numbers
-from annvil.data.readers.numbers import NumberStyle, learn_number_style, number_style, parse_number, parse_time
+from annvil.data.readers.learn_numbers import learn_number_style
+from annvil.data.readers.numbers import NumberStyle, number_style, parse_number
 from annvil.data.readers.raw import column_from_texts
 from annvil.data.readers.target import read_target
+from annvil.data.readers.times import parse_time
 from annvil.data.table import Field
 from annvil.errors import DataError
 from annvil.kinds.registry import read
@@ -87,7 +89,7 @@ def test_examples_in_docstrings() -> None:
         ("", "", None),
         ("12 kg", "", None),
         ("½", "", None),
-        ("٣", "", None),
+        ("٣", "", 3.0),  # digits of any script
         ("14:30", "time", 52200.0),
         ("14:30", "", None),
         ("5", "time", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from annvil.data.readers.dates import DATE_STYLES, date_text, learn_date_style, number_seconds, parse_date
-from annvil.data.readers.numbers import Habit, learn_number_style, number_style, parse_number
-from annvil.data.readers.raw import DURATIONS, RawColumn, merge_levels
+from annvil.data.readers.dates import DATE_STYLES, ENDLESS, NEVER, date_text, number_seconds, parse_date
+from annvil.data.readers.learn_dates import learn_date_style
+from annvil.data.readers.learn_numbers import Habit, learn_number_style
+from annvil.data.readers.numbers import number_style, parse_number
+from annvil.data.readers.raw import DURATIONS, EXACT, RawColumn, merge_levels
 from annvil.data.readers.values import (
     CATEGORY_STYLES,
     GIVEN,
@@ -78,11 +81,30 @@ def read_numbers(
     return replace(parsed, values=_without(parsed.values, missing), said=said, contradictory=contradictory)
 
 
+def long_numbers(raw: RawColumn, missing: Collection[str]) -> RawColumn | None:
+    """Whole numbers of 16 and more digits as Python writes them, where all texts are some: they name something, and
+    float64 cannot tell all of them apart. None where the column is none of these."""
+    if raw.storage != "text":
+        return None
+    present = ["" if level in missing or is_missing_number(level) else level for level in raw.levels]
+    if not any(len(level) > 15 for level in present) or not all(map(_WHOLE.fullmatch, filter(None, present))):
+        return None
+    if max(abs(int(level)) for level in present if level) < EXACT:
+        return None
+    codes, levels = merge_levels(raw.values, [level and str(int(level)) for level in present])
+    return replace(raw, values=codes, levels=levels, label="int")
+
+
+_WHOLE = re.compile(r"-?\d+", re.ASCII)
+
+
 def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str | None = None) -> Parsed:
     """The column as seconds since 1970 UTC: its texts in the style of that name or, where it is None, in the one
     learnt from them; numbers by their size (`dates.number_seconds`)."""
     if raw.storage == "date":
-        return Parsed(raw.values, style=raw.style)
+        endless = raw.values >= NEVER
+        said = (ENDLESS,) if endless.any() else ()
+        return Parsed(np.where(endless, np.nan, raw.values), style=raw.style, said=(*raw.said, *said))
     if raw.storage in ("number", "boolean"):
         numbers, codes = np.unique(read_numbers(raw, missing=missing).values, return_inverse=True)
         found = [number_seconds(float(value)) for value in numbers]
@@ -211,7 +233,9 @@ def wanted_of(spec: Field) -> str:
     """
     if spec.kind == "datetime":
         return f"a date written {spec.style}" if spec.style else "a date that can be read in one way only"
-    return " ".join(["a number", *(said for word, said in _WANTED.items() if word in spec.style.split())])
+    unit = next((f"in {word.removeprefix('unit=')}" for word in spec.style.split() if word.startswith("unit=")), "")
+    said = [said for word, said in _WANTED.items() if word in spec.style.split()]
+    return " ".join(["a number", *said, *([unit] if unit else [])])
 
 
 def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:

@@ -13,7 +13,8 @@ from annvil.data.readers.duckdb import Wanted, first_line, load, reader, sql
 from annvil.data.readers.encoding import is_mixed, straighten
 from annvil.data.readers.header import has_two_headers
 from annvil.data.readers.layout import BLANKS, DELIMITERS, LONGEST_LINE, Layout, divided, find_layout
-from annvil.data.readers.numbers import decimal_habit, parse_number
+from annvil.data.readers.learn_numbers import decimal_habit
+from annvil.data.readers.numbers import parse_number
 from annvil.data.readers.raw import MOST_COLUMNS, RawColumn, beyond_exact, refuse_repeated_names
 from annvil.data.readers.values import respelt
 from annvil.errors import DataError

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.data.readers.dates import learn_date_style
-from annvil.data.readers.numbers import learn_number_style, parse_number
+from annvil.data.readers.learn_dates import learn_date_style
+from annvil.data.readers.learn_numbers import learn_number_style
+from annvil.data.readers.numbers import parse_number
 from annvil.data.readers.raw import (
     LabelType,
     RawColumn,

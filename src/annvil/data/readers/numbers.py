@@ -1,24 +1,20 @@
-"""Numbers from texts: one `NumberStyle` for a whole column, learnt from all of its values.
+"""Numbers from texts: one `NumberStyle` for a whole column (learnt by `annvil.data.readers.learn_numbers`).
 
 What a text means follows from the text and the style alone, so a row means the same alone, in a list and in a file.
 Understood in every style: groups of three digits divided by spaces (thin and no-break ones too) or apostrophes, signs,
-the minus behind a number or parentheses of accountants, currency signs and codes. What could change a number's size
-is only understood where it was learnt: the sign before the decimals, per cent, "1.2K", times.
+the minus behind a number or parentheses of accountants, "12,-" without cents, currency signs and codes, the digits of
+other scripts. What could change a number's size is only understood where it was learnt: the sign before the decimals,
+per cent, "1.2K", times, limits ("<0.1"), a unit ("12 kg").
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from annvil.text.phrases import quoted
-
-Decimal = Literal["point", "comma"]
-Habit = Literal["", "point", "comma"]
-"""The sign before the decimals in the rest of the source; empty where nothing tells."""
+from annvil.data.readers.times import parse_time
 
 
 @dataclass(frozen=True)
@@ -32,6 +28,8 @@ class NumberStyle:
     fraction : whether a per cent sign may follow that divides by 100: "12%" is 0.12, as it stands beside "0.12"
     suffix : whether K, M, B, bn … multiply: "1.2K" is 1200
     time : whether values are clock times or durations, as seconds: "14:30" is 52200, "PT1H" is 3600
+    limit : whether some are only known to be below, above or about a number: "<0.1" is 0.1, "~12" is 12
+    unit : the unit that may follow, without blanks: "12 kg" is 12
     """
 
     comma: bool = False
@@ -39,11 +37,19 @@ class NumberStyle:
     fraction: bool = False
     suffix: bool = False
     time: bool = False
+    limit: bool = False
+    unit: str = ""
 
     @property
     def name(self) -> str:
-        """The names of what is true, such as ``"comma percent"``; empty for plain numbers with a decimal point."""
-        return " ".join(field.name for field in fields(self) if getattr(self, field.name))
+        """What is true, such as ``"comma percent"``, and the unit as ``"unit=kg"``; empty for plain numbers with a
+        decimal point."""
+        words = [flag for flag in _FLAGS if getattr(self, flag)]
+        return " ".join([*words, *([_UNIT_IS + self.unit] if self.unit else [])])
+
+
+_FLAGS = ("comma", "percent", "fraction", "suffix", "time", "limit")
+_UNIT_IS = "unit="
 
 
 @lru_cache(maxsize=256)
@@ -59,10 +65,11 @@ def number_style(name: str) -> NumberStyle:
     'comma percent'
     """
     words = name.split()
-    known = [field.name for field in fields(NumberStyle)]
-    if words != [word for word in known if word in words]:
+    unit = words.pop().removeprefix(_UNIT_IS) if words and words[-1].startswith(_UNIT_IS) else ""
+    style = NumberStyle(unit=unit, **{flag: flag in words for flag in _FLAGS})
+    if style.name != name or (unit and not _UNIT.fullmatch(unit)):
         raise ValueError(f"no style of numbers is called {name!r}")
-    return NumberStyle(**dict.fromkeys(words, True))
+    return style
 
 
 class Written(NamedTuple):
@@ -73,6 +80,8 @@ class Written(NamedTuple):
     suffix: str = ""
     currency: str = ""
     parentheses: bool = False
+    limit: str = ""
+    unit: str = ""
 
 
 _CODES = (
@@ -82,14 +91,17 @@ _CODES = (
 _CURRENCY = rf"(?:(?:US|CA|AU|NZ|HK|NT|MX|[ACSR])?\$|[€£¥₹₩₽₺₫฿₪₱₦₴₿₡₵₸]|{_CODES}|kr\.?|zł|Kč|Ft|Fr\.|Rs\.?)"
 _SUFFIXES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "Mn": 1e6, "Mio": 1e6, "Mio.": 1e6}
 _SUFFIXES |= {"B": 1e9, "bn": 1e9, "Bn": 1e9, "Mrd": 1e9, "Mrd.": 1e9, "tn": 1e12, "Tn": 1e12}
+_SUFFIXES |= {"thousand": 1e3, "Tsd": 1e3, "Tsd.": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SUFFIXES |= {"kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 _MORE = "|".join(map(re.escape, sorted(_SUFFIXES, key=len, reverse=True)))
 
 
 def _body(point: str, group: str, *, indian: bool) -> str:
-    """Digits: no group follows a leading zero, so that "0,875" is never 875."""
-    more = rf"|[1-9]\d?(?:{group}\d\d)+{group}\d{{3}}(?:{point}\d*)?" if indian else ""
-    grouped = "|".join(rf"[1-9]\d{{0,2}}(?:{sign}\d{{3}})+(?:{point}\d*)?" for sign in (group, " ", "'"))
-    return rf"(?:{grouped}{more}|\d+(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+    """Digits: no group follows a leading zero, so that "0,875" is never 875; a dash in place of decimals is none."""
+    rest = rf"(?:{point}(?:--?|\d*))?"
+    more = rf"|[1-9]\d?(?:{group}\d\d)+{group}\d{{3}}{rest}" if indian else ""
+    grouped = "|".join(rf"[1-9]\d{{0,2}}(?:{sign}\d{{3}})+{rest}" for sign in (group, " ", "'"))
+    return rf"(?:{grouped}{more}|\d+{rest}|{point}\d+)(?:[eE][+-]?\d+)?"
 
 
 def _dressed(body: str) -> re.Pattern[str]:
@@ -103,20 +115,20 @@ def _dressed(body: str) -> re.Pattern[str]:
 _POINT_BODY, _COMMA_BODY = _body(r"\.", ",", indian=True), _body(",", r"\.", indian=False)
 _PLAIN = re.compile(rf"[+-]?{_POINT_BODY}", re.ASCII), re.compile(rf"[+-]?{_COMMA_BODY}", re.ASCII)
 _DRESSED = _dressed(_POINT_BODY), _dressed(_COMMA_BODY)
-_PURE = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+PURE = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _DELETE = {False: str.maketrans("", "", ", '"), True: str.maketrans(",", ".", ". '")}
-_SAME = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2007": " "})
-_SAME |= str.maketrans({"\u2019": "'", "\u02bc": "'"})
+_SAME = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2014": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
+_SAME |= str.maketrans({"\u2007": " ", "\u2019": "'", "\u02bc": "'", "\u066b": ".", "\u066c": ",", "\u066a": "%"})
+_SAME |= {zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0xFF10) for digit in range(10)}
+_SAME |= {0xFEE0 + ord(sign): sign for sign in "+-.,%$"}  # full-width, as in tables from East Asia
 
 
 def written(text: str, *, comma: bool) -> Written | None:
     """What stands in a text that is a number in some style with that decimal sign, or None."""
-    text = text.strip()
-    if not text.isascii():
-        text = text.translate(_SAME).strip()
+    text = _spelt(text)
     if _PLAIN[comma].fullmatch(text):
-        return Written(float(text.translate(_DELETE[comma])))
+        return Written(_size(text, comma))
     if _INFINITE.fullmatch(text):
         return Written(float(text))
     found = _DRESSED[comma].fullmatch(text)
@@ -128,46 +140,41 @@ def written(text: str, *, comma: bool) -> Written | None:
     percent = "%" in dress
     if len(signs) > 1 or ("(" in signs) != bool(part["close"]) or (percent and len(dress) > 1):
         return None
-    size = float(part["body"].translate(_DELETE[comma])) * _SUFFIXES.get(part["suffix"] or "", 1.0)
+    size = _size(part["body"], comma) * _SUFFIXES.get(part["suffix"] or "", 1.0)
     value = -size if signs and signs[0] in "-(" else size
     return Written(value, percent, part["suffix"] or "", "" if percent else "".join(dress[:1]), "(" in signs)
 
 
-_CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(\d{1,4}):(\d\d)(?::(\d\d(?:[.,]\d{1,9})?))?(?:\s?([AaPp])\.?[Mm]\.?)?")
-_DAYS = re.compile(r"([+-]?)(\d+) days?")
-_ISO = re.compile(
-    r"([+-]?)P(?=.)" + "".join(rf"(?:(\d+(?:[.,]\d+)?){unit})?" for unit in "WD")
-    + r"(?:T(?=\d)" + "".join(rf"(?:(\d+(?:[.,]\d+)?){unit})?" for unit in "HMS") + ")?"
-)  # fmt: skip
-
-
-def parse_time(text: str) -> float | None:
-    """Seconds of a clock time (since midnight) or a duration, or None.
-
-    ``h:mm`` and ``h:mm:ss``, with "am" and "pm" too; ISO 8601 durations of weeks to seconds (a year or a month has no
-    fixed length); what pandas writes, ``1 days 02:03:04``.
-
-    >>> [parse_time(t) for t in ("14:30", "1:02:03", "2:30 pm", "PT1H30M", "1 days 00:00:01", "24:61")]
-    [52200.0, 3723.0, 52200.0, 5400.0, 86401.0, None]
-    """
+def _spelt(text: str) -> str:
+    """The text in plain digits and signs, without Excel's apostrophe before texts and India's ``/-`` behind amounts."""
     text = text.strip()
-    if found := _CLOCK.fullmatch(text):
-        sign, days, hours, minutes, rest, half = found.groups()
-        hour, second = int(hours), float((rest or "0").replace(",", "."))
-        if int(minutes) > 59 or second >= 60 or (half and not 1 <= hour <= 12) or (half and (days or sign)):
-            return None
-        if half:
-            hour = hour % 12 + (12 if half in "pP" else 0)
-        size = 86400 * int(days or 0) + 3600 * hour + 60 * int(minutes) + second
-    elif found := _DAYS.fullmatch(text):
-        sign, size = found[1], 86400.0 * int(found[2])
-    elif found := _ISO.fullmatch(text):
-        sign, parts = found[1], found.groups()[1:]
-        units = (604800, 86400, 3600, 60, 1)
-        size = sum(float(n.replace(",", ".")) * unit for n, unit in zip(parts, units, strict=True) if n)
-    else:
+    text = text if text.isascii() else text.translate(_SAME).strip()
+    text = text.removesuffix("/-")
+    return text[1:] if text[:1] == "'" and text[1:2].isdigit() else text
+
+
+def _size(text: str, comma: bool) -> float:
+    return float(text.translate(_DELETE[comma]).rstrip("-"))
+
+
+_UNIT = re.compile(r"(?:[°µ\"'‰]|[^\W\d_])[^\W\d_°µ/%\"'^.²³·-]*(?:[°µ/%\"'^.²³·-][^\W\d_²³]*){0,3}[23]?")
+_LOOSE = re.compile(
+    rf"(?P<limit>[<>]=?|[≤≥~≈±]|ca\.|c\.)?\s*(?P<number>.*?\d[^\w]*?)\s*(?P<unit>{_UNIT.pattern}(?:\s[^\W\d_]+)?)?"
+)
+_BOOKED = {"CR", "DR", "S", "H"}
+"""What book-keepers write for a sign: no unit."""
+
+
+def loosely(text: str, *, comma: bool) -> Written | None:
+    """A number behind a limit or before a unit, or in another of the ways that `written` knows."""
+    if (plain := written(text, comma=comma)) is not None:
+        return plain
+    match = _LOOSE.fullmatch(_spelt(text))
+    found = written(match["number"], comma=comma) if match else None
+    if match is None or found is None or found.percent or len(match["unit"] or "") > 12:
         return None
-    return -float(size) if sign == "-" else float(size)
+    unit = "".join((match["unit"] or "").split())
+    return None if unit.upper() in _BOOKED else found._replace(limit=match["limit"] or "", unit=unit)
 
 
 def parse_number(text: str, style: str = "") -> float | None:
@@ -177,103 +184,18 @@ def parse_number(text: str, style: str = "") -> float | None:
     (1234.5, 1234.5, 12.0)
     >>> parse_number("12 kg"), parse_number("0,875"), parse_number("12%"), parse_number("12%", "fraction")
     (None, None, None, 0.12)
+    >>> parse_number("12 kg", "unit=kg"), parse_number("12 g", "unit=kg"), parse_number("<0.1", "limit")
+    (12.0, None, 0.1)
     """
     known = number_style(style)
     if known.time:
         return parse_time(text)
-    found = written(text, comma=known.comma)
-    if found is None or (found.suffix and not known.suffix):
+    read = loosely if known.limit or known.unit else written
+    found = read(text, comma=known.comma)
+    if found is None or (found.suffix and not known.suffix) or (found.limit and not known.limit):
+        return None
+    if found.unit not in ("", known.unit):
         return None
     if found.percent:
         return found.value / 100 if known.fraction else found.value if known.percent else None
     return found.value
-
-
-class Learnt(NamedTuple):
-    """A style, and what has to be told about it: what was open and how it was decided."""
-
-    style: NumberStyle
-    said: tuple[str, ...] = ()
-    contradictory: bool = False  # every text is a number, but no decimal sign serves all
-
-
-def learn_number_style(texts: Sequence[str], habit: Habit = "") -> Learnt:
-    """The style that all of a column's texts share; ``habit`` decides what they leave open.
-
-    Evidence is a text that is a number with one decimal sign only ("1,5", "0.125", "1.234.567"). Where there is none,
-    and none in the rest of the source, "1.100" and "1,100" are read with a decimal point, and that is said.
-    """
-    if all(map(_PURE.fullmatch, texts)) and habit != "comma" and not _all_open(texts):
-        return Learnt(NumberStyle())
-    read = [(written(text, comma=False), written(text, comma=True)) for text in texts]
-    only_point = sum(point is not None and comma is None for point, comma in read)
-    only_comma = sum(comma is not None and point is None for point, comma in read)
-    if not any(point or comma for point, comma in read):
-        times = bool(texts) and all(parse_time(text) is not None for text in texts)
-        said = ("times and durations read as seconds",) if times else ()
-        return Learnt(NumberStyle(time=times), said)
-    neither = any(point is None and comma is None for point, comma in read)
-    comma = only_comma > only_point or (only_comma == only_point and habit == "comma")
-    undecided = not only_point and not only_comma and not habit
-    style, more = _dress(texts, [pair[comma] for pair in read], NumberStyle(comma=comma))
-    return Learnt(
-        style,
-        (*(_open_decimals(texts, read) if undecided else ()), *more),
-        bool(only_point and only_comma and not neither),
-    )
-
-
-_OPEN = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
-
-
-def _all_open(texts: Iterable[str]) -> bool:
-    """Whether some text among plain numbers has a point, and each such point could divide thousands."""
-    pointed = [text for text in texts if "." in text or "e" in text or "E" in text]
-    return bool(pointed) and all(map(_OPEN.fullmatch, pointed))
-
-
-def _open_decimals(texts: Sequence[str], read: Sequence[tuple[Written | None, Written | None]]) -> list[str]:
-    for text, (point, comma) in zip(texts, read, strict=True):
-        if point and comma and point.value != comma.value:
-            either, other = f"{point.value:.10g}", f"{comma.value:.10g}"
-            said = f"whether {quoted(text)} is {either} or {other} cannot be told from the values; read as {either}"
-            return [f"{said}: if that is wrong, give the column without signs between thousands"]
-    return []
-
-
-def _dress(texts: Sequence[str], read: Sequence[Written | None], style: NumberStyle) -> tuple[NumberStyle, list[str]]:
-    """The style with what else was seen, and what to tell of it."""
-    seen = [(text, found) for text, found in zip(texts, read, strict=True) if found is not None]
-    said = []
-    if any(found.suffix for _, found in seen) and len(seen) == len(texts):
-        text, found = next(pair for pair in seen if pair[1].suffix)
-        style = replace(style, suffix=True)
-        said.append(f"{quoted(text)} read as {found.value:.10g}")
-    signs = [(text, found) for text, found in seen if found.percent]
-    bare = [abs(found.value) for _, found in seen if not found.percent]
-    if signs:
-        text, found = max(signs, key=lambda pair: abs(pair[1].value))
-        fraction = bool(bare) and max(bare) <= 1 < abs(found.value)
-        style = replace(style, fraction=fraction, percent=not fraction)
-        if bare:
-            value = found.value / 100 if fraction else found.value
-            said.append(f"per cent beside bare numbers: {quoted(text)} read as {value:.10g}")
-    if found_negative := next((pair for pair in seen if pair[1].parentheses), None):
-        said.append(f"{quoted(found_negative[0])} read as {found_negative[1].value:.10g}")
-    currencies = sorted({found.currency for _, found in seen if found.currency})
-    if len(currencies) > 1:
-        said.append(f"amounts in {' and '.join(currencies[:3])} read as they stand, not converted")
-    return style, said
-
-
-def decimal_habit(columns: Iterable[Sequence[str]]) -> Habit:
-    """The decimal sign of a source, from columns of texts: where one has evidence of it and none of the other."""
-    seen: set[Habit] = set()
-    for texts in columns:
-        read = [(written(text, comma=False), written(text, comma=True)) for text in texts]
-        numbers = sum(bool(point or comma) for point, comma in read)
-        only_comma = sum(comma is not None and point is None for point, comma in read)
-        only_point = sum(point is not None and comma is None for point, comma in read)
-        if 2 * numbers > len(texts) and only_comma != only_point:
-            seen.add("comma" if only_comma > only_point else "point")
-    return seen.pop() if len(seen) == 1 else ""

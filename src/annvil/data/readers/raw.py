@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Source
 from annvil.data.readers.dates import date_seconds
-from annvil.data.readers.numbers import Habit, decimal_habit
+from annvil.data.readers.learn_numbers import Habit, decimal_habit
 from annvil.data.readers.values import canonical_text
 from annvil.errors import DataError
 from annvil.text.safe import tidy
@@ -177,6 +177,9 @@ def nested(name: str) -> RawColumn:
 def column_from_values(name: str, values: Sequence[Any]) -> RawColumn:
     """A column from Python values of any types: of one kind if they are, otherwise as texts."""
     types = {type(value) for value in values} - {type(None)}
+    if float in types and len(types) > 1 and all(v != v for v in values if type(v) is float):
+        values = [None if v != v else v for v in values]  # NaN is how pandas writes a gap among values of any type
+        types -= {float}
     if all(issubclass(t, str) for t in types):
         return column_from_texts(name, values)
     if any(issubclass(t, (list, tuple, dict, set, bytes, bytearray, np.ndarray)) for t in types):

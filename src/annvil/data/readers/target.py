@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.readers.convert import read_dates, read_numbers, refuse_infinite, refuse_odd
-from annvil.data.readers.numbers import Habit
-from annvil.data.readers.raw import RawColumn, beyond_exact, merge_levels
-from annvil.data.readers.values import MISSING_TEXTS, is_missing_number, means_yes, respelt
+from annvil.data.readers.convert import Parsed, long_numbers, read_dates, read_numbers, refuse_infinite, refuse_odd
+from annvil.data.readers.learn_numbers import Habit
+from annvil.data.readers.raw import RawColumn
+from annvil.data.readers.values import MISSING_TEXTS, means_yes, respelt
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.tasks.base import FloatArray, IntArray, Label, Task
 from annvil.tasks.union import TASKS, make_task
@@ -73,7 +72,7 @@ def read_target(
     if asked == "regression":
         refuse_odd(raw, numbers, where, "a number")
         return _regression(raw.name, numbers.values, "; ".join(["as asked", *numbers.said]), where)
-    if (whole := _long_numbers(raw, numbers.values, missing)) is not None:
+    if (whole := long_numbers(raw, missing)) is not None:
         k, n = len(whole.levels), int((whole.values >= 0).sum())
         if not asked and k > 2 and (k > FEW_CLASSES or n < ROWS_PER_CLASS * k):
             return _regression(raw.name, numbers.values, _number_reason(np.unique(numbers.values)), where)
@@ -91,6 +90,8 @@ def read_target(
         if raw.storage == "number":
             refuse_infinite(raw.name, numbers.values, f"the target in {where}")
             return _classes(raw, *_number_labels(raw, numbers.values, distinct), reason, asked, where)
+    if not asked and _are_mostly_numbers(numbers):
+        refuse_odd(raw, numbers, f"the target in {where}", "a number")
     labels, codes = _text_labels(raw, {*missing, *(MISSING_TEXTS if raw.label == "bool" else usual)})
     if len(labels) > FEW_CLASSES and not len(read_dates(raw, missing=missing).odd):
         raise DataError(is_a_date)
@@ -98,15 +99,9 @@ def read_target(
     return _classes(raw, labels, codes, "as asked" if asked else f"{raw.name!r} has {what}", asked, where)
 
 
-def _long_numbers(raw: RawColumn, values: FloatArray, missing: Collection[str]) -> RawColumn | None:
-    """Whole numbers as Python writes them, where all texts are some and float64 cannot tell all of them apart."""
-    if raw.storage != "text" or not beyond_exact(values):
-        return None
-    present = ["" if level in missing or is_missing_number(level) else level for level in raw.levels]
-    if not all(level.removeprefix("-").isdecimal() for level in present if level):
-        return None
-    codes, levels = merge_levels(raw.values, [level and str(int(level)) for level in present])
-    return replace(raw, values=codes, levels=levels, label="int")
+def _are_mostly_numbers(numbers: Parsed) -> bool:
+    """Whether a few texts stand among so many different numbers that these are no classes."""
+    return len(np.unique(numbers.values)) > max(FEW_CLASSES, 5 * len(numbers.odd))
 
 
 def _class_reason(name: str, distinct: FloatArray, n: int) -> str:

@@ -28,7 +28,27 @@ repository. Lower-case ``none`` is not among them: in tables it is as often an a
 MISSING_NUMBERS = frozenset(
     {"", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nan", "-nan", "nat", "nil", "n.a.", "n/d", "?", "??"}
     | {"-", "--", "---", "–", "—", ".", "..", "...", "*", "missing", "unknown", "not available"}
-    | {"#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"}
+    | {"#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!", "#bezug!", "#wert!", "#zahl!", "#nv", "#valeur!"}
+    | {
+        "(null)",
+        "\\n",
+        ":",
+        "-.-",
+        "n.d.",
+        "nd",
+        "n.a",
+        "na.",
+        "n/v",
+        "n.v.",
+        "k.a.",
+        "k. a.",
+        "keine angabe",
+        "s/d",
+        "unk",
+    }
+    | {"no data", "nodata", "not applicable", "not reported", "unbekannt", "(missing)", "[null]", "(blank)", "1.#qnan"}
+    | {"1.#ind", "-1.#ind", "1.#ind00", "-1.#ind00", "nan(ind)", "-nan(ind)"}
+    | {"0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"}  # MySQL, SAP: no date
 )
 """Texts, in lower case, that mean "no value" where every other value is a number or a date: there ``-`` cannot be an
 answer, as it is in a column of blood groups."""

@@ -5,7 +5,7 @@ The rules, first match decides:
 1. no value: *empty*; one value and no gap: *constant*; lists or records: left out as *text*
 2. what the user asked for
 3. booleans, and texts that are all a spelling of yes or no (both must occur): *boolean*
-4. dates, and texts that are all dates in one format: *datetime*
+4. dates, texts that are all dates in one format, and numbers that are dates in digits (20210304): *datetime*
 5. numbers, and texts that are numbers in one style (`annvil.data.readers.numbers`): *number*, unless they look like an
    identifier: whole numbers that never repeat and are exactly those from one to another, or that the name calls an id.
    A column with fractions is never an identifier.
@@ -31,23 +31,29 @@ from annvil.data.readers.convert import (
     as_category,
     as_column,
     category_field,
+    long_numbers,
     read_dates,
     read_numbers,
     refuse_infinite,
     refuse_odd,
     wanted_of,
 )
-from annvil.data.readers.dates import date_text
-from annvil.data.readers.numbers import Habit
+from annvil.data.readers.dates import date_text, digits_of_dates
+from annvil.data.readers.learn_numbers import Habit
 from annvil.data.readers.raw import DURATIONS, RawColumn
 from annvil.data.readers.values import GIVEN, MISSING_TEXTS, canonical_text, means_yes, respelt
 from annvil.data.table import Column, Field, Kind
 from annvil.errors import RequestError, did_you_mean
 from annvil.kinds.tables.identifiers import FEW_ROWS, REPEATED_ID, identifier_reason, many_for_an_id, names_an_id
+from annvil.tasks.base import FloatArray
 from annvil.text.phrases import quoted
 
 NUMERIC_SHARE = 0.95
 """With at least this share of numbers the rest is taken for typing errors, and asked about rather than guessed."""
+
+MOST_WORDS = 5
+"""So many different words among numbers may stand for unknown values rather than make the column one of texts
+(assumed)."""
 
 TELLING_GAPS = (0.02, 0.98)
 """Shares of gaps between which it may tell something whether there is a value (assumed)."""
@@ -89,9 +95,10 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
         column = as_category(raw, Field(raw.name, "boolean"))
         return _empty_or_constant(raw, column) or _kept(raw, column, "true and false")
     if raw.storage == "date":
-        column = Column(Field(raw.name, "datetime", raw.style), raw.values)
+        dates = read_dates(raw)
+        column = Column(Field(raw.name, "datetime", raw.style), dates.values)
         reason = f"dates, {raw.style}" if raw.style else "dates"
-        return _empty_or_constant(raw, column) or _kept(raw, column, reason)
+        return _empty_or_constant(raw, column) or _kept(raw, column, "; ".join([reason, *dates.said]))
     what = "durations or times of day, in seconds" if raw.style == DURATIONS else "numbers"
     return _numbers(raw, read_numbers(raw, missing=missing), what, where)
 
@@ -99,6 +106,8 @@ def _typed(raw: RawColumn, missing: Collection[str], where: str) -> Judged:
 def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -> Judged:
     column = as_category(raw, category_field(raw), missing=missing)
     flat = _empty_or_constant(raw, column)
+    if (long := long_numbers(raw, missing)) and len({*map(float, long.levels)}) < len(long.levels):
+        return flat or _categories(raw, column, missing)  # as float64 different ones would be one number
     if {means_yes(level) for level in column.levels} == {True, False} and not all(map(str.isdigit, column.levels)):
         words = " and ".join(sorted({t for t in raw.levels if means_yes(t) is not None}, key=str.lower)[:4])
         return _kept(raw, as_category(raw, Field(raw.name, "boolean"), missing=missing), f"two answers, {words}")
@@ -132,7 +141,28 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
         refuse_odd(raw, numbers, where, "a number")
     if (~np.isnan(dates.values)).sum() >= NUMERIC_SHARE * n_present and n_present:
         refuse_odd(raw, dates, where, "a date")
-    n_levels, hardly = len(column.levels), _hardly_repeats(column.levels, n_present)
+    return _categories(raw, column, missing, _numbers_beside(raw, numbers))
+
+
+def _numbers_beside(raw: RawColumn, numbers: Parsed) -> str:
+    """What to tell of a column in which a few words stand among many numbers; empty where it is none."""
+    if not 0 < len(numbers.odd) <= MOST_WORDS or len(np.unique(numbers.values)) <= 10 * len(numbers.odd):
+        return ""
+    n_odd, words = int(np.isin(raw.values, numbers.odd).sum()), [raw.levels[code] for code in numbers.odd]
+    if n_odd > np.sum(~np.isnan(numbers.values)):
+        return ""
+    return (
+        f"numbers beside {' and '.join(map(quoted, words[:3]))} ({n_odd} rows): to read them as numbers, say that "
+        f"these mean an unknown value: missing={words[:3]!r}"
+    )
+
+
+def _categories(raw: RawColumn, column: Column, missing: Collection[str], beside: str = "") -> Judged:
+    """Texts that are nothing but texts; ``beside``: what else may be said of them."""
+    n_levels, n_present = len(column.levels), int(np.sum(column.values >= 0))
+    hardly = _hardly_repeats(column.levels, n_present)
+    if hardly is not None and beside:
+        hardly = hardly[0], beside
     if hardly is not None and TELLING_GAPS[0] <= 1 - n_present / len(raw.values) <= TELLING_GAPS[1]:
         return _whether_given(raw, hardly[1], n_levels, missing)
     if hardly is not None:
@@ -142,7 +172,7 @@ def _texts(raw: RawColumn, missing: Collection[str], habit: Habit, where: str) -
         why = REPEATED_ID.format(n=n_levels, name=raw.name)
         return _left_out(raw, "identifier", why, 0, n_levels, keep="category")
     tokens = {text: 1 for text in raw.levels if text in MISSING_TEXTS or text in missing}
-    return _kept(raw, column, f"{n_levels} different texts", tokens)
+    return _kept(raw, column, "; ".join([f"{n_levels} different texts", *([beside] if beside else [])]), tokens)
 
 
 def _hardly_repeats(levels: tuple[str, ...], n_present: int) -> tuple[LeftOut, str] | None:
@@ -180,12 +210,24 @@ def _numbers(raw: RawColumn, parsed: Parsed, reason: str, where: str) -> Judged:
     flat = _empty_or_constant(raw, column, parsed.tokens)
     if flat is not None:
         return flat
+    if not parsed.style and digits_of_dates(values):
+        return _dates_in_digits(raw, values)
     refuse_infinite(raw.name, values, where)
     why = identifier_reason(raw.name, values)
     if why:
         gaps = int(np.isnan(values).sum())
         return _left_out(raw, "identifier", why, gaps, len(values) - gaps, _examples(column), keep="number")
     return _kept(raw, column, "; ".join([reason, *parsed.said]), parsed.tokens)
+
+
+def _dates_in_digits(raw: RawColumn, values: FloatArray) -> Judged:
+    """Of numbers that all are dates in digits."""
+    column = Column(Field(raw.name, "datetime"), read_dates(RawColumn(raw.name, "number", values)).values)
+    at = int(np.flatnonzero(~column.missing)[0])
+    said = f"dates in digits, {canonical_text(float(values[at]))} read as {date_text(column.values[at])}"
+    if np.any(column.missing & ~np.isnan(values)):
+        said += "; 0 and dates of the year 9999 read as missing"
+    return _kept(raw, column, f"{said}; if they are numbers, ask for it: {_asking(raw.name, 'number')}")
 
 
 def _as_asked(raw: RawColumn, asked: Kind, missing: Collection[str], habit: Habit, where: str) -> Judged:
