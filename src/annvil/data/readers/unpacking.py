@@ -48,9 +48,13 @@ def packing(suffix: str, start: bytes) -> str:
     return _SUFFIXES.get(suffix) or next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
 
 
+_LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "lost+found"}
+_LEFT_BEHIND |= {"$recycle.bin", "system volume information"}
+
+
 def is_hidden(name: str) -> bool:
     """Files that systems leave behind: ``.DS_Store``, ``._cat.jpg``, ``__MACOSX/``, ``Thumbs.db``."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
+    return name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def is_pictures(source: Any) -> bool:
         name = path.name.lower()
         return path.is_dir() or is_array(name) or (name.endswith(".zip") and _archive_of_pictures(path))
     if isinstance(source, tuple) and len(source) == 2:
-        return is_stack(source[0]) or are_paths(source[0])
+        return is_stack(source[0]) or are_paths(source[0]) or are_pictures(source[0])
     return False
 
 
@@ -49,6 +49,16 @@ def _archive_of_pictures(path: Path) -> bool:
 def is_stack(X: Any) -> bool:
     """Whether this is an array of pictures."""
     return hasattr(X, "__array__") and getattr(X, "ndim", 0) in (3, 4)
+
+
+def are_pictures(X: Any) -> bool:
+    """Whether this is a list of pictures in memory: arrays or PIL images."""
+    some = X[:20] if isinstance(X, (list, tuple)) else ()
+    return bool(some) and all(
+        (hasattr(one, "__array__") and getattr(one, "ndim", 0) in (2, 3))
+        or (hasattr(one, "getexif") and hasattr(one, "convert"))
+        for one in some
+    )
 
 
 def are_paths(X: Any) -> bool:

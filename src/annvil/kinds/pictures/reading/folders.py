@@ -10,9 +10,16 @@ from annvil.data.readers.raw import column_from_texts
 from annvil.errors import DataError
 from annvil.kinds.pictures.reading.found import Named
 from annvil.kinds.pictures.reading.listing import Listing
-from annvil.kinds.pictures.reading.parts import part_of, parts_among, says_nothing
+from annvil.kinds.pictures.reading.parts import (
+    is_drawn,
+    is_shard,
+    part_and_class,
+    part_of,
+    parts_among,
+    says_nothing,
+)
 from annvil.text.quantities import plain_count
-from annvil.text.safe import short_name, some_names
+from annvil.text.safe import composed, short_name, some_names
 
 CLASS = "class"
 """Name of the target where folders hold the classes."""
@@ -24,7 +31,9 @@ def by_folder(listing: Listing) -> Named:
     Folders that all pictures share are passed through (an archive's top folder). Where what follows are parts of the
     data (`annvil.kinds.pictures.reading.parts`), the next folder is the class, also below the same part again
     (``train/train/cats``) or a folder that says nothing (``train/images/cats``). Otherwise the first folder is the
-    class, parts inside it are kept apart, and other folders inside it do not matter.
+    class, parts inside it are kept apart, and other folders inside it do not matter. Numbered pieces that all hold
+    folders of the same names (``fold1/cats``) are passed through, and ``trainA`` is class A of a part where all folders
+    are named so. Names that differ by capitals alone between two parts are one class.
 
     Raises
     ------
@@ -34,11 +43,13 @@ def by_folder(listing: Listing) -> Named:
     where, pictures = listing.shown, listing.pictures
     if not pictures:
         raise DataError(_no_pictures(listing))
-    folders = [entry.parts[:-1] for entry in pictures]
+    folders = [tuple(map(composed, entry.parts[:-1])) for entry in pictures]
     shared = _shared(folders)
     below = [folder[len(shared) :] if folder[: len(shared)] == shared else () for folder in folders]
     if not any(below):
         raise DataError(_one_folder(where, shared, len(pictures)))
+    _refuse_masks(where, {folder[0] for folder in below if folder})
+    below = _by_part_and_class(_without_shards(below))
     inside, passed = _inside(below)
     roles = parts_among(sorted(inside), inside)
     if len(roles) > 1 and not any(inside[name] for name in roles):
@@ -48,7 +59,7 @@ def by_folder(listing: Listing) -> Named:
     rest = [folder[1 + (len(folder) > 2 and folder[0] in passed) :] if in_parts else folder for folder in below]
     known = {folder[0] for folder, part in zip(rest, parts, strict=True) if part and folder}
     kept = [row for row, folder in enumerate(rest) if folder and (parts[row] or folder[0] in known)]
-    labels = [rest[row][0] for row in kept]
+    labels = _spelt_alike([rest[row][0] for row in kept], [parts[row] for row in kept])
     if not in_parts:
         parts = _parts_inside(rest, kept)
     testing = np.array([parts[row] == "test" for row in kept])
@@ -64,7 +75,8 @@ def by_folder(listing: Listing) -> Named:
             kept = [row for row, fit in zip(kept, fits, strict=True) if fit]
             labels = [label for label in labels if label in known]
             testing = testing[fits]
-        said.append(f"{plain_count(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
+        if testing.any():
+            said.append(f"{plain_count(int(testing.sum()), 'picture')} in the folder for testing are kept apart.")
     if any(parts[row] == "validation" for row in kept):
         said.append("Pictures in the folder for validation are learnt from: folds choose here.")
     answer = column_from_texts(CLASS, [short_name(label, 200).strip() or repr(label) for label in labels])
@@ -103,11 +115,62 @@ def _inside(below: Sequence[tuple[str, ...]]) -> tuple[dict[str, set[str]], set[
             deeper[folder[0]].update(folder[2:3])
     passed: set[str] = set()
     for first, names in inside.items():
-        again = len(names) == 1 and all(part_of(name) or says_nothing(name) for name in names)
+        again = len(names) == 1 and all(part_of(name) or says_nothing(name) or name == first for name in names)
         if again and deeper[first]:
             inside[first] = deeper[first]
             passed.add(first)
     return inside, passed
+
+
+def _without_shards(below: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without the first folders where they are numbered pieces that all hold two or more folders of the same names."""
+    inside: dict[str, set[str]] = {}
+    for folder in below:
+        if folder:
+            inside.setdefault(folder[0], set()).update(folder[1:2])
+    held = list(inside.values())
+    alike = len(held) > 1 and len(held[0]) > 1 and all(names == held[0] for names in held)
+    return [folder[1:] for folder in below] if alike and all(map(is_shard, inside)) else below
+
+
+def _by_part_and_class(below: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """``trainA`` as ``train/A``, where every first folder names a part and a class, and every part all the classes."""
+    firsts = sorted({folder[0] for folder in below if folder})
+    read = {name: part_and_class(name) for name in firsts}
+    pairs = [pair for pair in read.values() if pair]
+    parts, classes = {part for part, _ in pairs}, {label for _, label in pairs}
+    grid = len(set(pairs)) == len(firsts) == len(parts) * len(classes)
+    if not grid or len(parts) < 2 or len(classes) < 2 or any(len(folder) > 1 for folder in below):
+        return below
+    return [read[folder[0]] or folder if folder else folder for folder in below]
+
+
+def _spelt_alike(labels: list[str], parts: list[str]) -> list[str]:
+    """The labels, those of later parts spelt as in training where they differ by capitals alone."""
+    of_part: dict[str, set[str]] = {}
+    for label, part in zip(labels, parts, strict=True):
+        of_part.setdefault(part, set()).add(label)
+    known: dict[str, set[str]] = {}
+    for label in of_part.get("train", ()):
+        known.setdefault(label.casefold(), set()).add(label)
+
+    def spelt(label: str, part: str) -> str:
+        there = known.get(label.casefold(), set())
+        twins = sum(other.casefold() == label.casefold() for other in of_part[part])
+        return next(iter(there)) if part != "train" and len(there) == 1 and twins == 1 else label
+
+    table = {(label, part): spelt(label, part) for part, names in of_part.items() for label in names}
+    return [table[pair] for pair in zip(labels, parts, strict=True)]
+
+
+def _refuse_masks(where: str, firsts: set[str]) -> None:
+    """Pictures beside what was drawn of them are one set, and no two classes."""
+    drawn = sorted(filter(is_drawn, firsts))
+    if drawn and all(is_drawn(name) or says_nothing(name) for name in firsts) and len(firsts) > 1:
+        raise DataError(
+            f"{where} holds pictures and, in {some_names(drawn)}, pictures made of them, such as masks; masks are not "
+            "learnt. Put the pictures into a folder per class, or add a labels.csv with path and label."
+        )
 
 
 def _parts_inside(rest: list[tuple[str, ...]], kept: list[int]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,17 @@ from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
 from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.reading.found import Named
+from annvil.kinds.pictures.reading.found import Named, joined
 from annvil.kinds.pictures.reading.listing import Entry, Listing, archive_opened
-from annvil.kinds.pictures.reading.parts import part_of, split_of
+from annvil.kinds.pictures.reading.parts import part_of, part_said, split_of
 from annvil.kinds.pictures.reading.resolving import Resolve, resolved, some_texts
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
+SUREST = LABEL_NAMES[:4]
+"""Where one of these is there, the other names say something else: x, y, width and height of a box."""
+
 SPLIT_NAMES = ("split", "subset", "partition", "part", "set")
 ORIGIN = "origin"
 """A column of this name says which pictures are copies of one (`annvil augment` writes it)."""
@@ -43,6 +47,42 @@ def tables_beside(listing: Listing) -> list[Entry]:
         return not set(words) & {*USUAL_TABLES}, len(entry.parts), entry.name
 
     return sorted((entry for entry in listing.tables if len(entry.parts) <= 3), key=rank)[:MOST_TABLES]
+
+
+def role_of(entry: Entry) -> str | None:
+    """The part of the data that a table is of, by its name or the folder that it lies in."""
+    return part_said(Path(entry.parts[-1]).stem) or next(filter(None, map(part_of, reversed(entry.parts[:-1]))), None)
+
+
+def with_other_parts(
+    named: Named, listing: Listing, table: Entry, path: str, read: Callable[[Entry], tuple[RawTable, Resolve]]
+) -> tuple[Named, list[str]]:
+    """What tables of the other parts of the data say, too (``val.csv`` and ``test.csv`` beside ``train.csv``), and
+    their names: those with the same columns of paths and answers.
+
+    ``read`` gives a table whole, and how its names are resolved.
+    """
+    parts, target = {role_of(table): named}, [column.name for column in named.answers]
+    names: list[str] = []
+    for other in listing.tables:
+        role = role_of(other)
+        if None in (*parts, role) or role in parts:
+            continue
+        try:
+            raw, resolve = read(other)
+            if not {path, *target} <= set(raw.names):
+                continue
+            more = by_table(raw, resolve, other.name, path=path, target=target)
+        except DataError:
+            continue  # about something else
+        if not any(len(column.levels) or np.isfinite(column.values).any() for column in more.answers):
+            continue  # what is on them is for others to find out
+        parts[role] = replace(more, testing=more.testing | (role == "test"))
+        names.append(other.name)
+    if set(parts) - {"test"}:
+        parts = {role: replace(part, testing=part.testing | (role == "test")) for role, part in parts.items()}
+    whole = joined(list(parts.values())) if names and named.groups is named.time is None else None
+    return (named, []) if whole is None else (whole, names)
 
 
 def read_table(listing: Listing, entry: Entry, wanted: Wanted) -> RawTable:
@@ -176,6 +216,7 @@ def _target_column(raw: RawTable, taken: set[str | None], where: str) -> tuple[s
     """The target, and a sentence where it was chosen among several."""
     free = [name for name in raw.names if name not in taken]
     usual = [name for name in free if name.strip().lower() in LABEL_NAMES]
+    usual = [name for name in usual if name.strip().lower() in SUREST] or usual
     if len(usual) == 1 or len(free) == 1:
         return (usual or free)[0], ()
     if not free:

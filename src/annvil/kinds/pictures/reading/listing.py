@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import zipfile
 from collections import Counter
@@ -27,6 +28,9 @@ SUFFIXES = frozenset((*_SUFFIXES, ".ppm", ".pgm", ".pbm", ".pnm"))
 
 TABLES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".feather", ".arrow", ".xlsx"))
 """Endings of files that may hold labels."""
+
+_SAYS_LABELS = re.compile("label|annotation")
+"""In the names of text files that may be tables of labels; others are notes, or boxes of one picture each."""
 
 MOST_FILES = 5_000_000
 """A folder with more files than this is surely not meant (assumed); walking it would take minutes."""
@@ -136,7 +140,7 @@ def _sort_in(listing: Listing, entry: Entry) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
     if suffix in SUFFIXES:
         listing.pictures.append(entry)
-    elif suffix in TABLES:
+    elif suffix in TABLES or (suffix == ".txt" and _SAYS_LABELS.search(entry.parts[-1].lower())):
         listing.tables.append(entry)
     elif is_array(entry.name):
         listing.arrays.append(entry)

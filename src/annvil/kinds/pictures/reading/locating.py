@@ -13,14 +13,15 @@ import numpy as np
 
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
-from annvil.data.readers.raw import RawColumn, RawTable, column_from_array, column_from_texts, column_from_values
+from annvil.data.readers.raw import RawTable, column_from_texts
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.reading.arrays import MOST_BYTES, Stack, digits, images_from_arrays, read_stack
+from annvil.kinds.pictures.reading.array_files import MOST_BYTES, Stack, read_stack, with_partner
+from annvil.kinds.pictures.reading.arrays import digits, images_from_arrays, stacked
 from annvil.kinds.pictures.reading.decoded import decoded
-from annvil.kinds.pictures.reading.detection import DIGITS, are_paths
+from annvil.kinds.pictures.reading.detection import DIGITS, are_paths, are_pictures
 from annvil.kinds.pictures.reading.filling import Progress
 from annvil.kinds.pictures.reading.folders import by_folder
-from annvil.kinds.pictures.reading.found import Found, Named
+from annvil.kinds.pictures.reading.found import Found, Named, answer_columns
 from annvil.kinds.pictures.reading.label_tables import (
     ORIGIN,
     by_table,
@@ -29,6 +30,7 @@ from annvil.kinds.pictures.reading.label_tables import (
     path_column,
     read_table,
     tables_beside,
+    with_other_parts,
 )
 from annvil.kinds.pictures.reading.listing import (
     SUFFIXES,
@@ -40,7 +42,15 @@ from annvil.kinds.pictures.reading.listing import (
     list_folder,
 )
 from annvil.kinds.pictures.reading.parts import part_of, says_nothing
-from annvil.kinds.pictures.reading.resolving import beside_table, in_listing, names_pictures, on_disk, resolved
+from annvil.kinds.pictures.reading.resolving import (
+    Resolve,
+    beside_table,
+    in_listing,
+    names_pictures,
+    on_disk,
+    resolved,
+)
+from annvil.text.phrases import listed
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
@@ -78,7 +88,7 @@ def find_pictures(source: Any, asked: Asked) -> Found:
     if name.endswith(".zip"):
         return _from_listing(list_archive(path), asked)
     if is_array(name):
-        return _from_array_files(_with_partner(path), path.name, path, asked)
+        return _from_array_files(with_partner(path), path.name, path, asked)
     if path.suffix.lower() in SUFFIXES:
         raise RequestError(f"{path.name} is one picture; name the folder of all of them.")
     return _from_table(path, asked)
@@ -88,7 +98,7 @@ def _from_pair(X: Any, y: Any, asked: Asked) -> Found:
     answers = y if isinstance(y, np.ndarray) or not hasattr(y, "__array__") else np.asarray(y)
     if are_paths(X):
         return _from_paths([str(path) for path in X], answers, asked)
-    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    array = X if isinstance(X, np.ndarray) else stacked(X) if are_pictures(X) else np.asarray(X)
     return _from_stack(Stack(array, answers), "data", None, array.nbytes, asked)
 
 
@@ -101,7 +111,7 @@ def _from_paths(paths: Sequence[str], y: Any, asked: Asked) -> Found:
     if not pictures:
         raise DataError(f"None of the {len(paths)} picture files is there: {some_names(column.levels)}.")
     testing = np.zeros(len(rows), dtype=bool)
-    named = Named(pictures=pictures, rows=rows, answers=_answer_columns(y), testing=testing, left_out=gone)
+    named = Named(pictures=pictures, rows=rows, answers=answer_columns(y), testing=testing, left_out=gone)
     return _decoded(named.take(np.flatnonzero(rows >= 0)), Listing(Path()), asked, "data", None)
 
 
@@ -130,7 +140,10 @@ def _from_listing(listing: Listing, asked: Asked) -> Found:
             return _from_packed_arrays(listing, listing.archive, asked)
         return _from_array_files([Path(entry.place) for entry in listing.arrays], listing.shown, path, asked)
     _refuse_columns(asked.columns, listing.shown, "folders hold the classes")
-    named = by_folder(listing)
+    try:
+        named = by_folder(listing)
+    except DataError as error:
+        raise DataError(" ".join((str(error), *told))) from None
     return _decoded(replace(named, said=(*named.said, *told, *_others(listing))), listing, asked, listing.shown, path)
 
 
@@ -155,11 +168,16 @@ def _from_inner_table(listing: Listing, table: Entry, asked: Asked, folders: boo
     ``told`` learns of a table that names the pictures and is not used.
     """
     where = f"{short_name(table.name)} in {listing.shown}"
-    resolve = in_listing(listing, table.name.removesuffix(table.parts[-1]))
+    resolve = _resolving(listing, table)
     try:
         raw = read_table(listing, table, Wanted())
+        raw = read_table(listing, table, Wanted(texts=set(raw.names)))  # 1e5 may be a name
         path = path_column(raw, resolve, where)
     except DataError:
+        if is_of_labels(table):
+            told.append(
+                f"{short_name(table.name)} is not used: none of its columns names the pictures, each one of them."
+            )
         if folders or asked.target is not None or len(listing.tables) > 1:
             return None  # some other table
         raise
@@ -171,12 +189,26 @@ def _from_inner_table(listing: Listing, table: Entry, asked: Asked, folders: boo
     asked, kept_together = _by_origin(asked, raw.names)
     raw = read_table(listing, table, _whole(raw, asked, path))
     named = by_table(raw, resolve, where, path=path, **asked.columns)
+
+    def read(other: Entry) -> tuple[RawTable, Resolve]:
+        names = read_table(listing, other, Wanted()).names
+        return read_table(listing, other, Wanted(whole=set(names), texts={path})), _resolving(listing, other)
+
+    named, others = with_other_parts(named, listing, table, path, read)
+    testing = plain_count(int(named.testing.sum()), "row")
     named, apart = _kept_apart(named)
-    said = [f"{short_name(table.name)} says what is on the pictures.", *kept_together, *apart]
+    if others:
+        apart = (f"{testing} of the table for testing are kept apart.",) if named.testing.any() else ()
+    tables = listed([short_name(name) for name in (table.name, *others)])
+    said = [f"{tables} {'say' if others else 'says'} what is on the pictures.", *kept_together, *apart]
     unnamed = len(listing.pictures) - len(named.pictures)
     if unnamed:
         said.append(f"{plain_count(unnamed, 'picture')} that it does not name left out.")
     return _decoded(named, listing, asked, listing.shown, listing.archive or listing.root, said)
+
+
+def _resolving(listing: Listing, table: Entry) -> Resolve:
+    return in_listing(listing, table.name.removesuffix(table.parts[-1]))
 
 
 def _are_shards(listing: Listing) -> bool:
@@ -221,22 +253,6 @@ def _by_origin(asked: Asked, columns: Sequence[str]) -> tuple[Asked, tuple[str, 
     return replace(asked, groups=ORIGIN), (f"Pictures of the same {ORIGIN!r} stay on one side of every split.",)
 
 
-def _with_partner(path: Path) -> list[Path]:
-    """An array file and what lies beside it under a name that differs by images/labels or X/y only."""
-    name = path.name
-    if path.name.lower().endswith(".npz"):
-        return [path]
-    swaps = (("images", "labels"), ("idx3", "idx1"), ("X", "y"), ("x", "y"), ("data", "labels"))
-    swapped = name.replace("images", "labels").replace("idx3", "idx1")
-    beside = {path.with_name(swapped), *(path.with_name(name.replace(a, b)) for a, b in swaps)}
-    partners = sorted(other for other in beside if other != path and other.is_file())
-    if not partners:
-        raise DataError(
-            f"{name} holds pictures but no answers; put a file such as {swapped!r} beside it, or pass (X, y)."
-        )
-    return [path, partners[0]]
-
-
 def _from_array_files(paths: Sequence[Path], name: str, path: Path, asked: Asked) -> Found:
     return _from_stack(read_stack(paths, name), name, path, sum(p.stat().st_size for p in paths), asked)
 
@@ -265,7 +281,7 @@ def _from_stack(stack: Stack, name: str, path: Path | None, n_bytes: int, asked:
     images = images_from_arrays(stack.X, size=asked.size)
     return Found(
         rows=images.index,
-        answers=_answer_columns(stack.y),
+        answers=answer_columns(stack.y),
         testing=np.arange(n) >= n - stack.n_testing,
         said=(kept_apart,) if stack.n_testing else (),
         certain="codes",
@@ -274,20 +290,3 @@ def _from_stack(stack: Stack, name: str, path: Path | None, n_bytes: int, asked:
         n_bytes=n_bytes,
         store=images.store,
     )
-
-
-def _answer_columns(y: Any) -> tuple[RawColumn, ...]:
-    """Answers in memory as columns: one, or one per label where rows have several of 0 and 1."""
-    array = y
-    if not isinstance(array, np.ndarray) or array.ndim == 0:
-        return (column_from_values("label", list(y)),)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim == 1:
-        return (column_from_array("label", array),)
-    if array.ndim != 2:
-        raise DataError(f"Answers are one value a picture, or 0 and 1 (n, labels); got {array.shape}.")
-    ones = np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()
-    if ones:  # one label each, written as a row of zeros with a one
-        return (column_from_array("label", array.argmax(axis=1)),)
-    return tuple(column_from_array(f"label {k + 1}", array[:, k]) for k in range(array.shape[1]))

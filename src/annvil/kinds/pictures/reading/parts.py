@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-_TRAINING = {"train", "training", "trn"}
-_VALIDATION = {"val", "valid", "validation", "dev"}
-_TESTING = {"test", "testing", "tst", "eval", "evaluation", "holdout"}
+_TRAINING = {"train", "training", "trn", "trainingsdaten", "entrenamiento", "entrainement", "treino"}
+_VALIDATION = {"val", "valid", "validation", "dev", "validierung", "validierungsdaten", "validacion"}
+_TESTING = {"test", "testing", "tst", "eval", "evaluation", "holdout", "testdaten", "prueba", "teste"}
 _PART = _TRAINING | _VALIDATION | _TESTING
 _ABOUT = {"set", "sets", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "pic", "pics"}
 _ABOUT |= {"photo", "photos", "sample", "samples", "seg", "split", "part", "subset", "folder", "files", "crops", "hold"}
-_ABOUT |= {"out", "raw", "jpg", "jpeg", "png", "of", "the"}
+_ABOUT |= {"out", "raw", "jpg", "jpeg", "png", "of", "the", "public", "private", "final", "original"}
 """Words beside the part that say nothing of classes."""
+
+_SHARDS = _ABOUT | {"fold", "folds", "batch", "shard", "chunk", "session"}
+"""Words of numbered folders the same classes lie in."""
+
+_DRAWN = {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "ground", "truth", "overlays"}
+_DRAWN |= {"thumbnail", "thumbnails", "thumbs", "previews", "heatmaps"}
+"""Words of folders with pictures that were made of the others."""
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
 _GLUED = re.compile(rf"({'|'.join(sorted(_PART, key=len, reverse=True))})({'|'.join(sorted(_ABOUT, key=len))})")
@@ -50,6 +57,33 @@ def says_nothing(name: str) -> bool:
     return set(_words(name)) <= _ABOUT
 
 
+def is_shard(name: str) -> bool:
+    """Whether a name is that of a numbered piece of the data: ``fold2``, ``batch_1``, ``images_3``."""
+    return any(map(str.isdigit, name)) and set(_words(name)) <= _SHARDS
+
+
+def is_drawn(name: str) -> bool:
+    """Whether a name is that of a folder of pictures made of the others: ``masks``, ``seg_annotations``."""
+    words = set(_words(name))
+    return bool(words & _DRAWN) and words <= _DRAWN | _ABOUT
+
+
+def part_and_class(name: str) -> tuple[str, str] | None:
+    """The part and the rest of a name that says both: ``trainA``, ``test_cats``."""
+    found = [(word, match) for match in _WORD.finditer(name) if (word := match.group().lower()) in _PART]
+    if len(found) != 1:
+        return None
+    word, match = found[0]
+    rest = (name[: match.start()] + name[match.end() :]).strip(" _-.")
+    return (_role(word), rest) if rest else None
+
+
+def part_said(name: str) -> str | None:
+    """The one part that a name of several words says: ``train_labels``, ``df-test``."""
+    parts = {_role(word) for word in _words(name) if word in _PART}
+    return parts.pop() if len(parts) == 1 else None
+
+
 def split_of(name: str) -> str | None:
     """ "train" or "test" for names of parts; validation counts to training."""
     part = part_of(name)
@@ -75,7 +109,7 @@ def parts_among(names: Sequence[str], inside: Mapping[str, Iterable[str]]) -> di
             words = _words(name)
             said = [word for word in words if word in _PART]
             if len(said) == 1:
-                rests.setdefault(tuple(word for word in words if word not in _PART), {})[name] = _role(said[0])
+                rests.setdefault(tuple(word for word in words if word not in _PART | _ABOUT), {})[name] = _role(said[0])
         for alike in rests.values():
             if len(alike) == len(names) and len(set(alike.values())) > 1:
                 return alike

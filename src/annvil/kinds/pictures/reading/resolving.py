@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
 from annvil.kinds.pictures.images import LeftOut
 from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, list_folder
 from annvil.tasks.base import IntArray
+from annvil.text.safe import composed
 
 Resolve = Callable[[str], Entry | None]
 """A text of the path column → the picture it names, or None."""
@@ -87,30 +88,60 @@ def on_disk(root: Path) -> Resolve:
 
 
 def in_listing(listing: Listing, folder: str) -> Resolve:
-    """Paths below the table's ``folder`` or the top, with or without ending, or a file name that occurs once.
+    """Paths below the table's ``folder`` or the top, or ends of paths that one picture has, in either direction.
 
-    Numbers may have lost their leading zeros, as ``12`` of ``00012.png``.
+    ``/home/me/data/cats/1.jpg`` and ``1`` are ``train/cats/1.png`` where no other picture ends so. The ending may lack,
+    or be another one; numbers may have lost their leading zeros, as ``12`` of ``00012.png``. Pictures below the table's
+    folder go before others.
     """
-    by_name = {entry.name: entry for entry in listing.pictures}
-    by_file: dict[str, Entry | None] = {}
+    own = [entry for entry in listing.pictures if folder and composed(entry.name).startswith(composed(folder))]
+    by_end = [_by_end(entries) for entries in (own, listing.pictures) if entries]
+    by_name = {composed(entry.name): entry for entry in listing.pictures}
     by_number: dict[str, Entry | None] = {}
     for entry in listing.pictures:
         stem = Path(entry.parts[-1]).stem
-        for file in {entry.parts[-1], stem}:
-            by_file[file] = None if file in by_file else entry
         if stem.isdecimal():
             number = stem.lstrip("0")
             by_number[number] = None if number in by_number else entry
 
     def resolve(text: str) -> Entry | None:
-        name = text.replace("\\", "/").removeprefix("./")
+        name = composed(text).replace("\\", "/").removeprefix("./").strip("/")
+        exact = by_name.get(composed(folder) + name) or by_name.get(name)
+        if exact is not None:
+            return exact
+        for end in _ends(name):
+            for written in (end, _without_ending(end)):
+                for known in by_end:
+                    if written in known:
+                        return known[written]
         file = name.rsplit("/", 1)[-1]
-        exact = by_name.get(folder + name) or by_name.get(name)
-        if exact is not None or file in by_file:
-            return exact or by_file[file]
         return by_number.get(file.lstrip("0")) if file.isdecimal() else None
 
     return resolve
+
+
+def _by_end(entries: Sequence[Entry]) -> dict[str, Entry | None]:
+    """Every end of a path, with the file's ending and without: the picture that has it, None where several do."""
+    found: dict[str, Entry | None] = {}
+    for entry in entries:
+        for end in _ends(composed(entry.name)):
+            for written in {end, _without_ending(end)}:
+                found[written] = None if written in found else entry
+    return found
+
+
+def _ends(name: str) -> Iterator[str]:
+    """A path, the same without its first folder, …, the file name."""
+    yield name
+    while "/" in name:
+        name = name.split("/", 1)[1]
+        yield name
+
+
+def _without_ending(name: str) -> str:
+    """The name without the ending of a picture; with any other."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in SUFFIXES else name
 
 
 def some_texts(column: RawColumn, most: int = 200) -> list[str]:
