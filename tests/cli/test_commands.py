@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import annvil as package
-from annvil import cli
+import annvil_command
 from annvil.errors import DataError, Interrupted, RequestError
 from annvil.options import split_kinds, split_names
 
@@ -110,15 +111,24 @@ def test_fit_has_the_defaults_of_the_library(annvil, house):
     }
 
 
+@pytest.fixture
+def whole_process():
+    """`annvil_command.main` leaves a process that is about to end."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    gc.unfreeze()
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("whole_process")
 @pytest.mark.parametrize("asked", [["fit", "buyers.csv"], ["resume", "begun"]])
 def test_the_budget_counts_from_the_start_of_the_process(house, begun, monkeypatch, asked):
     """Importing what a command needs takes seconds on a busy machine, and people look at the whole of it."""
     monkeypatch.setattr(sys, "argv", ["annvil", *(str(begun.folder) if one == "begun" else one for one in asked)])
-    monkeypatch.setattr(cli, "_loading", 12.5)
-    monkeypatch.setattr(cli, "_started", None)
+    monkeypatch.setattr(annvil_command, "_loading", 12.5)
+    monkeypatch.setattr(annvil_command, "_started", None)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
-    gc.unfreeze()
+        annvil_command.main()
     assert ended.value.code == 0
     assert house.started == 12.5
 
@@ -327,13 +337,14 @@ def test_output_that_goes_nowhere_ends_in_a_sentence(where, code):
     assert finished.stderr.count("\n") == (code > 0)
 
 
+@pytest.mark.usefixtures("whole_process")
 def test_stopped_while_libraries_load(monkeypatch, capsys):
     def stopped():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("annvil.cli._run", stopped)
+    monkeypatch.setattr("annvil.cli.run", stopped)
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        annvil_command.main()
     assert (stop.value.code, capsys.readouterr().err) == (130, "annvil: Stopped.\n")
 
 

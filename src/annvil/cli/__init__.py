@@ -5,43 +5,13 @@ Results go to standard output; progress, notices and errors to standard error, s
 
 from __future__ import annotations
 
-import gc
-import time
+from annvil_command import main
 
-__all__ = ["main", "started"]
-
-_loading = time.monotonic()
-_started: float | None = None
+__all__ = ["main", "run"]
 
 
-def started() -> float | None:
-    """When the command of this process began, on the clock of ``time.monotonic()``; None where it is part of another.
-
-    Budgets count from there: importing takes half a second, and several on a busy machine.
-    """
-    return _started
-
-
-def main() -> None:
-    """Run ``annvil`` with the arguments of the process."""
-    global _started
-    _started = _loading
-    try:
-        _run()
-    except KeyboardInterrupt:  # while libraries are loading; commands look after themselves
-        _say_stopped()
-    finally:
-        gc.freeze()  # or the interpreter searches all that libraries hold for garbage, twice, before it ends
-
-
-def _say_stopped() -> None:
-    import sys
-
-    sys.stderr.write("annvil: Stopped.\n")
-    sys.exit(130)
-
-
-def _run() -> None:
+def run() -> None:
+    """Run ``annvil`` with the arguments of the process; `annvil_command.main` says how it ends on Ctrl-C."""
     import os
     import sys
     import warnings

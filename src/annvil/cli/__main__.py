@@ -1,5 +1,5 @@
 """``python -m annvil.cli``: the command line where the script is not on the path."""
 
-from annvil.cli import main
+from annvil_command import main
 
 main()

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from annvil.errors import AnnvilError, Interrupted, first_line
+from annvil_command import STOPPED, Told
 
-STOPPED, OUR_MISTAKE = 130, 70
+OUR_MISTAKE = 70
 
 OF_THE_MACHINE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
@@ -67,7 +68,7 @@ def _end(message: str, code: int) -> None:
     except OSError:
         _give_up_output()
     sys.stderr.write("annvil: " + "\n".join(lines) + "\n")
-    sys.exit(code)
+    raise Told(code)
 
 
 def _give_up_output() -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.cli import started
 from annvil.cli.console import error_console, print_json, result_console
+from annvil_command import started
 
 if TYPE_CHECKING:
     from annvil.run import Listener, Run
