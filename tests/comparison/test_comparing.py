@@ -152,7 +152,7 @@ def test_short_budgets_go_into_the_race_alone(make_dataset: Any, guess: Any, toy
     contenders = [guess, toy("linear", "linear", (0,)), toy("net", "network", (0, 1, 2, 3))]
     found = compare(DataProblem(make_dataset(300)), contenders, request_of(seconds=19.0), Store(store_folder))
     assert (found.curves, found.ablations) == ((), ())
-    assert "There are no learning curves: there is too little time, or there are too few rows." in found.notices
+    assert "There are no learning curves: a budget below 20 s goes into the race alone." in found.notices
     assert found.verdict.kind == "network"
 
 
@@ -212,7 +212,7 @@ def test_what_ships_is_fitted_as_in_the_log_that_is_followed(
     assert poor.final is not None
     assert poor.final.inner_folds == 3  # too late for a bag of five
     units = tuple(DecisionLog(store.decisions).complete)
-    assert units[-2:] == tuple(Unit("ship", "net", 0, step=f"{n} inner folds, all rows") for n in (5, 3))
+    assert units[-2:] == tuple(Unit("ship", "net", 0, step=f"{n} inner folds, all data") for n in (5, 3))
     again = compare(problem, contenders(), request_of(seconds=19.0, spent_seconds=18.9), store)
     assert again.final == poor.final
     assert tuple(DecisionLog(store.decisions).complete) == units  # nothing was decided anew

@@ -388,7 +388,8 @@ def test_guessing_alone_is_no_finding_about_the_inputs() -> None:
         for s in whole.standings
     )
     verdict = judge(replace(whole, standings=cut, folds=tuple(f for f in whole.folds if f.contender == "dummy")))
-    assert verdict.headline.startswith("Nothing but guessing could be scored: 0 of 5 folds were fitted in its time.")
+    why = "(linear model: 0 of 5 folds were fitted in its time)"
+    assert verdict.headline.startswith(f"Nothing but guessing could be scored {why}. More time, ")
     assert (verdict.kind, verdict.recommended) == ("cannot tell", "dummy")
 
 

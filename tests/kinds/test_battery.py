@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from tests.battery import LITTLE, Shipped, assert_sound, fit_one, made_job, unit
 
+from annvil.comparison.data_problem import DataProblem
 from annvil.kinds.registry import kinds
 from annvil.models.contract import Context
 
@@ -114,6 +116,11 @@ def test_records_are_complete(kind, name, asked):
     assert not fitted.cut_short
     if fitted.calibration is not None:
         assert fitted.calibration.describe().endswith(".")
+    if KINDS[kind].words.row != "row":  # nothing that people read takes other things for rows
+        said = [fitted.summary, *fitted.preparation, *fitted.notes, *(str(one.get("what")) for one in fitted.tried)]
+        said += [rung.what for rung in contenders(kind)[name].ladder(DataProblem(dataset).shape(10**6))]
+        said += [str(contenders(kind)[name].declines(DataProblem(dataset).shape(10**6)))]
+        assert not [text for text in said if re.search(r"\brows?\b", text)]
 
 
 @every_question

@@ -106,7 +106,7 @@ def test_many_rows_search_on_a_part_and_say_so(monkeypatch):
     )
     job, test = next(jobs_of(x, 3))
     (fitted,) = Linear().fit(dataset, [job], Effort(candidates=3), Context(threads=1))
-    assert fitted.notes == ("The penalty was chosen on 50 rows, the final fit uses all.",)
+    assert fitted.notes == ("The penalty was chosen on a sample of 50; the final fit uses all.",)
     assert fitted.members[0].n_parameters == 2
     assert np.corrcoef(fitted.predict(dataset.inputs.take(test))[:, 0], x[test])[0, 1] > 0.999
     assert np.isfinite(fitted.out_of_fold).all()

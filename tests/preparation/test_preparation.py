@@ -132,7 +132,7 @@ def test_what_is_said_of_a_network_preparation():
     )
     assert NetworkPreparation.fit(rows).describe() == (
         "2 numbers: median to 0, distance of the quartiles to 1, smoothly clipped at ±3.",
-        "'same' constant in the training rows: becomes 0.",
+        "'same' constant in the training data: becomes 0.",
         "'age' missing in 25%: median 30 and an indicator column.",
         "1 category as -1 or +1: 'sex'.",
         "1 category one-hot: 'colour'.",

@@ -48,5 +48,5 @@ def test_the_graph_agrees():
 def test_it_speaks():
     assert TargetScaling.fit(np.array([1.0, 3.0])).describe() == (
         "Target: mean 2 to 0, standard deviation 1 to 1; predictions are held between 1 and 3, the range of the "
-        "training rows."
+        "training data."
     )

@@ -176,4 +176,4 @@ def test_errors_gains_and_words() -> None:
     assert auc.tells(0.01) == "0.01"
     assert [auc.tells(d, sign=True) for d in (-0.0042, 0.00042, 0.1)] == ["-0.004", "+0.0004", "+0.10"]
     assert rmse.tells(51234.5) == "51,234"
-    assert (auc.shows(0.91234), rmse.shows(0.25), METRICS["r2"].shows(-1e-5)) == ("0.912", "0.25", "0.000")
+    assert (auc.shows(0.91234), rmse.shows(0.25), METRICS["r2"].shows(-1e-5)) == ("0.912", "0.250", "0.000")

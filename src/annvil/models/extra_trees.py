@@ -59,7 +59,7 @@ class Forestry:
 
     def describe(self) -> str:
         """For people."""
-        leaf = f"at least {self.min_leaf} row{'s' if self.min_leaf > 1 else ''} a leaf"
+        leaf = f"leaves of at least {self.min_leaf}"
         return f"{TREES} trees, {self.features:.0%} of the columns a split, {leaf}"
 
 

@@ -62,5 +62,5 @@ def describe_effort(effort: Effort, one: str = "candidate", several: str = "") -
     parts = [f"{n} {one if n == 1 else several or f'{one}s'}"]
     parts += [f"{effort.inner_folds} inner folds" if effort.inner_folds > 1 else "one holdout"]
     parts += [f"{effort.scale:g} times the usual length"] if effort.scale != 1 else []
-    parts += [f"{effort.rows:,} rows"] if effort.rows else []
+    parts += [f"a sample of {effort.rows:,}"] if effort.rows else []
     return ", ".join(parts)

@@ -175,7 +175,7 @@ class _InnerFits:
         if len(rows) > SEARCH_ROWS:
             generator = np.random.default_rng([self._job.seed, number])
             rows = np.sort(generator.choice(rows, SEARCH_ROWS, replace=False))
-            self.notes = (f"The penalty was chosen on {SEARCH_ROWS} rows, the final fit uses all.",)
+            self.notes = (f"The penalty was chosen on a sample of {SEARCH_ROWS:,}; the final fit uses all.",)
         inputs, y = self._dataset.inputs.take(rows), self._dataset.y[rows]
         preparation = _prepared(inputs, y, task, self._options)
         train = preparation.transform(inputs).numbers

@@ -55,7 +55,7 @@ class Growth:
 
     def describe(self) -> str:
         """For people."""
-        text = f"{self.leaves} leaves, learning rate {self.learning_rate:g}, at least {self.min_leaf} rows a leaf"
+        text = f"{self.leaves} leaves of at least {self.min_leaf}, learning rate {self.learning_rate:g}"
         text += f", {self.features:.0%} of the columns a split" if self.features < 1 else ""
         text += f", l2 {self.l2:g}" if self.l2 else ""
         return text + (", classes weighted" if self.class_weighted else "")

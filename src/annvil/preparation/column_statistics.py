@@ -246,7 +246,7 @@ def normal_scores(summary: NumberSummary) -> CurvePart | None:
     if not columns:
         return None
     names = [summary.source.features[i].name for i in columns]
-    about = f"{some(names)} skewed: also given as normal scores (rank among the training rows, on the normal curve)."
+    about = f"{some(names)} skewed: also given as normal scores (rank among the training data, on the normal curve)."
     return CurvePart(summary.source, tuple(columns), np.array(knots), np.array(scores), (about,))
 
 
@@ -286,7 +286,7 @@ def _about_missing(summary: NumberSummary, most: int = 5) -> list[str]:
     for i in marked[:most]:
         name, share = summary.source.features[i].name, summary.missing[i]
         if share == 1.0:
-            told.append(f"{name!r} is missing in all training rows: filled with 0.")
+            told.append(f"{name!r} is missing in all training data: filled with 0.")
         else:
             share_text = f"{share:.0%}" if share >= 0.01 else "less than 1%"
             told.append(
@@ -300,4 +300,4 @@ def _about_missing(summary: NumberSummary, most: int = 5) -> list[str]:
 def _about_constant(summary: NumberSummary) -> list[str]:
     constant = (summary.low == summary.high) & (summary.missing < 1.0)
     names = [summary.source.features[i].name for i in np.flatnonzero(constant)]
-    return [f"{some(names)} constant in the training rows: becomes 0."] if names else []
+    return [f"{some(names)} constant in the training data: becomes 0."] if names else []

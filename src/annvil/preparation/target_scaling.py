@@ -60,5 +60,5 @@ class TargetScaling:
         """One sentence for people."""
         return (
             f"Target: mean {number(self.mean)} to 0, standard deviation {number(self.scale)} to 1; predictions are "
-            f"held between {number(self.low)} and {number(self.high)}, the range of the training rows."
+            f"held between {number(self.low)} and {number(self.high)}, the range of the training data."
         )

@@ -27,7 +27,7 @@ from annvil.models.team import joined
 from annvil.run.folder import RunFolder
 from annvil.system.processors import allowed_cores, processor_type
 from annvil.tasks.base import Decision
-from annvil.text.phrases import listed, named
+from annvil.text.phrases import is_plural, listed, named
 from annvil.text.words import Words
 
 PARITY_ROWS = 10_000
@@ -199,6 +199,7 @@ def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Word
             f"The budget ended before {named(standing.title)} could be fitted on all {words.rows}. The comparison is "
             f"kept in {folder.path}; fit again with a longer --budget."
         )
+    was = "were" if is_plural(standing.title) else "was"
     shipped = Shipped(
         contender=standing.contender,
         title=standing.title,
@@ -211,8 +212,8 @@ def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Word
         n_rows=result.n_train,
         fit_seconds=result.fit_seconds,
         threshold=result.threshold,
-        notice=f"The budget ended before {named(standing.title)} was fitted on all {words.rows}: the model that ships "
-        f"is that of the first fold and learnt from {result.n_train:,} {words.rows}.",
+        notice=f"The budget ended before {named(standing.title)} {was} fitted on all {words.rows}: the model that "
+        f"ships is that of the first fold and learnt from {result.n_train:,} {words.rows}.",
     )
     return shipped, graph
 

@@ -88,7 +88,8 @@ class Metric:
             places = _places(max(abs(first), abs(second)))
             places += abs(first - second) < 10 * 10.0**-places
         gap, *ends = (f"{round(d, places) + 0.0:+,.{places}f}" for d in (first - second, low, high) if d is not None)
-        told = f"{self.shows(first)} vs {self.shows(second)}, {gap}"
+        one, other = (f"{round(score, places) + 0.0:,.{places}f}" for score in (first, second))
+        told = f"{one} vs {other}, {gap}"
         return f"{told} [{', '.join(ends)}]" if ends else told
 
     def shows_mean(self, mean: float, spread: float | None) -> str:
@@ -109,7 +110,8 @@ class Metric:
 
     def shows(self, score: float) -> str:
         """A score for people, such as ``"0.913"`` or ``"28,450"``."""
-        return f"{round(score, 3) + 0.0:.3f}" if self.greater_is_better else _digits(score, False)
+        places = 3 if self.greater_is_better else places_beside(score, None)
+        return f"{round(score, places) + 0.0:,.{places}f}"
 
 
 def _digits(value: float, sign: bool) -> str:

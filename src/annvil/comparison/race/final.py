@@ -35,7 +35,7 @@ class Final:
 
 
 def _unit_of(fit: FinalFit) -> Unit:
-    rows = "all rows" if fit.rows is None else f"{fit.rows:,} rows"
+    rows = "all data" if fit.rows is None else f"a sample of {fit.rows:,}"
     inner = f"{fit.inner_folds} inner folds" if fit.inner_folds > 1 else "one holdout"
     return Unit("ship", fit.contender, fit.rung, step=f"{inner}, {rows}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from annvil.comparison.results import Posterior, Standing
 from annvil.comparison.sentences.told import Told, beats, usual
 from annvil.text.phrases import inside, is_plural, listed, named, outside
@@ -16,8 +18,7 @@ class Headline(Told):
         posterior, kind = self.finding.posterior, self.finding.kind
         recommended = self.table[self.finding.recommendation.contender]
         if recommended.family == "dummy" and len(self.finding.paired.results) == 1:
-            others = [s.reason for s in self.evidence.standings if s.family != "dummy" and s.reason]
-            why = f": {others[0].rstrip('.')}" if others else ""
+            why = self._how_far([s for s in self.evidence.standings if s.family != "dummy"])
             return f"Nothing but guessing could be scored{why}. More time, or fewer {self.words.features}, would help."
         if recommended.family == "dummy" and not self.network_may_know and self.evidence.untried:
             untried = listed([named(self.table[name].title) for name in self.evidence.untried])
@@ -127,9 +128,12 @@ class Headline(Told):
 
     def _no_comparison(self, recommended: Standing) -> str:
         if self.finding.network is None:
-            absent = [s for s in self.evidence.standings if s.family == "network" and s.reason]
-            tried = max(absent, key=lambda s: s.used_seconds, default=None)  # whoever came furthest; else the first
-            why = f" ({inside(tried.title)}: {inside(tried.reason.rstrip('.'))})" if tried else ""
+            why = self._how_far([s for s in self.evidence.standings if s.family == "network"])
             verb = "are" if is_plural(recommended.title) else "is"
             return f"No network could be compared{why}. {outside(named(recommended.title))} {verb} recommended."
         return "Cannot tell: there was time for one common test fold only, and one score has no certainty."
+
+    def _how_far(self, absent: Sequence[Standing]) -> str:
+        """Why whoever came furthest has no score, in brackets: `` (dense network: 3 of 5 folds were fitted)``."""
+        tried = max((s for s in absent if s.reason), key=lambda s: s.used_seconds, default=None)  # else the first
+        return f" ({inside(tried.title)}: {inside(tried.reason.rstrip('.'))})" if tried else ""
