@@ -10,6 +10,7 @@ import numpy as np
 
 from annvil.data.dataset import ColumnNote, Dataset
 from annvil.data.integer_codes import is_code
+from annvil.data.readers.beginnings import BEGINNINGS
 from annvil.data.readers.values import GIVEN
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, outside
@@ -110,16 +111,24 @@ def columns_left_out(notes: Sequence[ColumnNote]) -> Iterator[Finding]:
         )
 
 
-def columns_reduced_to_their_gaps(dataset: Dataset) -> Iterator[Finding]:
-    names = [column.name for column in dataset.inputs.columns if column.field.style == GIVEN]
-    if names:
-        yield Finding(
-            "only whether given",
-            "info",
-            tuple(names),
-            f"Texts that hardly repeat, with gaps: {listed([repr(n) for n in names])}.",
-            "Models get only whether there is one; to use the texts as categories, ask for it (--as column=category).",
-        )
+_REDUCED = {
+    (GIVEN,): ("only whether given", "Texts that hardly repeat, with gaps", "only whether there is one"),
+    BEGINNINGS: ("only how they begin", "Texts that hardly repeat, but begin alike", "only how they begin"),
+}
+
+
+def columns_reduced(dataset: Dataset) -> Iterator[Finding]:
+    """Texts of which models get only a part."""
+    for styles, (title, what, part) in _REDUCED.items():
+        names = [column.name for column in dataset.inputs.columns if column.field.style in styles]
+        if names:
+            yield Finding(
+                title,
+                "info",
+                tuple(names),
+                f"{what}: {listed([repr(n) for n in names])}.",
+                f"Models get {part}; to use the texts as categories, ask for it (--as column=category).",
+            )
 
 
 def categories(dataset: Dataset) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from annvil.data.readers.beginnings import BEGINNINGS, beginning
 from annvil.data.readers.dates import date_seconds, date_text
 from annvil.text.safe import tidy
 
@@ -120,8 +121,9 @@ def canonical_text(value: Any) -> str:
     return canonical_word(str(value))
 
 
-CATEGORY_STYLES = ("written", "decimals")
-"""How categories are spelt that were texts, some of them numbers; see `category_text`."""
+CATEGORY_STYLES = ("written", "decimals", *BEGINNINGS)
+"""How categories are spelt that were texts, some of them numbers, or of which the beginning counts; see
+`category_text`."""
 
 
 def category_text(value: Any, style: str = "") -> str:
@@ -129,13 +131,21 @@ def category_text(value: Any, style: str = "") -> str:
 
     Without a style categories were numbers, or no text of theirs is one: all spellings of a number are one category.
     Where they were texts, a text stands as it was written, since 3.1 and 3.10 may be two versions; with the style
-    "decimals", of columns that a program wrote from floats, "3.0" is the number 3, as another source gives it.
+    "decimals", of columns that a program wrote from floats, "3.0" is the number 3, as another source gives it. In the
+    styles of `annvil.data.readers.beginnings` only the beginning counts.
 
     >>> [category_text(v, "written") for v in ("3.10", "01234", 3.0, "3.0", "TRUE", "NA")]
     ['3.10', '01234', '3', '3.0', 'true', '']
     >>> [category_text(v, "decimals") for v in ("3.0", "3.10", "3", 3)], category_text("3.10")
     (['3', '3.10', '3', '3'], '3.1')
+    >>> [category_text(v, "letters") for v in ("C85", "113803", 7, None)]
+    ['C', 'none', 'none', '']
     """
+    if style in BEGINNINGS:
+        if not (text := canonical_text(value)):
+            return ""
+        begun = beginning(tidy(value) if isinstance(value, str) else text, style)
+        return begun if canonical_text(begun) else f"{begun}."  # the series NA is not a missing value
     if not style or not isinstance(value, str):
         return canonical_text(value)
     word = tidy(value)

@@ -13,7 +13,7 @@ from annvil.data.findings import (
     categories,
     coded_numbers,
     columns_left_out,
-    columns_reduced_to_their_gaps,
+    columns_reduced,
     count_outliers,
     missing_values,
     outlying_numbers,
@@ -39,7 +39,7 @@ def audit_table(dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
     yield from _shape(dataset)
     yield from missing_values(dataset)
     yield from columns_left_out(dataset.notes)
-    yield from columns_reduced_to_their_gaps(dataset)
+    yield from columns_reduced(dataset)
     yield from categories(dataset)
     yield from coded_numbers(dataset)
     yield from outlying_numbers(dataset)
