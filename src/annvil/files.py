@@ -1,14 +1,22 @@
-"""Writing so that a crash leaves the old file or the new one, never half of either."""
+"""Writing so that a crash leaves the old file or the new one, never half of either; and reading what was written."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from annvil.errors import MachineError
+from annvil.errors import AnnvilError, DataError, MachineError, first_line
+
+T = TypeVar("T")
+
+LARGEST_KEPT = 4 << 30
+"""Bytes of one file of a run (assumed): predictions of ten million rows for ten classes have 0.8 GB."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -60,9 +68,56 @@ def write_json(path: Path, values: Any) -> None:
     write_atomically(path, text.encode("utf-8"))
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON that `write_json` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_kept(path: Path, decode: Callable[[bytes], T], then: str = "Fit again.") -> T:
+    """What ``decode`` makes of a file that we wrote, or somebody else under its name.
+
+    Raises
+    ------
+    FileNotFoundError
+        When it is not there.
+    DataError
+        When it is no ordinary file or ``decode`` fails, however it does; ``then`` says what to do.
+    MachineError
+        When it cannot be read.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_KEPT:
+            raise DataError(f"{path} is damaged (it is no ordinary file, or too large). {then}")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise MachineError(f"Cannot read {path}: {error.strerror or error}.") from error
+    try:
+        return decode(content)
+    except MemoryError:
+        raise
+    except Exception as error:  # what decoders raise has no common base
+        raise DataError(f"{path} is damaged ({first_line(error)[:200]}). {then}") from error
+
+
+@contextmanager
+def legible(folder: Path) -> Iterator[None]:
+    """For work on nothing but what the files of a run hold: where it fails, they do not belong together.
+
+    Each may be sound by itself, and name a metric, a class or a row that the others do not know.
+
+    Raises
+    ------
+    DataError
+        In place of whatever was raised, but for what is said in our own words, and what the machine cannot do.
+    """
+    try:
+        yield
+    except (AnnvilError, OSError, MemoryError, ImportError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"The files of {folder} do not belong together ({type(error).__name__}: {first_line(error)[:200]}): they "
+            "were changed, or written by another version of annvil. Fit again; if nothing has changed them, please "
+            "report this."
+        ) from error
 
 
 def from_here(path: Path, last: int = 3) -> Path:

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.findings import Finding
-from annvil.errors import DataError
-from annvil.files import write_atomically
+from annvil.files import read_kept, write_atomically
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -107,8 +106,5 @@ def read_sections(folder: Path) -> tuple[Section, ...]:
     """
     found: list[Section] = []
     for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=Section))
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{path} is damaged ({error}). Delete it, or fit again.") from error
+        found.append(read_kept(path, msgspec.json.Decoder(Section).decode, "Delete it, or fit again."))
     return tuple(sorted(found, key=lambda section: (section.order, section.key)))

@@ -32,8 +32,8 @@ import msgspec
 import numpy as np
 
 from annvil.comparison.results import Ablation, Cost, FoldResult, LearningCurve, State
-from annvil.errors import DataError, RequestError
-from annvil.files import read_json, write_atomically, write_json
+from annvil.errors import RequestError
+from annvil.files import legible, read_kept, write_atomically, write_json
 from annvil.tasks.base import FloatArray, IntArray
 
 T = TypeVar("T")
@@ -100,7 +100,10 @@ class Store:
     def folds(self) -> int | None:
         """Test folds of the comparison that lies here, or None where none was begun."""
         path = self.folder / "request.json"
-        return int(_readable(path)["the plan"]["outer_folds"]) if path.exists() else None
+        if not path.exists():
+            return None
+        with legible(self.folder):
+            return int(_readable(path)["the plan"]["outer_folds"])
 
     @property
     def decisions(self) -> Path:
@@ -137,7 +140,8 @@ class Store:
     def _arrays(self, contender: str, job: str, rung: int) -> dict[str, np.ndarray]:
         from safetensors.numpy import load
 
-        return load((self._home(contender, rung) / f"{job}.safetensors").read_bytes())
+        path = self._home(contender, rung) / f"{job}.safetensors"
+        return read_kept(path, load, f"Delete the folder {self.folder} and start anew.")
 
     def keep_result(
         self, result: FoldResult, rows: IntArray, outputs: FloatArray, inner: Predicted | None = None
@@ -232,17 +236,13 @@ class Store:
     def _read(self, path: Path, kind: type[T]) -> T | None:
         if not path.exists():
             return None
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{path} is damaged ({error}). Delete it to have that part done again.") from error
+        decode = msgspec.json.Decoder(kind).decode
+        return read_kept(path, decode, "Delete it to have that part done again.")
 
 
 def _readable(path: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(path))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}). Delete the folder {path.parent} and start anew.") from error
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    return read_kept(path, decode, f"Delete the folder {path.parent} and start anew.")
 
 
 def plain(value: Any) -> Any:

@@ -24,13 +24,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
+from numpy.typing import NDArray
 
 from annvil.comparison.results import Comparison
-from annvil.errors import DataError, MachineError, RequestError, did_you_mean
-from annvil.files import write_atomically
+from annvil.errors import MachineError, RequestError, did_you_mean
+from annvil.files import read_kept, write_atomically
 from annvil.run.request import FitRequest, decode_request
 
 T = TypeVar("T")
@@ -92,8 +93,7 @@ class RunFolder:
 
     def read_request(self) -> FitRequest:
         """What was asked for."""
-        with self._undamaged("request.json"):
-            return decode_request(self._read("request.json"))
+        return self._read("request.json", decode_request)
 
     def read_comparison(self) -> Comparison:
         """What the comparison found.
@@ -123,8 +123,13 @@ class RunFolder:
         RequestError, DataError
             When it is not there; when it is damaged.
         """
-        with self._undamaged(name):
-            return msgspec.json.decode(self._read(name), type=kind)
+        return self._read(name, msgspec.json.Decoder(kind).decode)
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """The arrays of the file of that name. Raises as `decoded` does."""
+        from safetensors.numpy import load
+
+        return self._read(name, load)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -164,21 +169,12 @@ class RunFolder:
         for litter in (*self.path.rglob(".*.part"), *self.path.glob(f".{self.model.name}.*.old")):
             shutil.rmtree(litter) if litter.is_dir() else litter.unlink(missing_ok=True)
 
-    @contextmanager
-    def _undamaged(self, name: str) -> Iterator[None]:
+    def _read(self, name: str, decode: Callable[[bytes], T]) -> T:
         try:
-            yield
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{self.path / name} is damaged ({error}); fit again.") from error
-
-    def _read(self, name: str) -> bytes:
-        try:
-            return (self.path / name).read_bytes()
+            return read_kept(self.path / name, decode)
         except FileNotFoundError:
             message = f"{self.path} is not the folder of a run: it has no {name}. `annvil runs` lists what there is."
             raise RequestError(message) from None
-        except OSError as error:
-            raise MachineError(f"Cannot read {self.path / name}: {error.strerror or error}.") from error
 
 
 def new_folder(out: str | Path, stem: str, fill: Callable[[RunFolder], None] = lambda folder: None) -> RunFolder:

@@ -20,7 +20,7 @@ from annvil.data.form import Inputs
 from annvil.data.plugins import words_of
 from annvil.errors import RequestError
 from annvil.explanation.permutation import Importance
-from annvil.files import from_here, write_atomically
+from annvil.files import from_here, legible, write_atomically
 from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
@@ -84,14 +84,21 @@ def write_report(folder: str | Path) -> Path:
     ------
     RequestError
         When there is no finished run in ``folder``.
+    DataError
+        When its files are damaged or do not belong together.
     """
     run_folder = existing_folder(folder)
     if not (run_folder.path / "run.json").exists():
         raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
-    record = read_record(run_folder)
-    page = render(_view(run_folder, record, run_folder.read_comparison()))
-    write_atomically(run_folder.report, page.encode("utf-8"))
-    return run_folder.report
+    with legible(run_folder.path):
+        return render_report(run_folder)
+
+
+def render_report(folder: RunFolder) -> Path:
+    """As `write_report`, for who has just written what it is made from."""
+    page = render(_view(folder, read_record(folder), folder.read_comparison()))
+    write_atomically(folder.report, page.encode("utf-8"))
+    return folder.report
 
 
 def read_record(folder: RunFolder) -> RunRecord:
@@ -152,9 +159,7 @@ def _keep_held_out(folder: RunFolder, dataset: Dataset[Inputs], comparison: Comp
 
 
 def _read_held_out(folder: RunFolder, threshold: Decision, words: Words) -> HeldOut:
-    from safetensors.numpy import load
-
-    arrays = load((folder.path / "held_out.safetensors").read_bytes())
+    arrays = folder.arrays("held_out.safetensors")
     how = f"each {words.row} was predicted by a model of a fold that had not seen it"
     return HeldOut(arrays["y"], arrays["outputs"], how, threshold)
 

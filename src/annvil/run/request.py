@@ -78,9 +78,18 @@ def decode_request(content: bytes) -> FitRequest:
         When it is none.
     """
     plain = msgspec.json.decode(content, type=dict[str, Any])
+    head = msgspec.convert(plain, _Head)
     if "budget_seconds" in plain:
         plain["budget"] = plain.pop("budget_seconds")
-    data, kind, digest = plain.pop("data", None), plain.pop("kind", ""), plain.pop("start_digest", None)
     generic = {one.name for one in declared(FitOptions)}
-    given = {name: value for name, value in plain.items() if name not in generic and value is not None}
-    return FitRequest(data, msgspec.convert(plain, FitOptions), given, kind, digest)
+    own = generic | set(_Head.__struct_fields__)
+    given = {name: value for name, value in plain.items() if name not in own and value is not None}
+    return FitRequest(head.data, msgspec.convert(plain, FitOptions), given, head.kind, head.start_digest)
+
+
+class _Head(msgspec.Struct):
+    """What a request holds beside its options."""
+
+    data: str | None = None
+    kind: str = ""
+    start_digest: str | None = None

@@ -13,6 +13,7 @@ import msgspec
 from annvil.comparison.results import Comparison, Standing, Verdict
 from annvil.data.plugins import kind_named
 from annvil.errors import AnnvilError, RequestError
+from annvil.files import legible
 from annvil.kinds.base import Explanation, Kind, StudyResult
 from annvil.run.folder import RunFolder, RunState, existing_folder
 from annvil.run.request import FitRequest
@@ -190,8 +191,9 @@ def list_runs(out: str | Path = "runs") -> list[RunSummary]:
     for path in Path(out).glob("*/state.json"):
         folder = RunFolder(path.parent)
         try:
-            found.append(_summary(folder, folder.read_state(), folder.read_request()))
-        except AnnvilError:
+            with legible(folder.path):
+                found.append(_summary(folder, folder.read_state(), folder.read_request()))
+        except (AnnvilError, OSError):
             continue  # not ours, or damaged: `annvil report` on it says which
     return sorted(found, key=lambda summary: summary.when, reverse=True)
 

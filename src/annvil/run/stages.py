@@ -106,7 +106,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     load_libraries()
     from annvil.comparison import Store
     from annvil.run.official_test import official_test
-    from annvil.run.reporting import assemble, write_report
+    from annvil.run.reporting import assemble, render_report
     from annvil.run.shipping import ship
     from annvil.sections import read_sections, write_sections
 
@@ -138,7 +138,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
         *(one for section in read_sections(folder.sections) for one in section.findings),
     )
     assemble(folder, work.request, dataset, findings, comparison, shipped, importance, store, work.clock.spent)
-    write_report(folder.path)
+    render_report(folder)
     work.clock.mark("finished", "finished")
     return Run(folder)
 

@@ -39,7 +39,7 @@ def study(
     DataError
         When the data have changed since.
     """
-    from annvil.run.reporting import write_report
+    from annvil.run.reporting import render_report
 
     seconds = seconds_of(budget)
     run_folder = existing_folder(folder)
@@ -77,4 +77,4 @@ def study(
                 lambda sections: write_sections(run_folder.sections, sections),
             )
         finally:
-            write_report(run_folder.path)
+            render_report(run_folder)

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from annvil.errors import DataError
+from annvil.files import read_kept
 
 Work = Literal["fit", "curve", "ablation", "ship"]
 Ending = Literal["begun", "complete", "cut short", "failed"]
@@ -108,14 +109,14 @@ def read_decisions(path: Path) -> Sequence[Decision]:
 
 def _latest(path: Path) -> Iterator[Decision]:
     """Every decision in its last state; a last line that was torn by a kill counts as never written."""
-    lines = path.read_bytes().split(b"\n")
+    lines = read_kept(path, lambda content: content.split(b"\n"))
     found: dict[int, Decision] = {}
     for number, line in enumerate(lines):
         if not line:
             continue
         try:
             decision = msgspec.json.decode(line, type=Decision)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             if number == len(lines) - 1:
                 break
             raise DataError(f"{path} is damaged in line {number + 1} ({error}).") from error
