@@ -54,6 +54,11 @@ class Predictor:
         self._session, checked = _session(graph, self.form, self.task)
         self._block_rows = rows_at_once(checked, max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(self.form.n_values, 1))))
 
+    def __repr__(self) -> str:
+        """What it predicts: ``"Predictor('survived', Boosted trees)"``."""
+        title = self.manifest.info.title
+        return f"Predictor({self.task.target!r}{f', {title}' if title else ''})"
+
     @classmethod
     def from_graph(cls, graph: bytes, form: Form, task: Task) -> Predictor:
         """The model that a bundle of this graph would be, without saving it; the same checks are made."""

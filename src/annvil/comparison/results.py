@@ -191,7 +191,7 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """How one contender's error falls with rows."""
+    """How one contender's error (one minus a score) falls with training rows."""
 
     contender: str
     anchors: tuple[Anchor, ...]
@@ -292,10 +292,10 @@ class FinalFit:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it."""
+    """All of it: what `annvil.Run.comparison` holds and the run's ``comparison.json`` keeps."""
 
-    metric: str
-    worth: float
+    metric: str  # the one that decides, as ``--metric`` takes it
+    worth: float  # the gain in it that would justify a network
     plan: Plan
     standings: tuple[Standing, ...]  # best first; dummy last
     folds: tuple[FoldResult, ...]

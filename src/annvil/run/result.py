@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What `fit` returns, and what `open_run` reads from a run folder."""
+    """What `fit` returns, and what `open_run` reads from a run folder; each part is read when it is first asked for.
+
+    Raises
+    ------
+    DataError, BundleError
+        By the part that is asked for, where its file in the folder is damaged or was made by another version.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -72,7 +78,9 @@ class Run:
 
     @cached_property
     def scores(self) -> list[dict[str, Any]]:
-        """One row per contender, best first: every metric with its spread, and the cost."""
+        """One row per model, best first, the baseline last: every metric's mean over the folds (``roc_auc``) and its
+        standard deviation (``roc_auc_spread``), the steps of effort, and the cost (seconds, milliseconds, bytes, MB).
+        """
         return [score_row(standing) for standing in self.comparison.standings]
 
     @cached_property
