@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
 from annvil.tasks.metric_index import METRICS
 from annvil.text import quantities as wording
@@ -99,3 +100,12 @@ def test_long_lists_are_cut_with_a_count():
 def test_characters_that_hide_or_turn_text_become_visible():
     assert clean("a\u202eb\x00c\ud800") == "a\ufffdb\ufffdc\ufffd"
     assert clean("Ünïcödé, 日本, 😀\n") == "Ünïcödé, 日本, 😀\n"
+
+
+@given(st.floats(1e-4, 9e8), st.sampled_from([1, -1]), st.sampled_from([4, 6]))
+def test_a_value_is_told_without_exponent_and_with_separators_from_five_digits(size, sign, significant):
+    text = wording.number(sign * size, significant)
+    read = float(text.replace(",", ""))
+    assert read == pytest.approx(sign * size, rel=10.0 ** (1 - significant))
+    assert "e" not in text
+    assert ("," in text) == (abs(read) >= 10_000)

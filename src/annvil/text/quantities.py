@@ -43,7 +43,8 @@ def number(value: float, significant: int = 4) -> str:
     if value and not 1e-4 <= abs(value) < 1e9:
         return f"{value:.{significant}g}"
     text = digits(value, significant)
-    return text if abs(value) >= 10_000 else text.replace(",", "")
+    plain = text.replace(",", "")
+    return text if abs(float(plain)) >= 10_000 else plain  # four digits may be a year
 
 
 def round_up(number: float) -> int:

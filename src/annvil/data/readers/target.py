@@ -16,6 +16,7 @@ from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.tasks.base import FloatArray, IntArray, Label, Task
 from annvil.tasks.union import TASKS, make_task
 from annvil.text.phrases import quoted
+from annvil.text.quantities import number
 
 FEW_CLASSES = 20
 """Whole numbers with at most so many different values may be class codes (assumed)."""
@@ -124,8 +125,8 @@ def _number_reason(distinct: FloatArray) -> str:
     k = len(distinct)
     if k and np.all(distinct == np.floor(distinct)):
         hint = "; if they are classes, ask for task multiclass (--task multiclass)" if k <= 100 else ""
-        return f"whole numbers from {distinct[0]:.6g} to {distinct[-1]:.6g}, {k} different{hint}"
-    return f"numbers with fractions, {k} different" if k else "numbers"
+        return f"whole numbers from {number(distinct[0], 6)} to {number(distinct[-1], 6)}, {k:,} different{hint}"
+    return f"numbers with fractions, {k:,} different" if k else "numbers"
 
 
 def _regression(name: str, values: FloatArray, reason: str, where: str) -> Answers:
@@ -136,7 +137,7 @@ def _regression(name: str, values: FloatArray, reason: str, where: str) -> Answe
     present = values[~gaps]
     if np.all(present == present[0]):
         raise DataError(
-            f"The target {name!r} of {where} is {present[0]:.6g} in every row; there is nothing to predict."
+            f"The target {name!r} of {where} is {number(present[0], 6)} in every row; there is nothing to predict."
         )
     return make_task("regression", name, (), reason), values.astype(np.float64), gaps
 

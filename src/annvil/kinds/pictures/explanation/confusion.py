@@ -17,13 +17,13 @@ LABELS = 110
 
 
 def matrix(names: Sequence[str], counts: IntArray, cells: Mapping[tuple[int, int], Pixels], side: int) -> Pixels:
-    """Rows right, columns said: an example and a number in each cell that is not empty.
+    """Rows true, columns predicted: an example and a number in each cell that is not empty.
 
     Parameters
     ----------
     names : of the classes, in order
     counts : ``(n_classes, n_classes)``
-    cells : (right, said) → an example's pixels
+    cells : (true, predicted) → an example's pixels
     side : of a cell's picture in pixels
     """
     size = max((max(enlarged(one, side).shape[:2]) for one in cells.values()), default=side) + 2 * GAP
@@ -45,8 +45,8 @@ def _named(made: Pixels, names: Sequence[str], size: int) -> Pixels:
 
     page = Image.fromarray(made)
     draw = ImageDraw.Draw(page)
-    write(draw, (LABELS - 34, 4), "said:", 12, FAINT, 34)
-    write(draw, (4, LABELS - 18), "right:", 12, FAINT, LABELS - 8)
+    write(draw, (LABELS - 60, 4), "predicted", 12, FAINT, 60)
+    write(draw, (4, LABELS - 18), "true", 12, FAINT, LABELS - 8)
     aside = Image.new("RGB", (LABELS, size), "white")
     for place, name in enumerate(names):
         write(draw, (4, LABELS + place * size + size // 2 - 8), name, 13, INK, LABELS - 8)
