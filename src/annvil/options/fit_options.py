@@ -88,7 +88,7 @@ def quoted_name(name: str) -> str:
 
 def _as_name(name: Any) -> Any:
     """A column's name as tables hold it: numbers, as `pandas.DataFrame(array)` names columns, are texts there."""
-    if isinstance(name, numbers.Integral):
+    if isinstance(name, numbers.Real):
         return str(name)
     return composed(name) if isinstance(name, str) else name
 
@@ -103,7 +103,8 @@ def _as_names(names: Iterable[Any] | None) -> tuple[Any, ...] | None:
 
 def _as_target(target: Any) -> Any:
     """One name, or a tuple of several."""
-    return _as_name(target) if target is None or isinstance(target, str | numbers.Integral) else _as_names(target)
+    is_one = target is None or isinstance(target, str) or not isinstance(target, Iterable)
+    return _as_name(target) if is_one else _as_names(target)
 
 
 def _as_kinds(kinds: Mapping[Any, str] | None) -> dict[Any, str]:

@@ -26,10 +26,15 @@ def composed(text: str) -> str:
 def tidy(text: str) -> str:
     r"""The text without blanks around it, composed: what looks the same is the same.
 
-    >>> tidy(" Zu\u0308rich ") == "Z\u00fcrich"
-    True
+    Written as a formula, lest Excel take it for a number (``="00123"``), it is the text in it.
+
+    >>> tidy(" Zu\u0308rich ") == "Z\u00fcrich", tidy('="00123"')
+    (True, '00123')
     """
-    return composed(text.strip())
+    text = text.strip()
+    if text.startswith('="') and text.endswith('"') and len(text) > 3:
+        text = text[2:-1].strip()
+    return composed(text)
 
 
 def short_name(name: str, most: int = 60) -> str:

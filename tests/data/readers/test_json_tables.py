@@ -58,7 +58,7 @@ def test_one_record_is_one_row(tmp_path: Path) -> None:
     [
         ('{"a": [1, 2], "b": [1]}', r"differ in length: 'a' has 2, 'b' has 1"),
         ('{"columns": ["a", "b"], "data": [[1, 2], [3]]}', "rows of another length than its 2 columns"),
-        ("[[1, 2], [3, 4]]", "instead of an object"),
+        ("[[1, 2], [3]]", "rows of 1 and of 2 values"),  # rows of one length are a table without names
         ('{"a": 1}\n{"a": oops}', "Line 2 of t.json is not JSON"),
     ],
 )

@@ -78,6 +78,7 @@ def _by_its_writer(path: Path, source: Source) -> RawTable | None:
     """The table as Polars or PyArrow reads it, where one is installed: nanoarrow 0.9 does not know views of texts."""
     from annvil.data.readers.frames import table_from_frame
 
+    reason = ""
     with path.open("rb") as stream:
         is_file = stream.read(6) == _MAGIC
     for read in (_by_polars, _by_pyarrow):
@@ -85,9 +86,14 @@ def _by_its_writer(path: Path, source: Source) -> RawTable | None:
             frame = read(path, is_file)
         except ImportError:
             continue
-        except Exception as error:  # both raise many kinds on what is damaged
-            raise DataError(f"{source.name} cannot be read as an Arrow file: {first_line(error)}.") from None
+        except BaseException as error:  # both raise many kinds on what is damaged; a panic of Rust's is no Exception
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            reason = first_line(error)
+            continue
         return replace(table_from_frame(frame, source.name), source=replace(source, details="Arrow"))
+    if reason:
+        raise DataError(f"{source.name} cannot be read as an Arrow file: {reason}.")
     return None
 
 
@@ -116,9 +122,23 @@ def duration_units(schema: bytes) -> dict[str, float]:
     """Columns of durations in a schema message, and how many of their units are a second."""
     from nanoarrow import TimeUnit, Type
 
-    fields = _arrays(schema + _END).schema.fields
+    try:
+        fields = _arrays(schema + _END).schema.fields
+    except RuntimeError as error:  # types newer than nanoarrow
+        return _units_by_pyarrow(schema, error)
     per_second = {TimeUnit.SECOND: 1.0, TimeUnit.MILLI: 1e3, TimeUnit.MICRO: 1e6, TimeUnit.NANO: 1e9}
     return {str(field.name): per_second[field.unit] for field in fields if field.type == Type.DURATION}
+
+
+def _units_by_pyarrow(schema: bytes, error: RuntimeError) -> dict[str, float]:
+    """The same by PyArrow, where it is installed and knows the types; else ``error``: durations would be integers."""
+    try:
+        fields = import_module("pyarrow.ipc").read_schema(io.BytesIO(schema + _END))
+    except Exception:  # it raises many kinds
+        raise error from None
+    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+    found = {field.name: str(field.type).removeprefix("duration[").removesuffix("]") for field in fields}
+    return {name: per_second[unit] for name, unit in found.items() if unit in per_second}
 
 
 def _decode(column: RawColumn, values: Sequence[Any]) -> RawColumn:

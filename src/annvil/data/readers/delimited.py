@@ -66,7 +66,7 @@ def guess_dialect(path: Path, encoding: str, name: str) -> Dialect:
             "Keep the columns that matter, or turn the table on its side if rows and columns were exchanged."
         )
     start = head[: max(_SAMPLE, first_end + 1)]
-    sample = start.decode("utf-8", "ignore").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    sample = start.decode("utf-8", "ignore").lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not sample.strip():
         raise DataError(f"{name} is empty: there is no header line and no row.")
     layout = find_layout(sample, complete=len(start) == len(head))
@@ -168,7 +168,7 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
                     )
                     long = [i for i, column in enumerate(columns) if types[i] == "DOUBLE" and _are_long(column)]
                     if not long:
-                        return columns, n_rows
+                        return _without_blank_end(columns, n_rows)
                     types = ["VARCHAR" if i in long else kind for i, kind in enumerate(types)]
                 except duckdb.Error as error:
                     wrong = re.search(r"converting column \"c(\d+)\"", str(error))
@@ -178,6 +178,21 @@ def read_delimited(path: Path, dialect: Dialect, *, name: str, wanted: Wanted) -
                         dialect = replace(dialect, mixed=True)
                     else:
                         raise _explain(error, path, dialect, name) from None
+
+
+def _without_blank_end(columns: list[RawColumn], n_rows: int) -> tuple[list[RawColumn], int]:
+    """The table without rows of nothing but delimiters behind the last one that holds a value, as Excel leaves them."""
+    if len(columns) < 2 or any(column.about_unique is not None for column in columns):
+        return columns, n_rows
+    end = n_rows
+    while end and not any(_is_there(column, end - 1) for column in columns):
+        end -= 1
+    return [replace(column, values=column.values[:end]) for column in columns] if end < n_rows else columns, end
+
+
+def _is_there(column: RawColumn, row: int) -> bool:
+    value = column.values[row]
+    return bool(value == value) if column.storage in ("number", "date") else bool(value >= 0)
 
 
 def _are_long(column: RawColumn) -> bool:
@@ -191,8 +206,9 @@ def _source(file: str, dialect: Dialect, types: Sequence[str]) -> str:
     delimiter = "\t" if dialect.layout.delimiter == BLANKS else dialect.layout.delimiter
     return (
         f"read_csv({sql(file)}, auto_detect=false, header=false, skip={dialect.layout.skip}, delim={sql(delimiter)}, "
-        f"quote='\"', escape='\"', nullstr='', decimal_separator='{',' if dialect.decimal_comma else '.'}', "
-        f"max_line_size={LONGEST_LINE}, buffer_size={LONGEST_LINE}, strict_mode=true, null_padding=false, "
+        f"quote='\"', escape='\"', nullstr='', compression='none', "
+        f"decimal_separator='{',' if dialect.decimal_comma else '.'}', max_line_size={LONGEST_LINE}, "
+        f"buffer_size={LONGEST_LINE}, strict_mode=true, null_padding=false, "
         f"columns={{{columns}}})"
     )
 

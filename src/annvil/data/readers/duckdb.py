@@ -18,6 +18,7 @@ from annvil.data.readers.raw import (
     LabelType,
     RawColumn,
     beyond_exact,
+    column_from_texts,
     durations,
     merge_levels,
     nested,
@@ -93,7 +94,7 @@ def sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, in its first line; its kind where it says nothing."""
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
 
@@ -141,13 +142,23 @@ def load(
         elif kind == "BOOLEAN":
             codes = _fetch(connection, f"SELECT coalesce({key}::INTEGER, -1) FROM t").astype(np.int32)
             columns.append(RawColumn(name, "boolean", codes, ("false", "true"), "bool"))
+        elif kind == '"NULL"':
+            columns.append(column_from_texts(name, [None] * n_rows))
+        elif kind == "JSON" and _holds_nested(connection, key):
+            columns.append(nested(name))
         elif kind == "VARCHAR" or kind.startswith("ENUM") or kind in ("UUID", "JSON"):
+            if kind == "JSON":  # numbers, texts and booleans mixed: texts without their quotation marks
+                connection.execute(f"ALTER TABLE t ALTER {key} TYPE VARCHAR USING {key} ->> '$'")
             column = _texts(connection, key, name, wanted, as_numbers=not typed and not comma)
             said = {level.lower() for level in column.levels if level not in MISSING_TEXTS}
             columns.append(column if typed or said != {"true", "false"} else replace(column, label="bool"))
         else:
             columns.append(nested(name))
     return columns, n_rows
+
+
+def _holds_nested(connection: duckdb.DuckDBPyConnection, key: str) -> bool:
+    return _row(connection, f"SELECT count(*) FROM t WHERE json_type({key}) IN ('OBJECT', 'ARRAY')") != (0,)
 
 
 def _needs_digits(kind: str, values: FloatArray, wanted: Wanted, name: str) -> bool:

@@ -20,7 +20,8 @@ def guess_encoding(path: Path) -> str:
     Raises
     ------
     DataError
-        Where the file is not text: it holds NUL bytes, or bytes that are not UTF-8 behind its byte order mark.
+        Where the file is not text: it holds NUL bytes, or bytes that are not UTF-8 behind its byte order mark; where
+        it is UTF-8 but for a few bytes, whose names would be other ones than those of the same rows elsewhere.
     """
     with path.open("rb") as stream:
         start = stream.read(4096)
@@ -40,7 +41,26 @@ def guess_encoding(path: Path) -> str:
         if even > len(start) // 5 and odd < even // 10:
             return "utf-16-be"
         stream.seek(0)
-        return _utf8_or_western(stream, path)
+        found = _utf8_or_western(stream, path)
+    if found != "utf-8" and _is_mostly_utf8(path):
+        raise DataError(
+            f"{path.name} is written in UTF-8, but line {_first_line_not_utf8(path)} holds bytes that are none. Save "
+            "it again in UTF-8, or mend that line."
+        )
+    return found
+
+
+_SEVERAL_BYTES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_HIGH = re.compile(rb"[\x80-\xff]+")
+
+
+def _is_mostly_utf8(path: Path) -> bool:
+    """Whether most runs of bytes beyond ASCII are whole characters of UTF-8; in other encodings hardly any is."""
+    with path.open("rb") as stream:
+        head = stream.read(4 * _CHUNK)
+    runs = _HIGH.findall(head)
+    whole = sum(_SEVERAL_BYTES.sub(b"", run) == b"" for run in runs)
+    return 2 * whole > len(runs)
 
 
 def _utf8_or_western(stream: BinaryIO, path: Path) -> str:

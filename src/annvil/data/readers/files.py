@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,11 @@ def _by_content(path: Path, suffix: str, source: Source, wanted: Wanted, note: s
     """By the ending, or what the file begins with; ``note`` says how it was packed."""
     with path.open("rb") as stream:
         start = stream.read(6)
-    packed = packing(suffix, start) if not note else ""
+    packed = packing(suffix, start)
+    if packed and note:
+        raise DataError(f"{source.name} holds a file that is packed once more ({packed}); unpack the outer one first.")
+    if not packed and packing(suffix, b""):  # named as packed, and unpacked already
+        suffix = Path(path.stem).suffix.lower() or ".csv"
     if packed:
         with unpacked(path, packed, PACKABLE) as (plain, inner):
             within = Path(inner).suffix.lower() or Path(path.stem).suffix.lower() or ".csv"
@@ -75,11 +80,41 @@ def _by_content(path: Path, suffix: str, source: Source, wanted: Wanted, note: s
         from annvil.data.readers.arrow import read_arrow
 
         return read_arrow(path, source)
-    if suffix in EXCEL_SUFFIXES:
+    if suffix in EXCEL_SUFFIXES and start.startswith(_WORKBOOKS):
         from annvil.data.readers.workbooks import read_excel
 
         return read_excel(path, source)
+    if suffix in EXCEL_SUFFIXES:  # programs of business write texts or web pages and call them .xls
+        _refuse_other_formats(path, source.name)
+        return _read_text(path, ".csv", source, wanted, f"{note}, no workbook in spite of its name")
     return _read_text(path, suffix, source, wanted, note)
+
+
+_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0", b"\t\x08", b"\t\x04", b"\t\x02", b"\t\x00")
+"""How workbooks begin: zip archives, compound files, and the records of Excel 2 to 4."""
+
+_OTHER_FORMATS = {
+    r"<(!doctype|html|\?xml|table|head|body)\b": "is a web page or XML, not a table: save it as CSV",
+    "%PDF": "is a PDF: save the table as CSV",
+    "version https://git-lfs": "is a pointer that Git LFS left in place of the file: fetch it with git lfs pull",
+    "@relation": "is an ARFF file: save it as CSV",
+}
+
+
+def _refuse_other_formats(path: Path, name: str) -> None:
+    """Raise where a text is of a kind that begins unmistakably."""
+    with path.open("rb") as stream:
+        start = stream.read(200).decode("utf-8", "ignore").lstrip("\ufeff \t\r\n").lower()
+    for begins, what in _OTHER_FORMATS.items():
+        if re.match(begins, start, re.IGNORECASE):
+            raise DataError(f"{name} {what}.")
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a text that may have any name holds objects: no table of another kind begins so."""
+    with path.open("rb") as stream:
+        start = stream.read(200).decode("utf-8", "ignore")
+    return re.match(r'\ufeff?\s*(\[\s*)?\{\s*"[^"]*"\s*:', start) is not None
 
 
 def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: str) -> RawTable:
@@ -90,13 +125,14 @@ def _read_text(path: Path, suffix: str, source: Source, wanted: Wanted, note: st
             f"{source.name}: no reader for files that end in {suffix!r}; Annvil reads {known} and .xlsx, "
             "and any of them packed as .gz, .bz2, .xz, .zst or .zip."
         )
+    _refuse_other_formats(path, source.name)
     encoding = guess_encoding(path)
     with tempfile.TemporaryDirectory(prefix="annvil-") as folder:
         if encoding not in ("utf-8", "utf-8-sig"):
             plain = Path(folder) / f"data{suffix}"
             transcode(path, encoding, plain)
             path = plain
-        if suffix in JSON_SUFFIXES:
+        if suffix in JSON_SUFFIXES or _is_json(path):
             from annvil.data.readers.json_tables import read_json_table
 
             return read_json_table(path, replace(source, details=f"JSON lines, {encoding}{note}"), wanted)

@@ -53,7 +53,8 @@ def column_from_series(name: str, series: Any) -> RawColumn:
     if dtype == nw.Boolean:
         return booleans(name, series.to_list())
     if dtype.is_numeric():
-        as_values = dtype.is_decimal() or (dtype.is_integer() and series.null_count())
+        exotic = dtype in (nw.Int128, nw.UInt128)  # which NumPy does not have
+        as_values = dtype.is_decimal() or exotic or (dtype.is_integer() and series.null_count())
         column = column_from_array(name, np.array(series.to_list(), dtype=object) if as_values else series.to_numpy())
         if column.storage == "number" or column.label == "int":
             return column

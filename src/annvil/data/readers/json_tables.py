@@ -16,6 +16,11 @@ from annvil.data.readers.raw import MOST_COLUMNS, RawTable, refuse_header
 from annvil.errors import DataError
 from annvil.text.phrases import quoted
 
+_TABLES = {"data", "results", "rows", "records", "items", "features", "value", "values", "observations", "entries"}
+"""What servers call the table in an answer; under another name beside other values, records belong to one row."""
+
+_LINES_OF_ARRAYS = re.compile(r"\s*\[[^\[\]{}]*\]\s*\n\s*\[")
+
 LONGEST_RECORD = 2**24
 """Bytes of one JSON line."""
 
@@ -24,8 +29,8 @@ def read_json_table(path: Path, source: Source, wanted: Wanted) -> RawTable:
     """The table in a file of JSON.
 
     Understood are one object per line, an array of objects, an object of columns (lists, or objects by row as pandas
-    writes them unless told otherwise), pandas' ``orient="index"``, ``"split"`` and ``"table"``, and an object whose
-    only value is an array of objects.
+    writes them unless told otherwise), pandas' ``orient="index"``, ``"split"``, ``"table"`` and ``"values"``, rows that
+    are arrays, GeoJSON, and an object in which one array of objects stands, beside what is said of it.
 
     Raises
     ------
@@ -111,13 +116,36 @@ def _from_object(whole: Mapping[str, Any], where: str) -> RawTable | None:
     if keys == {"schema", "data"} and _are(data, dict) and isinstance(whole["schema"], Mapping):
         index = set(whole["schema"].get("primaryKey") or ()) & {"index"}
         return table_from_records([{k: v for k, v in row.items() if k not in index} for row in data or ()], where)
-    if len(values) == 1 and _are(values[0], dict):
-        return table_from_records(values[0], where)
+    if len(values) == 1 and isinstance(values[0], Mapping) and (inner := _from_object(values[0], where)) is not None:
+        return inner
+    tables = [value for key, value in whole.items() if _are(value, dict) and (key in _TABLES or len(values) == 1)]
+    if len(tables) == 1:  # what stands beside it is about the table
+        return table_from_records(_properties(tables[0]), where)
+    if not tables and isinstance(data, list) and _are(data, list):
+        return _from_rows(data, where)
     if values and all(isinstance(value, list) for value in values):
         return table_from_mapping(whole, where)
     if len(values) > 1 and all(isinstance(value, Mapping) for value in values):
         return _from_objects(whole, where)
     return None
+
+
+def _properties(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What GeoJSON (RFC 7946) says of its features; other records as they are."""
+    if all(record.get("type") == "Feature" and isinstance(record.get("properties"), dict) for record in records):
+        return [record["properties"] for record in records]
+    return records
+
+
+def _from_rows(rows: Sequence[Sequence[Any]], where: str) -> RawTable:
+    """Rows that are lists of values; the first one holds names where it alone consists of texts."""
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise DataError(f"{where} has rows of {' and of '.join(map(str, sorted(widths)[:3]))} values; mend them.")
+    named = len(rows) > 1 and _are(list(rows[0]), str) and not _are(list(rows[1]), str)
+    names = list(rows[0]) if named else [f"column {i + 1}" for i in range(len(rows[0]))]
+    refuse_header(names, where)
+    return table_from_mapping({name: [row[i] for row in rows[named:]] for i, name in enumerate(names)}, where)
 
 
 def _are(values: Any, kind: type) -> bool:
@@ -142,8 +170,9 @@ def _numbered(keys: Mapping[str, Any]) -> bool:
 def _read_plainly(path: Path, source: Source) -> RawTable:
     """The same through Python's reader: slower, but it takes the NaN that Python writes, and knows the bad line."""
     text = path.read_text(encoding="utf-8-sig")
-    is_array = text.lstrip().startswith("[")
+    is_array = text.lstrip().startswith("[") and not _LINES_OF_ARRAYS.match(text)
     records: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
     names: set[str] = set()
     for number, line in enumerate([text] if is_array else text.split("\n"), start=1):
         if not line.strip():
@@ -154,7 +183,10 @@ def _read_plainly(path: Path, source: Source) -> RawTable:
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where} is not JSON: {str(error).rstrip('.')}.") from None
         for record in found if is_array else [found]:
-            if not isinstance(record, dict):
+            if isinstance(record, list) and record and not records:
+                rows.append(record)
+                continue
+            if not isinstance(record, dict) or rows:
                 raise DataError(
                     f"{where} holds {quoted(json.dumps(record))} instead of an object; every row must be one, such as "
                     '{"age": 31, "sex": "f"}.'
@@ -162,6 +194,6 @@ def _read_plainly(path: Path, source: Source) -> RawTable:
             records.append(record)
             names.update(record)
         _refuse_many(len(names), source.name)
-    table = table_from_records(records, source.name)
+    table = _from_rows(rows, source.name) if rows else table_from_records(records, source.name)
     refuse_header(table.names, source.name)
     return replace(table, source=source)

@@ -207,13 +207,26 @@ def _below_titles(records: _Records, start: int) -> int:
 def _names(records: _Records, start: int, delimiter: str) -> tuple[tuple[str, ...] | None, int]:
     """The names and where the values begin."""
     rows = [cells for _, cells in records[start:]]
-    if start and delimiter in (BLANKS, "\t") and _names_rows(records[start - 1 : start + 1]):
+    if start and _names_rows(records[start - 1 : start + 1]) and not is_header(rows):
         labels = [cells[0] for cells in rows if cells]
-        if len(set(labels)) == len(labels) and not is_header(rows):
+        if not any(cells[-1].strip() for cells in rows if len(cells) == len(rows[0])):  # a sign ends each line but that
+            return (*(cell.strip() for cell in records[start - 1][1]), ""), start
+        plain = delimiter in (BLANKS, "\t")
+        if len(set(labels)) == len(labels) if plain else _are_numbered(labels, records[start - 1][1]):
             return ("", *(cell.strip() for cell in records[start - 1][1])), start
     if is_data(rows):
         return None, start
     return tuple(cell.strip() for cell in rows[0]), start + 1
+
+
+def _are_numbered(labels: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether unnamed labels number the rows, below what can be names; a title with a comma has two fields, too."""
+    first = int(labels[0]) if labels and labels[0].isdecimal() else -1
+    return list(labels) == [str(first + i) for i in range(len(labels))] and not any(map(_is_a_number, names))
+
+
+def _is_a_number(cell: str) -> bool:
+    return shown_number(cell) is not None
 
 
 def _names_in_comment(line: str, sign: str, delimiter: str, width: int) -> tuple[str, ...] | None:

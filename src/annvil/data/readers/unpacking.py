@@ -6,6 +6,7 @@ import bz2
 import errno
 import gzip
 import lzma
+import re
 import tempfile
 import zipfile
 import zlib
@@ -30,22 +31,17 @@ _LINES = 20_000
 
 _OPEN: dict[str, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst"}
-_DAMAGED = (
-    OSError,
-    EOFError,
-    IndexError,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    ValueError,
-    zlib.error,
-    lzma.LZMAError,
-)
+_PRINTABLE = re.compile(rb"[\t\r\n -~]+")
+"""What a browser leaves that unpacked a file and kept its name."""
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".lzma": "xz", ".zst": "zst", ".zstd": "zst", ".zip": "zip"}
 
 
 def packing(suffix: str, start: bytes) -> str:
     """How a file is packed, by its ending or its first six bytes: "gz", "bz2", "xz", "zst", "zip", or ""."""
-    return _SUFFIXES.get(suffix) or next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
+    found = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
+    named = _SUFFIXES.get(suffix, "")
+    is_plain = not found and named not in ("", "zip") and _PRINTABLE.fullmatch(start)
+    return "" if is_plain else named or found
 
 
 _LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "lost+found"}
