@@ -111,6 +111,25 @@ def columns_left_out(notes: Sequence[ColumnNote]) -> Iterator[Finding]:
         )
 
 
+_TOTALS = {"total", "totals", "grand total", "subtotal", "sum", "average", "mean", "summe", "gesamt", "gesamtsumme"}
+_TOTALS |= {"insgesamt", "mittelwert", "durchschnitt", "somme", "moyenne", "totale", "suma", "totaal"}
+
+
+def row_of_totals(dataset: Dataset) -> Iterator[Finding]:
+    """A last row that may sum up the others, as spreadsheets end."""
+    for column in dataset.inputs.columns:
+        last = int(column.values[-1]) if column.field.is_text else -1
+        word = column.levels[last] if last >= 0 else ""
+        if word.lower().rstrip(": ") in _TOTALS and int(np.sum(column.values == last)) == 1:
+            yield Finding(
+                "row of totals",
+                "warning",
+                (column.name,),
+                f"The last row holds {word!r} in {column.name!r}, as no other row does.",
+                "If it sums up the others, delete it and fit again: models learn from it as from any row.",
+            )
+
+
 _REDUCED = {
     (GIVEN,): ("only whether given", "Texts that hardly repeat, with gaps", "only whether there is one"),
     BEGINNINGS: ("only how they begin", "Texts that hardly repeat, but begin alike", "only how they begin"),

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
 
+from annvil import read
 from annvil.data.readers.files import read_file
 from annvil.data.readers.raw import RawColumn
-from annvil.errors import MachineError
+from annvil.errors import DataError, MachineError
+from annvil.kinds.tables.audit import audit_table
 
 
 def workbook(path: Path, cells: list[tuple[Any, str]], author: str = "openpyxl") -> RawColumn:
@@ -126,3 +129,51 @@ def test_excel_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(MachineError, match=r"pip install 'annvil\[excel\]'"):
         read_file(tmp_path / "t.xlsx")
+
+
+_HEADER, _ROWS = ["x", "c", "y"], [[i * 0.37, "abc"[i % 3], i % 2] for i in range(60)]
+_FAR = [*_HEADER, *[None] * 20, " "]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "said"),
+    [
+        ([[["Sales of 2021"], _HEADER, *_ROWS]], "1 row above the names left out"),
+        ([[["Sales of 2021"], [], ["in Euro"], [], _HEADER, *_ROWS]], "2 rows above the names left out"),
+        ([[["see the next sheet"], ["thank you"]], [_HEADER, *_ROWS]], "1 other sheet ignored"),
+        ([None, [_HEADER, *_ROWS]], "1 other sheet ignored"),
+        ([[_FAR, *_ROWS]], ""),
+        ([[[], [], _HEADER, *_ROWS[:30], [], *_ROWS[30:]]], ""),
+    ],
+)
+def test_the_table_of_a_workbook_is_found(sheets: list[Any], said: str, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for i, rows in enumerate(sheets):
+        sheet = book.create_sheet(f"s{i}")
+        sheet.sheet_state = "visible" if rows else "hidden"
+        for row in rows or [["a", "b"], [1, 2]]:
+            sheet.append(row)
+    book.active = len(sheets) - 1
+    book.save(tmp_path / "a.xlsx")
+    data = read(tmp_path / "a.xlsx", target="y")
+    assert said in data.source.details
+    x, c = data.inputs.columns
+    assert np.allclose(x.values, [row[0] for row in _ROWS])
+    assert list(c.texts()) == [row[1] for row in _ROWS]
+
+
+def test_names_of_a_workbook_that_are_numbers_missing_or_twofold(tmp_path: Path) -> None:
+    def saved(rows: list[list[Any]]) -> Path:
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(tmp_path / "a.xlsx")
+        return tmp_path / "a.xlsx"
+
+    assert read(saved([[2019, 2020, "y"], *_ROWS]), target="y").inputs.names == ("2019", "2020")
+    assert read(saved(_ROWS), target="column 3").inputs.names == ("column 1", "column 2")
+    with pytest.raises(DataError, match="both read as names"):
+        read(saved([_HEADER, ["m", "-", "0/1"], *_ROWS]), target="y")
+    frame = read(saved([_HEADER, *_ROWS, [650.0, "Total", 1]]), target="y")
+    assert [finding.columns for finding in audit_table(frame) if finding.kind == "row of totals"] == [("c",)]

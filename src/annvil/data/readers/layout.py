@@ -47,7 +47,7 @@ class Layout:
     said: tuple[str, ...]
 
 
-_Records = list[tuple[int, list[str]]]  # each with the line that it ends on, from 1
+Records = list[tuple[int, list[str]]]  # each with the line that it ends on, from 1
 
 
 def find_layout(sample: str, complete: bool) -> Layout:
@@ -71,7 +71,7 @@ def find_layout(sample: str, complete: bool) -> Layout:
         top = at
     delimiter, records, start, comments = _divided(lines, top, complete, declared[1] if declared else "")
     width = len(records[start][1])
-    start = _below_titles(records, min(start, len(records) - 1))
+    start = below_titles(records, min(start, len(records) - 1))
     names, start = _names(records, start, delimiter)
     if top > at and (above := _names_in_comment(lines[top - 1], sign, delimiter, width)) is not None:
         values = [cells for _, cells in records[start - (names is not None) :]]
@@ -95,7 +95,7 @@ def tokens(line: str) -> list[str]:
     return [match[1].replace('""', '"') if match[2] is None else match[2] for match in _TOKEN.finditer(line)]
 
 
-def _records(lines: Sequence[str], top: int, delimiter: str, complete: bool) -> _Records:
+def _records(lines: Sequence[str], top: int, delimiter: str, complete: bool) -> Records:
     """Records from line ``top`` on without blank ones; the last one is left out where the sample cuts it."""
     csv.field_size_limit(LONGEST_LINE)
     if delimiter == BLANKS:
@@ -112,7 +112,7 @@ def _records(lines: Sequence[str], top: int, delimiter: str, complete: bool) -> 
     return rows or [(top + 1, [""])]
 
 
-def _divided(lines: Sequence[str], top: int, complete: bool, declared: str) -> tuple[str, _Records, int, bool]:
+def _divided(lines: Sequence[str], top: int, complete: bool, declared: str) -> tuple[str, Records, int, bool]:
     """Delimiter, records, which of them is the first of the table, and whether comments stand between them."""
     found = {}
     for one in [declared] if declared else [*DELIMITERS, BLANKS]:
@@ -158,7 +158,7 @@ def _usual(widths: Sequence[int]) -> int:
     return max(shares, key=lambda width: (shares[width], width), default=1)
 
 
-def _fit(records: _Records, sign: str) -> _Fit:
+def _fit(records: Records, sign: str) -> _Fit:
     """The table begins with the very first record, unless the usual number of fields begins below titles."""
     widths = [len(cells) for _, cells in records]
     commas = sign == ","
@@ -174,7 +174,7 @@ def _fit(records: _Records, sign: str) -> _Fit:
     return _Fit(share, 0, widths[0], False, commas)
 
 
-def _are_titles(records: _Records, start: int) -> bool:
+def _are_titles(records: Records, start: int) -> bool:
     """Whether what stands above a record are no names: those of R, names below, or lines set apart."""
     above, below = [cells for _, cells in records[:start]], [cells for _, cells in records[start:]]
     if _names_rows(records[: start + 1]):
@@ -185,13 +185,13 @@ def _are_titles(records: _Records, start: int) -> bool:
     return apart or is_header(below) or (start > 1 and all(sum(map(bool, cells)) <= 1 for cells in above))
 
 
-def _names_rows(records: _Records) -> bool:
+def _names_rows(records: Records) -> bool:
     """Whether a first record of at least two names lacks only that of a first column (R's ``write.table``)."""
     (_, names), (_, values) = records if len(records) == 2 else ((0, [""]), (0, [""]))
     return len(names) >= 2 and len(values) == len(names) + 1
 
 
-def _below_titles(records: _Records, start: int) -> int:
+def below_titles(records: Records, start: int) -> int:
     """Past records of which one field alone is filled, as spreadsheets write a title, to one that is filled."""
     at = start
     while at + 1 < min(len(records), MOST_TITLES):
@@ -204,7 +204,7 @@ def _below_titles(records: _Records, start: int) -> int:
     return start
 
 
-def _names(records: _Records, start: int, delimiter: str) -> tuple[tuple[str, ...] | None, int]:
+def _names(records: Records, start: int, delimiter: str) -> tuple[tuple[str, ...] | None, int]:
     """The names and where the values begin."""
     rows = [cells for _, cells in records[start:]]
     if start and _names_rows(records[start - 1 : start + 1]) and not is_header(rows):

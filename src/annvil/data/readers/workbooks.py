@@ -13,6 +13,8 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from annvil.data.dataset import Source
+from annvil.data.readers.header import has_two_headers, is_data
+from annvil.data.readers.layout import below_titles
 from annvil.data.readers.raw import RawColumn, RawTable, column_from_values, refuse_header
 from annvil.errors import DataError, MachineError
 
@@ -34,7 +36,11 @@ _WITHOUT_DECIMALS = "1"
 
 
 def read_excel(path: Path, source: Source) -> RawTable:
-    """The first sheet of a workbook that holds anything; its first row holds the names."""
+    """The first sheet of a workbook that is shown and holds a table, below titles and without columns of blanks.
+
+    A table has two columns at least; where no sheet has, the first that holds anything is taken. Rows above one of
+    several filled cells are titles, as in texts (`annvil.data.readers.layout`); without a row of names there is none.
+    """
     try:
         import python_calamine
     except ImportError:
@@ -43,23 +49,53 @@ def read_excel(path: Path, source: Source) -> RawTable:
         ) from None
     try:
         workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+        shown = [m.name for m in workbook.sheets_metadata if m.visible == python_calamine.SheetVisibleEnum.Visible]
         sheets = [(name, workbook.get_sheet_by_name(name)) for name in workbook.sheet_names]
-        name, sheet = next(((name, sheet) for name, sheet in sheets if sheet.total_height), ("", None))
+        filled = [(name, sheet) for name, sheet in sheets if sheet.height]
+        filled.sort(key=lambda one: (one[0] not in shown, one[1].width < 2))
+        name, sheet = filled[0] if filled else ("", None)
         rows, first = (sheet.to_python(), (sheet.start or (0, 0))[1]) if sheet else ([], 0)
     except Exception as error:  # the library raises many kinds, among them plain ones
         raise DataError(f"{source.name} cannot be read as a workbook: {error}.") from None
     rows = [row for row in rows if any(cell != "" for cell in row)]
     if not rows:
         raise DataError(f"{source.name} is empty: no sheet holds a value.")
-    names = [str(cell).strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
-    refuse_header(names, source.name)
-    shown, others = _traces(path, name)
+    names, rows, said = _below_names(rows, source.name)
+    traces, others = _traces(path, name)
     columns = [
-        _column(column, [row[i] for row in rows[1:]], shown.get(first + i, others)) for i, column in enumerate(names)
+        _column(column, [row[i] for row in rows], traces.get(first + i, others)) for i, column in enumerate(names)
     ]
-    ignored = f", {len(sheets) - 1} other sheets ignored" if len(sheets) > 1 else ""
-    source = replace(source, details=f"workbook, sheet {name!r}{ignored}")
-    return RawTable(tuple(columns), len(rows) - 1, source)
+    ignored = f", {len(sheets) - 1} other sheet{'s' * (len(sheets) > 2)} ignored" if len(sheets) > 1 else ""
+    source = replace(source, details=f"workbook, sheet {name!r}{ignored}{said}")
+    return RawTable(tuple(columns), len(rows), source)
+
+
+def _below_names(rows: list[list[Any]], where: str) -> tuple[list[str], list[list[Any]], str]:
+    """Names, the rows below them, and what to tell of how they were found."""
+    records = [(number, [_shown(cell) for cell in row]) for number, row in enumerate(rows[:_SAMPLE], start=1)]
+    start = below_titles(records, 0)
+    cells = [row for _, row in records[start:]]
+    said = f", {start} row{'s' * (start > 1)} above the names left out" if start else ""
+    if is_data(cells):
+        names, below, said = [""] * len(rows[0]), rows[start:], ", no row of names"
+    else:
+        names, below = cells[0], rows[start + 1 :]
+        if has_two_headers(cells[1:]):
+            two = f"{', '.join(filter(None, cells[0][:3]))}; {', '.join(filter(None, cells[1][:3]))}"
+            raise DataError(f"Two rows of {where} below each other both read as names ({two}); keep one of them.")
+    while len(names) > 1 and not names[-1] and all(row[len(names) - 1] in ("", " ") for row in below):
+        names = names[:-1]
+    names = [name or f"column {i + 1}" for i, name in enumerate(names)]
+    refuse_header(names, where)
+    return names, below, said
+
+
+_SAMPLE = 500
+"""Rows that are looked at to find the names."""
+
+
+def _shown(cell: Any) -> str:
+    return str(_cell(cell) if cell != "" else "").strip()
 
 
 def _column(name: str, cells: Sequence[Any], trace: Trace) -> RawColumn:

@@ -17,6 +17,7 @@ from annvil.data.findings import (
     count_outliers,
     missing_values,
     outlying_numbers,
+    row_of_totals,
 )
 from annvil.data.groups import are_copies, number_groups, row_keys
 from annvil.data.leakage import find_leaks
@@ -40,6 +41,7 @@ def audit_table(dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
     yield from missing_values(dataset)
     yield from columns_left_out(dataset.notes)
     yield from columns_reduced(dataset)
+    yield from row_of_totals(dataset)
     yield from categories(dataset)
     yield from coded_numbers(dataset)
     yield from outlying_numbers(dataset)
