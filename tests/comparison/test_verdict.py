@@ -781,6 +781,7 @@ def test_no_sentence_contradicts_the_table_or_another(made: Evidence) -> None:
         assert p is not None
         assert p.p_first <= 1 - made.confidence
         assert verdict.network_ruled_out
+    assert not re.search(r"\(0 (behind|ahead)|(?<![.\d])1 times", said), said  # that is level, and about the same
     assert not (decided and verdict.unfinished)
     assert not (decided and ("Not enough time" in said or "Cannot tell" in said or "would probably" in said))
     if "Not enough time to tell:" in headline:

@@ -79,7 +79,7 @@ def _give_up_output() -> None:
 def _circumstance(error: Exception) -> str:
     """A sentence where the machine is at fault, not we: disks, permissions, memory; else empty."""
     if isinstance(error, MemoryError):
-        return "There is not enough memory for this. Close other programs, or use fewer rows or columns."
+        return "There is not enough memory for this. Close other programs, or use less data."
     if isinstance(error, ImportError) and ".so" in str(error):
         return (
             f"A library could not be loaded: {first_line(error)}. There may be too little memory (a limit set by "

@@ -92,7 +92,7 @@ class Board:
     def why(self, moment: Moment) -> str:
         """The reason, and the seconds that it is expected to take."""
         if moment.unit is not None and moment.unit.what == "ship":
-            return f"fitted on all rows in about {wording.seconds(moment.expected_seconds)}"
+            return f"fitted in about {wording.seconds(moment.expected_seconds)}"
         about = f"about {wording.seconds(moment.expected_seconds)}" if moment.expected_seconds else ""
         return "; ".join(part for part in (moment.why, about) if part)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import floor, log10
+from math import floor, inf, log10
 
 from annvil.comparison.results import NO_SIDE, Comparison, Standing
 from annvil.plots.charts.chances import chances
@@ -40,8 +40,14 @@ class Figure:
 
 
 def estimates(rows: Sequence[tuple[str, float, float, float]], sign: str = "") -> list[Estimate]:
-    """(name, mean, low, high) as estimates in the metric's unit, all with equal decimals."""
-    half = sorted((high - low) / 2 for _, _, low, high in rows)[len(rows) // 2]
+    """(name, mean, low, high) as estimates in the metric's unit, all with equal decimals.
+
+    As many as half of the usual interval deserves, and half of the greatest estimate's: many that are nothing take
+    no digit of it.
+    """
+    halves = sorted((high - low) / 2 for _, _, low, high in rows if high > low)
+    greatest = max(rows, key=lambda row: abs(row[1]))
+    half = min([halves[len(halves) // 2], (greatest[3] - greatest[2]) / 2 or inf]) if halves else 0.0
     places = 0 if half >= 10 else min(4, max(1, 1 - floor(log10(half)))) if half > 0 else 1
     made = []
     for name, *values in rows:

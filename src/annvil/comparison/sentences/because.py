@@ -45,12 +45,12 @@ class Because(Told):
         behind = self.finding.paired.metric.gain(
             self.finding.paired.mean(best.contender), self.finding.paired.mean(chosen.contender)
         )
-        are, behind_by = "are" if is_plural(chosen.title) else "is", self.metric.tells(behind)
+        are = "are" if is_plural(chosen.title) else "is"
         cheaper = f"at a clearly lower cost ({COST})"
         if FAMILIES.index(chosen.family) < FAMILIES.index(best.family):
             within = f"counts as equal (within {SAME_COST:g} times)"
             cheaper = f"and a simpler kind of model whose cost ({COST}) is lower, or {within}"
-        why = f"{it} {are} practically as good as {named(best.title)} ({behind_by} behind), {cheaper}."
+        why = f"{it} {are} practically as good as {named(best.title)} ({self._away(behind)}), {cheaper}."
         return " ".join(one for one in (why, aside, *self._between()) if one)
 
     def costs(self) -> str:
@@ -60,7 +60,7 @@ class Because(Told):
         if not near:
             return ""
         ratios = [b / a for a, b in (relative_costs([chosen.cost, s.cost]) for s in near)]
-        told = [f"{named(s.title)} {digits(ratio)} times" for s, ratio in zip(near, ratios, strict=True)]
+        told = [f"{named(s.title)} {_in_times(ratio)}" for s, ratio in zip(near, ratios, strict=True)]
         return f"Of models near enough to ship, cost beside {named(chosen.title)} ({COST}): {listed(told, len(told))}."
 
     def _between(self) -> list[str]:
@@ -102,7 +102,12 @@ class Because(Told):
     def _beside(self, other: Standing, chosen: Standing) -> str:
         """How far from the recommended contender: "0.006 behind"."""
         behind = self.metric.gain(self.finding.paired.mean(chosen.contender), self.finding.paired.mean(other.contender))
-        return f"{self.metric.tells(abs(behind))} {'behind' if behind >= 0 else 'ahead'}"
+        return self._away(behind)
+
+    def _away(self, behind: float) -> str:
+        """``"0.006 behind"``, ``"0.001 ahead"``; of two that differ by nothing ``"level"``."""
+        told = self.metric.tells(abs(behind))
+        return "level" if told == "0" else f"{told} {'behind' if behind > 0 else 'ahead'}"
 
     def _set_aside(self, best: Standing) -> str:
         """Who scores higher than the best that may ship, and why it may not; empty where nobody does."""
@@ -126,3 +131,8 @@ class Because(Told):
         if self.finding.kind == "network":
             return "a network is what the verdict asks for"
         return "no network is needed"
+
+
+def _in_times(ratio: float) -> str:
+    """``"3.4 times"``; of costs that are equal but for what a clock scatters ``"about the same"``."""
+    return "about the same" if 0.95 < ratio < 1.05 else f"{digits(ratio)} times"
