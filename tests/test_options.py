@@ -81,7 +81,7 @@ def test_what_is_kept_is_read_back(asked, own):
 def test_python_has_the_options_by_name():
     names = [one.name for one in fit_options()]
     shown = inspect.signature(annvil.fit).parameters
-    assert list(shown) == ["data", "listener", *names]
+    assert list(shown) == ["data", "listener", "started", *names]
     assert all(f"    {one.name} : {one.option.help}" in annvil.fit.__doc__ for one in fit_options())
     assert {"target", "size", "progress"} <= set(inspect.signature(annvil.read).parameters)
 

@@ -43,6 +43,27 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
+def write_where_told(path: Path, content: bytes) -> None:
+    """Write to what the user named, as other programs do: into a device or a pipe, and to what a link points to.
+
+    The rename of `write_atomically` would put a file in the place of any of these.
+
+    Raises
+    ------
+    MachineError
+        As `write_atomically`.
+    """
+    try:
+        of_the_system = path.exists() and (not path.is_file() or path.absolute().parts[1] in ("dev", "proc"))
+        if of_the_system:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as stream:
+                stream.write(content)
+            return
+    except OSError as error:
+        raise MachineError(f"Cannot write {path}: {error.strerror or error}.") from error
+    write_atomically(Path(os.path.realpath(path)), content)
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, down to the disk."""
     with path.open("xb") as stream:  # with the permissions of any new file, which tempfile would not give

@@ -20,6 +20,33 @@ import annvil
 
 run = annvil.fit("table.csv", target="y", budget=9, out="runs")
 run.model.predict({"a": 1, "b": 2})
+annvil.run.write_report(run.folder)
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from annvil.bundle import export, load, save
+from annvil.data.plugins import kind_named
+from annvil.kinds.pictures.form import PictureForm
+from annvil.run.doctor import examine
+from annvil.tasks.union import make_task
+
+
+class Light:
+    def write(self, graph, pixels):
+        light = graph.op("ReduceMean", graph.cast(pixels, "float32"), graph.constant([1, 2]), keepdims=0)
+        light = graph.op("Div", light, graph.constant(np.float32(255)))
+        return graph.concat([graph.op("Sub", graph.constant(np.float32(1)), light), light])
+
+
+form, task = PictureForm(16, 16, 1, "crop"), make_task("binary", "label", ("dark", "light"))
+save(Path("light"), export(Light(), form, task), form=form, task=task, info={"title": "Light"})
+Image.fromarray(np.full((16, 16), 20, np.uint8)).save("dark.png")
+load(Path("light")).predict("dark.png")
+kind_named("pictures").explain(Path("light"), "dark.png").png()
+examine()
 assert not asked, asked
 """
 
@@ -39,7 +66,7 @@ def test_one_place_loads_onnxruntime() -> None:
     assert found == {"system/onnx_runtime.py"}
 
 
-def test_fitting_and_predicting_ask_nobody_and_leave_nothing_of_others(tmp_path: Path) -> None:
+def test_whatever_is_done_asks_nobody_and_leaves_nothing_of_others(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     unset = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")

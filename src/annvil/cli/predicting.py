@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annvil.cli.console import print_exactly, print_json, result_console, safe
-from annvil.files import write_atomically
+from annvil.files import write_where_told
 
 if TYPE_CHECKING:
     from annvil.kinds.base import Kind
@@ -46,7 +46,7 @@ def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
     if out == "-":
         print_exactly(text.getvalue())
     else:
-        write_atomically(Path(out), text.getvalue().encode("utf-8", errors="replace"))
+        write_where_told(Path(out), text.getvalue().encode("utf-8", errors="replace"))
         sys.stderr.write(f"{inputs.n_rows} predictions are in {safe(out)}\n")
 
 
@@ -64,7 +64,7 @@ def explain(model: Path, one: str, out: Path | None, *, label: str | None, as_js
     kind: Kind = kind_named(load(bundle).form.kind)
     explanation = kind.explain(bundle, one, label)
     if out is not None:
-        write_atomically(out, explanation.png())
+        write_where_told(out, explanation.png())
     if as_json:
         print_json(explanation.to_json())
     else:
@@ -81,6 +81,8 @@ def _check(out: Path, data: Sequence[str], what: str) -> None:
 
     if out.resolve() in [Path(path).resolve() for path in data]:
         raise RequestError(f"{out} {what} and would be overwritten; choose another name.")
+    if out.is_dir():
+        raise RequestError(f"{out} is a folder; name a file to write.")
     if not out.resolve().parent.is_dir():
         raise RequestError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
 

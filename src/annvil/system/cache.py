@@ -21,7 +21,7 @@ day)."""
 
 def cache_root() -> Path:
     """Where everything is kept; it may not be there yet."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(home) / "annvil"
 
 
