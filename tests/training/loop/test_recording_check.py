@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import dataclasses
 import itertools
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -77,7 +80,107 @@ def _late(network: Any) -> float:
     return 1.0 if WORLD["steps"] < 3 else 0.5
 
 
+class Slotted:
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps = 1
+
+
+@dataclasses.dataclass(slots=True)
+class Schedule:
+    steps: int = 1
+    inner: Any = None
+
+
+def _after(held: Any, step: Callable[[Any], None], value: Callable[[Any], float]) -> Callable[[Any], float]:
+    def scale(network: Any) -> float:
+        step(held)
+        return 1 / float(value(held))
+
+    return scale
+
+
+def _in_attribute(held: Any) -> Callable[[Any], float]:
+    def step(one: Any) -> None:
+        one.steps += 1
+
+    return _after(held, step, lambda one: one.steps)
+
+
+def _in_items(held: Any) -> Callable[[Any], float]:
+    def step(one: Any) -> None:
+        one[0] += 1
+
+    return _after(held, step, lambda one: one[0])
+
+
+def _in_length(held: Any, add: Callable[[Any], None]) -> Callable[[Any], float]:
+    return _after(held, add, len)
+
+
+def _nested(depth: int) -> Callable[[Any], float]:
+    first = last = Schedule()
+    for _ in range(depth):
+        last.inner = Schedule()
+        last = last.inner
+
+    def inmost(held: Any) -> Any:
+        while held.inner is not None:
+            held = held.inner
+        return held
+
+    def step(held: Any) -> None:
+        inmost(held).steps += 1
+
+    return _after(first, step, lambda held: inmost(held).steps)
+
+
+def _in_a_default() -> Callable[[Any], float]:
+    def scale(network: Any, held: list[int] = [1]) -> float:  # noqa: B006 - what it remembers is the point
+        held[0] += 1
+        return 1 / held[0]
+
+    scale.__defaults__ = ([1],)
+    return scale
+
+
+def _on_a_function() -> Callable[[Any], float]:
+    def scale(network: Any) -> float:
+        scale.steps += 1  # type: ignore[attr-defined]
+        return 1 / scale.steps  # type: ignore[attr-defined, no-any-return]
+
+    scale.steps = 1  # type: ignore[attr-defined]
+    return scale
+
+
+class Shared:
+    steps = 1
+
+    @classmethod
+    def next(cls) -> float:
+        cls.steps += 1
+        return 1 / cls.steps
+
+
+def _on_a_class() -> Callable[[Any], float]:
+    Shared.steps = 1
+    return lambda network: Shared.next()
+
+
 CHANGING: dict[str, Callable[[], Callable[[Any], float]]] = {
+    "slots": lambda: _in_attribute(Slotted()),
+    "a dataclass with slots": lambda: _in_attribute(Schedule()),
+    "objects nine deep": lambda: _nested(9),
+    "an array of Python": lambda: _in_items(array.array("d", [1.0])),
+    "bytes": lambda: _in_items(bytearray(b"\1")),
+    "the length of a deque": lambda: _in_length(deque([1]), lambda held: held.append(1)),
+    "the length of a list": lambda: _in_length([1], lambda held: held.append(1)),
+    "a deque that is turned": lambda: _after(deque([1, 2, 4]), lambda held: held.rotate(), lambda held: held[0]),
+    "the default of an argument": _in_a_default,
+    "an attribute of a function": _on_a_function,
+    "an attribute of a class": _on_a_class,
+    "an iterator over a list": lambda: _drawn(iter([0.1 * number for number in range(100)]).__next__),
     "a counter among the globals": lambda: _counted,
     "a counter in a closure": _counted_in_closure,
     "a counter that shows late": lambda: _late,
@@ -127,7 +230,10 @@ def test_values_that_change_with_every_step_are_used_as_they_are(kind: str) -> N
     WORLD["steps"] = 0
     result = trained(Scaled(CHANGING[kind]()))
     assert result.choices["execution"] == "eager"
-    if kind != "an iterator":  # which nobody can turn back after it was watched
+    if "iterator" not in kind and kind not in (
+        "an array of Python",
+        "bytes",
+    ):  # which nobody can turn back after it was watched
         np.testing.assert_allclose(result.histories[0]["train_loss"], expected, rtol=1e-5)
 
 
@@ -249,3 +355,74 @@ def test_checks_cost_at_most_a_fiftieth_of_large_steps(steps: int) -> None:
     asked = sum(checks.due(done) for done in range(1, steps + 1))
     assert 3 * asked <= 0.02 * steps
     assert asked >= 0.02 * steps / 3 - 1
+
+
+class Reversed(torch.autograd.Function):
+    """A gradient that is turned, less at every step: what it counts is on the class, and counted going back."""
+
+    scale = 1.0
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        Reversed.scale *= 0.9
+        return -Reversed.scale * gradient
+
+
+class Turning(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Linear(6, 5), nn.Linear(5, 3)
+        Reversed.scale = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(Reversed.apply(torch.tanh(self.first(x))))  # type: ignore[no-any-return]
+
+
+def test_what_a_function_of_autograd_counts_is_used_as_it_is() -> None:
+    expected = plain(Turning(), 5)
+    result = trained(Turning())
+    assert result.choices["execution"] == "eager"
+    np.testing.assert_allclose(result.histories[0]["train_loss"], expected, rtol=1e-5)
+
+
+class Growing(nn.Module):
+    """Keeps the means of all batches in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+        self.register_buffer("means", torch.zeros(1, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = self.layer(x)
+        self.means = torch.cat([self.means, outputs.detach().mean(0, keepdim=True)])
+        return outputs - self.means.mean(0)
+
+
+class Overwriting(nn.Module):
+    """Changes in place what the gradient of exp needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(self.layer(x)).mul_(2)
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (Growing, r"its buffer means is \(1, 3\) of torch.float32 before a step and \(2, 3\)"),
+        (Overwriting, "PyTorch finds no gradient of its loss: one of the variables"),
+    ],
+)
+@pytest.mark.parametrize("execution", ["auto", "eager"])
+def test_what_cannot_be_trained_is_refused_with_the_reason(network: Any, reason: str, execution: str) -> None:
+    with pytest.raises(RequestError, match=f"{network.__name__} cannot be trained: {reason}"):
+        trained(network(), execution=execution)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from annvil.errors import RequestError
+from annvil.errors import RequestError, first_line
 from annvil.training.compat.copying import copied, hooked
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
@@ -95,6 +95,7 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
         after = random_state.fingerprint()
     after_it = Look(network, function)
     sparse = _has_sparse_gradient(network, loss)
+    _refuse_growing(job, network)
     now = dict(network.named_parameters())
     return Seen(
         prints=bool(printed.getvalue()),
@@ -124,13 +125,30 @@ def _loss(job: TrainingJob, network: nn.Module, inputs: Sequence[Tensor], prepar
         ) from error
 
 
+def _refuse_growing(job: TrainingJob, network: nn.Module) -> None:
+    """Buffers are kept, averaged and written by the shape that they had at first."""
+    before = dict(job.network.named_buffers())
+    for name, buffer in network.named_buffers():
+        if name in before and (buffer.shape, buffer.dtype) != (before[name].shape, before[name].dtype):
+            was, now = (f"{tuple(one.shape)} of {one.dtype}" for one in (before[name], buffer))
+            raise RequestError(
+                f"{type(job.given).__name__} cannot be trained: its buffer {name} is {was} before a step and {now} "
+                "after it, and must stay what it is; make it as large as it may become, or keep a list in an attribute."
+            )
+
+
 def _has_sparse_gradient(network: nn.Module, loss: Tensor) -> bool:
     if not loss.requires_grad:
         raise RequestError(
             "The loss does not follow from the network's weights by operations that can be differentiated; "
             "look for .detach(), argmax, rounding or torch.no_grad() in the network and the loss."
         )
-    loss.backward()  # type: ignore[no-untyped-call]
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise RequestError(
+            f"{type(network).__name__} cannot be trained: PyTorch finds no gradient of its loss: {first_line(error)}"
+        ) from error
     return any(value.grad is not None and value.grad.layout != torch.strided for value in network.parameters())
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from itertools import islice
+from types import CellType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from torch import Tensor, nn
 
 from annvil.training.compat.dropout_noise import KeyedDropout
 
-_DEEP = 4  # objects within objects (assumed: enough for settings and counters)
+_DEEP = 12  # objects within objects (assumed: enough for settings and counters)
+_MOST = 20_000  # values that are looked at, and items of one iterator (assumed: some milliseconds)
 _LARGE = 1 << 16  # bytes of an array beyond which some of its numbers stand for all
 _OWN_TO_PYTORCH = {*vars(nn.Module()), "calls"}
 _LIBRARIES = ("torch", "annvil", "keras", "numpy", "builtins", "collections", "typing", "abc")
@@ -38,10 +41,13 @@ class Look:
         self.clock = False
         self._back: list[Callable[[], None]] = []
         self._functions: set[int] = set()
+        self._met: dict[int, Any] = {}  # objects by identity: each is looked into once, and lives as long as the look
+        self._count = 0
         for path, module in [] if network is None else network.named_modules():
             for name, value in vars(module).items():
                 if name not in _OWN_TO_PYTORCH:
                     self.values[f"{path}.{name}".lstrip(".")] = self._content(vars(module), name, value, _DEEP)
+            self._of_class(type(module))
             self._read_by(getattr(type(module), "forward", None))
         if loss is not None:
             self._of_loss(loss)
@@ -69,6 +75,18 @@ class Look:
                 self.values[f"the loss's {name}"] = self._content(vars(loss), name, value, _DEEP)
         self._read_by(getattr(type(loss), "forward" if isinstance(loss, nn.Module) else "__call__", None))
 
+    def _of_class(self, kind: type) -> None:
+        """What a class that is no library's keeps for all of its objects, and what its methods read."""
+        for own in kind.__mro__:
+            if own.__module__.partition(".")[0] in _LIBRARIES or id(own) in self._functions:
+                continue
+            self._functions.add(id(own))
+            for name, value in list(vars(own).items()):
+                if isinstance(value, staticmethod | classmethod):
+                    self._read_by(value.__func__)
+                elif not name.startswith("__") and isinstance(value, (*_PLAIN, *_HOLDS)):
+                    self.values[f"the attribute {name} of {own.__name__}"] = self._content(own, name, value, _DEEP)
+
     def _content(self, home: Any, key: Any, value: Any, deep: int) -> Any:
         """Something to compare ``home[key]`` by; plain values are noted to be put back."""
         if isinstance(value, _PLAIN):
@@ -76,6 +94,8 @@ class Look:
             return type(value), repr(value)
         if isinstance(value, Tensor):
             return id(value), value._version, value.data_ptr() if value.layout is torch.strided else 0
+        if isinstance(value, np.generic):
+            return type(value), repr(value)
         if isinstance(value, np.ndarray):
             flat = value.reshape(-1)
             return flat[:: 1 + value.nbytes // _LARGE].tobytes()
@@ -83,12 +103,18 @@ class Look:
         if state is not None:
             self._back.append(partial(_set_state, value, state))
             return repr(state)
-        return self._inside(value, deep - 1) if deep else id(value)
+        self._count += 1
+        if not deep or id(value) in self._met or self._count > _MOST:
+            return id(value)
+        self._met[id(value)] = value
+        return self._inside(value, deep - 1)
 
     def _inside(self, value: Any, deep: int) -> Any:
+        if isinstance(value, list | deque):
+            self._back.append(partial(_refill, value, tuple(value)))
         if isinstance(value, dict):
             return [(repr(k), self._content(value, k, item, deep)) for k, item in list(value.items())]
-        if isinstance(value, list):
+        if isinstance(value, list | deque):
             return [self._content(value, place, item, deep) for place, item in enumerate(value)]
         if isinstance(value, tuple | set | frozenset):
             return [self._content(None, None, item, deep) for item in value]
@@ -104,10 +130,27 @@ class Look:
             return self._content(None, None, owner, deep), self._read_by(getattr(value, "__func__", None))
         if type(value).__module__ == "itertools":
             return repr(value)
-        if isinstance(value, nn.Module) or type(value).__module__.partition(".")[0] in _LIBRARIES:
+        library = type(value).__module__.partition(".")[0]
+        if isinstance(value, nn.Module) or (library in _LIBRARIES and library != "builtins"):
             return id(value)
-        held = getattr(value, "__dict__", {})
-        return id(value), [(name, self._content(held, name, item, deep)) for name, item in list(held.items())]
+        held, slots = getattr(value, "__dict__", None), _slots_of(value)
+        if held is None and not slots:
+            return id(value), self._reduced(value, deep)
+        inside = [(name, self._content(held, name, item, deep)) for name, item in list((held or {}).items())]
+        return id(value), inside + [(name, self._content(value, name, item, deep)) for name, item in slots]
+
+    def _reduced(self, value: Any, deep: int) -> Any:
+        """What `pickle` would write of an object without attributes: iterators, arrays, decimals, sets of their own."""
+        if isinstance(value, GeneratorType):
+            return None if value.gi_frame is None else (value.gi_frame.f_lasti, repr(value.gi_frame.f_locals))
+        try:
+            parts = value.__reduce_ex__(2)
+        except Exception:  # whatever an object says that cannot be pickled
+            return None
+        if isinstance(parts, str):
+            return parts
+        flat = [list(islice(part, _MOST)) if isinstance(part, Iterator) else part for part in parts[1:]]
+        return [self._content(None, None, part, deep) for part in flat]
 
     def _read_by(self, function: Any) -> Any:
         """What the function remembers; what it reads of the world is noted under its own name."""
@@ -119,14 +162,18 @@ class Look:
         for name, value in _globals_of(function):
             self._read(name, value, function.__globals__)
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        return [(name, self._content(cell, "", _inside_of(cell), _DEEP)) for name, cell in cells]
+        held = [(name, self._content(cell, "", _inside_of(cell), _DEEP)) for name, cell in cells]
+        kept = (vars(function), function.__defaults__ or (), function.__kwdefaults__ or {})
+        return held + [("", self._inside(one, _DEEP)) for one in kept if one]
 
     def _read(self, name: str, value: Any, home: dict[str, Any]) -> None:
         if value in _CLOCKS:
             self.clock = True
         elif isinstance(value, FunctionType):
             self.values[f"what {name} remembers"] = self._read_by(value)
-        elif not isinstance(value, ModuleType | type) and not callable(value):
+        elif isinstance(value, type):
+            self._of_class(value)
+        elif not isinstance(value, ModuleType) and not callable(value):
             self.values[f"the global {name.rpartition('.')[2]}"] = self._content(home, name, value, _DEEP)
 
 
@@ -174,11 +221,35 @@ def _inside_of(cell: Any) -> Any:
 
 
 def _put(home: Any, key: Any, value: Any) -> None:
-    if isinstance(home, dict | list):
-        if (home.get(key) if isinstance(home, dict) else home[key]) is not value:
+    if isinstance(home, dict):
+        if home.get(key) is not value:
             home[key] = value
-    elif home is not None and _inside_of(home) is not value:
-        home.cell_contents = value
+    elif isinstance(home, CellType):
+        if _inside_of(home) is not value:
+            home.cell_contents = value
+    elif isinstance(home, list | deque):
+        if key < len(home) and home[key] is not value:
+            home[key] = value
+    elif home is not None and getattr(home, key, None) is not value:
+        setattr(home, key, value)
+
+
+def _refill(home: Any, items: tuple[Any, ...]) -> None:
+    """Make a list or deque as long as it was."""
+    if len(home) != len(items):
+        home.clear()
+        home.extend(items)
+
+
+def _slots_of(value: Any) -> list[tuple[str, Any]]:
+    """What an object keeps outside its ``__dict__``."""
+    names = [name for kind in type(value).__mro__ for name in _named(vars(kind).get("__slots__", ()))]
+    held = [(name, getattr(value, name, None)) for name in names if name not in ("__dict__", "__weakref__")]
+    return [(name, item) for name, item in held if item is not None]
+
+
+def _named(slots: Any) -> Sequence[str]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _state_of_generator(value: Any) -> Any:
