@@ -10,7 +10,13 @@ from tests.kinds.pictures.explanation.conftest import UpperLeft
 from annvil.bundle import export, save
 from annvil.kinds.pictures.explanation.explain import explain_file
 from annvil.kinds.pictures.explanation.galleries import where_it_looks
-from annvil.kinds.pictures.explanation.padding import InPadding, finding_of, in_padding
+from annvil.kinds.pictures.explanation.padding import (
+    InPadding,
+    bands_filled,
+    finding_of,
+    in_padding,
+    mirrored,
+)
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
 from annvil.kinds.pictures.form import PictureForm
@@ -120,3 +126,66 @@ def test_a_report_finds_it_serious_and_keeps_it(subject, tmp_path):
     assert where_it_looks(subject, pixels, ["light"] * 4, seen=False).findings == ()
     write_sections(tmp_path, [section])
     assert read_sections(tmp_path)[0].findings == section.findings
+
+
+def padded_pictures(seed, n=12, wide=True, tall=True):
+    """Pictures of noise in a form that pads: of each the pixels and its bands."""
+    rng, made = np.random.default_rng(seed), []
+    for number in range(n):
+        is_wide = wide and (number % 2 == 0 or not tall)
+        size = (24 - int(rng.integers(4, 16)), 24)
+        noise = rng.integers(40, 216, size if is_wide else size[::-1], dtype=np.uint8)
+        bands = np.ones((24, 24), bool)
+        first = (24 - size[0]) // 2
+        place = (slice(first, first + size[0]), slice(None))
+        bands[place if is_wide else place[::-1]] = False
+        made.append((placed(Image.fromarray(noise), FORM), bands))
+    return np.stack([one for one, _ in made]), [bands for _, bands in made]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bands_are_filled_with_the_picture_and_nothing_else_is(seed):
+    pixels, bands = padded_pictures(seed)
+    for one, band in zip(pixels, bands, strict=True):
+        rows, columns = (np.flatnonzero(~band.all(axis=axis)) for axis in (1, 0))
+        inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        filled = mirrored(one, *inside, band)
+        np.testing.assert_array_equal(filled[inside], one[inside])
+        widths = [(part.start, 24 - part.stop) for part in inside]
+        expected = np.pad(one[inside], [*widths, (0, 0)], mode="symmetric")  # NumPy mirrors more than once, too
+        np.testing.assert_array_equal(filled, expected)
+
+
+def flat(values):
+    """Of each picture how little it varies there: 1 where it is plain."""
+    return 1 / (1 + values.reshape(len(values), -1).std(axis=1) / 8)
+
+
+KNOWN = np.concatenate([padded_pictures(seed)[0][..., 0] for seed in range(3)])
+
+READ = {
+    "the corners": lambda x: flat(x[:, :3, :3].astype(float)),  # which are in the bands of all
+    "whether it is wide": lambda x: 0.5 + 0.5 * (flat(x[:, :2].astype(float)) - flat(x[:, :, :2].astype(float))),
+    "the middle": lambda x: flat(x[:, 9:15, 9:15].astype(float) / 40),
+    "everything": lambda x: x.reshape(len(x), -1).mean(axis=1) / 255,
+    "nothing": lambda x: np.full(len(x), 0.7),
+    "whether it was changed": lambda x: np.where([(one == KNOWN).all(axis=(1, 2)).any() for one in x], 0.9, 0.1),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("what", list(READ))
+def test_models_that_read_the_bands_are_found_and_no_others(what, seed):
+    pixels, bands = padded_pictures(seed)
+
+    def outputs(some):
+        share = READ[what](some[..., 0])
+        return np.column_stack([1 - share, share])
+
+    found = bands_filled(pixels, bands, outputs, "y")
+    assert bool(found) is (what in ("the corners", "whether it is wide"))
+    assert not bands_filled(pixels, [np.zeros_like(band) for band in bands], outputs, "y")
+    assert not bands_filled(pixels[:2], bands[:2], outputs, "y")
+    if found:
+        assert (found[0].kind, found[0].severity, found[0].columns) == ("evidence in the padding", "serious", ("y",))
+        assert found[0].what.endswith("(mean of 12 pictures).")

@@ -13,11 +13,13 @@ import numpy as np
 from annvil.bundle import load
 from annvil.comparison.held_out import held_out_predictions
 from annvil.data.dataset import Dataset
+from annvil.data.findings import Finding
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.changed_copies import in_turns
 from annvil.kinds.pictures.explanation.explain import methods_for, passes_of
 from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps, last_features
 from annvil.kinds.pictures.explanation.galleries import mixed_up, short, typical_pictures, where_it_looks
+from annvil.kinds.pictures.explanation.padding import bands_filled
 from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject, open_subject
 from annvil.kinds.pictures.images import Images
@@ -73,12 +75,13 @@ def explained(found: Found) -> Iterator[Section]:
     chosen = _chosen(subject, looked)
     if subject.network is not None and not deadline.passed:
         yield from _if_any(filters_and_maps(subject.network, looked.pixels[chosen[-1]], looked.pixels[:64]))
+    found_in_bands = _bands(subject, looked)
     had = methods_for(subject, looked.pixels[0])
     methods = _affordable(subject, had, deadline.left / max(looked.seconds_each, 1e-9))
     again = f"annvil explain {found.place} PICTURE"
     if not methods:
         said = f"The budget ended before maps were made. For those of one picture: {again}"
-        yield Section("where-it-looks", "Where the model looks", (said,), order=20)
+        yield _told_of(found_in_bands, Section("where-it-looks", "Where the model looks", (said,), order=20))
         return
     truths = [short(dataset.task.answer(looked.y[row])) for row in chosen]
     section = where_it_looks(
@@ -94,7 +97,25 @@ def explained(found: Found) -> Iterator[Section]:
         rest = listed([TITLES[method] for method in had if method not in methods])
         said = f"There was no time for {rest}; for all: {again}"
         section = msgspec.structs.replace(section, sentences=(*section.sentences, said))
-    yield from _if_any(section)
+    yield from _if_any(section and _told_of(found_in_bands, section))
+
+
+def _bands(subject: Subject, looked: _Looked) -> tuple[Finding, ...]:
+    """What filling the bands of padded pictures does to the answers of a model of classes."""
+    if not subject.task.one_class_a_row:
+        return ()
+    padded = [looked.images.padded(row) for row in range(looked.images.n_rows)]
+    return bands_filled(looked.pixels, padded, subject.outputs, subject.task.target)
+
+
+def _told_of(found: tuple[Finding, ...], section: Section) -> Section:
+    """The section with these findings, in place of others of their kind; they come first."""
+    if not found:
+        return section
+    others = tuple(one for one in section.findings if one.kind not in {new.kind for new in found})
+    dropped = {one.what for one in section.findings} - {one.what for one in others}
+    sentences = (*(one.what for one in found), *(one for one in section.sentences if one not in dropped))
+    return msgspec.structs.replace(section, sentences=sentences, findings=(*found, *others))
 
 
 def _affordable(subject: Subject, methods: Sequence[Method], passes: float) -> tuple[Method, ...]:
