@@ -175,6 +175,20 @@ class TestLabels:
     def test_shortening_keeps_both_ends(self):
         assert re.fullmatch(r"absorbance.*….*nm", labels.shorten("absorbance of the sample at 444 nm", 130))
 
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.floats(150, 250), st.floats(60, 110)), min_size=2, max_size=4))
+    def test_no_leader_runs_through_another_label(self, points):
+        """It read as that label's: the points lie near each other, and there is room around them."""
+        texts = ["Pretrained network", "Linear model on gradients", "Team of models", "Boosted trees"][: len(points)]
+        placed = labels.place_labels(points, texts, labels.Box(0, 0, 420, 300))
+        for point, one in zip(points, placed, strict=True):
+            end = labels.leader_end(point, one)
+            path = [tuple(a + step / 60 * (b - a) for a, b in zip(point, end, strict=True)) for step in range(61)]
+            for other in placed if one.far else ():
+                box = other.box
+                inside = [box.left + 1 < x < box.right - 1 and box.top + 1 < y < box.bottom - 1 for x, y in path]
+                assert other is one or not any(inside)
+
     @settings(max_examples=60, derandomize=True, deadline=None)
     @given(st.lists(st.tuples(st.floats(60, 640), st.floats(40, 300)), min_size=1, max_size=8))
     def test_a_few_labels_never_lie_on_each_other(self, points):

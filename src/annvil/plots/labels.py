@@ -11,6 +11,8 @@ from functools import cache
 from annvil.plots.svg import Point
 
 FONT_SIZE = 12.0
+CROSSING, STEPS = 40.0, 16
+"""What a leader through a label costs, in places farther out; points of a line that are looked at (assumed)."""
 RADIUS = 7.0
 """Pixels around a point that labels keep off."""
 
@@ -94,12 +96,19 @@ def place_labels(
     dots = [Box(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in points]
     crowd = [sum(abs(x - u) + 3 * abs(y - v) < 150 for u, v in points) for x, y in points]
     done: dict[int, Placed] = {}
+    leaders: list[tuple[Point, Point]] = []
     for index in sorted(range(len(points)), key=lambda i: (-crowd[i], i)):
         taken = [placed.box for placed in done.values()]
         others = [*obstacles, *(dot for i, dot in enumerate(dots) if i != index)]
         bold = bool(strong) and strong[index]
         places = _around(points[index], text_width(texts[index]) * (BOLDER if bold else 1.0))
-        done[index] = min(places, key=lambda place: _cost(place, area, taken, others))[1]
+        costs = [
+            _cost(place, area, taken, others) + CROSSING * _crossed(points[index], place[1], taken, leaders)
+            for place in places
+        ]
+        done[index] = places[costs.index(min(costs))][1]
+        if done[index].far:
+            leaders.append((points[index], leader_end(points[index], done[index])))
     return [done[i] for i in range(len(points))]
 
 
@@ -108,6 +117,24 @@ def _cost(place: tuple[float, Placed], area: Box, taken: Sequence[Box], others: 
     beyond = area.left - box.left, box.right - area.right, area.top - box.top, box.bottom - area.bottom
     overlap = 4 * sum(map(box.overlap, taken)) + 2 * sum(map(box.overlap, others))
     return 1000 * max(0.0, *beyond) + overlap + distance
+
+
+def leader_end(point: Point, place: Placed) -> Point:
+    """Where the line from a point to its label ends that is far from it."""
+    return min(max(point[0], place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2
+
+
+def _crossed(point: Point, place: Placed, taken: Sequence[Box], leaders: Sequence[tuple[Point, Point]]) -> int:
+    """How many labels the place's own leader would run through, and leaders that its label would lie on."""
+    own = sum(_runs_through(point, leader_end(point, place), box) for box in taken) if place.far else 0
+    return own + sum(_runs_through(start, end, place.box) for start, end in leaders)
+
+
+def _runs_through(start: Point, end: Point, box: Box) -> bool:
+    """Whether a line meets a box, as far as a few points of it tell."""
+    (x, y), (u, v) = start, end
+    steps = [step / STEPS for step in range(STEPS + 1)]
+    return any(box.left < x + t * (u - x) < box.right and box.top < y + t * (v - y) < box.bottom for t in steps)
 
 
 def _around(point: Point, width: float) -> list[tuple[float, Placed]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from annvil.plots.axes import Frame, y_label_width
-from annvil.plots.labels import Box, place_labels, shorten
+from annvil.plots.labels import Box, leader_end, place_labels, shorten
 from annvil.plots.scale import fit_scale
 from annvil.plots.svg import Drawing, Point, side_of
 from annvil.text.quantities import seconds as time_taken
@@ -79,9 +79,7 @@ def _name(drawing: Drawing, frame: Frame, climbs: Sequence[Climb], lines: Sequen
     places = place_labels(ends, texts, area, obstacles, [climb.recommended for climb in climbs])
     for climb, (x, y), text, place in zip(climbs, ends, texts, places, strict=True):
         if place.far:
-            drawing.line(
-                x, y, min(max(x, place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2, "leader"
-            )
+            drawing.line(x, y, *leader_end((x, y), place), "leader")
         drawing.text(place.x, place.y, text, "strong halo" if climb.recommended else "label halo", tip=climb.title)
 
 

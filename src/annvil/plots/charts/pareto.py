@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from annvil.plots.axes import Frame, y_label_width
-from annvil.plots.labels import Box, place_labels, shorten
+from annvil.plots.labels import Box, leader_end, place_labels, shorten
 from annvil.plots.scale import fit_scale
 from annvil.plots.svg import Drawing, side_of
 
@@ -64,8 +64,7 @@ def pareto(offers: Sequence[Offer], metric: str, cost: str, greater_is_better: b
     places = place_labels(points, texts, area, obstacles, strong)
     for offer, point, text, place in zip(offers, points, texts, places, strict=True):
         if place.far:
-            end = min(max(point[0], place.box.left), place.box.right), (place.box.top + place.box.bottom) / 2
-            drawing.line(*point, *end, "leader")
+            drawing.line(*point, *leader_end(point, place), "leader")
         ring = "ringed" if offer.recommended else ""
         drawing.mark(*point, offer.family, ring, f"{offer.title}: {offer.shown}", radius=5.6)
         drawing.text(place.x, place.y, text, "strong halo" if offer.recommended else "label halo")
