@@ -348,6 +348,13 @@ def test_stopped_while_libraries_load(monkeypatch, capsys):
     assert (stop.value.code, capsys.readouterr().err) == (130, "annvil: Stopped.\n")
 
 
+def test_without_docstrings_and_assertions_commands_run_too():
+    command = [sys.executable, "-OO", "-c", "from annvil.cli import main; main()", "fit", "--help"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "--target" in finished.stdout
+
+
 def test_a_reader_who_has_seen_enough_is_no_error():
     """`annvil … | head -1` ends quietly."""
     command = f"{sys.executable} -c 'from annvil.cli import main; main()' fit --help | head -1"

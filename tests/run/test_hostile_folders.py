@@ -127,6 +127,11 @@ def test_a_value_that_is_another(made, tmp_path, data):
     expect_sentences(run)
 
 
+def test_a_folder_that_is_no_run_is_not_called_unfinished(tmp_path):
+    done = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert (done.exit_code, "is not the folder of a run: it has no state.json" in done.stderr) == (2, True)
+
+
 def test_one_that_nothing_has_happened_to(made, tmp_path):
     """Or else every run above could be refused for having been copied."""
     run = copied(made, tmp_path / "runs")

@@ -171,7 +171,9 @@ def listed_in(function: F, options: Iterable[Declared]) -> F:
         for one in chosen
     ]
     function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-    before, line, after = re.split(r"(\n    options : [^\n]*\n)", function.__doc__ or "")
+    if function.__doc__ is None:  # `python -OO` has no docstrings
+        return function
+    before, line, after = re.split(r"(\n    options : [^\n]*\n)", function.__doc__)
     function.__doc__ = before + line + "".join(f"    {one.name} : {one.option.help}\n" for one in chosen) + after
     return function
 

@@ -88,7 +88,7 @@ def write_report(folder: str | Path) -> Path:
         When its files are damaged or do not belong together.
     """
     run_folder = existing_folder(folder)
-    if not (run_folder.path / "run.json").exists():
+    if run_folder.read_state().state != "finished" and not (run_folder.path / "run.json").exists():
         raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
     with legible(run_folder.path):
         return render_report(run_folder)
