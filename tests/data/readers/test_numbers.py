@@ -355,3 +355,18 @@ def test_a_time_is_its_seconds_however_it_is_given(value: Any) -> None:
     schema = (Field("x", "number", "time"),)
     for source in ({"x": value}, {"x": [value]}, [{"x": value}, {"x": pd.NaT}], pd.DataFrame({"x": [value]})):
         assert first(source, schema)[0] == 300.0
+
+
+@pytest.mark.parametrize(
+    "text", ["1" + " " * 5000 + "!", "(" + " " * 5000, "$" + " " * 5000 + "x", "1h" * 5000, "1 " * 5000]
+)
+def test_no_text_keeps_the_patterns_busy(text: str) -> None:
+    """Each of these once took hours, or would without limits on length and blanks."""
+    for style in ("", "comma", "limit unit=kg", "time"):
+        assert parse_number(text, style) is None
+    assert parse_time(text) is None
+
+
+def test_blanks_that_align_amounts() -> None:
+    assert parse_number("$     1,234.50") == 1234.5
+    assert parse_number("1  234") is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+from annvil import read
 from annvil.data.readers.frames import column_from_any
 from annvil.data.readers.target import read_target
 from annvil.errors import DataError, RequestError
@@ -102,3 +104,14 @@ def test_codes_and_gaps() -> None:
 def test_refused(values: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         task(values)
+
+
+@pytest.mark.parametrize("word", ["NA", "n/a", "null", "?"])
+def test_words_that_count_as_no_class_are_named(word: str) -> None:
+    """A region or a finding may be called so by whoever wrote it."""
+    two = {"x": list(range(60)), "y": [("EU", word)[i % 2] for i in range(60)]}
+    with pytest.raises(DataError, match=re.escape(f"is 'EU' in every row that has a value ('{word}' count as none)")):
+        read(two, target="y")
+    three = {"x": list(range(60)), "y": [("EU", word, "AS")[i % 3] for i in range(60)]}
+    with pytest.raises(DataError, match=re.escape(f"where it says '{word}'")):
+        read(three, target="y")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from annvil.data.readers.times import parse_time
+from annvil.data.readers.times import LONGEST, parse_time
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,12 @@ _SAME |= {zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0xFF10) for
 _SAME |= {0xFEE0 + ord(sign): sign for sign in "+-.,%$"}  # full-width, as in tables from East Asia
 
 
+_BLANKS = re.compile(r"\s+")
+_APART = re.compile(r"\d\s{2,}\d")
+"""Two numbers. Elsewhere runs of blanks count as one (``$    1,234.50``): they could be divided among the parts of the
+pattern in so many ways that a text of a thousand would take hours."""
+
+
 def written(text: str, *, comma: bool) -> Written | None:
     """What stands in a text that is a number in some style with that decimal sign, or None."""
     text = _spelt(text)
@@ -131,7 +137,9 @@ def written(text: str, *, comma: bool) -> Written | None:
         return Written(_size(text, comma))
     if _INFINITE.fullmatch(text):
         return Written(float(text))
-    found = _DRESSED[comma].fullmatch(text)
+    if len(text) > LONGEST or _APART.search(text):
+        return None
+    found = _DRESSED[comma].fullmatch(_BLANKS.sub(" ", text))
     if found is None:
         return None
     part = found.groupdict()
@@ -169,7 +177,7 @@ def loosely(text: str, *, comma: bool) -> Written | None:
     """A number behind a limit or before a unit, or in another of the ways that `written` knows."""
     if (plain := written(text, comma=comma)) is not None:
         return plain
-    match = _LOOSE.fullmatch(_spelt(text))
+    match = _LOOSE.fullmatch(_spelt(text)) if len(text) <= LONGEST else None
     found = written(match["number"], comma=comma) if match else None
     if match is None or found is None or found.percent or len(match["unit"] or "") > 12:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -176,9 +176,11 @@ def _classes(
     if not labels:
         raise DataError(f"The target {raw.name!r} of {where} has no value in any row.")
     if len(labels) == 1:
+        words = words_of_gaps(raw, codes < 0)
+        said = f" that has a value ({' and '.join(map(quoted, words[:3]))} count as none)" if words else ""
         raise DataError(
-            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row; a model needs examples of at least two "
-            "classes."
+            f"The target {raw.name!r} of {where} is {labels[0]!r} in every row{said}; a model needs examples of at "
+            "least two classes."
         )
     if len(labels) > MOST_CLASSES or (len(labels) > FEW_CLASSES and 2 * len(labels) > n):
         raise DataError(
@@ -216,11 +218,19 @@ def _says_yes(label: Label) -> bool | None:
     return True if label == 1 else False if label == 0 else None
 
 
-def refuse_gaps(gaps: NDArray[np.bool_], name: str, where: str) -> None:
-    """Raise where the target is missing, naming rows and the way out."""
+def refuse_gaps(gaps: NDArray[np.bool_], name: str, where: str, words: Sequence[str] = ()) -> None:
+    """Raise where the target is missing, naming rows, the words that stand there (`words_of_gaps`), and the way out."""
     rows = np.flatnonzero(gaps)
     if len(rows):
+        said = f", where it says {' or '.join(map(quoted, words[:3]))}" if words else ""
         raise DataError(
-            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}; fill it in, or "
-            "leave those rows out with drop_missing_target=True (--drop-missing-target)."
+            f"The target {name!r} of {where} is missing in {name_rows(rows[:5].tolist(), len(rows))}{said}; fill it "
+            "in, or leave those rows out with drop_missing_target=True (--drop-missing-target)."
         )
+
+
+def words_of_gaps(raw: RawColumn, gaps: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The texts in rows without a target: what means "no value" to us may be a class to whoever wrote it."""
+    if raw.storage != "text":
+        return tuple(raw.tokens)
+    return tuple(raw.levels[code] for code in np.unique(raw.values[gaps]).tolist() if code >= 0)

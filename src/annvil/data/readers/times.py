@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 60
+"""Characters of a time, or of a number with its unit (assumed); patterns stay quick on any text."""
+
 _CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(\d{1,4}):(\d\d)(?::(\d\d(?:[.,]\d{1,9})?))?(?:\s?([AaPp])\.?[Mm]\.?)?")
 _DAYS = re.compile(r"([+-]?)(\d+) days?")
 _LAP = re.compile(r"([+-]?)(\d{1,4}):(\d\d[.,]\d{1,9})")
@@ -33,6 +36,8 @@ def parse_time(text: str) -> float | None:
     [83.5, 5400.0, 5400.0, 7500.0, None, None]
     """
     text = text.strip()
+    if len(text) > LONGEST:
+        return None
     if found := _CLOCK.fullmatch(text):
         sign, days, hours, minutes, rest, half = found.groups()
         hour, second = int(hours), float((rest or "0").replace(",", "."))

@@ -15,7 +15,7 @@ from annvil.data.readers.labels import MULTILABEL, read_answers
 from annvil.data.readers.opened import Opened
 from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.data.readers.samples import DEFAULT_TARGET
-from annvil.data.readers.target import read_target, refuse_gaps
+from annvil.data.readers.target import read_target, refuse_gaps, words_of_gaps
 from annvil.data.table import Column, Kind, Table
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.tables.inference import check_kind, judge
@@ -51,7 +51,7 @@ def read_table(opened: Opened) -> Dataset:
     else:
         job, y, gaps = read_target(answers[0], task, missing=missing, habit=habit, where=where)
     if not drop_missing_target:
-        refuse_gaps(gaps, job.target, where)
+        refuse_gaps(gaps, job.target, where, words_of_gaps(answers[0], gaps) if len(answers) == 1 else ())
     roles = (
         dict.fromkeys(wanted, "the target")
         | ({groups: "the groups"} if groups else {})
