@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+from tests.pictures import folder_of
 
 from annvil.data.readers.files import read_file
 from annvil.data.readers.frames import table_from_records
@@ -19,6 +22,7 @@ from annvil.data.readers.labels import read_answers
 from annvil.data.readers.opened import read_raw
 from annvil.data.readers.raw import column_from_texts
 from annvil.errors import DataError
+from annvil.kinds.registry import read
 
 MOST = 2.3
 """Twice, and what sorting and growing lists add."""
@@ -116,6 +120,51 @@ def test_twice_the_rows_in_memory(what: str) -> None:
     do(10)
     calls = [work(lambda size=size: do(size)) for size in (n, 2 * n)]  # type: ignore[misc]
     assert calls[1] <= MOST * calls[0] + 500
+
+
+def frame(n: int) -> pd.DataFrame:
+    days = pd.date_range("2020-01-01", periods=n)
+    return pd.DataFrame(
+        {"a": range(n), "b": [f"t{i}" for i in range(n)], "c": days, "d": pd.to_timedelta(range(n), "s")}
+    )
+
+
+SAVED: dict[str, tuple[Callable[[int, Path], Any], int]] = {
+    "Excel": (lambda n, path: frame(n).to_excel(path.with_suffix(".xlsx"), index=False), 100),
+    "Parquet": (lambda n, path: frame(n).to_parquet(path.with_suffix(".parquet")), 500),
+    "Feather": (lambda n, path: frame(n).to_feather(path.with_suffix(".feather")), 500),
+    "packed": (lambda n, path: frame(n).to_csv(path.with_suffix(".csv.gz"), index=False), 500),
+    "pictures": (lambda n, path: folder_of(path, {"cat": n // 2, "dog": n // 2}), 40),
+    "a table of pictures": (lambda n, path: _table_of_pictures(n, path), 40),
+}
+
+
+def _table_of_pictures(n: int, path: Path) -> None:
+    folder_of(path / "shown", {"all": n})
+    rows = [f"all/{k}.png,{k % 2},p{k // 2}" for k in range(n)]
+    (path / "labels.csv").write_text("\n".join(["file,label,patient", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("what", list(SAVED))
+def test_what_other_programs_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    save, n = SAVED[what]
+    target = {"target": "label"} if what == "a table of pictures" else {}
+    calls = []
+    for size in (n // 2, n, 2 * n):  # the first for what is imported and made once
+        path = tmp_path / f"{size}"
+        save(size, path)
+        (found,) = tmp_path.glob(f"{size}*")
+        do = (lambda at=found: read(at, **target)) if found.is_dir() else (lambda at=found: read_file(at))
+        calls.append(work(do))
+    assert calls[2] <= MOST * calls[1] + 500
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_twice_the_rows_of_a_frame(make: Callable[[Any], Any]) -> None:
+    columns = [{name: frame(n)[name].tolist() for name in "abc"} for n in (10, 500, 1000)]
+    _, first, second = (work(lambda made=made: read_raw(made)) for made in map(make, columns))  # type: ignore[misc]
+    assert second <= MOST * first + 500
 
 
 def test_values_are_handed_over_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
