@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
@@ -204,6 +206,29 @@ def test_a_table_of_labels_that_cannot_be_used_is_told_of(tmp_path: Path) -> Non
         other.rename(tmp_path / "x" / f"{other.stem}.bmp")
     with pytest.raises(DataError, match=r"one class only.*labels\.csv is not used"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("way", sorted(set(WAYS) - {"without its ending"}))
+@pytest.mark.parametrize("named", ["the table", "its folder"])
+def test_a_table_means_the_same_pictures_however_it_is_named(tmp_path: Path, way: str, named: str) -> None:
+    """Paths from elsewhere, of Windows, decomposed or of another ending: by the table or by the folder it lies in."""
+    names = [f"scans/ä{i}.png" for i in range(24)]
+    pictures(tmp_path, "scans", [Path(name).name for name in names])
+    rows = [[WAYS[way](name), "ab"[i % 2]] for i, name in enumerate(names)]
+    table(tmp_path / "labels.csv", ["file", "label"], rows)
+    dataset = read(tmp_path / "labels.csv" if named == "the table" else tmp_path)
+    numbers = [int("".join(filter(str.isdigit, Path(name).stem))) for name in dataset.inputs.names()]
+    assert sorted(numbers) == list(range(24))
+    assert [dataset.task.classes[code] for code in dataset.y] == ["ab"[number % 2] for number in numbers]
+
+
+@pytest.mark.parametrize("hold", [list, tuple, np.array, pd.Series, pl.Series])
+def test_paths_come_in_anything_that_holds_texts(tmp_path: Path, hold) -> None:
+    names = [f"{i}.png" for i in range(24)]
+    pictures(tmp_path, "scans", names)
+    dataset = read((hold([str(tmp_path / "scans" / name) for name in names]), hold(["ab"[i % 2] for i in range(24)])))
+    assert [int(Path(name).stem) % 2 for name in dataset.inputs.names()] == dataset.y.tolist()
+    assert dataset.n_rows == 24
 
 
 X = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)

@@ -62,6 +62,6 @@ def are_pictures(X: Any) -> bool:
 
 
 def are_paths(X: Any) -> bool:
-    """Whether this is a list of paths of pictures."""
-    some = X[:20] if isinstance(X, (list, tuple)) else ()
+    """Whether this is a list, a series or an array of paths of pictures."""
+    some = list(X[:20]) if isinstance(X, (list, tuple)) or len(getattr(X, "shape", ())) == 1 else ()
     return bool(some) and all(isinstance(one, (str, Path)) and Path(one).suffix.lower() in SUFFIXES for one in some)

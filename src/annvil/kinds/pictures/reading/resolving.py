@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from annvil.data.readers.raw import RawColumn, RawTable, encode_texts
+from annvil.errors import AnnvilError
 from annvil.kinds.pictures.images import LeftOut
 from annvil.kinds.pictures.reading.listing import SUFFIXES, Entry, Listing, list_folder
 from annvil.tasks.base import IntArray
@@ -25,12 +26,13 @@ _NAMES_PICTURES = re.compile(r"(?i)(^|[^a-z])(image|img|picture|photo|file|filen
 def names_pictures(raw: RawTable, root: Path) -> str | None:
     """The column whose texts are names of picture files that are there, or None: then it is an ordinary table.
 
-    Texts with a picture's ending are looked for where they say; those of a column called ``image_id`` and the like also
+    Texts with a picture's ending are looked for where they say, and wherever below the table's folder their path ends
+    so; those of a column called ``image_id`` and the like also
     with an ending added, beside the table and in the folders next to it.
     """
     for column in raw.columns:
         named = column.storage == "text" and _look_like_pictures(column.levels)
-        if named and any(_is_file(root / level) for level in column.levels[:50]):
+        if named and (_are_on_disk(column.levels, root) or any(map(_below(root), column.levels[:50]))):
             return column.name
     for column in raw.columns:
         if column.storage in ("text", "number") and _NAMES_PICTURES.search(column.name.replace("_", " ")):
@@ -56,9 +58,22 @@ def _near(root: Path, most: int = 30) -> list[Path]:
 
 def beside_table(raw: RawTable, column: str, root: Path) -> Resolve:
     """How the names in that column of a table in the folder ``root`` are resolved: as paths, or wherever they lie."""
-    if _look_like_pictures(raw[column].levels):
+    levels = raw[column].levels
+    if _look_like_pictures(levels) and _are_on_disk(levels, root):
         return on_disk(root)
-    return in_listing(list_folder(root), "")
+    return _below(root)
+
+
+def _are_on_disk(levels: Sequence[str], root: Path) -> bool:
+    """Whether texts lead to files from there; otherwise they may have been written elsewhere."""
+    return any(_is_file(root / level.replace("\\", "/")) for level in levels[:50])
+
+
+def _below(root: Path) -> Resolve:
+    try:
+        return in_listing(list_folder(root), "")
+    except AnnvilError:  # a folder that may not be read whole
+        return lambda text: None
 
 
 def _look_like_pictures(levels: Sequence[str]) -> bool:
