@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from annvil.kinds.base import Kind
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:

@@ -95,7 +95,7 @@ def long_numbers(raw: RawColumn, missing: Collection[str]) -> RawColumn | None:
     return replace(raw, values=codes, levels=levels, label="int")
 
 
-_WHOLE = re.compile(r"-?\d+", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,100}", re.ASCII)  # Python refuses integers of 4,300 digits
 
 
 def read_dates(raw: RawColumn, *, missing: Collection[str] = (), style: str | None = None) -> Parsed:

@@ -125,7 +125,7 @@ def _guess_types(dialect: Dialect) -> tuple[list[str], set[str]]:
     """
     rows = dialect.layout.rows[:2000]
     sign = "," if dialect.decimal_comma else r"\."
-    number = re.compile(rf"\s*[+-]?(\d+{sign}?\d*|{sign}\d+)([eE][+-]?\d+)?\s*")
+    number = re.compile(rf"\s*[+-]?(\d+(?:{sign}\d*)?|{sign}\d+)([eE][+-]?\d+)?\s*")
     is_open = re.compile(rf"\s*[+-]?([1-9]\d{{0,2}}{sign}\d{{3}}|\d+)\s*")
     types, still_open = [], set()
     for i, name in enumerate(dialect.names):

@@ -115,7 +115,7 @@ def _dressed(body: str) -> re.Pattern[str]:
 _POINT_BODY, _COMMA_BODY = _body(r"\.", ",", indian=True), _body(",", r"\.", indian=False)
 _PLAIN = re.compile(rf"[+-]?{_POINT_BODY}", re.ASCII), re.compile(rf"[+-]?{_COMMA_BODY}", re.ASCII)
 _DRESSED = _dressed(_POINT_BODY), _dressed(_COMMA_BODY)
-PURE = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+PURE = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _DELETE = {False: str.maketrans("", "", ", '"), True: str.maketrans(",", ".", ". '")}
 _SAME = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2014": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
