@@ -57,6 +57,18 @@ def test_groups_that_share_a_copy_are_joined() -> None:
     assert len(np.unique(groups)) == 9
 
 
+@pytest.mark.parametrize("size", [2, 3, 5, 8])
+@pytest.mark.parametrize("period", [30, 37, 50, 77])
+def test_copies_never_chain_most_groups_into_one(size, period):
+    """Rows that come again in other groups: 80 rows in groups of ``size``, equal after ``period`` rows."""
+    values = np.arange(80.0) % period
+    table, named = table_from_columns([("a", "number", values)]), np.arange(80) // size
+    groups = make_groups(table, (values % 2).astype(np.int64), named)
+    kept = [np.unique(groups[named == one]).size for one in np.unique(named)]
+    assert set(kept) == {1}
+    assert np.bincount(groups).max() <= 40
+
+
 def test_join_is_the_finest_common_grouping() -> None:
     first, second = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1, 1, 2, 3, 4])
     assert join(first, second).tolist() == [0, 0, 0, 0, 1, 2]

@@ -71,12 +71,20 @@ def are_copies(keys: IntArray, y: NDArray[np.generic]) -> bool:
 
 
 def make_groups(inputs: Table, y: NDArray[np.generic], named: IntArray | None) -> IntArray:
-    """The group of every row, int64: what the user named, joined wherever two groups hold copies of one row."""
+    """The group of every row, int64: what the user named, joined wherever two groups hold copies of one row.
+
+    Not where that would chain most rows into one group: then equal rows are what different cases look like, and no
+    split could be made.
+    """
     keys = row_keys(inputs)
     copies = are_copies(keys, y)
     if named is None:
         return keys if copies else np.arange(inputs.n_rows)
-    return join(named, keys) if copies and len(np.unique(keys)) < inputs.n_rows else named
+    if not copies or len(np.unique(keys)) == inputs.n_rows:
+        return named
+    joined = join(named, keys)
+    most = np.bincount(joined).max()
+    return named if 2 * most > len(named) and most > np.bincount(number_groups(named)).max() else joined
 
 
 def join(first: IntArray, second: IntArray) -> IntArray:

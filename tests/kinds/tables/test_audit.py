@@ -165,3 +165,16 @@ def test_a_million_rows_are_audited_quickly() -> None:
     start = time.perf_counter()
     audit(data)
     assert time.perf_counter() - start < 5  # measured 0.5 s; 3 s for 1 000 000 × 30
+
+
+def test_identical_rows_in_all_groups_are_not_said_to_be_kept_together():
+    n = 80
+    data = {
+        "a": [k % 37 for k in range(n)],
+        "case": [f"c{k // 3}" for k in range(n)],
+        "y": [k % 37 % 2 for k in range(n)],
+    }
+    dataset = read(data, target="y", groups="case")
+    (said,) = [finding.action for finding in audit(dataset) if finding.kind == "duplicate rows"]
+    assert "the groups decide the splits" in said
+    assert len(set(dataset.groups.tolist())) == 27

@@ -82,6 +82,11 @@ def _repeated_rows(dataset: Dataset) -> Iterator[Finding]:
         )
     elif dataset.time is not None:
         action = "Time decides the splits; copies of test rows are left out of training."
+    elif len(np.unique(np.stack([keys, dataset.groups]), axis=1)[0]) > len(counts):
+        action = (
+            "They occur in so many of the groups that to keep them together would make most rows one group: the groups "
+            "decide the splits, and identical rows may be on both sides."
+        )
     else:
         action = "Identical rows are kept on one side of every split, so that no model is tested on what it has seen."
     yield Finding(
