@@ -258,10 +258,7 @@ for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):
 def rows_that_count(sample_weight: Any, y: Any) -> tuple[slice | IntArray, FloatArray | None]:
     """The rows whose weight is not 0, and their weights with a mean of 1; None where all count the same.
 
-    Raises
-    ------
-    ValueError
-        Where weights are not one finite number of at least 0 for each row, or all are 0; in scikit-learn's words.
+    Raises `ValueError`, in scikit-learn's words, where they are not one finite number of at least 0 for each row.
     """
     if sample_weight is None:
         return slice(None), None
