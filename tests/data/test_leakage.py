@@ -111,6 +111,14 @@ def test_easy_tables_are_not_leaks(name: str) -> None:
     assert find_leaks(read(f"sample:{name}")) == ()
 
 
+@pytest.mark.parametrize("n_groups", [1, 2, 3, 6])
+@pytest.mark.parametrize("seed", range(4))
+def test_few_groups_are_halved_without_a_warning(n_groups: int, seed: int) -> None:
+    data = made_table(np.random.default_rng(seed), regression=False, most_rows=200)
+    data = replace(with_column(data, "number", data.y + 0.0), groups=np.arange(data.n_rows) % n_groups)
+    assert bool(find_leaks(data, seed)) == (n_groups > 1)
+
+
 def test_the_same_seed_finds_the_same() -> None:
     data = with_column(made_table(np.random.default_rng(3), False, 800), "number", np.arange(0.0))
     data = replace(data, inputs=Table(data.inputs.columns[:-1], data.n_rows))

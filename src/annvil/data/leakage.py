@@ -70,6 +70,8 @@ def find_leaks(dataset: Dataset, seed: int = 0) -> tuple[Suspect, ...]:
         return ()
     data = dataset.take(rows)
     half = _halves(data, seed)
+    if not half.any():
+        return ()
     errors = np.array([_error_alone(data, column, half) for column in data.inputs.columns])
     strong = np.flatnonzero(errors <= ALMOST_PERFECT)
     suspects = []
@@ -116,9 +118,15 @@ def told_by(columns: Table, dataset: Dataset[Inputs], seed: int = 0) -> tuple[fl
 
 
 def _halves(data: Dataset, seed: int) -> NDArray[np.bool_]:
-    """Which half each row belongs to; rows of a group stay together."""
-    n_groups = int(data.groups.max()) + 1
-    return np.random.default_rng([seed, 4]).random(n_groups)[data.groups] < 0.5
+    """Which half each row belongs to; rows of a group stay together. One is empty only where there is one group."""
+    generator = np.random.default_rng([seed, 4])
+    drawn = generator.random(int(data.groups.max()) + 1)
+    half = drawn[data.groups] < 0.5
+    if half.all() or not half.any():  # as one time of two with two groups
+        present = np.unique(data.groups)
+        drawn[present] = (generator.permutation(len(present)) + 0.5) / len(present)
+        half = drawn[data.groups] < 0.5
+    return np.asarray(half)
 
 
 def _error_alone(data: Dataset, column: Column, half: NDArray[np.bool_]) -> float:
