@@ -98,16 +98,24 @@ class Candidates:
                 yield Unit("fit", name, rung, self.records.repeats(name, rung)), why
 
     def first_rungs(self) -> Iterator[tuple[Unit, str]]:
-        """The cheapest fair training of everybody: what a cut left unfinished, then the cheap ones."""
+        """The cheapest fair training of everybody: what a cut left unfinished, then the cheap ones.
+
+        Networks wait until a simple model stands: a machine that is ten times slower than expected, which nothing has
+        shown yet, would load their library and cut them, and the run would end with the baseline alone.
+        """
         waiting = [
             Unit("fit", name)
             for name in self.records.entrants.ladders
             if not self._shares(name) and self._is_untried(name)
         ]
 
-        def place(unit: Unit) -> tuple[bool, bool, float]:
+        families = {name: contender.family for name, contender in self._contenders.items()}
+        simple = any(families[name] not in ("dummy", "network") and self.records.rung_scores(name) for name in families)
+
+        def place(unit: Unit) -> tuple[bool, bool, bool, float]:
             begun = self.fitting.share_missing(unit, self._contenders[unit.contender]) < 1
-            return unit.contender != "dummy", not begun, self.seconds(unit)
+            network = families[unit.contender] == "network"
+            return unit.contender != "dummy", network and not simple, not begun, self.seconds(unit)
 
         for unit in sorted(waiting, key=place):
             yield unit, "the first fair training of everybody"
