@@ -46,6 +46,7 @@ def main() -> None:
             _say_stopped()
         raise
     finally:
+        _started = None
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: nothing is left to stop
         gc.freeze()  # or the interpreter searches all that libraries hold for garbage, twice, before it ends
 

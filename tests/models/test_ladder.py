@@ -70,4 +70,4 @@ def test_efforts_in_words() -> None:
     assert describe_effort(Effort(3), "penalty", "penalties") == "3 penalties, one holdout"
     assert describe_effort(Effort(1), "penalty", "penalties") == "1 penalty, one holdout"
     many = Effort(5, 2.5, inner_folds=5, rows=20_000)
-    assert describe_effort(many) == "5 candidates, 5 inner folds, 2.5 times the usual length, 20,000 rows"
+    assert describe_effort(many) == "5 candidates, 5 inner folds, 2.5 times the usual length, a sample of 20,000"

@@ -60,5 +60,5 @@ def test_more_neighbours_than_rows_and_many_kernels_at_once(monkeypatch):
 
 def test_large_data_are_declined():
     assert Neighbours().declines(Shape(MOST_ROWS, 5, 0, 0, BINARY)) is None
-    assert "20,000 training rows" in Neighbours().declines(Shape(MOST_ROWS + 1, 5, 0, 0, BINARY))
+    assert "more than 20,000" in Neighbours().declines(Shape(MOST_ROWS + 1, 5, 0, 0, BINARY))
     assert "200 prepared columns" in Neighbours().declines(Shape(100, MOST_COLUMNS, 1, 1, BINARY))

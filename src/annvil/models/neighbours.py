@@ -166,7 +166,7 @@ class Neighbours(BaseContender):
     def declines(self, shape: Shape) -> str | None:
         """On many rows or many columns."""
         if shape.n_rows > MOST_ROWS:
-            return f"The model would have to carry all of the training data, more than {MOST_ROWS:,}."
+            return f"It would have to carry all training data, and these are more than {MOST_ROWS:,}."
         if shape.n_numbers + shape.n_levels > MOST_COLUMNS:
             return f"With more than {MOST_COLUMNS} prepared columns everything is equally far."
         return None

@@ -10,7 +10,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from types import CellType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
@@ -134,6 +134,8 @@ class Look:
         if isinstance(value, nn.Module) or (library in _LIBRARIES and library != "builtins"):
             return id(value)
         held, slots = getattr(value, "__dict__", None), _slots_of(value)
+        if not isinstance(held, dict):  # that of ``dict[str, int]`` is the namespace of `dict`, which nobody writes
+            held = None
         if held is None and not slots:
             return id(value), self._reduced(value, deep)
         inside = [(name, self._content(held, name, item, deep)) for name, item in list((held or {}).items())]
@@ -231,7 +233,9 @@ def _put(home: Any, key: Any, value: Any) -> None:
         if key < len(home) and home[key] is not value:
             home[key] = value
     elif home is not None and getattr(home, key, None) is not value:
-        setattr(home, key, value)
+        # Frozen objects refuse what is set on them the usual way; what cannot be set at all was not set by a probe.
+        with suppress(AttributeError, TypeError):
+            (setattr if isinstance(home, type) else object.__setattr__)(home, key, value)
 
 
 def _refill(home: Any, items: tuple[Any, ...]) -> None:
