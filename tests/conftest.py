@@ -9,6 +9,8 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
+import annvil  # noqa: F401 - before a test loads PyTorch: it says how libraries of threads are to wait
+
 # How long an example takes says how busy the machine is, not whether the code is right. The default suite tries the
 # same examples every time, so that a change is judged by what it changed; `make test-all` looks for new ones.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
