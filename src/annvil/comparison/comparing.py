@@ -150,14 +150,14 @@ class _Comparing:
         return self._kept_with(FINAL_SHARE * self.request.budget_seconds)
 
     def _kept_plainly(self) -> float:
-        """The same with the plainest fit to ship."""
-        return self._kept_with(0.0)
+        """The same with the plainest fit to ship, of which nothing is explained."""
+        return self._kept_with(0.0, explained=False)
 
-    def _kept_with(self, most: float) -> float:
+    def _kept_with(self, most: float, *, explained: bool = True) -> float:
         scored = [s for s in self.race.records.standings() if s.means]
         leader = next((s for s in scored if s.family != "dummy"), scored[0] if scored else None)
         final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.contender, most).expected_seconds
-        return final + self._report_seconds(leader)
+        return final + self._report_seconds(leader if explained else None)
 
     def _report_seconds(self, ships: Standing | None = None) -> float:
         """Seconds for all that follows the fit to ship of that contender."""
