@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
@@ -94,6 +95,18 @@ def test_every_chart_keeps_its_text_inside_and_apart(name):
         assert figure.caption.endswith(".")
         for svg in (figure.wide, figure.narrow):
             check_layout(svg)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_caption_speaks_of_a_ring_where_there_is_one(name):
+    """Of a baseline or a team that ships there is no mark."""
+    comparison = VIEWS[name]().comparison
+    for standing in comparison.standings:
+        verdict = replace(comparison.verdict, recommended=standing.contender)
+        for draw in (figures.effort_figure, figures.pareto_figure):
+            figure = draw(replace(comparison, verdict=verdict))
+            if figure is not None:
+                assert ("ringed" in figure.caption) == ('ringed"' in figure.wide), (standing.contender, figure.caption)
 
 
 class TestScale:

@@ -155,10 +155,11 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
     if len(offers) < 2:
         return None
     unbeaten = listed([o.title for o in frontier(offers, metric.greater_is_better)], 6)
+    ringed = "; the ringed mark is recommended" if any(offer.recommended for offer in offers) else ""
     caption = (
         f"No model is both cheaper and better than those on the stepped line ({unbeaten}); for each off the line "
-        "another is cheaper and on average at least as good. Upright bars are one standard deviation over folds; the "
-        "ringed mark is recommended."
+        "another is cheaper and on average at least as good. Upright bars are one standard deviation over "
+        f"folds{ringed}."
     )
     draw = partial(pareto, offers, metric.title, "seconds to train one fold", metric.greater_is_better)
     return figure("pareto", "What a better score costs", caption, draw)
@@ -178,10 +179,11 @@ def effort_figure(comparison: Comparison) -> Figure | None:
     if not any(len(climb.scores) > 1 for climb in climbs):
         return None
     improving = listed([s.title for s in comparison.standings if s.still_improves], 6)
+    ringed = ", the ringed one is recommended" if any(climb.recommended for climb in climbs) else ""
     caption = (
         "Each mark is a step of effort that was made on all folds, by the seconds used until then (those of fits that "
-        "a model shares with another included); the last mark of a line is the one that is judged, the ringed one "
-        f"is recommended.{f' More effort may still improve: {improving}.' if improving else ''}"
+        f"a model shares with another included); the last mark of a line is the one that is judged{ringed}."
+        f"{f' More effort may still improve: {improving}.' if improving else ''}"
     )
     draw = partial(effort, climbs, metric.title, metric.greater_is_better, worth=comparison.worth)
     return figure("effort", "What more effort brought", caption, draw)
