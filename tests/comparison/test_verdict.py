@@ -262,6 +262,19 @@ def test_a_side_has_not_lost_before_its_central_contender_was_scored() -> None:
     assert judge(of_winner).kind == "simple"  # who wins anyway need not be complete
 
 
+@pytest.mark.parametrize(("best", "kind"), [(1.0, "equal"), (0.9999, "equal"), (0.95, "cannot tell")])
+def test_where_nobody_could_be_better_nobody_is_waited_for(best: float, kind: str) -> None:
+    """Both sides are (nearly) perfect: boosted trees that had no time could not turn the answer; below, they could."""
+    made = evidence({"dummy": 0.5, "linear": best, "net": best})
+    known = {"dummy": 0.5, "linear": best, "net": best}
+    folds = tuple(replace(fold, scores={"roc_auc": known[fold.contender]}) for fold in made.folds)
+    late = Standing("trees", TITLES["trees"], "trees", "cut short", "no time was left for it", (), {}, {}, "", None)
+    verdict = judge(replace(made, folds=folds, standings=(*made.standings, late), untried=("trees",)))
+    assert verdict.kind == kind
+    assert "0 in ROC AUC behind" not in verdict.headline
+    assert ("level with" in verdict.headline) == (kind == "cannot tell")
+
+
 def test_that_nothing_can_be_learnt_is_not_said_before_the_central_contenders_were_scored() -> None:
     made = evidence({"dummy": 0.5, "linear": 0.501})
     assert judge(made).headline.startswith("The inputs do not predict the target")

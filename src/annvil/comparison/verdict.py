@@ -84,18 +84,20 @@ def network_against_simple(paired: Paired, standings: Sequence[Standing], worth:
 def _unfinished(contrast: Contrast, kind: VerdictKind, evidence: Evidence) -> Side | None:
     """The side that lost, or drew, though more effort is expected to carry it on by more than worth / 2.
 
-    It is beaten all the same where that gain would not turn the answer, but never before a contender was tried that
-    stands for what people mean by that side (`Traits.central`).
+    It is beaten all the same where that gain would not turn the answer; before a contender was tried that stands for
+    what people mean by that side (`Traits.central`), where not even a perfect model would.
     """
     posterior = contrast.posterior
     if posterior is None or kind == "cannot tell":
         return None
     losers = {"network": [contrast.second], "simple": [contrast.first], "equal": [contrast.first, contrast.second]}
     for loser in losers[kind]:
-        if loser is not None and _untried(loser, evidence):
-            return loser
-        gain = 0.0 if loser is None else max(evidence.gains.get(name, 0.0) for name in set(loser.contenders))
-        if gain > evidence.worth / 2:
+        if loser is None:
+            continue
+        untried = bool(_untried(loser, evidence))
+        most = evidence.metric.error(loser.mean)  # then it would be perfect
+        gain = most if untried else min(most, max(evidence.gains.get(name, 0.0) for name in set(loser.contenders)))
+        if untried or gain > evidence.worth / 2:
             moved = gain if loser is contrast.first else -gain
             p = region_probabilities(posterior.mean + moved, posterior.scale, posterior.df, posterior.worth)
             if p[("network", "equal", "simple").index(kind)] < evidence.confidence:

@@ -82,12 +82,14 @@ class Metric:
         '0.861 vs 0.867, -0.006 [-0.018, +0.006]'
         >>> METRICS["rmse"].compares(28_450.0, 29_100.0)
         '28,450 vs 29,100, -650'
+        >>> METRICS["roc_auc"].compares(0.8455, 0.8459)  # the sign says who is ahead
+        '0.846 vs 0.846, -0.000'
         """
         places = 3
         if not self.greater_is_better:
             places = _places(max(abs(first), abs(second)))
             places += abs(first - second) < 10 * 10.0**-places
-        gap, *ends = (f"{round(d, places) + 0.0:+,.{places}f}" for d in (first - second, low, high) if d is not None)
+        gap, *ends = (f"{d + 0.0:+,.{places}f}" for d in (first - second, low, high) if d is not None)
         one, other = (f"{round(score, places) + 0.0:,.{places}f}" for score in (first, second))
         told = f"{one} vs {other}, {gap}"
         return f"{told} [{', '.join(ends)}]" if ends else told

@@ -89,7 +89,11 @@ class Because(Told):
         """Why nobody cheaper takes the place of the best: nobody is near, or the near ones are no cheaper."""
         recommendation = self.finding.recommendation
         if len(recommendation.not_worse) == 1:
-            return "every other model that may ship is probably too far behind to take its place"
+            half, whole = (self.metric.tells(part * self.evidence.worth) for part in (0.5, 1.0))
+            return (
+                "every other model that may ship is probably too far behind to take its place (further than "
+                f"{half}, or {whole} between a network and a simple model)"
+            )
         chosen = self.table[recommendation.contender]
         near = [self.table[name] for name in recommendation.not_worse if name != recommendation.contender]
         told = listed([f"{named(s.title)} ({self._beside(s, chosen)})" for s in near])

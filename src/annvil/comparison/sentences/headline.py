@@ -94,6 +94,8 @@ class Headline(Told):
             loser, other = pair if self.finding.unfinished.name == "network" else pair[::-1]
             gap = posterior.mean if self.finding.unfinished.name == "network" else -posterior.mean
             place = f"{self.amount(abs(gap))} {'ahead of' if gap > 0 else 'behind'} {other}"
+            if self.metric.tells(abs(gap)) == "0":
+                place = f"level with {other}"
             if self.finding.untried:
                 verb = "are" if is_plural(loser) else "is"
                 untried = self.finding.untried

@@ -219,9 +219,8 @@ def summary_of(best: TrainedCandidate[Settings]) -> str:
     """For people: ``"2 layers of 128, learning rate 0.04, …, 5 networks averaged, best epoch 41 of 64"``."""
     several = f"{len(best.networks)} networks averaged, " if len(best.networks) > 1 else ""
     epoch = round(float(np.mean([one.best_epoch for one in best.trained])))
-    return (
-        f"{_layers(best.widths)}, {best.settings.describe()}, {several}best epoch {epoch} of {best.trained[0].epochs}"
-    )
+    most = best.trained[0].epochs
+    return f"{_layers(best.widths)}, {best.settings.describe()}, {several}best epoch {epoch} of at most {most}"
 
 
 def _layers(widths: tuple[int, ...]) -> str:

@@ -156,7 +156,7 @@ def _look(subject: Subject, dataset: Dataset[Images], rows: IntArray, deadline: 
     n = max(FEWEST_LOOKED_AT, int(SHARE_OF_LOOKING * deadline.left / max(seconds, 1e-9)))
     chosen = np.sort(drawn[:n])
     pixels = images.pixels(chosen)
-    of = "held-out picture" if seen else "test picture"
+    of = "picture" if seen else "test picture"  # the shipped model learnt from the former
     what = plain_count(len(chosen), of)
     return _Looked(images.take(chosen), pixels, y[chosen], subject.outputs(pixels), what, seen, seconds)
 
