@@ -13,7 +13,8 @@
 - curves: power laws fitted up to a quarter of the rows: does the band hold the error with all rows?
 - baycomp: largest difference between our posterior and that of `baycomp`.
 
-Two cores, about 20 minutes, and an hour for ``sequence``; ``--quick`` about 90 seconds. Every number comes from fixed seeds.
+Two cores, about 20 minutes, and an hour for ``sequence``; ``--quick`` about 90 seconds.
+Every number comes from fixed seeds.
 """
 
 from __future__ import annotations
