@@ -6,7 +6,7 @@ import shutil
 import time as clock_module
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -22,9 +22,6 @@ from annvil.run.request import FitRequest
 from annvil.run.result import Run
 from annvil.run.stages import Work, carry_through, followed
 from annvil.system.memory import require_room_to_fit
-
-if TYPE_CHECKING:
-    pass
 
 
 def fit(data: Any, *, listener: Listener | None = None, started: float | None = None, **options: Any) -> Run:
