@@ -75,6 +75,13 @@ def test_everybody_gets_a_first_rung_before_anybody_a_second(run: Run, guess: An
     assert {("net", 1, 0), ("linear", 1, 0)} <= set(units(race)[3:])
 
 
+def test_networks_wait_until_a_simple_model_stands(run: Run, guess: Any, toy: Any) -> None:
+    """Dearer as it is: nothing has shown yet how slow the machine is."""
+    net, linear = toy("net", "network", (0, 1), seconds=0.1), toy("linear", "linear", (0,), seconds=0.2)
+    race = run([guess, net, linear, toy("trees", "trees", (0,), seconds=0.3)])
+    assert [name for name, _, _ in units(race)[:4]] == ["dummy", "linear", "net", "trees"]
+
+
 def test_who_improves_climbs_and_who_does_not_stays(run: Run, make_dataset: Any, guess: Any, toy: Any) -> None:
     flat = ((0,), (0,), (0,), (0,))
     data = make_dataset(2_000)
