@@ -1,9 +1,9 @@
 """Any torch module as nodes of an ONNX graph, from what it does: a network is written once, as its ``forward``.
 
 The module runs three times in evaluation mode, with different numbers of rows, while a dispatch mode takes down its
-operations (`aten_tracer`). The recordings are made one for any number of rows (`dynamic_batch`), constants are computed
-and normalisations put into the layers before them (`folding`), and every operation is written by the function that is
-entered for it (`elementwise`, `shapes`, `convolutions`, …).
+operations (`aten_tracer`). The recordings are made one for any number of rows, and for any length where inputs have a
+free axis (`dynamic_batch`), constants are computed and normalisations put into the layers before them (`folding`), and
+every operation is written by the function that is entered for it (`elementwise`, `shapes`, `convolutions`, …).
 
 >>> import torch
 >>> from annvil.onnx.builder import Graph
@@ -15,6 +15,8 @@ entered for it (`elementwise`, `shapes`, `convolutions`, …).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -40,7 +42,13 @@ from annvil.onnx.export.writer import WRITERS, Traced, Writer, known
 __all__ = ["export_module"]
 
 
-def export_module(graph: Graph, module: nn.Module, *inputs: Value, examples: tuple[Tensor, ...]) -> tuple[Value, ...]:
+def export_module(
+    graph: Graph,
+    module: nn.Module,
+    *inputs: Value,
+    examples: tuple[Tensor, ...],
+    free: Mapping[int, int] = MappingProxyType({}),
+) -> tuple[Value, ...]:
     """Add what ``module`` computes, in evaluation mode, to ``graph``; returns the names of what it returns.
 
     Parameters
@@ -48,6 +56,9 @@ def export_module(graph: Graph, module: nn.Module, *inputs: Value, examples: tup
     inputs : names in the graph, one for each argument of ``forward``; "" for one that it does not read
     examples : a tensor for each input, of its type and shape; the first axis is the batch, whose size is free in the
         graph (a single row will do), the others are fixed
+    free : for inputs with one more axis of any length, such as the time of series, by their place: that axis. It is one
+        length for all of them, as long in the examples as it may get at least; what is computed at shorter ones may be
+        something else, or fail.
 
     Tensors inside tuples, lists and dictionaries that the module returns come one after another.
 
@@ -55,7 +66,7 @@ def export_module(graph: Graph, module: nn.Module, *inputs: Value, examples: tup
     ------
     RequestError
         When it uses an operation that is not known here, naming it and where it is; when it draws random numbers, reads
-        values while it computes, or computes something else for another number of rows.
+        values while it computes, or computes something else for another number of rows or length.
     """
     if len(inputs) != len(examples) or not inputs:
         raise RequestError(f"There are {len(inputs)} inputs and {len(examples)} examples; each input needs one.")
@@ -64,11 +75,12 @@ def export_module(graph: Graph, module: nn.Module, *inputs: Value, examples: tup
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        found = fold(program(module, examples, known))
+        found = fold(program(module, examples, known, free))
     finally:
         for part, training in modes.items():
             part.training = training
-    writer = Writer(graph, inputs[0])
+    first = next(iter(free.items()), None)
+    writer = Writer(graph, inputs[0], None if first is None else (inputs[first[0]], first[1]))
     values: dict[Output, Any] = {}
     names = iter(inputs)
     for node in found.nodes:

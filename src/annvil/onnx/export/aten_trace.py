@@ -14,7 +14,7 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class Meta:
-    """Shape and element type of a value; sizes are numbers, or `Rows` once recordings were compared."""
+    """Shape and element type of a value; sizes are numbers, or `Moving` once recordings were compared."""
 
     shape: tuple[Any, ...]
     dtype: torch.dtype

@@ -1,13 +1,16 @@
 """Recordings at several batch sizes, made one program: sizes that follow the batch are formulas from then on.
 
 Sizes are numbers while a module runs. What differs between runs with 2, 3 and 5 rows follows from the number of rows;
-a line through the first two must meet the third. This needs no symbolic shapes, whose import alone costs seconds.
+a line through the first two must meet the third. Where inputs have an axis of any length, such as the time of a series,
+further runs with other lengths tell what follows from it. This needs no symbolic shapes, whose import alone costs
+seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -22,38 +25,81 @@ BATCHES = (2, 3, 5)
 
 
 @dataclass(frozen=True)
-class Rows:
+class Moving:
+    """A size that is another one in another call."""
+
+
+@dataclass(frozen=True)
+class Rows(Moving):
     """A size that follows the batch: ``factor * rows + extra``."""
 
     factor: int
     extra: int = 0
 
 
-def program(module: nn.Module, examples: Sequence[Tensor], known: Callable[[Any], bool]) -> Recording:
+@dataclass(frozen=True)
+class Steps(Moving):
+    """A size that follows the length of the free axis: ``factor * length + extra``."""
+
+    factor: int
+    extra: int = 0
+
+
+@dataclass(frozen=True)
+class Free(Moving):
+    """A size that follows the length, perhaps the batch too, in a way that nobody has to know."""
+
+
+def program(
+    module: nn.Module,
+    examples: Sequence[Tensor],
+    known: Callable[[Any], bool],
+    free: Mapping[int, int] = MappingProxyType({}),
+) -> Recording:
     """What ``module`` computes for any number of rows, what is constant computed already.
+
+    Parameters
+    ----------
+    free : for inputs with an axis of any length, by their place: that axis. The examples have one length there.
 
     Raises
     ------
     RequestError
-        When it cannot be repeated, see `record`, or computes something else for another number of rows.
+        When it cannot be repeated, see `record`, or computes something else for another number of rows or length.
     """
-    runs = []
-    for batch in BATCHES:
-        rows = torch.arange(batch)
-        inputs = [one.detach()[(rows % len(one)).to(one.device)] for one in examples]
+    runs, sizes = [], _sizes(examples, free)
+    for batch, length in sizes:
+        inputs = [_stretched(one, batch, free.get(place), length) for place, one in enumerate(examples)]
         runs.append(record(module, inputs, known))
-    return with_constants(_compared(module, runs))
+    return with_constants(_compared(module, runs, sizes))
 
 
-def _compared(module: nn.Module, runs: Sequence[Recording]) -> Recording:
+def _sizes(examples: Sequence[Tensor], free: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Rows and length of each run. Lengths are no multiples of each other, so that what is rounded shows."""
+    if not free:
+        return [(batch, 0) for batch in BATCHES]
+    first, axis = next(iter(free.items()))
+    length = examples[first].shape[axis]
+    return [*((batch, length) for batch in BATCHES), (BATCHES[0], 2 * length + 1), (BATCHES[0], 3 * length + 5)]
+
+
+def _stretched(example: Tensor, batch: int, axis: int | None, length: int) -> Tensor:
+    """The example's rows repeated to a batch, and its free axis to a length."""
+    found = example.detach()[(torch.arange(batch) % len(example)).to(example.device)]
+    if axis is None:
+        return found
+    return found.index_select(axis, (torch.arange(length) % found.shape[axis]).to(found.device))
+
+
+def _compared(module: nn.Module, runs: Sequence[Recording], sizes: Sequence[tuple[int, int]]) -> Recording:
     if len({tuple(node.op for node in run.nodes) for run in runs}) > 1:
-        raise _unlike(module, "computes other operations for another number of rows")
+        raise _unlike(module, f"computes other operations for another number of rows{_or_length(sizes)}")
     merged: list[Node] = []
     for nodes in zip(*(run.nodes for run in runs), strict=True):
         first = nodes[0]
 
         def same(values: Sequence[Any], where: str = first.path or type(module).__name__) -> Any:
-            return _same(module, values, merged, where)
+            return _same(module, values, merged, where, sizes)
 
         constant = first.constant if first.constant is None else same([node.constant for node in nodes])
         metas = [None if m[0] is None else _meta(same, m) for m in zip(*(node.results for node in nodes), strict=True)]
@@ -67,26 +113,43 @@ def _meta(same: Callable[[Sequence[Any]], Any], metas: Sequence[Any]) -> Meta:
     return Meta(same([meta.shape for meta in metas]), same([meta.dtype for meta in metas]))
 
 
-def _same(module: nn.Module, values: Sequence[Any], merged: Sequence[Node], where: str) -> Any:
-    """What the runs have in common: the value where it is one, a formula where it follows the batch."""
+def _same(
+    module: nn.Module, values: Sequence[Any], merged: Sequence[Node], where: str, sizes: Sequence[tuple[int, int]]
+) -> Any:
+    """What the runs have in common: the value where it is one, a formula where it follows the batch or the length."""
     first = values[0]
     if isinstance(first, Output):
         return Output(merged[first.node.place], first.place)
     if isinstance(first, tuple | list) and len({len(value) for value in values}) == 1:
-        return type(first)([_same(module, parts, merged, where) for parts in zip(*values, strict=True)])
+        return type(first)([_same(module, parts, merged, where, sizes) for parts in zip(*values, strict=True)])
     if isinstance(first, dict):
-        return {name: _same(module, [value[name] for value in values], merged, where) for name in first}
+        return {name: _same(module, [value[name] for value in values], merged, where, sizes) for name in first}
     if isinstance(first, Tensor):
         if all(value is first or _equal(value, first) for value in values[1:]):
             return first
     elif all(value == first or value is first or (value != value and first != first) for value in values[1:]):
         return first
     elif all(isinstance(value, int) for value in values):
-        factor = (values[1] - first) // (BATCHES[1] - BATCHES[0])
-        found = Rows(factor, first - factor * BATCHES[0])
-        if all(found.factor * batch + found.extra == value for batch, value in zip(BATCHES, values, strict=True)):
-            return found
-    raise _unlike(module, f"uses a value at {where} that follows the number of rows in no simple way")
+        batches, lengths = zip(*sizes, strict=True)
+        line = _line(batches, values)
+        if line is not None:
+            return Rows(*line)
+        if len(set(lengths)) > 1:
+            n = len(BATCHES)
+            line = _line(lengths[n - 1 :], values[n - 1 :]) if len(set(values[:n])) == 1 else None
+            return Free() if line is None else Steps(*line)
+    raise _unlike(module, f"uses a value at {where} that follows the number of rows{_or_length(sizes)} in no simple way")
+
+
+def _line(at: Sequence[int], values: Sequence[int]) -> tuple[int, int] | None:
+    """Factor and extra of the line through the points, of whole numbers; None where there is none."""
+    factor = (values[1] - values[0]) // (at[1] - at[0])
+    extra = values[0] - factor * at[0]
+    return (factor, extra) if all(factor * x + extra == y for x, y in zip(at, values, strict=True)) else None
+
+
+def _or_length(sizes: Sequence[tuple[int, int]]) -> str:
+    return " or another length" if len(sizes) > len(BATCHES) else ""
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
@@ -141,5 +204,5 @@ def live(found: Recording) -> Recording:
 
 
 def has_rows(value: Any) -> bool:
-    """Whether a size inside follows the batch."""
-    return bool(found_in(value, Rows))
+    """Whether a size inside follows the batch, or the length of a free axis."""
+    return bool(found_in(value, Moving))

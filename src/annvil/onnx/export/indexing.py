@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from annvil.onnx.builder import Value
-from annvil.onnx.export.dynamic_batch import Rows
+from annvil.onnx.export.dynamic_batch import Moving
 from annvil.onnx.export.shapes import part_of
 from annvil.onnx.export.writer import Operand, Traced, Writer, fixed, shape_of, writes
 
@@ -20,7 +20,7 @@ _END = 2**62
 
 @writes(aten.select)
 def select(w: Writer, x: Traced, dim: int, index: Any) -> Value:
-    place = w.value(index) if isinstance(index, Rows) else w.graph.constant(index, "int64")
+    place = w.value(index) if isinstance(index, Moving) else w.graph.constant(index, "int64")
     return w.op("Gather", w.value(x), place, axis=dim)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from annvil.onnx.builder import Value
-from annvil.onnx.export.dynamic_batch import Rows
-from annvil.onnx.export.writer import Traced, Writer, writes
+from annvil.onnx.export.dynamic_batch import Moving, Rows
+from annvil.onnx.export.writer import Traced, Writer, fixed, writes
 
 aten = torch.ops.aten
 
@@ -75,7 +75,8 @@ def variance(w: Writer, x: Traced, *_: Any, **__: Any) -> Any:
     for axis in axes:
         if isinstance(x.shape[axis], Rows):
             raise w.refusal("it is taken over the rows of a batch")
-        count *= x.shape[axis]
+        if correction:  # without one nobody counts
+            count *= fixed(w, [x.shape[axis]], "what it is taken over, with a correction,")[0]
     middle = _reduced(w, "ReduceMean", x, value, axes, True)
     away = w.op("Sub", value, middle)
     found = _reduced(w, "ReduceMean", x, w.op("Mul", away, away), axes, keepdim)
@@ -119,4 +120,7 @@ def sort(w: Writer, x: Traced, *_: Any, **__: Any) -> Sequence[Value]:
     dim = w.asked["dim"]
     if isinstance(x.shape[dim], Rows):
         raise w.refusal("it sorts the rows of a batch")
-    return topk(w, x, x.shape[dim], dim, w.asked["descending"])
+    largest, value, axis = int(w.asked["descending"]), w.value(x), dim % len(x.shape)
+    moves = isinstance(x.shape[dim], Moving)
+    n = w.op("Shape", value, start=axis, end=axis + 1) if moves else w.ints(x.shape[dim])
+    return w.graph.ops("TopK", value, n, n_outputs=2, axis=dim, largest=largest, sorted=1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from annvil.onnx.builder import Value
-from annvil.onnx.export.dynamic_batch import Rows
+from annvil.onnx.export.dynamic_batch import Moving
 from annvil.onnx.export.writer import Operand, Traced, Writer, fixed, shape_of, writes
 
 aten = torch.ops.aten
@@ -22,7 +22,7 @@ def reshape(w: Writer, x: Traced, *_: Any, **__: Any) -> Any:
         return x
     if x.fill is not None and not x.value:
         return Traced(w.result.shape, x.dtype, fill=x.fill)
-    return w.reshape(w.value(x), w.result.shape)
+    return w.reshape(w.value(x), w.result.shape, before=x.shape)
 
 
 @writes(aten.transpose, aten.t, aten.numpy_T, aten.mT)
@@ -105,9 +105,9 @@ def pad(w: Writer, x: Traced, sizes: Sequence[Any], *_: Any, **__: Any) -> Value
 def filled(w: Writer, *_: Any, **__: Any) -> Any:
     """One number everywhere; its nodes are made when somebody needs them."""
     number, shape, dtype = w.asked.get("fill_value", int("ones" in w.name)), w.result.shape, w.result.dtype
-    if isinstance(number, Rows):
+    if isinstance(number, Moving):
         return w.op("Expand", w.value(number, dtype), w.sizes(shape))
-    if any(isinstance(size, Rows) for size in shape):
+    if any(isinstance(size, Moving) for size in shape):
         return Traced(shape, dtype, fill=number)
     return torch.full(shape, number, dtype=dtype)
 
@@ -128,7 +128,7 @@ def copy(w: Writer, x: Traced, source: Operand, non_blocking: bool = False) -> V
 @writes(aten.arange)
 def arange(w: Writer, *bounds: Any, **_: Any) -> Value:
     start, stop, step = {1: (0, *bounds, 1), 2: (*bounds, 1), 3: bounds}[len(bounds)]
-    if isinstance(start, Rows) or isinstance(step, Rows) or not isinstance(stop, Rows):
+    if isinstance(start, Moving) or isinstance(step, Moving) or not isinstance(stop, Moving):
         raise w.refusal("only its end may follow the number of rows")
     steps = w.op("Expand", w.scalar(step, torch.int64), w.sizes(w.result.shape))
     counted = w.op("CumSum", steps, w.graph.constant(0, "int64"), exclusive=1)

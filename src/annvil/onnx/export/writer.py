@@ -13,7 +13,7 @@ from torch import Tensor
 from annvil.errors import RequestError
 from annvil.onnx.builder import Graph, Value
 from annvil.onnx.export.aten_trace import Meta, Node
-from annvil.onnx.export.dynamic_batch import Rows
+from annvil.onnx.export.dynamic_batch import Free, Moving, Rows, Steps
 
 WRITERS: dict[Any, Callable[..., Any]] = {}
 """ATen operation (all its overloads) → the function that writes it."""
@@ -26,7 +26,8 @@ def writes(*operations: Any) -> Callable[[F], F]:
     """Enter a function as the writer of ATen operations.
 
     It gets a `Writer` and what the operation got: a `Traced` for what is computed, a tensor for what is constant,
-    `Rows` for a size that follows the batch. It returns a name in the graph, a tensor, a `Traced`, or a list of them.
+    `Moving` for a size that follows the batch or a length. It returns a name in the graph, a tensor, a `Traced`, or a
+    list of them.
     """
 
     def enter(function: F) -> F:
@@ -47,7 +48,7 @@ class Traced:
 
     Attributes
     ----------
-    shape : sizes, each a number or `Rows`
+    shape : sizes, each a number or one that is `annvil.onnx.export.dynamic_batch.Moving`
     value : its name in the graph; "" while it is only ``fill`` in every place, and nobody has asked for it
     dtype : of complex numbers the value has real and imaginary parts on one more axis, the last
     """
@@ -58,15 +59,16 @@ class Traced:
     fill: float | None = None
 
 
-Operand = Traced | Tensor | Rows | float
+Operand = Traced | Tensor | Moving | float
 
 
 class Writer:
     """Adds the nodes of one module to a graph."""
 
-    def __init__(self, graph: Graph, batch: Value) -> None:
+    def __init__(self, graph: Graph, batch: Value, free: tuple[Value, int] | None = None) -> None:
         self.graph = graph
         self._batch = batch
+        self._free = free  # an input with an axis of any length, and that axis
         self.node = Node(None)
         self.asked: dict[str, Any] = {}
         """What the operation got, by the names of its schema, defaults among it."""
@@ -106,14 +108,14 @@ class Writer:
                 one = self.graph.constant(operand.fill, numpy_name(operand.dtype))
                 operand.value = self.op("Expand", one, self.sizes(operand.shape))
             return operand.value if dtype in (None, operand.dtype) else self.cast(operand.value, dtype)
-        if isinstance(operand, Rows):
+        if isinstance(operand, Moving):
             one = self.op("Squeeze", self.sizes([operand]), self.ints(0))
             return one if dtype in (None, torch.int64) else self.cast(one, dtype)
         return self.graph.constant(self.array(operand, dtype))
 
     def array(self, constant: Operand, dtype: torch.dtype | None = None) -> np.ndarray:
         """A constant as an array."""
-        assert not isinstance(constant, Traced | Rows)
+        assert not isinstance(constant, Traced | Moving)
         if not isinstance(constant, Tensor):
             return np.asarray(constant, dtype=None if dtype is None else numpy_name(dtype))
         plain = constant.detach() if dtype is None else constant.detach().to(dtype)
@@ -133,23 +135,38 @@ class Writer:
 
     def sizes(self, sizes: Sequence[Any]) -> Value:
         """Sizes as int64 ``(n,)``."""
-        if not any(isinstance(size, Rows) for size in sizes):
+        if not any(isinstance(size, Moving) for size in sizes):
             return self.ints(*sizes)
         parts = []
         for size in sizes:
-            if not isinstance(size, Rows):
+            if isinstance(size, Free):
+                raise self.refusal("a size that follows the length of a series in no simple way is asked for")
+            if not isinstance(size, Rows | Steps):
                 parts.append(self.ints(size))
                 continue
-            rows = self.op("Shape", self._batch, start=0, end=1)
-            rows = rows if size.factor == 1 else self.op("Mul", rows, self.ints(size.factor))
-            parts.append(rows if size.extra == 0 else self.op("Add", rows, self.ints(size.extra)))
+            found = self._measured(size)
+            found = found if size.factor == 1 else self.op("Mul", found, self.ints(size.factor))
+            parts.append(found if size.extra == 0 else self.op("Add", found, self.ints(size.extra)))
         return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
-    def reshape(self, value: Value, sizes: Sequence[Any]) -> Value:
-        """In another shape; one size that follows the batch is left for the runtime to find."""
-        moving = [place for place, size in enumerate(sizes) if isinstance(size, Rows)]
-        if len(moving) == 1 and 0 not in sizes:
-            return self.op("Reshape", value, self.ints(*(-1 if isinstance(s, Rows) else s for s in sizes)))
+    def _measured(self, size: Rows | Steps) -> Value:
+        """The number of rows, or the length of the free axis, as int64 ``(1,)``."""
+        if isinstance(size, Rows):
+            return self.op("Shape", self._batch, start=0, end=1)
+        assert self._free is not None, "there is no such size without a free axis"
+        value, axis = self._free
+        return self.op("Shape", value, start=axis, end=axis + 1)
+
+    def reshape(self, value: Value, sizes: Sequence[Any], before: Sequence[Any] = ()) -> Value:
+        """In another shape; one size that moves is left for the runtime to find.
+
+        Where several move, those that stand where they stood ``before`` are taken from there.
+        """
+        asked = list(sizes)
+        if sum(isinstance(size, Moving) for size in asked) > 1:
+            asked = [0 if [one] == list(before[place : place + 1]) else one for place, one in enumerate(asked)]
+        if sum(isinstance(size, Moving) for size in asked) <= 1 and 0 not in sizes:
+            return self.op("Reshape", value, self.ints(*(-1 if isinstance(s, Moving) else s for s in asked)))
         return self.op("Reshape", value, self.sizes(sizes))
 
     def transpose(self, value: Value, order: Sequence[int]) -> Value:
@@ -178,15 +195,16 @@ def common_dtype(a: Operand, b: Operand) -> torch.dtype:
     stand_ins: list[Any] = []
     for one in (a, b):
         dtype = dtype_of(one)
-        number = 0 if isinstance(one, Rows) else one
+        number = 0 if isinstance(one, Moving) else one
         stand_ins.append(number if dtype is None else torch.empty((1,) if shape_of(one) else (), dtype=dtype))
     return torch.result_type(*stand_ins)
 
 
 def fixed(writer: Writer, sizes: Sequence[Any], what: str) -> list[int]:
-    """Sizes that must not follow the batch."""
-    if any(isinstance(size, Rows) for size in sizes):
-        raise writer.refusal(f"{what} follows the number of rows")
+    """Sizes that must not follow the batch, or the length of a free axis."""
+    if any(isinstance(size, Moving) for size in sizes):
+        follows = "the number of rows" if any(isinstance(size, Rows) for size in sizes) else "the length of the series"
+        raise writer.refusal(f"{what} follows {follows}")
     return [int(size) for size in sizes]
 
 
