@@ -82,6 +82,26 @@ def test_networks_wait_until_a_simple_model_stands(run: Run, guess: Any, toy: An
     assert [name for name, _, _ in units(race)[:4]] == ["dummy", "linear", "net", "trees"]
 
 
+def test_a_dear_first_training_is_weighed_against_what_else_the_time_could_do(
+    make_race: Run, guess: Any, toy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its side stands already: the cheap climb of whoever stands goes first, and a cheap first training does not wait."""
+    monkeypatch.setattr(CostModel, "see", lambda *_: None)  # arithmetic is right
+    linear = toy("linear", "linear", CLIMB, seconds=0.3)
+    dear, cheap = toy("dear", "trees", (0,), seconds=4.0), toy("cheap", "neighbours", (0,), seconds=0.4)
+    race = make_race([guess, linear, dear, cheap], seconds=100.0)
+    race.run(lambda: 0.0, 0.0)
+    names = [name for name, _, _ in units(race)]
+    assert names[:4] == ["dummy", "linear", "cheap", "linear"]
+    assert "dear" in names  # there was time
+
+
+def test_a_dear_first_training_of_a_side_that_nobody_stands_for_does_not_wait(run: Run, guess: Any, toy: Any) -> None:
+    linear, net = toy("linear", "linear", CLIMB, seconds=0.3), toy("net", "network", (0, 1), seconds=4.0)
+    race = run([guess, linear, net], seconds=100.0)
+    assert [name for name, _, _ in units(race)[:3]] == ["dummy", "linear", "net"]
+
+
 def test_who_improves_climbs_and_who_does_not_stays(run: Run, make_dataset: Any, guess: Any, toy: Any) -> None:
     flat = ((0,), (0,), (0,), (0,))
     data = make_dataset(2_000)

@@ -12,11 +12,21 @@ from annvil.comparison.race.fitting import Fitting
 from annvil.comparison.race.offers import Entrant, Offer, View
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import Posterior
+from annvil.models.contract import Contender
 
 OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
 """What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
 
 SIDES = ("network", "simple")
+
+
+def _side(contender: Contender) -> str:
+    return contender.family if contender.family in ("dummy", "network") else "simple"
+
+
+DEAR = 0.1
+"""A first training that takes more than this part of the budget waits its turn where its side stands already (assumed):
+one that took a third of a minute left the best model of the table at its quickest form (measured)."""
 
 MOST_TRIES = 2
 """So often one unit is begun in one sitting (assumed): what was cut twice will not fit."""
@@ -123,10 +133,23 @@ class Candidates:
     def _shares(self, name: str) -> bool:
         return self.costs.owner(name) != name
 
+    def may_wait(self, unit: Unit, budget: float) -> bool:
+        """Whether a first rung is so dear that it is weighed against what else the time could do."""
+        contender = self._contenders[unit.contender]
+        if contender.traits.central or self._shares(unit.contender) or unit.rung or unit.repeat:
+            return False
+        if self.fitting.share_missing(unit, contender) < 1 or self.seconds(unit) <= DEAR * budget:
+            return False
+        mates = [one for one in self._contenders.values() if _side(one) == _side(contender)]
+        return any(self.records.rung_scores(one.name) for one in mates)
+
     # -- higher rungs and repeats -----------------------------------------------------------------------------------
 
     def offers(self, view: View, posterior: Posterior | None) -> Iterator[tuple[Offer, float]]:
-        """Rungs and repeats that are worth something now, with their seconds."""
+        """Rungs and repeats that are worth something now, with their seconds; first rungs that have waited, too."""
+        for unit, _ in self.first_rungs() if view.entrants else ():
+            if self.may_try(unit):
+                yield view.first_offer(unit.contender), self.seconds(unit)
         settled = not view.uncertainty and posterior is not None
         for entrant in view.entrants.values():
             offer = None if self._shares(entrant.name) else view.rung_offer(self._with_sharers(view, entrant))
@@ -164,6 +187,8 @@ class Candidates:
 
     def unit_of(self, offer: Offer) -> Unit:
         """The piece of work that an offer means now."""
+        if offer.what == "first":
+            return Unit("fit", offer.contender)
         rung = self.records.judged(offer.contender)
         assert rung is not None
         if offer.what == "rung":

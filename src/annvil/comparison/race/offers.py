@@ -7,6 +7,8 @@ to ship and a surer answer can be weighed against each other; whoever chooses di
   answer is open, the chance that it moves the two sides nearer to or further from each other by ``worth``. What a rung
   adds is taken from what the last one added, less than that (`DECAY`), and shrunk where that may be chance; of a
   contender with a single rung it is a part of what there is to learn (`UNKNOWN_GAIN`).
+- *The first rung of a dear contender* whose side stands already is worth what a contender of which nothing is known may
+  add: it may be as far ahead of the best as it may be behind.
 - *A further repeat* of the best of both sides is worth part of what is still open, less with every repeat.
 """
 
@@ -70,10 +72,10 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Offer:
-    """Something to do next: the next rung of a contender, or its next repeat; in units of worth."""
+    """Something to do next: the first or next rung of a contender, or its next repeat; in units of worth."""
 
     contender: str
-    what: str  # "rung" or "repeat"
+    what: str  # "first", "rung" or "repeat"
     value: float
     why: str
 
@@ -146,6 +148,11 @@ class View:
         title = "may become the best" if entrant.mean < self.best else "is the best and may still improve"
         why = title if ahead >= OPEN_SHARE * moves else "may change the answer"
         return Offer(entrant.name, "rung", ahead + OPEN_SHARE * moves, why)
+
+    def first_offer(self, contender: str) -> Offer:
+        """The first rung of a contender of whose side somebody stands."""
+        spread = max(UNKNOWN_GAIN * max(0.0, self.best - self.floor), self.worth / 4)
+        return Offer(contender, "first", expected_excess(0.0, spread) / self.worth, "nothing is known of it yet")
 
     def _chance_to_move(self, entrant: Entrant, gain: float, spread: float) -> float:
         """The chance that its side comes within worth of the other, or gets ahead by worth."""

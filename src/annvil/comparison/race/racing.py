@@ -196,6 +196,8 @@ class Race(Telling):
             return begun.unit, begun.why, candidates.seconds(begun.unit)
         for unit, why in (*candidates.sharers(), *candidates.first_rungs()):
             seconds = candidates.seconds(unit)
+            if candidates.may_wait(unit, self.request.budget_seconds):
+                continue
             if seconds <= self._room_for(unit, kept) and candidates.may_try(unit):
                 return unit, why, seconds
         posterior = self.posterior()
