@@ -135,9 +135,9 @@ def read(source: Any, *, progress: Progress | None = None, **options: Any) -> Da
     generic = {one.name for one in declared(ReadOptions)}
     check_names(options, (*generic, *options_of_kinds()), "read()")
     ask = cleaned(ReadOptions, {name: value for name, value in options.items() if name in generic}, "read()")
-    opened = Opened(source, ask)
-    kind = kind_of(opened)
     rest = {name: value for name, value in options.items() if name not in generic}
+    opened = Opened(source, ask, rest)
+    kind = kind_of(opened)
     return kind.read(opened, options_for(kind, rest, name_of(source), "read()"), progress)
 
 

@@ -51,9 +51,9 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     check_names(options, (*generic, *options_of_kinds()), "fit()")
     asked = cleaned(FitOptions, {name: value for name, value in options.items() if name in generic}, "fit()")
     listener.stage("Reading")
-    opened = Opened(data, asked)
-    kind = kind_of(opened)
     rest = {name: value for name, value in options.items() if name not in generic}
+    opened = Opened(data, asked, rest)
+    kind = kind_of(opened)
     own = options_for(kind, rest, name_of(data))
     loaded = kind.load(own)
     dataset = kind.read(opened, own, Decoding(kind.words.rows, listener))

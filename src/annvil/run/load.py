@@ -36,7 +36,7 @@ def kind_again(folder: RunFolder, request: FitRequest) -> Kind:
     elif request.data is None:
         kind = holder(load_dataset(folder.data))
     else:
-        kind = kind_of(Opened(request.data, request.asked))
+        kind = kind_of(Opened(request.data, request.asked, request.given))
     return kind
 
 
@@ -51,7 +51,7 @@ def read_again(kind: Kind, folder: RunFolder, request: FitRequest, listener: Lis
     if request.data is None:
         return load_dataset(folder.data)
     options = kept_options(kind, request, name_of(request.data))
-    return kind.read(Opened(request.data, request.asked), options, Decoding(kind.words.rows, listener))
+    return kind.read(Opened(request.data, request.asked, request.given), options, Decoding(kind.words.rows, listener))
 
 
 def kept_options(kind: Kind, request: FitRequest, where: str) -> Any:

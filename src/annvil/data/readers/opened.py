@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,14 @@ from annvil.text.safe import composed
 
 @dataclass(frozen=True)
 class Opened:
-    """What the user named as data, and what was asked of it."""
+    """What the user named as data, and what was asked of it.
+
+    ``given`` are options of some kinds of data, by name, as they were given: one alone may say what the source is.
+    """
 
     source: Any
     ask: ReadOptions
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_sample(self) -> bool:

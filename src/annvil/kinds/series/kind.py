@@ -1,0 +1,87 @@
+"""Series as a kind of data: what each question of the rest of the house is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from annvil.kinds.base import Kind, Loaded, Progress, Tiny
+from annvil.kinds.series.options import SeriesOptions
+from annvil.kinds.series.words import BASE_RATE, WORDS
+
+if TYPE_CHECKING:
+    from annvil.data.dataset import Dataset
+    from annvil.data.findings import Finding
+    from annvil.data.form import Arrays
+    from annvil.data.readers.opened import Opened
+    from annvil.kinds.series.form import SeriesForm
+    from annvil.kinds.series.series import Series
+    from annvil.models.contract import Contender
+
+
+class SeriesKind(Kind):
+    """Series of one form, each with an answer."""
+
+    name = "series"
+    words = WORDS
+    Options = SeriesOptions
+    rank = 40
+
+    @property
+    def form(self) -> type[SeriesForm]:
+        from annvil.kinds.series.form import SeriesForm
+
+        return SeriesForm
+
+    def conformed(self, form: SeriesForm, raw: Any, where: str) -> tuple[Series, tuple[str, ...]]:
+        """`annvil.kinds.series.conform.conform_series`."""
+        from annvil.kinds.series.conform import conform_series
+
+        return conform_series(raw, form, where)
+
+    def from_arrays(self, form: SeriesForm, arrays: Arrays, described: dict[str, Any]) -> Series:
+        """What `annvil.kinds.series.series.Series.to_arrays` gave."""
+        from annvil.kinds.series.series import Series
+
+        return Series.from_arrays(form, arrays, described)
+
+    def claims(self, opened: Opened) -> str | None:
+        from annvil.kinds.series.reading.detection import is_series
+
+        return is_series(opened)
+
+    def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset[Series]:
+        from annvil.kinds.series.reading.read_series import read_series
+
+        return read_series(opened, options, progress)
+
+    def audit(self, dataset: Dataset[Series], seed: int = 0) -> Iterator[Finding]:
+        from annvil.kinds.series.audit import audit_series
+
+        return audit_series(dataset, seed)
+
+    def base_rate(self, n_rows: int) -> str:
+        return BASE_RATE
+
+    def contenders(
+        self, dataset: Dataset[Series], options: Any = None, loaded: Loaded | None = None
+    ) -> list[Contender]:
+        from annvil.kinds.series.contenders.registry import contenders_for_series
+
+        return contenders_for_series()
+
+    def tiny(self) -> Mapping[str, Tiny]:
+        from annvil.kinds.series.tiny import tiny
+
+        return tiny()
+
+    def described(self, dataset: Dataset[Series]) -> Iterator[tuple[str, str]]:
+        details = dataset.source.details
+        yield "Data", f"{dataset.source.name}: series"
+        yield "Series", f"{dataset.n_rows:,} of {dataset.inputs.form.describe()}{'; ' * bool(details)}{details}"
+
+    def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
+        yield "series", inputs.names()
+
+
+KIND = SeriesKind()
