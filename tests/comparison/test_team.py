@@ -23,6 +23,7 @@ from annvil.models.contract import Context, Deadline, Effort, Job
 from annvil.models.team import agreed_weights, joined, team_weights
 from annvil.run.folder import RunFolder
 from annvil.run.shipping import fit_finally
+from annvil.tasks.base import FloatArray
 from annvil.tasks.metric_index import METRICS
 
 Compare = Callable[..., Comparison]
@@ -231,6 +232,21 @@ def test_weights_are_those_of_the_least_loss_without_small_ones() -> None:
     assert weights.tolist() == [0.5, 0.5, 0.0]
     nearly = [truth + 0.01, truth - 0.99]  # one part in a hundred, which no round of 24 gives
     assert team_weights(nearly, lambda mean: ((mean - truth) ** 2)[:, 0]).tolist() == [1.0, 0.0]
+
+
+def test_of_few_rows_weights_are_nearly_equal_among_those_that_cannot_be_told_apart() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=(2_000, 1))
+    outputs = [truth + rng.normal(size=truth.shape) for _ in range(3)] + [truth + 5.0]
+
+    def of_the_first(n: int) -> FloatArray:
+        return team_weights([one[:n] for one in outputs], lambda mean: ((mean - truth[:n]) ** 2)[:, 0])
+
+    few, many = of_the_first(20), of_the_first(2_000)
+    assert few[3] == many[3] == 0.0  # it is told apart at once
+    assert np.abs(few[:3] - 1 / 3).max() < 0.1
+    outputs[1] += 0.5
+    assert of_the_first(2_000)[1] < of_the_first(20)[1]
 
 
 def test_what_ships_has_the_mean_weights_of_the_folds() -> None:
