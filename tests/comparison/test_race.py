@@ -85,7 +85,7 @@ def test_networks_wait_until_a_simple_model_stands(run: Run, guess: Any, toy: An
 def test_a_dear_first_training_is_weighed_against_what_else_the_time_could_do(
     make_race: Run, guess: Any, toy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its side stands already: the cheap climb of whoever stands goes first, and a cheap first training does not wait."""
+    """Its side stands already: the cheap climb of who stands goes first, and a cheap first training does not wait."""
     monkeypatch.setattr(CostModel, "see", lambda *_: None)  # arithmetic is right
     linear = toy("linear", "linear", CLIMB, seconds=0.3)
     dear, cheap = toy("dear", "trees", (0,), seconds=4.0), toy("cheap", "neighbours", (0,), seconds=0.4)

@@ -18,7 +18,7 @@ WORDS = Words(
 )
 
 BASE_RATE = (
-    "On the 112 series data sets of the UCR archive on which all published classifiers were run, kernels at random with "
+    "On the 112 sets of series of the UCR archive on which all published classifiers were run, kernels at random with "
     "a linear model on their features are as accurate as the best networks, in a hundredth of their time "
     "(Middlehurst et al. 2024). Feedback networks (LSTM, GRU) are not among the most accurate there."
 )

@@ -138,7 +138,8 @@ def _same(
             n = len(BATCHES)
             line = _line(lengths[n - 1 :], values[n - 1 :]) if len(set(values[:n])) == 1 else None
             return Free() if line is None else Steps(*line)
-    raise _unlike(module, f"uses a value at {where} that follows the number of rows{_or_length(sizes)} in no simple way")
+    follows = f"the number of rows{_or_length(sizes)}"
+    raise _unlike(module, f"uses a value at {where} that follows {follows} in no simple way")
 
 
 def _line(at: Sequence[int], values: Sequence[int]) -> tuple[int, int] | None:

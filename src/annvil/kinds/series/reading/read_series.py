@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 from annvil.data.dataset import Dataset
 from annvil.data.readers.opened import Opened
