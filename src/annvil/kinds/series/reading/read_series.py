@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from annvil.data.dataset import Dataset
 from annvil.data.readers.opened import Opened
 from annvil.errors import RequestError
