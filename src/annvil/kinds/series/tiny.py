@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.kinds.base import Tiny
@@ -42,7 +44,7 @@ def _wave(speed: float, rising: int, steps: int, rng: np.random.Generator) -> Fl
     return np.stack([wave, line]) + 0.2 * rng.normal(size=(2, steps))
 
 
-def _tiny(series: Series, y: FloatArray, kind: str, classes: tuple[str, ...]) -> Tiny:
+def _tiny(series: Series, y: NDArray[Any], kind: str, classes: tuple[str, ...]) -> Tiny:
     dataset: Dataset[Series] = Dataset(series, y, make_task(kind, "kind of wave", classes), np.arange(len(y)))
     return Tiny(dataset, strange_series(series), candidates=1)
 
