@@ -70,6 +70,10 @@ class RawColumn:
     style: str = ""
     said: tuple[str, ...] = ()
 
+    def take(self, rows: NDArray[np.int64]) -> RawColumn:
+        """The values of the rows asked for."""
+        return replace(self, values=self.values[rows]) if len(self.values) else self
+
 
 @dataclass(frozen=True)
 class RawTable:

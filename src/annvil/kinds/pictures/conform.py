@@ -10,11 +10,12 @@ import numpy as np
 
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
+from annvil.data.readers.numpy_files import read_numpy
 from annvil.errors import DataError, RequestError, did_you_mean, name_rows
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images, images_in_memory
 from annvil.kinds.pictures.json_pictures import content_of, is_path, is_rows_of_pixels, pixels_of_rows
-from annvil.kinds.pictures.reading.array_files import read_idx, read_numpy
+from annvil.kinds.pictures.reading.array_files import read_idx
 from annvil.kinds.pictures.reading.arrays import images_from_arrays, in_form, picture_in_form
 from annvil.kinds.pictures.reading.decoded import decoded
 from annvil.kinds.pictures.reading.decoding import Broken, Facts, Pixels, decode, decode_bytes

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tests.pictures import drawn, encoded, folder_of
 
+from annvil.data.readers.parts import part_of
 from annvil.errors import AnnvilError, DataError, RequestError
 from annvil.kinds.pictures.reading.folders import by_folder
 from annvil.kinds.pictures.reading.listing import Entry, Listing
-from annvil.kinds.pictures.reading.parts import part_of
 from annvil.kinds.registry import read
 
 TRAIN, VALIDATION, TEST = (

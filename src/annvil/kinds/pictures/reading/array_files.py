@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,13 +13,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.data.readers.numpy_files import read_numpy, refuse_large, told_if_damaged
+from annvil.data.readers.parts import part_said
 from annvil.errors import DataError
-from annvil.kinds.pictures.reading.parts import part_said
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name
-
-MOST_BYTES = 32 * 2**30
-"""Arrays in compressed files are unpacked up to this (assumed); larger ones are refused by their header."""
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
@@ -49,10 +44,10 @@ def read_idx(path: Path) -> NDArray[Any]:
     """
     packed = path.name.lower().endswith(".gz")
     opener: Any = gzip.open if packed else open
-    with _told(path, "is damaged and cannot be unpacked"), opener(path, "rb") as stream:
+    with told_if_damaged(path, "is damaged and cannot be unpacked"), opener(path, "rb") as stream:
         dtype, shape = _idx_header(stream.read(4), stream, path)
         n_bytes = prod(shape) * dtype.itemsize
-        _refuse_large(path, "says to hold", n_bytes)
+        refuse_large(path, "says to hold", n_bytes)
         if not packed and n_bytes and path.stat().st_size >= stream.tell() + n_bytes:
             return np.memmap(path, dtype, "r", stream.tell(), shape)
         content = stream.read(n_bytes)
@@ -63,23 +58,6 @@ def read_idx(path: Path) -> NDArray[Any]:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-@contextmanager
-def _told(path: Path, damaged: str) -> Iterator[None]:
-    """What fails inside, in a sentence on the file; ``damaged`` begins it where the content is to blame."""
-    try:
-        yield
-    except (ValueError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, KeyError, NotImplementedError) as e:
-        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-        raise DataError(f"{short_name(path.name)} {damaged}: {reason.rstrip('.')}.") from None
-    except OSError as error:
-        raise DataError(f"{short_name(path.name)} cannot be read: {error.strerror or error}.") from None
-
-
-def _refuse_large(path: Path, holds: str, n_bytes: int) -> None:
-    if n_bytes > MOST_BYTES:
-        raise DataError(f"{short_name(path.name)} {holds} {n_bytes / 2**30:,.0f} GiB, more than {MOST_BYTES >> 30}.")
-
-
 def _idx_header(magic: bytes, stream: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 1 <= magic[3] <= 4:
         raise DataError(f"{short_name(path.name)} is not an idx file: it begins with {magic.hex(' ') or 'nothing'}.")
@@ -87,23 +65,6 @@ def _idx_header(magic: bytes, stream: IO[bytes], path: Path) -> tuple[np.dtype[A
     if len(sizes) < 4 * magic[3]:
         raise DataError(f"{short_name(path.name)} is truncated inside its header.")
     return np.dtype(_IDX_TYPES[magic[2]]), tuple(np.frombuffer(sizes, ">u4").astype(int).tolist())
-
-
-def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of a ``.npy`` (memory-mapped, called by the file's stem) or ``.npz`` file; never runs code from it.
-
-    Raises
-    ------
-    DataError
-        Where it is damaged, holds objects, or is larger than `MOST_BYTES`.
-    """
-    with _told(path, "cannot be read as NumPy arrays"):
-        if path.suffix.lower() == ".npy":
-            return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
-        with zipfile.ZipFile(path) as archive:
-            _refuse_large(path, "would unpack to", sum(member.file_size for member in archive.infolist()))
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
 
 
 def read_stack(paths: Sequence[Path], where: str) -> Stack:

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from annvil.data.readers.raw import column_from_texts
-from annvil.errors import DataError
-from annvil.kinds.pictures.reading.found import Named
-from annvil.kinds.pictures.reading.listing import Listing
-from annvil.kinds.pictures.reading.parts import (
+from annvil.data.readers.parts import (
     is_drawn,
     is_shard,
     part_and_class,
@@ -18,6 +14,10 @@ from annvil.kinds.pictures.reading.parts import (
     parts_among,
     says_nothing,
 )
+from annvil.data.readers.raw import column_from_texts
+from annvil.errors import DataError
+from annvil.kinds.pictures.reading.found import Named
+from annvil.kinds.pictures.reading.listing import Listing
 from annvil.text.quantities import plain_count
 from annvil.text.safe import composed, short_name, some_names
 
@@ -29,7 +29,7 @@ def by_folder(listing: Listing) -> Named:
     """The class of every picture by the folder it lies in.
 
     Folders that all pictures share are passed through (an archive's top folder). Where what follows are parts of the
-    data (`annvil.kinds.pictures.reading.parts`), the next folder is the class, also below the same part again
+    data (`annvil.data.readers.parts`), the next folder is the class, also below the same part again
     (``train/train/cats``) or a folder that says nothing (``train/images/cats``). Otherwise the first folder is the
     class, parts inside it are kept apart, and other folders inside it do not matter. Numbered pieces that all hold
     folders of the same names (``fold1/cats``) are passed through, and ``trainA`` is class A of a part where all folders

@@ -53,10 +53,10 @@ class Named:
         return replace(
             self,
             rows=self.rows[rows],
-            answers=tuple(taken(column, rows) for column in self.answers),
+            answers=tuple(column.take(rows) for column in self.answers),
             testing=self.testing[rows],
-            groups=None if self.groups is None else taken(self.groups, rows),
-            time=None if self.time is None else taken(self.time, rows),
+            groups=None if self.groups is None else self.groups.take(rows),
+            time=None if self.time is None else self.time.take(rows),
         )
 
 
@@ -68,11 +68,6 @@ class Found(Named):
     path: Path | None = None
     n_bytes: int
     store: Store
-
-
-def taken(column: RawColumn, rows: IntArray) -> RawColumn:
-    """A column's values for the rows asked for."""
-    return replace(column, values=column.values[rows]) if len(column.values) else column
 
 
 def joined(parts: Sequence[Named]) -> Named | None:

@@ -9,25 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annvil.data.dataset import ColumnNote
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
+from annvil.data.readers.parts import part_of, part_said
 from annvil.data.readers.raw import RawColumn, RawTable
+from annvil.data.readers.split_columns import kept_for_testing, split_column
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.pictures.reading.found import Named, joined
 from annvil.kinds.pictures.reading.listing import Entry, Listing, archive_opened
-from annvil.kinds.pictures.reading.parts import part_of, part_said, split_of
 from annvil.kinds.pictures.reading.resolving import Resolve, resolved, some_texts
-from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name, some_names
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
 SUREST = LABEL_NAMES[:4]
 """Where one of these is there, the other names say something else: x, y, width and height of a box."""
 
-SPLIT_NAMES = ("split", "subset", "partition", "part", "set")
 ORIGIN = "origin"
 """A column of this name says which pictures are copies of one (`annvil augment` writes it)."""
 
@@ -118,7 +116,7 @@ def by_table(
         Where no column names pictures.
     """
     path = path or path_column(raw, resolve, where)
-    split = _split_column(raw, path)
+    split = split_column(raw.columns, path)
     asked = [target] if isinstance(target, str) else list(target or ())
     if len(asked) == 1 and asked[0] not in raw.names and "," in asked[0]:
         asked = [name.strip() for name in asked[0].split(",")]
@@ -135,7 +133,7 @@ def by_table(
     pictures, rows, left_out = resolved(raw[path], resolve, "is named in the table of labels but is not there")
     if not pictures:
         raise DataError(f"None of the files that {where} names in {path!r} is there: {some_names(raw[path].levels)}.")
-    testing, said = _testing(split, raw.n_rows)
+    testing, said = kept_for_testing(split, raw.n_rows)
     roles = dict.fromkeys(asked, "the target")
     roles |= {name: role for name, role in ((groups, "the groups"), (time, "the time")) if name}
     if split is not None:
@@ -174,29 +172,6 @@ def path_column(raw: RawTable, resolve: Resolve, where: str) -> str:
             "column of labels."
         )
     return best
-
-
-def _split_column(raw: RawTable, path: str) -> RawColumn | None:
-    """A column with a usual name all of whose values are usual names of parts."""
-    for column in raw.columns:
-        usual = column.name.strip().lower() in SPLIT_NAMES and column.name != path
-        if usual and column.storage == "text" and column.levels and all(map(split_of, column.levels)):
-            return column
-    return None
-
-
-def _testing(split: RawColumn | None, n_rows: int) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    none = np.zeros(n_rows, dtype=bool)
-    if split is None:
-        return none, ()
-    is_test = np.array([*(split_of(level) == "test" for level in split.levels), False])
-    testing = is_test[split.values]
-    if testing.all() or not testing.any():
-        return none, ()
-    said = [f"{plain_count(int(testing.sum()), 'row')} that {split.name!r} calls test are kept apart."]
-    if "validation" in map(part_of, split.levels):
-        said.append("Rows for validation are learnt from: folds choose here.")
-    return testing, tuple(said)
 
 
 def is_of_labels(entry: Entry) -> bool:

@@ -13,9 +13,11 @@ import numpy as np
 
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
+from annvil.data.readers.numpy_files import MOST_BYTES
+from annvil.data.readers.parts import part_of, says_nothing
 from annvil.data.readers.raw import RawTable, column_from_texts
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.pictures.reading.array_files import MOST_BYTES, Stack, read_stack, with_partner
+from annvil.kinds.pictures.reading.array_files import Stack, read_stack, with_partner
 from annvil.kinds.pictures.reading.arrays import digits, images_from_arrays, stacked
 from annvil.kinds.pictures.reading.decoded import decoded
 from annvil.kinds.pictures.reading.detection import DIGITS, are_paths, are_pictures
@@ -41,7 +43,6 @@ from annvil.kinds.pictures.reading.listing import (
     list_archive,
     list_folder,
 )
-from annvil.kinds.pictures.reading.parts import part_of, says_nothing
 from annvil.kinds.pictures.reading.resolving import (
     Resolve,
     beside_table,
