@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from annvil.data.form import Arrays
 from annvil.kinds.series.form import SeriesForm
+from annvil.kinds.series.reading.gaps import without_gaps
 from annvil.tasks.base import IntArray
 
 Values = NDArray[np.float32]
@@ -47,6 +48,14 @@ class Store:
     names: Sequence[str]
     n_missing: IntArray
     said: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, values: Values, starts: IntArray, form: SeriesForm, names: Sequence[str], said: tuple[str, ...] = ()
+    ) -> Store:
+        """A store of values of which some may be missing (NaN): they are filled here, whatever the source."""
+        filled, n_missing = without_gaps(values, starts)
+        return cls(filled, starts, form, names, n_missing, said)
 
     @cached_property
     def digests(self) -> list[bytes]:
@@ -142,13 +151,13 @@ class Series:
 
     def with_holes(self, share: float, random: np.random.Generator) -> Series:
         """A copy with about that share of its values missing, filled as in reading; channels may lose all of theirs."""
-        from annvil.kinds.series.reading.arrays import series_from_arrays
-
-        found = [self.one(row).copy() for row in range(self.n_rows)]
-        for values in found:
+        parts = [self.one(row).T.copy() for row in range(self.n_rows)]
+        for values in parts:
             values[random.random(values.shape) < share] = np.nan
-            values[random.random(len(values)) < share / 4] = np.nan
-        return series_from_arrays(found, self.form, self.names())
+            values[:, random.random(values.shape[1]) < share / 4] = np.nan
+        starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+        store = Store.of(np.concatenate(parts or [self.store.values[:0]]), starts, self.form, self.names())
+        return Series(store, np.arange(self.n_rows))
 
     def feeds(self) -> dict[str, NDArray[Any]]:
         """What a saved graph takes for these rows: ``values`` float32 ``(n_rows, channels, time)`` and ``lengths``."""

@@ -43,12 +43,10 @@ def series_from_arrays(
         n = counts.pop()
         channels = ("value",) if n == 1 else tuple(f"channel {place + 1}" for place in range(n))
         form = SeriesForm(channels, int(lengths.min()), int(lengths.max()))
-    filled, n_missing = zip(*map(without_gaps, found), strict=True)
     names = [f"series {place + 1}" for place in range(len(found))] if names is None else names
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    values = np.concatenate([one.T for one in filled]).astype(np.float32, copy=False)
-    store = Store(values, starts, form, names, np.array(n_missing, dtype=np.int64), said)
-    return Series(store, np.arange(len(found)))
+    values = np.concatenate([one.T for one in found]).astype(np.float32, copy=False)
+    return Series(Store.of(values, starts, form, names, said), np.arange(len(found)))
 
 
 def renamed(series: Series, channels: Sequence[str]) -> Series:
@@ -73,18 +71,3 @@ def _two_axes(one: Any, place: int) -> Values:
     if np.isinf(values).any():
         raise DataError(f"{where.capitalize()} holds infinite values, or some beyond float32.")
     return values
-
-
-def without_gaps(values: Values) -> tuple[Values, int]:
-    """The series ``(channels, steps)`` with missing values on the line between their neighbours, and how many they
-    were; a channel without any value stays NaN."""
-    missing = np.isnan(values)
-    n = int(missing.sum())
-    if not n:
-        return values, 0
-    values = values.copy()
-    steps = np.arange(values.shape[1])
-    for channel, gaps in zip(values, missing, strict=True):
-        if gaps.any() and not gaps.all():
-            channel[gaps] = np.interp(steps[gaps], steps[~gaps], channel[~gaps])
-    return values, n
