@@ -8,11 +8,11 @@ import pytest
 from tests.battery import LITTLE, fit_one, made_job
 
 from annvil.kinds.pictures.contenders.features import Blocks, GradientFeatures, PixelFeatures
-from annvil.kinds.pictures.contenders.on_pixels import table_of
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.tiny import tiny
+from annvil.models.on_features import table_of
 from annvil.onnx.builder import Graph
 from annvil.onnx.validator import check_graph
 

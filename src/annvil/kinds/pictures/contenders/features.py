@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annvil.kinds.pictures.form import PictureForm
+from annvil.models.contract import Shape
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 
@@ -25,29 +25,15 @@ FAINT = 0.02
 """Added to the length of a cell's values, at most 1, so that a flat cell stays near zero (assumed)."""
 
 
-class Features(Protocol):
-    """Pictures of one form as rows of numbers."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the columns."""
-
-    def of(self, pixels: NDArray[np.uint8]) -> FloatArray:
-        """uint8 ``(n, height, width, channels)`` → float64 ``(n, len(names))``."""
-
-    def write(self, graph: Graph, pixels: Value) -> Value:
-        """The same as nodes."""
-
-    def describe(self) -> str:
-        """A sentence for people."""
-
-    @property
-    def seconds_per_value(self) -> float:
-        """Processor time for one value of a picture (measured on one core, erring slow)."""
+BLOCK_BYTES = 2**19
+"""Pixels turned into features at a time: edges in eight directions in float64 are 64 times as many bytes."""
 
 
-Choice = Callable[[PictureForm, int], Features]
-"""Chooses the features for pictures of a form, for a data set of so many of them."""
+def too_small(shape: Shape) -> str | None:
+    """Why there are no such features of pictures of less than 3 × 3 pixels."""
+    if not isinstance(shape.form, PictureForm) or min(shape.form.height, shape.form.width) < 3:
+        return "The pictures are smaller than 3 × 3 pixels."
+    return None
 
 
 @dataclass(frozen=True)
@@ -144,6 +130,7 @@ class PixelFeatures:
     """
 
     blocks: Blocks
+    at_once = BLOCK_BYTES
     seconds_per_value = 2e-8  # 0.4 to 1.4e-8 measured
 
     @classmethod
@@ -190,6 +177,7 @@ class GradientFeatures:
     height: int
     width: int
     cells: Blocks  # of the picture without its outermost pixels, which have no centred difference
+    at_once = BLOCK_BYTES
     seconds_per_value = 1e-7  # 2 to 8e-8 measured
 
     @classmethod

@@ -20,25 +20,26 @@ def contenders_for_pictures(start: Start | None = None, refusal: str | None = No
     from functools import partial
 
     from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
-    from annvil.kinds.pictures.contenders.features import GradientFeatures, PixelFeatures
-    from annvil.kinds.pictures.contenders.on_pixels import OnPixels
+    from annvil.kinds.pictures.contenders.features import GradientFeatures, PixelFeatures, too_small
     from annvil.kinds.pictures.contenders.transfer_learning import Transfer
     from annvil.models.dummy import Dummy
     from annvil.models.linear import Linear
     from annvil.models.neighbours import MOST_COLUMNS, Neighbours
     from annvil.models.networks.dense_networks import DenseNetworks
+    from annvil.models.on_features import OnFeatures
     from annvil.models.trees import BoostedTrees
 
     few, many = partial(PixelFeatures.choose, most=FEW_PIXELS), partial(PixelFeatures.choose, most=MANY_PIXELS)
     edges = partial(GradientFeatures.choose, most=MANY_PIXELS)
     remembered = partial(PixelFeatures.choose, most=MOST_COLUMNS)
+    on_pixels = partial(OnFeatures, scaled=True, refuses=too_small)  # pixels have one scale already
     return [
         Dummy(),
-        OnPixels(Linear(), "pixels-linear", "Linear model on pixels", many),
-        OnPixels(Linear(), "gradients-linear", "Linear model on gradients", edges, central=True),
-        OnPixels(Neighbours(), "pixels-neighbours", "k-nearest neighbours on pixels", remembered),
-        OnPixels(BoostedTrees(), "pixels-trees", "Boosted trees on pixels", few),
-        OnPixels(DenseNetworks(), "pixels-dense", "Dense network on pixels", many),
+        on_pixels(Linear(), "pixels-linear", "Linear model on pixels", many),
+        on_pixels(Linear(), "gradients-linear", "Linear model on gradients", edges, central=True),
+        on_pixels(Neighbours(), "pixels-neighbours", "k-nearest neighbours on pixels", remembered),
+        on_pixels(BoostedTrees(), "pixels-trees", "Boosted trees on pixels", few),
+        on_pixels(DenseNetworks(), "pixels-dense", "Dense network on pixels", many),
         Transfer(start, refusal),
         Convolutional(),
     ]

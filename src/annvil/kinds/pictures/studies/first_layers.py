@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from annvil.kinds.pictures.contenders.member import PictureMember
-from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
 from annvil.kinds.pictures.explanation.feature_maps import first_filters, painted_filters, sorts
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.findings import KEY, ORDER, Finding
 from annvil.models.contract import Fitted
+from annvil.models.on_features import OnFeaturesMember, table_of
 from annvil.sections import Picture, Section, png
 from annvil.tasks.base import FloatArray
 from annvil.text.quantities import minus
@@ -35,10 +35,10 @@ def first_looks(fitted: Fitted, images: Images) -> FloatArray | None:
     member = fitted.members[0]
     if isinstance(member, PictureMember):
         return first_filters(member.network)
-    return _units(member, images) if isinstance(member, OnPixelsMember) else None
+    return _units(member, images) if isinstance(member, OnFeaturesMember) else None
 
 
-def _units(member: OnPixelsMember, images: Images) -> FloatArray | None:
+def _units(member: OnFeaturesMember, images: Images) -> FloatArray | None:
     import torch
 
     from annvil.kinds.pictures.contenders.features import PixelFeatures

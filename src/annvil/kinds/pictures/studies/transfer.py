@@ -20,12 +20,12 @@ from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
 from annvil.data.table import Table, table_from_columns
 from annvil.kinds.pictures.contenders.member import PictureMember
-from annvil.kinds.pictures.contenders.on_pixels import OnPixelsMember, table_of
 from annvil.kinds.pictures.explanation.feature_maps import last_features
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.measuring import Part, Study
 from annvil.kinds.pictures.studies.trials import trial_of
 from annvil.models.contract import Context, Effort, Fitted, Split, as_outputs
+from annvil.models.on_features import OnFeaturesMember, table_of
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.union import make_task
 
@@ -103,13 +103,13 @@ def hidden_values(fitted: Fitted, images: Images) -> FloatArray:
     """What the last layer of a network sees, float64 ``(n_rows, n_units)``; of several networks side by side."""
     member = fitted.members[0]
     blocks = (images.take(slice(at, at + PICTURES_AT_ONCE)) for at in range(0, images.n_rows, PICTURES_AT_ONCE))
-    if isinstance(member, OnPixelsMember):
+    if isinstance(member, OnFeaturesMember):
         return np.concatenate([_seen_by_dense(member, block) for block in blocks])
     assert isinstance(member, PictureMember)
     return np.concatenate([last_features(member.network.eval(), block.pixels()) for block in blocks])
 
 
-def _seen_by_dense(member: OnPixelsMember, images: Images) -> FloatArray:
+def _seen_by_dense(member: OnFeaturesMember, images: Images) -> FloatArray:
     import torch
 
     from annvil.models.networks.bag import NetworkBag

@@ -7,6 +7,17 @@ from annvil.models.contract import Contender
 
 def contenders_for_series() -> list[Contender]:
     """Every contender for series, in the order in which they run and are shown."""
+    from annvil.kinds.series.contenders.features import SummaryFeatures
     from annvil.models.dummy import Dummy
+    from annvil.models.extra_trees import ExtraTrees
+    from annvil.models.linear import Linear
+    from annvil.models.on_features import OnFeatures
+    from annvil.models.trees import BoostedTrees
 
-    return [Dummy()]
+    summary = SummaryFeatures.choose
+    return [
+        Dummy(),
+        OnFeatures(Linear(), "summary-linear", "Linear model on summary features", summary, central=True),
+        OnFeatures(ExtraTrees(), "summary-extra-trees", "Extra trees on summary features", summary),
+        OnFeatures(BoostedTrees(), "summary-trees", "Boosted trees on summary features", summary),
+    ]
