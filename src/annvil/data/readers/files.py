@@ -53,10 +53,14 @@ def read_file(path: Path, wanted: Wanted = NOTHING_SPECIAL) -> RawTable:
 def _dispatch(path: Path, wanted: Wanted) -> RawTable:
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty: it has 0 bytes.")
+    return _by_content(path, path.suffix.lower(), source_of(path), wanted, "")
+
+
+def source_of(path: Path) -> Source:
+    """A file, known again by its content."""
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    source = Source(path.name, str(path.absolute()), sha256, path.stat().st_size)
-    return _by_content(path, path.suffix.lower(), source, wanted, "")
+    return Source(path.name, str(path.absolute()), sha256, path.stat().st_size)
 
 
 def _by_content(path: Path, suffix: str, source: Source, wanted: Wanted, note: str) -> RawTable:

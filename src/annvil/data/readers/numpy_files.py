@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from annvil.errors import DataError
 from annvil.text.safe import short_name
 
+NUMPY_SUFFIXES = (".npy", ".npz")
+
 MOST_BYTES = 32 * 2**30
 """Arrays in compressed files are unpacked up to this (assumed); larger ones are refused by their header."""
 

@@ -58,6 +58,20 @@ def _read_steps(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for text in given for name in step_columns(text) or ())
 
 
+def _names(given: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return tuple(composed(name) for name in (split_names([given]) if isinstance(given, str) else map(str, given)))
+
+
+def _read_names(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(split_names(given))
+
+
+def _write_names(names: Sequence[str]) -> tuple[str, ...]:
+    return (",".join('"' + name.replace('"', '""') + '"' for name in names),)
+
+
 class SeriesOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `fit` may be told of series."""
 
@@ -79,6 +93,18 @@ class SeriesOptions(msgspec.Struct, frozen=True, kw_only=True):
             repeated=True,
             clean=step_columns,
             read=_read_steps,
-            write=lambda names: (",".join('"' + name.replace('"', '""') + '"' for name in names),),
+            write=_write_names,
+        ),
+    ] = None
+    channels: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Names of the channels of an array (series, channels, time); says that an array holds series.",
+            metavar="NAMES",
+            panel=SERIES,
+            repeated=True,
+            clean=_names,
+            read=_read_names,
+            write=_write_names,
         ),
     ] = None

@@ -1,13 +1,36 @@
-"""A data set of series, whatever the source."""
+"""Anything that holds series and answers → `Dataset` of `Series`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from annvil.data.dataset import Dataset
-from annvil.data.readers.opened import Opened
-from annvil.errors import RequestError
+from annvil.data.groups import are_copies, join, number_groups, read_groups, read_time
+from annvil.data.readers.duckdb import Wanted
+from annvil.data.readers.labels import read_answers
+from annvil.data.readers.numpy_files import NUMPY_SUFFIXES
+from annvil.data.readers.opened import Opened, read_raw
+from annvil.data.readers.raw import RawTable
+from annvil.data.readers.target import refuse_gaps
+from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Progress
+from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.options import SeriesOptions
-from annvil.kinds.series.series import Series
+from annvil.kinds.series.reading.array_sources import series_in_file, series_of_pair
+from annvil.kinds.series.reading.found import Found
+from annvil.kinds.series.reading.long_tables import read_long
+from annvil.kinds.series.reading.wide_tables import read_wide
+from annvil.kinds.series.series import Series, Store
+from annvil.options import ReadOptions
+from annvil.tasks.base import IntArray
+from annvil.text.safe import short_name
+
+FEWEST_SERIES = 20
+"""As `annvil.kinds.tables.reading.FEWEST_ROWS`."""
 
 
 def read_series(opened: Opened, options: SeriesOptions, progress: Progress | None = None) -> Dataset[Series]:
@@ -18,4 +41,89 @@ def read_series(opened: Opened, options: SeriesOptions, progress: Progress | Non
     DataError, RequestError
         With file, series and moment, and what to change.
     """
-    raise RequestError(f"{opened.source} cannot be read as series.")
+    return _finished(_found(opened, options), opened.ask)
+
+
+def _found(opened: Opened, options: SeriesOptions) -> Found:
+    source, ask, path = opened.source, opened.ask, opened.path
+    if options.steps:
+        return read_wide(_table(opened, options), ask, options.steps, options.series)
+    if options.series:
+        return read_long(_table(opened, options), ask, options.series)
+    if path is not None and path.suffix.lower() in NUMPY_SUFFIXES:
+        return series_in_file(path, options.channels)
+    if isinstance(source, tuple) and len(source) == 2:
+        return series_of_pair(*source, options.channels)
+    raise RequestError(f"{source} cannot be read as series: name the column of the series (--series) or the steps.")
+
+
+def _table(opened: Opened, options: SeriesOptions) -> RawTable:
+    """The columns of a table; names of series stay texts even where they look like numbers."""
+    ask = opened.ask
+    targets = (ask.target,) if isinstance(ask.target, str) else ask.target or ()
+    names = {name for name in (options.series, ask.groups) if name}
+    return read_raw(opened.source, Wanted(whole={*targets, *([ask.time] if ask.time else [])}, texts=names))
+
+
+def _finished(found: Found, ask: ReadOptions) -> Dataset[Series]:
+    """Gaps in the target and the official test taken away; missing values filled, groups made."""
+    where, missing = found.source.name, ask.missing
+    _refuse_few(int((~found.testing).sum()), where)
+    _refuse_empty(found, where)
+    job, y, gaps = read_answers(found.answers, ask.task, missing=missing, certain=found.certain, where=where)
+    if not ask.drop_missing_target:
+        refuse_gaps(gaps, job.target, where)
+    kept = np.flatnonzero(~gaps)
+    training, testing = kept[~found.testing[kept]], kept[found.testing[kept]]
+    if gaps.any():
+        _refuse_few(len(training), f"{where} without the series that lack a target")
+    lengths = np.diff(found.starts)[training]
+    form = SeriesForm(found.channels, int(lengths.min()), int(lengths.max()), **found.brought)
+    store = Store.of(found.values, found.starts, form, found.names, found.said)
+    series = Series(store, kept)
+    named = read_groups(found.groups.take(kept), missing, where) if found.groups is not None else None
+    whole: Dataset[Series] = Dataset(
+        inputs=series,
+        y=y[kept],
+        task=job,
+        groups=_groups(series, y[kept], named),
+        grouped=named is not None,
+        time=read_time(found.time.take(kept), missing, where)[0] if found.time is not None else None,
+        notes=found.notes,
+        source=replace(found.source, details=" ".join(filter(None, [found.source.details, *found.said]))),
+    )
+    if not len(testing):
+        return whole
+    place = {row: at for at, row in enumerate(kept.tolist())}
+    at_test = np.array([place[row] for row in testing.tolist()], dtype=np.int64)
+    at_training = np.array([place[row] for row in training.tolist()], dtype=np.int64)
+    return replace(whole.take(at_training), official_test=whole.take(at_test))
+
+
+def _groups(series: Series, y: NDArray[Any], named: IntArray | None) -> IntArray:
+    """The group of every series: what the user named, joined wherever two groups hold the same series."""
+    keys = number_groups(
+        np.array(
+            [int.from_bytes(series.store.digests[row][:8], "little") for row in series.index.tolist()], dtype=np.uint64
+        )
+    )
+    if not are_copies(keys, y):
+        keys = np.arange(series.n_rows)
+    return keys if named is None else join(named, keys)
+
+
+def _refuse_few(n: int, where: str) -> None:
+    if n < FEWEST_SERIES:
+        raise DataError(f"{where} has {n or 'no'} series; at least {FEWEST_SERIES} are needed to train and to test.")
+
+
+def _refuse_empty(found: Found, where: str) -> None:
+    """Raise where a channel has no value in any series, or a series none in any channel."""
+    there = ~np.isnan(found.values)
+    for name, any_value in zip(found.channels, there.any(axis=0).tolist(), strict=True):
+        if not any_value:
+            raise DataError(f"Channel {name!r} of {where} has no value in any series; leave it out.")
+    some = np.add.reduceat(there.any(axis=1).astype(np.int64), found.starts[:-1])
+    if not some.all():
+        name = short_name(found.names[int(np.argmin(some))])
+        raise DataError(f"Series {name!r} of {where} has no value in any channel; leave it out.")

@@ -1,0 +1,114 @@
+"""The moment of each step: read from a column, freed from summer time, put in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annvil.data.readers.convert import read_dates, read_numbers, refuse_odd
+from annvil.data.readers.dates import date_text
+from annvil.data.readers.raw import RawColumn
+from annvil.errors import DataError
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.text.quantities import plain_count
+from annvil.text.safe import short_name
+
+TIME_NAMES = ("t", "time", "timestamp", "datetime", "date", "moment", "when", "step", "zeit", "seconds", "ms")
+"""Names of columns that are taken for the moment of a step unasked, where they grow within every series."""
+
+HOUR = 3600.0
+MONTH = 2629746.0
+"""Seconds of a month on average over 400 years."""
+
+_ZONED = re.compile(r".*\d(Z|[+-]\d\d:?\d\d)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of every row, float64: seconds since 1970 UTC where ``dated``, otherwise in the column's own unit; ``local``
+    where they are written without a time zone."""
+
+    name: str
+    values: FloatArray
+    dated: bool
+    local: bool = False
+
+    def text(self, row: int) -> str:
+        """The moment of a row, for people."""
+        value = float(self.values[row])
+        return date_text(value) if self.dated else f"{value:.10g}"
+
+
+def read_moments(raw: RawColumn, missing: Collection[str], where: str, names: list[str], codes: IntArray) -> Moments:
+    """Moments from a column of dates, times or numbers; ``names[codes]`` are the series of the rows.
+
+    Raises
+    ------
+    DataError
+        Where a row has none.
+    """
+    if raw.storage == "nested":
+        raise DataError(f"The time column {raw.name!r} of {where} holds lists or records; it needs dates or numbers.")
+    parsed = read_numbers(raw, missing=missing)
+    dated = raw.storage == "date" or bool(len(parsed.odd))
+    if dated:
+        parsed = read_dates(raw, missing=missing)
+    refuse_odd(raw, parsed, where, "a date or a number")
+    gaps = np.flatnonzero(~np.isfinite(parsed.values))
+    if len(gaps):
+        row = int(gaps[0])
+        more = f", as have {plain_count(len(gaps) - 1, 'more row')}" if len(gaps) > 1 else ""
+        whose = short_name(names[codes[row]])
+        raise DataError(
+            f"{where}: row {row + 1}, of series {whose!r}, has no moment in {raw.name!r}{more}; "
+            "every step needs its own. Fill it in, or leave out the row."
+        )
+    local = dated and not any(_ZONED.fullmatch(level) for level in raw.levels[:100])
+    return Moments(raw.name, parsed.values, dated, local)
+
+
+def without_summer_time(moments: Moments, codes: IntArray) -> tuple[Moments, int]:
+    """Local moments as they passed, and how many changes of the clock were undone; rows come series after series, each
+    in the order of the file.
+
+    A change is told by a Sunday night on which the clock goes an hour back, or leaves one out, between two steps that
+    are at most an hour apart everywhere else.
+    """
+    values = moments.values
+    apart = np.diff(values)
+    within = codes[1:] == codes[:-1]
+    if not moments.local or not within.any():
+        return moments, 0
+    every = float(np.median(apart[within]))
+    if not 0 < every <= HOUR:
+        return moments, 0
+    days, seconds = np.divmod(values[:-1], 86400.0)
+    night = within & ((days + 4) % 7 == 0) & (seconds < 5 * HOUR)  # 1970 began on a Thursday
+    shift = np.where(night & (np.abs(apart - (every - HOUR)) < every / 100), HOUR, 0.0)
+    shift -= np.where(night & (np.abs(apart - (every + HOUR)) < every / 100), HOUR, 0.0)
+    if not shift.any():
+        return moments, 0
+    total = np.concatenate([[0.0], np.cumsum(shift)])
+    first = np.concatenate([[True], ~within])
+    since = total - np.repeat(total[first], np.diff(np.append(np.flatnonzero(first), len(total))))
+    return replace(moments, values=values + since), int(np.count_nonzero(shift))
+
+
+def in_months(moments: Moments) -> FloatArray:
+    """Moments as they are; dates a month or more apart, all at the same time of a month (or all at its end), so that
+    months are equally long."""
+    values = moments.values
+    if not moments.dated or len(values) < 2:
+        return values
+    apart = np.abs(np.diff(np.unique(values)))
+    if not len(apart) or float(np.median(apart)) < 27.9 * 86400:
+        return values
+    for ahead in (0, 86400):  # at the last day of a month the next one is the first
+        stamps = (values + ahead).astype("datetime64[s]")
+        months = stamps.astype("datetime64[M]")
+        if len(np.unique(stamps - months)) == 1:
+            return months.astype(np.int64) * MONTH
+    return values
