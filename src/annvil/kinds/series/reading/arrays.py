@@ -76,7 +76,7 @@ def flat(
     if array is not None and array.ndim in (2, 3) and array.size:
         whole = _numbers(array, where)
         whole = (whole[:, None] if whole.ndim == 2 else whole).transpose(0, 2, 1)
-        _refuse_infinite(np.isinf(whole).any(axis=(1, 2)), where)
+        _refuse_infinite(np.any(np.isinf(whole), axis=(1, 2)), where)
         if lengths is not None:
             found = np.asarray(lengths).astype(np.int64).ravel()
             if len(found) != len(whole) or not ((found >= 1) & (found <= whole.shape[1])).all():

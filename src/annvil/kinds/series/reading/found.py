@@ -63,7 +63,7 @@ def without_padding(values: Values) -> tuple[Values, IntArray]:
     """Steps of series of equal length ``(n, steps, channels)``, one behind the other without those at their ends at
     which no channel has a value, and how many each has, int64 ``(n,)``: so series of different lengths are written into
     one array. A series without any value keeps one step."""
-    there = ~np.isnan(values).all(axis=2)
+    there: NDArray[np.bool_] = np.any(~np.isnan(values), axis=2)
     steps = there.shape[1]
     lengths = np.where(there.any(axis=1), steps - np.argmax(there[:, ::-1], axis=1), 1).astype(np.int64)
     return values[np.arange(steps) < lengths[:, None]], lengths

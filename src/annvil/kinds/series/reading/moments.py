@@ -110,5 +110,5 @@ def in_months(moments: Moments) -> FloatArray:
         stamps = (values + ahead).astype("datetime64[s]")
         months = stamps.astype("datetime64[M]")
         if len(np.unique(stamps - months)) == 1:
-            return months.astype(np.int64) * MONTH
+            return np.asarray(months.astype(np.int64) * MONTH, dtype=np.float64)
     return values

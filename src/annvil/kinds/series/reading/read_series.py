@@ -120,10 +120,10 @@ def _refuse_few(n: int, where: str) -> None:
 def _refuse_empty(found: Found, where: str) -> None:
     """Raise where a channel has no value in any series, or a series none in any channel."""
     there = ~np.isnan(found.values)
-    for name, any_value in zip(found.channels, there.any(axis=0).tolist(), strict=True):
+    for name, any_value in zip(found.channels, np.any(there, axis=0).tolist(), strict=True):
         if not any_value:
             raise DataError(f"Channel {name!r} of {where} has no value in any series; leave it out.")
-    some = np.add.reduceat(there.any(axis=1).astype(np.int64), found.starts[:-1])
+    some = np.add.reduceat(np.any(there, axis=1).astype(np.int64), found.starts[:-1])
     if not some.all():
         name = short_name(found.names[int(np.argmin(some))])
         raise DataError(f"Series {name!r} of {where} has no value in any channel; leave it out.")
