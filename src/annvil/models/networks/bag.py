@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -37,7 +38,10 @@ class NetworkBag(BaseMember):
     target : brings regression outputs back to target units; None for classes
     link : from scores of classes or labels to probabilities
     heads : sub-networks of each network (a shared ensemble's), whose outputs are averaged
+    free : axes of the networks' inputs that have any length, see `annvil.onnx.export.export_module`
     """
+
+    free: ClassVar[Mapping[int, int]] = MappingProxyType({})
 
     preparation: Preparation
     networks: tuple[nn.Module, ...]
@@ -68,7 +72,7 @@ class NetworkBag(BaseMember):
         parts = []
         for network, weight in zip(self.networks, self.weights, strict=True):
             examples = network.examples()  # type: ignore[operator]
-            (output,) = export_module(graph, network, *prepared, examples=examples)
+            (output,) = export_module(graph, network, *prepared, examples=examples, free=self.free)
             if self.target is None:
                 output = self.link.write(graph, output)
             if self.heads > 1:  # (rows, heads, outputs)

@@ -1,0 +1,68 @@
+"""Trained networks for series as a member of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from annvil.kinds.series.series import Series
+from annvil.models.networks.bag import NetworkBag
+from annvil.networks.series_input import Scaling
+from annvil.onnx.builder import Graph, Value
+from annvil.tasks.base import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VALUES_AT_ONCE = 1 << 18
+"""Values of series in one pass (assumed: activations are some hundred times as many)."""
+
+
+@dataclass(frozen=True)
+class SeriesTensors:
+    """Series as networks take them; what is done to values is done inside the network."""
+
+    scaling: Scaling = "channel"
+
+    def transform(self, inputs: Series) -> tuple[Tensor, Tensor]:
+        """Values float32 ``(n, channels, time)``, zeros behind the ends, and lengths int64 ``(n,)``."""
+        import torch
+
+        values, lengths = inputs.padded()
+        return torch.from_numpy(values), torch.from_numpy(lengths)
+
+    def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
+        """As they come."""
+        return raw
+
+    def describe(self) -> tuple[str, ...]:
+        """What is done, in sentences for people."""
+        scaled = (
+            "The mean of each channel becomes 0, its standard deviation 1, as measured on training series; a channel "
+            "without values is at its mean."
+        )
+        own = "Then each channel of each series is brought to mean 0 and standard deviation 1 by its own values."
+        return (scaled, own) if self.scaling == "series" else (scaled,)
+
+
+@dataclass(frozen=True)
+class SeriesBag(NetworkBag):
+    """Networks on the same series, averaged."""
+
+    free: ClassVar[Mapping[int, int]] = {0: 2}
+
+    def predict(self, inputs: Series) -> FloatArray:
+        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
+        for network in self.networks:
+            network.eval()
+        parts = [super(SeriesBag, self).predict(block) for _, block in inputs.blocks(VALUES_AT_ONCE)]
+        n_outputs: Any = self.networks[0].head.out_features  # type: ignore[union-attr]
+        return np.concatenate(parts) if parts else np.empty((0, n_outputs))
+
+    @staticmethod
+    def rows_of(n_values: int) -> int:
+        """Series of so many values that go through a network at once."""
+        return max(1, VALUES_AT_ONCE // n_values)

@@ -1,0 +1,96 @@
+"""Convolutional networks over time: causal with dilation (TCN), wide kernels side by side (LITE)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from annvil.kinds.series.contenders.sequence_family import SequenceFamily, SequenceNetworks, SeriesSettings, Sizes
+from annvil.kinds.series.form import SeriesForm
+from annvil.networks.temporal import KERNEL, WIDE_KERNELS, Form
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FEWEST_LAYERS, MOST_LAYERS = 3, 8
+
+PRODUCTS = 2.5e10
+"""Multiplications and additions in a second, there and back (measured)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalSettings(SeriesSettings):
+    """One candidate; the fields are those of `annvil.networks.temporal.TemporalArchitecture`."""
+
+    form: Form = "tcn"
+    layers: int = 6
+
+    def describe(self) -> str:
+        """For people."""
+        name = f"TCN of {self.layers} layers" if self.form == "tcn" else "LITE"
+        return f"{name}, {self.said()}"
+
+
+class TemporalFamily(SequenceFamily[TemporalSettings]):
+    """Convolutions over time, the mean over steps, a linear layer."""
+
+    name = "temporal"
+    settings = TemporalSettings
+
+    def portfolio(self, form: SeriesForm, n_rows: int) -> Sequence[TemporalSettings]:
+        """Layers as many as look back over a whole series."""
+        layers = layers_for(form.longest)
+        first = TemporalSettings(width=32, layers=layers)
+        lite = replace(first, form="lite", layers=3)
+        options = [
+            first,
+            lite,
+            replace(first, width=64),
+            replace(first, scaling="series"),
+            replace(lite, scaling="series"),
+        ]
+        return [replace(one, number=number) for number, one in enumerate(options)]
+
+    def build(self, sizes: Sizes, settings: TemporalSettings) -> nn.Module:
+        from annvil.networks.temporal import TemporalArchitecture, TemporalNetwork
+
+        architecture = TemporalArchitecture(
+            sizes.n_channels,
+            sizes.n_outputs,
+            settings.form,
+            settings.width,
+            settings.layers,
+            equal_lengths=sizes.shortest == sizes.longest,
+            scaling=settings.scaling,
+        )
+        return TemporalNetwork(architecture, settings.dropout or 0.0)
+
+    def core_seconds_per_series(self, form: SeriesForm, settings: TemporalSettings, batch: int) -> float:
+        width, channels = settings.width, form.n_channels
+        if settings.form == "tcn":
+            weights = KERNEL * width * (channels + (settings.layers - 1) * width) + channels * width
+            maps = settings.layers * width
+        else:
+            weights = width * (channels * sum(WIDE_KERNELS) + 3 * WIDE_KERNELS[1] + WIDE_KERNELS[2] + 4 * width)
+            maps = 9 * width
+        return form.longest * (6 * weights / PRODUCTS + 2e-8 * maps) + 2e-3 / batch
+
+
+def layers_for(longest: int) -> int:
+    """Causal layers, of which each looks twice as far back, until they see a whole series.
+
+    >>> [layers_for(n) for n in (10, 150, 1_000_000)]
+    [3, 6, 8]
+    """
+    return int(min(MOST_LAYERS, max(FEWEST_LAYERS, math.ceil(math.log2(longest / (KERNEL - 1) + 1)))))
+
+
+class TemporalNetworks(SequenceNetworks):
+    """The contender."""
+
+    name = "temporal-convolution"
+    title = "Temporal convolutional network"
+    networks = TemporalFamily()
+    traits = replace(SequenceNetworks.traits, central=True)
