@@ -110,3 +110,28 @@ def test_rows_have_their_say_where_both_sides_kept_it() -> None:
     one_sided = [one if one.contender == "a" else replace(one, without_part=()) for one in results]
     posterior = pair(one_sided, table, METRIC).contrast(["a"], ["b"], 0.01).posterior
     assert posterior == correlated_posterior(gains.tolist(), overlap=0.2, worth=0.01)
+
+
+def test_rows_alone_tell_it_where_folds_are_too_few() -> None:
+    rng = np.random.default_rng(5)
+    scores = {"a": [0.8, 0.76], "b": [0.7, 0.68]}
+    parts = {name: [tuple(s + 0.004 * rng.normal(size=20)) for s in found] for name, found in scores.items()}
+    results = [
+        replace(result(name, k, score), without_part=parts[name][k])
+        for name, found in scores.items()
+        for k, score in enumerate(found)
+    ]
+    # A further repeat tests the same rows again: it tells nothing new of them.
+    again = [replace(one, repeat=1, job=fold_key(1, one.fold)) for one in results]
+    paired = pair([*results, *again], [standing("a"), standing("b")], METRIC)
+    found = paired.by_rows(["a"], ["b"], 0.01)
+    assert found is not None
+    gains = [np.subtract(parts["a"][k], parts["b"][k]) for k in range(2)]
+    scale = np.sqrt(sum(19 * one.var() for one in gains)) / 2
+    assert (found.mean, found.df) == (pytest.approx(0.09), 38)
+    assert found.p_first == pytest.approx(stats.t.sf((0.01 - 0.09) / scale, 38))
+    by_folds = pair(results, [standing("a"), standing("b")], METRIC).contrast(["a"], ["b"], 0.01).posterior
+    assert by_folds is not None
+    assert by_folds.p_first < 0.999 < found.p_first
+    one_sided = [one if one.contender == "a" else replace(one, without_part=()) for one in results]
+    assert pair(one_sided, [standing("a"), standing("b")], METRIC).by_rows(["a"], ["b"], 0.01) is None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.comparison.results import Contrast, FoldResult, Side, Standing
-from annvil.comparison.statistics import correlated_posterior, jackknife_variance
+from annvil.comparison.results import Contrast, FoldResult, Posterior, Side, Standing
+from annvil.comparison.statistics import correlated_posterior, jackknife_variance, posterior_of_rows
 from annvil.tasks.metrics import Metric
 
 Place = tuple[int, int]
@@ -63,15 +63,34 @@ class Paired:
         )
         return Contrast(sides[0], sides[1], posterior)
 
+    def by_rows(self, first: Sequence[str], second: Sequence[str], worth: float) -> Posterior | None:
+        """Belief about the same difference as the rows alone tell it that the first repeat tested, each of them once.
+
+        It says whether these models know something, not how others of their kind would do: how fits differ is left out.
+        None where the rows' part is unknown.
+        """
+        places = self._first_repeat()
+        one, other = (side("", self._with(members, places), places, self) for members in (first, second))
+        if one is None or other is None:
+            return None
+        gains = [self.metric.gain(a, b) for a, b in zip(one.per_fold, other.per_fold, strict=True)]
+        found = self._without_parts(one, other, places)
+        return None if found is None else posterior_of_rows(gains, found, worth=worth)
+
     def _row_variance(self, first: Side, second: Side, places: Sequence[Place]) -> float | None:
         """Variance of a fold's difference that comes from which rows are tested, mean over the folds."""
+        found = self._without_parts(first, second, places)
+        return None if found is None else float(np.mean([jackknife_variance(parts) for parts in found]))
+
+    def _without_parts(self, first: Side, second: Side, places: Sequence[Place]) -> list[list[float]] | None:
+        """Of every fold, the difference without each part of its test rows; None where that is not known of all."""
         found = []
         for place, one, other in zip(places, first.contenders, second.contenders, strict=True):
             parts = self.results[one][place].without_part, self.results[other][place].without_part
             if not parts[0] or len(parts[0]) != len(parts[1]):
                 return None
-            found.append(jackknife_variance([self.metric.gain(a, b) for a, b in zip(*parts, strict=True)]))
-        return float(np.mean(found)) if found else None
+            found.append([self.metric.gain(a, b) for a, b in zip(*parts, strict=True)])
+        return found or None
 
     def _places(self, first: Sequence[str], second: Sequence[str]) -> tuple[Place, ...]:
         """The folds of as many repeats as the leaders of both sides have, by inner validation."""

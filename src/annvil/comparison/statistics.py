@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.comparison.power_law import EXTRAPOLATION
 from annvil.comparison.results import Posterior
@@ -61,11 +62,33 @@ def correlated_posterior(
     if len(differences) < 2:
         return None
     d = np.asarray(differences, dtype=np.float64)
-    mean, df, variance = float(d.mean()), float(len(d) - 1), float(d.var(ddof=1))
+    df, variance = float(len(d) - 1), float(d.var(ddof=1))
     if row_variance:
         variance = (df * variance + ROWS_COUNT * ROWS_SHARE * row_variance) / (df + ROWS_COUNT)
         df += ROWS_COUNT
     scale = math.sqrt((1.0 / len(d) + overlap / (1.0 - overlap)) * variance)
+    return _posterior(d, scale, df, worth)
+
+
+def posterior_of_rows(
+    differences: Sequence[float], without_parts: Sequence[Sequence[float]], *, worth: float
+) -> Posterior:
+    """Belief about the mean difference of these fits from the rows that were tested, how fits differ left aside.
+
+    Parameters
+    ----------
+    differences : one for each test fold, which share no rows
+    without_parts : the difference of each fold without each of several parts of its rows (`jackknife_variance`)
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    variance = sum(jackknife_variance(parts) for parts in without_parts) / len(d) ** 2
+    df = sum(len(parts) - 1 for parts in without_parts)
+    return _posterior(d, math.sqrt(variance), float(df), worth)
+
+
+def _posterior(d: NDArray[np.float64], scale: float, df: float, worth: float) -> Posterior:
+    """A Student t around the mean of the differences."""
+    mean = float(d.mean())
     p_first, p_equal, p_second = region_probabilities(mean, scale, df, worth)
     reach = scale * student_quantile(0.975, df)
     return Posterior(

@@ -1,8 +1,8 @@
 """The verdict: what the evidence says, in one of five words, and what to ship.
 
 - *network*: P(a network is better by more than `worth`) reaches the confidence (95%), and that the inputs predict the
-  target at all is beyond doubt: P(the network side beats the dummy by more than `worth`) is at least 99.9%. Without
-  the second, one shuffled target in twenty would ask for a network;
+  target at all is beyond doubt: P(the network side beats the dummy by more than `worth`) is at least 99.9%, by the
+  folds or by the rows alone. Without the second, one shuffled target in twenty would ask for a network;
 - *simple*: the same for the simple side;
 - *equal*: P(both are within `worth` of each other) does;
 - *no network*: P(a network is better by more than worth) is at most 5%, so none is needed, but whether the sides are
@@ -136,8 +136,10 @@ def _beats_guessing(network: Side | None, paired: Paired, evidence: Evidence) ->
     dummies = [s.contender for s in evidence.standings if s.family == "dummy" and s.contender in paired.results]
     if network is None or not dummies:
         return None
-    posterior = paired.contrast(sorted(set(network.contenders)), dummies[:1], evidence.worth).posterior
-    return None if posterior is None else posterior.p_first
+    networks = sorted(set(network.contenders))
+    posterior = paired.contrast(networks, dummies[:1], evidence.worth).posterior
+    by_rows = paired.by_rows(networks, dummies[:1], evidence.worth)
+    return max((one.p_first for one in (posterior, by_rows) if one is not None), default=None)
 
 
 def kind_of(posterior: Posterior | None, confidence: float) -> VerdictKind:
