@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 LONGEST = 1 << 24
 """Steps of one series (assumed): what is far beyond any network could take."""
 
+LARGEST = 1e30
+"""Numbers beyond this are refused, as those of tables are (`annvil.data.readers.convert.LARGEST`)."""
+
+_NUMBER = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
+
 Layout = Literal["arrays", "long", "wide", "files"]
 Steps = Annotated[int, msgspec.Meta(ge=1, le=LONGEST)]
 
@@ -32,6 +37,7 @@ class SeriesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     steps : of a wide table, its columns in order of time; channel after channel where there are several
     every : distance of two steps in the unit of ``time``, where moments were given and are regular
     missing : texts that mean "no value" beside the usual ones
+    low, high : of each channel, the smallest and largest value of the training; empty where they are not known
     """
 
     kind: ClassVar[str] = "series"
@@ -45,6 +51,8 @@ class SeriesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     steps: tuple[str, ...] = ()
     every: float | None = None
     missing: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -82,7 +90,7 @@ class SeriesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
     def json_schema(self) -> dict[str, Any]:
         """An object with a list of numbers, or null where a value is missing, for every channel."""
-        values = {"type": "array", "minItems": 1, "maxItems": LONGEST, "items": {"type": ["number", "null"]}}
+        values = {"type": "array", "minItems": 1, "maxItems": LONGEST, "items": _NUMBER}
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -100,6 +108,8 @@ class SeriesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
             return "its shortest series is longer than its longest"
         if self.layout == "wide" and len(self.steps) % self.n_channels:
             return f"{len(self.steps)} columns are no whole number of steps of {self.n_channels} channels"
+        if self.low and not len(self.low) == len(self.high) == self.n_channels:
+            return "it knows the range of other channels than it has"
         return None
 
     def from_arrays(self, arrays: Arrays, described: dict[str, Any]) -> Inputs:

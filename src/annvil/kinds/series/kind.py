@@ -12,7 +12,7 @@ from annvil.kinds.series.words import BASE_RATE, WORDS
 if TYPE_CHECKING:
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
-    from annvil.data.form import Arrays
+    from annvil.data.form import Arrays, Form
     from annvil.data.readers.opened import Opened
     from annvil.kinds.series.form import SeriesForm
     from annvil.kinds.series.series import Series
@@ -55,6 +55,11 @@ class SeriesKind(Kind):
 
         return read_series(opened, options, progress)
 
+    def form_to_save(self, dataset: Dataset[Series]) -> Form:
+        from annvil.kinds.series.series import form_with_ranges
+
+        return form_with_ranges(dataset.inputs)
+
     def audit(self, dataset: Dataset[Series], seed: int = 0) -> Iterator[Finding]:
         from annvil.kinds.series.audit import audit_series
 
@@ -79,6 +84,9 @@ class SeriesKind(Kind):
         details = dataset.source.details
         yield "Data", f"{dataset.source.name}: series"
         yield "Series", f"{dataset.n_rows:,} of {dataset.inputs.form.describe()}{'; ' * bool(details)}{details}"
+
+    def check_files(self, data: Sequence[str], *, keep: bool) -> None:
+        super().check_files(data[:1], keep=keep)  # several files: a series each
 
     def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
         yield "series", inputs.names()

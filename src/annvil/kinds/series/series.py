@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from annvil.data.form import Arrays
@@ -190,3 +191,16 @@ class Series:
         said = tuple(described["said"])
         store = Store(arrays["values"], starts, form, described["names"], arrays["n_missing"], said)
         return cls(store, np.arange(len(starts) - 1))
+
+
+def form_with_ranges(series: Series) -> SeriesForm:
+    """The form of these series with the smallest and largest value of each of their channels."""
+    low = np.full(series.form.n_channels, np.inf)
+    high = -low
+    for row in range(series.n_rows):
+        one = series.one(row)
+        low = np.fmin(low, one.min(axis=1))
+        high = np.fmax(high, one.max(axis=1))
+    if not np.isfinite(high - low).all():
+        return series.form
+    return changed(series.form, low=tuple(low.tolist()), high=tuple(high.tolist()))

@@ -70,6 +70,18 @@ def series_in_file(path: Path, channels: Sequence[str] | None) -> Found:
     return _found([(part, one) for part, one in stacks if one is not None], channels, source_of(path), path.name)
 
 
+def arrays_to_predict(path: Path) -> Any:
+    """The series of a file, as `annvil.kinds.series.reading.arrays.flat` takes them."""
+    arrays = {name: array for name, array in read_numpy(path).items() if array.ndim in (2, 3) and array.size}
+    found = [array for name, array in arrays.items() if array.ndim == 3] or [
+        array for name, array in arrays.items() if len(arrays) == 1 or _X.match(name)
+    ]
+    if len(found) != 1:
+        which = "several arrays" if found else "no array"
+        raise DataError(f"{short_name(path.name)} holds {which} of series (n, channels, time).")
+    return found[0]
+
+
 def _partner(path: Path) -> Path:
     swaps = (("X", "y"), ("x", "y"), ("data", "labels"), ("series", "labels"), ("values", "labels"))
     beside = [path.with_name(path.name.replace(a, b)) for a, b in swaps if a in path.stem]

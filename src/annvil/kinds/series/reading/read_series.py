@@ -78,7 +78,7 @@ def _finished(found: Found, ask: ReadOptions) -> Dataset[Series]:
     if gaps.any():
         _refuse_few(len(training), f"{where} without the series that lack a target")
     lengths = np.diff(found.starts)[training]
-    form = SeriesForm(found.channels, int(lengths.min()), int(lengths.max()), **found.brought)
+    form = SeriesForm(found.channels, int(lengths.min()), int(lengths.max()), missing=missing, **found.brought)
     store = Store.of(found.values, found.starts, form, found.names, found.said)
     series = Series(store, kept)
     named = read_groups(found.groups.take(kept), missing, where) if found.groups is not None else None

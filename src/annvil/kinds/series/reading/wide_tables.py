@@ -54,7 +54,7 @@ def read_wide(
         values=values,
         starts=end_to_end(lengths),
         channels=channels,
-        names=_names(raw, series, ask.missing),
+        names=names_of_rows(raw, series, ask.missing),
         answers=tuple(raw[name] for name in targets),
         testing=testing,
         groups=raw[ask.groups] if ask.groups else None,
@@ -90,7 +90,8 @@ def values_of(
     return without_padding(table)
 
 
-def _names(raw: RawTable, series: str | None, missing: Collection[str]) -> list[str]:
+def names_of_rows(raw: RawTable, series: str | None, missing: Collection[str]) -> list[str]:
+    """What the series of the rows are called: as that column says, or by their number."""
     if series is None:
         return [f"row {row + 1}" for row in range(raw.n_rows)]
     column = as_category(raw[series], category_field(raw[series]), missing=missing)
