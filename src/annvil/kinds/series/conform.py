@@ -48,17 +48,18 @@ def conform_series(raw: Any, form: SeriesForm, where: str) -> tuple[Series, tupl
     DataError
         Where a channel lacks, or values cannot be read.
     """
+    said: tuple[str, ...] = ()
     if isinstance(raw, Series):
-        series, said = _of_form(raw, form, where), ()
+        series = _of_form(raw, form, where)
     elif (listed_channels := _channels_of(raw, form, where)) is not None:
-        series, said = series_from_arrays(listed_channels, form), ()
+        series = series_from_arrays(listed_channels, form)
     elif isinstance(raw, (str, Path)) and Path(raw).suffix.lower() in NUMPY_SUFFIXES:
-        series, said = series_from_arrays(arrays_to_predict(Path(raw)), form), ()
+        series = series_from_arrays(arrays_to_predict(Path(raw)), form)
     elif isinstance(raw, (str, Path)) or _is_table(raw):
         names = {name for name in (form.series,) if name}
         series, said = _from_table(read_raw(raw, Wanted(whole={form.time} if form.time else (), texts=names)), form)
     else:
-        series, said = series_from_arrays(raw, form), ()
+        series = series_from_arrays(raw, form)
     return series, (*said, *_notices(series, form))
 
 
