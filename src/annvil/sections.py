@@ -1,4 +1,4 @@
-"""What can be looked at: pictures and small tables with the sentences that belong to them.
+"""What can be looked at: pictures, charts and small tables with the sentences that belong to them.
 
 Whoever knows what the data are (an explanation, a study) makes sections; the run keeps them; the report shows them
 without knowing what they are about.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from annvil.data.findings import Finding
 from annvil.files import read_kept, write_atomically
+from annvil.plots.charts.panels import Panels
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -47,7 +48,8 @@ class Section(msgspec.Struct, frozen=True):
     title : heading of its section
     sentences : what is to be seen, the conclusion first
     pictures : shown side by side in this order
-    tables : shown below the pictures
+    charts : below the pictures, each drawn as wide as there is room
+    tables : below the charts
     order : sections are shown with the smallest first
     findings : what was found on the way that may make the scores meaningless; told with those of the data
     """
@@ -59,6 +61,7 @@ class Section(msgspec.Struct, frozen=True):
     tables: tuple[Rows, ...] = ()
     order: int = 0
     findings: tuple[Finding, ...] = ()
+    charts: tuple[Panels, ...] = ()
 
 
 def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:

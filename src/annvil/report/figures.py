@@ -14,6 +14,7 @@ from annvil.plots.charts.fold_scores import Strip, fold_scores
 from annvil.plots.charts.intervals import Estimate, interval_bars
 from annvil.plots.charts.learning import Curve, learning
 from annvil.plots.charts.paired import Pair, paired
+from annvil.plots.charts.panels import Panels, panels
 from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior
 from annvil.plots.charts.training import History, training
@@ -61,6 +62,11 @@ def estimates(rows: Sequence[tuple[str, float, float, float]], sign: str = "") -
 
 def figure(name: str, title: str, caption: str, draw: Callable[[float, str], str]) -> Figure:
     return Figure(title, caption, draw(WIDE, f"{name}-wide"), draw(NARROW, f"{name}-narrow"))
+
+
+def panels_figure(chart: Panels) -> Figure:
+    """A chart that a section brought."""
+    return figure(f"panels-{chart.key}", chart.title, chart.caption, partial(panels, chart))
 
 
 def score_text(metric: Metric, standing: Standing) -> str:

@@ -56,6 +56,7 @@ def render(view: ReportView) -> str:
             term=glossary.link,
             said=view.words.fill,
             as_data=_as_data,
+            as_figure=figures.panels_figure,
             version=dict(view.reproduction.versions).get("annvil", ""),
             w=wording,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Kind, Loaded, Progress, Tiny
+from annvil.kinds.base import Found, Kind, Loaded, Progress, Stage, Tiny
 from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.words import BASE_RATE, WORDS
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annvil.kinds.series.form import SeriesForm
     from annvil.kinds.series.series import Series
     from annvil.models.contract import Contender
+    from annvil.sections import Section
 
 
 class SeriesKind(Kind):
@@ -79,6 +80,12 @@ class SeriesKind(Kind):
         from annvil.kinds.series.tiny import tiny
 
         return tiny()
+
+    def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        from annvil.kinds.series.sections.predictions import series_and_predictions
+
+        if stage is Stage.SHIPPED:
+            yield from series_and_predictions(found)
 
     def described(self, dataset: Dataset[Series]) -> Iterator[tuple[str, str]]:
         details = dataset.source.details
