@@ -96,7 +96,7 @@ def courses(dataset: Dataset[Series]) -> Section:
 
 
 def groups_of(dataset: Dataset[Series]) -> tuple[list[str], list[IntArray]]:
-    """Classes by name with their rows, the most frequent where there are many; of numbers the thirds, of labels who has each."""
+    """Classes by name with their rows, the most frequent of many; of numbers the thirds, of labels who has each."""
     y, task = dataset.y, dataset.task
     if y.ndim > 1:
         held = [np.flatnonzero(y[:, code]) for code in range(y.shape[1])]
@@ -137,8 +137,8 @@ def gaps(dataset: Dataset[Series], rows: IntArray, wrong: FloatArray) -> Iterato
     if form.shortest < form.longest:
         share = 1 - float(lengths.mean()) / form.longest
         said.append(
-            f"Lengths run from {form.shortest:,} to {form.longest:,} steps, the median is {np.median(lengths):,.0f}. In "
-            f"a batch of all, {share:.0%} would be padding: it is masked, and no model sees it."
+            f"Lengths run from {form.shortest:,} to {form.longest:,} steps, the median is {np.median(lengths):,.0f}. "
+            f"In a batch of all, {share:.0%} would be padding: it is masked, and no model sees it."
         )
         short = lengths[rows] <= np.median(lengths)
         if 0 < short.sum() < len(rows):
