@@ -102,8 +102,13 @@ class RecurrentNetwork(nn.Module):
         last patch lacks is the mean, 0."""
         if self.patches is None:
             return x.transpose(1, 2)
-        whole = nn.functional.pad(x, (0, self.architecture.patch - 1))
-        return torch.relu(self.patches(whole)).transpose(1, 2)
+        patch = self.architecture.patch
+        whole = nn.functional.pad(x, (0, patch - 1))
+        if not self.training:
+            return torch.relu(self.patches(whole)).transpose(1, 2)
+        # The same as one product, which many networks can share a step of, as they cannot of a convolution.
+        parts = whole.unfold(2, patch, patch).transpose(1, 2).flatten(2)
+        return torch.relu(nn.functional.linear(parts, self.patches.weight.flatten(1), self.patches.bias))
 
     def _backwards(self, read: Tensor, x: Tensor, lengths: Tensor) -> Tensor:
         """Where each step comes from if a series is read from its end: int64 like ``read``."""

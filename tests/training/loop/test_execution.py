@@ -67,7 +67,8 @@ class Words(nn.Module):
 class Recurrent(nn.Module):
     def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, **settings: Any) -> None:
         super().__init__()
-        self.recurrent, self.out = kind(5, 6, batch_first=True, **settings), nn.Linear(6, 3)  # type: ignore[arg-type]
+        self.recurrent = kind(5, 6, batch_first=True, **settings)  # type: ignore[arg-type]
+        self.out = nn.Linear(12 if self.recurrent.bidirectional else 6, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(self.recurrent(x)[0][:, -1])  # type: ignore[no-any-return]
@@ -177,7 +178,13 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor, str]] = {
     "embedding, tied weights": (Words, WORDS, RECORDED),
     "sparse embedding": (lambda: nn.Sequential(nn.EmbeddingBag(11, 3, sparse=True)), WORDS, EAGER),
     "lstm": (Recurrent, SERIES, ALONE),
-    "gru": (lambda: Recurrent(nn.GRU), SERIES, ALONE),
+    "gru": (lambda: Recurrent(nn.GRU), SERIES, RECORDED),
+    "gru, two layers, both ways, no biases": (
+        lambda: Recurrent(nn.GRU, num_layers=2, bidirectional=True, bias=False),
+        SERIES,
+        RECORDED,
+    ),
+    "plain recurrent": (lambda: Recurrent(nn.RNN), SERIES, RECORDED),
     "attention": (Attentive, SERIES, RECORDED),
     "masked": (Masked, WORDS, RECORDED),
     "checkpointed": (Checkpointed, TABLE, EAGER),

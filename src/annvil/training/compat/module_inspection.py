@@ -18,6 +18,7 @@ from annvil.training.compat.copying import copied, hooked
 from annvil.training.compat.dropout_noise import begin
 from annvil.training.compat.eager import Meter
 from annvil.training.compat.python_values import Look
+from annvil.training.graph.recurrences import has_form_for_members
 from annvil.training.loop.job import TrainingJob
 from annvil.training.loop.step_spec import widened
 from annvil.training.losses.named import Batch
@@ -107,7 +108,7 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
         sparse=sparse,
         mixes_rows=_mixes_rows(job, inputs),
         convolves=any("convolution" in name for name in meter.names),
-        recurs=any(isinstance(module, nn.RNNBase) for module in network.modules()),
+        recurs=not has_form_for_members(network),
         work_of_row=3 * meter.work / len(rows),  # backward takes about twice what forward does
         writes=tuple(name for name, value in frozen.items() if not torch.equal(value, now[name])),
         hooked=hooked(job.network),

@@ -17,6 +17,7 @@ from annvil.training.compat.dropout_noise import begin
 from annvil.training.graph.builder import CannotRecord
 from annvil.training.graph.lowering import prepared as as_run
 from annvil.training.graph.nodes import Node, Trace, live_nodes
+from annvil.training.graph.recurrences import AsOneOperation
 from annvil.training.graph.tracing import trace
 from annvil.training.loop.step_spec import StepSpec, widened
 from annvil.training.system.random_state import seeded
@@ -103,7 +104,7 @@ def step_function(spec: StepSpec, network: nn.Module, training: bool) -> Callabl
         for count in counts:
             groups.append(waiting[:count])
             waiting = waiting[count:]
-        with torch.set_grad_enabled(training):
+        with torch.set_grad_enabled(training), AsOneOperation():
             # One by one, each member's own weights ask for gradients, not a view of the stacked ones.
             own = groups[0] if spec.batched else [tensor[0] for tensor in groups[0]]
             parameters = groups[0] = [tensor.detach().requires_grad_(training) for tensor in own]
