@@ -23,8 +23,8 @@ from annvil.training.graph.builder import Builder, CannotRecord
 from annvil.training.graph.nodes import Node, TensorForm, Trace, aten, live_nodes, nodes_in, replace
 
 MOST_NODES = 4000
-"""Nodes beyond which a step is not recorded (measured): of a loop of 3,100 operations recording took 0.4 s, and the replay was
-no faster than autograd."""
+"""Nodes beyond which a step is not recorded (measured): of a loop of 3,100 operations recording took 0.4 s, and the
+replay was no faster than autograd."""
 
 
 def trace(
