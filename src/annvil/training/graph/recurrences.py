@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-_LIBRARY = torch.library.Library("annvil", "FRAGMENT")
+_LIBRARY: Any = torch.library.Library("annvil", "FRAGMENT")  # type: ignore[no-untyped-call]
 _LIBRARY.define("recurrence(Tensor x, Tensor w, Tensor b, Tensor h, str cell) -> Tensor[]")
 _LIBRARY.define("recurrence_back(Tensor dy, Tensor[] saved, Tensor w, Tensor h, str cell) -> Tensor[]")
 
@@ -72,9 +72,9 @@ def _backward(dy: Tensor, saved: Sequence[Tensor], w: Tensor, h: Tensor, cell: s
     turned, d = w.transpose(1, 2), given[-1]
     if cell == "gru":
         _, gates, n = saved
-        r, z, hn = gates.split(units, dim=2)
+        r, z, hn = torch.split(gates, units, dim=2)
         back = torch.empty_like(gates)  # first what each gate multiplies the gradient of a state with
-        of_r, of_z, of_hn = back.split(units, dim=2)
+        of_r, of_z, of_hn = torch.split(back, units, dim=2)
         to_n = (1 - z).mul_((n * n).neg_().add_(1))
         torch.mul(to_n, r, out=of_hn)
         torch.mul((1 - r).mul_(hn), of_hn, out=of_r)
