@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from annvil.comparison.studies.shelf import as_bytes
+from annvil.comparison.studies.wording import Scale, count, many, seconds
 from annvil.kinds.pictures.studies.cost_text import Pair, accuracy, memory, parameters
 from annvil.kinds.pictures.studies.operation_counts import GraphCount
 from annvil.kinds.pictures.studies.study_text import data_needed, disturbed, structure, transfer
-from annvil.kinds.pictures.studies.trials import Trial, as_bytes
-from annvil.kinds.pictures.studies.wording import Scale, count, many, seconds
+from annvil.kinds.pictures.studies.trials import Trial
 from annvil.tasks.union import make_task
 
 CLASSES, NUMBERS = Scale(make_task("multiclass", "digit", ("0", "1", "2"))), Scale(make_task("regression", "size"))

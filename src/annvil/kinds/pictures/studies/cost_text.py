@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from annvil.comparison.studies.uncertainty import gain, score_interval
+from annvil.comparison.studies.wording import Scale, count, seconds
 from annvil.kinds.pictures.studies.findings import Finding, row_of
 from annvil.kinds.pictures.studies.trials import Trial
-from annvil.kinds.pictures.studies.uncertainty import gain, score_interval
-from annvil.kinds.pictures.studies.wording import Scale, count, seconds
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import outside
 from annvil.text.quantities import megabytes, times

@@ -17,6 +17,8 @@ import numpy as np
 
 from annvil.comparison.data_problem import DataProblem, data_digest
 from annvil.comparison.results import FIRST_FOLD
+from annvil.comparison.studies.shelf import Shelf
+from annvil.comparison.studies.wording import Scale
 from annvil.data.dataset import Dataset
 from annvil.data.splits import nested_subset, outer_splits
 from annvil.errors import OutOfTime, RequestError
@@ -32,8 +34,7 @@ from annvil.kinds.pictures.studies.measuring import PLAIN, Study
 from annvil.kinds.pictures.studies.planning import CONVOLUTIONAL, DENSE, FOLDS, PER_CLASS, is_careful, plan_study
 from annvil.kinds.pictures.studies.race_rows import from_race
 from annvil.kinds.pictures.studies.transfer import halves_of_classes, measure_transfer
-from annvil.kinds.pictures.studies.trials import Shelf
-from annvil.kinds.pictures.studies.wording import Scale
+from annvil.kinds.pictures.studies.trials import Trial
 from annvil.models.contract import Contender, Deadline
 from annvil.sections import Rows, Section
 from annvil.text.phrases import listed, outside
@@ -69,7 +70,7 @@ def study_dense_and_convolutional(
     results = {name: found.store.result(name, FIRST_FOLD, found.rung(name)) for name in two}
     chosen = {name: result.configuration for name, result in results.items() if result is not None}
     plan = plan_study(dataset, two, chosen, budget_seconds, found.comparison.plan.seed, data_digest(dataset))
-    shelf = Shelf(folder)
+    shelf = Shelf(folder, Trial)
     shelf.open(plan)
     used = dataset.take(np.sort(nested_subset(dataset, np.arange(dataset.n_rows), plan.n_used, plan.seed)))
     split = outer_splits(used, FOLDS, 1, plan.seed)[0][-1 if used.time is not None else 0]

@@ -11,6 +11,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from annvil.comparison.data_problem import DataProblem
+from annvil.comparison.studies.shelf import Shelf, as_bytes
 from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, nested_subset
@@ -26,7 +27,7 @@ from annvil.kinds.pictures.studies.planning import (
     effort_for,
     seconds_of_fit,
 )
-from annvil.kinds.pictures.studies.trials import Shelf, Trial, as_bytes, trial_of, what_ships
+from annvil.kinds.pictures.studies.trials import Trial, trial_of, what_ships
 from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, as_outputs
 from annvil.system.memory import PeakMemory
 from annvil.tasks.base import FloatArray, IntArray
@@ -77,7 +78,7 @@ class Study:
     test: IntArray
     contenders: Mapping[str, Contender]
     plan: StudyPlan
-    shelf: Shelf
+    shelf: Shelf[Trial]
     deadline: Deadline
     tell: Callable[[str], None]
     left_out: dict[str, list[str]] = field(default_factory=dict)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from annvil.comparison.results import Comparison, FoldResult
+from annvil.comparison.studies.shelf import as_bytes
+from annvil.comparison.studies.wording import Scale
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.studies.cost_text import RACED, Pair, reached_and_cost
 from annvil.kinds.pictures.studies.findings import DenseAndConvolutional
 from annvil.kinds.pictures.studies.measuring import PLAIN
 from annvil.kinds.pictures.studies.planning import CONVOLUTIONAL, DENSE
-from annvil.kinds.pictures.studies.trials import Trial, as_bytes, what_ships
-from annvil.kinds.pictures.studies.wording import Scale
+from annvil.kinds.pictures.studies.trials import Trial, what_ships
 from annvil.tasks.base import IntArray
 
 

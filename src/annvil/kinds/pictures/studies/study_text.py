@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from annvil.comparison.studies.shelf import losses_from
+from annvil.comparison.studies.uncertainty import Estimate, between_trainings, gain, resampled, rows_to_reach
+from annvil.comparison.studies.wording import Scale, many
 from annvil.kinds.pictures.studies.cost_text import NEARLY, Pair, by_side
 from annvil.kinds.pictures.studies.findings import Finding, row_of
 from annvil.kinds.pictures.studies.perturbation import AS_THEY_ARE
-from annvil.kinds.pictures.studies.trials import losses_from
-from annvil.kinds.pictures.studies.uncertainty import Estimate, between_trainings, gain, resampled, rows_to_reach
-from annvil.kinds.pictures.studies.wording import Scale, many
 from annvil.sections import Rows
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.quantities import times

@@ -1,23 +1,13 @@
-"""Fits of a study, each kept as soon as it is there: a study that is stopped goes on where it was.
-
-<run>/studies/dense-and-convolutional/
-  plan.json                 what was planned of which data; other data or another budget begin anew
-  <key>.<contender>.json    a `Trial`
-  findings.json             the table as it was written last
-"""
+"""What is kept of a fit of a study."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from annvil.comparison.results import Cost
-from annvil.errors import DataError
-from annvil.files import write_atomically
+from annvil.comparison.studies.shelf import as_bytes, losses_from
 from annvil.kinds.pictures.studies.operation_counts import GraphCount, count_graph
 from annvil.models.contract import Fitted
 from annvil.tasks.base import FloatArray
@@ -97,48 +87,3 @@ def what_ships(cost: Cost | None, graph: bytes | None) -> dict[str, Any]:
         "rows_per_second": None if cost is None else cost.rows_per_second,
         "counts": GraphCount() if graph is None else count_graph(graph),
     }
-
-
-def losses_from(content: bytes) -> FloatArray:
-    """float64 from the bytes of `as_bytes`."""
-    return np.frombuffer(content, dtype="<f4").astype(np.float64)
-
-
-def as_bytes(losses: FloatArray) -> bytes:
-    """Losses as float32 in little-endian order: 0 and 1 are exact."""
-    return np.asarray(losses, dtype="<f4").tobytes()
-
-
-class Shelf:
-    """The folder of a study."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def open(self, plan: Any) -> None:
-        """Begin the study of that plan, or go on with it; what another plan has left goes."""
-        path = self.folder / "plan.json"
-        content = msgspec.json.format(msgspec.json.encode(plan), indent=1)
-        if not path.exists() or path.read_bytes() != content:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            write_atomically(path, content)
-
-    def trial(self, contender: str, key: str) -> Trial | None:
-        """A fit that is done, or None.
-
-        Raises
-        ------
-        DataError
-            When its file is damaged.
-        """
-        path = self.folder / f"{key}.{contender}.json"
-        if not path.exists():
-            return None
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Trial)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{path} is damaged ({error}). Delete it to have that fit done again.") from error
-
-    def keep(self, trial: Trial) -> None:
-        """Write a fit."""
-        write_atomically(self.folder / f"{trial.key}.{trial.contender}.json", msgspec.json.encode(trial))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from annvil.kinds.pictures.studies.uncertainty import between_trainings, gain, resampled, rows_to_reach, score_interval
+from annvil.comparison.studies.uncertainty import between_trainings, gain, resampled, rows_to_reach, score_interval
 
 
 @pytest.mark.parametrize(("wrong", "n"), [(0, 20), (3, 50), (49, 50), (120, 1000)])

@@ -1,11 +1,11 @@
-"""How sure one may be of a score or a difference: by the pictures it was measured on, and by the chance of a training.
+"""How sure one may be of a score or a difference: by the rows it was measured on, and by the chance of a training.
 
-Scores are one minus a mean loss per test picture. The pictures are the same on both sides, so differences are taken
-picture by picture. Where the same network was trained several times, what it varies by is part of the uncertainty:
-two trainings of one network on one data set differ, and a test that looks at the pictures alone calls that a finding.
+Scores are one minus a mean loss per test row. The rows are the same on both sides, so differences are taken
+row by row. Where the same network was trained several times, what it varies by is part of the uncertainty:
+two trainings of one network on one data set differ, and a test that looks at the rows alone calls that a finding.
 
 This is not the verdict's contrast (`annvil.comparison.contrast`), whose evidence are scores of several test folds: a
-study has one division of the pictures and several trainings on it, so what is paired are pictures, not folds.
+study has one division of the rows and several trainings on it, so what is paired are rows, not folds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Estimate:
 
 
 def score_interval(losses: FloatArray) -> Estimate:
-    """One minus the mean loss ``(n_pictures,)``: Wilson's interval for losses of 0 and 1, else that of the mean."""
+    """One minus the mean loss ``(n_rows,)``: Wilson's interval for losses of 0 and 1, else that of the mean."""
     n, mean = len(losses), float(losses.mean())
     if np.isin(losses, (0.0, 1.0)).all():
         from scipy.stats import binomtest
@@ -55,15 +55,15 @@ def gain(
 
     Parameters
     ----------
-    first, second : losses ``(n_pictures,)`` of each training of a side, on the same pictures
-    groups : pictures of one group count as one piece of evidence, int64 ``(n_pictures,)``
+    first, second : losses ``(n_rows,)`` of each training of a side, on the same rows
+    groups : rows of one group count as one piece of evidence, int64 ``(n_rows,)``
     chance : variance of a score between trainings that differ by their seed alone, and its degrees of freedom
         (`between_trainings`); (0, 0) where that is not known, and then not part of the interval
 
     Notes
     -----
-    Variance of the mean difference over pictures, by groups, plus that of trainings; Student's t with Welch's and
-    Satterthwaite's degrees of freedom. For losses of 0 and 1 each kind of disagreement gets half a picture more
+    Variance of the mean difference over rows, by groups, plus that of trainings; Student's t with Welch's and
+    Satterthwaite's degrees of freedom. For losses of 0 and 1 each kind of disagreement gets half a row more
     (Agresti and Min, Statistics in Medicine 24, 2005), so that no disagreement at all is not certainty.
     """
     from scipy.special import stdtrit
@@ -73,13 +73,13 @@ def gain(
     n, mean = len(differences), float(differences.mean())
     counted = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
     squares = float(np.square(sums - sums.mean()).sum()) + (1.0 if counted else 0.0)
-    of_pictures = squares / (n + (2 if counted else 0)) ** 2
+    of_rows = squares / (n + (2 if counted else 0)) ** 2
     variance, freedom = chance
     of_trainings = variance * (1 / len(first) + 1 / len(second)) if freedom else 0.0
-    total = of_pictures + of_trainings
+    total = of_rows + of_trainings
     if total == 0.0:
         return Estimate(mean, mean, mean)
-    spread = of_pictures**2 / max(len(sums) - 1, 1) + (of_trainings**2 / freedom if freedom else 0.0)
+    spread = of_rows**2 / max(len(sums) - 1, 1) + (of_trainings**2 / freedom if freedom else 0.0)
     half = float(stdtrit(max(total**2 / spread, 1.0), 0.975)) * math.sqrt(total)
     return Estimate(mean, mean - half, mean + half)
 
@@ -96,7 +96,7 @@ def between_trainings(sides: Sequence[Sequence[FloatArray]]) -> tuple[float, int
 
 
 def resampled(groups: IntArray, seed: int, n: int = RESAMPLES) -> FloatArray:
-    """Weights of the pictures in bootstrap samples of whole groups, float64 ``(n, n_pictures)``; rows add up to 1."""
+    """Weights of the rows in bootstrap samples of whole groups, float64 ``(n, n_rows)``; rows add up to 1."""
     _, numbers = np.unique(groups, return_inverse=True)
     n_groups = int(numbers.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n)
@@ -105,9 +105,9 @@ def resampled(groups: IntArray, seed: int, n: int = RESAMPLES) -> FloatArray:
 
 
 def rows_to_reach(sizes: Sequence[int], scores: FloatArray, wanted: float) -> float:
-    """Training pictures with which a learning curve reaches a score, linear in the logarithm of the pictures.
+    """Training rows with which a learning curve reaches a score, linear in the logarithm of the rows.
 
-    A dip is passed over: more pictures count as no worse. Infinite where it is never reached; 0 where the smallest
+    A dip is passed over: more rows count as no worse. Infinite where it is never reached; 0 where the smallest
     size reaches it already (fewer would too, how few is not known).
     """
     best = np.maximum.accumulate(np.asarray(scores, dtype=np.float64))

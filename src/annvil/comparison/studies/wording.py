@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from annvil.kinds.pictures.studies.uncertainty import Estimate
+from annvil.comparison.studies.uncertainty import Estimate
 from annvil.tasks.base import Task
 from annvil.text.quantities import digits, minus
 
@@ -58,7 +58,7 @@ def seconds(value: float) -> str:
 
 
 def many(number: float) -> str:
-    """A number of pictures that was estimated, with two digits: ``"180"``, ``"1,400"``."""
+    """A number of rows that was estimated, with two digits: ``"180"``, ``"1,400"``."""
     if number <= 0:
         return "0"
     step = 10 ** max(0, math.floor(math.log10(number)) - 1)
