@@ -11,8 +11,8 @@ from annvil import __version__
 from annvil.cli import arguments as a
 from annvil.cli.error_handling import guarded
 from annvil.data.plugins import leave_out
-from annvil.kinds.base import Command
-from annvil.kinds.registry import fit_options, kinds
+from annvil.kinds.base import Command, FitCommand, Kind
+from annvil.kinds.registry import fit_options, kinds, predict_options
 from annvil.options import FitOptions, declared
 
 app = typer.Typer(
@@ -57,6 +57,7 @@ def fit(
 
 @app.command()
 @guarded
+@a.taking(predict_options().values())
 def predict(
     model: a.Model,
     data: Annotated[list[str], typer.Argument(metavar="DATA...", help=a.news(), show_default=False)],
@@ -64,11 +65,12 @@ def predict(
         str, typer.Option("--out", "-o", metavar="FILE", help="CSV file to write; - is standard output.")
     ] = "-",
     keep: Annotated[bool, typer.Option("--keep", help="Copy the columns of DATA in front of the predictions.")] = False,
+    **options: Any,
 ) -> None:
     """Predict with a saved model: a CSV of classes and probabilities, or of numbers."""
     from annvil.cli.predicting import predict
 
-    predict(model, data, out, keep=keep)
+    predict(model, data, out, options, keep=keep)
 
 
 @app.command()
@@ -203,10 +205,37 @@ def _add(name: str, command: Command) -> None:
         further(command, options, as_json=as_json, quiet=quiet)
 
 
+def _add_fit(name: str, command: FitCommand, kind: Kind) -> None:
+    """A command that is a fit of one kind of data."""
+    *generic, out = declared(FitOptions)
+
+    @app.command(name, help=command.help)
+    @guarded
+    @a.taking([*generic, *declared(kind.Options), out])
+    def called(
+        data: a.Data,
+        show_preparation: a.ShowPreparation = False,
+        as_json: a.Json = False,
+        quiet: a.Quiet = False,
+        events: a.Events = None,
+        **options: Any,
+    ) -> None:
+        from annvil.cli.fitting import Shown, fit
+
+        fit(data, {**command.implied, **options}, Shown(show_preparation, as_json, quiet, events))
+
+
 _own = {_made.callback.__name__ for _made in app.registered_commands if _made.callback is not None}
-_further = {_name: (_kind, _made) for _kind in kinds() for _name, _made in _kind.commands.items()}
+_further: dict[str, tuple[Kind, Command | FitCommand]] = {
+    _name: (_kind, _made)
+    for _kind in kinds()
+    for _made_by in (_kind.commands, _kind.fit_commands)
+    for _name, _made in _made_by.items()
+}
 for _name, (_kind, _command) in _further.items():
     if _name in _own:
         leave_out(f"annvil {_name} is a command already: the one of the kind of data {_kind.name!r} is left out.")
+    elif isinstance(_command, FitCommand):
+        _add_fit(_name, _command, _kind)
     else:
         _add(_name, _command)

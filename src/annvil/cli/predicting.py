@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +20,27 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
-def predict(model: Path, data: Sequence[str], out: str, *, keep: bool) -> None:
+def predict(model: Path, data: Sequence[str], out: str, given: Mapping[str, Any], *, keep: bool) -> None:
     """Write the predictions for ``data`` to the file ``out``, or to standard output for ``-``.
 
-    ``data`` is what the model's kind of data takes: the path of a table, or several paths of files.
+    ``data`` is what the model's kind of data takes: the path of a table, or several paths of files; ``given`` are
+    options of the kind.
     """
     from annvil.bundle import load
     from annvil.data.plugins import kind_named
+    from annvil.kinds.registry import predict_options_for
 
     if out != "-":
         _check(Path(out), data, "holds what is to be predicted")
     predictor = load(bundle_in(model))
     kind: Kind = kind_named(predictor.form.kind)
+    options = predict_options_for(kind, given, model.name)
     kind.check_files(data, keep=keep)
     conformed = predictor.conform(kind.together(data), where=" ".join(data[:3]))
     for notice in conformed.notices:
         sys.stderr.write(f"annvil: {safe(notice)}\n")
     inputs = conformed.inputs
-    predicted = predictor.task.columns(predictor.raw(inputs), predictor.manifest.info.threshold)
-    columns = [*kind.beside(data, inputs, keep=keep), *predicted]
+    columns = list(kind.table(predictor, data, inputs, options, keep=keep))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name, _ in columns])

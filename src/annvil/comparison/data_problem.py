@@ -19,7 +19,7 @@ from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, most_time_folds, nested_subset, outer_splits
 from annvil.models.contract import Fitted, Job, Shape, as_outputs
-from annvil.tasks.base import Decision, FloatArray, IntArray, Task
+from annvil.tasks.base import Decision, FloatArray, IntArray, Targets, Task
 from annvil.tasks.metrics import Metric
 from annvil.text.words import ROWS, Words
 
@@ -81,7 +81,7 @@ class DataProblem:
     def most_folds(self, wanted: int) -> int:
         """One per group when the user's groups are fewer; by time, as many as there are moments for."""
         if self.data.time is not None:
-            return most_time_folds(self.data.time, wanted)
+            return most_time_folds(self.data.time, wanted, self.data.known_at)
         if not self.data.grouped:
             return wanted
         return max(2, min(wanted, len(np.unique(self.data.groups))))
@@ -132,23 +132,23 @@ class DataProblem:
 
     def score_outputs(self, tested: Predicted, inner: Predicted, metric: Metric) -> Scored:
         """What given predictions are worth."""
-        (test, outputs), y, task = tested, self.data.y, self.task
+        (test, outputs), truth, task = tested, self.data.truth, self.task
         if not np.isfinite(outputs).all():
             raise FloatingPointError("it predicted values that are not finite")
-        inner_y = y[inner.rows]
+        inner_y = truth(inner.rows)
         threshold = task.choose(metric, inner_y, inner.outputs)
         return Scored(
             outputs=outputs,
-            scores=task.scores(y[test], outputs, threshold),
+            scores=task.scores(truth(test), outputs, threshold),
             inner_score=metric.score(inner_y, inner.outputs, threshold),
-            error=metric.error(metric.score(y[test], outputs, threshold)),
+            error=metric.error(metric.score(truth(test), outputs, threshold)),
             threshold=threshold,
             without_part=self.without_part(test, outputs, metric, threshold),
         )
 
     def row_losses(self, predicted: Predicted) -> FloatArray:
         """Those of the task."""
-        return self.task.row_losses(self.data.y[predicted.rows], predicted.outputs)
+        return self.task.row_losses(self.data.truth(predicted.rows), predicted.outputs)
 
     def without_part(
         self, test: IntArray, outputs: FloatArray, metric: Metric, threshold: Decision
@@ -159,8 +159,8 @@ class DataProblem:
             return ()
         random = np.random.default_rng(len(groups))  # the same parts for whoever predicts these rows
         part = (random.permutation(len(groups)) % PARTS)[place]
-        y = self.data.y[test]
-        return tuple(metric.score(y[part != k], outputs[part != k], threshold) for k in range(PARTS))
+        truth = Targets.of(self.data.truth(test))
+        return tuple(metric.score(truth.take(part != k), outputs[part != k], threshold) for k in range(PARTS))
 
     def ship(self, fitted: Fitted, test: IntArray, outputs: FloatArray) -> tuple[bytes, ShippedCost]:
         """The exported graph; parity is the largest absolute difference on the first 2000 rows of ``test``."""
@@ -192,7 +192,7 @@ class DataProblem:
 
 
 def data_digest(dataset: Dataset[Inputs]) -> str:
-    """BLAKE2b of everything the comparison can see: inputs, target, groups, time."""
+    """BLAKE2b of everything the comparison can see: inputs, target, groups, time, context."""
     digest = hashlib.blake2b(dataset.inputs.digest().encode(), digest_size=20)
     for array in _arrays(dataset):
         digest.update(str((array.dtype.str, array.shape)).encode())
@@ -205,3 +205,6 @@ def _arrays(dataset: Dataset[Inputs]) -> Iterator[NDArray[Any]]:
     yield dataset.groups
     if dataset.time is not None:
         yield dataset.time
+    if dataset.known_at is not None:
+        yield dataset.known_at
+    yield from dataset.context.values()

@@ -6,13 +6,14 @@ The rooms that do not care which it is ask for no more; contenders are written f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
 from numpy.typing import NDArray
 
 from annvil.data.form import Inputs
-from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Targets, Task
 
 LeftOut = Literal["text", "identifier", "constant", "duplicate", "empty", "dropped", "role"]
 """Reasons why a column of the file is not used (``role``: it is the target, the groups or the time)."""
@@ -64,12 +65,15 @@ class Dataset(Generic[In]):
     ----------
     inputs : what models learn from
     y : int64 codes into ``task.classes`` ``(n_rows,)``, float64 values for regression, or int64 0 and 1
-        ``(n_rows, n_classes)`` where a row may have several labels
+        ``(n_rows, n_classes)`` where a row may have several labels, or float64 ``(n_rows, horizon)`` for forecasts
     task : the question
     groups : int64 ``(n_rows,)``: rows of one group stay on one side of every split. Always set: where the user named no
         groups, identical input rows share a group, so that a duplicate never sits on both sides.
     grouped : whether the user named the groups (then scores are for unseen groups)
     time : float64 ``(n_rows,)`` or None; when set, training rows always precede test rows
+    known_at : float64 ``(n_rows,)`` in the unit of ``time``, or None: when the answer of a row is known, where that is
+        later than the row itself; nobody may learn from it before
+    context : what scoring a row needs beside its answer, arrays by name (`annvil.tasks.targets.Targets`)
     notes : one per column of the file
     source : where it came from
     official_test : rows that the source itself keeps apart for testing (a folder ``test/``), as a data set of the same
@@ -85,6 +89,8 @@ class Dataset(Generic[In]):
     notes: tuple[ColumnNote, ...] = ()
     source: Source = field(default_factory=lambda: Source("data", None, "", 0))
     official_test: Dataset[In] | None = None
+    known_at: FloatArray | None = None
+    context: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -94,4 +100,11 @@ class Dataset(Generic[In]):
     def take(self, rows: IntArray) -> Self:
         """The rows asked for, in the order asked for; the official test stays whole."""
         time = None if self.time is None else self.time[rows]
-        return replace(self, inputs=self.inputs.take(rows), y=self.y[rows], groups=self.groups[rows], time=time)
+        known_at = None if self.known_at is None else self.known_at[rows]
+        context = {name: values[rows] for name, values in self.context.items()}
+        inputs, y, groups = self.inputs.take(rows), self.y[rows], self.groups[rows]
+        return replace(self, inputs=inputs, y=y, groups=groups, time=time, known_at=known_at, context=context)
+
+    def truth(self, rows: IntArray | slice = slice(None)) -> Any:
+        """What scores these rows: their answers, or `Targets` where they have context."""
+        return Targets(self.y, self.context).take(rows) if self.context else self.y[rows]

@@ -6,7 +6,9 @@
   that it makes least uneven. Groups of one row each make this plain stratified k-fold.
 - *By time*: the rows in order of time are cut into ``folds + 1`` blocks; block ``i`` is judged by what was learnt from
   all blocks before it (an expanding window, as scikit-learn's `TimeSeriesSplit`), and rows of one moment stay in one
-  block.
+  block. Where an answer is known only later than its row (`Dataset.known_at`), rows whose answer was not known when the
+  test block began are left out of training, and the first block holds half of the rows, and half of all answers that
+  ever are known in time: what is tested has learnt from enough.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ class Divisible(Protocol):
     def groups(self) -> IntArray: ...
     @property
     def time(self) -> FloatArray | None: ...
+    @property
+    def known_at(self) -> FloatArray | None: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class _Rows:
     task: Task
     groups: IntArray
     time: FloatArray | None = None
+    known_at: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,20 @@ def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> t
     Several folds together cover ``rows`` (by time: all but the first block). Where there are fewer groups or moments
     there are fewer folds: one group is left out after another, or the last moment is. A single group or moment is
     divided by its rows, since nothing else could choose; what scores contenders is still of other groups, and later.
+    For the same reason rows too few for any answer to be known in time are divided as if all were known at once.
     """
     rows = np.sort(np.asarray(rows, dtype=np.int64))
     if dataset.time is not None:
         moments = len(np.unique(dataset.time[rows]))
+        known_at = None if dataset.known_at is None else dataset.known_at[rows]
+        if known_at is not None and first_test(dataset.time[rows], known_at) is None:
+            everything = np.arange(dataset.n_rows)
+            dataset = _Rows(dataset.n_rows, dataset.y, dataset.task, everything, dataset.time)
+            known_at = None
         if moments > 1:
-            splits = _by_time(dataset, rows, min(folds if folds > 1 else HOLDOUT - 1, moments - 1))
+            assert dataset.time is not None
+            most = moments - 1 if known_at is None else most_time_folds(dataset.time[rows], moments, known_at)
+            splits = _by_time(dataset, rows, min(folds if folds > 1 else HOLDOUT - 1, most))
             return splits if folds > 1 else splits[-1:]
     groups = len(np.unique(dataset.groups[rows]))
     if groups == 1 and len(rows) > 1:
@@ -102,10 +115,24 @@ def inner_splits(dataset: Divisible, rows: IntArray, folds: int, seed: int) -> t
     return splits if folds > 1 else splits[:1]
 
 
-def most_time_folds(time: FloatArray, wanted: int) -> int:
+def most_time_folds(time: FloatArray, wanted: int, known_at: FloatArray | None = None) -> int:
     """Folds by time that leave two moments a block, so that what comes later is still chosen by what came later; at
     least one, a later holdout."""
-    return max(1, min(wanted, (len(np.unique(time)) - 1) // 2))
+    first = None if known_at is None else first_test(time, known_at)
+    moments = len(np.unique(time)) - 1 if first is None else len(np.unique(time[time >= first]))
+    return max(1, min(wanted, moments // 2))
+
+
+def first_test(time: FloatArray, known_at: FloatArray) -> float | None:
+    """The first moment that is tested where answers are known later than their rows: half of the rows came before it,
+    and by it half of those answers are known that are known by the last moment. None where none is known by then."""
+    moments = np.unique(time)
+    known = np.searchsorted(np.sort(known_at), moments, side="right")  # answers known by each moment
+    if not known[-1]:
+        return None
+    before = np.searchsorted(np.sort(time), moments)
+    good = (known >= known[-1] / 2) & (before >= len(time) / 2)
+    return float(moments[int(np.argmax(good))]) if good.any() else float(moments[-1])
 
 
 def nested_subset(dataset: Divisible, rows: IntArray, n: int, seed: int) -> IntArray:
@@ -247,14 +274,16 @@ def _by_size(sizes: IntArray, folds: int, generator: np.random.Generator) -> Int
 
 
 def _by_time(dataset: Divisible, rows: IntArray, folds: int) -> tuple[Split, ...]:
-    """Expanding windows. Training rows whose group returns in the test block are left out of training."""
+    """Expanding windows. Training rows whose group returns in the test block are left out of training, and those whose
+    answer is not known when it begins."""
     assert dataset.time is not None
     time = dataset.time[rows]
-    edges = _cuts(time, folds + 1)
+    known_at = None if dataset.known_at is None else dataset.known_at[rows]
+    edges = _cuts(time, folds + 1) if known_at is None else _cuts_behind(time, known_at, folds)
     splits = []
     for k in range(1, folds + 1):
         test = rows[(time >= edges[k]) & (time < edges[k + 1])]
-        train = rows[time < edges[k]]
+        train = rows[(time < edges[k]) & (True if known_at is None else known_at <= edges[k])]
         train = train[~np.isin(dataset.groups[train], dataset.groups[test])]
         if len(train) == 0 or len(test) == 0:
             raise DataError(
@@ -263,6 +292,17 @@ def _by_time(dataset: Divisible, rows: IntArray, folds: int) -> tuple[Split, ...
             )
         splits.append(Split(train, test))
     return tuple(splits)
+
+
+def _cuts_behind(time: FloatArray, known_at: FloatArray, folds: int) -> FloatArray:
+    """As `_cuts`, the first block ending where testing may begin (`first_test`)."""
+    first = first_test(time, known_at)
+    if first is None:
+        raise DataError(
+            "No answer is known before the last row begins, so nothing could be learnt before it is tested; "
+            "give a longer history, or ask for a shorter horizon."
+        )
+    return np.append(time.min(), _cuts(time[time >= first], folds))
 
 
 def _cuts(time: NDArray[np.float64], blocks: int) -> FloatArray:

@@ -14,6 +14,9 @@ from annvil.errors import DataError
 from annvil.files import write_atomically
 from annvil.tasks.union import task_from_json
 
+CONTEXT = "context/"
+"""Before the names of arrays that are the context of the answers."""
+
 
 def save_dataset(dataset: Dataset[Inputs], path: Path) -> None:
     """Write ``dataset`` to one safetensors file, atomically: arrays as tensors, names and kinds as its JSON header.
@@ -27,6 +30,9 @@ def save_dataset(dataset: Dataset[Inputs], path: Path) -> None:
     arrays |= {"y": np.ascontiguousarray(dataset.y), "groups": dataset.groups}
     if dataset.time is not None:
         arrays["time"] = dataset.time
+    if dataset.known_at is not None:
+        arrays["known_at"] = dataset.known_at
+    arrays |= {f"{CONTEXT}{name}": np.ascontiguousarray(values) for name, values in dataset.context.items()}
     described = {
         "form": dataset.inputs.form,
         "inputs": inputs,
@@ -64,6 +70,8 @@ def load_dataset(path: Path) -> Dataset[Any]:
         groups=arrays["groups"],
         grouped=described["grouped"],
         time=arrays.get("time"),
+        known_at=arrays.get("known_at"),
+        context={name.removeprefix(CONTEXT): array for name, array in arrays.items() if name.startswith(CONTEXT)},
         notes=msgspec.convert(described["notes"], tuple[ColumnNote, ...]),
         source=msgspec.convert(described["source"], Source),
     )

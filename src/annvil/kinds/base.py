@@ -20,9 +20,10 @@ from annvil.files import from_here
 from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no library for training
+    from annvil.bundle import Predictor
     from annvil.comparison.problem import Problem
     from annvil.comparison.results import Comparison
-    from annvil.comparison.store import Store
+    from annvil.comparison.store import Predicted, Store
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.form import Form, Inputs
@@ -153,6 +154,15 @@ class Command:
     run: Callable[[Any, Callable[[str], None], Progress], Told]
 
 
+@dataclass(frozen=True)
+class FitCommand:
+    """A command that is a fit of one kind of data: ``annvil NAME DATA …`` with all options of `fit` but those of other
+    kinds; what is ``implied`` is given unless the user gives it."""
+
+    help: str
+    implied: Mapping[str, Any]
+
+
 class NoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """For kinds without options of their own."""
 
@@ -165,6 +175,7 @@ class Kind:
     name : of its folder; the tag of its forms
     words : what things are called
     Options : options beside those of every kind
+    PredictOptions : options of ``annvil predict`` for models of this kind
     fewest_folds : test folds with which a comparison can do where fits are dear (`Economics.fewest_folds`)
     passes_to_explain : predictions that explaining a model takes (`Economics.passes_to_explain`)
     rank : kinds are asked in this order, small numbers first, whether a source is theirs
@@ -173,6 +184,7 @@ class Kind:
     name: ClassVar[str]
     words: ClassVar[Words] = ROWS
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    PredictOptions: ClassVar[type[msgspec.Struct]] = NoOptions
     rank: ClassVar[int] = 0
     fewest_folds: ClassVar[int | None] = None
     passes_to_explain: ClassVar[int] = 0
@@ -190,9 +202,10 @@ class Kind:
         """The data set. Raises `DataError` or `RequestError` with what to change."""
         raise NotImplementedError
 
-    def form_to_save(self, dataset: Dataset[Any]) -> Form:
+    def form_to_save(self, dataset: Dataset[Any], tested: Predicted | None = None) -> Form:
         """The form of a model that learnt from these inputs, perhaps with what they hold: rows to predict that are
-        unlike them can then be told of. Default: the form as it is."""
+        unlike them can then be told of. ``tested`` is what was predicted for rows that no model had seen, from which
+        follows how far predictions are off. Default: the form as it is."""
         form: Form = dataset.inputs.form
         return form
 
@@ -278,12 +291,25 @@ class Kind:
         """Columns in front of predictions in a CSV file: what they are about, and with ``keep`` what the file holds."""
         return iter(())
 
+    def table(
+        self, predictor: Predictor, data: Sequence[str], inputs: Any, options: Any, *, keep: bool
+    ) -> Iterator[tuple[str, Iterable[Any]]]:
+        """Columns of the CSV file that ``annvil predict`` writes for these inputs; default: `beside`, then what the
+        task says of each of them. ``options`` are `PredictOptions`."""
+        yield from self.beside(data, inputs, keep=keep)
+        yield from predictor.task.columns(predictor.raw(inputs), predictor.manifest.info.threshold)
+
     def tiny(self) -> Mapping[str, Tiny]:
         """By what is asked ("binary", …): what the tests of all contenders fit; the first of them most often."""
         return {}
 
     @property
     def studies(self) -> Mapping[str, Study]:
+        """By name."""
+        return {}
+
+    @property
+    def fit_commands(self) -> Mapping[str, FitCommand]:
         """By name."""
         return {}
 

@@ -41,6 +41,10 @@ def _clash(kind: Kind, others: Iterable[Kind]) -> str | None:
     """What it means otherwise than one of the others does by the same name."""
     taken: list[tuple[str, type[msgspec.Struct], Mapping[str, Command]]] = [("every kind", FitOptions, {})]
     taken += [(repr(one.name), one.Options, one.commands) for one in others]
+    predicting = [theirs for one in others for theirs in declared(one.PredictOptions)]
+    for mine, theirs in product(declared(kind.PredictOptions), predicting):
+        if mine.spellings & theirs.spellings and mine != theirs:
+            return f"by the option {min(mine.spellings & theirs.spellings)} of predict it means other things"
     for owner, options, commands in taken:
         for mine, theirs in product(declared(kind.Options), declared(options)):
             if mine.spellings & theirs.spellings and mine != theirs:
@@ -84,6 +88,27 @@ def fit_options() -> list[Declared]:
     """Every option of a fit, whatever the data are."""
     *generic, out = declared(FitOptions)
     return [*generic, *(one for one, _ in options_of_kinds().values()), out]
+
+
+def predict_options() -> Mapping[str, Declared]:
+    """Every option of ``annvil predict`` that only some kinds have, by name; two kinds mean the same by it."""
+    return {one.name: one for kind in kinds() for one in declared(kind.PredictOptions)}
+
+
+def predict_options_for(kind: Kind, given: Mapping[str, Any], model: str) -> Any:
+    """The kind's options of ``annvil predict``.
+
+    Raises
+    ------
+    RequestError
+        When one of them is for models of another kind.
+    """
+    own = {one.name for one in declared(kind.PredictOptions)}
+    for name in given:
+        if name not in own:
+            flag = predict_options()[name].flag
+            raise RequestError(f"{flag} does not go with {model}, a model of {kind.words.data[0]}; leave it out.")
+    return cleaned(kind.PredictOptions, given, "predict")
 
 
 def options_for(kind: Kind, given: Mapping[str, Any], where: str, caller: str = "fit()") -> Any:

@@ -106,7 +106,7 @@ def judge(dataset: Dataset[Inputs], job: Job, predictions: Sequence[FloatArray],
     candidate that weights its classes is calibrated with a bias per class.
     """
     raw = assemble_out_of_fold(job, predictions)
-    y = dataset.y[job.rows]
+    y = dataset.truth(job.rows)
     tested = inner_positions(job)
     everything = np.unique(np.concatenate(tested))
     if not np.isfinite(raw[everything]).all():

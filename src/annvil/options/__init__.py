@@ -22,6 +22,8 @@ from annvil.options.fit_options import (
     Target as Target,
     budget_in_seconds as budget_in_seconds,
     lasting as lasting,
+    quoted_name as quoted_name,
     split_kinds as split_kinds,
     split_names as split_names,
 )
+from annvil.options.series_options import SeriesColumns as SeriesColumns

@@ -15,9 +15,11 @@ import numpy as np
 from annvil.bundle import Predictor, export, save
 from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
+from annvil.comparison.held_out import held_out_predictions
 from annvil.comparison.problem import Problem
 from annvil.comparison.race.decisions import DecisionLog, Unit
 from annvil.comparison.results import FIRST_FOLD, Comparison, Standing
+from annvil.comparison.store import Predicted
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.errors import OutOfTime
@@ -106,7 +108,7 @@ def ship(
     save(
         folder.model,
         graph,
-        form=kind.form_to_save(dataset),
+        form=kind.form_to_save(dataset, Predicted(*held_out_predictions(comparison, store))),
         task=dataset.task,
         info=_info(dataset, comparison, standing, shipped, origin),
         weights=None if origin is None else origin.weights,
@@ -238,7 +240,7 @@ def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison)
     """From which probability on the shipped model says a label, or the positive class where the metric asks for it."""
     known = np.isfinite(fitted.out_of_fold).all(axis=1)
     metric = dataset.task.metric(comparison.metric)
-    return dataset.task.choose(metric, dataset.y[fitted.job.rows[known]], fitted.out_of_fold[known])
+    return dataset.task.choose(metric, dataset.truth(fitted.job.rows[known]), fitted.out_of_fold[known])
 
 
 def _info(

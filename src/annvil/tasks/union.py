@@ -9,15 +9,16 @@ import msgspec
 
 from annvil.tasks.base import Label, Task
 from annvil.tasks.classification import Binary, Multiclass
+from annvil.tasks.forecast import Forecast
 from annvil.tasks.labels import Labels
 from annvil.tasks.regression import Regression
 
-AnyTask = Binary | Multiclass | Regression | Labels
+AnyTask = Binary | Multiclass | Regression | Labels | Forecast
 """A tagged union: msgspec reads the right one by ``"kind"``."""
 
-_BY_KIND: Mapping[str, type[AnyTask]] = {one.kind: one for one in (Binary, Multiclass, Regression, Labels)}
-TASKS = tuple(_BY_KIND)
-"""What a task may be called in a request."""
+_BY_KIND: Mapping[str, type[AnyTask]] = {one.kind: one for one in (Binary, Multiclass, Regression, Labels, Forecast)}
+TASKS = tuple(kind for kind in _BY_KIND if kind != Forecast.kind)
+"""What a task may be called in a request; forecasts are asked for by their horizon."""
 
 
 def make_task(kind: str, target: str, classes: Iterable[Label] = (), reason: str = "") -> Task:

@@ -1,4 +1,4 @@
-"""Real data sets that scikit-learn ships: always at hand, no download."""
+"""Real data sets that scikit-learn ships, and a series: always at hand, no download."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ _SAMPLES = {
     "wine": ("load_wine", "178 wines, 13 analyses: which of three growers (UCI, 1991)"),
 }
 
+AIRLINE = "airline"
+"""The sample that is a series: it has its time in a column "time"."""
+
+_PASSENGERS = """
+112 118 132 129 121 135 148 148 136 119 104 118 115 126 141 135 125 149 170 170 158 133 114 140
+145 150 178 163 172 178 199 199 184 162 146 166 171 180 193 181 183 218 230 242 209 191 172 194
+196 196 236 235 229 243 264 272 237 211 180 201 204 188 235 227 234 264 302 293 259 229 203 229
+242 233 267 269 270 315 364 347 312 274 237 278 284 277 317 313 318 374 413 405 355 306 271 306
+315 301 356 348 355 422 465 467 404 347 305 336 340 318 362 348 363 435 491 505 404 359 310 337
+360 342 406 396 420 472 548 559 463 407 362 405 417 391 419 461 472 535 622 606 508 461 390 432
+"""
+"""Thousands of passengers in each month from January 1949 on."""
+
 DIGIT_IMAGES = "digit-images"
 """The sample that is read as pictures (`annvil.kinds.pictures`)."""
 
@@ -27,12 +40,24 @@ DIGIT_IMAGES = "digit-images"
 def sample_names() -> dict[str, str]:
     """What `read` accepts after ``"sample:"``, each with one line on what it is."""
     tables = {name: text for name, (_, text) in _SAMPLES.items()}
-    return dict(sorted({**tables, DIGIT_IMAGES: "the same 1797 digits as pictures, for networks that see"}.items()))
+    others = {
+        DIGIT_IMAGES: "the same 1797 digits as pictures, for networks that see",
+        AIRLINE: f"{_ABOUT_PASSENGERS}; annvil forecast sample:airline --horizon 12",
+    }
+    return dict(sorted({**tables, **others}.items()))
+
+
+_ABOUT_PASSENGERS = "144 months of airline passengers, a series to forecast (Box and Jenkins 1970)"
 
 
 def sample_table(source: str) -> RawTable:
     """The sample called ``sample:NAME``; its target column is called "target"."""
     name = source.removeprefix(PREFIX)
+    if name == AIRLINE:
+        passengers = np.array(_PASSENGERS.split(), dtype=np.float64)
+        months = (np.datetime64("1949-01") + np.arange(len(passengers))).astype("datetime64[s]").astype(np.float64)
+        columns = [RawColumn("time", "date", months), RawColumn(DEFAULT_TARGET, "number", passengers)]
+        return table_in_memory(columns, len(passengers), source, _ABOUT_PASSENGERS)
     if name not in _SAMPLES:
         known = sample_names()
         raise RequestError(f"There is no sample {name!r}; samples are {', '.join(known)}.{did_you_mean(name, known)}")

@@ -28,6 +28,7 @@ from annvil.kinds.pictures.words import BASE_RATE, WORDS
 
 if TYPE_CHECKING:
     from annvil.comparison.results import Comparison
+    from annvil.comparison.store import Predicted
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.form import Arrays, Form
@@ -72,7 +73,7 @@ class Pictures(Kind):
 
         return images, (*notices, *unlike(form.seen, images))
 
-    def form_to_save(self, dataset: Dataset[Images]) -> Form:
+    def form_to_save(self, dataset: Dataset[Images], tested: Predicted | None = None) -> Form:
         from annvil.kinds.pictures.unlike import seen_in
 
         return replace(dataset.inputs.form, seen=seen_in(dataset.inputs))

@@ -10,6 +10,7 @@ from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.words import BASE_RATE, WORDS
 
 if TYPE_CHECKING:
+    from annvil.comparison.store import Predicted
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.form import Arrays, Form
@@ -56,7 +57,7 @@ class SeriesKind(Kind):
 
         return read_series(opened, options, progress)
 
-    def form_to_save(self, dataset: Dataset[Series]) -> Form:
+    def form_to_save(self, dataset: Dataset[Series], tested: Predicted | None = None) -> Form:
         from annvil.kinds.series.series import form_with_ranges
 
         return form_with_ranges(dataset.inputs)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from annvil.errors import RequestError
-from annvil.options import Option, split_names
+from annvil.options import Option, SeriesColumns, split_names
 from annvil.text.safe import composed
 
 SERIES = "Series"
@@ -50,10 +50,6 @@ def _counted(part: str, match: re.Match[str]) -> list[str]:
     return [f"{match['stem']}{number:0{width}d}" for number in range(first, last + 1)]
 
 
-def _name(name: Any) -> str | None:
-    return None if name is None else composed(str(name))
-
-
 def _read_steps(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for text in given for name in step_columns(text) or ())
 
@@ -75,15 +71,7 @@ def _write_names(names: Sequence[str]) -> tuple[str, ...]:
 class SeriesOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `fit` may be told of series."""
 
-    series: Annotated[
-        str | None,
-        Option(
-            "Column that names the series in a table with one row a step; --time names the moment of each.",
-            metavar="COLUMN",
-            panel=SERIES,
-            clean=_name,
-        ),
-    ] = None
+    series: SeriesColumns = None
     steps: Annotated[
         tuple[str, ...] | None,
         Option(

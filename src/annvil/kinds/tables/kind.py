@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from annvil.kinds.base import Found, Kind, Loaded, Progress, Tiny
 
 if TYPE_CHECKING:
+    from annvil.comparison.store import Predicted
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.form import Form
@@ -42,7 +43,7 @@ class Tables(Kind):
 
         return audit_table(dataset, seed)
 
-    def form_to_save(self, dataset: Dataset) -> Form:
+    def form_to_save(self, dataset: Dataset, tested: Predicted | None = None) -> Form:
         from annvil.kinds.tables.seen import seen_in
 
         table = dataset.inputs

@@ -25,6 +25,7 @@ class _Rows:
     task: Task
     groups: IntArray
     time: FloatArray | None = None
+    known_at: FloatArray | None = None
 
     @property
     def n_rows(self) -> int:

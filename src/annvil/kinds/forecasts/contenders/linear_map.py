@@ -1,0 +1,163 @@
+"""The closed-form linear map of lags: ridge regression of all steps ahead on the last values, in one decomposition.
+
+Shared by all series, each relative to its own last or mean value and swing ("instance normalisation"); as accurate as
+transformers on long horizons (Zeng et al. 2023, "Are transformers effective for time series forecasting?"; Toner and
+Darlow 2024, "An analysis of linear time series forecasting models", for the closed form). Departure: where a season is
+known the map may begin from "the last season again" instead of from zero, so that few origins are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, view_of
+from annvil.kinds.forecasts.contenders.maps import MapMember, View, map_of, side_values, swings
+from annvil.kinds.forecasts.contenders.naive import repeat_season
+from annvil.kinds.forecasts.histories import Histories
+from annvil.models.contract import Json
+from annvil.models.selection import Candidate
+from annvil.tasks.base import FloatArray
+
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Weights of the squared norm, in parts of the mean square of a lag (assumed)."""
+
+FREE = 1e-9
+"""Penalty of the constant."""
+
+FULL = 0.9
+"""With this share of rows whose history fills the window, all lengths share one matrix of moments."""
+
+
+@dataclass
+class Moments:
+    """Products of lags, of what is known beside them, and of answers, all relative to centre and swing of their row.
+
+    ``xx`` is ``(n, n)``, ``xy`` ``(n, horizon)``, with ``n`` lags, side values and a constant; ``n_rows`` are in it.
+    """
+
+    xx: FloatArray
+    xy: FloatArray
+    n_lags: int
+    n_rows: int
+
+    @classmethod
+    def of(cls, rows: Rows, view: View, length: int) -> Moments:
+        """Of rows whose history holds ``length`` values, or of all where there are too few of them."""
+        full = np.flatnonzero(rows.inputs.origin >= length)
+        if len(full) < max(8, 0.2 * len(rows.y)):
+            full = np.arange(len(rows.y))
+        inputs, y = rows.inputs.take(full), rows.y[full]
+        total: list[Any] = [0.0, 0.0]
+        for part, block in inputs.blocks():
+            features, answers = normalised(block, y[part], view, length)
+            total = [total[0] + features.T @ features, total[1] + features.T @ answers]
+        return cls(total[0], total[1], length, len(full))
+
+    def solve(self, penalty: float, start: FloatArray | None) -> FloatArray:
+        """Weights ``(n, horizon)`` that are as near to ``start`` (of the lags) as the penalty asks."""
+        sizes = np.full(len(self.xx), np.trace(self.xx[: self.n_lags, : self.n_lags]) / self.n_lags)
+        sizes[self.n_lags :] = np.diag(self.xx)[self.n_lags :]
+        ridge = penalty * np.where(sizes > 0, sizes, 1.0)
+        ridge[-1] = FREE * self.n_rows
+        begin = np.zeros_like(self.xy)
+        if start is not None:
+            begin[: self.n_lags] = start
+        matrix = self.xx + np.diag(ridge + 1e-12 * self.n_rows)
+        return np.asarray(begin + np.linalg.solve(matrix, self.xy - self.xx @ begin))
+
+
+def normalised(inputs: Histories, y: FloatArray, view: View, length: int) -> tuple[FloatArray, FloatArray]:
+    """Features (lags, side values, one) and answers, relative to centre and swing of their row."""
+    seen = view.seen(inputs.windows())
+    used = seen[:, seen.shape[1] - length :]
+    centre, swing = view.centres(used), swings(seen, inputs.form.season)
+    sides = side_values(inputs)
+    features = np.concatenate([(used - centre) / swing, sides, np.ones((len(seen), 1))], axis=1)
+    return features, (view.seen(y) - centre) / swing
+
+
+class LinearMap(MapContender):
+    """Ridge regression of the horizon on lags, phases of long periods, columns known ahead and statics."""
+
+    name, title = "linear-map", "Linear map of past values"
+    core_seconds_per_million = 0.3
+
+    def lengths(self, rows: Rows) -> list[int]:
+        """Lags that are tried."""
+        form = rows.inputs.form
+        season = max(form.season, 1)
+        wanted = [form.window, form.window // 2, 2 * season, season + 1, 14 if season < 7 else 0]
+        return [n for n in dict.fromkeys(wanted) if 1 < n <= form.window]
+
+    def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
+        """Views, lengths, penalties and where the map begins: the best of them on a later part of the rows, one for
+        values and one for logarithms, since errors of these cannot be compared without going back."""
+        return iter(screened(self, rows, log_from))
+
+    def make(self, rows: Rows, configuration: Mapping[str, Json]) -> MapMember:
+        form, length = rows.inputs.form, int(configuration["length"])
+        view = view_of(configuration, configuration["centre"])
+        moments = Moments.of(rows, view, length)
+        start = first_guess(rows, length) if configuration["seasonal"] else None
+        weights = moments.solve(float(configuration["penalty"]), start)
+        return MapMember(form, view, weights[:length], weights[length:-1], weights[-1])
+
+
+def first_guess(rows: Rows, length: int) -> FloatArray | None:
+    """The map that repeats the last season; None where there is no season in that many lags."""
+    form = rows.inputs.form
+    if form.season < 2 or length < form.season:
+        return None
+    return map_of(lambda history: repeat_season(history, form.season, form.horizon), length)
+
+
+def screened(contender: LinearMap, rows: Rows, log_from: float | None) -> list[Candidate]:
+    """The best candidate of each view of the values, by one holdout: the last fifth of the rows in time."""
+    moments = rows.inputs.moments
+    horizon = rows.inputs.form.horizon
+    edge = np.quantile(moments, 0.8)
+    early, late = moments + horizon <= edge, moments > edge
+    if early.sum() < 4 or late.sum() < 2:  # too few to leave the horizon out between them
+        early, late = moments <= edge, moments > edge
+    if not early.any() or not late.any():
+        early = late = np.ones(len(moments), dtype=bool)
+    train = Rows(rows.inputs.take(np.flatnonzero(early)), rows.y[early])
+    test = Rows(rows.inputs.take(np.flatnonzero(late)), rows.y[late])
+    found: list[Candidate] = []
+    for start in [None] if log_from is None else [None, log_from]:
+        tried = [one for centre in ("last", "mean") for one in _tried(contender, train, test, View(start, centre))]
+        _, best = min(tried, key=lambda one: one[0])
+        found.append(Candidate(best, _words(best)))
+    return found
+
+
+def _tried(contender: LinearMap, train: Rows, test: Rows, view: View) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Loss and configuration of each length, penalty and beginning, from the moments of both parts alone."""
+    for length in contender.lengths(train):
+        learnt, judged = Moments.of(train, view, length), Moments.of(test, view, length)
+        guess = first_guess(train, length)
+        for start in (None, guess) if guess is not None else (None,):
+            for penalty in PENALTIES:
+                weights = learnt.solve(penalty, start)
+                loss = float(np.sum(weights * (judged.xx @ weights - 2 * judged.xy))) / judged.n_rows
+                yield (
+                    loss,
+                    {
+                        "length": length,
+                        "penalty": penalty,
+                        "centre": view.centre,
+                        "seasonal": start is not None,
+                        "log_from": view.log_from,
+                    },
+                )
+
+
+def _words(configuration: Mapping[str, Json]) -> str:
+    words = f"{configuration['length']} past values relative to the {configuration['centre']} one"
+    words = words.replace("mean one", "mean") + f", penalty {configuration['penalty']:g}"
+    words += ", beginning from the last season" if configuration["seasonal"] else ""
+    return words + (", logarithms" if configuration["log_from"] is not None else "")

@@ -1,0 +1,135 @@
+"""What contenders whose models are linear maps share: candidates tried on the inner splits, one fit on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annvil.data.dataset import Dataset
+from annvil.kinds.forecasts.contenders.maps import MapMember, View
+from annvil.kinds.forecasts.histories import Histories
+from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Json, Rung, Running, Shape
+from annvil.models.ladder import describe_effort, ladder_of
+from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.tasks.base import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training rows: their inputs and answers ``(n_rows, horizon)``."""
+
+    inputs: Histories
+    y: FloatArray
+
+    @property
+    def smallest(self) -> float:
+        """Of all values that these rows may look at."""
+        least = float(self.y.min())
+        for _, part in self.inputs.blocks():
+            least = min(least, float(part.windows().min()))
+        return least
+
+
+def log_from(rows: Rows) -> float | None:
+    """From which value on logarithms are taken, or None where not all values are positive."""
+    smallest = rows.smallest
+    return smallest / 2 if smallest > 0 else None
+
+
+class MapContender(BaseContender):
+    """One linear map for every job. A contender of this kind says which candidates there are, and makes the map."""
+
+    name: str
+    title: str
+    family: Family = "linear"
+    core_seconds_per_million = 1.0
+    """Of one candidate, by a million values of windows and answers (measured, erring slow)."""
+
+    def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
+        """What is tried, the usual one first; ``log_from`` in a configuration is where logarithms begin."""
+        raise NotImplementedError
+
+    def make(self, rows: Rows, configuration: Mapping[str, Json]) -> MapMember:
+        """The map that a candidate learns from these rows."""
+        raise NotImplementedError
+
+    def summary(self, member: MapMember, best: Candidate) -> str:
+        """What was chosen, in one line."""
+        return best.words
+
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """All candidates on one holdout, then on five."""
+        horizon = shape.n_outputs
+        each = 0.02 + self.core_seconds_per_million * 1e-6 * shape.n_rows * (shape.n_numbers + horizon)
+        rungs = (Effort(99, inner_folds=folds) for folds in (1, 5))
+        return ladder_of(
+            Rung(effort, each * (1 + effort.inner_folds), describe_effort(effort).replace("99", "all"))
+            for effort in rungs
+        )
+
+    def fit(
+        self, dataset: Dataset[Histories], jobs: Sequence[Job], effort: Effort, context: Context
+    ) -> Iterator[Fitted]:
+        """Candidates on the inner splits, then one fit on all rows, for every job."""
+        return one_by_one(dataset, jobs, context, lambda job, running: self._fit_job(dataset, job, effort, running))
+
+    def _fit_job(self, dataset: Dataset[Histories], job: Job, effort: Effort, running: Running) -> Fitted | None:
+        watch = Stopwatch()
+        rows = rows_of(dataset, job.rows)
+        if effort.configuration is not None:
+            candidates = [Candidate(effort.configuration, "as configured")]
+        else:
+            candidates = list(self.candidates(rows, log_from(rows)))[: max(1, effort.candidates)]
+
+        def fit_split(candidate: Candidate, number: int) -> tuple[None, FloatArray]:
+            split = job.inner[number]
+            member = self.make(rows_of(dataset, split.train), candidate.configuration)
+            return None, member.predict(dataset.inputs.take(split.test))
+
+        trials, _ = try_candidates(dataset, job, candidates, fit_split, running)
+        if not trials:
+            return None
+        best = best_of(trials)
+        member = self.make(rows, best.candidate.configuration)
+        return Fitted(
+            contender=self.name,
+            job=job,
+            task=dataset.task,
+            members=(member,),
+            calibration=None,
+            out_of_fold=best.out_of_fold,
+            configuration=best.candidate.configuration,
+            summary=self.summary(member, best.candidate),
+            tried=tuple(trial.to_json() for trial in trials),
+            fit_seconds=watch.seconds,
+            core_seconds=watch.core_seconds,
+            cut_short=running.cut_short,
+        )
+
+
+def rows_of(dataset: Dataset[Histories], rows: IntArray) -> Rows:
+    """Rows of a data set to learn from."""
+    return Rows(dataset.inputs.take(rows), dataset.y[rows])
+
+
+def in_views(log_from: float | None, words: str, configuration: Mapping[str, Any]) -> Iterator[Candidate]:
+    """A candidate on values as they are and, where all are positive, on their logarithms."""
+    yield Candidate({**configuration, "log_from": None}, words)
+    if log_from is not None:
+        yield Candidate({**configuration, "log_from": log_from}, f"{words}, logarithms")
+
+
+def view_of(configuration: Mapping[str, Json], centre: str = "last") -> View:
+    """The view of a configuration."""
+    start = configuration["log_from"]
+    chosen: Any = centre
+    return View(None if start is None else float(start), chosen)
+
+
+def padded(weights: FloatArray, length: int) -> FloatArray:
+    """Weights of the last values as weights of ``length`` values, those before them 0."""
+    return np.concatenate([np.zeros((length - len(weights), weights.shape[1])), weights])

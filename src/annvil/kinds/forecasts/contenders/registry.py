@@ -1,0 +1,13 @@
+"""Who competes on forecasts: one line per contender, cheapest first."""
+
+from __future__ import annotations
+
+from annvil.models.contract import Contender
+
+
+def contenders_for_forecasts() -> list[Contender]:
+    """Every contender for forecasts, in the order in which they run and are shown."""
+    from annvil.kinds.forecasts.contenders.linear_map import LinearMap
+    from annvil.kinds.forecasts.contenders.naive import Drift, LastValue, SeasonalNaive
+
+    return [LastValue(), SeasonalNaive(), Drift(), LinearMap()]

@@ -1,0 +1,1 @@
+"""From tables to series with moments, and to origins."""

@@ -1,0 +1,285 @@
+"""A data set of forecasts: regular series, and the origins from which they are forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import gcd
+
+import numpy as np
+
+from annvil.data.dataset import ColumnNote, Dataset, Source
+from annvil.data.readers.opened import Opened
+from annvil.data.readers.raw import RawTable
+from annvil.data.readers.samples import DEFAULT_TARGET
+from annvil.errors import DataError, RequestError
+from annvil.kinds.forecasts.form import Covariate, ForecastForm
+from annvil.kinds.forecasts.histories import Histories, Store
+from annvil.kinds.forecasts.options import ForecastOptions
+from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target
+from annvil.kinds.forecasts.reading.regular import Regular, make_regular, shown_stamp
+from annvil.kinds.forecasts.reading.seasons import find_seasons
+from annvil.options import split_names
+from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.forecast import Forecast
+from annvil.tasks.forecast_metrics import SCALE
+from annvil.text.phrases import listed, quoted
+
+MOST_ROWS = 40_000
+"""Origins of a data set (assumed): neighbours share nearly all of their windows, so more teach little."""
+
+MOST_VALUES = 1 << 24
+"""Values of all windows and answers together (assumed: 134 MB, where a contender holds them at once)."""
+
+FEWEST_ORIGINS = 8
+"""Origins with fewer of which nothing can be compared (assumed)."""
+
+LONGEST_WINDOW = 512
+"""Past values that a model is shown unless a horizon or season asks for more (assumed)."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns of a table, by what they are."""
+
+    targets: tuple[str, ...]
+    time: str | None
+    series: tuple[str, ...]
+    known: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Histories]:
+    """The series, and an answer for each origin.
+
+    Raises
+    ------
+    DataError, RequestError
+        With file, series and moment, and what to change.
+    """
+    raw, ask = opened.table, opened.ask
+    roles = _roles(raw, opened, options)
+    regular, found, notes = _series(raw, roles, ask.missing, options.frequency)
+    where = raw.source.name
+    parts = _known_parts(regular)
+    periods = regular.frequency.seasons()
+    season, long, strength = find_seasons(parts, periods)
+    said = [*regular.said]
+    if options.season is not None:
+        season = options.season
+    elif season > 1:
+        said.append(f"a season of {season} steps was found (autocorrelation {strength:.2f})")
+    else:
+        said.append("no season was found")
+    horizon = options.horizon or season
+    if options.horizon == 0 and season == 1:
+        raise RequestError(f"No season was found in {where}; say how many steps to forecast (--horizon).")
+    _refuse_short(regular, parts, season, horizon, where)
+    window = _window(parts, season, horizon)
+    target = roles.targets[0] if len(roles.targets) == 1 else "value"
+    form = ForecastForm(
+        target=target,
+        horizon=horizon,
+        window=window,
+        season=season,
+        periods=long,
+        frequency=regular.frequency,
+        time=roles.time,
+        series=roles.series,
+        targets=roles.targets if len(roles.targets) > 1 else (),
+        known=found["known"],
+        past=found["past"],
+        statics=found["statics"],
+        missing=tuple(ask.missing),
+    )
+    details = f"{regular.frequency.describe()}; {'; '.join(said)}"
+    source = replace(raw.source, details="; ".join(filter(None, [raw.source.details, details])))
+    store = store_of(regular, form, tuple(said))
+    return dataset_of(store, source, notes)
+
+
+def dataset_of(store: Store, source: Source, notes: Sequence[ColumnNote] = ()) -> Dataset[Histories]:
+    """All origins of these series (`origins`), with their answers and all that scores them."""
+    form = store.form
+    inputs = origins(store)
+    moments = inputs.moments.astype(np.float64)
+    return Dataset(
+        inputs=inputs,
+        y=inputs.answers(),
+        task=Forecast(form.target, horizon=form.horizon),
+        groups=np.unique(inputs.moments // form.horizon, return_inverse=True)[1].astype(np.int64),
+        time=moments,
+        known_at=moments + form.horizon,
+        context={SCALE: inputs.scales()},
+        notes=tuple(notes),
+        source=source,
+    )
+
+
+def origins(store: Store) -> Histories:
+    """Every origin with enough history before it and all of its horizon known after it; of very many, moments at equal
+    distances that meet every phase of the season, the last ones among them."""
+    form = store.form
+    known = known_lengths(store)
+    first = np.minimum(_fewest_steps(form.season, form.horizon), np.maximum(known - form.horizon - FEWEST_ORIGINS, 1))
+    counts = np.maximum(known - form.horizon - first + 1, 0)
+    most = min(MOST_ROWS, MOST_VALUES // (form.window + form.horizon))
+    stride = max(1, -(-int(counts.sum()) // most))
+    while stride > 1 and gcd(stride, form.season) > 1 and form.season > 1:
+        stride += 1
+    series = np.repeat(np.arange(len(known)), counts)
+    origin = np.concatenate([np.arange(n) + f for n, f in zip(counts.tolist(), first.tolist(), strict=True)])
+    moment = store.first[series] + origin - 1
+    kept = (int(moment.max(initial=0)) - moment) % stride == 0
+    return Histories(store, series[kept].astype(np.int64), origin[kept].astype(np.int64))
+
+
+def known_lengths(store: Store) -> IntArray:
+    """Steps of each series up to its last known value."""
+    return np.array([len(part) for part in _parts(store.values, store.starts)], dtype=np.int64)
+
+
+def store_of(regular: Regular, form: ForecastForm, said: tuple[str, ...] = ()) -> Store:
+    """Regular series as a store of that form."""
+    n = int(regular.starts[-1])
+
+    def together(group: Sequence[Covariate]) -> FloatArray:
+        parts = [regular.covariates[one.name] for one in group]
+        return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
+
+    return Store(
+        values=regular.values,
+        starts=regular.starts,
+        first=regular.first,
+        names=regular.names,
+        known=together(form.known),
+        past=together(form.past),
+        statics=together(form.statics)[regular.starts[:-1]],
+        form=form,
+        said=said,
+    )
+
+
+def _roles(raw: RawTable, opened: Opened, options: ForecastOptions) -> Roles:
+    ask = opened.ask
+    where = raw.source.name
+    for name, given in (("--groups", ask.groups), ("--task", ask.task)):
+        if given:
+            raise RequestError(f"{name} does not go with forecasts, which are divided by time; leave it out.")
+    targets = (ask.target,) if isinstance(ask.target, str) else tuple(ask.target or ())
+    if not targets and opened.is_sample and DEFAULT_TARGET in raw.names:
+        targets = (DEFAULT_TARGET,)
+    if not targets:
+        columns = listed([quoted(name) for name in raw.names], 12)
+        raise RequestError(f"Name the column of {where} to forecast (--target); its columns are {columns}.")
+    time = ask.time or ("time" if opened.is_sample and "time" in raw.names else None)
+    series = split_names([options.series]) if options.series else ()
+    named = [*targets, *([time] if time else []), *series, *options.known]
+    for name in named:
+        column_of(raw, name, "target, time, series or known")
+    if len(set(named)) < len(named):
+        raise RequestError(f"target, time, series and known must be different columns; got {listed(named, 12)}.")
+    if len(targets) > 1 and series:
+        raise RequestError("Several targets are a series each; with --series name one target.")
+    left = [name for name in raw.names if name not in named and name not in ask.drop]
+    if ask.columns is not None:
+        left = [name for name in left if name in ask.columns]
+    return Roles(targets, time, tuple(series), options.known, tuple(left))
+
+
+def _series(
+    raw: RawTable, roles: Roles, missing: Collection[str], asked: str | None
+) -> tuple[Regular, dict[str, tuple[Covariate, ...]], list[ColumnNote]]:
+    """The series on their grid, the covariates by role, and a note on every column."""
+    long = read_rows(raw, roles.time, roles.series, missing)
+    target = [read_target(raw, name, missing) for name in roles.targets]
+    notes = {name: _note(name, "target", "what is forecast") for name in roles.targets}
+    notes |= {name: _note(name, "role", "the time") for name in ([roles.time] if roles.time else [])}
+    notes |= {name: _note(name, "role", "names the series") for name in roles.series}
+    covariates: dict[str, FloatArray] = {}
+    found: dict[str, list[Covariate]] = {"known": [], "past": [], "statics": []}
+    for name in (*roles.known, *roles.others):
+        read = read_covariate(raw[name], missing, raw.habit)
+        if read is None:
+            if name in roles.known:
+                raise DataError(f"Column {name!r} of {raw.source.name} holds neither numbers nor few different texts.")
+            notes[name] = _note(name, "dropped", "neither numbers nor few different texts", used=False)
+            continue
+        covariate, values = read
+        role = "known" if name in roles.known else _role(long, values)
+        if role in found:
+            covariates[name] = values
+            found[role].append(covariate)
+        what = {"known": "known ahead", "past": "known up to the origin", "statics": "one value for each series"}
+        notes[name] = _note(name, role, what.get(role, "the same everywhere"), used=role in found)
+    k = len(roles.targets)
+    if k > 1:
+        n = raw.n_rows
+        long = Long(np.repeat(np.arange(k), n), roles.targets, np.tile(long.stamps, k), long.dated)
+        covariates = {name: np.tile(values, (k, 1)) for name, values in covariates.items()}
+    regular = make_regular(long, np.concatenate(target), covariates, raw.source.name, asked=asked)
+    groups = {role: tuple(group) for role, group in found.items()}
+    return (
+        regular,
+        groups,
+        [notes.get(name, _note(name, "dropped", "dropped as asked", used=False)) for name in raw.names],
+    )
+
+
+def _note(name: str, kind: str, reason: str, *, used: bool = True) -> ColumnNote:
+    return ColumnNote(name, kind, used, reason, 0, 0)
+
+
+def _role(long: Long, values: FloatArray) -> str:
+    """Whether a column changes inside series, between them only, or not at all."""
+    order = np.argsort(long.series, kind="stable")
+    cells, series = values[order], long.series[order]
+    same = (cells[1:] == cells[:-1]) | np.isnan(cells[1:]) | np.isnan(cells[:-1])
+    if not same[series[1:] == series[:-1]].all():
+        return "past"
+    return "statics" if not same.all() else "constant"
+
+
+def _known_parts(regular: Regular) -> list[FloatArray]:
+    return _parts(regular.values, regular.starts)
+
+
+def _parts(values: FloatArray, starts: IntArray) -> list[FloatArray]:
+    """Of each series what is known of it."""
+    parts = [values[begin:end] for begin, end in pairwise(starts.tolist())]
+    return [part[: int(np.isfinite(part).sum())] for part in parts]
+
+
+def _refuse_short(regular: Regular, parts: Sequence[FloatArray], season: int, horizon: int, where: str) -> None:
+    for name, part, first in zip(regular.names, parts, regular.first.tolist(), strict=True):
+        one = f", series {name!r}," if len(parts) > 1 else ""
+        last = regular.frequency.stamps(np.array([first + len(part) - 1]))[0]
+        until = f"up to {shown_stamp(last, regular.frequency.is_dated)}" if regular.frequency.is_dated else ""
+        if len(part) < season:
+            raise DataError(
+                f"{where}{one} has {len(part)} steps {until}, fewer than a season of {season}. Leave that series out, "
+                "or say --season 1."
+            )
+    longest = max(map(len, parts))
+    if longest < horizon + FEWEST_ORIGINS + 1:
+        raise DataError(
+            f"{where} has {longest} steps{' in its longest series' if len(parts) > 1 else ''}; to learn to forecast "
+            f"{horizon} steps and to test it, at least {horizon + FEWEST_ORIGINS + 1} are needed. Ask for a shorter "
+            "horizon."
+        )
+
+
+def _fewest_steps(season: int, horizon: int) -> int:
+    """Known values before the first origin: two seasons, and some where there is none."""
+    return max(2 * season, 8)
+
+
+def _window(parts: Sequence[FloatArray], season: int, horizon: int) -> int:
+    """Past values that a model is shown: four seasons or three and a half horizons, no more than a third of a usual
+    history, but two seasons."""
+    usual = int(np.median([len(part) for part in parts]))
+    wanted = max(4 * season, int(3.5 * horizon), 32)
+    wanted = min(wanted, max(LONGEST_WINDOW, 2 * season))
+    wanted = max(min(wanted, (usual - horizon) // 3), min(2 * season, usual - horizon), 2)
+    return wanted // season * season if wanted >= season else wanted

@@ -1,0 +1,118 @@
+"""Forecasts beside what came: fans of some held-out origins, the error at each step ahead, how often intervals hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from annvil.comparison.held_out import held_out_predictions
+from annvil.kinds.base import Found
+from annvil.kinds.forecasts.form import Spread
+from annvil.kinds.forecasts.histories import Histories
+from annvil.kinds.forecasts.spread import Coverage, coverage, half_widths, spread_of
+from annvil.plots.charts.fan import Fan, error_by_step, fan
+from annvil.plots.png import png
+from annvil.sections import Picture, Rows, Section
+from annvil.tasks.base import FloatArray
+from annvil.tasks.forecast_metrics import SCALE, pinball
+from annvil.text.quantities import digits
+
+MOST_FANS = 3
+LEVELS = (0.8, 0.95)
+MOST_SERIES = 8
+"""Series whose errors are listed."""
+
+
+def shown_forecasts(found: Found) -> Iterator[Section]:
+    """Sections of the recommended model's held-out forecasts."""
+    rows, outputs = held_out_predictions(found.comparison, found.store)
+    inputs, y = found.dataset.inputs.take(rows), found.dataset.y[rows]
+    scale = found.dataset.context[SCALE][rows]
+    title = next(s.title for s in found.comparison.standings if s.contender == found.comparison.verdict.recommended)
+    yield _fans(inputs, y, outputs, found.dataset.task.target, title)
+    yield _errors(found, inputs, y, outputs, scale, title)
+
+
+def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, title: str) -> Section:
+    """The last origin, and some before it, of different series where there are several."""
+    order = np.argsort(inputs.moments, kind="stable")
+    chosen = [int(order[-1])]
+    for row in order[::-1].tolist():
+        far = all(abs(inputs.moments[row] - inputs.moments[k]) >= inputs.form.horizon for k in chosen)
+        other = inputs.series[row] not in inputs.series[chosen]
+        if len(chosen) < MOST_FANS and (other or (far and len(inputs.store.names) <= len(chosen))):
+            chosen.append(row)
+    made = spread_of(inputs, y, outputs)
+    pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target) for k in chosen)
+    held = [one for level in LEVELS if (one := coverage(inputs, y, outputs, level)) is not None]
+    sentences = [
+        f"Forecasts by {title} at origins that it had not learnt from; bands hold 80 and 95 of 100 values.",
+        *(_said(one) for one in held),
+    ]
+    if not held:
+        sentences.append("There are too few held-out origins to measure how often the intervals hold what comes.")
+    spans = "; ".join(filter(None, [inputs.form.describe(), *inputs.store.said]))
+    sentences.append(f"Models see {spans}.")
+    return Section(
+        "forecasts", "Forecasts and what came", tuple(sentences), pictures, _quantile_loss(inputs, y, outputs), 10
+    )
+
+
+def _said(held: Coverage) -> str:
+    return (
+        f"Intervals of {held.level:.0%} held {held.share:.0%} [{held.low:.0%}, {held.high:.0%}] of {held.n_steps:,} "
+        f"values at origins later than those that made them ({held.n_blocks} blocks of a horizon)."
+    )
+
+
+def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, target: str) -> Picture:
+    horizon = one.form.horizon
+    shown = min(int(one.origin[0]), max(one.form.window, 2 * horizon))
+    begin = int(one.store.starts[one.series[0]] + one.origin[0])
+    halves = [half_widths(made, one, level)[0] for level in reversed(LEVELS)]
+    bands = [((forecast - half).tolist(), (forecast + half).tolist()) for half in halves]
+    history = one.store.values[begin - shown : begin].tolist()
+    moment = int(one.moments[0])
+
+    def named(step: int) -> str:
+        return one.form.frequency.written(np.array([moment + 1 + step]))[0]
+
+    series = f"{one.names()[0]}: " if len(one.store.names) > 1 else ""
+    drawn = fan(Fan(history, forecast.tolist(), y.tolist(), bands), target, named)
+    return Picture(png(drawn), f"{series}forecast from {named(-1)} on", sized=True)
+
+
+def _quantile_loss(inputs: Histories, y: FloatArray, outputs: FloatArray) -> tuple[Rows, ...]:
+    """The quantile loss of the interval ends, against that of the forecast without intervals."""
+    made = spread_of(inputs, y, outputs)
+    rows = []
+    for level in LEVELS:
+        half = half_widths(made, inputs, level)
+        ends = np.stack([outputs - half, outputs + half], axis=-1)
+        tails = np.array([(1 - level) / 2, (1 + level) / 2])
+        alone = pinball(y, np.stack([outputs, outputs], axis=-1), tails)
+        rows.append(
+            (f"{level:.0%}", digits(float(2 * half.mean()), 3), digits(pinball(y, ends, tails), 3), digits(alone, 3))
+        )
+    return (Rows(("Interval", "Mean width", "Quantile loss", "Without interval"), tuple(rows)),)
+
+
+def _errors(
+    found: Found, inputs: Histories, y: FloatArray, outputs: FloatArray, scale: FloatArray, title: str
+) -> Section:
+    """By step beside the last value, and by series."""
+    last = np.repeat(inputs.windows(1), y.shape[1], axis=1)
+    by_step = [np.abs((one - y) / scale[:, None]).mean(axis=0) for one in (outputs, last)]
+    lines = [(title, "network", by_step[0].tolist()), ("Last value", "dummy", by_step[1].tolist())]
+    drawn = Picture(png(error_by_step(lines, "MASE")), "", sized=True)
+    tables: list[Rows] = []
+    if len(inputs.store.names) > 1:
+        off = np.abs((outputs - y) / scale[:, None]).mean(axis=1)
+        each = {code: float(off[inputs.series == code].mean()) for code in np.unique(inputs.series).tolist()}
+        worst = sorted(each, key=lambda code: -each[code])[:MOST_SERIES]
+        listed = tuple((str(inputs.store.names[code]), f"{each[code]:.3g}") for code in worst)
+        tables.append(Rows(("Series with the largest errors", "MASE"), listed))
+    first, end = by_step[0][0], by_step[0][-1]
+    sentence = f"The first step is off by {first:.2f} of the error of repeating the last season, the last by {end:.2f}."
+    return Section("error-by-step", "Error at each step ahead", (sentence,), (drawn,), tuple(tables), 11)

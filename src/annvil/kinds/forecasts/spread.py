@@ -1,0 +1,124 @@
+"""Intervals around forecasts, by conformal prediction over rolling origins, for each step ahead.
+
+How far held-out forecasts of a step were off, in units of the swing that the history before each origin shows, is how
+far the next one will be off. Errors of later origins weigh more, since series and models change (Barber et al. 2023,
+"Conformal prediction beyond exchangeability"), and neighbouring steps lend each other theirs, so that few origins are
+enough for 95%.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.kinds.forecasts.contenders.maps import swings
+from annvil.kinds.forecasts.form import Spread
+from annvil.kinds.forecasts.histories import Histories
+from annvil.tasks.base import FloatArray, IntArray
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Probabilities whose intervals a model keeps; those between them are interpolated."""
+
+HALVED_AFTER = 0.5
+"""An error that lies back so much of all tested time weighs half of the latest (assumed)."""
+
+LENT = 1
+"""Steps before and after one whose errors count as its own (assumed), where a horizon is long enough."""
+
+
+def spread_of(inputs: Histories, y: FloatArray, outputs: FloatArray) -> Spread:
+    """What intervals are made of, from held-out forecasts ``(n, horizon)`` of origins and what came."""
+    errors = np.abs(outputs - y) / history_swings(inputs)
+    weights = _weights(inputs.moments.astype(np.float64))
+    horizon = errors.shape[1]
+    lent = LENT if horizon >= 6 else 0
+    table: list[tuple[float, ...]] = []
+    for step in range(horizon):
+        near = slice(max(0, step - lent), min(horizon, step + lent + 1))
+        part = errors[:, near]
+        table.append(
+            tuple(weighted_quantiles(part.ravel(), np.repeat(weights, part.shape[1]), LEVELS, len(part)).tolist())
+        )
+    return Spread(LEVELS, tuple(table), len(y))
+
+
+def history_swings(inputs: Histories) -> FloatArray:
+    """The swing of each history ``(n, 1)``: what errors and intervals are measured in."""
+    found = np.empty((inputs.n_rows, 1))
+    for rows, part in inputs.blocks():
+        found[rows] = swings(part.windows(), inputs.form.season)
+    return found
+
+
+def half_widths(spread: Spread, inputs: Histories, level: float) -> FloatArray:
+    """Half of the width of intervals that hold the truth with probability ``level`` ``(n, horizon)``."""
+    table = np.asarray(spread.errors)
+    at = np.array([np.interp(level, spread.levels, row) for row in table])
+    return np.asarray(history_swings(inputs) * at)
+
+
+def weighted_quantiles(values: FloatArray, weights: FloatArray, levels: tuple[float, ...], n: int) -> FloatArray:
+    """The smallest values below which the levels' shares of the weights lie, a share of one more origin among them: as
+    conformal prediction has it, the next error may be larger than all ``n`` so far."""
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum() * n / (n + 1)
+    place = np.minimum(np.searchsorted(share, np.asarray(levels) - 1e-12), len(values) - 1)
+    return np.asarray(values[order][place])
+
+
+def _weights(moments: FloatArray) -> FloatArray:
+    span = float(moments.max() - moments.min())
+    if span == 0:
+        return np.ones(len(moments))
+    return np.asarray(0.5 ** ((moments.max() - moments) / (HALVED_AFTER * span)))
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often intervals held what came, at origins later than those that made them.
+
+    ``low`` and ``high`` are a 95% interval of ``share``: neighbouring origins and steps err alike, so that blocks of a
+    horizon count, not origins.
+    """
+
+    level: float
+    share: float
+    low: float
+    high: float
+    n_steps: int
+    n_blocks: int
+    width: float
+
+
+def coverage(inputs: Histories, y: FloatArray, outputs: FloatArray, level: float) -> Coverage | None:
+    """Intervals made of the earlier held-out origins, asked of the later ones, block after block; None where there are
+    fewer than two blocks of a horizon."""
+    moments, horizon = inputs.moments, inputs.form.horizon
+    cuts = _cuts(moments, horizon)
+    inside, widths = [], []
+    for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+        before, now = np.flatnonzero(moments + horizon <= begin), np.flatnonzero((moments >= begin) & (moments < end))
+        if len(before) < 2 or not len(now):
+            continue
+        made = spread_of(inputs.take(before), y[before], outputs[before])
+        half = half_widths(made, inputs.take(now), level)
+        inside.append(np.abs(outputs[now] - y[now]) <= half)
+        widths.append(2 * half)
+    if len(inside) < 2:
+        return None
+    shares = np.array([one.mean() for one in inside])
+    sizes = np.array([one.size for one in inside], dtype=np.float64)
+    share = float((shares * sizes).sum() / sizes.sum())
+    # blocks as clusters of the mean (Cochran 1977, section 11): their differing shares say how sure it is
+    spread = float(np.sqrt(((sizes * (shares - share)) ** 2).sum() * len(sizes) / (len(sizes) - 1)) / sizes.sum())
+    width = float(np.concatenate([one.ravel() for one in widths]).mean())
+    ends = max(0.0, share - 2 * spread), min(1.0, share + 2 * spread)
+    return Coverage(level, share, *ends, int(sizes.sum()), len(sizes), width)
+
+
+def _cuts(moments: IntArray, horizon: int) -> IntArray:
+    """Moments that begin blocks of a horizon, the first after a third of the tested time."""
+    first, last = int(moments.min()), int(moments.max())
+    begin = first + max(horizon, (last - first) // 3)
+    return np.append(np.arange(begin, last + 1, horizon), last + 1)
