@@ -8,6 +8,7 @@ from annvil.models.contract import Contender
 def contenders_for_series() -> list[Contender]:
     """Every contender for series, in the order in which they run and are shown."""
     from annvil.kinds.series.contenders.features import SummaryFeatures
+    from annvil.kinds.series.contenders.kernel_models import hydra, minirocket
     from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks
     from annvil.kinds.series.contenders.temporal_networks import TemporalNetworks
     from annvil.models.dummy import Dummy
@@ -22,6 +23,8 @@ def contenders_for_series() -> list[Contender]:
         OnFeatures(Linear(), "summary-linear", "Linear model on summary features", summary, central=True),
         OnFeatures(ExtraTrees(), "summary-extra-trees", "Extra trees on summary features", summary),
         OnFeatures(BoostedTrees(), "summary-trees", "Boosted trees on summary features", summary),
+        hydra(),
+        minirocket(),
         TemporalNetworks(),
         RecurrentNetworks(),
     ]
