@@ -23,6 +23,7 @@ from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.reading.array_sources import series_in_file, series_of_pair
 from annvil.kinds.series.reading.found import Found
 from annvil.kinds.series.reading.long_tables import read_long
+from annvil.kinds.series.reading.overlaps import recordings
 from annvil.kinds.series.reading.wide_tables import read_wide
 from annvil.kinds.series.series import Series, Store
 from annvil.options import ReadOptions
@@ -101,15 +102,13 @@ def _finished(found: Found, ask: ReadOptions) -> Dataset[Series]:
 
 
 def _groups(series: Series, y: NDArray[Any], named: IntArray | None) -> IntArray:
-    """The group of every series: what the user named, joined wherever two groups hold the same series."""
-    keys = number_groups(
-        np.array(
-            [int.from_bytes(series.store.digests[row][:8], "little") for row in series.index.tolist()], dtype=np.uint64
-        )
-    )
-    if not are_copies(keys, y):
-        keys = np.arange(series.n_rows)
-    return keys if named is None else join(named, keys)
+    """The group of every series: what the user named, joined wherever two groups hold the same series, or windows of
+    one recording that overlap. Not where that would chain most of the series into one group: no split could be made."""
+    keys = number_groups(np.array([series.store.digests[row] for row in series.index.tolist()]))
+    groups = keys if are_copies(keys, y) else np.arange(series.n_rows)
+    groups = groups if named is None else join(groups, named)
+    joined = join(groups, recordings(series))
+    return groups if 2 * np.bincount(joined).max() > len(joined) else joined
 
 
 def _refuse_few(n: int, where: str) -> None:
