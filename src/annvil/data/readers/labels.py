@@ -21,6 +21,9 @@ Certain = Literal["", "folders", "codes"]
 """Why values are surely classes: names of folders are whatever they read like, whole numbers of an array from 0 on are.
 Empty where a column is to be judged."""
 
+LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
+"""Usual names of the column of the answer, the surest first."""
+
 MULTILABEL = "multilabel"
 _SURE = ("|", ";")  # nobody writes these into a single label
 _SEPARATORS = (*_SURE, ",", " ")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from annvil.errors import RequestError
-from annvil.options import Option, SeriesColumns, split_names
+from annvil.options import Option, SeriesColumns, lasting, split_names
 from annvil.text.safe import composed
 
 SERIES = "Series"
@@ -68,6 +69,10 @@ def _write_names(names: Sequence[str]) -> tuple[str, ...]:
     return (",".join('"' + name.replace('"', '""') + '"' for name in names),)
 
 
+def _lasting(path: str | Path | None) -> str | None:
+    return None if path is None else lasting(path)
+
+
 class SeriesOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `fit` may be told of series."""
 
@@ -82,6 +87,16 @@ class SeriesOptions(msgspec.Struct, frozen=True, kw_only=True):
             clean=step_columns,
             read=_read_steps,
             write=_write_names,
+        ),
+    ] = None
+    labels: Annotated[
+        str | None,
+        Option(
+            "Table that says what each file of a folder is: a column of file names, and one to predict. Default: the "
+            "one called labels, index or windows beside them.",
+            metavar="PATH",
+            panel=SERIES,
+            clean=_lasting,
         ),
     ] = None
     channels: Annotated[

@@ -13,6 +13,7 @@ import numpy as np
 from annvil.data.dataset import ColumnNote
 from annvil.data.readers.duckdb import Wanted
 from annvil.data.readers.files import read_file
+from annvil.data.readers.labels import LABEL_NAMES
 from annvil.data.readers.parts import part_of, part_said
 from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.data.readers.split_columns import kept_for_testing, split_column
@@ -22,7 +23,6 @@ from annvil.kinds.pictures.reading.listing import Entry, Listing, archive_opened
 from annvil.kinds.pictures.reading.resolving import Resolve, resolved, some_texts
 from annvil.text.safe import short_name, some_names
 
-LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
 SUREST = LABEL_NAMES[:4]
 """Where one of these is there, the other names say something else: x, y, width and height of a box."""
 

@@ -96,15 +96,23 @@ def series_of_rows(raw: RawColumn, missing: Collection[str], where: str) -> tupl
 
 
 def steps_of(
-    values: NDArray[np.float64], codes: IntArray, order: IntArray, moments: Moments | None, names: list[str], where: str
+    values: NDArray[np.float64],
+    codes: IntArray,
+    order: IntArray,
+    moments: Moments | None,
+    names: list[str],
+    where: str,
+    *,
+    rows: IntArray | None = None,
 ) -> Regular:
-    """Values of rows ``(n_rows, channels)`` as series on a regular grid; ``order`` sorts rows by their series."""
+    """Values of rows ``(n_rows, channels)`` as series on a regular grid; ``order`` sorts rows by their series, and
+    ``rows`` are their numbers in messages, where these are others."""
     in_order: Values = values[order].astype(np.float32)
     if moments is None:
         return Regular(in_order, np.bincount(codes, minlength=len(names)).astype(np.int64), None, ())
     sorted_codes = codes[order]
     moments, n = without_summer_time(replace(moments, values=moments.values[order]), sorted_codes)
-    made = regular(in_order, sorted_codes, moments, names, order, where)
+    made = regular(in_order, sorted_codes, moments, names, order if rows is None else rows[order], where)
     clocks = f"{plain_count(n, 'change', 'changes')} to or from summer time in {moments.name!r} are undone."
     return replace(made, said=(clocks, *made.said)) if n else made
 
@@ -143,6 +151,11 @@ def _channels(
                 channels[column.name] = found
                 notes.append(note_of(column, "channel", "a channel", used=True))
     return channels, notes
+
+
+def grows(values: NDArray[np.float64]) -> bool:
+    """Whether every value is larger than the one before."""
+    return len(values) > 1 and bool((np.diff(values) > 0).all())
 
 
 def _counts_rows(values: NDArray[np.float64]) -> str:

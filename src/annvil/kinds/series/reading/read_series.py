@@ -20,7 +20,9 @@ from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Progress
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.options import SeriesOptions
+from annvil.kinds.series.reading.archive_files import SUFFIXES, read_archive
 from annvil.kinds.series.reading.array_sources import series_in_file, series_of_pair
+from annvil.kinds.series.reading.file_per_series import read_folder
 from annvil.kinds.series.reading.found import Found
 from annvil.kinds.series.reading.long_tables import read_long
 from annvil.kinds.series.reading.overlaps import recordings
@@ -42,10 +44,10 @@ def read_series(opened: Opened, options: SeriesOptions, progress: Progress | Non
     DataError, RequestError
         With file, series and moment, and what to change.
     """
-    return _finished(_found(opened, options), opened.ask)
+    return _finished(_found(opened, options, progress), opened.ask)
 
 
-def _found(opened: Opened, options: SeriesOptions) -> Found:
+def _found(opened: Opened, options: SeriesOptions, progress: Progress | None) -> Found:
     source, ask, path = opened.source, opened.ask, opened.path
     if options.steps:
         return read_wide(_table(opened, options), ask, options.steps, options.series)
@@ -53,6 +55,10 @@ def _found(opened: Opened, options: SeriesOptions) -> Found:
         return read_long(_table(opened, options), ask, options.series)
     if path is not None and path.suffix.lower() in NUMPY_SUFFIXES:
         return series_in_file(path, options.channels)
+    if path is not None and path.suffix.lower() in SUFFIXES:
+        return read_archive(path)
+    if path is not None and (path.is_dir() or path.suffix.lower() == ".zip"):
+        return read_folder(path, ask, options.labels, progress)
     if isinstance(source, tuple) and len(source) == 2:
         return series_of_pair(*source, options.channels)
     raise RequestError(f"{source} cannot be read as series: name the column of the series (--series) or the steps.")
