@@ -140,6 +140,14 @@ def test_months_are_equally_long():
     assert "resampled" not in dataset.source.details
 
 
+def test_weekends_are_no_gaps():
+    rows = recordings()
+    days = np.busday_offset(np.datetime64("2026-01-01"), [round(t / 0.02) for t in rows["t"]], roll="forward")
+    dataset = given(rows | {"t": [*map(str, days)]})
+    np.testing.assert_array_equal(by_name(dataset)["r3"][0], by_name(given(recordings()))["r3"][0])
+    assert "interpolated" not in dataset.source.details
+
+
 def without(rows: dict[str, list[Any]], bad: set[int]) -> dict[str, list[Any]]:
     return {name: [value for row, value in enumerate(values) if row not in bad] for name, values in rows.items()}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from annvil.data.frequency import DAY, find_frequency
 from annvil.data.readers.convert import read_dates, read_numbers, refuse_odd
 from annvil.data.readers.dates import date_text
 from annvil.data.readers.raw import RawColumn
@@ -85,7 +86,7 @@ def without_summer_time(moments: Moments, codes: IntArray) -> tuple[Moments, int
     every = float(np.median(apart[within]))
     if not 0 < every <= HOUR:
         return moments, 0
-    days, seconds = np.divmod(values[:-1], 86400.0)
+    days, seconds = np.divmod(values[:-1], DAY)
     night = within & ((days + 4) % 7 == 0) & (seconds < 5 * HOUR)  # 1970 began on a Thursday
     shift = np.where(night & (np.abs(apart - (every - HOUR)) < every / 100), HOUR, 0.0)
     shift -= np.where(night & (np.abs(apart - (every + HOUR)) < every / 100), HOUR, 0.0)
@@ -97,18 +98,17 @@ def without_summer_time(moments: Moments, codes: IntArray) -> tuple[Moments, int
     return replace(moments, values=values + since), int(np.count_nonzero(shift))
 
 
-def in_months(moments: Moments) -> FloatArray:
-    """Moments as they are; dates a month or more apart, all at the same time of a month (or all at its end), so that
-    months are equally long."""
+def by_calendar(moments: Moments, codes: IntArray) -> FloatArray:
+    """Moments as they are; months and workdays as equally long ones (`annvil.data.frequency`), since a step is then one
+    of them, however many days it has. ``codes`` are the series of the rows, ascending."""
     values = moments.values
     if not moments.dated or len(values) < 2:
         return values
-    apart = np.abs(np.diff(np.unique(values)))
-    if not len(apart) or float(np.median(apart)) < 27.9 * 86400:
-        return values
-    for ahead in (0, 86400):  # at the last day of a month the next one is the first
-        stamps = (values + ahead).astype("datetime64[s]")
-        months = stamps.astype("datetime64[M]")
-        if len(np.unique(stamps - months)) == 1:
-            return np.asarray(months.astype(np.int64) * MONTH, dtype=np.float64)
-    return values
+    order = np.lexsort((values, codes))
+    first = np.diff(values[order], prepend=np.nan) != 0
+    first |= np.diff(codes[order], prepend=-1) != 0
+    kept = order[first]
+    starts = np.append(np.flatnonzero(np.diff(codes[kept], prepend=-1)), len(kept)).astype(np.int64)
+    found = find_frequency(values[kept], starts, dated=True) if len(kept) > 1 else None
+    unit = {"month": MONTH, "workday": DAY}.get(found.unit) if found is not None else None
+    return values if found is None or unit is None else np.asarray(found.exact(values) * found.every * unit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.errors import DataError
-from annvil.kinds.series.reading.moments import Moments, in_months
+from annvil.kinds.series.reading.moments import Moments, by_calendar
 from annvil.kinds.series.series import Values
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.quantities import plain_count
@@ -50,7 +50,7 @@ def regular(values: Values, codes: IntArray, moments: Moments, names: list[str],
         Where moments of a series repeat with other values, or too little of it would be measured.
     """
     said: list[str] = []
-    times = in_months(moments)
+    times = by_calendar(moments, codes)
     within = codes[1:] == codes[:-1]
     back = within & (times[1:] < times[:-1])
     if back.any():
