@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.data.readers.raw import RawColumn, RawTable, column_from_array, table_in_memory
 from annvil.errors import RequestError, did_you_mean
@@ -33,6 +34,11 @@ _PASSENGERS = """
 """
 """Thousands of passengers in each month from January 1949 on."""
 
+HANDS = "gun-point-like"
+"""The sample of series: a hand draws and aims, or only points; made by arithmetic, a column for every step."""
+
+HAND_STEPS = tuple(f"t{step}" for step in range(150))
+
 DIGIT_IMAGES = "digit-images"
 """The sample that is read as pictures (`annvil.kinds.pictures`)."""
 
@@ -42,11 +48,13 @@ def sample_names() -> dict[str, str]:
     tables = {name: text for name, (_, text) in _SAMPLES.items()}
     others = {
         DIGIT_IMAGES: "the same 1797 digits as pictures, for networks that see",
+        HANDS: f"{_ABOUT_HANDS}; annvil fit sample:{HANDS}",
         AIRLINE: f"{_ABOUT_PASSENGERS}; annvil forecast sample:airline --horizon 12",
     }
     return dict(sorted({**tables, **others}.items()))
 
 
+_ABOUT_HANDS = "150 series of 150 steps, made: a hand that draws and aims, or points (after Ratanamahatana 2005)"
 _ABOUT_PASSENGERS = "144 months of airline passengers, a series to forecast (Box and Jenkins 1970)"
 
 
@@ -58,6 +66,11 @@ def sample_table(source: str) -> RawTable:
         months = (np.datetime64("1949-01") + np.arange(len(passengers))).astype("datetime64[s]").astype(np.float64)
         columns = [RawColumn("time", "date", months), RawColumn(DEFAULT_TARGET, "number", passengers)]
         return table_in_memory(columns, len(passengers), source, _ABOUT_PASSENGERS)
+    if name == HANDS:
+        X, y = _hands()
+        columns = [column_from_array(step, X[:, place]) for place, step in enumerate(HAND_STEPS)]
+        columns.append(RawColumn(DEFAULT_TARGET, "text", y, ("draws", "points")))
+        return table_in_memory(columns, len(X), source, _ABOUT_HANDS)
     if name not in _SAMPLES:
         known = sample_names()
         raise RequestError(f"There is no sample {name!r}; samples are {', '.join(known)}.{did_you_mean(name, known)}")
@@ -71,3 +84,18 @@ def sample_table(source: str) -> RawTable:
         names = tuple(str(text) for text in bunch.target_names)
         columns.append(RawColumn(DEFAULT_TARGET, "text", bunch.target.astype(np.int32), names))
     return table_in_memory(columns, len(bunch.data), source, _SAMPLES[name][1])
+
+
+def _hands() -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """How far a hand is out, ``(150, 150)``, and what it does: one that draws reaches for a holster before it rises, and
+    back into it after it falls."""
+    random = np.random.default_rng(0)
+    y = random.permutation(150).astype(np.int32) % 2
+    at = np.arange(150.0)
+    rise, fall = random.normal(40, 3, (150, 1)), random.normal(110, 3, (150, 1))
+    pace, height = random.uniform(2.5, 5, (150, 1)), random.normal(1, 0.08, (150, 1))
+    out = height * (1 / (1 + np.exp((rise - at) / pace)) - 1 / (1 + np.exp((fall - at) / pace)))
+    depth = np.where(y[:, None] == 0, random.normal(0.12, 0.04, (150, 1)), random.normal(0, 0.03, (150, 1)))
+    for middle in (rise - 14, fall + 14):
+        out -= depth * np.exp(-(((at - middle) / 4) ** 2))
+    return out + np.cumsum(random.normal(0, 0.004, (150, 150)), axis=1), y

@@ -63,7 +63,7 @@ class SeriesKind(Kind):
         return form_with_ranges(dataset.inputs)
 
     def audit(self, dataset: Dataset[Series], seed: int = 0) -> Iterator[Finding]:
-        from annvil.kinds.series.audit import audit_series
+        from annvil.kinds.series.audit.audit_series import audit_series
 
         return audit_series(dataset, seed)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from annvil.data.readers.numpy_files import NUMPY_SUFFIXES, read_numpy
 from annvil.data.readers.opened import Opened
+from annvil.data.readers.samples import HANDS, PREFIX
 from annvil.data.readers.unpacking import is_hidden
 from annvil.errors import DataError
 from annvil.kinds.series.reading.archive_files import SUFFIXES, is_of_series
@@ -33,6 +34,8 @@ LONG = 8
 def is_series(opened: Opened) -> str | None:
     """Why a source holds series, completing "it is …", or None."""
     source, path = opened.source, opened.path
+    if opened.is_sample and str(source) == PREFIX + HANDS:
+        return "a sample of series"
     if any(opened.given.get(name) for name in OPTIONS):
         return "a table of series" if path is not None and path.suffix.lower() not in NUMPY_SUFFIXES else "series"
     if isinstance(source, tuple) and len(source) == 2:

@@ -15,6 +15,7 @@ from annvil.data.readers.labels import read_answers
 from annvil.data.readers.numpy_files import NUMPY_SUFFIXES
 from annvil.data.readers.opened import Opened, read_raw
 from annvil.data.readers.raw import RawTable
+from annvil.data.readers.samples import HAND_STEPS
 from annvil.data.readers.target import refuse_gaps
 from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Progress
@@ -49,6 +50,8 @@ def read_series(opened: Opened, options: SeriesOptions, progress: Progress | Non
 
 def _found(opened: Opened, options: SeriesOptions, progress: Progress | None) -> Found:
     source, ask, path = opened.source, opened.ask, opened.path
+    if opened.is_sample and not (options.steps or options.series):
+        return read_wide(opened.table, ask, HAND_STEPS, own=True)
     if options.steps:
         return read_wide(_table(opened, options), ask, options.steps, options.series)
     if options.series:
