@@ -54,7 +54,7 @@ def sample_names() -> dict[str, str]:
     return dict(sorted({**tables, **others}.items()))
 
 
-_ABOUT_HANDS = "150 series of 150 steps, made: a hand that draws and aims, or points (after Ratanamahatana 2005)"
+_ABOUT_HANDS = "150 series of 150 steps, made: a hand that draws and aims, or points (as GunPoint of the UCR archive)"
 _ABOUT_PASSENGERS = "144 months of airline passengers, a series to forecast (Box and Jenkins 1970)"
 
 
@@ -87,15 +87,15 @@ def sample_table(source: str) -> RawTable:
 
 
 def _hands() -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """How far a hand is out, ``(150, 150)``, and what it does: one that draws reaches for a holster before it rises, and
-    back into it after it falls."""
+    """How far a hand is out, ``(150, 150)``, and what it does: one that draws reaches for a holster before it rises,
+    and back into it after it falls."""
     random = np.random.default_rng(0)
     y = random.permutation(150).astype(np.int32) % 2
     at = np.arange(150.0)
     rise, fall = random.normal(40, 3, (150, 1)), random.normal(110, 3, (150, 1))
     pace, height = random.uniform(2.5, 5, (150, 1)), random.normal(1, 0.08, (150, 1))
     out = height * (1 / (1 + np.exp((rise - at) / pace)) - 1 / (1 + np.exp((fall - at) / pace)))
-    depth = np.where(y[:, None] == 0, random.normal(0.12, 0.04, (150, 1)), random.normal(0, 0.03, (150, 1)))
+    depth = np.where(y[:, None] == 0, random.normal(0.2, 0.06, (150, 1)), random.normal(0, 0.03, (150, 1)))
     for middle in (rise - 14, fall + 14):
         out -= depth * np.exp(-(((at - middle) / 4) ** 2))
     return out + np.cumsum(random.normal(0, 0.004, (150, 150)), axis=1), y
