@@ -40,7 +40,9 @@ def still_channels(dataset: Dataset[Series], numbers: FloatArray) -> Iterator[Fi
     names = dataset.inputs.form.channels
     still = (numbers[:, :, 1] == 0) & ~np.isnan(numbers[:, :, 1])
     levels = numbers[:, :, 0]
-    dead, level, some = [], [], []
+    dead: list[str] = []
+    level: list[str] = []
+    some: list[tuple[str, int]] = []
     for place, name in enumerate(names if dataset.inputs.form.longest > 1 else ()):
         there = ~np.isnan(levels[:, place])
         if still[there, place].all():
