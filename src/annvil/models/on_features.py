@@ -1,6 +1,6 @@
 """Contenders for tables on other kinds of data: each item is a row of features, and what follows is the table's own.
 
-A network that looks at pictures or series themselves is only worth its cost where it beats these. Features are
+A network that looks at the raw data itself is only worth its cost where it beats these. Features are
 arithmetic without anything learnt, so they are made once for all jobs, and a member writes them into its graph in front
 of the table's member.
 """
