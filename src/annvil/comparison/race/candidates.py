@@ -19,11 +19,6 @@ OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
 
 SIDES = ("network", "simple")
 
-
-def _side(contender: Contender) -> str:
-    return contender.family if contender.family in ("dummy", "network") else "simple"
-
-
 DEAR = 0.1
 """A first training that takes more than this part of the budget waits its turn where its side stands already (assumed):
 one that took a third of a minute left the best model of the table at its quickest form (measured)."""
@@ -194,3 +189,8 @@ class Candidates:
         if offer.what == "rung":
             return Unit("fit", offer.contender, rung + 1)
         return Unit("fit", offer.contender, rung, self.records.repeats(offer.contender, rung))
+
+
+def _side(contender: Contender) -> str:
+    """For whom it stands: a network, the dummy, or a simple model."""
+    return contender.family if contender.family in ("dummy", "network") else "simple"
