@@ -6,6 +6,7 @@ import math
 
 from annvil.comparison.studies.uncertainty import Estimate
 from annvil.tasks.base import Task
+from annvil.text.phrases import outside
 from annvil.text.quantities import digits, minus
 
 
@@ -15,6 +16,8 @@ class Scale:
     def __init__(self, task: Task) -> None:
         self._in_percent = task.predicts_probabilities
         self.name = task.share_right
+        self.unit = 100.0 if task.predicts_probabilities else 1.0
+        self.axis = f"{outside(self.name)}{' in percent' if task.predicts_probabilities else ''}"
         self.better = "is right more often" if task.predicts_probabilities else "explains more"
 
     def score(self, value: float) -> str:

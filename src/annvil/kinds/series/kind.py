@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Found, Kind, Loaded, Progress, Stage, Tiny
+from annvil.kinds.base import Found, Kind, Loaded, Progress, Stage, Study, StudyResult, Tiny
 from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.words import BASE_RATE, WORDS
 
@@ -88,6 +89,16 @@ class SeriesKind(Kind):
         if stage is Stage.SHIPPED:
             yield from series_and_predictions(found)
 
+    @cached_property
+    def studies(self) -> Mapping[str, Study]:
+        return {
+            "feedback-vs-feedforward": Study(
+                "Measure what memory is worth: the order of steps, the length of history, how far gradients reach, "
+                "time, streaming, longer series, series needed.",
+                _feedback_and_feedforward,
+            )
+        }
+
     def described(self, dataset: Dataset[Series]) -> Iterator[tuple[str, str]]:
         details = dataset.source.details
         yield "Data", f"{dataset.source.name}: series"
@@ -98,6 +109,12 @@ class SeriesKind(Kind):
 
     def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
         yield "series", inputs.names()
+
+
+def _feedback_and_feedforward(*asked: Any) -> StudyResult:
+    from annvil.kinds.series.studies.feedback_and_feedforward import study_feedback_and_feedforward
+
+    return study_feedback_and_feedforward(*asked)
 
 
 KIND = SeriesKind()

@@ -1,0 +1,1 @@
+"""Studies of finished runs of series: what memory is worth."""
