@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg  # with its own BLAS, whose threads are bounded for all fits only if it is there before
 
 from annvil.models.linear_fits import CHUNK_ROWS, Coefficients
 from annvil.tasks.base import FloatArray, IntArray
@@ -83,9 +84,7 @@ class Ridge:
 
 
 def _solve(products: FloatArray, penalty: float, right: FloatArray) -> FloatArray:
-    from scipy.linalg import cho_factor, cho_solve
-
     system = products.copy()
     system.flat[:: len(system) + 1] += penalty
-    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-    return np.asarray(cho_solve(factor, right, check_finite=False))
+    factor = linalg.cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    return np.asarray(linalg.cho_solve(factor, right, check_finite=False))

@@ -163,8 +163,13 @@ def choose_greedily(
 
 def inner_positions(job: Job) -> list[IntArray]:
     """For each inner split, where its test rows stand in ``job.rows``."""
+    return [positions(job, split.test) for split in job.inner]
+
+
+def positions(job: Job, rows: IntArray) -> IntArray:
+    """Where some of the job's rows stand in ``job.rows``."""
     order = np.argsort(job.rows, kind="stable")
-    return [order[np.searchsorted(job.rows, split.test, sorter=order)] for split in job.inner]
+    return np.asarray(order[np.searchsorted(job.rows, rows, sorter=order)])
 
 
 def assemble_out_of_fold(job: Job, predictions: Sequence[FloatArray]) -> FloatArray:

@@ -36,7 +36,7 @@ from annvil.models.ladder import describe_effort, ladder_of, row_steps
 from annvil.models.linear_fits import Coefficients
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.ridge import Ridge
-from annvil.models.selection import Candidate, best_of, inner_positions, judge
+from annvil.models.selection import Candidate, best_of, inner_positions, judge, positions
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
@@ -155,7 +155,7 @@ class KernelModel(BaseContender):
             solved = 1e-10 * (more * less**2 + 5 * candidates * less**3 / 3)
             effort = Effort(candidates, scale=scale, inner_folds=5, rows=rows)
             words = describe_effort(Effort(candidates, inner_folds=5, rows=rows), "penalty", "penalties")
-            return Rung(effort, 0.05 + counted + solved, f"{size:,} {self._unit}, {words}")
+            return Rung(effort, 0.2 + counted + solved, f"{size:,} {self._unit}, {words}")
 
         parts = [rung(0.25, 3, rows) for rows in row_steps(shape.n_rows)]
         fits = shape.n_rows * self._features(self._size, form.longest) <= MOST_FEATURES
@@ -182,7 +182,7 @@ class KernelModel(BaseContender):
         answers = 2 * task.indicators(y) - 1 if target is None else target.transform(y)[:, None].astype(np.float64)
         ridge = Ridge(features, answers)
         tested = inner_positions(job)
-        trained = [_positions(job, split.train) for split in job.inner]
+        trained = [positions(job, split.train) for split in job.inner]
         fits = [ridge.fit(rows, penalties) for rows in trained]
         trials, factors = [], []
         for number, penalty in enumerate(penalties):
@@ -260,12 +260,6 @@ def _held(kernels: Kernels, series: Series) -> NDArray[np.float32]:
     return held
 
 
-def _positions(job: Job, rows: IntArray) -> IntArray:
-    """Where rows stand among the job's."""
-    order = np.argsort(job.rows, kind="stable")
-    return np.asarray(order[np.searchsorted(job.rows, rows, sorter=order)])
-
-
 def _scores(features: NDArray[np.float32], fit: Coefficients) -> FloatArray:
     return np.asarray(features.astype(np.float64) @ fit.slopes + fit.intercepts)
 
@@ -286,7 +280,7 @@ def _sharpness(task: Task, y: NDArray[Any], tested: Sequence[IntArray], scores: 
 
 def hydra() -> KernelModel:
     """With 64 groups of kernels at most, as published."""
-    return KernelModel("hydra", "Hydra: competing kernels", Hydra, 64, Hydra.features, "groups of kernels", 4e-9)
+    return KernelModel("hydra", "Hydra: competing kernels", Hydra, 64, Hydra.features, "groups of kernels", 6e-9)
 
 
 def minirocket() -> KernelModel:

@@ -9,6 +9,7 @@ def contenders_for_series() -> list[Contender]:
     """Every contender for series, in the order in which they run and are shown."""
     from annvil.kinds.series.contenders.features import SummaryFeatures
     from annvil.kinds.series.contenders.kernel_models import hydra, minirocket
+    from annvil.kinds.series.contenders.neighbours import WarpedNeighbours
     from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks
     from annvil.kinds.series.contenders.temporal_networks import TemporalNetworks
     from annvil.models.dummy import Dummy
@@ -25,6 +26,7 @@ def contenders_for_series() -> list[Contender]:
         OnFeatures(BoostedTrees(), "summary-trees", "Boosted trees on summary features", summary),
         hydra(),
         minirocket(),
+        WarpedNeighbours(),
         TemporalNetworks(),
         RecurrentNetworks(),
     ]
