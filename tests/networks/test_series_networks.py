@@ -34,6 +34,8 @@ NETWORKS = {
     "lstm, patches, both ways, per series": lambda: recurrent(cell="lstm", patch=3, directions=2, scaling="series"),
     "tcn": lambda: temporal(layers=3),
     "tcn, learnt from equal lengths": lambda: temporal(layers=3, equal_lengths=True),
+    "tcn, every second step": lambda: temporal(layers=3, stride=2),
+    "lite, every fourth step": lambda: temporal(form="lite", stride=4),
     "lite": lambda: temporal(form="lite"),
     "lite, learnt from equal lengths": lambda: temporal(form="lite", equal_lengths=True),
 }

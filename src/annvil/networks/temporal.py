@@ -34,6 +34,7 @@ class TemporalArchitecture:
         arXiv 1803.01271, with batch normalisation); "lite": three wide kernels side by side, then two convolutions that
         are separable in depth (Ismail-Fawaz et al. 2023, LITE, without its fixed kernels)
     width, layers : channels of a layer; convolutions of "tcn"
+    stride : of the first layer: only every so many'th step has a place in its result
     equal_lengths : whether training series are of one length, so that PyTorch's own normalisation sees no padding
     scaling : see `SeriesInput`
     """
@@ -43,6 +44,7 @@ class TemporalArchitecture:
     form: Form = "tcn"
     width: int = 64
     layers: int = 6
+    stride: int = 1
     equal_lengths: bool = False
     scaling: Scaling = "channel"
 
@@ -75,12 +77,13 @@ class StepNorm(nn.BatchNorm1d):
 class CausalLayer(nn.Module):
     """A convolution that sees this step and earlier ones, ``dilation`` apart, and what it is added to."""
 
-    def __init__(self, n_inputs: int, width: int, dilation: int) -> None:
+    def __init__(self, n_inputs: int, width: int, dilation: int, stride: int = 1) -> None:
         super().__init__()
         self.before = dilation * (KERNEL - 1)
-        self.convolution = nn.Conv1d(n_inputs, width, KERNEL, dilation=dilation, bias=False)
+        self.convolution = nn.Conv1d(n_inputs, width, KERNEL, stride, dilation=dilation, bias=False)
         self.norm = StepNorm(width, momentum=MOMENTUM)
-        self.around = nn.Identity() if n_inputs == width else nn.Conv1d(n_inputs, width, 1)
+        same = n_inputs == width and stride == 1
+        self.around = nn.Identity() if same else nn.Conv1d(n_inputs, width, 1, stride)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         found = self.norm(self.convolution(functional.pad(x, (self.before, 0))), mask)
@@ -90,10 +93,10 @@ class CausalLayer(nn.Module):
 class WideLayer(nn.Module):
     """Kernels of three sizes side by side."""
 
-    def __init__(self, n_inputs: int, width: int) -> None:
+    def __init__(self, n_inputs: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(n_inputs, width, size, padding=size // 2, bias=False) for size in WIDE_KERNELS
+            nn.Conv1d(n_inputs, width, size, stride, padding=size // 2, bias=False) for size in WIDE_KERNELS
         )
         self.norm = StepNorm(len(WIDE_KERNELS) * width, momentum=MOMENTUM)
 
@@ -125,11 +128,13 @@ class TemporalNetwork(nn.Module):
         self.input = SeriesInput(a.n_channels, a.scaling)
         if a.form == "tcn":
             sizes = [a.n_channels, *[a.width] * a.layers]
-            layers: list[nn.Module] = [CausalLayer(sizes[i], sizes[i + 1], 2**i) for i in range(a.layers)]
+            layers: list[nn.Module] = [
+                CausalLayer(sizes[i], sizes[i + 1], 2**i, a.stride if i == 0 else 1) for i in range(a.layers)
+            ]
         else:
             together = a.width * len(WIDE_KERNELS)
             layers = [
-                WideLayer(a.n_channels, a.width),
+                WideLayer(a.n_channels, a.width, a.stride),
                 SeparableLayer(together, a.width, WIDE_KERNELS[1], 2),
                 SeparableLayer(a.width, a.width, WIDE_KERNELS[2], 4),
             ]
@@ -150,6 +155,7 @@ class TemporalNetwork(nn.Module):
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         x, mask = self.input(values, lengths)
+        mask = mask[:, :, :: self.architecture.stride]
         # Kernels that look ahead must not see what a layer made of padding; causal ones never do.
         hides = self.architecture.form == "lite" and not (self.training and self.architecture.equal_lengths)
         seen = None if self.architecture.equal_lengths else mask

@@ -26,6 +26,7 @@ class TemporalSettings(SeriesSettings):
 
     form: Form = "tcn"
     layers: int = 6
+    stride: int = 1
 
     def describe(self) -> str:
         """For people."""
@@ -62,6 +63,7 @@ class TemporalFamily(SequenceFamily[TemporalSettings]):
             settings.form,
             settings.width,
             settings.layers,
+            settings.stride,
             equal_lengths=sizes.shortest == sizes.longest,
             scaling=settings.scaling,
         )
