@@ -12,7 +12,8 @@ from annvil._lazy import lazily
 if TYPE_CHECKING:
     from annvil.bundle.manifest import Info as Info, Manifest as Manifest
     from annvil.bundle.predictor import Predictor as Predictor, load as load, load_weights as load_weights
-    from annvil.bundle.saving import export as export, save as save
+    from annvil.bundle.saving import export as export, export_step as export_step, save as save
+    from annvil.bundle.stream import Stream as Stream
     from annvil.data.form import InputNotice as InputNotice
 
 __getattr__, __all__ = lazily(__name__)

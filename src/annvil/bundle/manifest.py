@@ -25,8 +25,8 @@ from annvil.tasks.union import AnyTask, tagged
 
 FORMAT = "annvil.bundle"
 
-MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.onnx", "weights.safetensors"
-LARGEST_PART = {MANIFEST: 16 << 20, GRAPH: 2 << 30, WEIGHTS: 16 << 30}
+MANIFEST, GRAPH, STEP, WEIGHTS = "manifest.json", "model.onnx", "step.onnx", "weights.safetensors"
+LARGEST_PART = {MANIFEST: 16 << 20, GRAPH: 2 << 30, STEP: 2 << 30, WEIGHTS: 16 << 30}
 """Bytes a part may have. Assumed, but for the graph: Protocol Buffers end at 2 GiB."""
 
 _SEALED = re.compile(rb'\{\n "seal": "([0-9a-f]{64})",(\n.*)', re.DOTALL)

@@ -66,7 +66,12 @@ def _seen(manifest: Plain) -> Plain:
     return manifest
 
 
-_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent, _seen)
+def _stepping(manifest: Plain) -> Plain:
+    """4 → 5: there may be a graph of one step beside that of whole series."""
+    return manifest
+
+
+_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent, _seen, _stepping)
 """Step ``i`` takes version ``i + 1`` to the next."""
 
 FORMAT_VERSION = len(_STEPS) + 1

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
 from annvil.bundle.storage import Storage, opened
+from annvil.bundle.stream import Stream
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
 from annvil.errors import BundleError, RequestError, first_line
 from annvil.onnx.validation.graph_reader import ReadGraph
@@ -47,8 +48,9 @@ class Predictor:
     task : the question it answers; ``task.classes`` is the order of the columns of `predict_proba`
     """
 
-    def __init__(self, graph: bytes, manifest: Manifest) -> None:
+    def __init__(self, graph: bytes, manifest: Manifest, step: bytes | None = None) -> None:
         self.manifest = manifest
+        self._step = step
         self.form: Form = manifest.form
         self.task: Task = manifest.task
         self._session, checked = _session(graph, self.form, self.task)
@@ -116,6 +118,23 @@ class Predictor:
         blocks = [slice(start, start + self._block_rows) for start in range(0, inputs.n_rows, self._block_rows)]
         with ThreadPoolExecutor(min(allowed_cores(), len(blocks)), thread_name_prefix="annvil-predict") as pool:
             return np.concatenate(list(pool.map(lambda rows: self._run(inputs.take(rows)), blocks)))
+
+    def stream(self, n_series: int = 1) -> Stream:
+        """Predictions step by step, of so many series side by side, with what the model remembers as a state.
+
+        Raises
+        ------
+        RequestError
+            When the model cannot be called step by step: only feedback networks that read in one direction, on the
+            scale of the training data, carry all that they need from step to step.
+        """
+        if self._step is None:
+            raise RequestError(
+                "This model cannot be called step by step: it looks at all moments at once. Recurrent networks that "
+                "read in one direction can."
+            )
+        session, _ = session_of(self._step, 1)
+        return Stream(session, self.task.n_outputs, [name for name, _ in self.form.columns], n_series)
 
     def decide(self, outputs: FloatArray) -> NDArray[Any]:
         """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on; 0 and 1

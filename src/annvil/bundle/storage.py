@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from annvil.bundle.manifest import GRAPH, LARGEST_PART, MANIFEST, Manifest, Part, describe_part, read_manifest
+from annvil.bundle.manifest import GRAPH, LARGEST_PART, MANIFEST, STEP, Manifest, Part, describe_part, read_manifest
 from annvil.errors import BundleError, MachineError, RequestError
 from annvil.files import sync_folder, write_atomically, write_durably
 
@@ -127,13 +127,17 @@ class Storage(AbstractContextManager["Storage"]):
         )
 
 
-def opened(path: str | Path, read: Callable[[bytes, str], Any] = read_manifest) -> tuple[bytes, Any]:
-    """The graph of a bundle, and its manifest as ``read`` reads it; all its parts are compared with the manifest."""
+def opened(path: str | Path, read: Callable[[bytes, str], Any] = read_manifest) -> tuple[bytes, Any, bytes | None]:
+    """The graph of a bundle, its manifest as ``read`` reads it, and the graph of one step if there is one.
+
+    All parts are compared with the manifest.
+    """
     with Storage(Path(path), read) as storage:
         graph = storage.part(GRAPH)
-        for name in storage.manifest.parts.keys() - {GRAPH}:
+        step = storage.part(STEP) if STEP in storage.manifest.parts else None
+        for name in storage.manifest.parts.keys() - {GRAPH, STEP}:
             storage.verify(name)
-        return graph, storage.manifest
+        return graph, storage.manifest, step
 
 
 def _open_zip(path: Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:

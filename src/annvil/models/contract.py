@@ -25,6 +25,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Form
 from annvil.data.splits import Split as Split  # part of the contract
 from annvil.models.networks.searches import Searches
+from annvil.models.stepping import Stepper, averaged
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
@@ -218,15 +219,22 @@ class Member(Protocol):
     def origin(self) -> Origin | None:
         """What a later training can start from, where there is such a thing."""
 
+    def stepper(self) -> Stepper | None:
+        """How it can be called step by step, where it can."""
+
 
 class BaseMember:
-    """A member that prepares nothing and from which no training starts."""
+    """A member that prepares nothing, from which no training starts, and which has no steps."""
 
     def describe_preparation(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
 
     def origin(self) -> Origin | None:
+        """Nothing."""
+        return None
+
+    def stepper(self) -> Stepper | None:
         """Nothing."""
         return None
 
@@ -298,6 +306,12 @@ class Fitted:
     def origin(self) -> Origin | None:
         """What a later training can start from: the first member's network, where it offers one."""
         return self.members[0].origin()
+
+    def stepper(self) -> Stepper | None:
+        """How the model can be called step by step; None unless all members can."""
+        weights = np.ones(len(self.members)) if self.weights is None else self.weights
+        calibrate = None if self.calibration is None else self.calibration.write
+        return averaged([member.stepper() for member in self.members], list(weights), calibrate)
 
     @property
     def n_parameters(self) -> int:

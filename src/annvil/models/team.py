@@ -18,6 +18,7 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape
 from annvil.models.selection import choose_greedily
+from annvil.models.stepping import Stepper
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import inside, listed
@@ -130,6 +131,10 @@ class Teammate(BaseMember):
     def write(self, graph: Graph, *raw: Value) -> Value:
         """The whole of it."""
         return self.fitted.write(graph, *raw)
+
+    def stepper(self) -> Stepper | None:
+        """As it steps alone."""
+        return self.fitted.stepper()
 
     @property
     def n_parameters(self) -> int:

@@ -130,3 +130,58 @@ def pooled_steps(x: Tensor, lengths: Tensor, patch: int = 1) -> Tensor:
     inside = (steps < lengths[:, None])[:, ::patch].to(x.dtype)
     last = (steps == end[:, None])[:, ::patch].to(x.dtype)
     return torch.stack([inside / inside.sum(dim=1, keepdim=True), last], dim=1)
+
+
+class RecurrentStep(nn.Module):
+    """A network of one direction called step by step: values of a step ``(n, channels)`` and a state ``(n, n_state)`` →
+    scores ``(n, n_outputs)``, those of the series so far, and the next state.
+
+    The state holds the states of the recurrence (and cells of an LSTM) after the last whole patch, their mean so far,
+    how many there were, and of an unfinished patch the steps so far and their number. All are 0 at first. So a network
+    over patches says something after every step, too, and its recurrence goes on once a patch.
+    """
+
+    def __init__(self, network: RecurrentNetwork) -> None:
+        super().__init__()
+        self.network = network
+        a = network.architecture
+        self.sizes = [a.layers * a.width] * (2 if a.cell == "lstm" else 1) + [a.width, 1]
+        self.sizes += [a.n_channels * a.patch, 1] if a.patch > 1 else []
+
+    @staticmethod
+    def can(architecture: RecurrentArchitecture) -> bool:
+        """Whether all that a network needs is carried from step to step."""
+        return architecture.directions == 1 and architecture.scaling == "channel"
+
+    @property
+    def n_state(self) -> int:
+        """Numbers of a state."""
+        return sum(self.sizes)
+
+    def forward(self, values: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        network, a = self.network, self.network.architecture
+        x, _ = network.input(values[:, :, None], torch.ones_like(values[:, 0], dtype=torch.int64))
+        parts = torch.split(state, self.sizes, dim=1)
+        n_states = 2 if a.cell == "lstm" else 1
+        old, (mean, count) = parts[:n_states], parts[n_states : n_states + 2]
+        begun = old[:0]
+        if network.patches is not None:
+            seen, place = parts[n_states + 2 :]
+            here = (torch.arange(a.patch, device=values.device) == place).to(x.dtype)
+            x = seen.view(-1, a.n_channels, a.patch) + x * here[:, None]
+            read, begun = torch.relu(network.patches(x)).transpose(1, 2), (x.flatten(1), place + 1)
+        else:
+            read = x.transpose(1, 2)
+        given = [one.view(-1, a.layers, a.width).transpose(0, 1).contiguous() for one in old]
+        y, after = network.recurrences[0](read, tuple(given) if a.cell == "lstm" else given[0])
+        new = [one.transpose(0, 1).flatten(1) for one in (after if a.cell == "lstm" else (after,))]
+        top = y[:, 0]
+        mean_now = mean + (top - mean) / (count + 1)
+        scores = network.head(network.dropout(torch.cat([mean_now, top], dim=1)))
+        states = torch.cat([*new, mean_now, count + 1], dim=1)
+        if network.patches is None:
+            return scores, states
+        full = begun[1] >= a.patch
+        kept = torch.where(full, states, torch.cat([*old, mean, count], dim=1))
+        unfinished = torch.cat(begun, dim=1)
+        return scores, torch.cat([kept, torch.where(full, torch.zeros_like(unfinished), unfinished)], dim=1)

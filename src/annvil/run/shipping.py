@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.bundle import Predictor, export, save
+from annvil.bundle import Predictor, export, export_step, save
 from annvil.comparison import Store
 from annvil.comparison.cost import parity_rows
 from annvil.comparison.held_out import held_out_predictions
@@ -112,6 +112,7 @@ def ship(
         task=dataset.task,
         info=_info(dataset, comparison, standing, shipped, origin),
         weights=None if origin is None else origin.weights,
+        step=None if fitted is None else export_step(fitted.stepper(), dataset.task),
     )
     shutil.rmtree(folder.path / "final", ignore_errors=True)  # checkpoints of a fit that is done
     return shipped

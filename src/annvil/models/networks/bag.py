@@ -73,15 +73,17 @@ class NetworkBag(BaseMember):
         for network, weight in zip(self.networks, self.weights, strict=True):
             examples = network.examples()  # type: ignore[operator]
             (output,) = export_module(graph, network, *prepared, examples=examples, free=self.free)
-            if self.target is None:
-                output = self.link.write(graph, output)
-            if self.heads > 1:  # (rows, heads, outputs)
-                output = graph.op("ReduceMean", output, graph.constant([1], "int64"), keepdims=0)
-            if self.target is not None:
-                output = self.target.write(graph, output)
-            output = graph.cast(output, "float64")
+            output = graph.cast(self.said(graph, output), "float64")
             parts.append(output if weight == 1 else graph.op("Mul", output, graph.constant(weight)))
         return parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
+
+    def said(self, graph: Graph, output: Value) -> Value:
+        """What a network's scores come to."""
+        if self.target is None:
+            output = self.link.write(graph, output)
+        if self.heads > 1:  # (rows, heads, outputs)
+            output = graph.op("ReduceMean", output, graph.constant([1], "int64"), keepdims=0)
+        return output if self.target is None else self.target.write(graph, output)
 
     def describe_preparation(self) -> tuple[str, ...]:
         """What is done to columns, in sentences."""

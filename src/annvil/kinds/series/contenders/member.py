@@ -10,12 +10,15 @@ import numpy as np
 
 from annvil.kinds.series.series import Series
 from annvil.models.networks.bag import NetworkBag
+from annvil.models.stepping import Stepper, averaged
 from annvil.networks.series_input import Scaling
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from annvil.networks.recurrent import RecurrentStep
 
 VALUES_AT_ONCE = 1 << 18
 """Values of series in one pass (assumed: activations are some hundred times as many)."""
@@ -66,3 +69,32 @@ class SeriesBag(NetworkBag):
     def rows_of(n_values: int) -> int:
         """Series of so many values that go through a network at once."""
         return max(1, VALUES_AT_ONCE // n_values)
+
+
+@dataclass(frozen=True)
+class RecurrentBag(SeriesBag):
+    """Feedback networks, which may be called step by step."""
+
+    def stepper(self) -> Stepper | None:
+        """The networks' steps, where they read in one direction on the scale of the training series."""
+        from annvil.networks.recurrent import RecurrentStep
+
+        networks: tuple[Any, ...] = self.networks
+        if not all(RecurrentStep.can(network.architecture) for network in networks):
+            return None
+        return averaged([_stepper(RecurrentStep(network), self) for network in networks], self.weights)
+
+
+def _stepper(step: RecurrentStep, bag: SeriesBag) -> Stepper:
+    import torch
+
+    from annvil.onnx.export import export_module
+
+    n_values = step.network.architecture.n_channels
+
+    def write(graph: Graph, values: Value, state: Value) -> tuple[Value, Value]:
+        examples = torch.zeros(1, n_values), torch.zeros(1, step.n_state)
+        scores, after = export_module(graph, step, values, state, examples=examples)
+        return bag.said(graph, scores), after
+
+    return Stepper(n_values, step.n_state, write)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from annvil.kinds.series.contenders.member import RecurrentBag
 from annvil.kinds.series.contenders.sequence_family import SequenceFamily, SequenceNetworks, SeriesSettings, Sizes
 from annvil.kinds.series.form import SeriesForm
 from annvil.networks.recurrent import Cell
@@ -47,6 +48,7 @@ class RecurrentFamily(SequenceFamily[RecurrentSettings]):
 
     name = "recurrent"
     settings = RecurrentSettings
+    bag = RecurrentBag
 
     def portfolio(self, form: SeriesForm, n_rows: int) -> Sequence[RecurrentSettings]:
         """Over patches first: the same time buys so many times the steps (measured)."""

@@ -101,6 +101,7 @@ class SequenceFamily(NetworkFamily[Series, P]):
     """Networks that take values float32 ``(n, channels, time)`` and lengths int64 ``(n,)``."""
 
     settings: type[P]
+    bag: type[SeriesBag] = SeriesBag
 
     @abstractmethod
     def portfolio(self, form: SeriesForm, n_rows: int) -> Sequence[P]:
@@ -184,7 +185,7 @@ class SequenceFamily(NetworkFamily[Series, P]):
         """The networks of the inner splits, averaged."""
         weights = (1 / len(networks),) * len(networks)
         preparation = SeriesTensors(settings.scaling)
-        return SeriesBag(preparation, tuple(networks), weights, data.target, task.link)
+        return self.bag(preparation, tuple(networks), weights, data.target, task.link)
 
     def outputs(self, data: TrainingData, settings: P, network: nn.Module, rows: IntArray, task: Task) -> FloatArray:
         """What one network says of series of the job."""
