@@ -56,9 +56,8 @@ def export_module(
     inputs : names in the graph, one for each argument of ``forward``; "" for one that it does not read
     examples : a tensor for each input, of its type and shape; the first axis is the batch, whose size is free in the
         graph (a single row will do), the others are fixed
-    free : for inputs with one more axis of any length, such as the time of series, by their place: that axis. It is one
-        length for all of them, as long in the examples as it may get at least; what is computed at shorter ones may be
-        something else, or fail.
+    free : for inputs with one more axis of any length, such as the time of series, by their place: that axis. All have
+        one length there, in the examples as in the graph.
 
     Tensors inside tuples, lists and dictionaries that the module returns come one after another.
 

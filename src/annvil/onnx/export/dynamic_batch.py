@@ -24,6 +24,11 @@ BATCHES = (2, 3, 5)
 """Rows of the runs that are compared. Not 1: that is a size which broadcasts and squeezes."""
 
 
+LENGTHS = (1, 12), (8, 157), (12, 274)
+"""Lengths of a free axis in the runs, as a factor of the example's and more. None is 1, as for rows; none is a multiple
+of another, so that what is rounded shows; and what reads 100 steps at a time finds another number of parts."""
+
+
 @dataclass(frozen=True)
 class Moving:
     """A size that is another one in another call."""
@@ -75,12 +80,12 @@ def program(
 
 
 def _sizes(examples: Sequence[Tensor], free: Mapping[int, int]) -> list[tuple[int, int]]:
-    """Rows and length of each run. Lengths are no multiples of each other, so that what is rounded shows."""
+    """Rows and length of each run."""
     if not free:
         return [(batch, 0) for batch in BATCHES]
     first, axis = next(iter(free.items()))
-    length = examples[first].shape[axis]
-    return [*((batch, length) for batch in BATCHES), (BATCHES[0], 2 * length + 1), (BATCHES[0], 3 * length + 5)]
+    usual, *longer = (factor * examples[first].shape[axis] + more for factor, more in LENGTHS)
+    return [*((batch, usual) for batch in BATCHES), *((BATCHES[0], length) for length in longer)]
 
 
 def _stretched(example: Tensor, batch: int, axis: int | None, length: int) -> Tensor:
