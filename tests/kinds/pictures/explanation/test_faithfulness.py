@@ -5,17 +5,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from annvil.kinds.pictures.explanation.deletion import (
-    BY_CHANCE,
-    COVERINGS,
-    LEAST_GAIN,
-    ORDERS,
-    Deletion,
-    _moved,
-    _order,
-    _squares,
-    deletions,
-)
+from annvil.explanation.deletion import BY_CHANCE, COVERINGS, LEAST_GAIN, ORDERS, Deletion, _order
+from annvil.kinds.pictures.explanation.deletion import _moved, _squares, deletions
 from annvil.kinds.pictures.explanation.faithfulness import (
     CheckedMap,
     alike_when_shuffled,

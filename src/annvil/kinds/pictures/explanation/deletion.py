@@ -1,16 +1,9 @@
-"""What covering the squares that a map marks takes from the output, beside random orders of squares.
-
-Squares are covered in the order of the map, most important first and then least important first, and the output must
-fall faster in the first order than in the second, by more than in 96% of random orders, and clearly (deletion: Petsiuk,
-Das and Saenko, RISE, BMVC 2018, arXiv 1806.07421, section 4.2; both directions: Samek et al., IEEE TNNLS 28(11), 2017).
-Where no order takes much from the output there is no effect that a map could be right about: the map is neither passed
-nor failed, but untestable, and not to be relied on.
+"""What covering the squares that a map marks takes from the output: `annvil.explanation.deletion` for pictures.
 
 Departures: squares instead of pixels, since single pixels covered at random are noise that ruins any network's
-prediction by itself; the comparison by rank, since areas are skewed; and a random order is that of the map itself,
-moved over the edges by a random way and mirrored or not (as in the toroidal shifts of spatial statistics: Lotwick and
-Silverman, JRSS B 44(3), 1982), so that smooth maps are compared with smooth ones: among orders of independent squares,
-smooth noise passed 22 times of 100.
+prediction by itself; and a random order is that of the map itself, moved over the edges by a random way and mirrored or
+not (as in the toroidal shifts of spatial statistics: Lotwick and Silverman, JRSS B 44(3), 1982), so that smooth maps
+are compared with smooth ones: among orders of independent squares, smooth noise passed 22 times of 100.
 
 Measured on 500 networks written by hand (`tests/kinds/pictures/explanation/test_power.py`), both tests together: maps
 of what the answer is known to rest on pass for 97.4% of the pictures (88% of detectors', 99.8% of all others'),
@@ -21,139 +14,16 @@ smooth noise for 3.4%, and the contrast of the picture for none.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import ceil
+from functools import partial
 
 import numpy as np
 
+from annvil.explanation.deletion import Deletion, curves
 from annvil.kinds.pictures.explanation.saliency import Pixels, Saliency, plain
 from annvil.tasks.base import FloatArray, IntArray
 
-BY_CHANCE = 0.04
-"""Share of orders, random ones and the map's own, that may be as good as this."""
-
-ORDERS = 30
-"""Random orders of squares; each counts forward and backward, so that 60 stand beside the map's own, which must be
-first or second: by chance 2 of 61 are, 3.3%. (First of 41, 2.4%, failed 1 of 15 right maps: one moved by a square may
-be as good.)"""
-
 SQUARES_ACROSS = 7
 """Squares along the shorter side (assumed: 4 × 4 pixels of a picture of 28 × 28)."""
-
-LEAST_EFFECT = 0.1
-"""Share of the output that covering squares, in some order, must change for there to be anything to test (assumed)."""
-
-LEAST_GAIN = 0.05
-"""Share of the output that the map's order takes, averaged over what is covered, and that it takes beyond random ones
-(assumed: of 100% and 104% left nobody would say that they differ; maps that are right reach 0.17 to 0.5)."""
-
-ROUNDING = 1e-4
-"""Distances of a number, in parts of it, that rounding in float32 may make (assumed)."""
-
-COVERINGS = 10
-"""Steps of a deletion curve: short at both ends, where the squares are that an order puts first or last (with equal
-steps, right maps of a detector passed for 84 pictures of 100 instead of 93)."""
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """What is left of an output as squares are covered, 1 before the first.
-
-    Of a class it is the share of its probability; of a number 1 less the distance from it, in parts of the largest.
-
-    Attributes
-    ----------
-    covered : shares of the squares ``(n_points,)``, from 0 to 1
-    first, last : what is left when the squares that a map marks most, or least, are covered first ``(n_points,)``
-    random : the same in random orders and their reverse, ``(2 n_orders, n_points)``
-    of_number : whether the output is a number
-    """
-
-    covered: FloatArray
-    first: FloatArray
-    last: FloatArray
-    random: FloatArray
-    of_number: bool = False
-
-    @property
-    def gap(self) -> float:
-        """The area between both curves: large where the map is right."""
-        return self._area(self.last) - self._area(self.first)
-
-    @property
-    def random_gaps(self) -> FloatArray:
-        """The gap of each random order, and of each order's reverse."""
-        orders, reverses = np.split(self._areas, 2)
-        gaps = reverses - orders
-        return np.concatenate([gaps, -gaps])
-
-    @property
-    def gain(self) -> float:
-        """The mean area under random curves less that under the map's own."""
-        return float(self._areas.mean()) - self._area(self.first)
-
-    @property
-    def by_chance(self) -> float:
-        """Share of orders, the random ones and this one, whose gap is as large: how probable that is by chance."""
-        gaps = self.random_gaps
-        return float((1 + np.sum(gaps >= self.gap)) / (1 + len(gaps)))
-
-    @property
-    def effect(self) -> float:
-        """The largest share of the output that any covering takes or adds."""
-        return float(max(np.abs(1 - curve).max() for curve in (self.first, self.last, self.random)))
-
-    @property
-    def taken(self) -> float:
-        """The mean share of the output that covering what the map marks most takes; negative where it adds."""
-        return 1 - self._area(self.first)
-
-    @property
-    def has_effect(self) -> bool:
-        """Whether covering squares matters at all: otherwise there is nothing to test a map by."""
-        return self.effect >= LEAST_EFFECT
-
-    @property
-    def passed(self) -> bool:
-        """Whether the order is clearly better than chance: what the map marks most is what the output rests on."""
-        return self.has_effect and self.by_chance <= BY_CHANCE and min(self.gain, self.taken) >= LEAST_GAIN
-
-    def in_words(self) -> str:
-        """What is left on average, over all shares that are covered, in the three kinds of orders."""
-        if not self.has_effect:
-            if self.of_number:
-                return "Whatever is covered, the value stays the same: there is no effect to test a map by."
-            taken = f"{max(0.01, ceil(100 * self.effect) / 100):.0%}"
-            return (
-                f"Covering any part of the picture, or all of it, changes the probability by at most {taken} of it: "
-                "there is no effect to test a map by."
-            )
-        areas = (self._area(self.first), self._area(self.last), float(self._areas.mean()))
-        most, least, chance = (f"{max(0.0, 1 - area if self.of_number else area):.0%}" for area in areas)
-        how = "Covered bit by bit, from what it marks most to what it marks least, the picture"
-        if self.of_number:
-            compared = (
-                f"{how} moves the value by {most} of the farthest it was moved, on average; in reverse by {least}, in "
-                f"random order by {chance}."
-            )
-        else:
-            compared = (
-                f"{how} keeps {most} of the probability on average; in reverse {least}, in random order {chance}."
-            )
-        if self.passed:
-            return compared
-        if self.taken < LEAST_GAIN:
-            return f"Covering what it marks most takes hardly anything. {compared}"
-        by_chance = self.by_chance > BY_CHANCE or self.gain <= 0
-        return f"Its order is {'no' if by_chance else 'hardly'} better than chance. {compared}"
-
-    def _area(self, curve: FloatArray) -> float:
-        return float(np.trapezoid(curve, self.covered))
-
-    @property
-    def _areas(self) -> FloatArray:
-        """Under each random curve."""
-        return np.asarray(np.trapezoid(self.random, self.covered, axis=1))
 
 
 def deletions(
@@ -178,39 +48,17 @@ def deletions(
     seed : of the random orders
     """
     square = _squares(pixels.shape[0], pixels.shape[1])
-    n_squares = int(square.max()) + 1
-    half = 2 * np.linspace(0, 0.5, COVERINGS // 2 + 1) ** 2
-    shares = np.concatenate([half, 1 - half[-2::-1]])
-    counts = np.unique((n_squares * shares).round().astype(np.int64))
-    random = np.random.default_rng(seed)
-    places = [np.arange(n_squares), *(_moved(square, random) for _ in range(ORDERS))]
-    orders = []
-    for saliency in saliencies:
-        marked = _means(saliency, square)
-        orders += [_order(marked[moved] if not of_number else np.abs(marked[moved]), random) for moved in places]
-    orders += [order[::-1] for order in orders]
-    lost = np.empty((len(orders), len(counts)))
-    lost[:, [0, -1]] = losses(_covered(pixels, square, orders[0], counts[[0, -1]]))  # the same in every order
-    if len(counts) > 2:
-        lost[:, 1:-1] = [losses(_covered(pixels, square, order, counts[1:-1])) for order in orders]
-    largest = float(lost.max())
-    left = 1 - lost / (largest if largest > least else np.inf) if of_number else 1 - lost
-    forward, backward = left.reshape(2, len(saliencies), len(places), len(counts))
-    return tuple(
-        Deletion(counts / n_squares, most[0], fewest[0], np.concatenate([most[1:], fewest[1:]]), of_number)
-        for most, fewest in zip(forward, backward, strict=True)
-    )
+
+    def lost(order: IntArray, counts: IntArray) -> FloatArray:
+        return losses(_covered(pixels, square, order, counts))
+
+    marks = [_means(saliency, square) for saliency in saliencies]
+    return curves(lost, marks, partial(_moved, square), of_number=of_number, least=least, seed=seed)
 
 
 def _means(saliency: Saliency, square: IntArray) -> FloatArray:
     """What the map says of each square ``(n_squares,)``."""
     return np.bincount(square.ravel(), weights=saliency.values.ravel()) / np.bincount(square.ravel())
-
-
-def _order(marked: FloatArray, random: np.random.Generator) -> IntArray:
-    """Squares, the most important first; what is marked alike comes as chance has it."""
-    turn = random.permutation(len(marked))
-    return np.asarray(turn[np.argsort(-marked[turn], kind="stable")])
 
 
 def _moved(square: IntArray, random: np.random.Generator) -> IntArray:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.errors import RequestError
-from annvil.kinds.pictures.explanation.deletion import ROUNDING, deletions
+from annvil.explanation.deletion import ROUNDING
+from annvil.kinds.pictures.explanation.deletion import deletions
 from annvil.kinds.pictures.explanation.faithfulness import CheckedMap, alike_when_shuffled
 from annvil.kinds.pictures.explanation.padding import InPadding, in_padding
 from annvil.kinds.pictures.explanation.render import composed

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annvil.kinds.pictures.explanation.deletion import Deletion
+from annvil.explanation.deletion import Deletion
 from annvil.kinds.pictures.explanation.saliency import Pixels, Saliency
 from annvil.tasks.base import FloatArray
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.findings import Finding
+from annvil.explanation.deletion import LEAST_GAIN
 from annvil.kinds.pictures.explanation.confusion import matrix
-from annvil.kinds.pictures.explanation.deletion import LEAST_GAIN
 from annvil.kinds.pictures.explanation.explain import PASSES, Explanation, explain_picture
 from annvil.kinds.pictures.explanation.faithfulness import MOST_ALIKE
 from annvil.kinds.pictures.explanation.padding import finding_of

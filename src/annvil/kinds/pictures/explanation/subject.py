@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annvil.bundle import Predictor, load, load_weights
-from annvil.errors import BundleError, RequestError, did_you_mean
-from annvil.kinds.pictures.explanation.saliency import Choose, Pixels, Scores
+from annvil.bundle import load, load_weights
+from annvil.errors import BundleError, RequestError
+from annvil.explanation.subject import ExplainedModel
+from annvil.kinds.pictures.explanation.saliency import Choose, Pixels
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import images_in_memory
-from annvil.tasks.base import FloatArray, Task
+from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from annvil.networks.restoring import PictureNetwork
 
-SMALLEST = 1e-12
-"""Probabilities below it count as this when their logarithm is taken."""
-
 
 @dataclass(frozen=True)
-class Subject:
+class Subject(ExplainedModel):
     """A model of pictures.
 
     Attributes
     ----------
-    predictor : the model, as it predicts
     network : its network, in evaluation mode, or None
     why_none : why there is no network, a sentence; empty where there is one
     """
 
-    predictor: Predictor
     network: PictureNetwork | None = None
     why_none: str = ""
-
-    @property
-    def task(self) -> Task:
-        """The question it answers."""
-        return self.predictor.task
 
     @property
     def form(self) -> PictureForm:
@@ -52,48 +42,9 @@ class Subject:
         assert isinstance(form, PictureForm)
         return form
 
-    def outputs(self, pixels: Pixels) -> FloatArray:
+    def outputs(self, things: Pixels) -> FloatArray:
         """Probabilities or values ``(n, n_outputs)`` for pictures of `form`, uint8 ``(n, height, width, channels)``."""
-        return self.predictor.raw(images_in_memory(np.ascontiguousarray(pixels), self.form))
-
-    def decided(self, outputs: FloatArray) -> int:
-        """Which output is explained unless asked otherwise: the class that the model decides for, or the value."""
-        return self.task.foremost(outputs, self.predictor.manifest.info.threshold)
-
-    def output_named(self, label: str) -> int:
-        """The output of a class.
-
-        Raises
-        ------
-        RequestError
-            When there is none of that name.
-        """
-        names = [str(one) for one in self.task.classes]
-        if label in names:
-            return names.index(label)
-        if not names:
-            raise RequestError(f"The model predicts the number {self.task.target!r} and has no classes: leave it out.")
-        known = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-        raise RequestError(f"The model knows no class {label!r}.{did_you_mean(label, names)} Its classes: {known}.")
-
-    def scores(self, output: int) -> Scores:
-        """Log-odds of a class, or the value: without a ceiling, so that small losses of a certain model show."""
-
-        def log_odds(pixels: Pixels) -> FloatArray:
-            return self.task.log_odds(self.outputs(pixels), output, SMALLEST)
-
-        return log_odds
-
-    def losses(self, pixels: Pixels, output: int) -> Callable[[Pixels], FloatArray]:
-        """What other pictures lose against ``pixels``: share of a class's probability, or distance from the value."""
-        whole = self.outputs(pixels[None])[0, output]
-        of_class = self.task.predicts_probabilities
-
-        def lost(others: Pixels) -> FloatArray:
-            found: FloatArray = whole - self.outputs(others)[:, output]
-            return found / max(whole, SMALLEST) if of_class else np.abs(found)
-
-        return lost
+        return self.predictor.raw(images_in_memory(np.ascontiguousarray(things), self.form))
 
     def choose(self, output: int) -> Choose:
         """The logit of a class above the mean of all, which softmax cannot tell from the logit itself; or the value."""

@@ -1,0 +1,72 @@
+"""What is explained: a saved model, asked for what speaks for one of its outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annvil.bundle import Predictor
+from annvil.errors import RequestError, did_you_mean
+from annvil.tasks.base import FloatArray, Task
+
+SMALLEST = 1e-12
+"""Probabilities below it count as this when their logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class ExplainedModel(ABC):
+    """A saved model of things of one kind, given as arrays whose first axis counts them; ``predictor``: at work."""
+
+    predictor: Predictor
+
+    @abstractmethod
+    def outputs(self, things: Any) -> FloatArray:
+        """Probabilities or values ``(n, n_outputs)``."""
+
+    @property
+    def task(self) -> Task:
+        """The question it answers."""
+        return self.predictor.task
+
+    def decided(self, outputs: FloatArray) -> int:
+        """Which output is explained unless asked otherwise: the class that the model decides for, or the value."""
+        return self.task.foremost(outputs, self.predictor.manifest.info.threshold)
+
+    def output_named(self, label: str) -> int:
+        """The output of a class.
+
+        Raises
+        ------
+        RequestError
+            When there is none of that name.
+        """
+        names = [str(one) for one in self.task.classes]
+        if label in names:
+            return names.index(label)
+        if not names:
+            raise RequestError(f"The model predicts the number {self.task.target!r} and has no classes: leave it out.")
+        known = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+        raise RequestError(f"The model knows no class {label!r}.{did_you_mean(label, names)} Its classes: {known}.")
+
+    def scores(self, output: int) -> Callable[[Any], FloatArray]:
+        """Log-odds of a class, or the value: without a ceiling, so that small losses of a certain model show."""
+
+        def log_odds(things: Any) -> FloatArray:
+            return self.task.log_odds(self.outputs(things), output, SMALLEST)
+
+        return log_odds
+
+    def losses(self, thing: Any, output: int) -> Callable[[Any], FloatArray]:
+        """What others lose against ``thing``: share of a class's probability, or distance from the value."""
+        whole = self.outputs(thing[None])[0, output]
+        of_class = self.task.predicts_probabilities
+
+        def lost(others: Any) -> FloatArray:
+            found: FloatArray = whole - self.outputs(others)[:, output]
+            return found / max(whole, SMALLEST) if of_class else np.abs(found)
+
+        return lost
