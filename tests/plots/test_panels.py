@@ -41,7 +41,7 @@ def test_a_chart_is_data_until_it_is_drawn():
 def test_a_name_stands_in_the_legend_once_and_what_is_wrong_is_marked():
     svg = panels(chart(), 700, "name")
     assert svg.count(">up<") == 1
-    assert svg.count("✗ panel 1<") == 1
+    assert svg.count("× panel 1<") == 1
     assert svg.count("panel 2</text>") == 1
 
 

@@ -16,17 +16,19 @@ against known truths with 5 shuffles, it held 92 to 94% of 300 (squared error, 1
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.table import Column, Table
+from annvil.data.form import Inputs
+from annvil.data.table import Table
 from annvil.tasks.base import FloatArray, IntArray
 
 Predict = Callable[[Table], FloatArray]
+In = TypeVar("In", bound=Inputs)
 Score = Callable[[NDArray[Any], FloatArray], float]
 
 GROUPS = 20
@@ -94,6 +96,40 @@ def importance(
     tuple of Importance
         Empty when there are fewer than ten rows, or when the score is not defined on them.
     """
+
+    def shuffled(table: Table, index: int, donors: IntArray) -> Table:
+        column = table.columns[index]
+        return table.with_column(replace(column, values=column.values[donors]))
+
+    names = [column.name for column in inputs.columns]
+    return importance_of(
+        predict, inputs, names, shuffled, y, score, greater_is_better,
+        repeats=repeats, rows_cap=rows_cap, seed=seed, groups=groups, should_stop=should_stop,
+    )  # fmt: skip
+
+
+def importance_of(
+    predict: Callable[[In], FloatArray],
+    inputs: In,
+    names: Sequence[str],
+    shuffle: Callable[[In, int, IntArray], In],
+    y: NDArray[Any],
+    score: Score,
+    greater_is_better: bool,
+    *,
+    repeats: int = 5,
+    rows_cap: int = 2000,
+    seed: int = 0,
+    groups: IntArray | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[Importance, ...]:
+    """`importance` of whatever inputs consist of; further parameters as there.
+
+    Parameters
+    ----------
+    names : of the features
+    shuffle : inputs, the number of a feature and for each row whose value it gets → such inputs
+    """
     rng = np.random.default_rng(seed)
     several = y.ndim == 2
     rows = _spread_over_target(_codes(y) if several else y, rng)
@@ -116,12 +152,12 @@ def importance(
     losses: dict[int, list[FloatArray]] = {}
     for donors in shuffles:
         before = scores(untouched, donors)
-        for index, column in enumerate(inputs.columns):
+        for index in range(len(names)):
             if should_stop():
-                return _ranked(inputs, losses)
-            shuffled = inputs.with_column(replace(column, values=column.values[donors]))
-            losses.setdefault(index, []).append(sign * (before - scores(predict(shuffled), donors)))
-    return _ranked(inputs, losses)
+                return _ranked(names, losses)
+            without = predict(shuffle(inputs, index, donors))
+            losses.setdefault(index, []).append(sign * (before - scores(without, donors)))
+    return _ranked(names, losses)
 
 
 def _codes(y: IntArray) -> IntArray:
@@ -153,9 +189,9 @@ def _deal(y: NDArray[Any], groups: IntArray | None, rng: np.random.Generator) ->
     return turn[unit]
 
 
-def _ranked(inputs: Table, losses: dict[int, list[FloatArray]]) -> tuple[Importance, ...]:
+def _ranked(names: Sequence[str], losses: dict[int, list[FloatArray]]) -> tuple[Importance, ...]:
     """The columns measured, the largest loss first."""
-    found = (_with_interval(inputs.columns[index], np.mean(turns, axis=0)) for index, turns in losses.items())
+    found = (_with_interval(names[index], np.mean(turns, axis=0)) for index, turns in losses.items())
     return tuple(sorted((one for one in found if one is not None), key=lambda one: -one.mean))
 
 
@@ -167,7 +203,7 @@ def _score_or_nan(score: Score, y: NDArray[Any], outputs: FloatArray) -> float:
         return float("nan")
 
 
-def _with_interval(column: Column, losses: FloatArray) -> Importance | None:
+def _with_interval(name: str, losses: FloatArray) -> Importance | None:
     """Mean and 95% interval from the loss on all rows and the losses with each group left out."""
     mean, parts = losses[0], losses[1:][np.isfinite(losses[1:])]
     df = len(parts) - 1
@@ -175,4 +211,4 @@ def _with_interval(column: Column, losses: FloatArray) -> Importance | None:
         return None
     error = np.sqrt(df / len(parts) * np.sum((parts - parts.mean()) ** 2))
     half = STUDENT_975[df] * float(error)
-    return Importance(column.name, float(mean), float(mean) - half, float(mean) + half)
+    return Importance(name, float(mean), float(mean) - half, float(mean) + half)

@@ -102,7 +102,7 @@ class _Pen:
         anchor = {"middle": "ms", "end": "rs"}.get(part.get("text-anchor", ""), "ls")
         halo: dict[str, Any] = {"stroke_width": 2 * self._zoom, "stroke_fill": _PAPER} if "halo" in classes else {}
         colour = "#1c1d1f" if classes & {"label", "strong"} else _FAINT if classes & {"tick", "note"} else _INK
-        text = "".join(_words(part))
+        text = "".join(_words(part)).replace("−", "-")  # which Pillow's own font has not
         if "strong" in classes:
             halo = {"stroke_width": 0.25 * self._zoom, "stroke_fill": colour}
         self._draw.text(place, text, fill=colour, font=font, anchor=anchor, **halo)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Found, Kind, Loaded, Progress, Stage, Study, StudyResult, Tiny
+from annvil.kinds.base import Explanation, Found, Kind, Loaded, Progress, Stage, Study, StudyResult, Tiny
 from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.words import BASE_RATE, WORDS
 
@@ -29,6 +30,7 @@ class SeriesKind(Kind):
     words = WORDS
     Options = SeriesOptions
     rank = 40
+    passes_to_explain = 4_000  # maps of five series and their tests (counted)
 
     @property
     def form(self) -> type[SeriesForm]:
@@ -84,10 +86,15 @@ class SeriesKind(Kind):
         return tiny()
 
     def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        from annvil.kinds.series.sections.explained import explained
         from annvil.kinds.series.sections.predictions import series_and_predictions
 
-        if stage is Stage.SHIPPED:
-            yield from series_and_predictions(found)
+        yield from series_and_predictions(found) if stage is Stage.SHIPPED else explained(found)
+
+    def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
+        from annvil.kinds.series.explanation.explain import explain_source, open_subject
+
+        return explain_source(open_subject(model), one, label=label)
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from annvil.plots.axes import Frame, y_label_width
 from annvil.plots.labels import shorten, text_width
@@ -83,28 +83,32 @@ def panels(chart: Panels, width: float, name: str) -> str:
     return drawing.svg(name, title, told)
 
 
-def drawn(chart: Panels, width: float) -> tuple[Drawing, str, str]:
-    """The drawing, its title, and what it shows in words."""
+def drawn(chart: Panels, width: float, heading: Sequence[str] = ()) -> tuple[Drawing, str, str]:
+    """The drawing, its title, and what it shows in words; ``heading``: lines above it, the first of them strong."""
     across = max(1, min(chart.across, len(chart.panels), 2 if width < 500 else chart.across))
     drawing = Drawing(width)
-    top = _legend(drawing, [line for panel in chart.panels for line in panel.lines], width)
+    for place, line in enumerate(heading):
+        drawing.text(0, 14 + 20 * place, line, "label" if place else "strong")
+    top = _legend(drawing, [line for panel in chart.panels for line in panel.lines], width, 20.0 * len(heading))
     rows = [chart.panels[start : start + across] for start in range(0, len(chart.panels), across)]
     titled = any(panel.title for panel in chart.panels)
     shared = _values(chart.panels)
+    ups = [
+        fit_scale(shared if chart.same_y else _values([panel]), chart.height, 0.0, log=chart.log_y)
+        for panel in chart.panels
+    ]
+    widths = [y_label_width(y, _about(chart.height)) + 4 for y in ups]
     if chart.y_title:
         drawing.text(0, top + 10, chart.y_title, "axis-title")
         top += 20
     for place, row in enumerate(rows):
         last = place == len(rows) - 1
         top += 20 if titled else 8
-        scales = [
-            fit_scale(shared if chart.same_y else _values([panel]), top + chart.height, top, log=chart.log_y)
-            for panel in row
-        ]
-        room = max(y_label_width(scale, _about(chart.height)) for scale in scales) + 4
         column = width / across
-        for number, (panel, y) in enumerate(zip(row, scales, strict=True)):
-            left = number * column
+        for number, panel in enumerate(row):
+            left, nth = number * column, place * across + number
+            y = replace(ups[nth], start=top + chart.height, end=top)
+            room = max(widths[number::across])
             places = [x for one in (chart.panels if across == 1 else [panel]) for line in one.lines for x in line.x]
             margin = 0.02 if chart.log_x else 0.0
             x = fit_scale(places, left + room, left + column - 12, log=chart.log_x, margin=margin)
@@ -124,7 +128,7 @@ def _panel(drawing: Drawing, panel: Panel, frame: Frame, x_title: str, *, axis: 
         drawing.line(frame.left, frame.y(0), frame.right, frame.y(0), "zero" if not small else "grid")
     if panel.title:
         room = frame.right - frame.left + 20
-        words = f"✗ {panel.title}" if panel.flagged else panel.title
+        words = f"× {panel.title}" if panel.flagged else panel.title
         shown = shorten(words, room)
         cls = "strong" if panel.flagged else "label"
         drawing.text(frame.left, frame.top - 6, shown, cls, tip=words if shown != words else "")
@@ -175,11 +179,11 @@ def _named(lines: Iterable[Line]) -> Iterator[Line]:
             yield line
 
 
-def _legend(drawing: Drawing, lines: Sequence[Line], width: float) -> float:
-    """One entry a name, in as many lines as it takes; where it ends."""
-    x, y, named = 0.0, 8.0, list(_named(lines))
+def _legend(drawing: Drawing, lines: Sequence[Line], width: float, top: float) -> float:
+    """One entry a name from ``top`` on, in as many lines as it takes; where it ends."""
+    x, y, named = 0.0, top + 8, list(_named(lines))
     if not named:
-        return 0.0
+        return top
     for line in named:
         name = shorten(line.name, width - 40)
         room = 48 + text_width(name)

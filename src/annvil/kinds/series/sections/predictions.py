@@ -53,7 +53,7 @@ def _examples(found: Found, dataset: Dataset[Series]) -> Iterator[Section]:
         lines = tuple(over_steps(one, called[place], place) for place, one in enumerate(values))
         panels.append(Panel(lines, caption, bool(flagged)))
     chart = Panels(
-        "series-and-predictions", "Held-out series", f"✗: misclassified.{how}" if shown.wrong.any() else how.strip(),
+        "series-and-predictions", "Held-out series", f"×: misclassified.{how}" if shown.wrong.any() else how.strip(),
         tuple(panels), "step", across=3, height=72,
     )  # fmt: skip
     yield Section("series-and-predictions", "Series and predictions", shown.sentences, charts=(chart,))

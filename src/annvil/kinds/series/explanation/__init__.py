@@ -1,0 +1,1 @@
+"""Which part of a series a prediction rests on, and which channel."""
