@@ -63,6 +63,10 @@ if TYPE_CHECKING:
     from annvil.kinds.pictures.estimators import ImageClassifier as ImageClassifier, ImageRegressor as ImageRegressor
     from annvil.kinds.pictures.starts.pretraining import pretrain as pretrain
     from annvil.kinds.registry import read as read
+    from annvil.kinds.series.estimators import (
+        SequenceClassifier as SequenceClassifier,
+        SequenceRegressor as SequenceRegressor,
+    )
     from annvil.models.estimators import (
         MLPClassifier as MLPClassifier,
         MLPRegressor as MLPRegressor,

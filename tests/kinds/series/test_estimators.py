@@ -1,0 +1,115 @@
+"""The estimators for series: scikit-learn's contract, on arrays of two and three axes and lists."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.utils.estimator_checks import check_estimator
+
+from annvil.errors import DataError, RequestError
+from annvil.kinds.series.estimators import NETWORKS, SequenceClassifier, SequenceRegressor
+
+LITTLE: dict[str, Any] = {"n_folds": 2, "width": 8, "training_length": 0.1, "random_state": 0}
+
+
+def waves(n: int = 80, seed: int = 0) -> tuple[Any, Any]:
+    """Two channels of 30 steps: slow waves, or quick ones beside a line that rises."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    at = np.arange(30)
+    X = np.sin((0.3 + 0.5 * y)[:, None] * at + rng.uniform(0, 6, (n, 1)))
+    line = y[:, None] * np.linspace(0, 2, 30) + 0.3 * rng.normal(size=(n, 30))
+    return np.stack([X, line], axis=1) + 0.1 * rng.normal(size=(n, 2, 30)), y
+
+
+@pytest.mark.parametrize(
+    "network", [*(pytest.param(one, marks=[pytest.mark.slow] * (one in ("lite", "lstm", "rnn"))) for one in NETWORKS)]
+)
+def test_waves_are_told_apart(network):
+    X, y = waves()
+    reader = SequenceClassifier(**LITTLE | {"network": network}).fit(X, np.where(y == 1, "quick", "slow"))
+    later, truth = waves(seed=1)
+    assert reader.classes_.tolist() == ["quick", "slow"]
+    assert reader.predict_proba(later).sum(axis=1) == pytest.approx(1)
+    assert reader.score(later, np.where(truth == 1, "quick", "slow")) > 0.85
+
+
+def test_numbers_are_learnt():
+    X, _ = waves(120)
+    level = X[:, 1].mean(axis=1) * 10
+    reader = SequenceRegressor(**LITTLE).fit(X[:90], level[:90])
+    assert reader.score(X[90:], level[90:]) > 0.5
+
+
+@pytest.mark.parametrize("kind", [SequenceClassifier, pytest.param(SequenceRegressor, marks=[pytest.mark.slow])])
+def test_clone_and_pickle_give_the_same(kind):
+    X, y = waves(40)
+    one = kind(**LITTLE).fit(X, y)
+    other = clone(one).fit(X, y)
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(one)).predict(X), one.predict(X))
+    with pytest.raises(NotFittedError):
+        clone(one).predict(X)
+
+
+def test_any_length_and_gaps():
+    X, y = waves(40)
+    some = [one[:, : 20 + row % 10] for row, one in enumerate(X)]
+    some[3] = some[3].copy()
+    some[3][0, 4:8] = np.nan
+    reader = SequenceClassifier(**LITTLE).fit(some, y)
+    assert reader.predict_proba([X[0][:, :1], np.tile(X[0], (1, 10))]).shape == (2, 2)
+    together, alone = reader.predict_proba(some), [reader.predict_proba([one])[0] for one in some]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    with pytest.raises(DataError, match="1 channels; the model needs 2"):
+        reader.predict(X[:, :1])
+
+
+@pytest.mark.slow
+def test_several_labels():
+    X, y = waves(40)
+    both = np.stack([y, 1 - y], axis=1)
+    assert SequenceClassifier(**LITTLE).fit(X, both).predict(X).shape == (40, 2)
+
+
+@pytest.mark.slow
+def test_weights_and_cross_validation():
+    X, y = waves(40)
+    weighted = SequenceClassifier(**LITTLE).fit(X, y, sample_weight=np.where(np.arange(40) < 30, 1.0, 0.0))
+    alone = SequenceClassifier(**LITTLE).fit(X[:30], y[:30])
+    np.testing.assert_array_equal(weighted.predict_proba(X), alone.predict_proba(X))
+    assert len(cross_val_score(SequenceClassifier(**LITTLE), X, y, cv=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"network": "transformer"}, "network must be one of 'tcn', 'lite', 'gru'"),
+        ({"scaling": "rows"}, "scaling must be one of 'channel', 'series'"),
+        ({"n_folds": 1}, "n_folds must be a whole number of at least 2"),
+        ({"training_length": 0}, "training_length must be above 0"),
+    ],
+)
+def test_arguments_are_refused(settings, said):
+    with pytest.raises(RequestError, match=said):
+        SequenceClassifier(**settings).fit(*waves(40))
+
+
+def test_paths_are_refused():
+    _, y = waves(40)
+    with pytest.raises(RequestError, match="takes arrays, not paths"):
+        SequenceClassifier().fit("series.csv", y)
+
+
+@pytest.mark.slow
+def test_the_contract_of_scikit_learn():
+    unlike = {"check_sample_weight_equivalence_on_dense_data": "a repeated series is dealt to other folds"}
+    estimator = SequenceClassifier(n_folds=2, width=8, training_length=0.1)
+    results = check_estimator(estimator, on_skip=None, expected_failed_checks=unlike)
+    assert {one["status"] for one in results if one["check_name"] not in unlike} <= {"passed", "skipped"}
