@@ -99,7 +99,7 @@ class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         """The family's first candidate of that network, with what was asked for in its place."""
         own = "form" if NETWORKS[self.network] is TemporalNetworks else "cell"
         candidates = contender.networks.portfolio(form, n_rows)
-        first = next(one for one in candidates if one.to_json()[own] == self.network)
+        first: SeriesSettings = next(one for one in candidates if one.to_json()[own] == self.network)
         given = {"width": self.width, "scaling": self.scaling, "learning_rate": self.learning_rate}
         if own == "cell":
             given["patch"] = self.patch
