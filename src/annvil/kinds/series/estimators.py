@@ -6,7 +6,6 @@ they are averaged.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,12 +20,12 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import strata
 from annvil.errors import RequestError
 from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks
-from annvil.kinds.series.contenders.sequence_family import SequenceNetworks, SeriesSettings
+from annvil.kinds.series.contenders.sequence_family import SequenceNetworks
 from annvil.kinds.series.contenders.temporal_networks import TemporalNetworks
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.series import Series
-from annvil.models.contract import Context, Effort, Fitted, Job
+from annvil.models.contract import Context, Effort, Fitted, Job, Json
 from annvil.models.estimators import inner_folds, label_matrix, rows_that_count, several_labels
 from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
@@ -86,7 +85,7 @@ class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         codes = strata(dataset, rows) if task.predicts_probabilities else np.zeros(n, dtype=np.int64)
         job = Job("fit", rows, inner_folds(codes, self.n_folds, seed), seed, weights)
         contender = NETWORKS[self.network]()
-        configuration = self._settings(contender, series.form, n).to_json()
+        configuration = self._settings(contender, series.form, n)
         effort = Effort(scale=self.training_length, configuration=configuration, inner_folds=self.n_folds)
         context = Context(float("inf") if self.time_budget is None else self.time_budget)
         fitted = next(iter(contender.fit(dataset, [job], effort, context)), None)
@@ -95,15 +94,15 @@ class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.fitted_, self.form_ = fitted, series.form
         return self
 
-    def _settings(self, contender: SequenceNetworks, form: SeriesForm, n_rows: int) -> SeriesSettings:
+    def _settings(self, contender: SequenceNetworks, form: SeriesForm, n_rows: int) -> dict[str, Json]:
         """The family's first candidate of that network, with what was asked for in its place."""
         own = "form" if NETWORKS[self.network] is TemporalNetworks else "cell"
-        candidates = contender.networks.portfolio(form, n_rows)
-        first: SeriesSettings = next(one for one in candidates if one.to_json()[own] == self.network)
-        given = {"width": self.width, "scaling": self.scaling, "learning_rate": self.learning_rate}
+        candidates = [one.to_json() for one in contender.networks.portfolio(form, n_rows)]
+        first = next(one for one in candidates if one[own] == self.network)
+        given: dict[str, Json] = {"width": self.width, "scaling": self.scaling, "learning_rate": self.learning_rate}
         if own == "cell":
             given["patch"] = self.patch
-        return replace(first, **{name: value for name, value in given.items() if value is not None})
+        return first | {name: value for name, value in given.items() if value is not None}
 
     def _check_arguments(self) -> None:
         name = type(self).__name__
