@@ -98,7 +98,7 @@ class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         """The family's first candidate of that network, with what was asked for in its place."""
         own = "form" if NETWORKS[self.network] is TemporalNetworks else "cell"
         candidates = [one.to_json() for one in contender.networks.portfolio(form, n_rows)]
-        first = next(one for one in candidates if one[own] == self.network)
+        first: dict[str, Json] = next(one for one in candidates if one[own] == self.network)
         given: dict[str, Json] = {"width": self.width, "scaling": self.scaling, "learning_rate": self.learning_rate}
         if own == "cell":
             given["patch"] = self.patch
