@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ HARMONICS = 3
 """Waves a period is described by: the period itself, its half and its third (Fourier terms; assumed)."""
 
 LONGEST_WINDOW = 1 << 16
+ErrorUnit = Literal["scale", "swing", "level"]
 Steps = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_WINDOW)]
 
 
@@ -35,13 +36,14 @@ class Covariate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far forecasts were off at origins that nobody had learnt from: what intervals are made of.
 
-    ``errors[step][level]``: so large, in units of the swing that a history shows (`Histories.swings`), were the errors
-    of a step with that probability at most; ``levels`` ascend.
+    ``errors[step][level]``: so large were the errors of a step with that probability at most, in the ``unit`` of each
+    history (`annvil.kinds.forecasts.spread.in_units`); ``levels`` ascend.
     """
 
     levels: tuple[float, ...] = ()
     errors: tuple[tuple[float, ...], ...] = ()
     n_origins: int = 0
+    unit: ErrorUnit = "scale"
 
 
 class ForecastForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="forecasts"):

@@ -1,7 +1,7 @@
 """Intervals around forecasts, by conformal prediction over rolling origins, for each step ahead.
 
-How far held-out forecasts of a step were off, in units of the swing that the history before each origin shows, is how
-far the next one will be off. Errors of later origins weigh more, since series and models change (Barber et al. 2023,
+How far held-out forecasts of a step were off, in a unit that the history before each origin gives, is how far the next
+one will be off. Errors of later origins weigh more, since series and models change (Barber et al. 2023,
 "Conformal prediction beyond exchangeability"), and neighbouring steps lend each other theirs, so that few origins are
 enough for 95%.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annvil.kinds.forecasts.contenders.maps import swings
-from annvil.kinds.forecasts.form import Spread
+from annvil.kinds.forecasts.form import ErrorUnit, Spread
 from annvil.kinds.forecasts.histories import Histories
 from annvil.tasks.base import FloatArray, IntArray
 
@@ -23,13 +23,16 @@ LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 HALVED_AFTER = 0.5
 """An error that lies back so much of all tested time weighs half of the latest (assumed)."""
 
+LEVEL_STEPS = 8
+"""Last values whose mean size is a level, where a season is no longer (assumed)."""
+
 LENT = 1
 """Steps before and after one whose errors count as its own (assumed), where a horizon is long enough."""
 
 
 def spread_of(inputs: Histories, y: FloatArray, outputs: FloatArray) -> Spread:
     """What intervals are made of, from held-out forecasts ``(n, horizon)`` of origins and what came."""
-    errors = np.abs(outputs - y) / history_swings(inputs)
+    unit, errors = _steadiest(inputs, np.abs(outputs - y))
     weights = _weights(inputs.moments.astype(np.float64))
     horizon = errors.shape[1]
     lent = LENT if horizon >= 6 else 0
@@ -37,17 +40,37 @@ def spread_of(inputs: Histories, y: FloatArray, outputs: FloatArray) -> Spread:
     for step in range(horizon):
         near = slice(max(0, step - lent), min(horizon, step + lent + 1))
         part = errors[:, near]
+        independent = 1 + float(np.ptp(inputs.moments)) / horizon  # neighbouring origins share most of their answers
         table.append(
-            tuple(weighted_quantiles(part.ravel(), np.repeat(weights, part.shape[1]), LEVELS, len(part)).tolist())
+            tuple(weighted_quantiles(part.ravel(), np.repeat(weights, part.shape[1]), LEVELS, independent).tolist())
         )
-    return Spread(LEVELS, tuple(table), len(y))
+    return Spread(LEVELS, tuple(table), len(y), unit)
 
 
-def history_swings(inputs: Histories) -> FloatArray:
-    """The swing of each history ``(n, 1)``: what errors and intervals are measured in."""
+def _steadiest(inputs: Histories, errors: FloatArray) -> tuple[ErrorUnit, FloatArray]:
+    """The unit in which errors differ least from origin to origin, and the errors in it ``(n, horizon)``."""
+    units: tuple[ErrorUnit, ...] = ("scale", "swing", "level")
+    scaled = [errors / in_units(inputs, unit) for unit in units]
+    least = 1e-12 * max(float(errors.max(initial=0.0)), 1e-300)
+    differ = [float(np.log(np.maximum(one.mean(axis=1), least)).std()) for one in scaled]
+    best = int(np.argmin(differ))
+    return units[best], scaled[best]
+
+
+def in_units(inputs: Histories, unit: ErrorUnit) -> FloatArray:
+    """What the errors of each row are measured in ``(n, 1)``: "swing", the mean distance to the last season in the
+    window; "level", the mean size of the last season; "scale", that distance over all that is known of the series."""
+    if unit == "scale":
+        return inputs.scales()[:, None]
     found = np.empty((inputs.n_rows, 1))
+    last = max(inputs.form.season, LEVEL_STEPS)
     for rows, part in inputs.blocks():
-        found[rows] = swings(part.windows(), inputs.form.season)
+        window = part.windows()
+        if unit == "swing":
+            found[rows] = swings(window, inputs.form.season)
+        else:
+            level = np.abs(window[:, -last:]).mean(axis=1, keepdims=True)
+            found[rows] = np.where(level > 0, level, 1.0)
     return found
 
 
@@ -55,12 +78,12 @@ def half_widths(spread: Spread, inputs: Histories, level: float) -> FloatArray:
     """Half of the width of intervals that hold the truth with probability ``level`` ``(n, horizon)``."""
     table = np.asarray(spread.errors)
     at = np.array([np.interp(level, spread.levels, row) for row in table])
-    return np.asarray(history_swings(inputs) * at)
+    return np.asarray(in_units(inputs, spread.unit) * at)
 
 
-def weighted_quantiles(values: FloatArray, weights: FloatArray, levels: tuple[float, ...], n: int) -> FloatArray:
+def weighted_quantiles(values: FloatArray, weights: FloatArray, levels: tuple[float, ...], n: float) -> FloatArray:
     """The smallest values below which the levels' shares of the weights lie, a share of one more origin among them: as
-    conformal prediction has it, the next error may be larger than all ``n`` so far."""
+    conformal prediction has it, the next error may be larger than all ``n`` independent ones so far."""
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum() * n / (n + 1)
     place = np.minimum(np.searchsorted(share, np.asarray(levels) - 1e-12), len(values) - 1)

@@ -25,6 +25,8 @@ from annvil.tasks.base import FloatArray
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Weights of the squared norm, in parts of the mean square of a lag (assumed)."""
 
+FEW_LAGS = (1, 2, 4, 7, 14)
+
 FREE = 1e-9
 """Penalty of the constant."""
 
@@ -74,7 +76,7 @@ def normalised(inputs: Histories, y: FloatArray, view: View, length: int) -> tup
     """Features (lags, side values, one) and answers, relative to centre and swing of their row."""
     seen = view.seen(inputs.windows())
     used = seen[:, seen.shape[1] - length :]
-    centre, swing = view.centres(used), swings(seen, inputs.form.season)
+    centre, swing = view.centres(used), view.units(seen, inputs.form.season)
     sides = side_values(inputs)
     features = np.concatenate([(used - centre) / swing, sides, np.ones((len(seen), 1))], axis=1)
     return features, (view.seen(y) - centre) / swing
@@ -107,6 +109,17 @@ class LinearMap(MapContender):
         return MapMember(form, view, weights[:length], weights[length:-1], weights[-1])
 
 
+class Autoregression(LinearMap):
+    """Few lags beside waves of the season and of longer periods: autoregression with Fourier terms, each step ahead on
+    its own."""
+
+    name, title = "autoregression", "Autoregression with waves"
+
+    def lengths(self, rows: Rows) -> list[int]:
+        """A handful of lags at most."""
+        return [n for n in FEW_LAGS if n <= rows.inputs.form.window]
+
+
 def first_guess(rows: Rows, length: int) -> FloatArray | None:
     """The map that repeats the last season; None where there is no season in that many lags."""
     form = rows.inputs.form
@@ -116,7 +129,8 @@ def first_guess(rows: Rows, length: int) -> FloatArray | None:
 
 
 def screened(contender: LinearMap, rows: Rows, log_from: float | None) -> list[Candidate]:
-    """The best candidate of each view of the values, by one holdout: the last fifth of the rows in time."""
+    """The best candidate of each view of the values, by one holdout: the last fifth of the rows in time. Views come
+    with those on values first, and relative to a value of the window before those to none."""
     moments = rows.inputs.moments
     horizon = rows.inputs.form.horizon
     edge = np.quantile(moments, 0.8)
@@ -128,10 +142,15 @@ def screened(contender: LinearMap, rows: Rows, log_from: float | None) -> list[C
     train = Rows(rows.inputs.take(np.flatnonzero(early)), rows.y[early])
     test = Rows(rows.inputs.take(np.flatnonzero(late)), rows.y[late])
     found: list[Candidate] = []
+    few = rows.inputs.take(np.unique(np.linspace(0, len(rows.y) - 1, 200).astype(np.int64))).windows()
     for start in [None] if log_from is None else [None, log_from]:
-        tried = [one for centre in ("last", "mean") for one in _tried(contender, train, test, View(start, centre))]
-        _, best = min(tried, key=lambda one: one[0])
-        found.append(Candidate(best, _words(best)))
+        views = [[View(start, "last"), View(start, "mean")]]
+        if len(rows.inputs.store.names) == 1:  # of one size: a level of its own, to which it returns, can be learnt
+            views += [[View(start, "none", float(swings(View(start).seen(few), rows.inputs.form.season).mean()))]]
+        for group in views:  # only losses in the same unit can be compared here
+            tried = [one for view in group for one in _tried(contender, train, test, view)]
+            _, best = min(tried, key=lambda one: one[0])
+            found.append(Candidate(best, _words(best)))
     return found
 
 
@@ -152,12 +171,14 @@ def _tried(contender: LinearMap, train: Rows, test: Rows, view: View) -> Iterato
                         "centre": view.centre,
                         "seasonal": start is not None,
                         "log_from": view.log_from,
+                        "unit": view.unit,
                     },
                 )
 
 
 def _words(configuration: Mapping[str, Json]) -> str:
-    words = f"{configuration['length']} past values relative to the {configuration['centre']} one"
-    words = words.replace("mean one", "mean") + f", penalty {configuration['penalty']:g}"
+    relative = {"last": " relative to the last one", "mean": " relative to their mean", "none": ""}
+    words = f"{configuration['length']} past values{relative[configuration['centre']]}"
+    words += f", penalty {configuration['penalty']:g}"
     words += ", beginning from the last season" if configuration["seasonal"] else ""
     return words + (", logarithms" if configuration["log_from"] is not None else "")

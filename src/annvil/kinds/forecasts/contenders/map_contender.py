@@ -127,7 +127,8 @@ def view_of(configuration: Mapping[str, Json], centre: str = "last") -> View:
     """The view of a configuration."""
     start = configuration["log_from"]
     chosen: Any = centre
-    return View(None if start is None else float(start), chosen)
+    unit = configuration.get("unit")
+    return View(None if start is None else float(start), chosen, None if unit is None else float(unit))
 
 
 def padded(weights: FloatArray, length: int) -> FloatArray:

@@ -34,10 +34,20 @@ class View:
     ----------
     log_from : logarithms are taken, of values no smaller than this; None: they are not
     centre : what is taken away first and added in the end
+    unit : what values are measured in; None: the swing of each window, so that series of all sizes are alike
     """
 
     log_from: float | None = None
     centre: Centre = "last"
+    unit: float | None = None
+
+    def units(self, seen: FloatArray, season: int) -> FloatArray:
+        """What the values of each row are measured in ``(n_rows, 1)``."""
+        return swings(seen, season) if self.unit is None else np.full((len(seen), 1), self.unit)
+
+    def write_units(self, graph: Graph, seen: Value, form: ForecastForm) -> Value:
+        """`units` in a graph."""
+        return write_swings(graph, seen, form) if self.unit is None else graph.constant([[self.unit]], "float64")
 
     def seen(self, values: FloatArray) -> FloatArray:
         """Values or their logarithms."""
@@ -53,11 +63,23 @@ class View:
             return np.zeros((len(seen), 1))
         return seen[:, -1:] if self.centre == "last" else seen.mean(axis=1, keepdims=True)
 
-    def describe(self) -> str:
-        """For people."""
-        parts = ["of logarithms"] if self.log_from is not None else []
-        parts += [f"relative to the {self.centre} value" if self.centre == "last" else "relative to the mean"]
-        return ", ".join(parts) if self.centre != "none" else ", ".join(parts[:-1])
+    def write_seen(self, graph: Graph, values: Value) -> Value:
+        """`seen` in a graph."""
+        return (
+            values if self.log_from is None else graph.op("Log", graph.op("Max", values, graph.constant(self.log_from)))
+        )
+
+    def write_back(self, graph: Graph, values: Value) -> Value:
+        """`back` in a graph."""
+        if self.log_from is None:
+            return values
+        return graph.op("Exp", graph.op("Clip", values, graph.constant(-BEYOND), graph.constant(BEYOND)))
+
+    def write_centre(self, graph: Graph, seen: Value, length: int) -> Value:
+        """`centres` in a graph, of windows of that length; not for "none"."""
+        if self.centre == "last":
+            return columns(graph, seen, length - 1, length)
+        return graph.op("ReduceMean", seen, graph.constant([1], "int64"))
 
 
 def swings(seen: FloatArray, season: int) -> FloatArray:
@@ -85,6 +107,7 @@ class MapMember(BaseMember):
     ----------
     weights : float64 ``(length, horizon)``
     sides, bias : float64 ``(n_side_values, horizon)`` and ``(horizon,)``, in swings, or both None
+    said : what it is, for people
     """
 
     form: ForecastForm
@@ -92,6 +115,7 @@ class MapMember(BaseMember):
     weights: FloatArray
     sides: FloatArray | None = None
     bias: FloatArray | None = None
+    said: str = ""
 
     def predict(self, inputs: Histories) -> FloatArray:
         """Float64 ``(n_rows, horizon)``."""
@@ -107,37 +131,29 @@ class MapMember(BaseMember):
         found = centre + (used - centre) @ self.weights
         if self.sides is not None:
             assert self.bias is not None
-            found = found + swings(seen, self.form.season) * (side_values(inputs) @ self.sides + self.bias)
+            found = found + self.view.units(seen, self.form.season) * (side_values(inputs) @ self.sides + self.bias)
         return self.view.back(found)
 
     def write(self, graph: Graph, *raw: Value) -> Value:
         """The same in float64."""
         named = self.form.named(raw)
-        seen = named["history"]
-        if self.view.log_from is not None:
-            seen = graph.op("Log", graph.op("Max", seen, graph.constant(self.view.log_from)))
-        used = _columns(graph, seen, self.form.window - len(self.weights), self.form.window)
+        seen = self.view.write_seen(graph, named["history"])
+        used = columns(graph, seen, self.form.window - len(self.weights), self.form.window)
         product = self._centred(graph, used)
         if self.sides is not None and self.bias is not None:
-            swing = _write_swings(graph, seen, self.form)
+            swing = self.view.write_units(graph, seen, self.form)
             side = graph.constant(self.bias)
             if len(self.sides):
-                moved = graph.op("MatMul", _write_sides(graph, named, self.form), graph.constant(self.sides))
+                moved = graph.op("MatMul", write_sides(graph, named, self.form), graph.constant(self.sides))
                 side = graph.op("Add", moved, side)
             product = graph.op("Add", product, graph.op("Mul", swing, side))
-        if self.view.log_from is None:
-            return product
-        return graph.op("Exp", graph.op("Clip", product, graph.constant(-BEYOND), graph.constant(BEYOND)))
+        return self.view.write_back(graph, product)
 
     def _centred(self, graph: Graph, used: Value) -> Value:
         weights = graph.constant(self.weights)
         if self.view.centre == "none":
             return graph.op("MatMul", used, weights)
-        n = len(self.weights)
-        if self.view.centre == "last":
-            centre = _columns(graph, used, n - 1, n)
-        else:
-            centre = graph.op("ReduceMean", used, graph.constant([1], "int64"))
+        centre = self.view.write_centre(graph, used, len(self.weights))
         return graph.op("Add", centre, graph.op("MatMul", graph.op("Sub", used, centre), weights))
 
     @property
@@ -167,11 +183,11 @@ def map_of(forecast: Callable[[FloatArray], FloatArray], length: int) -> FloatAr
     return forecast(np.eye(length))
 
 
-def _columns(graph: Graph, value: Value, begin: int, end: int) -> Value:
+def columns(graph: Graph, value: Value, begin: int, end: int) -> Value:
     return graph.op("Slice", value, *(graph.constant([one], "int64") for one in (begin, end, 1)))
 
 
-def _write_swings(graph: Graph, seen: Value, form: ForecastForm) -> Value:
+def write_swings(graph: Graph, seen: Value, form: ForecastForm) -> Value:
     """`swings` in a graph."""
     n, season = form.window, form.season if form.window > form.season else 1
     axes = graph.constant([1], "int64")
@@ -179,17 +195,17 @@ def _write_swings(graph: Graph, seen: Value, form: ForecastForm) -> Value:
     one = graph.op("Where", graph.op("Greater", largest, graph.constant(0.0)), largest, graph.constant(1.0))
     if n < 2:
         return one
-    late, early = _columns(graph, seen, season, n), _columns(graph, seen, 0, n - season)
+    late, early = columns(graph, seen, season, n), columns(graph, seen, 0, n - season)
     away = graph.op("ReduceMean", graph.op("Abs", graph.op("Sub", late, early)), axes)
     least = graph.op("Mul", largest, graph.constant(LEAST))
     return graph.op("Where", graph.op("Greater", away, least), away, one)
 
 
-def _write_sides(graph: Graph, named: dict[str, Value], form: ForecastForm) -> Value:
+def write_sides(graph: Graph, named: dict[str, Value], form: ForecastForm) -> Value:
     """`side_values` in a graph."""
     parts = [named[name] for name in ("phase", "statics") if name in named]
     if "known" in named:
         width = sum(one.width for one in form.known)
-        ahead = _columns(graph, named["known"], form.window, form.window + form.horizon)
+        ahead = columns(graph, named["known"], form.window, form.window + form.horizon)
         parts.append(graph.op("Reshape", ahead, graph.constant([-1, form.horizon * width], "int64")))
     return graph.concat(parts)

@@ -83,7 +83,7 @@ def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Historie
         horizon=horizon,
         window=window,
         season=season,
-        periods=long,
+        periods=(float(season), *long) if season > 2 else long,
         frequency=regular.frequency,
         time=roles.time,
         series=roles.series,
