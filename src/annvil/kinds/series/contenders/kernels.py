@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import combinations, product
+from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
@@ -34,8 +34,13 @@ REACH = 32
 DIGITS = 24
 """Of a float32: whole numbers up to 2 to that power have no rounding."""
 
-STEPS_AT_ONCE = 1 << 22
-"""Answers of kernels held at once for one series (assumed: 16 MB); more kernels wait their turn."""
+STEPS_AT_ONCE = 1 << 24
+"""Answers of kernels held at once for one series: 64 MB; more kernels wait their turn. (Measured with a million steps:
+pieces of up to 32 MB come from the heap, where each small result keeps one of them from being used again.)"""
+
+
+ENOUGH_STEPS = 1 << 12
+"""Of one series, whose answers give a threshold (assumed): more hardly move a quantile."""
 
 
 class Grid(nn.Module):
@@ -84,7 +89,8 @@ class MiniRocket(Kernels):
     Dempster, Schmidt, Webb, "MiniRocket" (KDD 2021, arXiv 2012.08791): all 84 kernels with three weights of 2 and six
     of -1; thresholds are quantiles of a kernel's answers to one training series, drawn evenly; half of the pairs of
     kernel and dilation see the zeros around the series, the others only what lies inside; of several channels each pair
-    adds up some at random. Departures: thresholds lie between two values of the grid; where a series is shorter than a
+    adds up some at random. Departures: thresholds lie between two values of the grid; kernels
+    share a drawn series where series are very long; where a series is shorter than a
     kernel reaches, every pair sees the zeros; at most `MOST_CHANNELS` channels.
     """
 
@@ -104,7 +110,8 @@ class MiniRocket(Kernels):
         per_kernel = max(1, n_features // len(self.PATTERNS))
         self.dilations, self.counts = _spread(length, per_kernel, self.MOST_DILATIONS)
         self.at_once = max(1, min(len(self.PATTERNS) // 2, STEPS_AT_ONCE // max(1, length)))
-        self.drawn_at_once = max(1, STEPS_AT_ONCE // max(1, LENGTH * n_channels * length))
+        most_draws = STEPS_AT_ONCE // 4 // max(1, LENGTH * n_channels * length)
+        self.n_draws = max(n for n in (1, 2, 3, 6, 7, 14, 21, 42) if n <= max(1, most_draws))
         random = np.random.default_rng(seed)
         for place, count in enumerate(self.counts):
             weights = np.zeros((len(self.PATTERNS), n_channels, LENGTH), dtype=np.float32)
@@ -130,18 +137,18 @@ class MiniRocket(Kernels):
             thresholds = self.get_buffer(f"thresholds_{place}")
             shares = torch.arange(met + 1, met + 1 + thresholds.numel(), dtype=torch.float64) * self.PHI % 1
             met += thresholds.numel()
-            shares = shares.reshape(thresholds.shape)
-            for half, start in product(range(2), range(0, thresholds.shape[1], self.drawn_at_once)):
-                kernels = slice(start, start + self.drawn_at_once)
-                drawn = random.integers(0, len(values), len(thresholds[half, kernels]))
+            for half in range(2):
+                drawn = random.integers(0, len(values), self.n_draws)
                 x, mask = self.grid(values[drawn], lengths[drawn])
-                weights = self.get_buffer(f"weights_{place}")[half, kernels]
-                answers = torch.matmul(weights[:, None], shifted(x, self.dilations[place]))
-                seen = self._seen(mask, place, half)
-                found = _quantiles(
-                    answers.where(seen > 0, torch.inf)[:, 0].double(), seen.sum(dim=2), shares[half, kernels]
-                )
-                thresholds[half, kernels] = (found.floor() + 0.5).float()
+                every = -(-x.shape[2] // ENOUGH_STEPS)
+                around = shifted(x, self.dilations[place])[:, :, ::every]
+                weights = self.get_buffer(f"weights_{place}")[half]
+                answers = torch.matmul(weights.reshape(self.n_draws, -1, weights.shape[1]), around)
+                seen = self._seen(mask, place, half)[:, :, ::every]
+                answers = answers.where(seen > 0, torch.inf).flatten(0, 1).double()
+                n_seen = seen.sum(dim=2).repeat_interleave(len(answers) // self.n_draws, dim=0)
+                found = _quantiles(answers, n_seen.clamp(min=1), shares.reshape(thresholds.shape)[half])
+                thresholds[half] = (found.where(found.isfinite(), 0.0).floor() + 0.5).float()
 
     def _seen(self, mask: Tensor, place: int, half: int) -> Tensor:
         """1 at steps that count for a half of the kernels, else 0; ``(n, 1, time)``."""
