@@ -179,3 +179,37 @@ def test_a_report_tells_no_path_of_another_file(tmp_path):
     assert [
         word for word in ("groups.csv", "--like run", "--from start", "--backbone start") if word not in command
     ] == []
+
+
+def test_names_of_series_are_told_nowhere(tmp_path):
+    """Recordings of persons, in groups, with remarks: the report and the model go without the names."""
+    from annvil.kinds.series.contenders import registry
+
+    home = tmp_path / LOGIN
+    home.mkdir()
+    rows = [
+        (
+            person(k),
+            f"{person(k // 2)}@example.org",
+            step,
+            (k % 2) * step + (7 * k * k + 3 * step * (k + 2)) % 101 / 9,
+            "rises" if k % 2 else "stays",
+        )
+        for k in range(40)
+        for step in range(12 + k % 3)
+    ]
+    lines = ["\t".join(map(str, row)) for row in (("patient", "family", "t", "x", "course"), *rows)]
+    (home / "people.tsv").write_text("\n".join(lines))
+    out = home / "runs"
+    with pytest.MonkeyPatch.context() as patched:
+        chosen = [one for one in registry.contenders_for_series() if one.name in ("dummy", "summary-linear")]
+        patched.setattr(registry, "contenders_for_series", lambda: chosen)
+        patched.chdir(home)
+        words = ("--series", "patient", "--time", "t", "--groups", "family", "-b", "60s", "--out", str(out))
+        printed = annvil("fit", str(home / "people.tsv"), "-t", "course", *words)
+        annvil("report", str(out / "people-1"), "--no-open")
+    found = told(out / "people-1", printed.replace(str(out), ""))
+    secret = {person(k) for k in range(40)} | {LOGIN, "@example.org"}
+    assert {
+        place: some for place, text in found.items() if (some := sorted(one for one in secret if one in text))
+    } == {}
