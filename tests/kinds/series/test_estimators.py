@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 from annvil.errors import DataError, RequestError
+from annvil.kinds.series.contenders import sequence_family
 from annvil.kinds.series.estimators import NETWORKS, SequenceClassifier, SequenceRegressor
 
 LITTLE: dict[str, Any] = {"n_folds": 2, "width": 8, "training_length": 0.1, "random_state": 0}
@@ -108,7 +109,8 @@ def test_paths_are_refused():
 
 
 @pytest.mark.slow
-def test_the_contract_of_scikit_learn():
+def test_the_contract_of_scikit_learn(monkeypatch):
+    monkeypatch.setattr(sequence_family, "FEWEST_STEPS", 30)  # more than 100 fits
     unlike = {"check_sample_weight_equivalence_on_dense_data": "a repeated series is dealt to other folds"}
     estimator = SequenceClassifier(n_folds=2, width=8, training_length=0.1)
     results = check_estimator(estimator, on_skip=None, expected_failed_checks=unlike)

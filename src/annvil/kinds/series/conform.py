@@ -22,11 +22,10 @@ from annvil.kinds.series.reading.archive_files import SUFFIXES as ARCHIVES, read
 from annvil.kinds.series.reading.array_sources import arrays_to_predict
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.reading.columns import numbers_of
-from annvil.kinds.series.reading.file_per_series import files_below, series_of_files, table_beside
+from annvil.kinds.series.reading.file_per_series import files_to_predict
 from annvil.kinds.series.reading.found import end_to_end
 from annvil.kinds.series.reading.long_tables import series_of_rows, steps_of
 from annvil.kinds.series.reading.moments import read_moments
-from annvil.kinds.series.reading.regular import Regular
 from annvil.kinds.series.reading.wide_tables import names_of_rows, values_of
 from annvil.kinds.series.series import Series, Store
 from annvil.text.phrases import listed
@@ -58,8 +57,8 @@ def conform_series(raw: Any, form: SeriesForm, where: str) -> tuple[Series, tupl
         series = series_from_arrays(listed_channels, form)
     elif isinstance(raw, (str, Path)) and Path(raw).suffix.lower() in NUMPY_SUFFIXES:
         series = series_from_arrays(arrays_to_predict(Path(raw)), form)
-    elif (paths := _files(raw, form)) is not None:
-        series, said = _from_files(paths, form)
+    elif (files := _files(raw, form)) is not None:
+        series, said = _from_files(files, form)
     elif isinstance(raw, (str, Path)) or _is_table(raw):
         names = {name for name in (form.series,) if name}
         series, said = _from_table(read_raw(raw, Wanted(whole={form.time} if form.time else (), texts=names)), form)
@@ -154,39 +153,34 @@ def _from_table(raw: RawTable, form: SeriesForm) -> tuple[Series, tuple[str, ...
         said = (f"There is no column {form.time!r}: rows are taken in the order in which they come.",)
     order = np.argsort(codes, kind="stable").astype(np.int64)
     made = steps_of(np.stack(channels, axis=1), codes, order, moments, called, where)
-    return _stored(made.values, made.lengths, form, called), (*said, *_other_distance(made, form), *made.said)
+    return _stored(made.values, made.lengths, form, called), (*said, *_other_distance(made.every, form), *made.said)
 
 
-def _files(raw: Any, form: SeriesForm) -> list[Path] | None:
-    """Files with a series each, or of an archive of series; None of anything else."""
+def _files(raw: Any, form: SeriesForm) -> Path | list[Path] | None:
+    """Files with a series each, the folder or archive of them, or a file of an archive of series; None of others."""
     if isinstance(raw, (list, tuple)) and raw and all(isinstance(one, (str, Path)) for one in raw):
         return [Path(one) for one in raw]
     if not isinstance(raw, (str, Path)):
         return None
     path = Path(raw)
-    if path.is_dir():
-        if not (found := files_below(path)):
-            raise DataError(f"{path.name} holds no files of series.")
-        beside = table_beside(path, found)
-        return [one for one in found if one != beside] or found
-    return [path] if path.suffix.lower() in ARCHIVES or form.layout == "files" else None
+    if path.is_dir() or path.suffix.lower() in ARCHIVES or (form.layout == "files" and path.suffix.lower() == ".zip"):
+        return path
+    return [path] if form.layout == "files" else None
 
 
-def _from_files(paths: list[Path], form: SeriesForm) -> tuple[Series, tuple[str, ...]]:
-    if len(paths) == 1 and paths[0].suffix.lower() in ARCHIVES:
-        found = read_archive(paths[0], answered=False)
-        return _stored(found.values, np.diff(found.starts), form, found.names), ()
-    names = [path.name for path in paths]
-    names = names if len(set(names)) == len(names) else [path.as_posix() for path in paths]
-    values, codes, moments = series_of_files(paths, names, form.channels, form.time, form.missing)
-    made = steps_of(values, codes, np.arange(len(codes)), moments, names, "the files to predict")
-    return _stored(made.values, made.lengths, form, names), (*_other_distance(made, form), *made.said)
+def _from_files(source: Path | list[Path], form: SeriesForm) -> tuple[Series, tuple[str, ...]]:
+    if isinstance(source, Path) and source.suffix.lower() in ARCHIVES:
+        found = read_archive(source, answered=False)
+    else:
+        found = files_to_predict(source, form)
+    every = found.brought.get("every")
+    return _stored(found.values, np.diff(found.starts), form, found.names), (*_other_distance(every, form), *found.said)
 
 
-def _other_distance(made: Regular, form: SeriesForm) -> tuple[str, ...]:
-    if not form.every or not made.every or 0.95 < made.every / form.every < 1.05:
+def _other_distance(every: float | None, form: SeriesForm) -> tuple[str, ...]:
+    if not form.every or not every or 0.95 < every / form.every < 1.05:
         return ()
-    apart = f"Steps are {number(made.every)} apart, and {number(form.every)} in the training"
+    apart = f"Steps are {number(every)} apart, and {number(form.every)} in the training"
     return (f"{apart}: the model takes step for step, so bring them to the same distance.",)
 
 

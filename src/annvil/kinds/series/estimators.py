@@ -71,11 +71,18 @@ class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def _fit(self, series: Series, y: NDArray[Any], task: Task, sample_weight: Any) -> Self:
-        """Train on series; ``y`` are class codes, values, or 0 and 1 of several labels."""
+    def _learnt_from(
+        self, X: Any, y: NDArray[Any], sample_weight: Any
+    ) -> tuple[Series, NDArray[Any], FloatArray | None]:
+        """The series that count, their answers and their weights."""
         self._check_arguments()
-        counted, weights = rows_that_count(sample_weight, y)
-        series, y = series.take(counted), y[counted]
+        series = self._series(X, fitting=True)
+        check_consistent_length(X, y)
+        rows, weights = rows_that_count(sample_weight, y)
+        return series.take(rows), y[rows], weights
+
+    def _fit(self, series: Series, y: NDArray[Any], task: Task, weights: FloatArray | None) -> Self:
+        """Train on series; ``y`` are class codes, values, or 0 and 1 of several labels."""
         n = series.n_rows
         if n < 2:
             raise RequestError(f"{type(self).__name__} needs at least 2 samples to train and validate; got {n} sample.")
@@ -153,14 +160,11 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
         0: batches take the weighted mean, and a series of weight 0 is left out.
         """
         if several_labels(y):
-            check_consistent_length(X, y)
-            series = self._series(X, fitting=True)
             labels, task = label_matrix(y)
             self.classes_ = np.arange(labels.shape[1])
-            return self._fit(series, labels, task, sample_weight)
-        series = self._series(X, fitting=True)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
+            series, labels, weights = self._learnt_from(X, labels, sample_weight)
+            return self._fit(series, labels, task, weights)
+        series, y, weights = self._learnt_from(X, column_or_1d(y, warn=True), sample_weight)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
@@ -170,7 +174,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
             )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
         task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(series, encoder.transform(y).astype(np.int64), task, sample_weight)
+        return self._fit(series, encoder.transform(y).astype(np.int64), task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
@@ -192,10 +196,9 @@ class SequenceRegressor(RegressorMixin, _SequenceEstimator):  # type: ignore[mis
 
         ``sample_weight (n_samples,)``, at least 0: as for classes.
         """
-        series = self._series(X, fitting=True)
         values = check_array(column_or_1d(y, warn=True), dtype=np.float64, ensure_2d=False, input_name="y")
-        check_consistent_length(X, values)
-        return self._fit(series, values, make_task("regression", "y"), sample_weight)
+        series, values, weights = self._learnt_from(X, values, sample_weight)
+        return self._fit(series, values, make_task("regression", "y"), weights)
 
     def predict(self, X: Any) -> FloatArray:
         """The predicted value of each series ``(n_samples,)``."""

@@ -106,7 +106,17 @@ def test_files_to_predict(tmp_path):
         assert found.names() == ["rec03.csv", "rec05.csv"]
         np.testing.assert_allclose(found.one(1), series()[5].T, rtol=1e-6)
     assert form.conform(str(paths[0])).inputs.n_rows == 1
-    assert form.conform(tmp_path / "recordings").inputs.n_rows == N
+    whole = form.conform(tmp_path / "recordings").inputs
+    assert whole.names()[3] == "signals/rec03.csv"
+    np.testing.assert_allclose(whole.one(23), series()[23].T, rtol=1e-6)
+    (tmp_path / "recordings" / "labels.csv").unlink()
+    assert form.conform(str(tmp_path / "recordings")).inputs.names() == whole.names()
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        archive.write(paths[1], "a/rec05.csv")
+        archive.writestr("windows.csv", "file,start,end\nrec05,2,9\nrec05,0,20\n")
+    windows = form.conform(str(tmp_path / "new.zip")).inputs
+    assert windows.names() == ["rec05 2–9", "rec05 0–20"]
+    np.testing.assert_allclose(windows.one(0), series()[5].T[:, 2:9], rtol=1e-6)
     assert form.conform({"acc": [1.0], "gyro": [2.0]}).inputs.n_rows == 1
 
 

@@ -162,6 +162,8 @@ def _header(lines: Iterator[tuple[int, str]], where: str) -> _Header:
 
 def _ts_row(text: str, header: _Header, where: str) -> tuple[Values, str]:
     parts = text.split(":")
+    if header.answers and len(parts) < 2:
+        raise DataError(f"{where}: {shorten(text)!r} is no series with an answer behind a colon.")
     answer = parts.pop().strip() if header.answers else ""
     return _steps([part.split(",") for part in parts], where), answer
 

@@ -18,22 +18,21 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annvil.data.dataset import Source
-from annvil.data.readers.files import read_file
 from annvil.data.readers.raw import RawTable
 from annvil.data.readers.unpacking import is_hidden
 from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Progress
+from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.reading.alike_files import AlikeFiles
 from annvil.kinds.series.reading.columns import numbers_of
 from annvil.kinds.series.reading.found import Found, end_to_end
 from annvil.kinds.series.reading.long_tables import grows, steps_of
 from annvil.kinds.series.reading.moments import TIME_NAMES, Moments, read_moments
-from annvil.kinds.series.reading.named_files import NamedFiles, by_folder, by_table
+from annvil.kinds.series.reading.named_files import NamedFiles, alone, by_folder, by_table
 from annvil.options import ReadOptions
-from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.base import FloatArray
 from annvil.text.safe import short_name, some_names
 
 TABLES = frozenset((".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".feather", ".arrow", ".xlsx"))
@@ -119,19 +118,25 @@ def read_folder(path: Path, ask: ReadOptions, labels: str | None, progress: Prog
         return _read(path, root, named, ask, progress)
 
 
-def series_of_files(
-    files: Sequence[Path], names: Sequence[str], channels: tuple[str, ...], time: str | None, missing: Collection[str]
-) -> tuple[NDArray[np.float64], IntArray, Moments | None]:
-    """Rows of all files ``(n_rows, channels)``, the file of each, and the moments of a column where they have it."""
-    parts = [
-        _values_of(read_file(path), name, channels, time, missing) for path, name in zip(files, names, strict=True)
-    ]
-    codes = np.repeat(np.arange(len(parts)), [len(values) for values, _ in parts])
-    moments = [found for _, found in parts if found is not None]
-    whole = None
-    if len(moments) == len(parts) and parts:
-        whole = replace(moments[0], values=np.concatenate([one.values for one in moments]))
-    return np.concatenate([values for values, _ in parts]), codes, whole
+def files_to_predict(source: Path | Sequence[Path], form: SeriesForm) -> Found:
+    """Series of files, of a folder or of an archive: those that a table in it names, or one in each file.
+
+    Raises
+    ------
+    DataError
+        Where there are none, or they lack a channel of the form.
+    """
+    ask = ReadOptions(time=form.time, missing=form.missing)
+    if not isinstance(source, Path):
+        return _read(Path("the files to predict"), None, alone(source), ask, None, form)
+    with opened_folder(source) as root:
+        files = files_below(root)
+        beside = table_beside(root, files)
+        others = [one for one in files if one != beside]
+        if not others:
+            raise DataError(f"{short_name(source.name)} holds no files of series.")
+        named = alone(others, root) if beside is None else by_table(beside, root, others, ask, answered=False)
+        return _read(source, root, named, ask, None, form)
 
 
 def channels_in(raw: RawTable, ask: ReadOptions) -> tuple[tuple[str, ...], str | None]:
@@ -166,18 +171,29 @@ def _given_table(labels: str, root: Path) -> Path:
     return found
 
 
-def _read(path: Path, root: Path, named: NamedFiles, ask: ReadOptions, progress: Progress | None) -> Found:
-    """The values of the files that are named, each read once."""
+def _read(
+    path: Path,
+    root: Path | None,
+    named: NamedFiles,
+    ask: ReadOptions,
+    progress: Progress | None,
+    form: SeriesForm | None = None,
+) -> Found:
+    """The values of the files that are named, each read once; channels and time are those of the form, if there is one,
+    else of the first file."""
     needed = np.unique(named.file_of)
     alike = AlikeFiles()
-    channels, time = channels_in(alike.read(named.files[needed[0]]), ask)
+    if form is None:
+        channels, time = channels_in(alike.read(named.files[needed[0]]), ask)
+    else:
+        channels, time = form.channels, form.time
     if not channels:
         raise DataError(f"{short_name(named.files[needed[0]].name)} of {path.name} has no column of numbers.")
     parts: list[FloatArray] = []
     moments: list[Moments | None] = []
     digest = sha256()
     for done, file in enumerate(needed.tolist()):
-        name = named.files[file].relative_to(root).as_posix()
+        name = named.files[file].name if root is None else named.files[file].relative_to(root).as_posix()
         values, found = _values_of(alike.read(named.files[file]), name, channels, time, ask.missing)
         parts.append(values)
         moments.append(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,17 +50,21 @@ def by_folder(root: Path, files: Sequence[Path], ask: ReadOptions) -> NamedFiles
     if ask.groups or ask.target:
         raise RequestError("The class of each file is its folder; for target or groups give a table (--labels).")
     parts = [part_of(path.relative_to(root).parts[0]) for path in files]
-    everything = np.full(len(files), -1, dtype=np.int64)
     testing = np.array([part == "test" for part in parts])
-    return NamedFiles(
-        [*files], np.arange(len(files)), everything, everything, [path.relative_to(root).as_posix() for path in files],
-        (column_from_texts("folder", [path.parent.name for path in files]),),
-        testing & (not testing.all()), certain=True,
-    )  # fmt: skip
+    answers = (column_from_texts("folder", [path.parent.name for path in files]),)
+    return replace(alone(files, root), answers=answers, testing=testing & (not testing.all()), certain=True)
 
 
-def by_table(table: Path, root: Path, files: Sequence[Path], ask: ReadOptions) -> NamedFiles:
-    """Files that a table names, a row a series, and what it says of them.
+def alone(files: Sequence[Path], root: Path | None = None) -> NamedFiles:
+    """A series in each file, of which nothing more is known."""
+    whole = np.full(len(files), -1, dtype=np.int64)
+    names = [path.name if root is None else path.relative_to(root).as_posix() for path in files]
+    names = names if len(set(names)) == len(names) else [path.as_posix() for path in files]
+    return NamedFiles([*files], np.arange(len(files)), whole, whole, names, (), np.zeros(len(files), dtype=bool))
+
+
+def by_table(table: Path, root: Path, files: Sequence[Path], ask: ReadOptions, *, answered: bool = True) -> NamedFiles:
+    """Files that a table names, a row a series, and what it says of them; ``answered``: whether it must have answers.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def by_table(table: Path, root: Path, files: Sequence[Path], ask: ReadOptions) -
     free = [name for name in raw.names if name not in {*used, ask.groups, time, split.name if split else None}]
     usual = [name for name in free if name.strip().lower() in LABEL_NAMES]
     target = target or (usual if len(usual) == 1 else free if len(free) == 1 else [])
-    if not target:
+    if not target and answered:
         raise RequestError(
             f"Name the column of {short_name(table.name)} to predict as target (--target); its columns are "
             f"{some_names(raw.names, 12)}."
@@ -109,7 +113,7 @@ def by_table(table: Path, root: Path, files: Sequence[Path], ask: ReadOptions) -
         for one in raw.columns
     )
     return NamedFiles(
-        [*files], file_of, bounds[0], bounds[1], names, tuple(raw[name] for name in target), testing,
+        [*files], file_of, bounds[0], bounds[1], names, tuple(raw[name] for name in target * answered), testing,
         raw[ask.groups] if ask.groups else None, raw[time] if time else None, notes, said,
     )  # fmt: skip
 
