@@ -10,7 +10,7 @@ is the house's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,12 @@ LOOKED_AT = 1 << 24
 
 MOST_FEATURES = 1 << 27
 """Numbers of all training series together: 512 MB (assumed)."""
+
+FEW_EQUATIONS = 2_000
+"""Up to so many, five inner folds cost little beside the features (measured); beyond there is one holdout."""
+
+MOST_EQUATIONS = 5_000
+"""Of a ridge with more than the fewest kernels: the lesser of features and series (assumed: 200 MB, solved thrice)."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class KernelModel(BaseContender):
         return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
-        """A quarter of the kernels, then all of them, where features of that many series can be held."""
+        """A quarter of the kernels, half and all of them, as far as features can be held and equations solved."""
         form: Any = shape.form
 
         def rung(scale: float, candidates: int, rows: int | None = None) -> Rung:
@@ -152,14 +158,17 @@ class KernelModel(BaseContender):
             n_features = self._features(size, form.longest)
             counted = n_rows * n_features * form.longest * (1 + form.n_channels / 8) * self._seconds_per_answer
             less, more = sorted((n_rows, n_features))
-            solved = 1e-10 * (more * less**2 + 5 * candidates * less**3 / 3)
-            effort = Effort(candidates, scale=scale, inner_folds=5, rows=rows)
-            words = describe_effort(Effort(candidates, inner_folds=5, rows=rows), "penalty", "penalties")
+            inner = 5 if less <= FEW_EQUATIONS else 1
+            solved = 1e-10 * (more * less**2 + inner * candidates * less**3 / 3)
+            effort = Effort(candidates, scale=scale, inner_folds=inner, rows=rows)
+            words = describe_effort(replace(effort, scale=1.0), "penalty", "penalties")
             return Rung(effort, 0.2 + counted + solved, f"{size:,} {self._unit}, {words}")
 
         parts = [rung(0.25, 3, rows) for rows in row_steps(shape.n_rows)]
-        fits = shape.n_rows * self._features(self._size, form.longest) <= MOST_FEATURES
-        return ladder_of([*parts, rung(0.25, 3), *([rung(1.0, len(PENALTIES))] if fits else [])])
+        more = [(scale, self._features(round(self._size * scale), form.longest)) for scale in (0.5, 1.0)]
+        held = [(scale, n) for scale, n in more if shape.n_rows * n <= MOST_FEATURES]
+        fit = [scale for scale, n in held if min(n, shape.n_rows) <= MOST_EQUATIONS]
+        return ladder_of([*parts, rung(0.25, 3), *(rung(scale, len(PENALTIES)) for scale in fit)])
 
     def fit(self, dataset: Dataset[Series], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:
         """Kernels once, penalties on the inner splits, then one fit on all series, for every job."""
