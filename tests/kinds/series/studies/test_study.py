@@ -155,7 +155,8 @@ def test_series_needed_are_read_off_the_curve_of_the_better(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("factor", "fate"), [(0.5, "vanish in the GRU"), (1.0, "neither"), (2.0, "explode in the GRU")]
+    ("factor", "fate"),
+    [(0.5, "vanish in the GRU"), (1.0, "neither vanish nor explode in"), (2.0, "explode in the GRU")],
 )
 def test_gradients_are_called_what_they_are(tmp_path, factor, fate):
     reach = {"reach": tuple((factor ** np.arange(12.0)).tolist()), "patch": 2}
@@ -165,6 +166,21 @@ def test_gradients_are_called_what_they_are(tmp_path, factor, fate):
     assert row.numbers[GRU]["lag"] == 22
     assert row.numbers[GRU]["value"] == pytest.approx(11 * np.log(factor))
     assert chart.panels[0].lines[0].x[-1] == 22
+
+
+def test_of_trainings_that_differ_no_fate_is_told(tmp_path):
+    """One fades, one grows: the mean of both says nothing."""
+    study = study_of(tmp_path, {("gru", "whole-0"): 0.1}, gru={"reach": tuple((0.5 ** np.arange(12.0)).tolist())})
+    study_of(tmp_path, {("gru", "whole-1"): 0.1}, gru={"reach": tuple((1.5 ** np.arange(12.0)).tolist())})
+    row, _ = memory_rows.gradients(study)
+    assert "differ too much between trainings to tell in the GRU" in row.sentence
+
+
+@pytest.mark.parametrize(("n_test", "said"), [(40, "cannot be told"), (2_000, "are as good for the GRU as all")])
+def test_what_is_not_told_apart_is_not_called_equal(tmp_path, n_test, said):
+    parts = both(gru__whole=0.1, tcn__whole=0.1, gru__last_2=0.1, tcn__last_2=0.1)
+    row, _ = score_rows.history(study_of(tmp_path, parts, n_test, shares=(0.5,)), SCALE)
+    assert said in row.sentence
 
 
 def test_time_by_length_is_a_power(tmp_path):

@@ -141,7 +141,8 @@ def _table(study: Study, longest: int, spent_seconds: float) -> FeedbackAndFeedf
 def _remarks(study: Study, longest: int) -> list[str]:
     plan: StudyPlan = study.plan
     done = min(len(study.trials(side, "whole")) for side in MAIN)
-    times = f"{done} times each, with other seeds" if done > 1 else "once each: intervals hold no chance of training"
+    often = "twice" if done == 2 else f"{done} times"
+    times = f"{often} each, with other seeds" if done > 1 else "once each: intervals hold no chance of training"
     on = "test series of the source" if study.train.official_test is not None else "others"
     how = (
         f"All networks learnt from the same {plan.n_train:,} series and are judged on {plan.n_test:,} {on}, {times}; "

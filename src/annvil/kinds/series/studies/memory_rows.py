@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -58,11 +58,7 @@ def gradients(study: Study) -> tuple[Finding, Panels] | None:
     if GRU not in found:
         return None
     lag = int(lags[-1])
-    fading = [PLAIN[cell] for cell, one in found.items() if one.value < math.log(FADES)]
-    growing = [PLAIN[cell] for cell, one in found.items() if one.value > math.log(GROWS)]
-    parts = [f"vanish in the {' and the '.join(fading)}"] if fading else []
-    parts += [f"explode in the {' and the '.join(growing)}"] if growing else []
-    fate = f"gradients {' and '.join(parts)}" if parts else "gradients neither vanish nor explode in any of them"
+    fate = _fate(found)
     sentence = f"Of what the last step gets, so much reaches {lag:,} steps back: {listed(said)}. On this length {fate}."
     settings = study.sides[TCN].settings
     assert isinstance(settings, TemporalSettings)
@@ -72,8 +68,8 @@ def gradients(study: Study) -> tuple[Finding, Panels] | None:
     chart = Panels(
         "gradients-by-lag",
         "How far back gradients reach",
-        "Norm of the gradient of the last state by each input, the nearest being 1: mean over test series, band over "
-        "trainings.",
+        "Norm of the gradient of the last state by each input, the nearest being 1: mean over test series; the band "
+        "reaches from the lowest training to the highest.",
         (Panel(tuple(lines)),),
         "steps back",
         "norm of the gradient",
@@ -82,13 +78,29 @@ def gradients(study: Study) -> tuple[Finding, Panels] | None:
     return Finding("gradients", "How far back gradients reach", cells, sentence, numbers), chart
 
 
+def _fate(left: Mapping[str, Estimate]) -> str:
+    """Of which cells gradients vanish or explode, as sure as several trainings make it."""
+    fates: dict[str, list[str]] = {}
+    for cell, one in left.items():
+        low, high = (one.low, one.high) if math.isfinite(one.low) else (one.value, one.value)
+        if high < math.log(FADES):
+            fate = "vanish"
+        elif low > math.log(GROWS):
+            fate = "explode"
+        elif low >= math.log(FADES) and high <= math.log(GROWS):
+            fate = "neither vanish nor explode"
+        else:
+            fate = "differ too much between trainings to tell"
+        fates.setdefault(fate, []).append(f"the {PLAIN[cell]}")
+    parts = [f"{fate} in {listed(cells)}" for fate, cells in fates.items()]
+    return f"gradients {', '.join(parts)}"
+
+
 def _by_lag(name: str, colour: int, lags: FloatArray, logs: FloatArray) -> Line:
-    each = [over_trainings(column.tolist()) for column in logs.T]
-    band = len(logs) > 1
-    ends = ((np.exp(one.low), np.exp(one.high)) for one in each)
-    low, high = zip(*ends, strict=True) if band else ((), ())
-    values = tuple(float(np.exp(one.value)) for one in each)
-    return Line(tuple(lags.tolist()), values, name, colour, low=tuple(map(float, low)), high=tuple(map(float, high)))
+    norms = np.exp(logs)
+    low, high = (norms.min(axis=0), norms.max(axis=0)) if len(logs) > 1 else (norms[0, :0], norms[0, :0])
+    mean, lowest, highest = (tuple(one.tolist()) for one in (np.exp(logs.mean(axis=0)), low, high))
+    return Line(tuple(lags.tolist()), mean, name, colour, low=lowest, high=highest)
 
 
 def _numbers(one: Estimate) -> dict[str, Any]:

@@ -118,9 +118,9 @@ class StudyPlan(msgspec.Struct, frozen=True):
         for again in range(1, self.trainings):
             yield Part("whole", MAIN, again)
             yield Part("shuffled", MAIN, again)
+            yield from self._more(0, (), self.curve) if again == 1 else ()
             yield Part("whole", CELLS[1:], again)
-            if again == 1:
-                yield from self._more(0, self.shares[1:], self.curve)
+            yield from self._more(0, self.shares[1:], ()) if again == 1 else ()
             yield from self._more(again, self.shares, self.curve)
 
     def _more(self, again: int, shares: tuple[float, ...], curve: tuple[int, ...]) -> Iterator[Part]:

@@ -29,6 +29,9 @@ from annvil.text.quantities import times
 Losses = Mapping[int, FloatArray]
 """Number of a training → losses ``(n_test,)``."""
 
+LITTLE = 0.02
+"""A gain whose interval ends below this is none that matters (assumed: two points, as in comparisons)."""
+
 NEARLY = 1.25
 """Needs within a quarter of each other are called about the same (assumed)."""
 
@@ -104,11 +107,13 @@ def order_of_steps(study: Study, scale: Scale) -> Finding | None:
     if BAG in worth:
         chance = f"changes by {scale.change(lost(worth[BAG]))}, which is chance"
         said.append(f"the bag of steps {chance if worth[BAG].is_certain else 'does not care, as it cannot'}")
-    meaning = (
-        "Some of what feedback knows is which steps are neighbours."
-        if worth[GRU].is_certain and worth[GRU].value > 0
-        else "To feedback one fixed order is as good as another here."
-    )
+    feedback = worth[GRU]
+    if feedback.is_certain and feedback.value > 0:
+        meaning = "Some of what feedback knows is which steps are neighbours."
+    elif feedback.high <= LITTLE:
+        meaning = "To feedback one fixed order is as good as another here."
+    else:
+        meaning = "What the order is worth to feedback would take more series, or more trainings, to tell."
     sentence = f"{outside(', '.join(said))}. {meaning}"
     numbers = {side: asdict(one) for side, one in worth.items()}
     return Finding("shuffled", "Steps shuffled, the same way in all series", _three(cells), sentence, numbers)
@@ -129,14 +134,17 @@ def _loses(worth: Estimate, scale: Scale) -> str:
 
 def history(study: Study, scale: Scale) -> tuple[Finding, Panels] | None:
     """The score when only the end of each series is shown, in training and in test."""
-    shares = [share for share in sorted(study.plan.shares) if losses_of(study, GRU, _last(share))]
+    shown = {
+        side: [share for share in sorted(study.plan.shares) if losses_of(study, side, _last(share))]
+        for side in (GRU, TCN)
+    }
+    shares = shown[GRU]
     if not shares:
         return None
-    sides = [side for side in (GRU, TCN) if all(losses_of(study, side, _last(share)) for share in shares)]
     curves = {
-        side: [scored(losses_of(study, side, _last(share))) for share in shares]
-        + [scored(losses_of(study, side, "whole"))]
-        for side in sides
+        side: [scored(losses_of(study, side, family)) for family in (*map(_last, some), "whole")]
+        for side, some in shown.items()
+        if some
     }
     worth = [gained(study, losses_of(study, GRU, _last(share)), losses_of(study, GRU, "whole")) for share in shares]
     enough = next(
@@ -150,23 +158,30 @@ def history(study: Study, scale: Scale) -> tuple[Finding, Panels] | None:
             f"{scale.change(lost(one))}."
         )
     else:
+        last = f"the last {max(1, round(enough * n_steps)):,} of {n_steps:,} steps"
+        before = worth[shares.index(enough)]
         sentence = (
-            f"The last {max(1, round(enough * n_steps)):,} of {n_steps:,} steps are as good for the GRU as all, as far "
-            f"as can be told: what lies before adds {scale.change(worth[shares.index(enough)])}."
+            f"{outside(last)} are as good for the GRU as all: what lies before adds {scale.change(before)}."
+            if before.high <= LITTLE
+            else f"That what lies before {last} adds anything for the GRU cannot be told: {scale.change(before)}."
         )
-    places = [*shares, 1.0]
+    places = {side: [*some, 1.0] for side, some in shown.items()}
     cells = [
-        ", ".join(f"{share:.3g}: {scale.score(one.value)}" for share, one in zip(places, curves[side], strict=True))
-        if side in curves else NOT_ASKED
+        ", ".join(
+            f"{share:.3g}: {scale.score(one.value)}" for share, one in zip(places[side], curves[side], strict=True)
+        )
+        if side in curves
+        else NOT_ASKED
         for side in (GRU, TCN)
-    ]  # fmt: skip
+    ]
     numbers: dict[str, Any] = {side: [asdict(one) for one in curve] for side, curve in curves.items()}
-    numbers |= {"shares": places, "worth_of_the_rest": [asdict(one) for one in worth], "enough": enough}
+    numbers |= {"shares": places[GRU], "worth_of_the_rest": [asdict(one) for one in worth], "enough": enough}
+    lines = tuple(_curve(PLAIN[side], n, places[side], curve, scale) for n, (side, curve) in enumerate(curves.items()))
     chart = Panels(
         "memory-length",
         "Score against how much of the history is shown",
         "Each network learnt from, and is judged on, the last part of each series alone; bands are 95% intervals.",
-        (Panel(tuple(_curve(PLAIN[side], n, places, curves[side], scale) for n, side in enumerate(sides))),),
+        (Panel(lines),),
         "share of the steps that is shown, from the end",
         scale.axis,
         log_x=True,
