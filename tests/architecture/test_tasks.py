@@ -25,6 +25,7 @@ MAY_ASK = {
     "annvil.bundle": "a number has no probabilities to give",
     "annvil.comparison": "weighting classes is measured where there are any",
     "annvil.data": "what one column tells is an area under a curve, or a part of the variance",
+    "annvil.explanation": "a class loses a share of its probability, a number moves away",
     "annvil.kinds": "sentences, audits and maps are about classes or about a number",
     "annvil.models": "a solver learns classes or numbers; folds of the estimators deal out classes",
     "annvil.preparation": "numbers are scaled as targets, and classes weighted",
