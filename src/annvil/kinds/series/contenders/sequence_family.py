@@ -51,11 +51,12 @@ LARGEST_BATCH = 128
 STEPS = 1_000
 """Steps of a training of scale 1, however many series there are (measured)."""
 
-FEWEST_STEPS, FEWEST_EPOCHS = 150, 2
-"""Not even a shortened training takes fewer: below, these networks know nothing yet (measured)."""
+FEWEST_STEPS, FEWEST_EPOCHS = 60, 2
+"""Not even a training that is cut shorter than the first rung takes fewer (assumed)."""
 
 SHORT, LONG = 0.4, 4.0
-"""Lengths of the first rung and of the last."""
+"""Lengths of the first rung and of the last: after 400 steps convolutions are at .98 to 1.00 on 18 to 40 series of
+gun_point and ecg_five_days, and at .92 of 15 kinds of leaves (measured)."""
 
 OVERHEAD_SECONDS = 0.4
 """Recording, preparing and judging, for each network (measured)."""
