@@ -115,7 +115,8 @@ class ForecastFamily(NetworkFamily[Histories, ForecastSettings]):
         configuration = dict(relative[-1] if self.logs else relative[0])
         preparation = WindowTensors.learnt(rows.inputs, view_of(configuration, configuration["centre"]))
         values, sides, centre, swing = preparation.scaled(rows.inputs)
-        answers = ((preparation.view.seen(rows.y) - centre) / swing).astype(np.float32)
+        apart = np.where(swing > 0, swing, 1.0)
+        answers = np.where(swing > 0, (preparation.view.seen(rows.y) - centre) / apart, 0.0).astype(np.float32)
         splits = positions(job)
         n_train = max(len(train) for train, _ in splits)
         shape = values.shape[1], values.shape[2], sides.shape[1], answers.shape[1], self.logs

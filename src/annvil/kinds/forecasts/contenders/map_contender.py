@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.forecasts.contenders.maps import MapMember, View
+from annvil.kinds.forecasts.contenders.maps import View
 from annvil.kinds.forecasts.histories import Histories
 from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Json, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of
@@ -53,11 +53,11 @@ class MapContender(BaseContender):
         """What is tried, the usual one first; ``log_from`` in a configuration is where logarithms begin."""
         raise NotImplementedError
 
-    def make(self, rows: Rows, configuration: Mapping[str, Json]) -> MapMember:
-        """The map that a candidate learns from these rows."""
+    def make(self, rows: Rows, configuration: Mapping[str, Json]) -> Any:
+        """The member that a candidate learns from these rows: a `MapMember`, for most."""
         raise NotImplementedError
 
-    def summary(self, member: MapMember, best: Candidate) -> str:
+    def summary(self, member: Any, best: Candidate) -> str:
         """What was chosen, in one line."""
         return best.words
 

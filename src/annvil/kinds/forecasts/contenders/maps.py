@@ -45,6 +45,18 @@ class View:
         """What the values of each row are measured in ``(n_rows, 1)``."""
         return swings(seen, season) if self.unit is None else np.full((len(seen), 1), self.unit)
 
+    def moves(self, seen: FloatArray, season: int) -> FloatArray:
+        """What outputs in `units` are multiplied with ``(n_rows, 1)``: the same, but 0 where a window never moves."""
+        if self.unit is not None:
+            return self.units(seen, season)
+        return np.where(_away(seen, season) > _least(seen), swings(seen, season), 0.0)
+
+    def write_moves(self, graph: Graph, seen: Value, form: ForecastForm) -> Value:
+        """`moves` in a graph."""
+        if self.unit is not None:
+            return self.write_units(graph, seen, form)
+        return _write_swings(graph, seen, form, constant=graph.constant([[0.0]], "float64"))
+
     def write_units(self, graph: Graph, seen: Value, form: ForecastForm) -> Value:
         """`units` in a graph."""
         return write_swings(graph, seen, form) if self.unit is None else graph.constant([[self.unit]], "float64")
@@ -84,10 +96,19 @@ class View:
 
 def swings(seen: FloatArray, season: int) -> FloatArray:
     """Mean distance of the values of a window to the last season ``(n_rows, 1)``, positive: 1 of constant windows."""
-    season = season if seen.shape[1] > season else 1
-    away = np.abs(seen[:, season:] - seen[:, :-season]).mean(axis=1, keepdims=True) if seen.shape[1] > 1 else 0 * seen
-    least = LEAST * np.abs(seen).max(axis=1, keepdims=True)
+    away, least = _away(seen, season), _least(seen)
     return np.where(away > least, away, np.where(least > 0, least / LEAST, 1.0))
+
+
+def _away(seen: FloatArray, season: int) -> FloatArray:
+    season = season if seen.shape[1] > season else 1
+    if seen.shape[1] < 2:
+        return np.zeros_like(seen)
+    return np.asarray(np.abs(seen[:, season:] - seen[:, :-season]).mean(axis=1, keepdims=True))
+
+
+def _least(seen: FloatArray) -> FloatArray:
+    return np.asarray(LEAST * np.abs(seen).max(axis=1, keepdims=True))
 
 
 def side_values(inputs: Histories) -> FloatArray:
@@ -131,7 +152,7 @@ class MapMember(BaseMember):
         found = centre + (used - centre) @ self.weights
         if self.sides is not None:
             assert self.bias is not None
-            found = found + self.view.units(seen, self.form.season) * (side_values(inputs) @ self.sides + self.bias)
+            found = found + self.view.moves(seen, self.form.season) * (side_values(inputs) @ self.sides + self.bias)
         return self.view.back(found)
 
     def write(self, graph: Graph, *raw: Value) -> Value:
@@ -141,7 +162,7 @@ class MapMember(BaseMember):
         used = columns(graph, seen, self.form.window - len(self.weights), self.form.window)
         product = self._centred(graph, used)
         if self.sides is not None and self.bias is not None:
-            swing = self.view.write_units(graph, seen, self.form)
+            swing = self.view.write_moves(graph, seen, self.form)
             side = graph.constant(self.bias)
             if len(self.sides):
                 moved = graph.op("MatMul", write_sides(graph, named, self.form), graph.constant(self.sides))
@@ -189,10 +210,16 @@ def columns(graph: Graph, value: Value, begin: int, end: int) -> Value:
 
 def write_swings(graph: Graph, seen: Value, form: ForecastForm) -> Value:
     """`swings` in a graph."""
+    return _write_swings(graph, seen, form)
+
+
+def _write_swings(graph: Graph, seen: Value, form: ForecastForm, constant: Value = "") -> Value:
+    """The same, with ``constant`` for windows that never move."""
     n, season = form.window, form.season if form.window > form.season else 1
     axes = graph.constant([1], "int64")
     largest = graph.op("ReduceMax", graph.op("Abs", seen), axes)
     one = graph.op("Where", graph.op("Greater", largest, graph.constant(0.0)), largest, graph.constant(1.0))
+    one = constant or one
     if n < 2:
         return one
     late, early = columns(graph, seen, season, n), columns(graph, seen, 0, n - season)

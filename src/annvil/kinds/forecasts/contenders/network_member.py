@@ -45,8 +45,8 @@ class WindowTensors:
         return cls(inputs.form, view, mean, np.where(deviation > 0, deviation, 1.0))
 
     def scaled(self, inputs: Histories) -> tuple[Tensor, Tensor, FloatArray, FloatArray]:
-        """Values float32 ``(n, channels, window)``, what is beside them and a one ``(n, n_sides)``, centre and swing of
-        each row ``(n, 1)``."""
+        """Values float32 ``(n, channels, window)``, what is beside them and a one ``(n, n_sides)``, centre and swing
+        (0 where a window never moves) of each row ``(n, 1)``."""
         import torch
 
         seen = self.view.seen(inputs.windows())
@@ -55,7 +55,7 @@ class WindowTensors:
         others = (_channels(inputs) - self.mean[:, None]) / self.deviation[:, None]
         values = np.concatenate([first, others], axis=1).astype(np.float32)
         sides = np.concatenate([side_values(inputs), np.ones((len(seen), 1))], axis=1).astype(np.float32)
-        return torch.from_numpy(values), torch.from_numpy(sides), centre, swing
+        return torch.from_numpy(values), torch.from_numpy(sides), centre, self.view.moves(seen, self.form.season)
 
     def transform(self, inputs: Histories) -> tuple[Tensor, ...]:
         """The tensors alone."""
@@ -69,6 +69,7 @@ class WindowTensors:
         """`scaled` in a graph."""
         seen = self.view.write_seen(graph, named["history"])
         centre, swing = self.view.write_centre(graph, seen, self.form.window), write_swings(graph, seen, self.form)
+        moves = self.view.write_moves(graph, seen, self.form)
         away = graph.op("Div", graph.op("Sub", seen, centre), swing)
         away = graph.op("Clip", away, graph.constant(-FARTHEST), graph.constant(FARTHEST))
         channels = [graph.op("Unsqueeze", away, graph.constant([1], "int64"))]
@@ -83,7 +84,7 @@ class WindowTensors:
         one = graph.op("Add", graph.op("Mul", centre, graph.constant(0.0)), graph.constant(1.0))
         beside = [write_sides(graph, named, self.form)] if _has_sides(self.form) else []
         sides = graph.concat([*beside, one])
-        return graph.cast(values, "float32"), graph.cast(sides, "float32"), centre, swing
+        return graph.cast(values, "float32"), graph.cast(sides, "float32"), centre, moves
 
     def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
         """The tensors alone."""

@@ -8,6 +8,7 @@ from annvil.models.contract import Contender
 def contenders_for_forecasts() -> list[Contender]:
     """Every contender for forecasts, in the order in which they run and are shown."""
     from annvil.kinds.forecasts.contenders.forecast_networks import DenseForecaster, RecurrentForecaster
+    from annvil.kinds.forecasts.contenders.lagged_trees import LaggedTrees
     from annvil.kinds.forecasts.contenders.linear_map import Autoregression, LinearMap
     from annvil.kinds.forecasts.contenders.naive import Drift, LastValue, SeasonalNaive
     from annvil.kinds.forecasts.contenders.smoothing import ExponentialSmoothing, ThetaContender
@@ -20,6 +21,7 @@ def contenders_for_forecasts() -> list[Contender]:
         ThetaContender(),
         Autoregression(),
         LinearMap(),
+        LaggedTrees(),
         DenseForecaster(),
         RecurrentForecaster(),
     ]

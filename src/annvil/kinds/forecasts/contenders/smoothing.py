@@ -148,7 +148,7 @@ class SmoothingContender(MapContender):
     """Candidates are values and logarithms; parameters are chosen in `make`."""
 
     words: str
-    core_seconds_per_million = 3.0
+    core_seconds_per_million = 0.2
 
     def begins(self, season: int, window: int) -> Sequence[Any]:
         """Models to begin from, each with the parameters that it has."""
@@ -181,7 +181,7 @@ class SmoothingContender(MapContender):
         """By which one of several models is chosen."""
         return loss
 
-    def summary(self, member: MapMember, best: Candidate) -> str:
+    def summary(self, member: Any, best: Candidate) -> str:
         """The model with its parameters."""
         logs = " of logarithms" if member.view.log_from is not None else ""
         return f"{member.said}{logs}"
