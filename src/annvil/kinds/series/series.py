@@ -41,6 +41,8 @@ class Store:
     names : of each series
     n_missing : values of each series that were missing, int64 ``(n,)``
     said : sentences on what was made of the source
+    recordings : of each series, which recording it is cut from, where that was looked for
+      (`annvil.kinds.series.reading.overlaps`), int64 ``(n,)``
     """
 
     values: Values
@@ -49,6 +51,7 @@ class Store:
     names: Sequence[str]
     n_missing: IntArray
     said: tuple[str, ...] = ()
+    recordings: IntArray | None = None
 
     @classmethod
     def of(

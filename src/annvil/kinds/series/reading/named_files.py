@@ -100,6 +100,7 @@ def by_table(table: Path, root: Path, files: Sequence[Path], ask: ReadOptions, *
             f"{some_names(raw.names, 12)}."
         )
     testing, said = kept_for_testing(split, raw.n_rows)
+    used |= {split.name: "the split"} if split is not None else {}
     bounds = [_whole(one, raw.n_rows) for one in (first, last)]
     names = [
         f"{text} {a}–{b}" if first is not None else text

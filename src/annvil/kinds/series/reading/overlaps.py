@@ -26,7 +26,10 @@ _BASE = np.uint64(0x100000001B3)
 
 
 def recordings(series: Series) -> IntArray:
-    """Equal numbers for series that overlap, directly or through others, int64 ``(n_rows,)``."""
+    """Equal numbers for series that overlap, directly or through others, int64 ``(n_rows,)``; those that the store
+    knows already, if it does."""
+    if series.store.recordings is not None:
+        return number_groups(series.store.recordings[series.index])
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -44,12 +47,10 @@ def _links(series: Series) -> tuple[list[int], list[int]]:
     if len(rows) < 2:
         return [], []
     begins = store.starts[series.index[rows]]
-    heads = np.empty(len(rows), dtype=np.uint64)
-    moving = np.empty(len(rows), dtype=bool)
-    for place, begin in enumerate(begins.tolist()):
-        keys = _keys(store.values[begin : begin + k])
-        heads[place] = _windows(keys, k)[0]
-        moving[place] = 2 * len(np.unique(keys)) > k  # what stands still is alike everywhere
+    keys = _keys(store.values[(begins[:, None] + np.arange(k)).ravel()])
+    heads = _windows(keys, k)[::k]
+    distinct = 1 + np.count_nonzero(np.diff(np.sort(keys.reshape(-1, k), axis=1), axis=1), axis=1)
+    moving = 2 * distinct > k  # what stands still is alike everywhere
     rows, begins, heads = rows[moving], begins[moving], heads[moving]
     known, first = np.unique(heads, return_index=True)
     ones: list[int] = []

@@ -90,6 +90,7 @@ def _finished(found: Found, ask: ReadOptions) -> Dataset[Series]:
     lengths = np.diff(found.starts)[training]
     form = SeriesForm(found.channels, int(lengths.min()), int(lengths.max()), missing=missing, **found.brought)
     store = Store.of(found.values, found.starts, form, found.names, found.said)
+    store = replace(store, recordings=recordings(Series(store, np.arange(found.n))))
     series = Series(store, kept)
     named = read_groups(found.groups.take(kept), missing, where) if found.groups is not None else None
     whole: Dataset[Series] = Dataset(
