@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import (
+    Tags,
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -164,7 +171,9 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
             self.classes_ = np.arange(labels.shape[1])
             series, labels, weights = self._learnt_from(X, labels, sample_weight)
             return self._fit(series, labels, task, weights)
-        series, y, weights = self._learnt_from(X, column_or_1d(y, warn=True), sample_weight)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        series, y, weights = self._learnt_from(X, y, sample_weight)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
