@@ -171,11 +171,11 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
             self.classes_ = np.arange(labels.shape[1])
             series, labels, weights = self._learnt_from(X, labels, sample_weight)
             return self._fit(series, labels, task, weights)
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        series, y, weights = self._learnt_from(X, y, sample_weight)
-        check_classification_targets(y)
-        encoder = LabelEncoder().fit(y)
+        answers: NDArray[Any] = column_or_1d(y, warn=True)
+        assert_all_finite(answers, input_name="y")
+        series, answers, weights = self._learnt_from(X, answers, sample_weight)
+        check_classification_targets(answers)
+        encoder = LabelEncoder().fit(answers)
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
             raise RequestError(
@@ -183,7 +183,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
             )
         kind = "binary" if len(self.classes_) == 2 else "multiclass"
         task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(series, encoder.transform(y).astype(np.int64), task, weights)
+        return self._fit(series, encoder.transform(answers).astype(np.int64), task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
