@@ -80,6 +80,13 @@ def test_what_is_measured_is_kept_and_not_measured_again(studied):
         assert "<path" in panels_figure(chart).narrow
 
 
+def test_every_network_stands_in_a_table(studied):
+    rows = studied[0].networks.rows
+    assert [row[0] for row in rows] == [
+        "GRU", "LSTM", "Plain recurrent network", "Convolutional network (TCN)", "Bag of steps",
+    ]  # fmt: skip
+
+
 def test_streams_and_gradients_are_measured(studied):
     table = studied[0]
     assert table["streaming"].numbers["largest_difference"] <= 1e-5

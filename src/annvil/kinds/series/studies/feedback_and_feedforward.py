@@ -133,9 +133,8 @@ def _table(study: Study, longest: int, spent_seconds: float) -> FeedbackAndFeedf
         left_out.append(f"There was no time for trainings {listed(list(study.left_out))}.")
     findings = tuple(finding for finding, _ in there if finding is not None)
     charts = tuple(chart for _, chart in there if chart is not None)
-    return FeedbackAndFeedforward(
-        findings, tuple(_remarks(study, longest)), tuple(left_out), charts, round(spent_seconds, 1)
-    )
+    remarks, networks = tuple(_remarks(study, longest)), score_rows.networks(study, scale)
+    return FeedbackAndFeedforward(findings, remarks, tuple(left_out), networks, charts, round(spent_seconds, 1))
 
 
 def _remarks(study: Study, longest: int) -> list[str]:

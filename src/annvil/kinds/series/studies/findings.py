@@ -38,6 +38,7 @@ class FeedbackAndFeedforward(msgspec.Struct, frozen=True):
     findings : the rows, in the order in which they are shown
     remarks : how it was measured, in sentences
     left_out : rows and trainings that are missing, and why, in sentences
+    networks : all of them beside each other, the other kinds of feedback too
     charts : of single rows
     spent_seconds : wall clock of this study, all sittings together
     """
@@ -45,6 +46,7 @@ class FeedbackAndFeedforward(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    networks: Rows | None = None
     charts: tuple[Panels, ...] = ()
     spent_seconds: float = 0.0
 
@@ -61,7 +63,8 @@ class FeedbackAndFeedforward(msgspec.Struct, frozen=True):
         """For the report: the table with its remarks and charts."""
         rows = tuple((one.what, *one.cells, one.sentence) for one in self.findings)
         said = (*self.remarks, *self.left_out)
-        table = Section(KEY, TITLE, said, tables=(Rows(HEADER, rows),), order=ORDER)
+        tables = (Rows(HEADER, rows), *([self.networks] if self.networks is not None else []))
+        table = Section(KEY, TITLE, said, tables=tables, order=ORDER)
         if not self.charts:
             return (table,)
         return table, Section(f"{KEY}-curves", "Memory in curves", charts=self.charts, order=ORDER + 1)

@@ -63,7 +63,7 @@ def gradients(study: Study) -> tuple[Finding, Panels] | None:
     settings = study.sides[TCN].settings
     assert isinstance(settings, TemporalSettings)
     sees = 1 + (KERNEL - 1) * (2**settings.layers - 1)
-    cells = ("; ".join(said), f"sees {sees:,} steps back, all at the same distance in layers", "one step at a time")
+    cells = ("; ".join(said), f"sees {sees:,} steps back from each step", "one step at a time")
     numbers = {cell: _numbers(one) | {"lag": lag} for cell, one in found.items()}
     chart = Panels(
         "gradients-by-lag",

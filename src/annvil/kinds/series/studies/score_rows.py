@@ -17,11 +17,12 @@ from annvil.comparison.studies.uncertainty import (
     rows_to_reach,
     score_interval,
 )
-from annvil.comparison.studies.wording import Scale, many
+from annvil.comparison.studies.wording import Scale, many, seconds
 from annvil.kinds.series.studies.findings import NOT_ASKED, Finding
 from annvil.kinds.series.studies.measuring import Study
 from annvil.kinds.series.studies.sides import BAG, GRU, MAIN, PLAIN, TCN
 from annvil.plots.charts.panels import Line, Panel, Panels
+from annvil.sections import Rows
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import outside
 from annvil.text.quantities import times
@@ -88,6 +89,18 @@ def accuracy(study: Study, scale: Scale) -> Finding:
     numbers |= {"against_convolution": asdict(against), "against_bag": asdict(order)}
     what = f"{outside(scale.name)} with about {study.sides[GRU].n_parameters:,} weights each"
     return Finding("accuracy", what, _three(map(scale.with_interval, estimates)), sentence, numbers)
+
+
+def networks(study: Study, scale: Scale) -> Rows:
+    """Every network that learnt from whole series."""
+    rows = []
+    for key, side in study.sides.items():
+        trials = study.trials(key, "whole")
+        if trials:
+            score = scale.with_interval(scored(losses_of(study, key, "whole")))
+            took = seconds(float(np.mean([trial.fit_seconds for trial in trials.values()])))
+            rows.append((outside(PLAIN[key]), score, f"{side.n_parameters:,}", str(side.settings.width), took))
+    return Rows(("Network", f"{outside(scale.name)} (95% interval)", "Weights", "Width", "Time to train"), tuple(rows))
 
 
 def order_of_steps(study: Study, scale: Scale) -> Finding | None:
