@@ -15,8 +15,11 @@ from annvil.networks.recurrent import Cell
 if TYPE_CHECKING:
     from torch import nn
 
-WANTED_PATCHES, LONGEST_PATCH = 16, 64
+WANTED_PATCHES, LONGEST_PATCH = 16, 256
 """So many patches are a series at least, and so long is none (assumed)."""
+
+STEP_BY_STEP = 1_000
+"""Steps of a series up to which a network without patches is tried (assumed): each is one of the recurrence."""
 
 GATES: dict[Cell, int] = {"gru": 3, "lstm": 4, "rnn": 1}
 NAMES: dict[Cell, str] = {"gru": "GRU", "lstm": "LSTM", "rnn": "plain recurrent network"}
@@ -61,7 +64,7 @@ class RecurrentFamily(SequenceFamily[RecurrentSettings]):
             {"patch": half, "cell": "lstm"},
             {"patch": half, "scaling": "series"},
             {"patch": patch, "cell": "rnn"},
-            {"patch": 1, "width": 32},
+            *([{"patch": 1, "width": 32}] if form.longest <= STEP_BY_STEP else []),
         ]
         shared: dict[str, Any] = {"dropout": 0.3, "weight_decay": 0.05}
         return [RecurrentSettings(number=number, **shared | one) for number, one in enumerate(options)]
@@ -90,7 +93,7 @@ def patch_for(longest: int) -> int:
     """Steps of a patch, a power of two, so that a series has `WANTED_PATCHES` at least.
 
     >>> [patch_for(n) for n in (10, 40, 128, 150, 1_000_000)]
-    [1, 2, 8, 8, 64]
+    [1, 2, 8, 8, 256]
     """
     return int(min(LONGEST_PATCH, 2 ** max(0, math.floor(math.log2(max(longest, 1) / WANTED_PATCHES)))))
 

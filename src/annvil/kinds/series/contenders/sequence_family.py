@@ -58,6 +58,9 @@ SHORT, LONG = 0.4, 4.0
 """Lengths of the first rung and of the last: after 400 steps convolutions are at .98 to 1.00 on 18 to 40 series of
 gun_point and ecg_five_days, and at .92 of 15 kinds of leaves (measured)."""
 
+MOST_BYTES = 2 << 30
+"""Of all series, each as long as the longest, which is how networks take them (assumed)."""
+
 OVERHEAD_SECONDS = 0.4
 """Recording, preparing and judging, for each network (measured)."""
 
@@ -217,6 +220,21 @@ class SequenceNetworks(BaseContender):
     family: Family = "network"
     networks: SequenceFamily[Any]
     traits = Traits(trains_together=True, bags=True, weights_classes=True)
+
+    longest: int | None = None  # steps beyond which its maps would not fit into memory
+
+    def declines(self, shape: Shape) -> str | None:
+        """Series that are too long, or too unequal to be brought to one length."""
+        form = shape.form
+        assert isinstance(form, SeriesForm)
+        if self.longest is not None and form.longest > self.longest:
+            return (
+                f"The longest series has {form.longest:,} steps; beyond {self.longest:,} its maps take too much memory."
+            )
+        n_bytes = 4 * shape.n_rows * form.n_values
+        if n_bytes > MOST_BYTES:
+            return f"Series brought to the length of the longest would take {n_bytes / 2**30:,.1f} GB of memory."
+        return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One short training; then candidates in full length; then on five folds, all of them, and longer."""

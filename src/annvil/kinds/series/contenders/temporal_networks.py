@@ -20,6 +20,9 @@ STRIDES = ((96, 1), (512, 2))
 """(steps, stride) of the first layer, for series of fewer; 4 beyond. Every second place costs half (5 layers of 32 on
 leaves of 128 steps: .931 after a thousand steps, in the time of 400 without, .922; measured)."""
 
+LONGEST = 20_000
+"""Steps of a series: a batch of 128 at stride 4 has maps of 82 MB a layer (assumed)."""
+
 PRODUCTS = 2.5e10
 """Multiplications and additions in a second, there and back (measured)."""
 
@@ -80,7 +83,7 @@ class TemporalFamily(SequenceFamily[TemporalSettings]):
             maps = settings.layers * width
         else:
             weights = width * (channels * sum(WIDE_KERNELS) + 3 * WIDE_KERNELS[1] + WIDE_KERNELS[2] + 4 * width)
-            maps = 9 * width
+            maps = 25 * width
         return form.longest / settings.stride * (6 * weights / PRODUCTS + 2e-8 * maps) + 2e-3 / batch
 
 
@@ -104,4 +107,5 @@ class TemporalNetworks(SequenceNetworks):
     name = "temporal-convolution"
     title = "Temporal convolutional network"
     networks = TemporalFamily()
+    longest = LONGEST
     traits = replace(SequenceNetworks.traits, central=True)
