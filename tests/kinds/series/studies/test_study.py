@@ -9,6 +9,7 @@ import pytest
 from annvil.comparison.studies.shelf import Shelf, as_bytes
 from annvil.comparison.studies.wording import Scale
 from annvil.data.dataset import Dataset
+from annvil.data.splits import inner_splits
 from annvil.errors import OutOfTime
 from annvil.kinds.series import KIND
 from annvil.kinds.series.contenders import sequence_family
@@ -18,7 +19,7 @@ from annvil.kinds.series.studies.measuring import Study
 from annvil.kinds.series.studies.planning import StudyPlan
 from annvil.kinds.series.studies.sides import BAG, GRU, LSTM, MAIN, RNN, TCN, sides_for
 from annvil.kinds.series.studies.trials import Trial
-from annvil.models.contract import Deadline
+from annvil.models.contract import Context, Deadline, Effort, Job
 from annvil.report.figures import panels_figure
 from annvil.tasks.union import make_task
 
@@ -98,6 +99,25 @@ def test_without_time_for_one_training_of_each_nothing_is_said(tmp_path, monkeyp
     monkeypatch.setattr("annvil.kinds.series.studies.measuring.LEAST_SECONDS", 0.0)
     with pytest.raises(OutOfTime, match="longer --budget"):
         STUDY(found(recall(60)), tmp_path, 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [GRU, BAG])
+def test_the_adding_problem_needs_memory_of_a_sum_and_no_order(side):
+    """Two of twelve numbers are marked, and their sum is asked for (Hochreiter and Schmidhuber 1997): feedback learns
+    it, and so does a bag of steps, which is a sum over steps by construction."""
+    rng = np.random.default_rng(0)
+    values, marks = rng.uniform(size=(500, 12)), np.zeros((500, 12))
+    for half in (0, 6):
+        marks[np.arange(500), half + rng.integers(0, 6, 500)] = 1
+    series = series_from_arrays(np.stack([values, marks], axis=1))
+    data = Dataset(series, (values * marks).sum(axis=1), make_task("regression", "sum"), np.arange(500))
+    one, rows = sides_for(series.form, 1)[side], np.arange(400)
+    effort = Effort(scale=0.4, configuration=one.configuration)
+    job = Job("adding", rows, inner_splits(data, rows, 1, 0), 0)
+    fitted = next(iter(one.contender.fit(data, [job], effort, Context(120))))
+    wrong = data.task.shares_wrong(data.y[400:], fitted.predict(series.take(np.arange(400, 500))))
+    assert 1 - wrong.mean() > 0.95
 
 
 def study_of(folder, losses, n_test=100, curve=(), shares=(), **more):
