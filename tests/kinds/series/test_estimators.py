@@ -19,6 +19,13 @@ from annvil.kinds.series.estimators import NETWORKS, SequenceClassifier, Sequenc
 LITTLE: dict[str, Any] = {"n_folds": 2, "width": 8, "training_length": 0.1, "random_state": 0}
 
 
+@pytest.fixture
+def briefly(monkeypatch):
+    """Trainings of ten steps, where nothing need be learnt."""
+    monkeypatch.setattr(sequence_family, "FEWEST_STEPS", 10)
+    monkeypatch.setattr(sequence_family, "STEPS", 10)
+
+
 def waves(n: int = 80, seed: int = 0) -> tuple[Any, Any]:
     """Two channels of 30 steps: slow waves, or quick ones beside a line that rises."""
     rng = np.random.default_rng(seed)
@@ -49,7 +56,7 @@ def test_numbers_are_learnt():
 
 
 @pytest.mark.parametrize("kind", [SequenceClassifier, pytest.param(SequenceRegressor, marks=[pytest.mark.slow])])
-def test_clone_and_pickle_give_the_same(kind):
+def test_clone_and_pickle_give_the_same(kind, briefly):
     X, y = waves(40)
     one = kind(**LITTLE).fit(X, y)
     other = clone(one).fit(X, y)
@@ -59,7 +66,7 @@ def test_clone_and_pickle_give_the_same(kind):
         clone(one).predict(X)
 
 
-def test_any_length_and_gaps():
+def test_any_length_and_gaps(briefly):
     X, y = waves(40)
     some = [one[:, : 20 + row % 10] for row, one in enumerate(X)]
     some[3] = some[3].copy()
@@ -73,14 +80,14 @@ def test_any_length_and_gaps():
 
 
 @pytest.mark.slow
-def test_several_labels():
+def test_several_labels(briefly):
     X, y = waves(40)
     both = np.stack([y, 1 - y], axis=1)
     assert SequenceClassifier(**LITTLE).fit(X, both).predict(X).shape == (40, 2)
 
 
 @pytest.mark.slow
-def test_weights_and_cross_validation():
+def test_weights_and_cross_validation(briefly):
     X, y = waves(40)
     weighted = SequenceClassifier(**LITTLE).fit(X, y, sample_weight=np.where(np.arange(40) < 30, 1.0, 0.0))
     alone = SequenceClassifier(**LITTLE).fit(X[:30], y[:30])
@@ -120,8 +127,7 @@ CHECKS = (
 
 
 @pytest.mark.slow
-def test_the_contract_of_scikit_learn(monkeypatch):
-    monkeypatch.setattr(sequence_family, "FEWEST_STEPS", 10)
+def test_the_contract_of_scikit_learn(briefly):
     estimator = SequenceClassifier(n_folds=2, width=8, training_length=0.01)
     checks = [(one, check) for one, check in estimator_checks_generator(estimator) if check.func.__name__ in CHECKS]
     assert {check.func.__name__ for _, check in checks} == {*CHECKS}

@@ -23,7 +23,7 @@ def cut(seed: int, n: int, length: int, step: int, channels: int) -> list[tuple[
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.integers(0, 999), st.integers(2, 8), st.sampled_from([32, 40, 64, 100]), st.integers(1, 3), st.floats(0.05, 0.7)
 )
