@@ -110,9 +110,8 @@ class ForecastFamily(NetworkFamily[Histories, ForecastSettings]):
         import torch
 
         rows = rows_of(dataset, job.rows)
-        found = [one.configuration for one in screened(LinearMap(), rows, log_from(rows) if self.logs else None)]
-        relative = [one for one in found if one["centre"] != "none"]
-        configuration = dict(relative[-1] if self.logs else relative[0])
+        found = screened(LinearMap(), rows, log_from(rows) if self.logs else None)
+        configuration = dict(found[-1 if self.logs else 0].configuration)
         preparation = WindowTensors.learnt(rows.inputs, view_of(configuration, configuration["centre"]))
         values, sides, centre, swing = preparation.scaled(rows.inputs)
         apart = np.where(swing > 0, swing, 1.0)

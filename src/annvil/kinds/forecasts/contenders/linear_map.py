@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, view_of
-from annvil.kinds.forecasts.contenders.maps import MapMember, View, map_of, side_values, swings
+from annvil.kinds.forecasts.contenders.maps import Centre, MapMember, View, map_of, side_values, swings
 from annvil.kinds.forecasts.contenders.naive import repeat_season
 from annvil.kinds.forecasts.histories import Histories
 from annvil.models.contract import Json
@@ -27,6 +27,9 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 MOST_SCREENED = 8_000
 """Origins by which lengths and penalties are chosen (assumed): the maps themselves learn from all."""
+
+FEWEST_SCREENED = 8
+"""Origins whose answers are known before those that judge; with fewer nothing is chosen (assumed)."""
 
 FEW_LAGS = (1, 2, 4, 7, 14)
 
@@ -97,8 +100,9 @@ class LinearMap(MapContender):
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
         """Views, lengths, penalties and where the map begins: the best of them on a later part of the rows, one for
-        values and one for logarithms, since errors of these cannot be compared without going back."""
-        return iter(screened(self, rows, log_from))
+        values and one for logarithms, since errors of these cannot be compared without going back. Of rows too few for
+        that there is one: logarithms that no holdout has judged may run away on a long horizon."""
+        return iter(screened(self, rows, None if are_few(rows) else log_from))
 
     def make(self, rows: Rows, configuration: Mapping[str, Json]) -> MapMember:
         form, length = rows.inputs.form, int(configuration["length"])
@@ -129,32 +133,50 @@ def first_guess(rows: Rows, length: int) -> FloatArray | None:
 
 
 def screened(contender: LinearMap, rows: Rows, log_from: float | None) -> list[Candidate]:
-    """The best candidate of each view of the values, by one holdout: the last fifth of the rows in time. Views come
-    with those on values first, and relative to a value of the window before those to none."""
+    """The best candidate on values and, where all are positive, on logarithms, by one holdout: the last fifth of
+    the rows in time."""
     if len(rows.y) > MOST_SCREENED:
         some = np.linspace(0, len(rows.y) - 1, MOST_SCREENED).astype(np.int64)
         rows = Rows(rows.inputs.take(some), rows.y[some])
-    moments = rows.inputs.moments
-    horizon = rows.inputs.form.horizon
-    edge = np.quantile(moments, 0.8)
-    early, late = moments + horizon <= edge, moments > edge
-    if early.sum() < 4 or late.sum() < 2:  # too few to leave the horizon out between them
-        early, late = moments <= edge, moments > edge
-    if not early.any() or not late.any():
-        early = late = np.ones(len(moments), dtype=bool)
-    train = Rows(rows.inputs.take(np.flatnonzero(early)), rows.y[early])
-    test = Rows(rows.inputs.take(np.flatnonzero(late)), rows.y[late])
-    found: list[Candidate] = []
+    form = rows.inputs.form
+    early, late = _divided(rows)
+    guessed = are_few(rows)
+    train, test = (Rows(rows.inputs.take(np.flatnonzero(part)), rows.y[part]) for part in (early, late))
     few = rows.inputs.take(np.unique(np.linspace(0, len(rows.y) - 1, 200).astype(np.int64))).windows()
+    found: list[Candidate] = []
     for start in [None] if log_from is None else [None, log_from]:
-        views = [[View(start, "last"), View(start, "mean")]]
+        unit = None
+        centres: tuple[Centre, ...] = ("last", "mean")
         if len(rows.inputs.store.names) == 1:  # of one size: a level of its own, to which it returns, can be learnt
-            views += [[View(start, "none", float(swings(View(start).seen(few), rows.inputs.form.season).mean()))]]
-        for group in views:  # only losses in the same unit can be compared here
-            tried = [one for view in group for one in _tried(contender, train, test, view)]
+            unit = float(swings(View(start).seen(few), form.season).mean())
+            centres = ("last", "mean", "none")
+        if guessed:
+            best = _guess(contender, rows, View(start, "last", unit))
+        else:
+            tried = [one for centre in centres for one in _tried(contender, train, test, View(start, centre, unit))]
             _, best = min(tried, key=lambda one: one[0])
-            found.append(Candidate(best, _words(best)))
+        found.append(Candidate(best, _words(best)))
     return found
+
+
+def _divided(rows: Rows) -> tuple[Any, Any]:
+    """Which rows learn and which judge: what is judged begins when the answers of the others are known."""
+    moments = rows.inputs.moments
+    edge = np.quantile(moments, 0.8)
+    return moments + rows.inputs.form.horizon <= edge, moments > edge
+
+
+def are_few(rows: Rows) -> bool:
+    """Whether nothing can be chosen by a holdout that leaves the horizon out."""
+    early, late = _divided(rows)
+    return bool(early.sum() < FEWEST_SCREENED or late.sum() < 2)
+
+
+def _guess(contender: LinearMap, rows: Rows, view: View) -> dict[str, Any]:
+    """Of so few rows that nothing can be left out between learning and judging: near the last season again."""
+    length = max(contender.lengths(rows))
+    seasonal = first_guess(rows, length) is not None
+    return _configuration(length, PENALTIES[-1], view, seasonal=seasonal)
 
 
 def _tried(contender: LinearMap, train: Rows, test: Rows, view: View) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -166,17 +188,18 @@ def _tried(contender: LinearMap, train: Rows, test: Rows, view: View) -> Iterato
             for penalty in PENALTIES:
                 weights = learnt.solve(penalty, start)
                 loss = float(np.sum(weights * (judged.xx @ weights - 2 * judged.xy))) / judged.n_rows
-                yield (
-                    loss,
-                    {
-                        "length": length,
-                        "penalty": penalty,
-                        "centre": view.centre,
-                        "seasonal": start is not None,
-                        "log_from": view.log_from,
-                        "unit": view.unit,
-                    },
-                )
+                yield loss, _configuration(length, penalty, view, seasonal=start is not None)
+
+
+def _configuration(length: int, penalty: float, view: View, *, seasonal: bool) -> dict[str, Any]:
+    return {
+        "length": length,
+        "penalty": penalty,
+        "centre": view.centre,
+        "seasonal": seasonal,
+        "log_from": view.log_from,
+        "unit": view.unit,
+    }
 
 
 def _words(configuration: Mapping[str, Json]) -> str:

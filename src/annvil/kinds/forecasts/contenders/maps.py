@@ -88,7 +88,9 @@ class View:
         return graph.op("Exp", graph.op("Clip", values, graph.constant(-BEYOND), graph.constant(BEYOND)))
 
     def write_centre(self, graph: Graph, seen: Value, length: int) -> Value:
-        """`centres` in a graph, of windows of that length; not for "none"."""
+        """`centres` in a graph, of windows of that length."""
+        if self.centre == "none":
+            return graph.constant([[0.0]], "float64")
         if self.centre == "last":
             return columns(graph, seen, length - 1, length)
         return graph.op("ReduceMean", seen, graph.constant([1], "int64"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.kinds.forecasts.contenders.maps import View, columns, side_values, swings, write_sides, write_swings
+from annvil.kinds.forecasts.contenders.maps import View, columns, side_values, write_sides
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
 from annvil.models.contract import BaseMember
@@ -50,7 +50,7 @@ class WindowTensors:
         import torch
 
         seen = self.view.seen(inputs.windows())
-        centre, swing = self.view.centres(seen), swings(seen, self.form.season)
+        centre, swing = self.view.centres(seen), self.view.units(seen, self.form.season)
         first = np.clip((seen - centre) / swing, -FARTHEST, FARTHEST)[:, None]
         others = (_channels(inputs) - self.mean[:, None]) / self.deviation[:, None]
         values = np.concatenate([first, others], axis=1).astype(np.float32)
@@ -68,7 +68,10 @@ class WindowTensors:
     def written(self, graph: Graph, named: dict[str, Value]) -> tuple[Value, Value, Value, Value]:
         """`scaled` in a graph."""
         seen = self.view.write_seen(graph, named["history"])
-        centre, swing = self.view.write_centre(graph, seen, self.form.window), write_swings(graph, seen, self.form)
+        centre, swing = (
+            self.view.write_centre(graph, seen, self.form.window),
+            self.view.write_units(graph, seen, self.form),
+        )
         moves = self.view.write_moves(graph, seen, self.form)
         away = graph.op("Div", graph.op("Sub", seen, centre), swing)
         away = graph.op("Clip", away, graph.constant(-FARTHEST), graph.constant(FARTHEST))
@@ -81,7 +84,8 @@ class WindowTensors:
             scaled = graph.op("Div", scaled, graph.constant(self.deviation))
             channels.append(graph.op("Transpose", scaled, perm=[0, 2, 1]))
         values = channels[0] if len(channels) == 1 else graph.op("Concat", *channels, axis=1)
-        one = graph.op("Add", graph.op("Mul", centre, graph.constant(0.0)), graph.constant(1.0))
+        last = columns(graph, seen, self.form.window - 1, self.form.window)
+        one = graph.op("Add", graph.op("Mul", last, graph.constant(0.0)), graph.constant(1.0))
         beside = [write_sides(graph, named, self.form)] if _has_sides(self.form) else []
         sides = graph.concat([*beside, one])
         return graph.cast(values, "float32"), graph.cast(sides, "float32"), centre, moves
