@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks, patch_for
 from annvil.kinds.series.contenders.sequence_family import STEPS, epochs_for
 from annvil.kinds.series.contenders.temporal_networks import TemporalNetworks
 from annvil.kinds.series.form import SeriesForm
-from annvil.models.contract import Shape
+from annvil.kinds.series.tiny import tiny
+from annvil.models.contract import Job, PreparationOptions, Shape, Split
 from annvil.tasks.union import make_task
 
 
@@ -36,3 +40,15 @@ def test_very_long_series_are_read_in_patches_or_not_at_all():
 def test_steps_count_and_not_epochs_where_series_are_few():
     assert epochs_for(18, 1.0) * 2 == STEPS  # of two batches each
     assert epochs_for(1_000_000, 1.0) == 2
+
+
+def test_with_many_series_classes_are_learnt_to_the_end_and_otherwise_to_the_best_epoch():
+    kept = {}
+    for asked, n_rows in (("multiclass", 2_000), ("multiclass", 100), ("regression", 2_000)):
+        dataset = tiny()[asked].dataset
+        rows = np.arange(dataset.n_rows)
+        family = TemporalNetworks.networks
+        data = family.prepare(dataset, Job("test", rows, (Split(rows[:60], rows[60:]),), 0), PreparationOptions())
+        sized = replace(data, sizes=replace(data.sizes, n_rows=n_rows))
+        kept[asked, n_rows] = family.recipe(sized, family.portfolio(dataset.inputs.form, n_rows)[0], 1.0).keep
+    assert list(kept.values()) == ["last", "best", "best"]
