@@ -30,6 +30,7 @@ class SeriesKind(Kind):
     words = WORDS
     Options = SeriesOptions
     rank = 40
+    fewest_folds = 3  # networks need hundreds of steps however few the series are; more of them get a turn (assumed)
     passes_to_explain = 4_000  # maps of five series and their tests (counted)
 
     @property

@@ -289,11 +289,11 @@ def _sharpness(task: Task, y: NDArray[Any], tested: Sequence[IntArray], scores: 
 
 def hydra() -> KernelModel:
     """With 64 groups of kernels at most, as published."""
-    return KernelModel("hydra", "Hydra: competing kernels", Hydra, 64, Hydra.features, "groups of kernels", 6e-9)
+    return KernelModel("hydra", "Competing kernels (Hydra)", Hydra, 64, Hydra.features, "groups of kernels", 6e-9)
 
 
 def minirocket() -> KernelModel:
     """With 10,000 features at most, as published."""
     return KernelModel(
-        "minirocket", "MiniRocket: shares above thresholds", MiniRocket, 10_000, MiniRocket.features, "features", 2.5e-9
+        "minirocket", "Random kernels (MiniRocket)", MiniRocket, 10_000, MiniRocket.features, "features", 2.5e-9
     )

@@ -225,7 +225,7 @@ class SequenceNetworks(BaseContender):
     title: str
     family: Family = "network"
     networks: SequenceFamily[Any]
-    traits = Traits(trains_together=True, bags=True, weights_classes=True)
+    traits = Traits(trains_together=True, bags=True, weights_classes=True, central=True)
 
     longest: int | None = None  # steps beyond which its maps would not fit into memory
 

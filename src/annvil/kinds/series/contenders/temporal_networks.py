@@ -108,4 +108,3 @@ class TemporalNetworks(SequenceNetworks):
     title = "Temporal convolutional network"
     networks = TemporalFamily()
     longest = LONGEST
-    traits = replace(SequenceNetworks.traits, central=True)
