@@ -14,7 +14,7 @@ from annvil.errors import OutOfTime
 from annvil.kinds.series import KIND
 from annvil.kinds.series.contenders import sequence_family
 from annvil.kinds.series.reading.arrays import series_from_arrays
-from annvil.kinds.series.studies import memory_rows, score_rows
+from annvil.kinds.series.studies import curve_rows, memory_rows, score_rows
 from annvil.kinds.series.studies.measuring import Study
 from annvil.kinds.series.studies.planning import StudyPlan
 from annvil.kinds.series.studies.sides import BAG, GRU, LSTM, MAIN, RNN, TCN, sides_for
@@ -166,7 +166,7 @@ def test_what_order_is_worth(tmp_path, shuffled, said):
 def test_the_smallest_part_of_the_history_that_is_enough(tmp_path, quarter, half, enough):
     parts = {"gru__whole": 0.1, "tcn__whole": 0.1, "gru__last_4": quarter, "tcn__last_4": quarter}
     study = study_of(tmp_path, both(**parts, gru__last_2=half, tcn__last_2=half), shares=(0.5, 0.25))
-    row, chart = score_rows.history(study, SCALE)
+    row, chart = curve_rows.history(study, SCALE)
     assert row.numbers["enough"] == enough
     assert chart.panels[0].lines[0].x == (0.25, 0.5, 1.0)
 
@@ -175,10 +175,17 @@ def test_series_needed_are_read_off_the_curve_of_the_better(tmp_path):
     """The GRU has with 25 series what the TCN has with 100."""
     curve = {"gru__curve_25": 0.3, "gru__curve_50": 0.2, "tcn__curve_25": 0.5, "tcn__curve_50": 0.4}
     study = study_of(tmp_path, both(**curve, gru__whole=0.1, tcn__whole=0.3), curve=(25, 50))
-    row, chart = score_rows.data_needed(study, SCALE)
+    row, chart = curve_rows.data_needed(study, SCALE)
     assert row.numbers["behind"] == TCN
     assert row.numbers["series_the_other_needs"] == pytest.approx(0.0)
     assert chart.log_x
+    assert "25 or fewer" in row.sentence
+
+
+def test_who_has_enough_with_the_fewest_is_not_said_to_need_more(tmp_path):
+    same = {f"{side}__{part}": 0.1 for side in ("gru", "tcn") for part in ("curve_25", "curve_50", "whole")}
+    row, _ = curve_rows.data_needed(study_of(tmp_path, both(**same), curve=(25, 50)), SCALE)
+    assert row.sentence.startswith("Both reach with 25 series or fewer")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +213,7 @@ def test_of_trainings_that_differ_no_fate_is_told(tmp_path):
 @pytest.mark.parametrize(("n_test", "said"), [(40, "cannot be told"), (2_000, "are as good for the GRU as all")])
 def test_what_is_not_told_apart_is_not_called_equal(tmp_path, n_test, said):
     parts = both(gru__whole=0.1, tcn__whole=0.1, gru__last_2=0.1, tcn__last_2=0.1)
-    row, _ = score_rows.history(study_of(tmp_path, parts, n_test, shares=(0.5,)), SCALE)
+    row, _ = curve_rows.history(study_of(tmp_path, parts, n_test, shares=(0.5,)), SCALE)
     assert said in row.sentence
 
 

@@ -24,7 +24,7 @@ from annvil.errors import OutOfTime
 from annvil.files import write_atomically
 from annvil.kinds.base import Found
 from annvil.kinds.series.series import Series
-from annvil.kinds.series.studies import memory_rows, score_rows
+from annvil.kinds.series.studies import curve_rows, memory_rows, score_rows
 from annvil.kinds.series.studies.findings import FeedbackAndFeedforward, Finding
 from annvil.kinds.series.studies.measuring import FIRST, Study
 from annvil.kinds.series.studies.planning import StudyPlan, plan_study
@@ -78,17 +78,20 @@ def study_feedback_and_feedforward(
     shelf = Shelf(folder, Trial)
     shelf.open(plan)
     study = Study(train, test, sides, plan, shelf, Deadline(budget_seconds), tell)
-    before, table = _seconds_before(folder), None
-    for _ in study.measure():
-        if any(shelf.trial(side, FIRST) is None for side in MAIN):
-            raise OutOfTime("The budget ended before all networks were trained once; ask again with a longer --budget.")
+    before = _seconds_before(folder)
+
+    def told() -> FeedbackAndFeedforward:
+        """The table so far, kept and written."""
         table = _table(study, form.longest, before + time.monotonic() - started)
         write_atomically(folder / "findings.json", msgspec.json.encode(table))
         written(table.sections())
-    assert table is not None
-    table = _table(study, form.longest, before + time.monotonic() - started)  # with all that was left out
-    written(table.sections())
-    return table
+        return table
+
+    for _ in study.measure():
+        if any(shelf.trial(side, FIRST) is None for side in MAIN):
+            raise OutOfTime("The budget ended before all networks were trained once; ask again with a longer --budget.")
+        told()
+    return told()  # once more, with all that was left out
 
 
 def _divided(dataset: Dataset[Series], seed: int) -> tuple[Dataset[Series], Dataset[Series]]:
@@ -119,12 +122,12 @@ def _table(study: Study, longest: int, spent_seconds: float) -> FeedbackAndFeedf
     rows: dict[str, Finding | tuple[Finding, Panels] | None] = {
         "accuracy": score_rows.accuracy(study, scale),
         "what the order of steps is worth": score_rows.order_of_steps(study, scale),
-        "memory length": score_rows.history(study, scale),
+        "memory length": curve_rows.history(study, scale),
         "how far back gradients reach": memory_rows.gradients(study),
         "weights and time": memory_rows.weights_and_time(study),
         "streaming": memory_rows.streaming(study),
         "longer series": score_rows.longer(study, scale),
-        "series needed": score_rows.data_needed(study, scale),
+        "series needed": curve_rows.data_needed(study, scale),
     }
     there = [row if isinstance(row, tuple) else (row, None) for row in rows.values() if row is not None]
     missing = [name for name, row in rows.items() if row is None]

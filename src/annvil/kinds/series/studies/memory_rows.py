@@ -115,10 +115,10 @@ def _left(log: Estimate) -> str:
 
 
 def _part(log: float) -> str:
-    """``"3.4%"``, ``"2.1 times"``, and of next to nothing a power of ten."""
+    """``"3.4%"``, ``"2.1 times"``; what is next to nothing, or beyond all measure, by a bound."""
     if log >= math.log(2):
-        return f"{digits(math.exp(log))} times" if log < 14 else f"10^{log / math.log(10):.0f} times"
-    return f"{digits(100 * math.exp(log))}%" if log > math.log(1e-6) else f"10^{log / math.log(10):.0f}"
+        return f"{digits(math.exp(log))} times" if log < math.log(1e6) else "over a million times"
+    return f"{digits(100 * math.exp(log))}%" if log > math.log(1e-6) else "below 0.0001%"
 
 
 def weights_and_time(study: Study) -> tuple[Finding, Panels] | None:
