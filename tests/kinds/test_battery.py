@@ -264,12 +264,13 @@ def test_at_the_top_whoever_gains_by_a_bag_has_five_members(kind, name):
     assert top.inner_folds == 5 or not contender.traits.bags
 
 
+DEAR_TRIALS = {("pictures", "convolutional"), ("forecasts", "recurrent-network")}
+"""Whose first rung takes ten seconds and more; what they learn is tested beside it."""
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [
-        pytest.param(*one, marks=pytest.mark.slow) if one == ("pictures", "convolutional") else one
-        for one in EVERYONE  # that trial of the slow one takes half a minute; what it learns is tested beside it
-    ],
+    [pytest.param(*one, marks=pytest.mark.slow) if one in DEAR_TRIALS else one for one in EVERYONE],
 )
 def test_the_first_rung_is_a_fair_trial(kind, name):
     """Of the tiny problem, with inner splits as it asks for them: it fits, and whoever learns at all, learns."""

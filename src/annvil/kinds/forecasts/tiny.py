@@ -40,7 +40,7 @@ def _tiny(*, with_known: bool) -> Tiny:
         for k, size in enumerate((1.0, 3.0))
     ]
     store = made_store(form, values, list(price[:, :, None]) if with_known else None)
-    return Tiny(dataset_of(store, Source("sold", None, "", 0)), _strange(form))
+    return Tiny(dataset_of(store, Source("sold", None, "", 0)), _strange(form), candidates=1)
 
 
 def made_store(form: ForecastForm, values: list[FloatArray], known: list[FloatArray] | None = None) -> Store:
