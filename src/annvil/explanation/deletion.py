@@ -39,7 +39,7 @@ ROUNDING = 1e-4
 
 COVERINGS = 10
 """Steps of a deletion curve: short at both ends, where the parts are that an order puts first or last (with equal
-steps, right maps of a detector passed for 84 pictures of 100 instead of 93)."""
+steps, right maps of a detector passed for 84 inputs of 100 instead of 93)."""
 
 
 Lost = Callable[[IntArray, IntArray], FloatArray]
@@ -66,7 +66,7 @@ class Deletion:
     last: FloatArray
     random: FloatArray
     of_number: bool = False
-    thing: str = "picture"
+    thing: str = "input"
 
     @property
     def gap(self) -> float:
@@ -157,7 +157,7 @@ def curves(
     of_number: bool = False,
     least: float = 0.0,
     seed: int = 0,
-    thing: str = "picture",
+    thing: str = "input",
 ) -> tuple[Deletion, ...]:
     """The curve of each map beside those of random orders: its own, moved at random.
 

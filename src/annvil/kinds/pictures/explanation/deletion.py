@@ -53,7 +53,7 @@ def deletions(
         return losses(_covered(pixels, square, order, counts))
 
     marks = [_means(saliency, square) for saliency in saliencies]
-    return curves(lost, marks, partial(_moved, square), of_number=of_number, least=least, seed=seed)
+    return curves(lost, marks, partial(_moved, square), of_number=of_number, least=least, seed=seed, thing="picture")
 
 
 def _means(saliency: Saliency, square: IntArray) -> FloatArray:
