@@ -204,7 +204,7 @@ def test_a_map_of_the_picture_alone_is_found_out(network, pixels):
 def checked(passed, alike, values=WEIGHT[:, :, 0]):
     curve, other = np.array([1, 0, 0.0]), np.array([1, 1, 0.0])
     first, last = (curve, other) if passed else (other, curve)
-    deletion = Deletion(np.array([0, 0.25, 1]), first, last, np.array([[1, 0.5, 0]] * 40))
+    deletion = Deletion(np.array([0, 0.25, 1]), first, last, np.array([[1, 0.5, 0]] * 40), thing="picture")
     return CheckedMap(a_map(values), deletion, alike)
 
 
