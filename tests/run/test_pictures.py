@@ -87,7 +87,7 @@ def test_held_out_pictures_are_shown_with_what_was_said_of_them(run, heard):
     rows, outputs = Store(run.folder / "race").predictions(run.verdict.recommended, "repeat-0-fold-0", rung)
     n_wrong = int((outputs.argmax(axis=1) != heard.seen.y[rows]).sum())
     assert sum(picture.flagged for picture in section.pictures) == min(n_wrong, 16)
-    assert (f"{n_wrong} were misclassified" if n_wrong else "classified correctly") in section.sentences[0]
+    assert (f", {n_wrong} w" if n_wrong else "classified correctly") in section.sentences[0]
     assert 'class="picture' in run.report_path.read_text()
     assert str(run.folder.parent) not in run.report_path.read_text()  # nor any other section: whose machine it is
 

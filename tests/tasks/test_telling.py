@@ -17,6 +17,8 @@ def test_the_most_certain_mistake_is_first():
     assert shown.captions[:2] == ("cat, predicted dog (80%)", "cat, predicted dog (60%)")
     assert shown.wrong.tolist() == [True, True, False, False]
     assert "2 were misclassified" in shown.sentences[0]
+    alone = PETS.examples(np.array([0, 1, 0, 1]), outputs, None, "4 held-out pictures", 16, 24)
+    assert alone.sentences[0] == "Of 4 held-out pictures, 1 was misclassified; it comes first."
 
 
 def test_without_a_mistake_none_is_spoken_of():

@@ -94,7 +94,8 @@ class Classification(Task, frozen=True):
         )
         brackets = "In brackets: the model's probability."
         if n_wrong := int(wrong.sum()):
-            said = f"Of {rows}, {n_wrong:,} were misclassified; the most certain mistakes come first."
+            were, first = ("was", "it comes") if n_wrong == 1 else ("were", "the most certain mistakes come")
+            said = f"Of {rows}, {n_wrong:,} {were} misclassified; {first} first."
             brackets = f"The others are drawn at random from those classified correctly. {brackets}"
         else:
             said = f"All {rows} were classified correctly; these are drawn at random."

@@ -110,8 +110,9 @@ class Labels(Task, frozen=True, tag="multilabel"):
             captions.append("; ".join(parts))
         told: tuple[str, ...] = (f"All labels of {rows} were correct; these are drawn at random.",)
         if n_wrong := int(wrong.sum()):
+            have, first = ("has", "it comes") if n_wrong == 1 else ("have", "the gravest come")
             told = (
-                f"Of {rows}, {n_wrong:,} have a label missed or wrongly predicted; the gravest come first.",
+                f"Of {rows}, {n_wrong:,} {have} a label missed or wrongly predicted; {first} first.",
                 "The others are drawn at random from those classified correctly.",
             )
         return Examples(order, tuple(captions), wrong[order], told)
