@@ -112,7 +112,7 @@ def test_small_steps_come_first_then_a_bag_candidates_and_room_for_more_rounds()
         return [(e.rows, e.candidates, e.inner_folds, e.scale) for e in (rung.effort for rung in rungs)]
 
     one = [(None, 1, 1, QUICK), (None, 1, 1, 1.0), (None, 1, 5, 1.0)]
-    whole = [*one, (None, 3, 5, 3.0), (None, len(GROWTHS), 5, 3.0)]
+    whole = [*one, (None, 2, 5, 1.0), (None, 4, 5, 2.0), (None, len(GROWTHS), 5, 3.0)]
     assert ladder(5_000) == whole
     assert ladder(300_000) == [(20_000, 1, 1, QUICK), (100_000, 1, 1, QUICK), *whole]
 

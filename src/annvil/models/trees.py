@@ -175,7 +175,7 @@ class BoostedTrees(BaseContender):
 
         parts = [rung(1, 1, QUICK, rows) for rows in row_steps(shape.n_rows)]
         one = [rung(1, 1, QUICK), rung(1, 1), rung(1, 5)]
-        several = [rung(2, 5), rung(4, 5, 2.0), rung(7, 5, 3.0), rung(len(GROWTHS), 5, 3.0)]
+        several = [rung(2, 5), rung(4, 5, 2.0), rung(len(GROWTHS), 5, 3.0)]
         return ladder_of([*parts, *one, *several])
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:

@@ -6,10 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from annvil.data.frequency import asked_frequency
 from annvil.errors import RequestError
 from annvil.options import Option, SeriesColumns, split_names
-from annvil.tasks.forecast import LONGEST_HORIZON
 from annvil.text.safe import composed
 
 FORECASTS = "Forecasts"
@@ -18,6 +16,8 @@ FORECASTS = "Forecasts"
 
 def steps_ahead(given: Any) -> int | None:
     """A horizon; 0 stands for a season."""
+    from annvil.tasks.forecast import LONGEST_HORIZON  # the help of the command line loads no library
+
     if given is None:
         return None
     try:
@@ -31,11 +31,14 @@ def steps_ahead(given: Any) -> int | None:
 
 def _frequency(given: Any) -> str | None:
     if given is not None:
+        from annvil.data.frequency import asked_frequency
+
         asked_frequency(str(given))
     return None if given is None else str(given)
 
 
 def _season(given: Any) -> int | None:
+
     if given is None:
         return None
     try:
