@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace as with_changes
 
+from annvil.data.gaps import without_gaps
 from annvil.data.readers.dates import parse_date
 from annvil.data.readers.opened import read_raw
 from annvil.data.readers.raw import RawTable
 from annvil.errors import DataError
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
 from annvil.kinds.forecasts.histories import Histories, Store
-from annvil.kinds.forecasts.reading.gaps import without_gaps
 from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target
 from annvil.kinds.forecasts.reading.read_forecasts import known_lengths, store_of
 from annvil.kinds.forecasts.reading.regular import make_regular

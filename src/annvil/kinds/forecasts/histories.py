@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.form import Arrays
+from annvil.data.gaps import without_gaps
 from annvil.kinds.forecasts.form import HARMONICS, ForecastForm
 from annvil.tasks.base import FloatArray, IntArray
 
@@ -222,8 +223,6 @@ class Histories:
 
     def with_holes(self, share: float, random: np.random.Generator) -> Histories:
         """A copy with about that share of the values missing, filled as in reading, by the line between neighbours."""
-        from annvil.kinds.forecasts.reading.gaps import without_gaps
-
         values = self.store.values.copy()
         for begin, end in zip(self.store.starts[:-1], self.store.starts[1:], strict=True):
             part = values[begin:end]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from annvil.data.form import Arrays
 from annvil.kinds.series.form import SeriesForm
-from annvil.kinds.series.reading.gaps import without_gaps
+from annvil.kinds.series.reading.gaps import series_without_gaps
 from annvil.tasks.base import IntArray
 
 Values = NDArray[np.float32]
@@ -58,7 +58,7 @@ class Store:
         cls, values: Values, starts: IntArray, form: SeriesForm, names: Sequence[str], said: tuple[str, ...] = ()
     ) -> Store:
         """A store of values of which some may be missing (NaN): they are filled here, whatever the source."""
-        filled, n_missing = without_gaps(values, starts)
+        filled, n_missing = series_without_gaps(values, starts)
         return cls(filled, starts, form, names, n_missing, said)
 
     @cached_property

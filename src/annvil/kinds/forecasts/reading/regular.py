@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.frequency import DAY, Frequency, find_frequency
+from annvil.data.gaps import without_gaps
 from annvil.errors import DataError
-from annvil.kinds.forecasts.reading.gaps import without_gaps
 from annvil.kinds.forecasts.reading.long_table import Long
 from annvil.tasks.base import FloatArray, IntArray
 

@@ -1,13 +1,16 @@
-"""Missing values of a series, filled from its neighbours."""
+"""Missing values of a series, filled from its neighbours, whichever kind of data the series is of."""
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
-from annvil.tasks.base import FloatArray
+F = TypeVar("F", bound=np.floating[Any])
 
 
-def without_gaps(values: FloatArray) -> tuple[FloatArray, int]:
+def without_gaps(values: NDArray[F]) -> tuple[NDArray[F], int]:
     """The series ``(steps,)`` with missing values on the line between their neighbours, the nearest one at its ends,
     and how many they were. Of no value at all it stays NaN.
 
