@@ -59,6 +59,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from annvil.bundle.network import load as load
     from annvil.errors import AnnvilError as AnnvilError
+    from annvil.kinds.forecasts.estimators import Forecaster as Forecaster
     from annvil.kinds.pictures.augmented_sets import augment as augment
     from annvil.kinds.pictures.estimators import ImageClassifier as ImageClassifier, ImageRegressor as ImageRegressor
     from annvil.kinds.pictures.starts.pretraining import pretrain as pretrain

@@ -7,7 +7,7 @@ series counts steps and knows no calendar; `Frequency.stamps` leads back.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -104,6 +104,13 @@ class Frequency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_dated(self) -> bool:
         """Whether its stamps are dates."""
         return self.unit != "number"
+
+    def moments(self, positions: IntArray) -> NDArray[Any]:
+        """Stamps as ``datetime64[us]``, or numbers: whole ones where all of them are."""
+        stamps = self.stamps(positions)
+        if self.is_dated:
+            return np.round(stamps * 1e6).astype(np.int64).astype("datetime64[us]")
+        return stamps if np.any(stamps % 1) else stamps.astype(np.int64)
 
     def written(self, positions: IntArray) -> list[str]:
         """Stamps as ISO 8601 writes them, no more than days where steps begin at midnight; numbers as they are."""

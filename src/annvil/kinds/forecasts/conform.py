@@ -43,11 +43,14 @@ def conform_histories(raw: Any, form: ForecastForm, where: str) -> tuple[Histori
         raw = [{"history": row, "start": 0} for row in np.atleast_2d(raw)]
     if isinstance(raw, Sequence) and not isinstance(raw, str) and len(raw) and all("history" in one for one in raw):
         return _from_mappings(raw, form, where), ()
-    return from_table(read_raw(raw), form)
+
+    table = read_raw(raw)
+    store, said = store_of_table(table, form)
+    return at_the_end(store, table.source.name), said
 
 
-def from_table(raw: RawTable, form: ForecastForm) -> tuple[Histories, tuple[str, ...]]:
-    """The series of a table, each up to its last known value."""
+def store_of_table(raw: RawTable, form: ForecastForm) -> tuple[Store, tuple[str, ...]]:
+    """The series of a table, and what there is to say of them."""
     where = raw.source.name
     names = form.targets or (form.target,)
     long = read_rows(raw, form.time, form.series, form.missing)
@@ -67,8 +70,7 @@ def from_table(raw: RawTable, form: ForecastForm) -> tuple[Histories, tuple[str,
         long = Long(np.repeat(np.arange(len(names)), n), names, np.tile(long.stamps, len(names)), long.dated)
         covariates = {name: np.tile(values, (len(names), 1)) for name, values in covariates.items()}
     regular = make_regular(long, target, covariates, where, frequency=form.frequency)
-    store = store_of(regular, form, regular.said)
-    return _at_the_end(store, where), regular.said
+    return store_of(regular, form, regular.said), regular.said
 
 
 def _refuse_unknown_ahead(
@@ -85,7 +87,7 @@ def _refuse_unknown_ahead(
             )
 
 
-def _at_the_end(store: Store, where: str) -> Histories:
+def at_the_end(store: Store, where: str) -> Histories:
     """The last origin of each series; refused where what is known ahead ends before the horizon."""
     known, form = known_lengths(store), store.form
     if form.known:

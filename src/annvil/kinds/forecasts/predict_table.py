@@ -14,6 +14,7 @@ from annvil.options import Option
 if TYPE_CHECKING:
     from annvil.bundle import Predictor
     from annvil.kinds.forecasts.histories import Histories
+    from annvil.tasks.base import FloatArray
 
 
 USUAL = (80, 95)
@@ -64,21 +65,32 @@ def forecast_table(
     predictor: Predictor, inputs: Histories, options: ForecastPredictOptions
 ) -> Iterator[tuple[str, Iterable[Any]]]:
     """Columns: the series where there are several, the moment, the forecast, and ends of intervals."""
+    _refuse_beyond(inputs, options)
+    return forecast_columns(predictor.raw(inputs), inputs, options)
+
+
+def _refuse_beyond(inputs: Histories, options: ForecastPredictOptions) -> None:
+    steps, most = options.horizon, inputs.form.horizon
+    if steps is not None and steps > most:
+        raise RequestError(f"The model forecasts {most} steps; {steps} were asked for. Fit one with --horizon {steps}.")
+
+
+def forecast_columns(
+    outputs: FloatArray, inputs: Histories, options: ForecastPredictOptions, *, dated: bool = False
+) -> Iterator[tuple[str, Iterable[Any]]]:
+    """The same, of forecasts ``(n_rows, horizon)``; ``dated``: moments as NumPy has them and not as texts."""
     import numpy as np
 
     from annvil.kinds.forecasts.spread import half_widths
 
+    _refuse_beyond(inputs, options)
     form = inputs.form
     steps = options.horizon or form.horizon
-    if steps > form.horizon:
-        raise RequestError(
-            f"The model forecasts {form.horizon} steps; {steps} were asked for. Fit one with --horizon {steps}."
-        )
-    outputs = predictor.raw(inputs)[:, :steps]
+    outputs = outputs[:, :steps]
     if form.series or form.targets:
         yield _name_of(form.series), np.repeat(inputs.names(), steps).tolist()
-    ahead = inputs.moments[:, None] + np.arange(1, steps + 1)
-    yield form.time or "step", form.frequency.written(ahead.ravel())
+    ahead = (inputs.moments[:, None] + np.arange(1, steps + 1)).ravel()
+    yield form.time or "step", form.frequency.moments(ahead) if dated else form.frequency.written(ahead)
     yield f"predicted_{form.target}", outputs.ravel().tolist()
     if not form.spread.errors:
         return
