@@ -15,6 +15,7 @@ from annvil.models import linear as linear_module
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.linear import PENALTIES, Linear
 from annvil.models.linear_fits import RidgePath, fit_logistic
+from annvil.models.newton_logistic import newton_logistic
 from annvil.tasks.union import make_task
 
 
@@ -51,6 +52,28 @@ def test_logistic_regression_is_logistic_regression(n_classes, weighted):
     scores = features @ found.slopes + found.intercepts
     powers = np.exp(scores)
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), truth.predict_proba(features), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("penalty", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("which", ["separable", "twins", "wide", "noise"])
+def test_newtons_method_finds_the_one_answer(n_classes, penalty, which):
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(24, 30 if which == "wide" else 6)).astype(np.float32)
+    features[:, 1] = features[:, 0] if which == "twins" else features[:, 1]
+    features[:, 2] = 1.0
+    noise = 0.0 if which == "separable" else rng.gumbel(size=(24, n_classes))
+    y = np.argmax(features[:, :n_classes] * 3 + noise, axis=1)
+    y[:n_classes] = np.arange(n_classes)
+    weights = rng.uniform(0.5, 2.0, 24)
+    found, converged = newton_logistic(features, y, n_classes, penalty, weights)
+    assert converged
+    truth = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    truth.fit(features.astype(float), y, weights)
+    scores = features @ found[:-1] + found[-1]
+    scores = np.concatenate([np.zeros((24, 1)), scores], axis=1) if n_classes == 2 else scores
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), truth.predict_proba(features), atol=1e-6)
 
 
 def test_absent_classes_are_improbable_but_possible():

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from annvil.comparison.power_law import EXTRAPOLATION
 from annvil.comparison.results import Posterior
+from annvil.comparison.student import student_cdf, student_quantile
 from annvil.text.quantities import round_up
 
 LARGEST_FACTOR = 100.0
@@ -126,20 +127,6 @@ def region_probabilities(mean: float, scale: float, df: float, worth: float) -> 
     above = student_cdf((mean - worth) / scale, df)
     below = student_cdf((-mean - worth) / scale, df)
     return above, max(0.0, 1.0 - above - below), below
-
-
-def student_cdf(t: float, df: float) -> float:
-    """P(T <= t) for Student's t."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, t))
-
-
-def student_quantile(p: float, df: float) -> float:
-    """The t with P(T <= t) = p."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, p))
 
 
 def _two_sided(mean: float, scale: float, df: float) -> float:

@@ -27,6 +27,7 @@ from annvil.data.table import Column, Table
 from annvil.system.processors import bounded_threads
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.class_metrics import rank_auc
+from annvil.tasks.ranks import average_ranks
 
 ALMOST_PERFECT = 0.05
 """A column is examined when its error alone is at most this: 1 - 2|AUC - ½| for classes, 1 - R² for numbers."""
@@ -150,7 +151,8 @@ def _error_as_it_is(values: FloatArray, answers: FloatArray) -> float:
     if there.mean() < 0.5:
         return 1.0
     present, answers = values[there], answers[there]
-    return min(_uncorrelated(present, answers[:, 0]), _uncorrelated(_ranks(present), _ranks(answers[:, 1])))
+    ranked = average_ranks(present), average_ranks(answers[:, 1])
+    return min(_uncorrelated(present, answers[:, 0]), _uncorrelated(*ranked))
 
 
 def _uncorrelated(x: FloatArray, y: FloatArray) -> float:
@@ -166,7 +168,7 @@ def _answers(data: Dataset) -> FloatArray:
     """The target as numbers ``(n, k)``: one column per class, or for regression the values and their ranks."""
     if data.task.predicts_probabilities:
         return data.task.indicators(data.y)
-    return np.stack([data.y.astype(np.float64), _ranks(data.y)], axis=1)
+    return np.stack([data.y.astype(np.float64), average_ranks(data.y)], axis=1)
 
 
 def _bins(column: Column) -> IntArray:
@@ -210,13 +212,6 @@ def error_of(data: Dataset, guesses: FloatArray) -> float:
 def _unexplained(y: FloatArray, guess: FloatArray) -> float:
     spread = float(np.sum((y - y.mean()) ** 2))
     return float(np.sum((y - guess) ** 2)) / spread if spread else 1.0
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks from 1, ties sharing their mean rank."""
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(values))
 
 
 def _error_together(data: Dataset, columns: list[int], errors: FloatArray, seed: int) -> float:

@@ -1,4 +1,4 @@
-"""The arithmetic of linear fits: a ridge path from one decomposition, logistic regression by the fitting solver."""
+"""The arithmetic of linear fits: a ridge path from one decomposition, logistic regression by the solver that suits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annvil.models.newton_logistic import newton_logistic
 from annvil.tasks.base import FloatArray, IntArray
 
 NEWTON_PARAMETERS = 500
@@ -18,7 +19,7 @@ NEWTON_WORK = 5e8
 """… unless rows times squared coefficients, the work of one Hessian, exceed this with more than two classes."""
 
 MOST_STEPS = 500
-"""Of the solver; Newton's method needs about ten."""
+"""Of L-BFGS."""
 
 CHUNK_ROWS = 65_536
 
@@ -92,13 +93,14 @@ def fit_logistic(
     if len(present) == 1:
         intercepts[present] = 0.0
         return Coefficients(slopes, intercepts), True
-    model, converged = _solve(features, y, len(present), penalty, weights)
+    row_weights = None if weights is None else weights[y]
+    found, converged = _solve(features, np.searchsorted(present, y), len(present), penalty, row_weights)
     if len(present) == 2:
-        slopes[:, present[1]] = model.coef_[0]
-        intercepts[present] = 0.0, model.intercept_[0]
+        slopes[:, present[1]] = found[:-1, 0]
+        intercepts[present] = 0.0, found[-1, 0]
     else:
-        slopes[:, present] = model.coef_.T
-        intercepts[present] = model.intercept_
+        slopes[:, present] = found[:-1]
+        intercepts[present] = found[-1]
     absent = np.setdiff1d(np.arange(n_classes), present)
     intercepts[absent] += intercepts[present].max()
     return Coefficients(slopes, intercepts), converged
@@ -115,29 +117,31 @@ def fit_labels(features: NDArray[Any], y: IntArray, penalty: float) -> tuple[Coe
     return Coefficients(slopes, intercepts), all(converged for _, converged in fits)
 
 
-def _solve(features: NDArray[Any], y: IntArray, n_classes: int, penalty: float, weights: FloatArray | None) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
+def _solve(
+    features: NDArray[Any], y: IntArray, n_classes: int, penalty: float, row_weights: FloatArray | None
+) -> tuple[FloatArray, bool]:
+    """Coefficients as `newton_logistic` gives them, by the solver that suits their number."""
     n_rows, n_features = features.shape
     n_coefficients = (n_features + 1) * (1 if n_classes == 2 else n_classes)
     newton = n_coefficients <= NEWTON_PARAMETERS
-    newton = newton and (n_classes == 2 or n_rows * n_coefficients**2 <= NEWTON_WORK)
-    model = LogisticRegression(
-        C=1.0 / penalty,
-        solver="newton-cholesky" if newton else "lbfgs",
-        tol=1e-6,
-        max_iter=MOST_STEPS,
-    )
+    if newton and (n_classes == 2 or n_rows * n_coefficients**2 <= NEWTON_WORK):
+        return newton_logistic(features, y, n_classes, penalty, row_weights)
+    return _by_lbfgs(features, y, penalty, row_weights)
+
+
+def _by_lbfgs(
+    features: NDArray[Any], y: IntArray, penalty: float, row_weights: FloatArray | None
+) -> tuple[FloatArray, bool]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1.0 / penalty, tol=1e-6, max_iter=MOST_STEPS)
     small = features.size <= 5_000_000  # float64 costs nothing there and converges further
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(
-            features.astype(np.float64) if small else features,
-            y,
-            sample_weight=None if weights is None else weights[y],
-        )
+        model.fit(features.astype(np.float64) if small else features, y, sample_weight=row_weights)
     for warning in caught:
         if not issubclass(warning.category, (ConvergenceWarning, RuntimeWarning)):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return model, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    return np.concatenate([model.coef_.T, model.intercept_[None, :]]), converged

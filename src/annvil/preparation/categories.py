@@ -213,18 +213,14 @@ def one_hot(column: TextColumn, *, least: int = 1, most: int | None = None, heig
     Levels in fewer than ``least`` rows, and the rarest beyond ``most`` columns, share a column, which is also that of
     unknown texts; without such a column an unknown text is 0 everywhere.
     """
-    from sklearn.preprocessing import OneHotEncoder
-
-    encoder = OneHotEncoder(min_frequency=least, max_categories=most, handle_unknown="infrequent_if_exist")
-    encoder.fit(column.codes[:, None])
-    everything = np.arange(len(column.levels) + 1)[:, None]  # the last is unknown
-    encoded = encoder.transform(everything)
-    width = encoded.shape[1]
-    slot = np.full(len(everything), width)
-    slot[encoded.nonzero()[0]] = encoded.nonzero()[1]
+    rare = column.counts < least
+    if most is not None and most < np.sum(~rare) + 1:
+        rare[np.argsort(column.counts, kind="stable")[: len(rare) - (most - 1)]] = True
+    unknown = int(np.sum(~rare))  # the shared column, or the row without a column
+    width = unknown + bool(rare.any())
+    slot = np.where(rare, unknown, np.cumsum(~rare) - 1)
     table = np.concatenate([height * np.eye(width), np.zeros((1, width))]).astype(np.float32)
-    slots = dict(zip(column.levels, slot[:-1].tolist(), strict=True))
-    unknown = int(slot[-1])
+    slots = dict(zip(column.levels, slot.tolist(), strict=True))
     names = {place: _level_name(column.name, level) for level, place in slots.items()}
     names[unknown] = f"{column.name}: other"
     features = tuple(Feature(names[place], column.name) for place in range(width))

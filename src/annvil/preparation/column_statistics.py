@@ -179,14 +179,16 @@ def robustly_scaled(summary: NumberSummary) -> ScaledPart:
 
 def standardised(summary: NumberSummary) -> ScaledPart:
     """Mean to 0, standard deviation to 1 (scikit-learn's StandardScaler); missing values become the median."""
-    from sklearn.preprocessing import StandardScaler
-
     size = np.maximum(np.abs(summary.low), np.abs(summary.high))
     size = np.where(size > SMALLEST_SPREAD, size, 1.0)  # squares neither overflow nor vanish
     present = np.where(summary.missing == 1.0, 0.0, summary.values / size)
-    scaler = StandardScaler().fit(present)
-    spread = np.where(summary.high - summary.low > SMALLEST_SPREAD, scaler.scale_ * size, 0.0)
-    return _scaled(summary, scaler.mean_ * size, spread, "mean to 0, standard deviation to 1.", STANDARD_LIMIT)
+    mean = np.nanmean(present, axis=0)
+    variance = np.nanmean((present - mean) ** 2, axis=0)
+    n_present, step = np.sum(~np.isnan(present), axis=0), np.finfo(np.float64).eps
+    is_noise = variance <= n_present * step * variance + (n_present * mean * step) ** 2  # of rounding, as there
+    deviation = np.where(is_noise, 1.0, np.sqrt(variance))
+    spread = np.where(summary.high - summary.low > SMALLEST_SPREAD, deviation * size, 0.0)
+    return _scaled(summary, mean * size, spread, "mean to 0, standard deviation to 1.", STANDARD_LIMIT)
 
 
 def _scaled(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,14 @@ from annvil.text.words import ROWS, Words
 
 def wilson(hits: int, rows: int) -> tuple[float, float]:
     """95% interval of a share (Wilson, Journal of the American Statistical Association 22, 1927)."""
-    from scipy.stats import binomtest
-
     if rows == 0:
         return 0.0, 1.0
-    interval = binomtest(hits, rows).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    z = NormalDist().inv_cdf(0.975)
+    share, doubt = hits / rows, z**2 / rows
+    middle = share + doubt / 2
+    reach = z * sqrt(share * (1 - share) / rows + doubt / (4 * rows))
+    low, high = (middle - reach) / (1 + doubt), (middle + reach) / (1 + doubt)
+    return 0.0 if hits == 0 else low, 1.0 if hits == rows else high
 
 
 def confusion_counts(y: NDArray[Any], decided: IntArray, n_classes: int) -> IntArray:

@@ -1,0 +1,131 @@
+"""Logistic regression by Newton's method in NumPy alone: exact for few coefficients, and there without scikit-learn.
+
+scikit-learn's ``newton-cholesky`` finds the same coefficients (the problem has one answer). Importing it takes two
+seconds, and the first simple model must stand before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.tasks.base import FloatArray, IntArray
+
+_Part = tuple[FloatArray, FloatArray, FloatArray]  # inputs and a 1, truth, weights
+
+MOST_STEPS, MOST_HALVINGS = 100, 30
+"""Newton's method needs about ten steps."""
+
+TOLERANCE = 1e-8
+"""Largest slope of the mean log-loss at which it has converged: one step more than 1e-6 takes."""
+
+CHUNK_ROWS = 65_536
+"""Rows turned into float64 at once: a copy of everything would double the memory."""
+
+
+def newton_logistic(
+    features: NDArray[np.floating], y: IntArray, n_classes: int, penalty: float, row_weights: FloatArray | None
+) -> tuple[FloatArray, bool]:
+    """Coefficients ``(n_features + 1, k)``, the intercepts last, and whether they converged.
+
+    Minimises ``sum of weighted log-loss + penalty/2 |slopes|²``. Of two classes ``k`` is 1, the score of the second;
+    of more it is ``n_classes``, and slopes and intercepts add up to 0 over the classes.
+
+    Parameters
+    ----------
+    features : ``(n_rows, n_features)``
+    y : codes ``(n_rows,)``; every class of ``range(n_classes)`` occurs
+    row_weights : float64 ``(n_rows,)``, or None for 1
+    """
+    problem = _Problem(features, y, n_classes, penalty, np.ones(len(y)) if row_weights is None else row_weights)
+    at = np.zeros((features.shape[1] + 1, problem.n_scores))
+    loss = problem.loss(at)
+    for _ in range(MOST_STEPS):
+        slope, curvature = problem.slope_and_curvature(at)
+        if np.abs(slope).max() <= TOLERANCE * problem.total_weight:
+            return at, True
+        step = _solved(curvature, slope.T.ravel()).reshape(problem.n_scores, -1).T
+        gain, length = float(np.sum(slope * step)), 1.0
+        for _ in range(MOST_HALVINGS):
+            after = at - length * step
+            if (then := problem.loss(after)) <= loss - 1e-4 * length * gain:
+                break
+            length /= 2
+        else:
+            return at, bool(np.abs(slope).max() <= 1e3 * TOLERANCE * problem.total_weight)  # rounding is all there is
+        at, loss = after, then
+    return at, False
+
+
+def _solved(curvature: FloatArray, slope: FloatArray) -> FloatArray:
+    """Newton's step; where rounding has left no positive curvature, that of the least length."""
+    try:
+        factor = np.linalg.cholesky(curvature)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(curvature, slope, rcond=None)[0])
+    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, slope)))
+
+
+class _Problem:
+    """Penalised log-loss, its slope and its curvature, one part of the rows after another."""
+
+    def __init__(
+        self, features: NDArray[np.floating], y: IntArray, n_classes: int, penalty: float, weights: FloatArray
+    ) -> None:
+        self._features, self._y, self._weights, self._penalty = features, y, weights, penalty
+        self.n_scores = 1 if n_classes == 2 else n_classes
+        self.total_weight = float(weights.sum())
+        self._kept = list(self._made()) if len(y) <= CHUNK_ROWS else None
+
+    def _parts(self) -> Iterable[_Part]:
+        return self._made() if self._kept is None else self._kept
+
+    def _made(self) -> Iterator[_Part]:
+        for start in range(0, len(self._y), CHUNK_ROWS):
+            here = slice(start, start + CHUNK_ROWS)
+            block = self._features[here]
+            inputs = np.concatenate([block, np.ones((len(block), 1))], axis=1, dtype=np.float64)
+            truth = self._y[here, None] == (1 if self.n_scores == 1 else np.arange(self.n_scores))
+            yield inputs, truth.astype(np.float64), self._weights[here]
+
+    def loss(self, at: FloatArray) -> float:
+        """The sum over rows, and the penalty."""
+        total = self._penalty / 2 * float(np.sum(at[:-1] ** 2))
+        for inputs, truth, weights in self._parts():
+            scores = inputs @ at
+            top = np.maximum(scores.max(axis=1), 0.0) if self.n_scores == 1 else scores.max(axis=1)
+            powers = np.exp(scores - top[:, None]).sum(axis=1) + (np.exp(-top) if self.n_scores == 1 else 0.0)
+            total += float(weights @ (top + np.log(powers) - np.sum(truth * scores, axis=1)))
+        return total
+
+    def slope_and_curvature(self, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Derivatives ``(n_features + 1, k)``, and second ones with all coefficients of a class after each other.
+
+        Intercepts of several classes may all be shifted: a term that is 0 where they add up to 0 forbids it.
+        """
+        n, k = at.shape
+        slope = self._penalty * at
+        slope[-1] = 0.0
+        curvature = np.zeros((k, n, k, n))
+        for inputs, truth, weights in self._parts():
+            shares = self._shares(inputs @ at)
+            slope += inputs.T @ ((shares - truth) * weights[:, None])
+            for a in range(k):
+                for b in range(a + 1):
+                    product = shares[:, a] * ((a == b) - shares[:, b]) * weights
+                    curvature[a, :, b, :] += inputs.T @ (inputs * product[:, None])
+        for a in range(k):
+            for b in range(a):
+                curvature[b, :, a, :] = curvature[a, :, b, :]
+            curvature[a, range(n - 1), a, range(n - 1)] += self._penalty
+        if k > 1:
+            curvature[:, -1, :, -1] += self.total_weight / k
+        return slope, curvature.reshape(k * n, k * n)
+
+    def _shares(self, scores: FloatArray) -> FloatArray:
+        if self.n_scores == 1:
+            return 0.5 * (1.0 + np.tanh(scores / 2))
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
