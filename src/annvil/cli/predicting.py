@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from annvil.cli.console import print_exactly, print_json, result_console, safe
 from annvil.files import write_where_told
+from annvil.text.quantities import plain_count
 
 if TYPE_CHECKING:
     from annvil.kinds.base import Kind
@@ -44,12 +45,13 @@ def predict(model: Path, data: Sequence[str], out: str, given: Mapping[str, Any]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name, _ in columns])
-    writer.writerows(zip(*(map(harmless, values) for _, values in columns), strict=True))
+    rows = [*zip(*(map(harmless, values) for _, values in columns), strict=True)]
+    writer.writerows(rows)
     if out == "-":
         print_exactly(text.getvalue())
     else:
         write_where_told(Path(out), text.getvalue().encode("utf-8", errors="replace"))
-        sys.stderr.write(f"{inputs.n_rows} predictions are in {safe(out)}\n")
+        sys.stderr.write(f"{plain_count(len(rows), 'prediction is', 'predictions are')} in {safe(out)}\n")
 
 
 def explain(model: Path, one: str, out: Path | None, *, label: str | None, as_json: bool) -> None:

@@ -128,7 +128,7 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     titles, chosen = {name: s.title for name, s in table.items()}, table[verdict.recommended]
     p, network, simple = verdict.posterior, verdict.network, verdict.simple
     if chosen.family == "dummy":
-        return _nothing_learnt(comparison, metric, chosen)
+        return _nothing_learnt(comparison, metric, chosen, words)
     if network is None or simple is None:
         return minus(verdict.headline)
     pair = [(inside(side_title(side, titles)), side) for side in (network, simple)]
@@ -161,7 +161,7 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     return f"{said} In a team a network helps." if with_network and verdict.kind in _NOT_ALONE else said
 
 
-def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing) -> str:
+def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing, words: Words) -> str:
     """Where the baseline ships: the best beside it; the headline where nothing else was scored."""
     scored = [s for s in comparison.standings if s is not dummy and metric.name in s.means]
     if not scored:
@@ -170,7 +170,7 @@ def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing) -> 
     scores = [minus(metric.shows(s.means[metric.name])) for s in (best, dummy)]
     surely = "surely " if metric.gain(best.means[metric.name], dummy.means[metric.name]) > 0 else ""
     return (
-        f"No model that could ship is {surely}better than the baseline, which ignores the inputs: "
+        f"No model that could ship is {surely}better than the baseline, which {words.baseline}: "
         f"{inside(best.title)} vs baseline, {metric.title} {scores[0]} vs {scores[1]}."
     )
 

@@ -14,10 +14,9 @@ from annvil.text.words import ROWS, Words
 TERMS: dict[str, str] = {
     "calibrated": "Probabilities are calibrated when they come true: of the {rows} given 70%, about 70% turn out so.",
     "cross-validation": "Judging a model several times, each time on other {rows} than those it learnt from.",
-    "baseline": "Looks at no column at all and always answers with the average or the most common class. "
-    "What does not beat it has learnt nothing.",
-    "fold": "The {rows} are divided into equal parts. In each fold one part is put aside, models learn from the "
-    "others, and are judged on the part put aside.",
+    "baseline": "The simplest answer there is, which {baseline}. What does not beat it has learnt nothing.",
+    "fold": "One division of the {rows}: a part is put aside, models learn from others, and are judged on the part put "
+    "aside.",
     "held-out {rows}": "{Rows} that were put aside and not used for learning, so that they can be used to judge.",
     "inner validation": "Choices, such as when to stop training, are made on a part of the training {rows}, never "
     "on the {rows} that give the score.",

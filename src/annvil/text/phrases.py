@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_UNCOUNTED = ("smoothing", "drift", "autoregression")
+"""Last words of titles that take no article."""
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
@@ -45,10 +49,11 @@ def outside(text: str) -> str:
 def named(title: str) -> str:
     """A contender as the subject or object of a sentence.
 
-    >>> named("Boosted trees"), named("Dense network")
-    ('boosted trees', 'the dense network')
+    >>> named("Boosted trees"), named("Dense network"), named("Exponential smoothing")
+    ('boosted trees', 'the dense network', 'exponential smoothing')
     """
-    return inside(title) if is_plural(title) else f"the {inside(title)}"
+    without = is_plural(title) or _head(title).lower().endswith(_UNCOUNTED)
+    return inside(title) if without else f"the {inside(title)}"
 
 
 def is_plural(title: str) -> bool:
@@ -56,7 +61,12 @@ def is_plural(title: str) -> bool:
 
     >>> is_plural("Boosted trees"), is_plural("the linear model on edges"), is_plural("Team of models")
     (True, False, False)
-    >>> is_plural("networks (each fold's choice)")
-    True
+    >>> is_plural("networks (each fold's choice)"), is_plural("Nearest neighbours with warped time")
+    (True, True)
     """
-    return title.split(" (")[0].split(" on ")[0].split(" of ")[0].endswith("s")
+    return _head(title).endswith("s")
+
+
+def _head(title: str) -> str:
+    """The title without what comes after its noun: "nearest neighbours" of those "with warped time"."""
+    return re.split(r" \(| on | of | with ", title)[0]

@@ -154,11 +154,11 @@ def plain_count(number: int, singular: str, plural: str | None = None) -> str:
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
-def part_of(n: int, total: int, singular: str) -> str:
+def part_of(n: int, total: int, singular: str, plural: str | None = None) -> str:
     """How many of all: ``"3 of 1,000 rows"``, ``"all 5 rows"``, and of one thing ``"the row"``."""
     if total == 1:
         return f"the {singular}"
-    return f"{f'all {total:,}' if n == total else f'{n:,} of {total:,}'} {singular}s"
+    return f"{f'all {total:,}' if n == total else f'{n:,} of {total:,}'} {plural or singular + 's'}"
 
 
 def with_spread(mean: float, spread: float | None, places: int | None = None) -> str:

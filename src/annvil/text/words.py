@@ -19,6 +19,7 @@ class Words(msgspec.Struct, frozen=True):
     example_python : what Python takes for it, in a comment
     data : all of it together, after "for" and after "is"
     has_columns : whether what is learnt from are columns with names, which a reader wants listed
+    baseline : what the baseline does, after "which": it is named beside its score
     sources, new : what `fit` and `predict` take of this kind, for the help
     """
 
@@ -32,6 +33,7 @@ class Words(msgspec.Struct, frozen=True):
     example_python: str = "rows as a path, a data frame, or a list of dicts"
     has_columns: bool = True
     data: tuple[str, str] = ("tables", "a table")
+    baseline: str = "ignores the inputs"
     sources: str = "a file (csv, tsv, parquet, feather, jsonl, xlsx)"
     new: str = "a file with the columns that the model needs"
 
@@ -41,7 +43,13 @@ class Words(msgspec.Struct, frozen=True):
         >>> Words("clip", "clips").fill("{Rows} that no {row} has seen")
         'Clips that no clip has seen'
         """
-        return template.format(row=self.row, rows=self.rows, Row=self.row.capitalize(), Rows=self.rows.capitalize())
+        return template.format(
+            row=self.row,
+            rows=self.rows,
+            Row=self.row.capitalize(),
+            Rows=self.rows.capitalize(),
+            baseline=self.baseline,
+        )
 
     def count(self, number: int, kind: str = "") -> str:
         """ "1 row", "12,000 rows"; ``kind`` stands before the noun.

@@ -71,6 +71,21 @@ def test_every_layout_is_taken(learnt, tmp_path):
         assert found.notices == ()
 
 
+@pytest.mark.parametrize("learnt", ["wide", "arrays"])
+def test_rows_of_several_series_are_not_run_together(learnt):
+    """A model that never saw a column of names takes one called series, and refuses others that may be one."""
+    several = long([0, 1, 2])
+    names = several.pop("id")
+    found = FORMS[learnt].conform({"series": names, **several})
+    assert found.inputs.names() == ["s0", "s1", "s2"]
+    np.testing.assert_allclose(found.inputs.padded()[0], X[:3], rtol=1e-6)
+    asked = "If it names the series, call it 'series'"
+    with pytest.raises(DataError, match=rf"'id' of .* holds 3 different texts\. {asked}"):
+        FORMS[learnt].conform({"id": names, **several})
+    (notice, *_) = FORMS[learnt].conform(several).notices
+    assert "taken for the steps of one series; not used: 't'" in notice
+
+
 def test_one_series_as_a_mapping():
     for form in FORMS.values():
         one = form.conform({"x": X[5, 0].tolist(), "y": X[5, 1].tolist()}).inputs

@@ -71,7 +71,7 @@ class Reasons(Told):
         if self.seems_better(posterior):
             sure = probability(self.finding.beats_guessing or 0.0)
             return (
-                f"The chance that a network beats the baseline, which ignores the inputs, by more than {self.worth} "
+                f"The chance that a network beats the baseline, which {self.words.baseline}, by more than {self.worth} "
                 f"is {sure}; {probability(BEYOND_DOUBT)} is asked before one is called worth it, because chance alone "
                 "makes some model look good on data that hold nothing."
             )
@@ -129,7 +129,7 @@ class Reasons(Told):
         if not dummies:
             return ""
         dummy, chosen = dummies[0], self.finding.recommendation.contender
-        text = f"The baseline, which ignores the inputs, scores {self.metric.shows(dummy.means[self.metric.name])}"
+        text = f"The baseline, which {self.words.baseline}, scores {self.metric.shows(dummy.means[self.metric.name])}"
         paired = self.finding.paired
         if chosen == dummy.contender or dummy.contender not in paired.results:
             return f"{text}."

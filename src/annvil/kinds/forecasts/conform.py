@@ -40,7 +40,7 @@ def conform_histories(raw: Any, form: ForecastForm, where: str) -> tuple[Histori
     if isinstance(raw, Mapping) and "history" in raw:
         raw = [raw]
     if isinstance(raw, np.ndarray):
-        raw = [{"history": row, "start": 0} for row in np.atleast_2d(raw)]
+        raw = [{"history": row} for row in np.atleast_2d(raw)]
     if isinstance(raw, Sequence) and not isinstance(raw, str) and len(raw) and all("history" in one for one in raw):
         return _from_mappings(raw, form, where), ()
 
@@ -167,6 +167,8 @@ def _cells(one: Mapping[str, Any], group: Sequence[Covariate], n: int, name: str
 
 def _first(start: Any, form: ForecastForm, name: str) -> int:
     """The position of the moment at which a history begins."""
+    if start is None and form.periods and form.frequency.is_dated:
+        raise DataError(f"{name} needs 'start', the moment of its first value, by which the model knows the season.")
     if start is None:
         return 0
     stamp = parse_date(str(start)) if form.frequency.is_dated and not isinstance(start, int | float) else float(start)

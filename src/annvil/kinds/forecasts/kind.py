@@ -113,7 +113,9 @@ class Forecasts(Kind):
         form, store = dataset.inputs.form, dataset.inputs.store
         n = len(store.names)
         yield "Data", f"{dataset.source.name}: {n:,} series of {form.target} to forecast {form.horizon} steps"
-        yield "Series", f"{dataset.n_rows:,} origins with {form.describe()}; {dataset.source.details}"
+        yield "Origins", f"{dataset.n_rows:,}, each with {form.describe()}"
+        if dataset.source.details:
+            yield "Reading", dataset.source.details
 
 
 KIND = Forecasts()

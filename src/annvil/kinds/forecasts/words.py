@@ -13,6 +13,7 @@ WORDS = Words(
     example_python="series up to now as a path, a data frame, or a mapping with 'history'",
     data=("forecasts", "a set of series to forecast"),
     has_columns=False,
+    baseline="repeats the last value",
     sources="series to forecast (a table with --time and --horizon)",
     new="a table of the last known values, with columns known ahead for the steps to come",
 )

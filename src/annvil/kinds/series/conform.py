@@ -32,6 +32,9 @@ from annvil.text.phrases import listed
 from annvil.text.quantities import number, plain_count
 from annvil.text.safe import some_names
 
+SERIES = "series"
+"""The column that names the series in a long table for a model that learnt from none; predictions have it as well."""
+
 FAR = 1.0
 """A value is out of range when it lies farther outside that of the training than the range is wide (assumed)."""
 
@@ -60,8 +63,8 @@ def conform_series(raw: Any, form: SeriesForm, where: str) -> tuple[Series, tupl
     elif (files := _files(raw, form)) is not None:
         series, said = _from_files(files, form)
     elif isinstance(raw, (str, Path)) or _is_table(raw):
-        names = {name for name in (form.series,) if name}
-        series, said = _from_table(read_raw(raw, Wanted(whole={form.time} if form.time else (), texts=names)), form)
+        wanted = Wanted(whole={form.time} if form.time else (), texts={form.series or SERIES})
+        series, said = _from_table(read_raw(raw, wanted), form)
     else:
         series = series_from_arrays(raw, form)
     return series, (*said, *_notices(series, form))
@@ -85,8 +88,8 @@ def _channels_of(raw: Any, form: SeriesForm, where: str) -> list[Any] | None:
     """Series that are given as lists of values for every channel; None of anything else."""
     several = isinstance(raw, list) and bool(raw) and all(isinstance(one, Mapping) for one in raw)
     some: list[Mapping[str, Any]] = list(raw) if several else [raw] if isinstance(raw, Mapping) else []
-    if not some or (not several and {form.series, form.time} & {*some[0]}):
-        return None
+    if not some or (not several and any(name not in form.channels and _is_list(some[0][name]) for name in some[0])):
+        return None  # columns of a table
     if not any(_is_list(one.get(name)) for one in some for name in form.channels):
         return None
     return [_channels(one, form, place, where) for place, one in enumerate(some)]
@@ -137,23 +140,46 @@ def _from_table(raw: RawTable, form: SeriesForm) -> tuple[Series, tuple[str, ...
             "series as a list of values for every channel."
         )
     codes, called = np.zeros(raw.n_rows, dtype=np.int64), [where]
-    if form.series in names:
-        codes, called = series_of_rows(raw[str(form.series)], form.missing, where)
+    said: tuple[str, ...] = ()
+    named = form.series or SERIES
+    if named in names.difference(form.channels):
+        codes, called = series_of_rows(raw[named], form.missing, where)
+    else:
+        said = _as_one(raw, form, named)
     channels = []
     for name in form.channels:
         found = numbers_of(raw[name], raw, form.missing)
         if isinstance(found, str):
             raise DataError(f"Column {name!r} of {where} holds {found}; the model needs numbers.")
         channels.append(found)
-    said: tuple[str, ...] = ()
     moments = None
     if form.time is not None and form.time in names:
         moments = read_moments(raw[form.time], form.missing, where, called, codes)
     elif form.time is not None:
-        said = (f"There is no column {form.time!r}: rows are taken in the order in which they come.",)
+        said = (*said, f"There is no column {form.time!r}: rows are taken in the order in which they come.")
     order = np.argsort(codes, kind="stable").astype(np.int64)
     made = steps_of(np.stack(channels, axis=1), codes, order, moments, called, where)
     return _stored(made.values, made.lengths, form, called), (*said, *_other_distance(made.every, form), *made.said)
+
+
+def _as_one(raw: RawTable, form: SeriesForm, named: str) -> tuple[str, ...]:
+    """What there is to say where all rows are the steps of one series.
+
+    Raises
+    ------
+    DataError
+        Where a column of different texts may well name several.
+    """
+    where = raw.source.name
+    others = [one for one in raw.columns if one.name not in (*form.channels, form.time)]
+    for column in others:
+        if len(column.levels) > 1 and isinstance(numbers_of(column, raw, form.missing), str):
+            raise DataError(
+                f"Column {column.name!r} of {where} holds {len(column.levels):,} different texts. If it names the "
+                f"series, call it {named!r}; else leave it out, and all rows are the steps of one series."
+            )
+    unused = some_names([one.name for one in others], 8)
+    return (f"All rows of {where} are taken for the steps of one series; not used: {unused}.",) if others else ()
 
 
 def _files(raw: Any, form: SeriesForm) -> Path | list[Path] | None:

@@ -109,8 +109,9 @@ class SeriesKind(Kind):
 
     def described(self, dataset: Dataset[Series]) -> Iterator[tuple[str, str]]:
         details = dataset.source.details
-        yield "Data", f"{dataset.source.name}: series"
-        yield "Series", f"{dataset.n_rows:,} of {dataset.inputs.form.describe()}{'; ' * bool(details)}{details}"
+        yield "Data", f"{dataset.source.name}: {dataset.n_rows:,} series of {dataset.inputs.form.describe()}"
+        if details:
+            yield "Reading", details
 
     def check_files(self, data: Sequence[str], *, keep: bool) -> None:
         super().check_files(data[:1], keep=keep)  # several files: a series each

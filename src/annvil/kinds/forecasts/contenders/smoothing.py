@@ -220,7 +220,7 @@ class ExponentialSmoothing(SmoothingContender):
 class ThetaContender(SmoothingContender):
     """The Theta method."""
 
-    name, title = "theta", "Theta"
+    name, title = "theta", "Theta method"
     words = "Theta method"
 
     def begins(self, season: int, window: int) -> Sequence[Theta]:

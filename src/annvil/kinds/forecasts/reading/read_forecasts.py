@@ -93,8 +93,7 @@ def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Historie
         statics=found["statics"],
         missing=tuple(ask.missing),
     )
-    details = f"{regular.frequency.describe()}; {'; '.join(said)}"
-    source = replace(raw.source, details="; ".join(filter(None, [raw.source.details, details])))
+    source = replace(raw.source, details="; ".join(filter(None, [raw.source.details, *said])))
     store = store_of(regular, form, tuple(said))
     return dataset_of(store, source, notes)
 

@@ -109,7 +109,7 @@ class Explanation:
         if not self.deletion.has_effect:
             return "The map of this series cannot be tested: do not conclude from it what the model relies on."
         if not self.trusted:
-            return "Do not trust the map of this series: it is no clearly better than chance."
+            return "Do not trust the map of this series: it is not clearly better than chance."
         return "The map passed its test: what it marks is what the model relies on."
 
     def chart(self, key: str = "explained", title: str = "") -> Panels:

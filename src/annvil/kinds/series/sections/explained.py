@@ -91,7 +91,7 @@ def _which_part(made: Sequence[Explanation], again: str) -> Section:
         first = f"Of {n} maps, {passed} passed the test: what they mark is what the model relies on."
     else:
         first = (
-            f"Do not trust these maps: {passed} of {n} passed the test; the others are no clearly better than chance."
+            f"Do not trust these maps: {passed} of {n} passed the test; the others are not clearly better than chance."
         )
     how = (
         "A window of steps is covered by a straight line, or by the mean of the channel; what the model's answer loses "
