@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 
 from annvil.comparison import Comparison, Request, Store, compare
+from annvil.comparison.comparing import CLIMBING_SHARE, _Comparing
+from annvil.comparison.cost import PREDICTING_SLACK, seconds_to_predict
 from annvil.comparison.data_problem import DataProblem
+from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import DecisionLog, Unit, read_decisions
+from annvil.comparison.race.plan import make_plan
 from annvil.comparison.race.racing import Clock, Race
-from annvil.comparison.request import Moment
+from annvil.comparison.race.records import Records
+from annvil.comparison.request import Moment, Quiet
+from annvil.comparison.results import Cost
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
-from annvil.models.contract import Effort, Traits
+from annvil.models.contract import Deadline, Effort, Traits
 from annvil.tasks.metric_index import METRICS
 
 
@@ -276,3 +282,30 @@ def test_shuffled_targets_never_ask_for_a_network(make_dataset: Any, guess: Any,
         contenders = [guess, toy("linear", "linear", (0, 1)), toy("net", "network", (0, 1, 2, 3))]
         found = compare(DataProblem(noise), contenders, request_of(), Store(tmp_path / str(seed)))
         assert found.verdict.kind != "network"
+
+
+@pytest.mark.parametrize("climbs", [True, False])
+def test_whose_fit_to_ship_climbs_keeps_half_of_the_budget_for_it(
+    dataset: Dataset, guess: Any, toy: Any, store_folder: Path, climbs: bool
+) -> None:
+    """Each rung takes twice the time of the one below, of which the top is out of reach."""
+    net = toy("net", "network", tuple((0, 1) for _ in range(20)), seconds=0.05, traits=Traits(climbs_to_ship=climbs))
+    contenders, store = [guess, net], Store(store_folder)
+    problem, request = DataProblem(dataset), request_of(seconds=60.0)
+    entrants = make_plan(problem, contenders, request)
+    records = Records(contenders, entrants, request.metric, store, DecisionLog(store.decisions))
+    costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds)
+    race = Race(problem, records, request, costs, Quiet(), Clock())
+    for name in ("dummy", "net"):
+        race.do(Unit("fit", name), "", 1.0, Deadline(60.0))
+    comparing = _Comparing(request, race)
+    finely, plainly = comparing._kept(), comparing._kept_plainly()
+    assert plainly < 3.0
+    assert (CLIMBING_SHARE * 60.0 <= finely < CLIMBING_SHARE * 60.0 + 3.0) == climbs
+
+
+def test_time_is_kept_for_rows_that_what_ships_must_predict() -> None:
+    cost = Cost(1.0, 1.0, 1, 10, rows_per_second=2_000.0)
+    assert seconds_to_predict(10_000, cost) == pytest.approx(5.0 * PREDICTING_SLACK)
+    assert seconds_to_predict(0, cost) == seconds_to_predict(10_000, None) == 0.0
+    assert seconds_to_predict(10_000, replace(cost, rows_per_second=None)) == 0.0

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from annvil.models.contract import Effort, Rung
-from annvil.models.ladder import FEW_ROWS, LEAST_GROWTH, describe_effort, ladder_of, row_steps, rung_within
+from annvil.models.ladder import (
+    FEW_ROWS,
+    FEWEST_ROWS,
+    LEAST_GROWTH,
+    describe_effort,
+    first_rows,
+    ladder_of,
+    row_steps,
+    rung_within,
+)
 
 
 def rungs_costing(*seconds: float) -> list[Rung]:
@@ -71,3 +80,13 @@ def test_efforts_in_words() -> None:
     assert describe_effort(Effort(1), "penalty", "penalties") == "1 penalty, one holdout"
     many = Effort(5, 2.5, inner_folds=5, rows=20_000)
     assert describe_effort(many) == "5 candidates, 5 inner folds, 2.5 times the usual length, a sample of 20,000"
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000), st.integers(0, 5_000_000))
+def test_the_dearer_a_row_is_the_fewer_a_first_rung_takes(one: int, other: int, n_rows: int) -> None:
+    few, many = sorted((first_rows(one), first_rows(other)))
+    assert FEWEST_ROWS <= few <= many <= FEW_ROWS
+    assert first_rows(max(one, other)) == few
+    steps = list(row_steps(n_rows, few))
+    assert all(2 * step <= n_rows for step in steps)
+    assert bool(steps) == (n_rows >= 2 * few)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annvil.comparison.cost import seconds_to_explain
+from annvil.comparison.cost import seconds_to_explain, seconds_to_predict
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.extras import Extras
 from annvil.comparison.fingerprint import fingerprint
@@ -39,6 +39,10 @@ FINAL_SLACK = 1.5
 FINAL_SHARE = 0.15
 """Part of the budget that is kept for a fit to ship beyond its plainest form: a bag of five on all rows is often worth
 more than another rung (3 to 5% of the error on four tables; measured)."""
+
+CLIMBING_SHARE = 0.5
+"""The same for whoever only gains by longer training (`Traits.climbs_to_ship`; assumed): a rung of three folds costs as
+much as a fit to ship that stands two rungs higher."""
 
 
 def compare(
@@ -147,25 +151,37 @@ class _Comparing:
 
     def _kept(self) -> float:
         """Seconds for the fit to ship of whoever leads, and for what follows it."""
-        return self._kept_with(FINAL_SHARE * self.request.budget_seconds)
+        return self._kept_with(finely=True)
 
     def _kept_plainly(self) -> float:
         """The same with the plainest fit to ship, of which nothing is explained."""
-        return self._kept_with(0.0, explained=False)
+        return self._kept_with(finely=False)
 
-    def _kept_with(self, most: float, *, explained: bool = True) -> float:
+    def _kept_with(self, *, finely: bool) -> float:
         scored = [s for s in self.race.records.standings() if s.means]
         leader = next((s for s in scored if s.family != "dummy"), scored[0] if scored else None)
-        final = 0.0 if leader is None else FINAL_SLACK * self._final(leader.contender, most).expected_seconds
-        return final + self._report_seconds(leader if explained else None)
+        final = 0.0 if leader is None else self._for_final(leader.contender, finely=finely)
+        return final + self._report_seconds(leader if finely else None)
+
+    def _for_final(self, name: str, *, finely: bool) -> float:
+        """Seconds for the fit to ship: for its plainest form, or for as fine a one as its share of the budget allows.
+
+        Whoever gets better with every second of it has the whole share, up to what the top of the ladder would take.
+        """
+        climbs = self.race.contenders[name].traits.climbs_to_ship
+        most = (CLIMBING_SHARE if climbs else FINAL_SHARE) * self.request.budget_seconds if finely else 0.0
+        if climbs and finely:
+            return min(most, FINAL_SLACK * self._final(name).expected_seconds)
+        return FINAL_SLACK * self._final(name, most).expected_seconds
 
     def _report_seconds(self, ships: Standing | None = None) -> float:
         """Seconds for all that follows the fit to ship of that contender."""
         budget = self.request.budget_seconds
         passes = self.race.problem.economics.passes_to_explain
         explaining = 0.0 if ships is None else seconds_to_explain(passes, ships.cost, budget)
+        checking = 0.0 if ships is None else seconds_to_predict(self.request.rows_after, ships.cost)
         share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
-        return explaining + min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, share * budget))
+        return explaining + checking + min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, share * budget))
 
     def _final(self, name: str, most: float = math.inf) -> Final:
         """The fit to ship with what is left, but no more than so many seconds."""

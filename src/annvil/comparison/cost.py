@@ -51,6 +51,15 @@ def seconds_to_explain(passes: int, cost: Cost | None, budget_seconds: float) ->
     return min(EXPLAINING_SHARE * budget_seconds, passes / cost.rows_per_second)
 
 
+PREDICTING_SLACK = 1.5
+"""What ships may be larger, or the machine busier, than when its throughput was measured (assumed)."""
+
+
+def seconds_to_predict(rows: int, cost: Cost | None) -> float:
+    """What is kept for predictions that must be made, by the throughput that was measured; 0 where it was not."""
+    return PREDICTING_SLACK * rows / cost.rows_per_second if cost is not None and cost.rows_per_second else 0.0
+
+
 def parity_rows(n_values: int, most: int = PARITY_ROWS) -> int:
     """How many rows of so many values are predicted twice, by the graph and in memory."""
     return max(1, min(most, PARITY_VALUES // max(n_values, 1)))

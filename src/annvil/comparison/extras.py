@@ -67,7 +67,9 @@ class Extras:
         configuration: dict[str, Json] = dict(records.of_repeat(contender.name, rung, 0)[0].configuration)
         judged = self.entrants.ladders[contender.name][rung].effort
         effort = replace(judged, candidates=1, configuration=configuration, rows=None)
-        return effort, lambda inner: self.race.costs.of_one_candidate(contender.name, rung, inner)
+        whole = self.entrants.shape.n_rows
+        more_rows = whole / min(whole, judged.rows or whole)
+        return effort, lambda inner: more_rows * self.race.costs.of_one_candidate(contender.name, rung, inner)
 
     # -- learning curves -------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class Request:
     follow : units of another run's log, to be done in that order without a look at the clock; None: as seems best
     folds : test folds, where another run decided on them; None: as the sizes ask
     use_all : spend what is left on the best contender once the answer is certain
+    rows_after : rows that what ships predicts after its fit, to be checked and on the source's own test
     """
 
     metric: Metric
@@ -37,6 +38,7 @@ class Request:
     follow: tuple[Unit, ...] | None = None
     folds: int | None = None
     use_all: bool = False
+    rows_after: int = 0
 
     def __post_init__(self) -> None:
         if not 0.5 < self.confidence < 1:

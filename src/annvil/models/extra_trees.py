@@ -29,7 +29,7 @@ from annvil.models.contract import (
     Running,
     Shape,
 )
-from annvil.models.ladder import describe_effort, ladder_of, row_steps
+from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees_onnx import AveragedForest, averaged_forest_of, write_averaged_forest
@@ -114,7 +114,7 @@ class ExtraTrees(BaseContender):
             effort = Effort(candidates, inner_folds=inner, rows=rows)
             return Rung(effort, (1 + inner * candidates) * _seconds_per_fit(shape, n_rows), describe_effort(effort))
 
-        parts = [rung(1, 1, rows) for rows in row_steps(shape.n_rows)]
+        parts = [rung(1, 1, rows) for rows in row_steps(shape.n_rows, first_rows(shape.n_numbers + shape.n_texts))]
         return ladder_of([*parts, rung(1, 1), rung(len(FORESTS), 1), rung(len(FORESTS), 5)])
 
     def fit(self, dataset: Dataset, jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:

@@ -28,20 +28,36 @@ def ladder_of(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
     return tuple(replace(rung, effort=replace(rung.effort, rung=number)) for number, rung in enumerate(kept))
 
 
-FEW_ROWS = 20_000
-"""Up to here the first rung takes all rows (assumed); larger data begin with a part of the rows."""
+FEWEST_ROWS, FEW_ROWS = 4_000, 20_000
+"""Up to so many rows the first rung takes all of them (assumed): the fewer, the dearer a row is; larger data begin with
+a part of the rows."""
+
+FEW_VALUES = 2_000_000
+"""Numbers of all rows times outputs that a first rung learns from, within those bounds (assumed)."""
 
 MORE_ROWS = 5
 """So many times the rows from one step to the next (assumed)."""
 
 
-def row_steps(n_rows: int) -> Iterator[int]:
+def first_rows(values_a_row: int) -> int:
+    """Rows of a first rung: fewer, the dearer a row is.
+
+    ``values_a_row``: the numbers that a row becomes, times outputs where each has a model.
+
+    >>> first_rows(10), first_rows(16 * 26), first_rows(784 * 10)
+    (20000, 5000, 4000)
+    """
+    rows = min(FEW_ROWS, max(FEWEST_ROWS, FEW_VALUES // max(1, values_a_row)))
+    return int(float(f"{rows:.1g}"))
+
+
+def row_steps(n_rows: int, first: int = FEW_ROWS) -> Iterator[int]:
     """Training rows with which to begin, ascending, without the whole: none where rows are few.
 
     >>> list(row_steps(1_000_000))
     [20000, 100000, 500000]
     """
-    step = FEW_ROWS
+    step = first
     while step <= n_rows / 2:
         yield step
         step *= MORE_ROWS

@@ -32,7 +32,7 @@ from annvil.models.contract import (
     Traits,
     as_outputs,
 )
-from annvil.models.ladder import describe_effort, ladder_of, row_steps
+from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
@@ -97,7 +97,8 @@ class Linear(BaseContender):
             effort = Effort(candidates, inner_folds=inner, rows=rows)
             return Rung(effort, seconds, describe_effort(effort, "penalty", "penalties"))
 
-        parts = [rung(1, 1, rows) for rows in row_steps(shape.n_rows)]
+        values = (shape.n_numbers + shape.n_levels) * shape.n_outputs
+        parts = [rung(1, 1, rows) for rows in row_steps(shape.n_rows, first_rows(values))]
         whole = [rung(1, 1), rung(3, 1), rung(len(PENALTIES), 1), rung(len(PENALTIES), 5)]
         return ladder_of([*parts, *whole])
 

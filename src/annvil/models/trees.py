@@ -31,7 +31,7 @@ from annvil.models.contract import (
     Shape,
     Traits,
 )
-from annvil.models.ladder import describe_effort, ladder_of, row_steps
+from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
@@ -173,7 +173,8 @@ class BoostedTrees(BaseContender):
             spent = scale if scale < 1 else math.sqrt(scale)  # early stopping mostly ends a long growth
             return Rung(effort, inner * candidates * one * spent, describe_effort(effort))
 
-        parts = [rung(1, 1, QUICK, rows) for rows in row_steps(shape.n_rows)]
+        values = (shape.n_numbers + shape.n_texts) * shape.n_outputs
+        parts = [rung(1, 1, QUICK, rows) for rows in row_steps(shape.n_rows, first_rows(values))]
         one = [rung(1, 1, QUICK), rung(1, 1), rung(1, 5)]
         several = [rung(2, 5), rung(4, 5, 2.0), rung(len(GROWTHS), 5, 3.0)]
         return ladder_of([*parts, *one, *several])

@@ -27,6 +27,11 @@ RESAMPLES = 400
 ROWS_AT_ONCE = 1024
 
 
+def n_tested(dataset: Dataset[Inputs]) -> int:
+    """Rows of the source's own test."""
+    return 0 if dataset.official_test is None else dataset.official_test.n_rows
+
+
 def official_test(
     dataset: Dataset[Inputs],
     comparison: Comparison,

@@ -27,6 +27,7 @@ from annvil.kinds.base import Kind
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.models.team import joined
 from annvil.run.folder import RunFolder
+from annvil.run.official_test import n_tested
 from annvil.system.processors import allowed_cores, processor_type
 from annvil.tasks.base import Decision
 from annvil.text.phrases import is_plural, listed, named
@@ -227,7 +228,7 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs
     Relative to the spread of the target for regression, absolute for probabilities.
     """
     random = np.random.default_rng(0)
-    rows = np.sort(random.permutation(dataset.n_rows)[: parity_rows(dataset.inputs.n_values, PARITY_ROWS)])
+    rows = np.sort(random.permutation(dataset.n_rows)[: _checked_rows(dataset)])
     inputs = dataset.inputs.take(rows).with_holes(0.1, random)
     difference = np.abs(predictor.raw(inputs) - fitted.predict(inputs))
     scale = dataset.task.scale(dataset.y)
@@ -235,6 +236,15 @@ def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs
     if not parity <= TOLERANCE:
         raise RuntimeError(f"The exported graph differs from the model in memory by {parity:.2g}; it was not shipped.")
     return parity, len(rows)
+
+
+def _checked_rows(dataset: Dataset[Inputs]) -> int:
+    return min(dataset.n_rows, parity_rows(dataset.inputs.n_values, PARITY_ROWS))
+
+
+def rows_after(dataset: Dataset[Inputs]) -> int:
+    """Rows that are predicted once a model is fitted: twice for its check, and on the source's own test."""
+    return 2 * _checked_rows(dataset) + n_tested(dataset)
 
 
 def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> Decision:

@@ -105,9 +105,10 @@ def load_libraries() -> None:
 def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     load_libraries()
     from annvil.comparison import Store
-    from annvil.run.official_test import official_test
+    from annvil.comparison.cost import seconds_to_explain, seconds_to_predict
+    from annvil.run.official_test import n_tested, official_test
     from annvil.run.reporting import assemble, render_report
-    from annvil.run.shipping import ship
+    from annvil.run.shipping import rows_after, ship, standing_of
     from annvil.sections import read_sections, write_sections
 
     kind, dataset, folder = work.kind, work.dataset, work.folder
@@ -116,11 +117,13 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     keeping.verdict = comparison.verdict
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
     follow, _ = followed(work.request.asked.like)
-    explaining = _seconds_to_explain(work, comparison)
+    cost = standing_of(comparison, comparison.verdict.recommended).cost
+    explaining = seconds_to_explain(kind.passes_to_explain, cost, work.request.asked.budget)
     after = min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, REPORT_SHARE * work.request.asked.budget))
+    after += seconds_to_predict(rows_after(dataset), cost)
     deadline = work.deadline(after + explaining, LEAST_FOR_SHIPPING)
     shipped = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
-    testing = work.deadline(LEAST_FOR_REPORT + explaining, 1.0)
+    testing = work.deadline(LEAST_FOR_REPORT + explaining, 1.0 + seconds_to_predict(n_tested(dataset), cost))
     tested, worse = official_test(dataset, comparison, folder.model, shipped.threshold, testing, kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     importance: tuple[tuple[Importance, ...], int] = ((), 0)
@@ -145,6 +148,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
 
 def _compared(work: Work, contenders: Sequence[Contender], store: Store, keeping: Keeping) -> Comparison:
     from annvil.comparison import Request, compare
+    from annvil.run.shipping import rows_after
 
     asked, task = work.request.asked, work.dataset.task
     work.enter("Comparing")
@@ -158,18 +162,11 @@ def _compared(work: Work, contenders: Sequence[Contender], store: Store, keeping
         follow=follow,
         folds=folds,
         use_all=asked.use_all,
+        rows_after=rows_after(work.dataset),
     )
     comparison = compare(work.kind.problem(work.dataset), contenders, request, store, keeping)
     write_atomically(work.folder.path / "comparison.json", msgspec.json.encode(comparison))
     return comparison
-
-
-def _seconds_to_explain(work: Work, comparison: Comparison) -> float:
-    """What is kept for explaining the recommended model, as the race kept it."""
-    from annvil.comparison.cost import seconds_to_explain
-
-    ships = next(s for s in comparison.standings if s.contender == comparison.verdict.recommended)
-    return seconds_to_explain(work.kind.passes_to_explain, ships.cost, work.request.asked.budget)
 
 
 def _with_notices(work: Work, comparison: Comparison, notices: tuple[str, ...]) -> Comparison:

@@ -14,7 +14,7 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.models.contract import Effort, Job, Json, Rung, Shape
-from annvil.models.ladder import describe_effort, ladder_of, row_steps
+from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.networks.family import Hyperparameters
 from annvil.preparation import is_imbalanced
 
@@ -133,7 +133,7 @@ def search_ladder(family: Portfolio, shape: Shape) -> tuple[Rung, ...]:
         effort = Effort(candidates, scale, inner_folds=inner, rows=rows)
         return Rung(effort, SETUP_SECONDS + seconds, describe_effort(effort))
 
-    parts = [rung(1, 1, SHORT, rows) for rows in row_steps(shape.n_rows)]
+    parts = [rung(1, 1, SHORT, rows) for rows in row_steps(shape.n_rows, first_rows(shape.n_numbers + shape.n_texts))]
     whole = [rung(1, 1, SHORT), rung(few, 1, 1.0), rung(few, 5, 1.0), rung(most, 5, 1.0), rung(most, 5, LONG)]
     return ladder_of([*parts, *whole])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
 from annvil.kinds.pictures.contenders.invariance import LEAST_AFFINITY, Affinities, measure_affinities, policies
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
+from annvil.kinds.pictures.contenders.picture_family import held_out_of
 from annvil.kinds.pictures.contenders.sizes import (
     FEWEST_STEPS,
     SIZES,
@@ -130,15 +132,28 @@ def picture_shape(n_rows: int, side: int) -> Shape:
 def test_every_rung_has_four_passes_and_three_hundred_steps(n_rows: int, side: int) -> None:
     ladder = Convolutional().ladder(picture_shape(n_rows, side))
     for rung in ladder:
-        passes = rung.effort.configuration["epochs"]  # type: ignore[index]
+        passes, rows = rung.effort.configuration["epochs"], rung.effort.rows or n_rows  # type: ignore[index]
+        learns = rows - held_out_of(rows)
         assert passes >= WANTED_EPOCHS
-        assert passes * n_rows / batch_size(n_rows) >= FEWEST_STEPS
+        assert passes * learns / batch_size(learns) >= FEWEST_STEPS
     assert ladder[0].effort.configuration["size"] == "small"  # type: ignore[index]
     assert [rung.effort.candidates for rung in ladder[:2]] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "parts"),
+    [(5_000, []), (19_999, []), (20_000, [10_000]), (40_000, [10_000]), (200_000, [10_000, 50_000])],
+)
+def test_of_many_pictures_the_first_rungs_take_a_part(n_rows: int, parts: list[int]) -> None:
+    ladder = Convolutional().ladder(picture_shape(n_rows, 28))
+    assert [rung.effort.rows for rung in ladder if rung.effort.rows] == parts
+    assert [rung.effort.rows for rung in ladder[len(parts) :]] == [None] * (len(ladder) - len(parts))
+    assert all(f"a sample of {rows:,}" in rung.what for rows, rung in zip(parts, ladder, strict=False))
+    assert not parts or ladder[0].core_seconds < 10.0  # of 28 pixels a side; twice that on a slow machine
+
+
 def test_passes_come_before_size_and_size_before_augmentations() -> None:
-    ladder = [rung.effort for rung in Convolutional().ladder(picture_shape(48_000, 28))]
+    ladder = [rung.effort for rung in Convolutional().ladder(picture_shape(12_000, 28))]
     names = [size.name for size in SIZES]
     sizes = [names.index(effort.configuration["size"]) for effort in ladder]  # type: ignore[index]
     assert sizes == sorted(sizes)
@@ -149,6 +164,21 @@ def test_passes_come_before_size_and_size_before_augmentations() -> None:
     for size in set(sizes):
         of_size = [n for s, n in passes if s == size]
         assert of_size == sorted(of_size)
+
+
+def test_where_four_passes_are_steps_enough_size_comes_before_more_of_them() -> None:
+    """Three steps from one to the next at most double the cost, so that a fit to ship finds one that fits."""
+    ladder = Convolutional().ladder(picture_shape(58_000, 28))[1:]
+    configurations = [rung.effort.configuration or {} for rung in ladder]
+    assert [(c["size"], c["epochs"]) for c in configurations[:5]] == [
+        ("small", 4),
+        ("small", 8),
+        ("deep", 4),
+        ("deep", 8),
+        ("deep", 15),
+    ]
+    costs = [rung.core_seconds for rung in ladder[:5]]
+    assert all(higher <= 2.1 * lower for lower, higher in pairwise(costs))
 
 
 def test_the_first_rung_of_two_thousand_photographs_takes_seconds() -> None:

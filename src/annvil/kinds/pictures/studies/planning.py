@@ -25,7 +25,7 @@ from annvil.kinds.pictures.contenders.sizes import (
 )
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.perturbation import squares_for
-from annvil.models.contract import Contender, Effort, Shape
+from annvil.models.contract import Contender, Effort, Rung, Shape
 from annvil.models.ladder import rung_within
 from annvil.models.networks.recipe import SETUP_SECONDS
 from annvil.preparation.augmentation import Augmentation
@@ -191,8 +191,14 @@ def is_careful(plan: StudyPlan, dataset: Dataset[Images], contender: Contender) 
     if contender.name == CONVOLUTIONAL:
         effort = effort_for(plan, dataset, contender, plan.n_train)
         return int((effort.configuration or {}).get("epochs", 0)) >= WANTED_EPOCHS
-    cheapest = contender.ladder(DataProblem(dataset).shape(plan.n_train))[0]
+    cheapest = _whole_ladder(dataset, contender, plan.n_train)[0]
     return cheapest.core_seconds <= plan.training_seconds + SETUP_SECONDS
+
+
+def _whole_ladder(dataset: Dataset[Images], contender: Contender, n_rows: int) -> list[Rung]:
+    """The rungs that learn from all of so many pictures: a study chooses its sizes itself."""
+    ladder = contender.ladder(DataProblem(dataset).shape(n_rows))
+    return [rung for rung in ladder if rung.effort.rows is None]
 
 
 def effort_for(
@@ -215,7 +221,7 @@ def effort_for(
         planned = {"size": size.name, "epochs": epochs}
         return Effort(configuration=_epochs_that_fit(planned, chosen, shape, seconds))
     # What a contender sets aside for loading has been spent by then (`Study._warm_up`).
-    ladder = contender.ladder(DataProblem(dataset).shape(plan.n_train))
+    ladder = _whole_ladder(dataset, contender, plan.n_train)
     effort = rung_within(ladder, plan.training_seconds + SETUP_SECONDS).effort
     return effort if chosen is None else Effort(scale=effort.scale, configuration=chosen)
 
