@@ -62,9 +62,9 @@ class Predictor:
         return f"Predictor({self.task.target!r}{f', {title}' if title else ''})"
 
     @classmethod
-    def from_graph(cls, graph: bytes, form: Form, task: Task) -> Predictor:
-        """The model that a bundle of this graph would be, without saving it; the same checks are made."""
-        return cls(graph, describe(form, task, Info(), {GRAPH: describe_part(graph)}))
+    def from_graph(cls, graph: bytes, form: Form, task: Task, step: bytes | None = None) -> Predictor:
+        """The model that a bundle of these graphs would be, without saving it; the same checks are made."""
+        return cls(graph, describe(form, task, Info(), {GRAPH: describe_part(graph)}), step)
 
     def predict(self, rows: Any) -> NDArray[Any]:
         """Labels as the user wrote them, or float64 values; shape ``(n_rows,)``.

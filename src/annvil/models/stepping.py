@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.onnx.builder import Graph, Value
 
@@ -20,11 +22,14 @@ class Stepper:
     n_state : numbers that a step hands to the next; all are 0 before the first one
     write : of a graph, values ``(rows, n_values)`` and a state ``(rows, n_state)``, both float32: adds what
         `annvil.models.contract.Member.write` gives of all steps so far, and the next state, to the graph
+    beginnings : of inputs as a member predicts them: their first steps, all equally many, as such inputs; and the same
+        as values float32 ``(rows, steps, n_values)``. So both ways can be compared.
     """
 
     n_values: int
     n_state: int
     write: Callable[[Graph, Value, Value], tuple[Value, Value]]
+    beginnings: Callable[[Any], tuple[Any, NDArray[np.float32]]]
 
 
 def averaged(
@@ -51,4 +56,4 @@ def averaged(
         after = states[0] if len(states) == 1 else graph.op("Concat", *states, axis=1)
         return mean if calibrate is None else calibrate(graph, mean), after
 
-    return Stepper(found[0].n_values, ends[-1], write)
+    return Stepper(found[0].n_values, ends[-1], write, found[0].beginnings)

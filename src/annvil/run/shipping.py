@@ -14,7 +14,6 @@ import numpy as np
 
 from annvil.bundle import Predictor, export, export_step, save
 from annvil.comparison import Store
-from annvil.comparison.cost import parity_rows
 from annvil.comparison.held_out import held_out_predictions
 from annvil.comparison.problem import Problem
 from annvil.comparison.race.decisions import DecisionLog, Unit
@@ -27,15 +26,11 @@ from annvil.kinds.base import Kind
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
 from annvil.models.team import joined
 from annvil.run.folder import RunFolder
-from annvil.run.official_test import n_tested
+from annvil.run.parity import PARITY_ROWS, STEP_TOLERANCE, measure_parity, step_difference
 from annvil.system.processors import allowed_cores, processor_type
 from annvil.tasks.base import Decision
 from annvil.text.phrases import is_plural, listed, named
 from annvil.text.words import Words
-
-PARITY_ROWS = 10_000
-TOLERANCE = 1e-4
-"""Largest difference between graph and memory that may ship (assumed): float32 in another order gives 1e-6."""
 
 NO_TIME = "no time"
 """The step of a unit in the log of decisions that says that what was to ship was not fitted."""
@@ -97,14 +92,14 @@ def ship(
         log.end("complete", 0.0)
     if fitted is None:
         shipped, graph = _first_fold(standing, store, folder, kind.words)
-        origin = None
+        origin = step = None
     else:
         standing = standing_of(comparison, fitted.contender)
-        shipped, graph = _exported(dataset, comparison, standing, fitted, deadline, kind)
+        shipped, graph, step = _exported(dataset, comparison, standing, fitted, deadline, kind)
         if missing:
             left_out = listed([named(standing_of(comparison, name).title) for name in missing])
             notice = f"The budget ended before all of the team was fitted: the model that ships is without {left_out}."
-            shipped = replace(shipped, notice=notice)
+            shipped = replace(shipped, notice=" ".join(filter(None, [notice, shipped.notice])))
         origin = fitted.origin()
     save(
         folder.model,
@@ -113,7 +108,7 @@ def ship(
         task=dataset.task,
         info=_info(dataset, comparison, standing, shipped, origin),
         weights=None if origin is None else origin.weights,
-        step=None if fitted is None else export_step(fitted.stepper(), dataset.task),
+        step=step,
     )
     shutil.rmtree(folder.path / "final", ignore_errors=True)  # checkpoints of a fit that is done
     return shipped
@@ -166,9 +161,12 @@ def _exported(
     fitted: Fitted,
     deadline: Deadline,
     kind: Kind,
-) -> tuple[Shipped, bytes]:
+) -> tuple[Shipped, bytes, bytes | None]:
     graph = export(fitted, dataset.inputs.form, dataset.task)
-    predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task)
+    stepper = fitted.stepper()
+    step = export_step(stepper, dataset.task)
+    predictor = Predictor.from_graph(graph, dataset.inputs.form, dataset.task, step)
+    differs = 0.0 if stepper is None else step_difference(stepper, predictor, dataset)
     parity, parity_rows = measure_parity(fitted, predictor, dataset)
     threshold = _threshold(dataset, fitted, comparison)
     trial = kind.improved(graph, dataset, fitted, comparison, threshold, deadline)
@@ -190,7 +188,10 @@ def _exported(
         in_eight_bits=in_eight_bits,
         eight_bits="" if trial is None else trial.said,
     )
-    return shipped, graph
+    if not differs <= STEP_TOLERANCE:
+        notice = f"The model that ships has no steps: called step by step it differed by {differs:.2g} from the whole."
+        return replace(shipped, notice=notice), graph, None
+    return shipped, graph, step
 
 
 def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Words) -> tuple[Shipped, bytes]:
@@ -220,31 +221,6 @@ def _first_fold(standing: Standing, store: Store, folder: RunFolder, words: Word
         f"ships is that of the first fold and learnt from {result.n_train:,} {words.rows}.",
     )
     return shipped, graph
-
-
-def measure_parity(fitted: Fitted, predictor: Predictor, dataset: Dataset[Inputs]) -> tuple[float, int]:
-    """Largest |graph - memory| over up to 10 000 rows, and how many rows; a tenth of their values are made missing.
-
-    Relative to the spread of the target for regression, absolute for probabilities.
-    """
-    random = np.random.default_rng(0)
-    rows = np.sort(random.permutation(dataset.n_rows)[: _checked_rows(dataset)])
-    inputs = dataset.inputs.take(rows).with_holes(0.1, random)
-    difference = np.abs(predictor.raw(inputs) - fitted.predict(inputs))
-    scale = dataset.task.scale(dataset.y)
-    parity = float(difference.max(initial=0.0)) / scale
-    if not parity <= TOLERANCE:
-        raise RuntimeError(f"The exported graph differs from the model in memory by {parity:.2g}; it was not shipped.")
-    return parity, len(rows)
-
-
-def _checked_rows(dataset: Dataset[Inputs]) -> int:
-    return min(dataset.n_rows, parity_rows(dataset.inputs.n_values, PARITY_ROWS))
-
-
-def rows_after(dataset: Dataset[Inputs]) -> int:
-    """Rows that are predicted once a model is fitted: twice for its check, and on the source's own test."""
-    return 2 * _checked_rows(dataset) + n_tested(dataset)
 
 
 def _threshold(dataset: Dataset[Inputs], fitted: Fitted, comparison: Comparison) -> Decision:

@@ -107,8 +107,9 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     from annvil.comparison import Store
     from annvil.comparison.cost import seconds_to_explain, seconds_to_predict
     from annvil.run.official_test import n_tested, official_test
+    from annvil.run.parity import rows_after
     from annvil.run.reporting import assemble, render_report
-    from annvil.run.shipping import rows_after, ship, standing_of
+    from annvil.run.shipping import ship, standing_of
     from annvil.sections import read_sections, write_sections
 
     kind, dataset, folder = work.kind, work.dataset, work.folder
@@ -148,7 +149,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
 
 def _compared(work: Work, contenders: Sequence[Contender], store: Store, keeping: Keeping) -> Comparison:
     from annvil.comparison import Request, compare
-    from annvil.run.shipping import rows_after
+    from annvil.run.parity import rows_after
 
     asked, task = work.request.asked, work.dataset.task
     work.enter("Comparing")

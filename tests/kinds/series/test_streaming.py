@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
+from textwrap import dedent
+
 import numpy as np
 import pytest
 
-from annvil.bundle import export, export_step, load, save
+import annvil
+from annvil.bundle import Predictor, export, export_step, load, save
 from annvil.errors import BundleError, DataError, RequestError
-from annvil.kinds.series.contenders import sequence_family
-from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks, RecurrentSettings
+from annvil.kinds.series.contenders import registry, sequence_family
+from annvil.kinds.series.contenders.recurrent_networks import RecurrentFamily, RecurrentNetworks, RecurrentSettings
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.tiny import tiny
 from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.dummy import Dummy
+from annvil.run.parity import step_difference
 
 LENGTH = 23
 
@@ -119,3 +127,49 @@ def test_a_graph_of_a_step_that_fits_no_manifest_is_refused(tmp_path):
     (tmp_path / "model" / "step.onnx").write_bytes(b"other")
     with pytest.raises(BundleError, match="changed, damaged"):
         load(tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_a_fit_whose_winner_remembers_ships_its_steps_and_needs_no_torch_for_them(tmp_path, monkeypatch):
+    """From a table to `model.stream()`, in a process that may not import PyTorch."""
+    monkeypatch.setattr(registry, "contenders_for_series", lambda: [Dummy(), RecurrentNetworks()])
+    monkeypatch.setattr(sequence_family, "STEPS", 60)
+    first = RecurrentNetworks.ladder
+    monkeypatch.setattr(RecurrentNetworks, "ladder", lambda *asked: first(*asked)[:1])
+    monkeypatch.setattr(RecurrentFamily, "portfolio", lambda *_: [RecurrentSettings(width=6, patch=3)])
+    draw = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = draw.normal(size=(60, 2, 20)) + 2.0 * y[:, None, None]
+    run = annvil.fit((X, y), channels=["a", "b"], out=tmp_path / "run", budget=300)
+    assert run.model.stream().n_steps == 0
+    np.save(tmp_path / "values.npy", X[:3].astype(np.float32))
+    script = """
+        import sys
+        sys.modules["torch"] = None
+        import numpy as np, annvil
+        model, values = annvil.load(sys.argv[1]), np.load(sys.argv[2])
+        stream = model.stream(3)
+        for moment in values.transpose(2, 0, 1):
+            outputs = stream.step(moment)
+        rows = [dict(zip("ab", one.tolist())) for one in values]
+        np.testing.assert_allclose(outputs, model.predict_proba(rows), rtol=0, atol=1e-5)
+    """
+    given = [str(run.folder / "model"), str(tmp_path / "values.npy")]
+    done = subprocess.run([sys.executable, "-c", dedent(script), *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_steps_that_differ_from_the_whole_do_not_ship(monkeypatch):
+    """As a state would that forgets: what is said at each step is of that step alone."""
+    dataset, found = fitted(patch=4)
+    form, task = dataset.inputs.form, dataset.task
+    stepper = found.stepper()
+
+    def forgets(graph, values, state):
+        return stepper.write(graph, values, graph.op("Mul", state, graph.constant(np.float32(0))))
+
+    for one, most in ((stepper, 1e-5), (replace(stepper, write=forgets), np.inf)):
+        predictor = Predictor.from_graph(export(found, form, task), form, task, export_step(one, task))
+        differs = step_difference(one, predictor, dataset)
+        assert differs < most
+    assert differs > 1e-3

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from annvil.kinds.series.series import Series
+from annvil.kinds.series.reading.arrays import series_from_arrays
+from annvil.kinds.series.series import Series, Values
 from annvil.models.networks.bag import NetworkBag
 from annvil.models.stepping import Stepper, averaged
 from annvil.networks.series_input import Scaling
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 VALUES_AT_ONCE = 1 << 18
 """Values of series in one pass (assumed: activations are some hundred times as many)."""
+
+STEPS_COMPARED = 200
+"""Of a series, when what is said step by step is compared with what is said of it as a whole (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -97,4 +101,11 @@ def _stepper(step: RecurrentStep, bag: SeriesBag) -> Stepper:
         scores, after = export_module(graph, step, values, state, examples=examples)
         return bag.said(graph, scores), after
 
-    return Stepper(n_values, step.n_state, write)
+    return Stepper(n_values, step.n_state, write, _beginnings)
+
+
+def _beginnings(series: Series) -> tuple[Series, Values]:
+    """As many first steps of each as the shortest has, `STEPS_COMPARED` at most."""
+    n_steps = min(STEPS_COMPARED, int(series.lengths.min()))
+    parts = [series.one(row)[:, :n_steps] for row in range(series.n_rows)]
+    return series_from_arrays(parts, series.form), np.stack(parts).transpose(0, 2, 1)
