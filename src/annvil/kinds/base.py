@@ -221,6 +221,10 @@ class Kind:
         """What is wrong or strange, in no order."""
         return iter(())
 
+    def recognises(self, dataset: Dataset[Any]) -> Iterator[Finding]:
+        """Signs that data which another kind has read are rather of this one, and what to say then."""
+        return iter(())
+
     def base_rate(self, n_rows: int) -> str:
         """A sentence with its sources on how often networks are worth it on such data; empty where nothing is known."""
         return ""

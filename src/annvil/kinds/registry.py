@@ -183,4 +183,6 @@ def holder(dataset: Dataset[Inputs]) -> Kind:
 def audit(dataset: Dataset[Inputs], *, seed: int = 0) -> tuple[Finding, ...]:
     """Everything found, the most serious first. Long data are sampled where every row is not needed."""
     rank = {"serious": 0, "warning": 1, "info": 2}
-    return tuple(sorted(holder(dataset).audit(dataset, seed), key=lambda finding: rank[finding.severity]))
+    own = holder(dataset)
+    others = (one for kind in kinds() if kind.name != own.name for one in kind.recognises(dataset))
+    return tuple(sorted((*own.audit(dataset, seed), *others), key=lambda finding: rank[finding.severity]))

@@ -71,6 +71,12 @@ class SeriesKind(Kind):
 
         return audit_series(dataset, seed)
 
+    def recognises(self, dataset: Dataset[Any]) -> Iterator[Finding]:
+        from annvil.data.table import Table
+        from annvil.kinds.series.recognition import looks_like_series
+
+        return looks_like_series(dataset) if isinstance(dataset.inputs, Table) else iter(())
+
     def base_rate(self, n_rows: int) -> str:
         return BASE_RATE
 
