@@ -42,9 +42,8 @@ def looks_like_series(dataset: Dataset[Table]) -> Iterator[Finding]:
             "steps in columns",
             "info",
             (),
-            f"The columns {listed(told)} are numbered, and neighbours are alike in every row, as steps of a series are.",
-            f"They are read as columns of a table, in no order. If they are steps, say so: --steps "
-            f'"{",".join(told)}".',
+            f"The columns {listed(told)} are numbered, and neighbours are alike in each row, as steps of a series are.",
+            f'They are read as columns of a table, in no order. If they are steps, say so: --steps "{",".join(told)}".',
         )
     found = next(_below_one_another(dataset), None)
     if found is not None:
