@@ -1,7 +1,7 @@
 """Scores of forecasts: truth is float64 ``(n_rows, horizon)``, outputs have the same shape; a row is an origin.
 
-The context of the targets holds ``scale`` ``(n_rows,)``: the mean error of repeating the last season inside the history
-that the row's series had when training began (Hyndman and Koehler 2006, "Another look at measures of forecast
+The context of the targets holds ``scale`` ``(n_rows,)``: the mean error of repeating the last season inside all that is
+known of the row's series at its origin (Hyndman and Koehler 2006, "Another look at measures of forecast
 accuracy"). Without it errors are in the target's unit.
 """
 

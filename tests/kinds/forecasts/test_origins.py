@@ -12,7 +12,9 @@ from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
 from annvil.kinds.forecasts.tiny import made_store
+from annvil.kinds.registry import read
 from annvil.models.contract import Context, Effort, Job
+from annvil.tasks.forecast_metrics import SCALE
 
 SOURCE = Source("made", None, "", 0)
 
@@ -93,3 +95,29 @@ def test_a_history_shorter_than_the_window_is_its_first_season_repeated():
     np.testing.assert_array_equal(one.windows()[0], [v[0], v[1], v[2], v[3], *v[:6]])
     shorter = replace(one, origin=np.array([2]))
     np.testing.assert_array_equal(shorter.windows()[0], [*[v[0]] * 8, v[0], v[1]])
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 999), st.floats(0.05, 0.4), st.integers(1, 6))
+def test_a_value_that_was_filled_shows_nothing_of_the_value_behind_it(seed, share, horizon):
+    """The first measured value after an origin, or after the answers of the training rows, is made wild in the table:
+    nothing that is shown of the origin, and no training answer, moves. Gaps are filled from both of their sides."""
+    rng = np.random.default_rng(seed)
+    values = 50 + np.cumsum(rng.normal(size=60))
+    values[rng.random(60) < share] = np.nan
+    values[[0, -1]] = 50.0
+
+    def made_of(cells):
+        return read({"y": cells.tolist()}, target="y", horizon=horizon, season=1)
+
+    data = made_of(values)
+    measured = np.flatnonzero(np.isfinite(values))
+    assert np.isfinite(values[data.inputs.origin - 1]).all()
+    np.testing.assert_array_equal(data.known_at, measured[np.searchsorted(measured, data.time + horizon)])
+    row = int(rng.integers(data.n_rows))
+    wild = np.where(np.arange(60) >= data.inputs.origin[row], values + 1e3, values)
+    other = made_of(wild)
+    np.testing.assert_array_equal(other.inputs.windows()[row], data.inputs.windows()[row])
+    np.testing.assert_array_equal(other.context[SCALE][row], data.context[SCALE][row])
+    early = data.known_at <= data.time[row]
+    np.testing.assert_array_equal(other.y[early], data.y[early])

@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import gcd
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annvil.data.dataset import ColumnNote, Dataset, Source
 from annvil.data.readers.opened import Opened
@@ -95,29 +96,46 @@ def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Historie
     )
     source = replace(raw.source, details="; ".join(filter(None, [raw.source.details, *said])))
     store = store_of(regular, form, tuple(said))
-    return dataset_of(store, source, notes)
+    dataset = dataset_of(store, source, notes, regular.filled)
+    if dataset.n_rows < FEWEST_ORIGINS:
+        raise DataError(
+            f"{where} has {dataset.n_rows} measured values with {horizon} steps behind them; at least {FEWEST_ORIGINS} "
+            "are needed. Ask for a shorter horizon."
+        )
+    return dataset
 
 
-def dataset_of(store: Store, source: Source, notes: Sequence[ColumnNote] = ()) -> Dataset[Histories]:
-    """All origins of these series (`origins`), with their answers and all that scores them."""
+def dataset_of(
+    store: Store, source: Source, notes: Sequence[ColumnNote] = (), filled: NDArray[np.bool_] | None = None
+) -> Dataset[Histories]:
+    """All origins of these series (`origins`), with their answers and all that scores them.
+
+    ``filled`` are values that were missing: they rest on the next measured one. So no origin lies at one of them, and an
+    answer that ends at one is known only when that is.
+    """
     form = store.form
-    inputs = origins(store)
+    if filled is None:
+        filled = np.zeros(len(store.values), dtype=bool)
+    inputs = origins(store, filled)
     moments = inputs.moments.astype(np.float64)
+    steps = np.arange(len(filled))
+    measured = np.minimum.accumulate(np.where(filled, len(filled), steps)[::-1])[::-1]
+    ends = store.starts[inputs.series] + inputs.origin + form.horizon - 1
     return Dataset(
         inputs=inputs,
         y=inputs.answers(),
         task=Forecast(form.target, horizon=form.horizon),
         groups=np.unique(inputs.moments // form.horizon, return_inverse=True)[1].astype(np.int64),
         time=moments,
-        known_at=moments + form.horizon,
+        known_at=moments + form.horizon + (measured - steps)[ends],
         context={SCALE: inputs.scales()},
         notes=tuple(notes),
         source=source,
     )
 
 
-def origins(store: Store) -> Histories:
-    """Every origin with enough history before it and all of its horizon known after it; of very many, moments at equal
+def origins(store: Store, filled: NDArray[np.bool_]) -> Histories:
+    """Every measured origin with enough history before it and all of its horizon known after it; of very many, moments at equal
     distances that meet every phase of the season, the last ones among them."""
     form = store.form
     known = known_lengths(store)
@@ -130,7 +148,7 @@ def origins(store: Store) -> Histories:
     series = np.repeat(np.arange(len(known)), counts)
     origin = np.concatenate([np.arange(n) + f for n, f in zip(counts.tolist(), first.tolist(), strict=True)])
     moment = store.first[series] + origin - 1
-    kept = (int(moment.max(initial=0)) - moment) % stride == 0
+    kept = ((int(moment.max(initial=0)) - moment) % stride == 0) & ~filled[store.starts[series] + origin - 1]
     return Histories(store, series[kept].astype(np.int64), origin[kept].astype(np.int64))
 
 

@@ -25,12 +25,13 @@ class Regular:
     Attributes
     ----------
     values : float64, NaN behind the last known value of a series
+    filled : bool, the values that were missing before the last known one of their series
     covariates : by name ``(steps, width)``, finite
     first, starts, names : as `annvil.kinds.forecasts.histories.Store` has them
-    rows : of the table, by step; -1 where there was none
     """
 
     values: FloatArray
+    filled: NDArray[np.bool_]
     covariates: Mapping[str, FloatArray]
     starts: IntArray
     first: IntArray
@@ -192,25 +193,25 @@ def _laid_out(
         )
     values = np.full(int(starts[-1]), np.nan)
     values[place] = target
-    filled = {name: _spread(cells, place, starts) for name, cells in covariates.items()}
-    n_filled, values = _filled(values, starts, long.names, where)
-    if n_filled:
+    spread = {name: _spread(cells, place, starts) for name, cells in covariates.items()}
+    filled, values = _filled(values, starts, long.names, where)
+    if n_filled := int(filled.sum()):
         said += (f"{n_filled:,} missing value{'s' * (n_filled > 1)} filled by the line between neighbours",)
-    return Regular(values, filled, starts, first.astype(np.int64), long.names, frequency, said)
+    return Regular(values, filled, spread, starts, first.astype(np.int64), long.names, frequency, said)
 
 
-def _filled(values: FloatArray, starts: IntArray, names: Sequence[str], where: str) -> tuple[int, FloatArray]:
-    """Gaps filled up to the last known value of each series; what lies behind stays NaN."""
-    n_filled = 0
+def _filled(values: FloatArray, starts: IntArray, names: Sequence[str], where: str) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Which values were missing up to the last known one of each series, and all of them; what lies behind stays NaN."""
+    filled = np.zeros(len(values), dtype=bool)
     for name, begin, end in zip(names, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
         known = np.flatnonzero(np.isfinite(values[begin:end]))
         if not len(known):
             one = f", series {name!r}," if len(names) > 1 else ""
             raise DataError(f"The target of {where}{one} has no value at all; leave that series out.")
         part = slice(begin, begin + int(known[-1]) + 1)
-        values[part], n = without_gaps(values[part])
-        n_filled += n
-    return n_filled, values
+        filled[part] = np.isnan(values[part])
+        values[part], _ = without_gaps(values[part])
+    return filled, values
 
 
 def _spread(cells: FloatArray, place: IntArray, starts: IntArray) -> FloatArray:
