@@ -52,6 +52,47 @@ def test_daylight_saving_is_no_fault():
     assert np.isfinite(autumn.inputs.store.values).all()
 
 
+STAMPS = pd.date_range("2023-12-20", periods=60)
+WRITTEN = {
+    "20231220": STAMPS.strftime("%Y%m%d").astype(int),
+    "202312": pd.date_range("2019-12-01", periods=60, freq="MS").strftime("%Y%m").astype(int),
+    "seconds": STAMPS.as_unit("s").astype("int64"),
+    "milliseconds": STAMPS.as_unit("ms").astype("int64"),
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_dates_as_numbers_are_steps_of_the_calendar(written):
+    """A model that learnt from them takes few of them, too: two days of a month may be a counter to whoever does not
+    know it."""
+    frame = pd.DataFrame({"when": WRITTEN[written], "kwh": np.arange(60.0)})
+    data = read(frame, horizon=3, season=1)
+    form = data.inputs.form
+    assert form.frequency.describe() == ("monthly" if written == "202312" else "daily")
+    assert data.inputs.store.lengths.tolist() == [60]
+    new = form.conform(frame[:2]).inputs
+    np.testing.assert_array_equal(new.store.first, data.inputs.store.first)
+
+
+def test_the_only_column_of_dates_is_the_time():
+    """Else a table of two series, one below the other, would be one series."""
+    frame = hourly()
+    data = read(frame, time=None)
+    assert data.inputs.form.time == "when"
+    assert "'when' is taken for the time" in data.source.details
+    with pytest.raises(DataError, match=r"Time goes back .* \(--series\)"):
+        read(pd.concat([frame, frame]), time=None)
+    assert "rows are the steps, in their order" in read(frame[["kwh"]], time=None).source.details
+
+
+def test_moments_with_an_offset_are_told_to_be_in_utc():
+    frame = hourly()
+    frame["when"] = frame["when"] + "+02:00"
+    data = read(frame)
+    assert "moments are in UTC" in data.source.details
+    assert data.inputs.form.frequency.written(data.inputs.moments[:1])[0].endswith(":00")
+
+
 def test_many_series_with_columns_known_ahead_past_and_static():
     rng = np.random.default_rng(0)
     days = pd.date_range("2023-01-01", periods=120).strftime("%Y-%m-%d")

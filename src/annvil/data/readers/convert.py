@@ -238,8 +238,9 @@ def wanted_of(spec: Field) -> str:
     return " ".join(["a number", *said, *([unit] if unit else [])])
 
 
-def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
-    """Raise where texts could not be read, naming rows and texts and what to do."""
+def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str, *, any_kind: bool = True) -> None:
+    """Raise where texts could not be read, naming rows and texts and what to do; ``any_kind``: the column may hold
+    categories as well."""
     if not len(parsed.odd):
         return
     if raw.storage == "text":
@@ -252,10 +253,11 @@ def refuse_odd(raw: RawColumn, parsed: Parsed, where: str, wanted: str) -> None:
     if not len(rows):
         return
     shown = ", ".join(quoted(text) for text in texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
+    else_kind = f", if the column holds categories, kinds={{{raw.name!r}: 'category'}}" if any_kind else ""
     raise DataError(
         f"Column {raw.name!r} of {where} has {len(rows)} {'values that are' if len(rows) > 1 else 'value that is'} "
         f"not {wanted} ({name_rows(rows.tolist(), len(rows))}: {shown}); if they mean that the value is unknown, pass "
-        f"missing={texts[:3]!r}, if the column holds categories, kinds={{{raw.name!r}: 'category'}}, or mend them."
+        f"missing={texts[:3]!r}{else_kind}, or mend them."
     )
 
 

@@ -53,7 +53,7 @@ def store_of_table(raw: RawTable, form: ForecastForm) -> tuple[Store, tuple[str,
     """The series of a table, and what there is to say of them."""
     where = raw.source.name
     names = form.targets or (form.target,)
-    long = read_rows(raw, form.time, form.series, form.missing)
+    long = read_rows(raw, form.time, form.series, form.missing, dated=form.frequency.is_dated)
     if form.time is not None and long.dated != form.frequency.is_dated:
         raise DataError(
             f"The time column {form.time!r} of {where} does not hold what it did when the model was trained."
@@ -67,7 +67,7 @@ def store_of_table(raw: RawTable, form: ForecastForm) -> tuple[Store, tuple[str,
     _refuse_unknown_ahead(long, target, covariates, form, where)
     if len(names) > 1:
         n = raw.n_rows
-        long = Long(np.repeat(np.arange(len(names)), n), names, np.tile(long.stamps, len(names)), long.dated)
+        long = Long(np.repeat(np.arange(len(names)), n), names, np.tile(long.stamps, len(names)), long.dated, long.said)
         covariates = {name: np.tile(values, (len(names), 1)) for name, values in covariates.items()}
     regular = make_regular(long, target, covariates, where, frequency=form.frequency)
     return store_of(regular, form, regular.said), regular.said

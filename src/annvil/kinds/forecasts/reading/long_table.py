@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from annvil.data.readers.convert import as_category, category_field, read_dates, read_numbers, refuse_odd
+from annvil.data.readers.convert import (
+    as_category,
+    category_field,
+    read_dates,
+    read_numbers,
+    refuse_infinite,
+    refuse_odd,
+)
+from annvil.data.readers.dates import number_seconds, parse_date
 from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.forecasts.form import Covariate
@@ -16,6 +25,13 @@ from annvil.text.phrases import listed, quoted
 
 MOST_LEVELS = 50
 """Texts of a covariate that become a number each (assumed); columns with more are left out."""
+
+
+_OFFSET = re.compile(r":\d\d(\.\d+)? ?[+-](?!00:?00$)\d\d:?\d\d$")
+"""The end of a moment in a zone that is not UTC."""
+
+SOME_TEXTS = 50
+"""Different texts of a column by which it is taken for one of dates, or of a zone (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,7 @@ class Long:
     names: tuple[str, ...]
     stamps: FloatArray
     dated: bool
+    said: tuple[str, ...] = ()
 
 
 def column_of(raw: RawTable, name: str, role: str) -> RawColumn:
@@ -49,8 +66,10 @@ def column_of(raw: RawTable, name: str, role: str) -> RawColumn:
     return raw[name]
 
 
-def read_rows(raw: RawTable, time: str | None, series: Sequence[str], missing: Collection[str]) -> Long:
-    """Who each row is about, and when."""
+def read_rows(
+    raw: RawTable, time: str | None, series: Sequence[str], missing: Collection[str], *, dated: bool = False
+) -> Long:
+    """Who each row is about, and when; ``dated``: moments are dates for the model that is to predict."""
     where = raw.source.name
     names, codes = _series_of(raw, series, missing)
     if time is None:
@@ -63,17 +82,26 @@ def read_rows(raw: RawTable, time: str | None, series: Sequence[str], missing: C
     if column.storage == "nested":
         raise DataError(f"The time column {time!r} of {where} holds lists or records; it needs dates or numbers.")
     parsed = read_numbers(column, missing=missing)
-    dated = column.storage == "date" or bool(len(parsed.odd))
+    dated = dated or column.storage == "date" or bool(len(parsed.odd)) or _are_dates(parsed.values)
     if dated:
         parsed = read_dates(column, missing=missing)
-    refuse_odd(column, parsed, where, "a date or a number")
+    refuse_odd(column, parsed, where, "a date or a number", any_kind=False)
     lost = np.flatnonzero(~np.isfinite(parsed.values))
     if len(lost):
         one = _of(names, codes[lost[0]])
         raise DataError(
             f"The time column {time!r} of {where} has no value in row {lost[0] + 1}{one}; every step needs one."
         )
-    return Long(codes, names, parsed.values, dated=dated)
+    zoned = column.storage == "text" and any(map(_OFFSET.search, column.levels[:SOME_TEXTS]))
+    return Long(codes, names, parsed.values, dated, ("moments are in UTC, not in their own zones",) * zoned)
+
+
+def _are_dates(numbers: FloatArray) -> bool:
+    """Whether all numbers are dates in digits (20210304, 202103) or since 1970, as no counter is."""
+    distinct = np.unique(numbers[np.isfinite(numbers)])
+    if len(distinct) < 2 or distinct[0] < 190_001 or not (distinct == np.floor(distinct)).all():
+        return False
+    return all(number_seconds(value) is not None for value in distinct.tolist())
 
 
 def _of(names: Sequence[str], code: int) -> str:
@@ -96,18 +124,30 @@ def _series_of(raw: RawTable, series: Sequence[str], missing: Collection[str]) -
     return tuple(" · ".join(key) for key in index), codes
 
 
+def time_in(raw: RawTable, names: Sequence[str]) -> str | None:
+    """The only one of these columns whose texts are dates; None where there is none, or several."""
+    found = [
+        name
+        for name in names
+        if raw[name].storage == "date" or (raw[name].storage == "text" and _all_dates(raw[name].levels[:SOME_TEXTS]))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _all_dates(texts: Sequence[str]) -> bool:
+    return len(texts) > 1 and all(parse_date(text) is not None for text in texts)
+
+
 def read_target(raw: RawTable, name: str, missing: Collection[str]) -> FloatArray:
     """The numbers to forecast, NaN where there is none."""
     column = column_of(raw, name, "target")
     parsed = read_numbers(column, missing=missing, habit=raw.habit)
-    refuse_odd(column, parsed, raw.source.name, "a number")
+    refuse_odd(column, parsed, raw.source.name, "a number", any_kind=False)
     if not np.isfinite(parsed.values).any():
         raise DataError(
             f"The target {name!r} of {raw.source.name} holds no number; a forecast needs a history of them."
         )
-    if np.isinf(parsed.values).any():
-        row = int(np.flatnonzero(np.isinf(parsed.values))[0]) + 1
-        raise DataError(f"The target {name!r} of {raw.source.name} is infinite in row {row}.")
+    refuse_infinite(name, parsed.values, raw.source.name)
     return parsed.values
 
 

@@ -18,7 +18,7 @@ from annvil.errors import DataError, RequestError
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
 from annvil.kinds.forecasts.histories import Histories, Store
 from annvil.kinds.forecasts.options import ForecastOptions
-from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target
+from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target, time_in
 from annvil.kinds.forecasts.reading.regular import Regular, make_regular, shown_stamp
 from annvil.kinds.forecasts.reading.seasons import find_seasons
 from annvil.options import split_names
@@ -49,6 +49,8 @@ class Roles:
     series: tuple[str, ...]
     known: tuple[str, ...]
     others: tuple[str, ...]
+    found: bool = False
+    """Whether the time was found, not named."""
 
 
 def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Histories]:
@@ -67,6 +69,10 @@ def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Historie
     periods = regular.frequency.seasons()
     season, long, strength = find_seasons(parts, periods)
     said = [*regular.said]
+    if roles.found:
+        said.insert(0, f"{roles.time!r} is taken for the time")
+    elif roles.time is None:
+        said.insert(0, "rows are the steps, in their order")
     if options.season is not None:
         season = options.season
     elif season > 1:
@@ -110,8 +116,8 @@ def dataset_of(
 ) -> Dataset[Histories]:
     """All origins of these series (`origins`), with their answers and all that scores them.
 
-    ``filled`` are values that were missing: they rest on the next measured one. So no origin lies at one of them, and an
-    answer that ends at one is known only when that is.
+    ``filled`` are values that were missing: they rest on the next measured one. So no origin lies at one of them, and
+    an answer that ends at one is known only when that is.
     """
     form = store.form
     if filled is None:
@@ -135,8 +141,8 @@ def dataset_of(
 
 
 def origins(store: Store, filled: NDArray[np.bool_]) -> Histories:
-    """Every measured origin with enough history before it and all of its horizon known after it; of very many, moments at equal
-    distances that meet every phase of the season, the last ones among them."""
+    """Every measured origin with enough history before it and all of its horizon known after it; of very many, moments
+    at equal distances that meet every phase of the season, the last ones among them."""
     form = store.form
     known = known_lengths(store)
     first = np.minimum(_fewest_steps(form.season, form.horizon), np.maximum(known - form.horizon - FEWEST_ORIGINS, 1))
@@ -202,7 +208,10 @@ def _roles(raw: RawTable, opened: Opened, options: ForecastOptions) -> Roles:
     left = [name for name in raw.names if name not in named and name not in ask.drop]
     if ask.columns is not None:
         left = [name for name in left if name in ask.columns]
-    return Roles(targets, time, tuple(series), options.known, tuple(left))
+    found = time_in(raw, left) if time is None else None
+    if found is not None:
+        left.remove(found)
+    return Roles(targets, time or found, tuple(series), options.known, tuple(left), found is not None)
 
 
 def _series(
@@ -233,7 +242,7 @@ def _series(
     k = len(roles.targets)
     if k > 1:
         n = raw.n_rows
-        long = Long(np.repeat(np.arange(k), n), roles.targets, np.tile(long.stamps, k), long.dated)
+        long = Long(np.repeat(np.arange(k), n), roles.targets, np.tile(long.stamps, k), long.dated, long.said)
         covariates = {name: np.tile(values, (k, 1)) for name, values in covariates.items()}
     regular = make_regular(long, np.concatenate(target), covariates, raw.source.name, asked=asked)
     groups = {role: tuple(group) for role, group in found.items()}

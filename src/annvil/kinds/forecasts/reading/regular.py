@@ -62,10 +62,11 @@ def make_regular(
     DataError
         Where time goes back or stands still, or nothing repeats in it: with file, series and stamp.
     """
-    long, order, said = _in_order(long, where)
+    zones = long.said
+    long, order, turned = _in_order(long, where)
     long, kept, merged = _without_autumn_hour(long, where)
     order = order[kept]
-    said += merged
+    said = (*zones, *turned, *merged)
     starts = np.searchsorted(long.series, np.arange(len(long.names) + 1))
     if frequency is None:
         frequency = find_frequency(long.stamps, starts, dated=long.dated, asked=asked)
@@ -81,7 +82,7 @@ def make_regular(
 def shown_stamp(stamp: float, dated: bool) -> str:
     """A stamp in a message."""
     if not dated:
-        return f"{stamp:g}"
+        return f"{stamp:.15g}"
     text = str(np.datetime64(int(stamp), "s")).replace("T", " ")
     return text.removesuffix(" 00:00:00")
 
@@ -143,7 +144,8 @@ def _no_frequency(long: Long, starts: IntArray, where: str) -> str:
     inside = np.ones(len(distances), dtype=bool)
     inside[starts[1:-1] - 1] = False
     if not inside.any():
-        return f"{where} has no series of two steps, so nothing can be forecast; are the columns of --series right?"
+        right = "; are the columns of --series right?" if len(long.names) > 1 else "."
+        return f"{where} has no series of two steps, so nothing can be forecast{right}"
     sizes, counts = np.unique(distances[inside], return_counts=True)
     usual = float(sizes[counts.argmax()])
     at = int(np.flatnonzero(inside & (distances != usual))[0]) + 1
@@ -170,7 +172,7 @@ def _laid_out(
         at = int(np.flatnonzero(~on_grid)[0])
         n = int((~on_grid).sum())
         such = f"such as {shown_stamp(long.stamps[at], long.dated)}, moved to the nearest step"
-        said += (f"{n} stamp{'s' * (n > 1)} off the grid of {frequency.describe()} steps, {such}",)
+        said += (f"{n} stamp{'s' * (n > 1)} off the grid ({frequency.describe()}), {such}",)
     begins = np.searchsorted(long.series, np.arange(len(long.names) + 1))
     first, last = steps[begins[:-1]], steps[begins[1:] - 1]
     lengths = last - first + 1
@@ -179,29 +181,37 @@ def _laid_out(
     if len(np.unique(place)) < len(place):
         at = int(np.flatnonzero(np.diff(place) == 0)[0]) + 1
         raise DataError(
-            f"{where}{_named(long, int(long.series[at]))} has two rows for one {frequency.describe()} step, at "
+            f"{where}{_named(long, int(long.series[at]))} has two rows for one step ({frequency.describe()}), at "
             f"{shown_stamp(long.stamps[at - 1], long.dated)} and {shown_stamp(long.stamps[at], long.dated)}. "
             "Keep one row a step, or say another frequency (--frequency)."
         )
     if int(lengths.sum()) * MOST_FILLED > len(place) and int(lengths.max()) > 10:
         code = int((lengths - np.diff(begins)).argmax())
         raise DataError(
-            f"{where}{_named(long, code)} has {np.diff(begins)[code]:,} rows where {lengths[code]:,} "
-            f"{frequency.describe()} steps lie between {shown_stamp(long.stamps[begins[code]], long.dated)} and "
+            f"{where}{_named(long, code)} has {np.diff(begins)[code]:,} rows where {lengths[code]:,} steps "
+            f"({frequency.describe()}) lie between {shown_stamp(long.stamps[begins[code]], long.dated)} and "
             f"{shown_stamp(long.stamps[begins[code + 1] - 1], long.dated)}: more than half would be filled. Say the "
             "frequency (--frequency)."
         )
     values = np.full(int(starts[-1]), np.nan)
     values[place] = target
-    spread = {name: _spread(cells, place, starts) for name, cells in covariates.items()}
+    others = {name: _spread(cells, place, starts) for name, cells in covariates.items()}
     filled, values = _filled(values, starts, long.names, where)
     if n_filled := int(filled.sum()):
         said += (f"{n_filled:,} missing value{'s' * (n_filled > 1)} filled by the line between neighbours",)
-    return Regular(values, filled, spread, starts, first.astype(np.int64), long.names, frequency, said)
+    return Regular(values, filled, others, starts, first.astype(np.int64), long.names, frequency, said)
 
 
-def _filled(values: FloatArray, starts: IntArray, names: Sequence[str], where: str) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Which values were missing up to the last known one of each series, and all of them; what lies behind stays NaN."""
+def _filled(
+    values: FloatArray, starts: IntArray, names: Sequence[str], where: str
+) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Which values were missing up to the last known one of each series, and all values; what lies behind stays NaN.
+
+    Raises
+    ------
+    DataError
+        Where a series has no value, or fewer than are missing between them.
+    """
     filled = np.zeros(len(values), dtype=bool)
     for name, begin, end in zip(names, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
         known = np.flatnonzero(np.isfinite(values[begin:end]))
@@ -210,6 +220,12 @@ def _filled(values: FloatArray, starts: IntArray, names: Sequence[str], where: s
             raise DataError(f"The target of {where}{one} has no value at all; leave that series out.")
         part = slice(begin, begin + int(known[-1]) + 1)
         filled[part] = np.isnan(values[part])
+        if filled[part].mean() > MOST_FILLED and part.stop - part.start > 10:
+            one = f", series {name!r}," if len(names) > 1 else ""
+            raise DataError(
+                f"The target of {where}{one} has {len(known):,} values for {part.stop - part.start:,} steps: more than "
+                "half would be filled. Say a longer distance of steps (--frequency), or leave that series out."
+            )
         values[part], _ = without_gaps(values[part])
     return filled, values
 

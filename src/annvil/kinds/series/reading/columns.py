@@ -66,7 +66,7 @@ def numbers_of(column: RawColumn, raw: RawTable, missing: Collection[str]) -> Fl
     parsed = read_numbers(column, missing=missing, habit=raw.habit)
     if len(parsed.odd) and len(parsed.odd) > ODD_TEXTS * len(column.levels):
         return "texts"
-    refuse_odd(column, parsed, where, "a number")
+    refuse_odd(column, parsed, where, "a number", any_kind=False)
     refuse_infinite(column.name, parsed.values, where)
     return parsed.values
 
