@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,8 @@ def test_at_its_end_nobody_gains(changes: dict[str, Any]) -> None:
     made = view(DUMMY, TREES, net)
     assert not net.has_more
     assert made.expected_gain(net) == 0.0
-    assert made.rung_offer(net) is None
+    assert made.rung_offers(net) == []
+    assert made.spare_offer(net) is None
     assert made.improving() == frozenset()
 
 
@@ -98,22 +100,42 @@ def test_who_gains_more_than_half_of_worth_still_improves() -> None:
     assert view(DUMMY, TREES, slow, quick, worth=worth).improving() == {"quick"}
 
 
+@given(st.lists(st.floats(0.5, 0.99), min_size=1, max_size=4), st.integers(1, 8))
+def test_several_rungs_gain_more_than_one_each_less_than_the_one_below(means: list[float], n_rungs: int) -> None:
+    net = entrant("net", "network", *means, n_rungs=n_rungs)
+    made = view(DUMMY, TREES, net)
+    climb = made.expected_climb(net)
+    assert len(climb) == (max(0, n_rungs - len(means)) if made.expected_gain(net) else 0)
+    steps = np.diff([0.0, *climb])
+    assert climb[:1] == ((made.expected_gain(net),) if climb else ())
+    assert all(later <= before for before, later in pairwise(steps))
+    assert net.mean + sum(steps) <= made.ceiling
+    assert [(one.rungs, one.gain) for one in made.rung_offers(net)] == list(enumerate(climb, 1))
+
+
+def test_a_small_step_does_not_hide_what_the_next_two_gain() -> None:
+    """Half of worth is out of reach of one step, and not of three."""
+    worth = 0.01
+    trees = entrant("trees", "simple", 0.9, 0.9 + 0.8 * worth / 2 / DECAY)
+    gains = [offer.gain for offer in view(DUMMY, trees, worth=worth, uncertainty=0.0).rung_offers(trees)]
+    assert gains[0] < worth / 2 < gains[2]
+
+
 # -- what a rung is worth ----------------------------------------------------------------------------------------------
 
 
 def test_who_gains_more_and_who_is_nearer_the_top_comes_first() -> None:
     near, far = entrant("near", "network", 0.84, 0.88), entrant("far", "network", 0.74, 0.78)
     made = view(DUMMY, TREES, near, far, uncertainty=0.0)
-    assert made.rung_offer(near).value > made.rung_offer(far).value  # type: ignore[union-attr]
+    assert made.rung_offers(near)[0].value > made.rung_offers(far)[0].value
     steep = entrant("steep", "network", 0.82, 0.88)
     made = view(DUMMY, TREES, near, steep, uncertainty=0.0)
-    assert made.rung_offer(steep).value > made.rung_offer(near).value  # type: ignore[union-attr]
+    assert made.rung_offers(steep)[0].value > made.rung_offers(near)[0].value
 
 
 def test_of_the_best_the_value_is_its_gain_in_units_of_worth() -> None:
     net = entrant("net", "network", 0.85, 0.95)
-    offer = view(DUMMY, TREES, net, uncertainty=0.0).rung_offer(net)
-    assert offer is not None
+    offer = view(DUMMY, TREES, net, uncertainty=0.0).rung_offers(net)[0]
     gain = MOST_OF_THE_ERROR * 0.05  # less than the last gain would promise: there is no more than 0.05 to gain
     assert gain < DECAY * 0.1
     assert offer.value == pytest.approx(expected_excess(gain, gain) / 0.01)
@@ -122,13 +144,10 @@ def test_of_the_best_the_value_is_its_gain_in_units_of_worth() -> None:
 
 def test_while_the_answer_is_open_moving_it_counts_too() -> None:
     net = entrant("net", "network", 0.86, 0.87)
-    shut, still_open = (view(DUMMY, TREES, net, uncertainty=u).rung_offer(net) for u in (0.0, 0.4))
-    assert shut is not None
-    assert still_open is not None
+    shut, still_open = (view(DUMMY, TREES, net, uncertainty=u).rung_offers(net)[0] for u in (0.0, 0.4))
     assert shut.value < still_open.value <= shut.value + OPEN_SHARE
     assert still_open.why == "may change the answer"
-    nobody_else = view(DUMMY, net).rung_offer(net)
-    assert nobody_else is not None
+    nobody_else = view(DUMMY, net).rung_offers(net)[0]
     assert nobody_else.value >= OPEN_SHARE  # a side that has nobody to be beaten by
 
 

@@ -132,6 +132,20 @@ def test_an_open_answer_buys_repeats_of_both_sides(run: Run, guess: Any, toy: An
     assert [race.records.repeats(name, 0) for name in ("dummy", "net", "linear")] == [1, 3, 3]
 
 
+@pytest.mark.parametrize("extras", [0.0, 10.0])
+def test_time_that_nothing_better_can_use_goes_into_whatever_fits_while_the_answer_is_open(
+    make_race: Run, guess: Any, toy: Any, extras: float
+) -> None:
+    """Nothing is expected of a third rung where the second added nothing; not before learning curves had their time."""
+    flat = ((0, 1), (0, 1), (0, 1), (0, 1))
+    contenders = [guess, toy("net", "network", flat), toy("linear", "linear", ((0, 2),) * 4)]
+    race = make_race(contenders)
+    ended = race.run(lambda: 0.0, extras)
+    assert kind_of(race.posterior(), 0.95) == "cannot tell"
+    assert [race.records.judged(name) for name in ("net", "linear")] == ([3, 3] if not extras else [1, 1])
+    assert ended == ("the time was used" if extras else "more effort is not expected to change the answer or the model")
+
+
 def test_scores_of_the_table_are_of_folds_that_all_have(run: Run, guess: Any, toy: Any) -> None:
     race = run([guess, toy("net", "network", (0, 1)), toy("linear", "linear", (0, 2))])
     paired = pair(race.records.all_folds(), race.records.standings(), race.request.metric)

@@ -147,17 +147,36 @@ class Candidates:
                 yield view.first_offer(unit.contender), self.seconds(unit)
         settled = not view.uncertainty and posterior is not None
         for entrant in view.entrants.values():
-            offer = None if self._shares(entrant.name) else view.rung_offer(self._with_sharers(view, entrant))
-            if offer is None or (settled and not self._still_matters(view, entrant)):
+            if self._shares(entrant.name):
                 continue
-            unit = self.unit_of(offer)
-            if self.may_try(unit):
-                yield offer, self.seconds(unit)
+            for offer in view.rung_offers(self._with_sharers(view, entrant)):
+                if self.may_try(self.unit_of(offer)) and not (
+                    settled and not self._still_matters(view, entrant, offer.gain)
+                ):
+                    yield offer, self._seconds_of(offer)
         if settled or not any(view.improves(one) for one in view.finalists()):
-            for offer in view.repeat_offers():
-                unit = self.unit_of(offer)
-                if not self._shares(offer.contender) and self.may_try(unit):
-                    yield offer, self.seconds(unit)
+            yield from self._repeats(view)
+
+    def leftovers(self, view: View) -> Iterator[tuple[Offer, float]]:
+        """While the answer is open: rungs of which nothing is expected, and repeats of whoever may still improve."""
+        if not view.uncertainty:
+            return
+        for entrant in view.entrants.values():
+            offer = None if self._shares(entrant.name) else view.spare_offer(entrant)
+            if offer is not None and self.may_try(self.unit_of(offer)):
+                yield offer, self._seconds_of(offer)
+        yield from self._repeats(view)
+
+    def _repeats(self, view: View) -> Iterator[tuple[Offer, float]]:
+        for offer in view.repeat_offers():
+            if not self._shares(offer.contender) and self.may_try(self.unit_of(offer)):
+                yield offer, self._seconds_of(offer)
+
+    def _seconds_of(self, offer: Offer) -> float:
+        """Of all that it means: the next unit, and the rungs behind it."""
+        unit = self.unit_of(offer)
+        behind = (Unit("fit", unit.contender, unit.rung + step) for step in range(1, offer.rungs))
+        return self.seconds(unit) + sum(self.costs.seconds(one) for one in behind)
 
     def _with_sharers(self, view: View, entrant: Entrant) -> Entrant:
         """The entrant, or whoever looks at its fits and is better: a rung serves both."""
@@ -165,8 +184,8 @@ class Candidates:
         best = max([entrant, *mates], key=lambda one: one.mean)
         return replace(best, name=entrant.name) if len(best.rung_scores) == len(entrant.rung_scores) else entrant
 
-    def _still_matters(self, view: View, entrant: Entrant) -> bool:
-        """Once the answer is certain: whether the rung may improve what ships, or un-settle who lost.
+    def _still_matters(self, view: View, entrant: Entrant, gain: float) -> bool:
+        """Once the answer is certain: whether that gain may improve what ships, or un-settle who lost.
 
         Where there is time, nobody is beaten on a first rung alone (how far its best climbs is then known), nor on
         fewer rungs than who beats it: a side that stopped a step earlier by chance lost one table in twenty for it
@@ -175,7 +194,6 @@ class Candidates:
         leaders = [of[0] for of in map(view.of_side, SIDES) if of]
         if entrant in leaders and len(entrant.rung_scores) < max(2, *(len(one.rung_scores) for one in leaders)):
             return True
-        gain = view.expected_gain(entrant)
         if self.use_all:
             return entrant.mean + gain >= view.best
         return gain > view.worth / 2 and entrant.mean + 2 * gain >= view.best - view.worth

@@ -7,6 +7,7 @@ to ship and a surer answer can be weighed against each other; whoever chooses di
   answer is open, the chance that it moves the two sides nearer to or further from each other by ``worth``. What a rung
   adds is taken from what the last one added, less than that (`DECAY`), and shrunk where that may be chance; of a
   contender with a single rung it is a part of what there is to learn (`UNKNOWN_GAIN`).
+- *The next rungs together* are weighed as well, with the seconds of all: a small step may lead to a larger gain.
 - *The first rung of a dear contender* whose side stands already is worth what a contender of which nothing is known may
   add: it may be as far ahead of the best as it may be behind.
 - *A further repeat* of the best of both sides is worth part of what is still open, less with every repeat.
@@ -72,12 +73,17 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Offer:
-    """Something to do next: the first or next rung of a contender, or its next repeat; in units of worth."""
+    """Something to do next: the first or next rung of a contender, or its next repeat; in units of worth.
+
+    ``rungs`` are climbed for that value, of which the next is the first; ``gain`` is what they are expected to add.
+    """
 
     contender: str
     what: str  # "first", "rung" or "repeat"
     value: float
     why: str
+    rungs: int = 1
+    gain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,17 @@ class View:
         trust = gain**2 / (gain**2 + noise) if gain > 0 else 0.0
         return min(most, DECAY * gain * trust)
 
+    def expected_climb(self, entrant: Entrant) -> tuple[float, ...]:
+        """What the next rung, the next two, … are expected to add to the mean; nothing where the next adds nothing."""
+        first, gained, climb = self.expected_gain(entrant), 0.0, []
+        if first <= 0.0:
+            return ()
+        for step in range(entrant.n_rungs - len(entrant.rung_scores)):
+            most = MOST_OF_THE_ERROR * max(0.0, self.ceiling - entrant.mean - gained)
+            gained += min(most, DECAY**step * first)
+            climb.append(gained)
+        return tuple(climb)
+
     def improves(self, entrant: Entrant) -> bool:
         """Whether it cannot be called beaten yet: the next rung is expected to gain more than half of worth."""
         return self.expected_gain(entrant) > self.worth / 2
@@ -137,17 +154,25 @@ class View:
 
     # -- offers ----------------------------------------------------------------------------------------------------
 
-    def rung_offer(self, entrant: Entrant) -> Offer | None:
-        """The next rung, or None where it would be worth nothing."""
-        gain = self.expected_gain(entrant)
-        if gain <= 0.0:
-            return None
+    def rung_offers(self, entrant: Entrant) -> list[Offer]:
+        """The next rung, the next two, …; none where the next would be worth nothing."""
+        return [self._rung_offer(entrant, rungs, gain) for rungs, gain in enumerate(self.expected_climb(entrant), 1)]
+
+    def _rung_offer(self, entrant: Entrant, rungs: int, gain: float) -> Offer:
         spread = max(gain, self.worth / 4)
         ahead = expected_excess(entrant.mean + gain - self.best, spread) / self.worth
         moves = self._chance_to_move(entrant, gain, spread) if self.uncertainty else 0.0
         title = "may become the best" if entrant.mean < self.best else "is the best and may still improve"
         why = title if ahead >= OPEN_SHARE * moves else "may change the answer"
-        return Offer(entrant.name, "rung", ahead + OPEN_SHARE * moves, why)
+        why += f" in {rungs} steps" if rungs > 1 else ""
+        return Offer(entrant.name, "rung", ahead + OPEN_SHARE * moves, why, rungs, gain)
+
+    def spare_offer(self, entrant: Entrant) -> Offer | None:
+        """The next rung of whoever is not expected to gain by it, for time that nothing better can use."""
+        if not entrant.has_more or entrant.side == "dummy":
+            return None
+        value = expected_excess(entrant.mean - self.best, self.worth) / self.worth
+        return Offer(entrant.name, "rung", value, "there is time for it")
 
     def first_offer(self, contender: str) -> Offer:
         """The first rung of a contender of whose side somebody stands."""

@@ -14,7 +14,7 @@ from annvil.comparison.race.candidates import OF_NETWORKS, Candidates
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.fitting import Fitting
-from annvil.comparison.race.offers import Entrant, View, best_per_second
+from annvil.comparison.race.offers import Entrant, Offer, View, best_per_second
 from annvil.comparison.race.records import Records
 from annvil.comparison.race.team import TeamMaker
 from annvil.comparison.race.telling import Telling
@@ -201,21 +201,31 @@ class Race(Telling):
             if seconds <= self._room_for(unit, kept) and candidates.may_try(unit):
                 return unit, why, seconds
         posterior = self.posterior()
-        offers = list(candidates.offers(self.view(posterior), posterior))
+        view = self.view(posterior)
+        offers = list(candidates.offers(view, posterior))
         affordable = [pair for pair in offers if pair[1] <= self.left(kept() + for_extras)]
-        self.likely_end = self.clock.spent_seconds + sum(seconds for _, seconds in affordable)
-        found = best_per_second(affordable)
-        if found is not None:
-            return candidates.unit_of(found[0]), found[0].why, found[1]
+        next_ones = (seconds for offer, seconds in affordable if offer.rungs == 1)
+        self.likely_end = self.clock.spent_seconds + sum(next_ones)
+        if (found := best_per_second(affordable)) is not None:
+            return self._begun(found[0])
         waiting = [unit for unit, _ in candidates.first_rungs()]
         for unit in waiting:
             at_best = self.costs.at_best(unit) + candidates.loading(unit)
             central = self.contenders[unit.contender].traits.central
             if at_best <= self.left(self.kept_plainly() if central else kept()) and not candidates.tries.get(unit):
                 return unit, "nothing else fits, and this may", candidates.seconds(unit)
-        if offers or waiting:
+        leftovers = list(candidates.leftovers(view))
+        fitting = [] if for_extras else [pair for pair in leftovers if pair[1] <= self.left(kept())]
+        if (found := best_per_second(fitting)) is not None:
+            return self._begun(found[0])
+        if offers or waiting or leftovers:
             return "the time was used"
         return "more effort is not expected to change the answer or the model"
+
+    def _begun(self, offer: Offer) -> tuple[Unit, str, float]:
+        """The piece of work that an offer begins with."""
+        unit = self.candidates.unit_of(offer)
+        return unit, offer.why, self.candidates.seconds(unit)
 
     def _room_for(self, unit: Unit, kept: Callable[[], float]) -> float:
         """Seconds that a first rung may take: first trainings that the answer hangs on go before a finer model to ship.
