@@ -335,6 +335,8 @@ class Traits:
     central : its side cannot lose before this one had its first training, and time for that is kept while others are
         tried: what people mean when they ask about that side on data of the kind
     in_bfloat16 : the seconds of its ladder are those of a machine with units for products in bfloat16
+    library : what takes seconds to import and its fits need, loaded before its first and charged to nobody; "": nothing
+        (networks need PyTorch)
     """
 
     shares_fits_with: str | None = None
@@ -345,6 +347,7 @@ class Traits:
     weights_classes: bool = False
     central: bool = False
     in_bfloat16: bool = False
+    library: str = "sklearn.ensemble"
 
 
 class Contender(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape
+from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape, Traits
 from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
 from annvil.models.selection import Candidate, judge
@@ -45,6 +45,7 @@ class Dummy(BaseContender):
     name = "dummy"
     title = "Baseline"
     family: Family = "dummy"
+    traits = Traits(library="")
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """Nothing to choose, so one rung."""

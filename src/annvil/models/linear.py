@@ -85,7 +85,7 @@ class Linear(BaseContender):
     name = "linear"
     title = "Linear model"
     family: Family = "linear"
-    traits = Traits(scales=True, weights_classes=True)
+    traits = Traits(scales=True, weights_classes=True, library="")  # L-BFGS for many coefficients imports its own
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One penalty, a few and all of them on one holdout, then all on five folds."""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from annvil.explanation.permutation import Importance
     from annvil.models.contract import Contender, Deadline
 
-LIBRARIES = "annvil.bundle", "onnx", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"
-"""What simple contenders and exports import when they are first needed; PyTorch waits for the first network."""
+LIBRARIES = "annvil.bundle", "onnx"
+"""What every model needs to be exported; scikit-learn and PyTorch wait for the first contender that needs them."""
 
 LEAST_FOR_SHIPPING = 1.0
 """Seconds that a fit to ship is given though the budget has ended, as after a late kill: most take less (assumed)."""

@@ -14,8 +14,10 @@ from annvil.comparison.race.records import Records
 from annvil.comparison.results import Posterior
 from annvil.models.contract import Contender
 
-OF_NETWORKS, LOADING_SECONDS = "torch", 2.5
-"""What networks need, loaded only then: simple models stand seconds earlier; how long that takes (measured)."""
+OF_NETWORKS = "torch"
+LOADING_SECONDS = {OF_NETWORKS: 2.5, "sklearn.ensemble": 2.0}
+"""How long libraries take that are loaded only when somebody needs them (measured): the first model, which needs none,
+stands seconds earlier."""
 
 SIDES = ("network", "simple")
 
@@ -57,20 +59,35 @@ class Candidates:
         share = self.fitting.share_missing(unit, self._contenders[unit.contender])
         return self.costs.seconds(unit) * max(share, 0.05)
 
+    def library(self, unit: Unit) -> str:
+        """What is to be loaded before that is fitted; empty where it is there."""
+        contender = self._contenders[unit.contender]
+        library = OF_NETWORKS if contender.family == "network" else contender.traits.library
+        return "" if library in sys.modules else library
+
     def loading(self, unit: Unit) -> float:
-        """Seconds until the library of networks is there, where it is still to be loaded: nobody's own time."""
-        needed = self._contenders[unit.contender].family == "network" and OF_NETWORKS not in sys.modules
-        return LOADING_SECONDS if needed else 0.0
+        """Seconds until its library is there: nobody's own time."""
+        return LOADING_SECONDS.get(self.library(unit), 0.0)
+
+    def gives_a_model(self, unit: Unit) -> bool:
+        """Whether it is what gives the shortest budgets a model at all: guessing, and the first simple one."""
+        family = self._contenders[unit.contender].family
+        return unit.rung == 0 and (family == "dummy" or (family != "network" and not self._simple_stands()))
+
+    def _simple_stands(self) -> bool:
+        return any(
+            one.family not in ("dummy", "network") and self.records.rung_scores(one.name)
+            for one in self._contenders.values()
+        )
 
     def kept_for_central(self, unit: Unit, left: float) -> float:
         """Of the seconds that are left, those for first trainings that the answer hangs on, other than this.
 
         Where there is not enough for all, the dearest that fits goes first: a cheap one finds its place later.
         """
-        waiting = [Unit("fit", name) for name in self.central_untried()]
+        waiting = [(self.seconds(one) + self.loading(one), one) for one in map(_first, self.central_untried())]
         kept = for_others = 0.0
-        for one in sorted(waiting, key=self.seconds, reverse=True):
-            seconds = self.seconds(one)
+        for seconds, one in sorted(waiting, key=lambda pair: -pair[0]):
             if kept + seconds <= left:
                 kept += seconds
                 for_others += seconds if one.contender != unit.contender else 0.0
@@ -113,14 +130,13 @@ class Candidates:
             for name in self.records.entrants.ladders
             if not self._shares(name) and self._is_untried(name)
         ]
-
-        families = {name: contender.family for name, contender in self._contenders.items()}
-        simple = any(families[name] not in ("dummy", "network") and self.records.rung_scores(name) for name in families)
+        simple = self._simple_stands()
 
         def place(unit: Unit) -> tuple[bool, bool, bool, float]:
-            begun = self.fitting.share_missing(unit, self._contenders[unit.contender]) < 1
-            network = families[unit.contender] == "network"
-            return unit.contender != "dummy", network and not simple, not begun, self.seconds(unit)
+            contender = self._contenders[unit.contender]
+            begun = self.fitting.share_missing(unit, contender) < 1
+            waits = contender.family == "network" and not simple
+            return unit.contender != "dummy", waits, not begun, self.seconds(unit) + self.loading(unit)
 
         for unit in sorted(waiting, key=place):
             yield unit, "the first fair training of everybody"
@@ -207,6 +223,10 @@ class Candidates:
         if offer.what == "rung":
             return Unit("fit", offer.contender, rung + 1)
         return Unit("fit", offer.contender, rung, self.records.repeats(offer.contender, rung))
+
+
+def _first(contender: str) -> Unit:
+    return Unit("fit", contender)
 
 
 def _side(contender: Contender) -> str:

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from annvil.comparison.contrast import pair
 from annvil.comparison.problem import Problem
-from annvil.comparison.race.candidates import OF_NETWORKS, Candidates
+from annvil.comparison.race.candidates import Candidates
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Ending, Unit
 from annvil.comparison.race.fitting import Fitting
@@ -174,8 +174,8 @@ class Race(Telling):
     def do(self, unit: Unit, why: str, expected: float, deadline: Deadline) -> Ending:
         """One fit unit, from its line in the log to the last."""
         contender = self.contenders[unit.contender]
-        if self.candidates.loading(unit):
-            import_module(OF_NETWORKS)
+        if library := self.candidates.library(unit):
+            import_module(library)
         log, started = self.records.log, time.monotonic()
         self.candidates.tries[unit] = self.candidates.tries.get(unit, 0) + 1
         log.begin(unit, why, expected)
@@ -233,6 +233,8 @@ class Race(Telling):
         A reserve for the bag that would ship once left a convolutional network a tenth of a second short.
         """
         loading = self.candidates.loading(unit)
+        if self.candidates.gives_a_model(unit):
+            return self.left(min(LEAST_KEPT, kept())) - loading
         for_central = self.left(self.kept_plainly()) - loading
         reserved = self.candidates.kept_for_central(unit, for_central)
         room = self.left(self._kept_beside(unit, kept)) - loading
@@ -240,10 +242,10 @@ class Race(Telling):
 
     def _kept_beside(self, unit: Unit, kept: Callable[[], float]) -> float:
         """What is kept while that is fitted: less where it is what gives the shortest budgets a model at all."""
-        contender = self.contenders[unit.contender]
-        if unit.rung == 0 and contender.family in ("dummy", "linear"):
+        if self.candidates.gives_a_model(unit):
             return min(LEAST_KEPT, kept())
-        return self.kept_plainly() if unit.rung == 0 and contender.traits.central else kept()
+        central = self.contenders[unit.contender].traits.central
+        return self.kept_plainly() if unit.rung == 0 and central else kept()
 
     def left(self, kept: float) -> float:
         """Seconds until the budget ends, but for those that are kept, and those that the team takes in the end."""

@@ -16,7 +16,7 @@ from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, 
 from annvil.kinds.forecasts.contenders.maps import View, columns
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import BaseMember, Context, Family, Json
+from annvil.models.contract import BaseMember, Context, Family, Json, Traits
 from annvil.models.selection import Candidate
 from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
 from annvil.models.trees_growth import GROWTHS, grow_trees
@@ -130,6 +130,7 @@ class LaggedTrees(MapContender):
 
     name, title = "boosted-trees", "Boosted trees on past values"
     family: Family = "trees"
+    traits = Traits()
     core_seconds_per_million = 2.0
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:

@@ -11,7 +11,19 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.kinds.forecasts.contenders.maps import View
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Json, Rung, Running, Shape
+from annvil.models.contract import (
+    BaseContender,
+    Context,
+    Effort,
+    Family,
+    Fitted,
+    Job,
+    Json,
+    Rung,
+    Running,
+    Shape,
+    Traits,
+)
 from annvil.models.ladder import describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
@@ -46,6 +58,7 @@ class MapContender(BaseContender):
     name: str
     title: str
     family: Family = "linear"
+    traits = Traits(library="")
     core_seconds_per_million = 1.0
     """Of one candidate, by a million values of windows and answers (measured, erring slow)."""
 
