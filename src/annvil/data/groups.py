@@ -7,7 +7,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.data.readers.convert import as_category, category_field, read_dates, read_numbers, refuse_odd
+from annvil.data.readers.convert import as_category, category_field
+from annvil.data.readers.moment_columns import read_moment_column
 from annvil.data.readers.raw import RawColumn
 from annvil.data.table import Column, Field, Table
 from annvil.errors import DataError, name_rows
@@ -118,13 +119,7 @@ def read_groups(raw: RawColumn, missing: Collection[str], where: str) -> IntArra
 
 def read_time(raw: RawColumn, missing: Collection[str], where: str) -> tuple[FloatArray, Column]:
     """The time of every row, float64, from dates or numbers, and the column as an input could use it."""
-    if raw.storage == "nested":
-        raise DataError(f"The time column {raw.name!r} of {where} holds lists or records; it needs dates or numbers.")
-    parsed = read_numbers(raw, missing=missing)
-    is_date = raw.storage == "date" or bool(len(parsed.odd))
-    if is_date:
-        parsed = read_dates(raw, missing=missing)
-    refuse_odd(raw, parsed, where, "a date or a number")
+    parsed, is_date = read_moment_column(raw, missing, where)
     gaps = np.flatnonzero(~np.isfinite(parsed.values))
     if len(gaps):
         raise DataError(

@@ -73,7 +73,7 @@ class SeriesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         """``"3 channels × 128 steps"``."""
         n = self.n_channels
         steps = f"{self.longest:,}" if self.shortest == self.longest else f"{self.shortest:,} to {self.longest:,}"
-        return f"{n} channel{'s' if n > 1 else ''} × {steps} steps"
+        return f"{n} channel{'s' if n > 1 else ''} × {steps} step{'s' if self.longest > 1 else ''}"
 
     def graph_inputs(self) -> tuple[GraphInput, ...]:
         """``values`` float32 ``(rows, channels, time)``, of any time, and ``lengths`` int64 ``(rows,)``: how many steps

@@ -217,11 +217,14 @@ def test_summer_time_comes_and_goes(day, minutes):
     np.testing.assert_array_equal(by_name(dataset)["r3"][0], by_name(given(recordings(steps=40)))["r3"][0])
 
 
-@pytest.mark.parametrize("damage", ["moment", "series", "channel", "text", "infinite", "target"])
+@pytest.mark.parametrize("damage", ["moment", "no moment", "series", "channel", "text", "infinite", "target"])
 def test_what_cannot_be_is_one_sentence(damage):
     rows = recordings()
     if damage == "moment":
         rows["t"][30] = None
+    elif damage == "no moment":
+        rows["t"] = [*map(str, rows["t"])]
+        rows["t"][30] = "soon"
     elif damage == "series":
         rows["recording"][30] = None
     elif damage == "channel":
@@ -244,7 +247,8 @@ def test_what_cannot_be_is_one_sentence(damage):
         "series": "row 31",
         "text": "row 31",
         "infinite": "row 31",
-        "target": "row 3",
+        "no moment": r"'t' of .* has 1 value that is not a date or a number \(row 31: 'soon'\)",
+        "target": "missing for 1 series: 'r2'",
     }
     with pytest.raises(DataError, match=names[damage]):
         given(rows)

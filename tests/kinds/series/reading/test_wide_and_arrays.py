@@ -110,6 +110,18 @@ def test_lists_of_unequal_length():
     np.testing.assert_allclose(dataset.inputs.one(5), found[5], rtol=1e-6)
 
 
+def test_lists_of_unequal_channels_are_refused_as_series(tmp_path):
+    found = [np.zeros((1 + n % 2, 40)) + n for n in range(N)]
+    with pytest.raises(DataError, match="Series have 1, 2 channels; all need the same"):
+        read((found, answers()))
+    found = [np.zeros((2, n)) for n in range(N)]
+    with pytest.raises(DataError, match=r"Series 1 has the shape \(2, 0\)"):
+        read((found, answers()))
+    np.savez(tmp_path / "few.npz", X=values(2), y=answers(), groups=np.arange(N - 1))
+    with pytest.raises(DataError, match=f"{N} series in 'X' and {N - 1} values in 'groups'"):
+        read(tmp_path / "few.npz")
+
+
 def test_pictures_stay_pictures():
     drawn = np.random.default_rng(0).integers(0, 255, (N, 12, 12), dtype=np.uint8)
     assert read((drawn, answers())).inputs.form.kind == "pictures"

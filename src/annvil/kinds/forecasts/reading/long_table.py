@@ -11,12 +11,12 @@ import numpy as np
 from annvil.data.readers.convert import (
     as_category,
     category_field,
-    read_dates,
     read_numbers,
     refuse_infinite,
     refuse_odd,
 )
-from annvil.data.readers.dates import number_seconds, parse_date
+from annvil.data.readers.dates import parse_date
+from annvil.data.readers.moment_columns import read_moment_column
 from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.forecasts.form import Covariate
@@ -79,13 +79,7 @@ def read_rows(
         stamps[order] = np.arange(raw.n_rows) - np.repeat(begins, np.diff([*begins, raw.n_rows]))
         return Long(codes, names, stamps, dated=False)
     column = column_of(raw, time, "time")
-    if column.storage == "nested":
-        raise DataError(f"The time column {time!r} of {where} holds lists or records; it needs dates or numbers.")
-    parsed = read_numbers(column, missing=missing)
-    dated = dated or column.storage == "date" or bool(len(parsed.odd)) or _are_dates(parsed.values)
-    if dated:
-        parsed = read_dates(column, missing=missing)
-    refuse_odd(column, parsed, where, "a date or a number", any_kind=False)
+    parsed, dated = read_moment_column(column, missing, where, dated=dated, digits=True)
     lost = np.flatnonzero(~np.isfinite(parsed.values))
     if len(lost):
         one = _of(names, codes[lost[0]])
@@ -94,14 +88,6 @@ def read_rows(
         )
     zoned = column.storage == "text" and any(map(_OFFSET.search, column.levels[:SOME_TEXTS]))
     return Long(codes, names, parsed.values, dated, ("moments are in UTC, not in their own zones",) * zoned)
-
-
-def _are_dates(numbers: FloatArray) -> bool:
-    """Whether all numbers are dates in digits (20210304, 202103) or since 1970, as no counter is."""
-    distinct = np.unique(numbers[np.isfinite(numbers)])
-    if len(distinct) < 2 or distinct[0] < 190_001 or not (distinct == np.floor(distinct)).all():
-        return False
-    return all(number_seconds(value) is not None for value in distinct.tolist())
 
 
 def _of(names: Sequence[str], code: int) -> str:

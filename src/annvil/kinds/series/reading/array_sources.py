@@ -108,6 +108,9 @@ def _stack(arrays: Mapping[str, NDArray[Any]], part: str, where: str) -> Stack |
         which = "several arrays" if found else "no array"
         raise DataError(f"{where} holds {which} of series (n, channels, time); it holds {shapes}.")
     X = ours.pop(found[0])
+    for name, array in ours.items():
+        if _bare(name) in (*_LENGTHS, *_GROUPS) and array.size != len(X):
+            raise DataError(f"{where} holds {len(X):,} series in {found[0]!r} and {array.size:,} values in {name!r}.")
     beside = {name: array for name, array in ours.items() if array.ndim in (1, 2) and len(array) == len(X)}
     lengths = next((beside.pop(name) for name in list(beside) if _bare(name) in _LENGTHS), None)
     groups = next((beside.pop(name) for name in list(beside) if _bare(name) in _GROUPS), None)

@@ -95,7 +95,11 @@ def are_series(X: Any) -> bool:
         axes = {array.ndim for array in arrays}
         if axes == {1}:
             return all(array.dtype.kind in "fiu" for array in arrays) and len({*map(len, X)}) > 1
-        return axes == {2} and len({len(one) for one in arrays}) == 1 and _are_numbers_of_steps(arrays)
+        if axes != {2}:
+            return False
+        if len({one.shape for one in arrays}) == 1:
+            return _are_numbers_of_steps(arrays)
+        return any(_are_numbers_of_steps([one]) for one in arrays)  # pictures have one shape
     return hasattr(X, "__array__") and getattr(X, "ndim", 0) == 3 and _are_stacked(np.asarray(X))
 
 
@@ -107,5 +111,5 @@ def _are_numbers_of_steps(arrays: Sequence[NDArray[Any]]) -> bool:
     """Whether arrays ``(…, channels, time)`` hold measurements: floats, and far more steps than channels, or gaps."""
     if not all(array.dtype.kind == "f" for array in arrays):
         return False
-    long = all(array.shape[-1] >= LONG * array.shape[-2] for array in arrays)
+    long = all(array.size and array.shape[-1] >= LONG * array.shape[-2] for array in arrays)
     return long or any(bool(np.isnan(array).any()) for array in arrays)

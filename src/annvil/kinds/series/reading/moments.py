@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annvil.data.frequency import DAY, find_frequency
-from annvil.data.readers.convert import read_dates, read_numbers, refuse_odd
 from annvil.data.readers.dates import date_text
+from annvil.data.readers.moment_columns import read_moment_column
 from annvil.data.readers.raw import RawColumn
 from annvil.errors import DataError
 from annvil.tasks.base import FloatArray, IntArray
@@ -51,13 +51,7 @@ def read_moments(raw: RawColumn, missing: Collection[str], where: str, names: li
     DataError
         Where a row has none.
     """
-    if raw.storage == "nested":
-        raise DataError(f"The time column {raw.name!r} of {where} holds lists or records; it needs dates or numbers.")
-    parsed = read_numbers(raw, missing=missing)
-    dated = raw.storage == "date" or bool(len(parsed.odd))
-    if dated:
-        parsed = read_dates(raw, missing=missing)
-    refuse_odd(raw, parsed, where, "a date or a number")
+    parsed, dated = read_moment_column(raw, missing, where, digits=True)
     gaps = np.flatnonzero(~np.isfinite(parsed.values))
     if len(gaps):
         row = int(gaps[0])

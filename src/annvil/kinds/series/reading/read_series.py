@@ -16,7 +16,6 @@ from annvil.data.readers.numpy_files import NUMPY_SUFFIXES
 from annvil.data.readers.opened import Opened, read_raw
 from annvil.data.readers.raw import RawTable
 from annvil.data.readers.samples import HAND_STEPS
-from annvil.data.readers.target import refuse_gaps
 from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Progress
 from annvil.kinds.series.form import SeriesForm
@@ -31,7 +30,8 @@ from annvil.kinds.series.reading.wide_tables import read_wide
 from annvil.kinds.series.series import Series, Store
 from annvil.options import ReadOptions
 from annvil.tasks.base import IntArray
-from annvil.text.safe import short_name
+from annvil.text.quantities import plain_count
+from annvil.text.safe import short_name, some_names
 
 FEWEST_SERIES = 20
 """As `annvil.kinds.tables.reading.FEWEST_ROWS`."""
@@ -81,8 +81,12 @@ def _finished(found: Found, ask: ReadOptions) -> Dataset[Series]:
     _refuse_few(int((~found.testing).sum()), where)
     _refuse_empty(found, where)
     job, y, gaps = read_answers(found.answers, ask.task, missing=missing, certain=found.certain, where=where)
-    if not ask.drop_missing_target:
-        refuse_gaps(gaps, job.target, where)
+    if gaps.any() and not ask.drop_missing_target:
+        lacking = some_names([found.names[row] for row in np.flatnonzero(gaps).tolist()], 5)
+        raise DataError(
+            f"The target {job.target!r} of {where} is missing for {plain_count(int(gaps.sum()), 'series', 'series')}: "
+            f"{lacking}; fill it in, or leave those out with drop_missing_target=True (--drop-missing-target)."
+        )
     kept = np.flatnonzero(~gaps)
     training, testing = kept[~found.testing[kept]], kept[found.testing[kept]]
     if gaps.any():
