@@ -28,11 +28,11 @@ def ladder_of(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
     return tuple(replace(rung, effort=replace(rung.effort, rung=number)) for number, rung in enumerate(kept))
 
 
-FEWEST_ROWS, FEW_ROWS = 4_000, 20_000
+FEWEST_ROWS, FEW_ROWS = 2_000, 20_000
 """Up to so many rows the first rung takes all of them (assumed): the fewer, the dearer a row is; larger data begin with
 a part of the rows."""
 
-FEW_VALUES = 2_000_000
+FEW_VALUES = 1_000_000
 """Numbers of all rows times outputs that a first rung learns from, within those bounds (assumed)."""
 
 MORE_ROWS = 5
@@ -44,8 +44,8 @@ def first_rows(values_a_row: int) -> int:
 
     ``values_a_row``: the numbers that a row becomes, times outputs where each has a model.
 
-    >>> first_rows(10), first_rows(16 * 26), first_rows(784 * 10)
-    (20000, 5000, 4000)
+    >>> first_rows(10), first_rows(100 * 2), first_rows(16 * 26)
+    (20000, 5000, 2000)
     """
     rows = min(FEW_ROWS, max(FEWEST_ROWS, FEW_VALUES // max(1, values_a_row)))
     return int(float(f"{rows:.1g}"))
