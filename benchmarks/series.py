@@ -3,6 +3,7 @@
     export ANNVIL_DATA=<folder with catalogue.json and series/>
     python benchmarks/series.py [--sets gun_point …] [--contenders hydra …] [--seconds 5] [--seeds 3]
     python benchmarks/series.py --peers-python <python of an environment with aeon>
+    python benchmarks/series.py --long 100000 1000000     # features of one long series: seconds, memory beside it
 
 One fit on the official training part, on the highest rung of a contender's ladder that is expected to take no longer
 than ``--seconds`` (six times that for hapt_har, whose training part is fifteen times the next one's); then the official
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,36 @@ def theirs(python: str, name: str, tool: str, seed: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def features_of_one(who: str, n_steps: int) -> None:
+    """Processor seconds and memory beside the data, for features of one series of one channel, after a short one."""
+    import torch
+
+    from annvil.kinds.series.contenders.features import SummaryFeatures
+    from annvil.kinds.series.contenders.hydra import Hydra
+    from annvil.kinds.series.contenders.kernels import MiniRocket
+
+    def features(series: Any) -> Any:
+        values, lengths = map(torch.from_numpy, series.padded())
+        if who == "summary":
+            return SummaryFeatures.choose(series.form, 1).of(series)
+        kernels = Hydra(1, n_steps, 16, 0) if who == "hydra" else MiniRocket(1, n_steps, 2_500, 0)
+        kernels.grid.input.look_at(values, lengths)
+        kernels.look_at(values, lengths, 0)
+        with torch.inference_mode():
+            return kernels.in_pieces(values, lengths)
+
+    from annvil.kinds.series.reading.arrays import series_from_arrays
+
+    torch.set_num_threads(1)
+    walk = np.random.default_rng(0).normal(size=(1, n_steps)).cumsum(axis=1).astype(np.float32)
+    features(series_from_arrays([walk[:, :1000]]))
+    series = series_from_arrays([walk])
+    before, cores = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    features(series)
+    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"| {n_steps:,} steps | {who} | {time.process_time() - cores:.1f} | {megabytes:.0f} |")
+
+
 def told(name: str, who: str, runs: list[dict[str, Any]]) -> str:
     """One line of the table."""
     if "declines" in runs[0]:
@@ -100,7 +133,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--peers-python", help="an environment with aeon; without it no peers run")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--long", type=int, nargs="*", metavar="STEPS", help="features of one series of so many steps")
+    parser.add_argument("--one-long", nargs=2, metavar=("WHO", "STEPS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.one_long:
+        features_of_one(arguments.one_long[0], int(arguments.one_long[1]))
+        return
+    if arguments.long:
+        print("| one series | features | core seconds | MB beside it |\n|---|---|--:|--:|", flush=True)
+        for who, n_steps in product(("summary", "hydra", "minirocket"), arguments.long):
+            subprocess.run([sys.executable, __file__, "--one-long", who, str(n_steps)], check=True)
+        return
     print(
         "| set | who | accuracy | log-loss | seconds | core seconds | what |\n|---|---|--:|--:|--:|--:|---|", flush=True
     )

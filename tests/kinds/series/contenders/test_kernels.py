@@ -9,8 +9,10 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as SklearnRidge
 
+from annvil.kinds.series.contenders import hydra as hydra_room
+from annvil.kinds.series.contenders.hydra import Hydra
 from annvil.kinds.series.contenders.kernel_models import hydra, minirocket
-from annvil.kinds.series.contenders.kernels import LENGTH, Hydra, MiniRocket
+from annvil.kinds.series.contenders.kernels import LENGTH, MiniRocket
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.models.ridge import Ridge
 
@@ -111,6 +113,20 @@ def test_counts_are_the_same_to_the_bit_alone_and_in_company(name, seed):
     np.testing.assert_allclose(alone, together, rtol=1e-6, atol=0 if name == "minirocket" else 1e-6)
     assert together.shape == (7, kernels.n_features)
     assert np.isfinite(together).all()
+
+
+@pytest.mark.parametrize("piece", [1, 7, 40])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_long_series_in_pieces_counts_as_whole(channels, piece, monkeypatch):
+    """With ends of series, and of kernels, anywhere in a piece."""
+    kernels, series = made("hydra", [90, 211, 13, 120], channels)
+    monkeypatch.setattr(hydra_room, "PIECE", piece * kernels.groups * kernels.GROUP)
+    with torch.inference_mode():
+        found = kernels.in_pieces(*map(torch.from_numpy, series.padded())).numpy()
+    expected = counted(kernels, series)
+    strong = np.arange(expected.shape[1]) // (kernels.groups * kernels.GROUP) % 2 == 0
+    np.testing.assert_array_equal(found[:, ~strong], expected[:, ~strong])
+    np.testing.assert_allclose(found[:, strong], expected[:, strong], rtol=1e-5)
 
 
 def test_kernels_are_whole_numbers_that_add_up_to_nothing_and_sums_fit_a_float32():

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.series.contenders.kernels import Hydra, Kernels, MiniRocket
+from annvil.kinds.series.contenders.hydra import Hydra
+from annvil.kinds.series.contenders.kernels import Kernels, MiniRocket
 from annvil.kinds.series.series import Series
 from annvil.models.contract import (
     BaseContender,
@@ -111,7 +112,7 @@ def _features_of(kernels: Kernels, inputs: Series) -> Iterator[FloatArray]:
     with torch.inference_mode():
         for _, block in inputs.blocks(VALUES_AT_ONCE):
             values, lengths = block.padded()
-            yield kernels(torch.from_numpy(values), torch.from_numpy(lengths)).double().numpy()
+            yield kernels.in_pieces(torch.from_numpy(values), torch.from_numpy(lengths)).double().numpy()
 
 
 class KernelModel(BaseContender):

@@ -1,4 +1,4 @@
-"""Hydra and MiniRocket: kernels that nobody trains, and what of a series they answer to.
+"""What Hydra and MiniRocket share, and MiniRocket: kernels that nobody trains, and what of a series they answer to.
 
 Both slide many fixed kernels of nine steps, spread over more and more of the series (dilation), and count. A linear
 model on the counts is as accurate as the best networks on most published sets, in a hundredth of their time.
@@ -14,7 +14,6 @@ around its ends, and never counted; counts are shares of the steps there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import combinations
 from typing import ClassVar
 
@@ -37,7 +36,6 @@ DIGITS = 24
 STEPS_AT_ONCE = 1 << 24
 """Answers of kernels held at once for one series: 64 MB; more kernels wait their turn. (Measured with a million steps:
 pieces of up to 32 MB come from the heap, where each small result keeps one of them from being used again.)"""
-
 
 ENOUGH_STEPS = 1 << 12
 """Of one series, whose answers give a threshold (assumed): more hardly move a quantile."""
@@ -72,13 +70,23 @@ class Kernels(nn.Module):
     def look_at(self, values: Tensor, lengths: Tensor, seed: int) -> None:
         """Learn from training series what is learnt beside the scale of channels, without their answers."""
 
+    def in_pieces(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """As `forward`, which has to be a graph, with no more memory than a part of a long series takes."""
+        found: Tensor = self(values, lengths)
+        return found
+
 
 def shifted(x: Tensor, dilation: int) -> Tensor:
     """What each weight meets, with zeros around: ``(…, channels, time)`` → ``(…, channels × LENGTH, time)``.
 
     A product with weights is the convolution; for few channels it takes a fifth of PyTorch's time for one.
     """
-    n_steps, around = x.shape[-1], pad(x, [dilation * (LENGTH // 2)] * 2)
+    return seen_from(pad(x, [dilation * (LENGTH // 2)] * 2), dilation)
+
+
+def seen_from(around: Tensor, dilation: int) -> Tensor:
+    """The same for all steps but those at the ends, from which a kernel would reach beyond."""
+    n_steps = around.shape[-1] - dilation * (LENGTH - 1)
     views = [around[..., place * dilation : place * dilation + n_steps] for place in range(LENGTH)]
     return torch.stack(views, dim=-2).flatten(-3, -2)
 
@@ -199,95 +207,3 @@ def _spread(length: int, per_kernel: int, most: int) -> tuple[list[int], list[in
     for extra in range(per_kernel - int(counts.sum())):
         counts[extra % len(counts)] += 1
     return dilations.tolist(), counts.tolist()
-
-
-class Hydra(Kernels):
-    """Kernels in groups of `GROUP` compete: how often each answers least, and how strongly where it answers most.
-
-    Dempster, Schmidt, Webb, "Hydra" (2023, Data Mining and Knowledge Discovery 37, arXiv 2203.13652): kernels drawn
-    from a normal distribution, mean 0, absolute weights adding up to 1; half of the groups look at the series, half at
-    its differences; the largest answer is counted by its value, the smallest by 1. Departures: weights are rounded to
-    `WEIGHT`-ths; where several kernels of a group answer the same, all are counted; counts are means over steps, times
-    the median training length; channels of a group are added up, at most `MOST_CHANNELS`.
-    """
-
-    told = "competing kernels of nine steps at growing distances"
-    GROUP = 8
-    WEIGHT = 128
-    MOST_CHANNELS = 8
-
-    def __init__(self, n_channels: int, length: int, n_groups: int, seed: int) -> None:
-        super().__init__()
-        n_chosen = 1 if n_channels == 1 else min(n_channels, max(2, min(self.MOST_CHANNELS, n_channels // 2)))
-        self.grid = Grid(n_channels, 2 * self.WEIGHT * n_chosen)  # differences are twice as large
-        self.length, self.groups = length, max(1, n_groups // 2)
-        self.at_once = max(1, min(self.groups, STEPS_AT_ONCE // max(1, self.GROUP * length)))
-        self.dilations = _doublings(length)
-        random = np.random.default_rng(seed)
-        for place in range(2 * len(self.dilations)):
-            drawn = _whole(random.normal(size=(self.groups * self.GROUP, LENGTH)), self.WEIGHT)
-            drawn = drawn.reshape(self.groups, self.GROUP, LENGTH)
-            self.register_buffer(f"weights_{place}", torch.from_numpy(drawn))
-            chosen = np.zeros((self.groups, n_channels), dtype=np.float32)
-            for group in chosen:
-                group[random.choice(n_channels, n_chosen, replace=False)] = 1.0
-            self.register_buffer(f"channels_{place}", torch.from_numpy(chosen))
-        self.n_features = self.features(n_groups, length)
-
-    @classmethod
-    def features(cls, n_groups: int, length: int) -> int:
-        """How many there are of so many groups."""
-        return 4 * cls.GROUP * max(1, n_groups // 2) * len(_doublings(length))
-
-    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        x, mask = self.grid(values, lengths)
-        after = pad(mask, (0, 1))[:, :, 1:]
-        changes = (pad(x, (0, 1))[:, :, 1:] - x) * after
-        looks = (x, mask), (changes, after)
-        found: list[Tensor] = []
-        for place in range(2 * len(self.dilations)):
-            for start in range(0, self.groups, self.at_once):
-                groups = slice(start, min(start + self.at_once, self.groups))
-                looked, counted = looks[place % 2]
-                found += self._counts(looked, counted, place, groups)
-        return torch.cat(found, dim=1)
-
-    def _counts(self, x: Tensor, mask: Tensor, place: int, groups: slice) -> Iterator[Tensor]:
-        """Strength of the largest and number of the smallest answers of each kernel, ``(n, groups × GROUP)`` each."""
-        dilation = self.dilations[place // 2]
-        weights = self.get_buffer(f"weights_{place}")[groups]
-        if x.shape[1] == 1:
-            answers = torch.matmul(weights.flatten(0, 1), shifted(x, dilation))
-            answers = torch.unflatten(answers, 1, list(weights.shape[:2]))
-        else:
-            added = torch.matmul(self.get_buffer(f"channels_{place}")[groups], x)
-            answers = torch.matmul(weights, shifted(added[:, :, None], dilation))
-        counted = mask[:, :, None] > 0
-        never = torch.full_like(mask[:, :, None], torch.inf)
-        largest, smallest = answers.amax(dim=2, keepdim=True), answers.amin(dim=2, keepdim=True)
-        steps = mask.sum(dim=2).clamp(min=1)
-        # 1 where a kernel wins, else 0, by signs: comparing and choosing take five times as long.
-        wins = (answers - largest.where(counted, never)).sign_().add_(1.0)
-        strong = torch.matmul(wins, largest.where(counted, torch.zeros_like(largest)).transpose(2, 3)).flatten(1)
-        yield (strong / steps * (self.length / (self.grid.per_unit * self.WEIGHT))).clamp(min=0).sqrt()
-        loses = (answers - smallest.where(counted, -never)).sign_().sum(dim=3).flatten(1)
-        yield ((torch.ones_like(mask).sum(dim=2) - loses) / steps * self.length).sqrt()
-
-
-def _doublings(length: int) -> list[int]:
-    """Dilations 1, 2, 4 … of which a kernel is not longer than the series."""
-    widest = math.log2(max(1.0, (length - 1) / (LENGTH - 1)))
-    return [2**exponent for exponent in range(int(widest) + 1)]
-
-
-def _whole(drawn: np.ndarray, total: int) -> np.ndarray:
-    """Rows as whole numbers that add up to 0, their absolute values to ``total`` or a little less."""
-    drawn = drawn - drawn.mean(axis=1, keepdims=True)
-    drawn = drawn / np.abs(drawn).sum(axis=1, keepdims=True) * (total - LENGTH)
-    found = np.round(drawn)
-    rest = found.sum(axis=1).astype(int)
-    for row, over in enumerate(rest):
-        # Where rounding went furthest in that direction.
-        order = np.argsort((found[row] - drawn[row]) * -np.sign(over), kind="stable")
-        found[row, order[: abs(over)]] -= np.sign(over)
-    return found.astype(np.float32)
