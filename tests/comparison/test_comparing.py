@@ -179,7 +179,7 @@ def test_a_budget_that_cannot_be_kept_is_refused_with_the_smallest_that_can(
     assert 2 < smallest < 10
     found = compare(DataProblem(dataset), contenders, request_of(seconds=smallest), Store(store_folder))
     assert found.standings[0].means  # at least somebody was scored
-    with pytest.raises(RequestError, match=r"took 50\.0 s\. The smallest that can be kept now is about 6\d s"):
+    with pytest.raises(RequestError, match=r"took 50\.0 s\. The smallest that can be kept now is about 7\d s"):
         compare(
             DataProblem(dataset), contenders, request_of(seconds=9.0, spent_seconds=50.0), Store(store_folder / "b")
         )

@@ -10,6 +10,10 @@ from annvil.comparison.results import Posterior, Standing, Verdict
 from annvil.errors import RequestError
 from annvil.tasks.metrics import Metric
 
+SPARE = 1.4
+"""The smallest budget that is named is so many times what is expected: a busy machine is busier a moment later
+(assumed)."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -25,6 +29,7 @@ class Request:
     spent_seconds : what the run has used before this comparison began or goes on, all sittings together
     follow : units of another run's log, to be done in that order without a look at the clock; None: as seems best
     folds : test folds, where another run decided on them; None: as the sizes ask
+    slowness : how many times longer than on a quiet machine that takes of which nothing is measured yet
     use_all : spend what is left on the best contender once the answer is certain
     rows_after : rows that what ships predicts after its fit, to be checked and on the source's own test
     """
@@ -38,6 +43,7 @@ class Request:
     follow: tuple[Unit, ...] | None = None
     folds: int | None = None
     use_all: bool = False
+    slowness: float = 1.0
     rows_after: int = 0
 
     def __post_init__(self) -> None:

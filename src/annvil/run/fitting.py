@@ -18,6 +18,7 @@ from annvil.options import FitOptions, budget_in_seconds, check_names, chosen, c
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.listener import Listener, Silent
 from annvil.run.load import Decoding, check_request, kept_options, kind_again, read_again
+from annvil.run.pace import check_budget, slowness
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
 from annvil.run.stages import Work, carry_through, followed
@@ -45,11 +46,14 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
         On Ctrl-C, a `KeyboardInterrupt` that names the folder to resume.
     """
     require_room_to_fit()
+    starting = None if started is None else clock_module.monotonic() - started
     started = clock_module.monotonic() if started is None else started
     listener = listener or Silent()
     generic = {one.name for one in declared(FitOptions)}
     check_names(options, (*generic, *options_of_kinds()), "fit()")
     asked = cleaned(FitOptions, {name: value for name, value in options.items() if name in generic}, "fit()")
+    if asked.like is None:
+        check_budget(asked.budget, starting, data)
     listener.stage("Reading")
     rest = {name: value for name, value in options.items() if name not in generic}
     opened = Opened(data, asked, rest)
@@ -81,7 +85,8 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     folder = new_folder(asked.out, Path(dataset.source.name).stem, fill)
     clock = Clock(folder, 0.0, started)
     try:
-        return carry_through(Work(folder, request, kind, own, loaded, dataset, findings, clock, listener))
+        work = Work(folder, request, kind, own, loaded, dataset, findings, clock, listener, slowness(starting))
+        return carry_through(work)
     except RequestError:  # a budget that loading has used up, say: nothing was begun, so nothing is left behind
         if not folder.decisions.exists():
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -116,6 +121,7 @@ def resume(
         When the data have changed since, or the table of groups, or are gone.
     """
     require_room_to_fit()
+    slower = slowness(None if started is None else clock_module.monotonic() - started)
     started = clock_module.monotonic() if started is None else started
     listener = listener or Silent()
     run_folder = existing_folder(folder)
@@ -147,7 +153,7 @@ def resume(
     findings = audit(dataset)
     listener.read(dataset, findings)
     clock = Clock(run_folder, state.spent_seconds, started, state.started)
-    return carry_through(Work(run_folder, request, kind, own, loaded, dataset, findings, clock, listener))
+    return carry_through(Work(run_folder, request, kind, own, loaded, dataset, findings, clock, listener, slower))
 
 
 def _with_budget(folder: RunFolder, request: FitRequest, spent: float, budget: float) -> FitRequest:

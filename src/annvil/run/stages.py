@@ -35,8 +35,8 @@ LIBRARIES = "annvil.bundle", "onnx"
 LEAST_FOR_SHIPPING = 1.0
 """Seconds that a fit to ship is given though the budget has ended, as after a late kill: most take less (assumed)."""
 
-LEAST_FOR_REPORT = 2.0
-"""Seconds kept for importance and report when the final fit has used its reserve (assumed)."""
+LEAST_FOR_REPORT = 0.9
+"""Seconds that importance and report of a small table take on a quiet machine (measured: 0.5), erring slow."""
 
 REPORT_SHARE, MOST_FOR_REPORT = 0.04, 30.0
 """Part of a long budget that the fit to ship leaves for them: larger inputs take longer to look into (measured: 5 s of
@@ -45,7 +45,7 @@ REPORT_SHARE, MOST_FOR_REPORT = 0.04, 30.0
 
 @dataclass(frozen=True)
 class Work:
-    """A run after its data are read; every stage is of its clock."""
+    """A run after its data are read; every stage is of its clock. ``slowness``: of the machine (`annvil.run.pace`)."""
 
     folder: RunFolder
     request: FitRequest
@@ -56,12 +56,18 @@ class Work:
     findings: Sequence[Any]
     clock: Clock
     listener: Listener
+    slowness: float = 1.0
 
     def enter(self, stage: str) -> None:
         self.clock.mark("running", stage)
         self.listener.stage(stage)
 
-    def deadline(self, kept: float = LEAST_FOR_REPORT, least: float = float("-inf")) -> Deadline:
+    @property
+    def least_for_report(self) -> float:
+        """Seconds kept for importance and report when the final fit has used its reserve."""
+        return LEAST_FOR_REPORT * self.slowness
+
+    def deadline(self, kept: float, least: float = float("-inf")) -> Deadline:
         """What is left of the budget but for ``kept`` seconds, and no less than ``least``."""
         from annvil.models.contract import Deadline
 
@@ -120,18 +126,19 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     follow, _ = followed(work.request.asked.like)
     cost = standing_of(comparison, comparison.verdict.recommended).cost
     explaining = seconds_to_explain(kind.passes_to_explain, cost, work.request.asked.budget)
-    after = min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT, REPORT_SHARE * work.request.asked.budget))
+    after = min(MOST_FOR_REPORT, max(work.least_for_report, REPORT_SHARE * work.request.asked.budget))
     after += seconds_to_predict(rows_after(dataset), cost)
     deadline = work.deadline(after + explaining, LEAST_FOR_SHIPPING)
     shipped = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
-    testing = work.deadline(LEAST_FOR_REPORT + explaining, 1.0 + seconds_to_predict(n_tested(dataset), cost))
+    testing = work.deadline(work.least_for_report + explaining, 1.0 + seconds_to_predict(n_tested(dataset), cost))
     tested, worse = official_test(dataset, comparison, folder.model, shipped.threshold, testing, kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
     importance: tuple[tuple[Importance, ...], int] = ((), 0)
     for stage in Stage:
         if stage is Stage.EXPLAINED:
             work.enter(kind.words.explaining)
-        found = Found(dataset, comparison, store, folder.path, folder.model, work.deadline(LEAST_FOR_REPORT / 2, 1.0))
+        left = work.deadline(work.least_for_report / 2, 1.0)
+        found = Found(dataset, comparison, store, folder.path, folder.model, left)
         if stage is Stage.EXPLAINED:
             importance = kind.importance(found)
         write_sections(folder.sections, kind.sections(stage, found))
@@ -163,6 +170,7 @@ def _compared(work: Work, contenders: Sequence[Contender], store: Store, keeping
         follow=follow,
         folds=folds,
         use_all=asked.use_all,
+        slowness=work.slowness,
         rows_after=rows_after(work.dataset),
     )
     comparison = compare(work.kind.problem(work.dataset), contenders, request, store, keeping)

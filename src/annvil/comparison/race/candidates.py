@@ -67,7 +67,7 @@ class Candidates:
 
     def loading(self, unit: Unit) -> float:
         """Seconds until its library is there: nobody's own time."""
-        return LOADING_SECONDS.get(self.library(unit), 0.0)
+        return self.costs.slowness * LOADING_SECONDS.get(self.library(unit), 0.0)
 
     def gives_a_model(self, unit: Unit) -> bool:
         """Whether it is what gives the shortest budgets a model at all: guessing, and the first simple one."""

@@ -33,12 +33,14 @@ class CostModel:
     """Expected seconds of units; ``see`` what ended to learn.
 
     The first guess is a contender's arithmetic, times the median factor that others showed; its own latest factor
-    replaces that as soon as there is one. A second repeat of a rung takes what the first took.
+    replaces that as soon as there is one. ``slowness`` is that of the machine by what starting took. A second repeat of
+    a rung takes what the first took.
     """
 
     contenders: Mapping[str, Contender]
     ladders: Mapping[str, Sequence[Rung]]
     n_folds: int
+    slowness: float = 1.0
     _factors: dict[str, float] = field(default_factory=dict)
     _seen: dict[tuple[str, int], float] = field(default_factory=dict)
 
@@ -74,7 +76,7 @@ class CostModel:
         return self._beside() + slower * self._arithmetic(unit.contender, unit.rung)
 
     def _beside(self) -> float:
-        once, each = BESIDE_FITTING
+        once, each = (self.slowness * seconds for seconds in BESIDE_FITTING)
         return once + each * self.n_folds
 
     def factor(self, contender: str) -> float:
@@ -86,7 +88,7 @@ class CostModel:
         family = self.contenders[contender].family
         related = [f for name, f in self._factors.items() if self.contenders[name].family == family]
         others = related or [f for name, f in self._factors.items() if self.contenders[name].family != "dummy"]
-        return float(np.clip(np.median(others), *UNSEEN_FACTORS)) if others else 1.0
+        return float(np.clip(np.median(others), *UNSEEN_FACTORS)) if others else self.slowness
 
     def of_one_candidate(self, contender: str, rung: int, inner_folds: int) -> float:
         """One fit of one candidate with the length of that rung, on a fold's training rows (wall clock, s).

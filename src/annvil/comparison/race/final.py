@@ -98,7 +98,7 @@ def _choice(
     more_rows = (n_rows if rows is None else min(rows, n_rows)) / learnt
     fewer = 1 if chosen is None else max(1, effort.candidates) ** 0.5
     fitting = costs.factor(costs.owner(contender.name)) * rung.core_seconds * more_rows
-    return Final(fit, EXPORTING + fitting / fewer * inner / effort.inner_folds)
+    return Final(fit, EXPORTING * costs.slowness + fitting / fewer * inner / effort.inner_folds)
 
 
 def _plan_team(

@@ -234,7 +234,7 @@ class Race(Telling):
         """
         loading = self.candidates.loading(unit)
         if self.candidates.gives_a_model(unit):
-            return self.left(min(LEAST_KEPT, kept())) - loading
+            return self.left(self._least_kept(kept)) - loading
         for_central = self.left(self.kept_plainly()) - loading
         reserved = self.candidates.kept_for_central(unit, for_central)
         room = self.left(self._kept_beside(unit, kept)) - loading
@@ -243,9 +243,12 @@ class Race(Telling):
     def _kept_beside(self, unit: Unit, kept: Callable[[], float]) -> float:
         """What is kept while that is fitted: less where it is what gives the shortest budgets a model at all."""
         if self.candidates.gives_a_model(unit):
-            return min(LEAST_KEPT, kept())
+            return self._least_kept(kept)
         central = self.contenders[unit.contender].traits.central
         return self.kept_plainly() if unit.rung == 0 and central else kept()
+
+    def _least_kept(self, kept: Callable[[], float]) -> float:
+        return min(LEAST_KEPT * self.request.slowness, kept())
 
     def left(self, kept: float) -> float:
         """Seconds until the budget ends, but for those that are kept, and those that the team takes in the end."""
