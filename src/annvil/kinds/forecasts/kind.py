@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annvil.bundle import Predictor
     from annvil.comparison.store import Predicted
     from annvil.data.dataset import Dataset
+    from annvil.data.findings import Finding
     from annvil.data.form import Arrays, Form
     from annvil.data.readers.opened import Opened
     from annvil.kinds.forecasts.form import ForecastForm
@@ -59,6 +60,11 @@ class Forecasts(Kind):
         from annvil.kinds.forecasts.reading.read_forecasts import read_forecasts
 
         return read_forecasts(opened, options)
+
+    def audit(self, dataset: Dataset[Histories], seed: int = 0) -> Iterator[Finding]:
+        from annvil.kinds.forecasts.audit import audit_forecasts
+
+        return audit_forecasts(dataset)
 
     def base_rate(self, n_rows: int) -> str:
         return BASE_RATE
