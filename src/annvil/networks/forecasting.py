@@ -2,7 +2,7 @@
 
 The straight path is a linear map of the window, which begins as the closed-form one; the body's last layer begins at
 zero. So a network begins where the best linear forecast ends (as residual blocks do, He et al. 2016), and what it gains
-is what is not linear. Bodies: dense layers over the window, or a recurrence over patches of it.
+is what is not linear. Bodies: dense layers over the window, or a recurrence or causal convolutions over patches of it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from annvil.networks.dropout import Dropout
 from annvil.networks.recurrent import RecurrentArchitecture, RecurrentNetwork
+from annvil.networks.temporal import CausalLayer, layers_to_see
 
-Body = Literal["dense", "gru", "lstm"]
+Body = Literal["dense", "gru", "lstm", "tcn"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ForecastArchitecture:
     n_sides : values beside the window
     body : what learns beside the straight path
     width : units of a layer
-    patch : steps that a recurrence reads at a time
+    patch : steps that a recurrence or a convolution reads at a time
     """
 
     window: int
@@ -58,6 +59,10 @@ class ForecastNetwork(nn.Module):
         if a.body == "dense":
             n_inputs = a.window * a.n_channels + a.n_sides
             self.layers = nn.Sequential(nn.Linear(n_inputs, a.width), nn.ReLU(), nn.Linear(a.width, a.width), nn.ReLU())
+        elif a.body == "tcn":
+            n_layers = layers_to_see(a.window // a.patch)
+            causal = (CausalLayer(a.width, a.width, 2**k) for k in range(n_layers))
+            self.layers = nn.Sequential(nn.Conv1d(a.n_channels, a.width, a.patch, stride=a.patch), *causal)
         else:
             self.layers = nn.Sequential()
             self.recurrence = RecurrentNetwork(
@@ -72,11 +77,12 @@ class ForecastNetwork(nn.Module):
         variance 2 / inputs (He et al. 2015); the last layer zero."""
         if self.recurrence is not None:
             self.recurrence.initialise(generator)
-        for layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                bound = (6 / layer.in_features) ** 0.5
+        for layer in self.layers.modules():
+            if isinstance(layer, nn.Linear | nn.Conv1d):
+                bound = (6 / layer.weight[0].numel()) ** 0.5
                 layer.weight.uniform_(-bound, bound, generator=generator)
-                layer.bias.zero_()
+                if layer.bias is not None:
+                    layer.bias.zero_()
         self.head.weight.zero_()
         self.head.bias.zero_()
         self.straight.weight.copy_(straight.T)
@@ -84,7 +90,9 @@ class ForecastNetwork(nn.Module):
 
     def forward(self, values: Tensor, sides: Tensor) -> Tensor:
         linear = self.straight(values[:, 0]) + self.beside(sides)
-        if self.recurrence is None:
+        if self.architecture.body == "tcn":
+            found = self.layers(values[:, :, self.architecture.window % self.architecture.patch :])[:, :, -1]
+        elif self.recurrence is None:
             found = self.layers(torch.cat([values.flatten(1), sides], dim=1))
         else:
             lengths = torch.zeros_like(values[:, 0, 0], dtype=torch.int64) + self.architecture.window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -53,6 +54,11 @@ class TemporalArchitecture:
         return {"kind": "temporal", **asdict(self)}
 
 
+def layers_to_see(steps: int) -> int:
+    """Causal layers, of which each looks twice as far back, until the last step sees the first of so many."""
+    return max(1, math.ceil(math.log2(steps / (KERNEL - 1) + 1)))
+
+
 class StepNorm(nn.BatchNorm1d):
     """Batch normalisation of ``(n, channels, time)`` over the steps of series alone, whatever lies behind their ends.
 
@@ -85,7 +91,7 @@ class CausalLayer(nn.Module):
         same = n_inputs == width and stride == 1
         self.around = nn.Identity() if same else nn.Conv1d(n_inputs, width, 1, stride)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         found = self.norm(self.convolution(functional.pad(x, (self.before, 0))), mask)
         return torch.relu(found + self.around(x))
 

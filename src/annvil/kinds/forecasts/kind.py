@@ -74,7 +74,7 @@ class Forecasts(Kind):
     ) -> list[Contender]:
         from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 
-        return contenders_for_forecasts()
+        return [*contenders_for_forecasts()]
 
     def form_to_save(self, dataset: Dataset[Histories], tested: Predicted | None = None) -> Form:
         from annvil.kinds.forecasts.spread import spread_of
@@ -116,12 +116,17 @@ class Forecasts(Kind):
         return tiny()
 
     def described(self, dataset: Dataset[Histories]) -> Iterator[tuple[str, str]]:
+        from annvil.kinds.forecasts.contenders.columns_used import told
+        from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
+
         form, store = dataset.inputs.form, dataset.inputs.store
         n = len(store.names)
         yield "Data", f"{dataset.source.name}: {n:,} series of {form.target} to forecast {form.horizon} steps"
         yield "Origins", f"{dataset.n_rows:,}, each with {form.describe()}"
         if dataset.source.details:
             yield "Reading", dataset.source.details
+        if columns := "; ".join(told(form, contenders_for_forecasts())):
+            yield "Columns", columns
 
 
 KIND = Forecasts()

@@ -99,9 +99,11 @@ def search(
         if running.is_over():
             break
         watch = Stopwatch()
-        asked: list[Asked[S]] = [
-            (family.prepare(dataset, job, effort.options), candidates_of(job, running)) for job in chunk
-        ]
+        asked: list[Asked[S]] = []
+        for job in chunk:
+            if running.is_over():  # preparing many jobs may take longer than there is time
+                break
+            asked.append((family.prepare(dataset, job, effort.options), candidates_of(job, running)))
         results = _search_chunk(dataset, asked, family, effort.scale, running)
         for searched in results:
             searched.fit_seconds = watch.seconds / len(results)

@@ -54,7 +54,7 @@ class ForecastSettings(Hyperparameters):
 
     def describe(self) -> str:
         """For people."""
-        name = {"dense": "two dense layers", "gru": "GRU over patches", "lstm": "LSTM over patches"}[self.body]
+        name = "two dense layers" if self.body == "dense" else f"{self.body.upper()} over patches"
         logs = ", logarithms" if self.logs else ""
         return f"{name} beside a linear map, width {self.width}, learning rate {self.learning_rate:g}{logs}"
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.kinds.forecasts.contenders.columns_used import Role
 from annvil.kinds.forecasts.contenders.forecast_family import (
     ForecastFamily,
     ForecastSettings,
     epochs_for,
 )
+from annvil.kinds.forecasts.contenders.linear_map import LinearMap
 from annvil.kinds.forecasts.contenders.map_contender import log_from, rows_of
 from annvil.kinds.forecasts.contenders.network_member import ForecastBag
+from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
 from annvil.models.contract import (
     BaseContender,
@@ -37,6 +40,7 @@ from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.populations import Entry, train_members
 from annvil.models.networks.search import Searched, search
 from annvil.networks.forecasting import Body
+from annvil.system.processors import bounded_threads
 
 SHORT, LONG = 0.4, 3.0
 """Lengths of the first rung and of the last (assumed)."""
@@ -103,6 +107,7 @@ class ForecastNetworks(BaseContender):
     name: str
     title: str
     family: Family = "network"
+    uses: tuple[Role, ...] = ("known", "past", "statics")
     bodies: tuple[Body, ...]
     traits = Traits(trains_together=True, bags=True)
 
@@ -122,6 +127,8 @@ class ForecastNetworks(BaseContender):
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """Values and logarithms in a short training; then in full length, on five folds; all candidates; longer."""
         most, few = len(self.portfolio()), 2 * len(self.bodies)
+        form = shape.form
+        assert isinstance(form, ForecastForm)
 
         def rung(candidates: int, inner: int, scale: float, rows: int | None = None) -> Rung:
             n_rows = min(shape.n_rows, rows or shape.n_rows)
@@ -132,7 +139,11 @@ class ForecastNetworks(BaseContender):
             overhead = OVERHEAD_SECONDS * (1 if self.bodies[0] == "dense" else 5)
             each = overhead + 2 * passed * (work + 2e-6) + 2e-7 * n_train * (shape.n_numbers + shape.n_outputs)
             effort = Effort(candidates, scale, inner_folds=inner, rows=rows)
-            return Rung(effort, inner * candidates * each, describe_effort(effort).replace("a sample of", "a part of"))
+            return Rung(
+                effort,
+                LinearMap().seconds(n_rows, form) + inner * candidates * each,
+                describe_effort(effort).replace("a sample of", "a part of"),
+            )
 
         parts = [rung(few, 1, SHORT, rows) for rows in row_steps(shape.n_rows)]
         whole = [rung(few, 1, SHORT), rung(few, 1, 1.0), rung(few, 5, 1.0), rung(most, 5, 1.0), rung(most, 5, LONG)]
@@ -178,11 +189,12 @@ class ForecastNetworks(BaseContender):
             return settings
 
         running = context.begin()
-        found = list(search(dataset, jobs, family, candidates_of, effort, context))
-        chosen = [best_fitted(self.name, dataset, family, one) for one in found]
-        again = [refit_of(one, fitted) for one, fitted in zip(found, chosen, strict=True)]
-        watch = Stopwatch()
-        members = refitted(dataset, family, again, running)
+        with bounded_threads(0):  # each job has its linear map screened: many small products
+            found = list(search(dataset, jobs, family, candidates_of, effort, context))
+            chosen = [best_fitted(self.name, dataset, family, one) for one in found]
+            again = [refit_of(one, fitted) for one, fitted in zip(found, chosen, strict=True)]
+            watch = Stopwatch()
+            members = refitted(dataset, family, again, running)
         for place, (fitted, member) in enumerate(zip(chosen, members, strict=True)):
             fitted.fit_seconds += watch.seconds / len(chosen)
             fitted.core_seconds += watch.core_seconds / len(chosen)
@@ -217,6 +229,13 @@ class DenseForecaster(ForecastNetworks):
     name, title = "dense-network", "Dense network"
     bodies = ("dense",)
     traits = Traits(trains_together=True, bags=True, central=True)
+
+
+class ConvolutionalForecaster(ForecastNetworks):
+    """Causal convolutions over patches of the window."""
+
+    name, title = "convolutional-network", "Convolutional network"
+    bodies = ("tcn",)
 
 
 class RecurrentForecaster(ForecastNetworks):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from annvil.kinds.forecasts.contenders.columns_used import Role
 from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, in_views, view_of
 from annvil.kinds.forecasts.contenders.maps import View, columns
 from annvil.kinds.forecasts.form import ForecastForm
@@ -39,6 +40,12 @@ def shown_places(form: ForecastForm) -> IntArray:
     steps = np.arange(form.horizon)
     same = [form.window - (k + 1) * form.season + steps % form.season for k in range(n)]
     return np.stack([np.concatenate([lags, [row[step] for row in same]]) for step in steps]).astype(np.int64)
+
+
+def known_places(form: ForecastForm) -> IntArray:
+    """Places in the window at which columns known ahead are shown for each step ``(horizon, n)``: where the same place
+    of the last seasons lies (without a season, the last values), since a campaign there moved what is repeated."""
+    return shown_places(form)[:, -MOST_SEASONS:]
 
 
 def base_places(form: ForecastForm) -> IntArray:
@@ -75,6 +82,9 @@ class LaggedTreesMember(BaseMember):
         parts = [graph.op("Gather", away, graph.constant(shown_places(form)), axis=1)]
         if "known" in named:
             parts.append(columns(graph, named["known"], form.window, form.window + form.horizon))
+            shown = graph.op("Gather", named["known"], graph.constant(known_places(form)), axis=1)
+            n = known_places(form).shape[1] * sum(one.width for one in form.known)
+            parts.append(graph.op("Reshape", shown, graph.constant([-1, form.horizon, n], "int64")))
         ones = graph.constant(np.ones((1, form.horizon, 1)))
         for name in ("phase", "statics"):
             if name in named:
@@ -112,7 +122,8 @@ def features_of(inputs: Histories, view: View) -> tuple[np.ndarray[Any, Any], Fl
     away = (seen - view.centres(seen)) / swing
     parts = [away[:, shown_places(form)]]
     if form.known:
-        parts.append(inputs.known()[:, form.window :])
+        known = inputs.known()
+        parts += [known[:, form.window :], known[:, known_places(form)].reshape(len(seen), form.horizon, -1)]
     for beside in (inputs.phases(), inputs.store.statics[inputs.series]):
         if beside.shape[1]:
             parts.append(np.repeat(beside[:, None], form.horizon, axis=1))
@@ -122,7 +133,8 @@ def features_of(inputs: Histories, view: View) -> tuple[np.ndarray[Any, Any], Fl
 
 
 def _n_beside(form: ForecastForm) -> int:
-    return sum(one.width for one in (*form.known, *form.statics)) + form.n_phases + 1
+    n_known = (1 + int(known_places(form).shape[1])) * sum(one.width for one in form.known)
+    return n_known + sum(one.width for one in form.statics) + form.n_phases + 1
 
 
 class LaggedTrees(MapContender):
@@ -131,7 +143,12 @@ class LaggedTrees(MapContender):
     name, title = "boosted-trees", "Boosted trees on past values"
     family: Family = "trees"
     traits = Traits()
-    core_seconds_per_million = 2.0
+    uses: tuple[Role, ...] = ("known", "statics")
+
+    def seconds(self, n_rows: int, form: ForecastForm) -> float:
+        """So many pairs at most are learnt from; all are predicted."""
+        pairs = n_rows * form.horizon
+        return super().seconds(n_rows, form) + 0.2 + 5e-5 * min(pairs, MOST_PAIRS) + 2e-6 * pairs
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
         """On values and on logarithms."""

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from annvil.kinds.forecasts.contenders.columns_used import Role
 from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, view_of
-from annvil.kinds.forecasts.contenders.maps import Centre, MapMember, View, map_of, side_values, swings
+from annvil.kinds.forecasts.contenders.maps import Centre, MapMember, View, map_of, n_sides, side_values, swings
 from annvil.kinds.forecasts.contenders.naive import repeat_season
+from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
 from annvil.models.contract import Json
 from annvil.models.selection import Candidate
@@ -89,7 +91,12 @@ class LinearMap(MapContender):
     """Ridge regression of the horizon on lags, phases of long periods, columns known ahead and statics."""
 
     name, title = "linear-map", "Linear map of past values"
-    core_seconds_per_million = 0.3
+    uses: tuple[Role, ...] = ("known", "statics")
+
+    def seconds(self, n_rows: int, form: ForecastForm) -> float:
+        """Products of lags and what is beside them, of all rows once and of those that are screened eight times."""
+        n = form.window + n_sides(form) + form.horizon
+        return super().seconds(n_rows, form) + 2e-10 * n**2 * (n_rows + 8 * min(n_rows, MOST_SCREENED))
 
     def lengths(self, rows: Rows) -> list[int]:
         """Lags that are tried."""

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.kinds.forecasts.contenders.columns_used import Role
 from annvil.kinds.forecasts.contenders.maps import View
+from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
 from annvil.models.contract import (
     BaseContender,
@@ -59,8 +61,7 @@ class MapContender(BaseContender):
     title: str
     family: Family = "linear"
     traits = Traits(library="")
-    core_seconds_per_million = 1.0
-    """Of one candidate, by a million values of windows and answers (measured, erring slow)."""
+    uses: tuple[Role, ...] = ()
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
         """What is tried, the usual one first; ``log_from`` in a configuration is where logarithms begin."""
@@ -74,10 +75,15 @@ class MapContender(BaseContender):
         """What was chosen, in one line."""
         return best.words
 
+    def seconds(self, n_rows: int, form: ForecastForm) -> float:
+        """Of one fit of all candidates and their predictions, on one core (measured, erring slow)."""
+        return 0.02 + 5e-8 * n_rows * (form.window + form.horizon)
+
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """All candidates on one holdout, then on five."""
-        horizon = shape.n_outputs
-        each = 0.02 + self.core_seconds_per_million * 1e-6 * shape.n_rows * (shape.n_numbers + horizon)
+        form = shape.form
+        assert isinstance(form, ForecastForm)
+        each = self.seconds(shape.n_rows, form)
         rungs = (Effort(99, inner_folds=folds) for folds in (1, 5))
         return ladder_of(
             Rung(effort, each * (1 + effort.inner_folds), describe_effort(effort).replace("99", "all"))

@@ -113,12 +113,24 @@ def _least(seen: FloatArray) -> FloatArray:
     return np.asarray(LEAST * np.abs(seen).max(axis=1, keepdims=True))
 
 
+def first_known(form: ForecastForm) -> int:
+    """The place in the window from which on linear maps see columns known ahead: the steps behind the origin, and as
+    many before it or a season, so that what such a column did to the last values can be taken out of them again."""
+    return max(0, form.window - max(form.horizon, form.season))
+
+
+def n_sides(form: ForecastForm) -> int:
+    """Numbers of `side_values`."""
+    width = sum(one.width for one in form.known) * (form.window + form.horizon - first_known(form))
+    return form.n_phases + sum(one.width for one in form.statics) + width
+
+
 def side_values(inputs: Histories) -> FloatArray:
-    """What is known beside the last values ``(n_rows, n)``: columns known ahead at every step, phases, statics."""
+    """What is known beside the last values ``(n_rows, n)``: phases, statics, columns known ahead from `first_known`."""
     form = inputs.form
     parts = [inputs.phases(), inputs.store.statics[inputs.series]]
     if form.known:
-        parts.append(inputs.known()[:, form.window :].reshape(inputs.n_rows, -1))
+        parts.append(inputs.known()[:, first_known(form) :].reshape(inputs.n_rows, -1))
     return np.concatenate(parts, axis=1)
 
 
@@ -234,7 +246,8 @@ def write_sides(graph: Graph, named: dict[str, Value], form: ForecastForm) -> Va
     """`side_values` in a graph."""
     parts = [named[name] for name in ("phase", "statics") if name in named]
     if "known" in named:
-        width = sum(one.width for one in form.known)
-        ahead = columns(graph, named["known"], form.window, form.window + form.horizon)
-        parts.append(graph.op("Reshape", ahead, graph.constant([-1, form.horizon * width], "int64")))
+        first, last = first_known(form), form.window + form.horizon
+        n = (last - first) * sum(one.width for one in form.known)
+        shown = columns(graph, named["known"], first, last)
+        parts.append(graph.op("Reshape", shown, graph.constant([-1, n], "int64")))
     return graph.concat(parts)

@@ -31,7 +31,6 @@ class LastValue(MapContender):
     """The dummy: the last value, for every step."""
 
     name, title = "dummy", "Last value"
-    core_seconds_per_million = 0.05
     family: Family = "dummy"
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
@@ -46,7 +45,6 @@ class SeasonalNaive(MapContender):
     """The last season again, or the mean of the last few."""
 
     name, title = "seasonal-naive", "Last seasons"
-    core_seconds_per_million = 0.05
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
         """The last season, and means of as many as the window holds; without a season, means of the last values."""
@@ -68,7 +66,6 @@ class Drift(MapContender):
     """The last value or season, moved on by the slope of the window."""
 
     name, title = "drift", "Drift"
-    core_seconds_per_million = 0.05
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
         """With and without the season, on values and on logarithms."""

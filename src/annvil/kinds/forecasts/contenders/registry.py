@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from annvil.models.contract import Contender
+from annvil.kinds.forecasts.contenders.columns_used import Forecasting
 
 
-def contenders_for_forecasts() -> list[Contender]:
+def contenders_for_forecasts() -> list[Forecasting]:
     """Every contender for forecasts, in the order in which they run and are shown."""
-    from annvil.kinds.forecasts.contenders.forecast_networks import DenseForecaster, RecurrentForecaster
+    from annvil.kinds.forecasts.contenders.forecast_networks import (
+        ConvolutionalForecaster,
+        DenseForecaster,
+        RecurrentForecaster,
+    )
     from annvil.kinds.forecasts.contenders.lagged_trees import LaggedTrees
     from annvil.kinds.forecasts.contenders.linear_map import Autoregression, LinearMap
     from annvil.kinds.forecasts.contenders.naive import Drift, LastValue, SeasonalNaive
@@ -23,5 +27,6 @@ def contenders_for_forecasts() -> list[Contender]:
         LinearMap(),
         LaggedTrees(),
         DenseForecaster(),
+        ConvolutionalForecaster(),
         RecurrentForecaster(),
     ]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from annvil.comparison.held_out import held_out_predictions
 from annvil.kinds.base import Found
+from annvil.kinds.forecasts.contenders.columns_used import ROLES, Role, columns_by_role
+from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import Spread
 from annvil.kinds.forecasts.histories import Histories
+from annvil.kinds.forecasts.sections.by_season import errors_by_season
 from annvil.kinds.forecasts.spread import Coverage, coverage, half_widths, spread_of
 from annvil.plots.charts.fan import Fan, error_by_step, fan
 from annvil.plots.png import png
 from annvil.sections import Picture, Rows, Section
 from annvil.tasks.base import FloatArray
 from annvil.tasks.forecast_metrics import SCALE, pinball
+from annvil.text.phrases import listed
 from annvil.text.quantities import digits
 
 MOST_FANS = 3
@@ -32,6 +36,12 @@ def shown_forecasts(found: Found) -> Iterator[Section]:
     title = next(s.title for s in found.comparison.standings if s.contender == found.comparison.verdict.recommended)
     yield _fans(inputs, y, outputs, found.dataset.task.target, title)
     yield _errors(found, inputs, y, outputs, scale, title)
+    off, of_last = (np.abs((one - y) / scale[:, None]) for one in (outputs, inputs.windows(1)))
+    by_season = errors_by_season(inputs, off, of_last)
+    if by_season is not None:
+        yield by_season
+    if columns := columns_by_role(inputs.form):
+        yield _columns(columns)
 
 
 def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, title: str) -> Section:
@@ -111,8 +121,21 @@ def _errors(
         off = np.abs((outputs - y) / scale[:, None]).mean(axis=1)
         each = {code: float(off[inputs.series == code].mean()) for code in np.unique(inputs.series).tolist()}
         worst = sorted(each, key=lambda code: -each[code])[:MOST_SERIES]
-        listed = tuple((str(inputs.store.names[code]), f"{each[code]:.3g}") for code in worst)
-        tables.append(Rows(("Series with the largest errors", "MASE"), listed))
+        shown = tuple((str(inputs.store.names[code]), f"{each[code]:.3g}") for code in worst)
+        tables.append(Rows(("Series with the largest errors", "MASE"), shown))
     first, end = by_step[0][0], by_step[0][-1]
     sentence = f"The first step is off by {first:.2f} of the error of repeating the last season, the last by {end:.2f}."
     return Section("error-by-step", "Error at each step ahead", (sentence,), (drawn,), tuple(tables), 11)
+
+
+def _columns(columns: Mapping[Role, Sequence[str]]) -> Section:
+    """Columns beside the target, and which models see them."""
+    contenders = contenders_for_forecasts()
+    rows = tuple(
+        (listed(names, 12), ROLES[role], listed([one.title for one in contenders if role in one.uses], 12))
+        for role, names in columns.items()
+    )
+    sentence = "Models that do not see a column forecast as if it were not there."
+    return Section(
+        "columns", "Columns beside the target", (sentence,), (), (Rows(("Columns", "", "Seen by"), rows),), 13
+    )

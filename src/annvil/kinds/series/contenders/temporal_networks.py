@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from annvil.kinds.series.contenders.sequence_family import SequenceFamily, SequenceNetworks, SeriesSettings, Sizes
 from annvil.kinds.series.form import SeriesForm
-from annvil.networks.temporal import KERNEL, WIDE_KERNELS, Form
+from annvil.networks.temporal import KERNEL, WIDE_KERNELS, Form, layers_to_see
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,7 +97,7 @@ def layers_for(longest: int) -> int:
     >>> [layers_for(n) for n in (10, 150, 1_000_000)]
     [3, 6, 8]
     """
-    return int(min(MOST_LAYERS, max(FEWEST_LAYERS, math.ceil(math.log2(longest / (KERNEL - 1) + 1)))))
+    return int(min(MOST_LAYERS, max(FEWEST_LAYERS, layers_to_see(longest))))
 
 
 class TemporalNetworks(SequenceNetworks):
