@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from annvil.networks.recurrent import RecurrentArchitecture, RecurrentNetwork
+from annvil.networks.series_input import SeriesInput
 from annvil.networks.temporal import StepNorm, TemporalArchitecture, TemporalNetwork
 from annvil.onnx.builder import Graph
 from annvil.onnx.export import export_module
@@ -122,3 +123,20 @@ def test_masked_normalisation_is_that_of_the_steps_alone():
     mine(values, mask)
     torch.testing.assert_close(mine.running_var, theirs.running_var)
     torch.testing.assert_close(mine.running_mean, theirs.running_mean)
+
+
+def test_changes_are_differences_in_parts_of_what_is_usual_in_training():
+    """Of steps that are there; the first has no step before it."""
+    for scaling in ("channel", "series"):
+        one = SeriesInput(C, scaling, changes=True)
+        values, lengths = series([9, 17, 30], padding=50.0)
+        one.look_at(values, lengths)
+        both, mask = one(values, lengths)
+        x, changes = both.split(C, dim=1)
+        for row, n in enumerate([9, 17, 30]):
+            expected = x[row, :, :n].diff(dim=1) / one.usual_change
+            torch.testing.assert_close(changes[row, :, 1:n], expected)
+        assert not changes[:, :, 0].any()
+        assert not (both * (1 - mask)).any()
+        mean_square = changes.square().sum(dim=(0, 2)) / mask.sum()
+        torch.testing.assert_close(mean_square, torch.ones(C))

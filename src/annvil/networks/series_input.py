@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 Scaling = Literal["channel", "series"]
 
@@ -30,14 +31,20 @@ class SeriesInput(nn.Module):
 
     Values are scaled as the channel's training values ask, or each series as its own values do ("series": where
     amplitude says nothing). A missing value is the mean, 0; so is what lies behind the end.
+
+    With ``changes``, as many channels more follow: each value less the one before, as parts of what is usual in
+    training. What is small beside the course of a series, and quick, is seen as well as the course.
     """
 
     mean: Tensor
     deviation: Tensor
+    usual_change: Tensor
 
-    def __init__(self, n_channels: int, scaling: Scaling = "channel") -> None:
+    def __init__(self, n_channels: int, scaling: Scaling = "channel", changes: bool = False) -> None:
         super().__init__()
-        self.scaling = scaling
+        self.scaling, self.changes = scaling, changes
+        if changes:
+            self.register_buffer("usual_change", torch.ones(n_channels, 1))
         self.register_buffer("mean", torch.zeros(n_channels, 1))
         self.register_buffer("deviation", torch.ones(n_channels, 1))
 
@@ -53,8 +60,16 @@ class SeriesInput(nn.Module):
         self.mean.copy_(mean)
         # A channel that never moves stays 0, whatever the last bits of its mean.
         self.deviation.copy_(deviation.where(deviation > SMALLEST * mean.abs().clamp(min=SMALLEST), 1.0))
+        if self.changes:
+            x, mask = self._scaled(values, lengths)
+            square = _changes(x, mask).double().square().sum(dim=(0, 2)) / mask.sum().clamp(min=1)
+            self.usual_change.copy_(square.sqrt().clamp(min=SMALLEST)[:, None])
 
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x, mask = self._scaled(values, lengths)
+        return (torch.cat([x, _changes(x, mask) / self.usual_change], dim=1), mask) if self.changes else (x, mask)
+
+    def _scaled(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         mask = inside(values, lengths)
         x = (values - self.mean) / self.deviation
         x = torch.where(x.isnan(), torch.zeros_like(x), x).clamp(-FARTHEST, FARTHEST) * mask
@@ -65,3 +80,9 @@ class SeriesInput(nn.Module):
             flat = FLAT * (1 + middle.abs())
             x = away / ((away * away).sum(dim=2, keepdim=True) / count + flat * flat).sqrt()
         return x, mask
+
+
+def _changes(x: Tensor, mask: Tensor) -> Tensor:
+    """Each value less the one before, like ``x``; 0 for the first step and behind the end."""
+    before, there = pad(x, (1, 0))[:, :, :-1], pad(mask, (1, 0))[:, :, :-1]
+    return (x - before) * (mask * there)

@@ -243,7 +243,8 @@ class SequenceNetworks(BaseContender):
         return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
-        """One short training; then candidates in full length; then on five folds, all of them, and longer."""
+        """One short training; then five, one for each fold, together; these in full length; then more candidates, all of
+        them, and longer."""
         form = shape.form
         assert isinstance(form, SeriesForm)
         most = len(self.networks.portfolio(form, shape.n_rows))
@@ -261,8 +262,8 @@ class SequenceNetworks(BaseContender):
             return Rung(effort, inner * seconds, describe_effort(effort).replace("a sample of", "a part of"))
 
         parts = [rung(1, 1, SHORT, rows) for rows in row_steps(shape.n_rows)]
-        few = min(2, most)
-        whole = [rung(1, 1, SHORT), rung(few, 1, 1.0), rung(few, 5, 1.0), rung(most, 5, 1.0), rung(most, 5, LONG)]
+        whole = [rung(1, 1, SHORT), rung(1, 5, SHORT), rung(1, 5, 1.0)]
+        whole += [rung(min(2, most), 5, 1.0), rung(most, 5, 1.0), rung(most, 5, LONG)]
         return ladder_of([*parts, *whole])
 
     def fit(self, dataset: Dataset[Series], jobs: Sequence[Job], effort: Effort, context: Context) -> Iterator[Fitted]:

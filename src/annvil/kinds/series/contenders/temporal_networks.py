@@ -76,7 +76,7 @@ class TemporalFamily(SequenceFamily[TemporalSettings]):
         return TemporalNetwork(architecture, settings.dropout or 0.0)
 
     def core_seconds_per_series(self, form: SeriesForm, settings: TemporalSettings, batch: int) -> float:
-        width, channels = settings.width, form.n_channels
+        width, channels = settings.width, 2 * form.n_channels
         if settings.form == "tcn":
             weights = KERNEL * width * (channels + (settings.layers - 1) * width) + channels * width
             maps = settings.layers * width
