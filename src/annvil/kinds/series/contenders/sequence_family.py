@@ -243,8 +243,8 @@ class SequenceNetworks(BaseContender):
         return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
-        """One short training; then five, one for each fold, together; these in full length; then more candidates, all of
-        them, and longer."""
+        """One short training; five, one for each fold, together; these in full length; more candidates, all of them,
+        and longer."""
         form = shape.form
         assert isinstance(form, SeriesForm)
         most = len(self.networks.portfolio(form, shape.n_rows))
