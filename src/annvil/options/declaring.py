@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -107,6 +108,7 @@ class Declared:
         return typed
 
 
+@cache
 def declared(options: type[msgspec.Struct]) -> tuple[Declared, ...]:
     """The options of a struct, in order."""
     hints = get_type_hints(options, include_extras=True)

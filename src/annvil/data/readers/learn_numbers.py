@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -126,10 +127,13 @@ def decimal_habit(columns: Iterable[Sequence[str]]) -> Habit:
     """The decimal sign of a source, from columns of texts: where one has evidence of it and none of the other."""
     seen: set[Habit] = set()
     for texts in columns:
-        read = [(written(text, comma=False), written(text, comma=True)) for text in texts]
-        numbers = sum(bool(point or comma) for point, comma in read)
-        only_comma = sum(comma is not None and point is None for point, comma in read)
-        only_point = sum(point is not None and comma is None for point, comma in read)
+        numbers = only_comma = only_point = 0
+        for text, n in Counter(texts).items():  # texts repeat, and whole numbers say nothing of either
+            whole = text.isascii() and text.isdigit()
+            point, comma = (True, True) if whole else (written(text, comma=False), written(text, comma=True))
+            numbers += n * bool(point or comma)
+            only_comma += n * (comma is not None and point is None)
+            only_point += n * (point is not None and comma is None)
         if 2 * numbers > len(texts) and only_comma != only_point:
             seen.add("comma" if only_comma > only_point else "point")
     return seen.pop() if len(seen) == 1 else ""
