@@ -14,10 +14,8 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Form
@@ -25,14 +23,21 @@ from annvil.data.frame_form import frame_form
 from annvil.data.splits import strata
 from annvil.data.table import Column, Field, Table
 from annvil.errors import RequestError
-from annvil.models.contract import Context, Effort, Fitted, Job, Split
+from annvil.models.contract import Context, Effort, Fitted, Job
+from annvil.models.estimator_parts import (
+    NetworkClassifierMixin,
+    check_whole_number,
+    inner_folds,
+    rows_that_count,
+    several_labels,
+)
 from annvil.models.networks.dense_networks import DenseFamily
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.recipe import Settings
 from annvil.models.networks.search import search
 from annvil.models.networks.shared_ensemble import SharedFamily
 from annvil.models.networks.table_family import TableFamily, summary_of
-from annvil.tasks.base import FloatArray, IntArray, Task
+from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
 
 
@@ -108,11 +113,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if n_rows < 2:
             raise RequestError(f"{type(self).__name__} needs at least 2 samples to train and validate; got 1 sample.")
         for name, least in (("n_folds", 2), ("n_candidates", 1), ("max_epochs", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | np.integer) or value < least):
-                raise RequestError(
-                    f"{type(self).__name__}: {name} must be a whole number of at least {least}; got {value!r}."
-                )
+            check_whole_number(self, name, getattr(self, name), least)
 
     def _weighted(self, table: Table, y: Any, sample_weight: Any) -> tuple[Table, Any, FloatArray | None]:
         """The rows that count, their targets, and their weights."""
@@ -145,12 +146,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return table, y
 
 
-class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[misc]
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
+class _NetworkClassifier(NetworkClassifierMixin, _NetworkEstimator):
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on rows ``X (n_samples, n_features)`` with labels ``y (n_samples,)``; returns itself.
 
@@ -161,32 +157,17 @@ class _NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mi
         if several_labels(y):
             table, y = self._table(X, y, fitting=True, multi_output=True)
             table, y, weights = self._weighted(table, y, sample_weight)
-            labels, task = label_matrix(y)
-            self.classes_ = np.arange(labels.shape[1])
+            labels, task = self._labels(y)
             return self._fit(table, labels, task, weights)
         table, y = self._table(X, y, fitting=True)
         table, y, weights = self._weighted(table, y, sample_weight)
-        check_classification_targets(y)
-        encoder = LabelEncoder().fit(y)
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
-            raise RequestError(
-                f"{type(self).__name__} needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
-            )
-        kind = "binary" if len(self.classes_) == 2 else "multiclass"
-        task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(table, encoder.transform(y).astype(np.int64), task, weights)
+        codes, task = self._codes(y)
+        return self._fit(table, codes, task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_``; of several labels one for each."""
         check_is_fitted(self, "fitted_")
         return self.fitted_.predict(self._table(X)[0])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each row ``(n_samples,)``; of several labels 0 and 1 ``(n_samples, n_labels)``."""
-        probabilities = self.predict_proba(X)
-        said = self.fitted_.task.decide(probabilities)
-        return said if said.ndim > 1 else np.asarray(self.classes_[said])
 
 
 class _NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
@@ -253,51 +234,3 @@ class TabMRegressor(_NetworkRegressor):
 for _estimator in (MLPClassifier, MLPRegressor, TabMClassifier, TabMRegressor):
     _has_classes = issubclass(_estimator, ClassifierMixin)
     _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_CLASSES if _has_classes else '')}"
-
-
-def rows_that_count(sample_weight: Any, y: Any) -> tuple[slice | IntArray, FloatArray | None]:
-    """The rows whose weight is not 0, and their weights with a mean of 1; None where all count the same.
-
-    Raises `ValueError`, in scikit-learn's words, where they are not one finite number of at least 0 for each row.
-    """
-    if sample_weight is None:
-        return slice(None), None
-    weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-    rows = np.flatnonzero(weights)
-    weights = weights[rows] / weights[rows].mean()
-    return rows, None if np.ptp(weights) == 0 else weights
-
-
-def several_labels(y: Any) -> bool:
-    """Whether ``y`` has several columns: labels any number of which is right at once."""
-    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
-    return len(shape) == 2 and shape[1] > 1
-
-
-def label_matrix(y: Any) -> tuple[IntArray, Task]:
-    """Several labels as int64 0 and 1 ``(n_samples, n_labels)``, dense, and the task they ask for.
-
-    Raises
-    ------
-    RequestError
-        When ``y`` holds anything else.
-    """
-    values = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-    if type_of_target(values) != "multilabel-indicator" or not np.isin(values, (0, 1)).all():
-        raise RequestError(
-            "Of several columns y must hold 0 and 1 for each label (scikit-learn's MultiLabelBinarizer makes them)."
-        )
-    labels = values.astype(np.int64)
-    return labels, make_task("multilabel", "y", tuple(range(labels.shape[1])))
-
-
-def inner_folds(codes: IntArray, n_folds: int, seed: int) -> tuple[Split, ...]:
-    """Stratified folds: the rows of each class, shuffled, are dealt out in turn."""
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permutation(len(codes))
-    dealt = shuffled[np.argsort(codes[shuffled], kind="stable")]
-    fold_of = np.empty(len(codes), dtype=np.int64)
-    fold_of[dealt] = np.arange(len(codes)) % min(n_folds, len(codes))
-    return tuple(
-        Split(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(fold_of.max() + 1)
-    )

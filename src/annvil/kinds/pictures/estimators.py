@@ -13,10 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.preprocessing import LabelEncoder
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from annvil.data.dataset import Dataset
@@ -30,7 +28,13 @@ from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.models.contract import Context, Effort, Fitted, Job, Shape
-from annvil.models.estimators import inner_folds, label_matrix, rows_that_count, several_labels
+from annvil.models.estimator_parts import (
+    NetworkClassifierMixin,
+    check_whole_number,
+    inner_folds,
+    rows_that_count,
+    several_labels,
+)
 from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
 
@@ -126,11 +130,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
             raise RequestError(
                 f"{type(self).__name__}: network must be one of {', '.join(map(repr, names))}; got {self.network!r}."
             )
-        epochs = self.max_epochs
-        if epochs is not None and (not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1):
-            raise RequestError(
-                f"{type(self).__name__}: max_epochs must be a whole number of at least 1; got {epochs!r}."
-            )
+        check_whole_number(self, "max_epochs", self.max_epochs, 1)
         if self.time_budget is not None and not self.time_budget > 0:
             raise RequestError(f"{type(self).__name__}: time_budget must be seconds; got {self.time_budget!r}.")
 
@@ -175,13 +175,8 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         )
 
 
-class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
+class ImageClassifier(NetworkClassifierMixin, _ImageEstimator):
     """A convolutional network for classes of pictures."""
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on pictures ``X (n_samples, height, width[, channels])`` with labels ``y (n_samples,)``.
@@ -193,33 +188,18 @@ class ImageClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
         self._check_arguments()
         if several_labels(y):
             check_consistent_length(X, y)
-            labels, task = label_matrix(y)
-            self.classes_ = np.arange(labels.shape[1])
+            labels, task = self._labels(y)
             images, labels, weights = self._learnt_from(X, labels, sample_weight)
             return self._fit(images, labels, task, weights)
         y = _answers(X, y)
-        check_classification_targets(y)
         images, y, weights = self._learnt_from(X, y, sample_weight)
-        encoder = LabelEncoder().fit(y)
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
-            raise RequestError(
-                f"ImageClassifier needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
-            )
-        kind = "binary" if len(self.classes_) == 2 else "multiclass"
-        task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(images, encoder.transform(y).astype(np.int64), task, weights)
+        codes, task = self._codes(y)
+        return self._fit(images, codes, task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Calibrated probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
         check_is_fitted(self, "fitted_")
         return self.fitted_.predict(self._images(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each picture ``(n_samples,)``, or 0 and 1 of several ``(n_samples, n_labels)``."""
-        probabilities = self.predict_proba(X)
-        said = self.fitted_.task.decide(probabilities)
-        return said if said.ndim > 1 else np.asarray(self.classes_[said])
 
 
 class ImageRegressor(RegressorMixin, _ImageEstimator):  # type: ignore[misc]

@@ -10,8 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.preprocessing import LabelEncoder
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import (
     Tags,
     assert_all_finite,
@@ -20,7 +19,6 @@ from sklearn.utils import (
     check_random_state,
     column_or_1d,
 )
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from annvil.data.dataset import Dataset
@@ -33,7 +31,13 @@ from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.series import Series
 from annvil.models.contract import Context, Effort, Fitted, Job, Json
-from annvil.models.estimators import inner_folds, label_matrix, rows_that_count, several_labels
+from annvil.models.estimator_parts import (
+    NetworkClassifierMixin,
+    check_whole_number,
+    inner_folds,
+    rows_that_count,
+    several_labels,
+)
 from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
 
@@ -126,9 +130,7 @@ class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
                 said = ", ".join(repr(one) for one in known if one)
                 raise RequestError(f"{name}: {argument} must be one of {said}; got {value!r}.")
         for argument, least in (("n_folds", 2), ("width", 1), ("patch", 1)):
-            value = self.get_params()[argument]
-            if value is not None and (not isinstance(value, int | np.integer) or value < least):
-                raise RequestError(f"{name}: {argument} must be a whole number of at least {least}; got {value!r}.")
+            check_whole_number(self, argument, self.get_params()[argument], least)
         if not self.training_length > 0:
             raise RequestError(f"{name}: training_length must be above 0; got {self.training_length!r}.")
 
@@ -152,13 +154,8 @@ def _is_list_of_arrays(X: Any) -> bool:
     return isinstance(X, (list, tuple)) and bool(X) and all(hasattr(one, "__array__") for one in X)
 
 
-class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[misc]
+class SequenceClassifier(NetworkClassifierMixin, _SequenceEstimator):
     """A convolutional or recurrent network for classes of series."""
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on series ``X (n_samples, channels, time)`` with labels ``y (n_samples,)``.
@@ -167,34 +164,19 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
         0: batches take the weighted mean, and a series of weight 0 is left out.
         """
         if several_labels(y):
-            labels, task = label_matrix(y)
-            self.classes_ = np.arange(labels.shape[1])
+            labels, task = self._labels(y)
             series, labels, weights = self._learnt_from(X, labels, sample_weight)
             return self._fit(series, labels, task, weights)
         answers: NDArray[Any] = column_or_1d(y, warn=True)
         assert_all_finite(answers, input_name="y")
         series, answers, weights = self._learnt_from(X, answers, sample_weight)
-        check_classification_targets(answers)
-        encoder = LabelEncoder().fit(answers)
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
-            raise RequestError(
-                f"SequenceClassifier needs at least 2 classes; y has 1 class, {self.classes_.tolist()[0]!r}."
-            )
-        kind = "binary" if len(self.classes_) == 2 else "multiclass"
-        task = make_task(kind, "y", tuple(self.classes_.tolist()))
-        return self._fit(series, encoder.transform(answers).astype(np.int64), task, weights)
+        codes, task = self._codes(answers)
+        return self._fit(series, codes, task, weights)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities ``(n_samples, n_classes)``, in the order of ``classes_`` (of labels: one each)."""
         check_is_fitted(self, "fitted_")
         return self.fitted_.predict(self._series(X, fitting=False))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each series ``(n_samples,)``, or 0 and 1 of several ``(n_samples, n_labels)``."""
-        probabilities = self.predict_proba(X)
-        said = self.fitted_.task.decide(probabilities)
-        return said if said.ndim > 1 else np.asarray(self.classes_[said])
 
 
 class SequenceRegressor(RegressorMixin, _SequenceEstimator):  # type: ignore[misc]
