@@ -51,7 +51,7 @@ class NetworkClassifierMixin(ClassifierMixin):  # type: ignore[misc]
         self.classes_ = np.arange(labels.shape[1])
         return labels, task
 
-    def _codes(self, y: NDArray[Any]) -> tuple[IntArray, Task]:
+    def _codes(self, y: Any) -> tuple[IntArray, Task]:
         """Places of the labels ``(n_samples,)`` in ``classes_``, and the task.
 
         Raises

@@ -87,6 +87,9 @@ def test_quantiles_leave_room_for_an_error_larger_than_any():
     values = np.arange(1.0, 10.0)
     found = weighted_quantiles(values, np.ones(9), (0.5, 0.8, 0.95), 9)
     np.testing.assert_array_equal(found, [5, 8, 9])
+    # of four, a fifth may be larger than each with the same chance: the third smallest holds three of five, not of four
+    four = weighted_quantiles(values[:4], np.ones(4), (0.6, 0.7, 0.75), 4)
+    np.testing.assert_array_equal(four, [3, 4, 4])
 
 
 def test_intervals_hold_what_they_say_where_errors_are_alike():
@@ -100,3 +103,14 @@ def test_intervals_hold_what_they_say_where_errors_are_alike():
     held = coverage(inputs, y, outputs, 0.8)
     assert held.low < 0.8 < held.high
     assert abs(held.share - 0.8) < 0.03
+
+
+def test_coverage_asks_intervals_only_of_what_came_after_all_that_made_them():
+    """Each block of a horizon errs ten times as much as the one before it: nothing that was known holds it, and whoever
+    looks at an answer that reaches into the block would."""
+    inputs = dataset_of(made_store(ForecastForm("y", 4, 8, 1), [np.arange(120.0)]), SOURCE).inputs
+    blocks = (inputs.moments - inputs.moments.min()) // 4
+    outputs = 10.0 ** (blocks[:, None] + np.zeros((1, 4)))
+    held = coverage(inputs, np.zeros_like(outputs), outputs, 0.8)
+    assert held.share == 0
+    assert held.n_blocks > 10
