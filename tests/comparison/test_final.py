@@ -13,7 +13,7 @@ from annvil.comparison import Request, Store
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import DecisionLog
-from annvil.comparison.race.final import Final, agreed_configuration, plan_final
+from annvil.comparison.race.final import STRETCHES, Final, agreed_configuration, plan_final
 from annvil.comparison.race.plan import make_plan
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import FoldResult, call_key, fold_key
@@ -72,7 +72,9 @@ def test_a_choice_that_is_no_candidate_is_searched_once_more(folds: list[FoldRes
 
 @pytest.fixture
 def planned(dataset: Dataset, toy: Any, guess: Any, store_folder: Path) -> Any:
-    def plan(seconds: float, judged: int = 0, chosen: Any = B, rows: int | None = None, **traits: Any) -> Final:
+    def plan(
+        seconds: float, judged: int = 0, chosen: Any = B, rows: int | None = None, follow: Any = (), **traits: Any
+    ) -> Final:
         net = Ladder(Traits(**traits), rows)
         problem, store, metric = DataProblem(dataset), Store(store_folder), METRICS["roc_auc"]
         entrants = make_plan(problem, [guess, net], Request(metric, budget_seconds=600.0))
@@ -84,7 +86,7 @@ def planned(dataset: Dataset, toy: Any, guess: Any, store_folder: Path) -> Any:
             store.keep_outcome("net", call_key(0), Outcome("finished"), rung)
         assert records.judged("net") == judged
         costs = CostModel({"net": net, "dummy": guess}, entrants.ladders, entrants.plan.outer_folds)
-        return plan_final(net, records, costs, seconds)
+        return plan_final(net, records, costs, seconds, follow)
 
     return plan
 
@@ -151,6 +153,22 @@ def test_who_only_gains_by_longer_training_climbs_as_high_as_time_allows(planned
     top = planned(1000.0, climbs_to_ship=True).fit
     assert top.configuration == {**B, "epochs": 40}  # as folds chose, as long as the rung says
     assert planned(0.0, judged=2, climbs_to_ship=True).fit.rung == 2  # never below what was judged
+
+
+def test_between_two_rungs_it_is_trained_longer(planned: Any) -> None:
+    """So that no time is left that the next rung, which costs several times as much, could not use."""
+    plans = [planned(seconds, climbs_to_ship=True) for seconds in np.geomspace(0.5, 100.0, 40)]
+    lengths = [(plan.fit.rung, plan.stretch) for plan in plans]
+    assert lengths == sorted(lengths)
+    assert {stretch for _, stretch in lengths} == set(STRETCHES)
+    assert all(plan.fit.scale == 0.5 * (plan.fit.rung + 1) * plan.stretch for plan in plans)
+    assert {plan.stretch for plan in (planned(seconds) for seconds in (0.5, 5.0, 50.0))} == {1.0}  # not by default
+
+
+def test_who_follows_a_log_trains_as_long(planned: Any) -> None:
+    for seconds in np.geomspace(0.5, 100.0, 12):
+        decided = planned(seconds, climbs_to_ship=True)
+        assert planned(0.0, climbs_to_ship=True, follow=decided.units) == decided
 
 
 def test_expected_seconds_do_not_exceed_what_is_given(planned: Any) -> None:

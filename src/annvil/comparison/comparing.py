@@ -33,8 +33,9 @@ REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.03, 0.9, 30.0
 REPORT_FOR_A_MILLION = 0.05
 """More of it is kept as rows grow to a million: the checks of the bundle and the importances see more of them."""
 
-FINAL_SLACK = 1.5
-"""The fit to ship is given so many times its expected seconds: it must not be cut."""
+FINAL_SLACK, CLIMBING_SLACK = 1.5, 1.25
+"""The fit to ship is given so many times its expected seconds: it must not be cut. Less where it is a long training of
+a kind that this run has measured (assumed)."""
 
 FINAL_SHARE = 0.15
 """Part of the budget that is kept for a fit to ship beyond its plainest form: a bag of five on all rows is often worth
@@ -169,11 +170,17 @@ class _Comparing:
 
         Whoever gets better with every second of it has the whole share, up to what the top of the ladder would take.
         """
-        climbs = self.race.contenders[name].traits.climbs_to_ship
-        most = (CLIMBING_SHARE if climbs else FINAL_SHARE) * self.request.budget_seconds if finely else 0.0
-        if climbs and finely:
-            return min(most, FINAL_SLACK * self._final(name).expected_seconds)
-        return FINAL_SLACK * self._final(name, most).expected_seconds
+        share = CLIMBING_SHARE if self._climbs(name) else FINAL_SHARE
+        most = share * self.request.budget_seconds if finely else 0.0
+        if finely and self._climbs(name):
+            return min(most, self._slack(name) * self._final_within(name, math.inf).expected_seconds)
+        return self._slack(name) * self._final(name, most).expected_seconds
+
+    def _climbs(self, name: str) -> bool:
+        return self.race.contenders[name].traits.climbs_to_ship
+
+    def _slack(self, name: str) -> float:
+        return CLIMBING_SLACK if self._climbs(name) else FINAL_SLACK
 
     def _report_seconds(self, ships: Standing | None = None) -> float:
         """Seconds for all that follows the fit to ship of that contender."""
@@ -191,7 +198,10 @@ class _Comparing:
         race, budget = self.race, self.request.budget_seconds
         ships = next((s for s in race.records.standings() if s.contender == name), None)
         left = budget - race.clock.spent_seconds - self._report_seconds(ships)
-        seconds = min(left, most) / FINAL_SLACK
+        return self._final_within(name, min(left, most) / self._slack(name))
+
+    def _final_within(self, name: str, seconds: float) -> Final:
+        race = self.race
         return plan_final(race.contenders[name], race.records, race.costs, seconds, self.request.follow or ())
 
     def _decide_final(self, name: str) -> FinalFit:

@@ -21,23 +21,29 @@ BAGGED = 5
 """Inner folds of the fit to ship where members are averaged: each row teaches four of five members."""
 
 
+STRETCHES = (1.0, 1.25, 1.5, 1.75)
+"""Lengths between two rungs for whoever only gains by longer training: neighbours differ by about two."""
+
+
 @dataclass(frozen=True)
 class Final:
-    """A fit to ship and the seconds that it is expected to take."""
+    """A fit to ship and the seconds that it is expected to take; ``stretch`` is its length, of that of its rung."""
 
     fit: FinalFit
     expected_seconds: float
+    stretch: float = 1.0
 
     @property
     def units(self) -> list[Unit]:
         """As it stands in the log of decisions, member by member."""
-        return [_unit_of(fit) for fit in self.fit.members or (self.fit,)]
+        return [_unit_of(fit, self.stretch) for fit in self.fit.members or (self.fit,)]
 
 
-def _unit_of(fit: FinalFit) -> Unit:
+def _unit_of(fit: FinalFit, stretch: float = 1.0) -> Unit:
+    longer = f", {stretch:g} times as long" if stretch > 1 else ""
     rows = "all data" if fit.rows is None else f"a sample of {fit.rows:,}"
     inner = f"{fit.inner_folds} inner folds" if fit.inner_folds > 1 else "one holdout"
-    return Unit("ship", fit.contender, fit.rung, step=f"{inner}, {rows}")
+    return Unit("ship", fit.contender, fit.rung, step=f"{inner}, {rows}{longer}")
 
 
 def plan_final(
@@ -59,12 +65,14 @@ def plan_final(
     assert judged is not None
     ladder = records.entrants.ladders[contender.name]
     chosen = agreed_configuration(records.of_repeat(contender.name, judged, 0))
-    last = len(ladder) if contender.traits.climbs_to_ship else judged + 1
+    climbs = contender.traits.climbs_to_ship
+    last = len(ladder) if climbs else judged + 1
     choices = [
-        _choice(contender, ladder[number], chosen, inner, rows, records, costs)
+        _choice(contender, ladder[number], chosen, inner, rows, stretch, records, costs)
         for number in range(judged, last)
         for inner in _inner_folds(contender, ladder[number])
         for rows in dict.fromkeys((ladder[number].effort.rows, None))
+        for stretch in (STRETCHES if climbs and rows is None else STRETCHES[:1])
     ]
     decided = [choice for unit in reversed(follow) for choice in choices if choice.units == [unit]]
     if decided:
@@ -85,6 +93,7 @@ def _choice(
     chosen: Mapping[str, Json] | None,
     inner: int,
     rows: int | None,
+    stretch: float,
     records: Records,
     costs: CostModel,
 ) -> Final:
@@ -93,12 +102,13 @@ def _choice(
     same = None if chosen is None else dict(chosen)
     configuration = _with_rung(chosen, rung) if contender.traits.climbs_to_ship else same
     candidates = effort.candidates if chosen is None else 1
-    fit = FinalFit(contender.name, effort.rung, candidates, effort.scale, inner, configuration, rows)
+    fit = FinalFit(contender.name, effort.rung, candidates, effort.scale * stretch, inner, configuration, rows)
     learnt = min(effort.rows or n_rows, records.entrants.shape.n_rows)
     more_rows = (n_rows if rows is None else min(rows, n_rows)) / learnt
     fewer = 1 if chosen is None else max(1, effort.candidates) ** 0.5
-    fitting = costs.factor(costs.owner(contender.name)) * rung.core_seconds * more_rows
-    return Final(fit, EXPORTING * costs.slowness + fitting / fewer * inner / effort.inner_folds)
+    fitting = costs.factor(costs.owner(contender.name)) * rung.core_seconds * more_rows * stretch
+    seconds = EXPORTING * costs.slowness + fitting / fewer * inner / effort.inner_folds
+    return Final(fit, seconds, stretch)
 
 
 def _plan_team(

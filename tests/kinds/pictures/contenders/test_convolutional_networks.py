@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional
+from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional, _candidates
 from annvil.kinds.pictures.contenders.invariance import LEAST_AFFINITY, Affinities, measure_affinities, policies
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.picture_family import held_out_of
@@ -201,3 +201,11 @@ def test_the_stopwatch_tells_what_an_epoch_takes(stripes: Dataset) -> None:
     shape = Shape(900, form.n_values, 0, 0, make_task("binary", "y", (0, 1)), form)
     slow, quick = (affordable_epochs(shape, SIZES[0], 60.0, factor * rate) for factor in (1, 2))
     assert slow < quick < 2 * slow  # steps cost something, however quick
+
+
+def test_a_longer_training_makes_as_many_passes_more(stripes: Dataset) -> None:
+    job = Job("fit", np.arange(300), (Split(np.arange(250), np.arange(250, 300)),), 0)
+    passes = epochs_for_steps(250)
+    asked = {"size": "small", "epochs": passes, "shrink": 2, "augmentation": {}}
+    (longer,), _ = _candidates(stripes, job, Effort(scale=1.25, configuration=asked), Context().begin())
+    assert longer.epochs == round(1.25 * passes) == longer.to_json()["epochs"]
