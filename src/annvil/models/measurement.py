@@ -34,6 +34,10 @@ SMALL_VALUES = 1_000_000
 """Rows times columns up to which one thread is enough (measured: two gain nothing there)."""
 
 
+HOPELESS = 0.8
+"""A fit is not begun with less than this part of what the quickest of the call took (assumed)."""
+
+
 def threads_for(jobs: Sequence[Job], dataset: Dataset[Inputs], asked: int) -> int:
     """Threads for fits one after another: what was asked for, else one for small data and all (0) for large."""
     if asked:
@@ -46,11 +50,21 @@ def threads_for(jobs: Sequence[Job], dataset: Dataset[Inputs], asked: int) -> in
 def one_by_one(
     dataset: Dataset[Inputs], jobs: Sequence[Job], context: Context, fit_job: Callable[[Job, Running], Fitted | None]
 ) -> Iterator[Fitted]:
-    """The fit of each job as it is ready, up to the first that ``fit_job`` has none for because time is over."""
+    """The fit of each job as it is ready, up to the first that ``fit_job`` has none for because time is over.
+
+    One that would be cut anyway is not begun: what some contenders do at once, as all distances to some rows, takes as
+    long as it takes, and the time is others'.
+    """
     running = context.begin()
+    quickest = 0.0
     with bounded_threads(threads_for(jobs, dataset, running.threads)):
         for job in jobs:
+            left = running.deadline.left
+            if left < HOPELESS * quickest:
+                return
             fitted = fit_job(job, running)
             if fitted is None:
                 return
             yield fitted
+            took = left - running.deadline.left  # with the scoring by whoever asked
+            quickest = min(took, quickest or took)
