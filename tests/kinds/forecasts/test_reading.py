@@ -43,6 +43,12 @@ def test_gaps_are_filled_by_the_line_and_told():
     assert "3 missing values filled" in data.source.details
 
 
+def test_gaps_of_other_columns_are_told():
+    price = np.where(np.arange(480) % 100 < 3, np.nan, 2.0)
+    details = read(hourly().assign(price=price), known=["price"]).source.details
+    assert "15 missing values of 'price' filled by the one before" in details
+
+
 def test_daylight_saving_is_no_fault():
     """In spring an hour lacks, in autumn one comes twice: as clocks on the wall have it."""
     spring = read(hourly(zone="Europe/Berlin"))

@@ -149,7 +149,13 @@ def _no_frequency(long: Long, starts: IntArray, where: str) -> str:
     sizes, counts = np.unique(distances[inside], return_counts=True)
     usual = float(sizes[counts.argmax()])
     at = int(np.flatnonzero(inside & (distances != usual))[0]) + 1
-    step = f"{usual:g}" if not long.dated else f"{usual / DAY:g} days" if usual >= DAY else f"{usual:g} s"
+    step = (
+        f"{usual:g}"
+        if not long.dated
+        else f"{usual / DAY:g} day{'s' * (usual != DAY)}"
+        if usual >= DAY
+        else f"{usual:g} s"
+    )
     here, before = (shown_stamp(long.stamps[k], long.dated) for k in (at, at - 1))
     return (
         f"The steps of {where}{_named(long, int(long.series[at]))} have no frequency: most often they are {step} "
@@ -195,7 +201,11 @@ def _laid_out(
         )
     values = np.full(int(starts[-1]), np.nan)
     values[place] = target
-    others = {name: _spread(cells, place, starts) for name, cells in covariates.items()}
+    others = {}
+    for name, cells in covariates.items():
+        others[name], n_lost = _spread(cells, place, starts)
+        if n_lost:
+            said += (f"{n_lost:,} missing value{'s' * (n_lost > 1)} of {name!r} filled by the one before",)
     filled, values = _filled(values, starts, long.names, where)
     if n_filled := int(filled.sum()):
         said += (f"{n_filled:,} missing value{'s' * (n_filled > 1)} filled by the line between neighbours",)
@@ -230,10 +240,12 @@ def _filled(
     return filled, values
 
 
-def _spread(cells: FloatArray, place: IntArray, starts: IntArray) -> FloatArray:
-    """Covariates on the grid ``(steps, width)``: what is missing is what was before it, or comes after; 0 without."""
+def _spread(cells: FloatArray, place: IntArray, starts: IntArray) -> tuple[FloatArray, int]:
+    """Covariates on the grid ``(steps, width)``: what is missing is what was before it, or comes after; 0 without. And
+    in how many steps that was so."""
     spread = np.full((int(starts[-1]), cells.shape[1]), np.nan)
     spread[place] = cells
+    n_lost = int(np.isnan(spread).any(axis=1).sum())
     steps = np.arange(len(spread))
     begin = np.repeat(starts[:-1], np.diff(starts))
     for column in spread.T:
@@ -243,4 +255,4 @@ def _spread(cells: FloatArray, place: IntArray, starts: IntArray) -> FloatArray:
         end = begin + np.repeat(np.diff(starts), np.diff(starts))
         taken = np.where(before >= begin, before, np.where(after < end, after, -1))
         column[:] = np.where(taken >= 0, column[np.maximum(taken, 0)], 0.0)
-    return spread
+    return spread, n_lost
