@@ -18,7 +18,7 @@ from annvil.data.readers.opened import read_raw
 from annvil.data.readers.raw import RawTable
 from annvil.errors import DataError, did_you_mean
 from annvil.kinds.series.form import SeriesForm
-from annvil.kinds.series.reading.archive_files import SUFFIXES as ARCHIVES, read_archive
+from annvil.kinds.series.reading.archive_files import is_archive, read_archive
 from annvil.kinds.series.reading.array_sources import arrays_to_predict
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.reading.columns import numbers_of
@@ -189,13 +189,13 @@ def _files(raw: Any, form: SeriesForm) -> Path | list[Path] | None:
     if not isinstance(raw, (str, Path)):
         return None
     path = Path(raw)
-    if path.is_dir() or path.suffix.lower() in ARCHIVES or (form.layout == "files" and path.suffix.lower() == ".zip"):
+    if path.is_dir() or is_archive(path) or (form.layout == "files" and path.suffix.lower() == ".zip"):
         return path
     return [path] if form.layout == "files" else None
 
 
 def _from_files(source: Path | list[Path], form: SeriesForm) -> tuple[Series, tuple[str, ...]]:
-    if isinstance(source, Path) and source.suffix.lower() in ARCHIVES:
+    if isinstance(source, Path) and is_archive(source):
         found = read_archive(source, answered=False)
     else:
         found = files_to_predict(source, form)

@@ -11,6 +11,7 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
 from annvil.data.table import Column, Table
+from annvil.kinds.series.reading.neighbouring import neighbours_are_alike
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed
 
@@ -19,10 +20,6 @@ FEWEST_STEPS = 12
 
 FEWEST_SERIES, FEWEST_ROWS = 10, 8
 """Values of a column that may name series, and rows that each has on average (assumed)."""
-
-ALIKE = 0.5
-"""Autocorrelation at lag 1, over the columns of a row, from which columns are neighbours in time (assumed): columns in
-no order have about 0, or less."""
 
 PRESENT = 0.9
 """Share of a range of numbers that columns must have: reading may have left some out (assumed)."""
@@ -76,13 +73,7 @@ def _follow_one_another(columns: list[Column]) -> bool:
     """Whether values of neighbouring columns are alike in the rows of a table, each around its own mean."""
     n_rows = len(columns[0].values)
     rows = np.linspace(0, n_rows - 1, min(n_rows, ROWS_LOOKED_AT)).astype(int)
-    values = np.stack([column.values[rows] for column in columns], axis=1)
-    values = values[~np.isnan(values).any(axis=1)]
-    away = values - values.mean(axis=1, keepdims=True)
-    away = away[away.any(axis=1)]
-    if not len(away):
-        return False
-    return float(np.median((away[:, 1:] * away[:, :-1]).sum(axis=1) / (away * away).sum(axis=1))) > ALIKE
+    return neighbours_are_alike(np.stack([column.values[rows] for column in columns], axis=1))
 
 
 def _below_one_another(dataset: Dataset[Table]) -> Iterator[tuple[str, str]]:

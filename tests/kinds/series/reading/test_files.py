@@ -12,6 +12,7 @@ import pytest
 from annvil.errors import AnnvilError, DataError, RequestError
 from annvil.kinds.registry import read
 from annvil.kinds.series.kind import KIND
+from annvil.kinds.series.reading.archive_files import is_of_series
 
 N = 24
 
@@ -190,6 +191,84 @@ def test_the_test_file_beside_is_kept_apart(tmp_path):
     same(dataset.official_test, range(20, 24))
 
 
+@pytest.mark.parametrize("stamp", ["{}", "2026-11-{:02d}", "2026-11-01 00:{:02d}:00", "2026-11-01T00:{:02d}:30"])
+def test_values_with_time_stamps(tmp_path, stamp):
+    path = tmp_path / "Hands.ts"
+    lines = []
+    for row in range(N):
+        channels = [",".join(f"({stamp.format(t + 1)},{v})" for t, v in enumerate(one)) for one in walk(row)]
+        lines.append(":".join([*channels, label(row)]))
+    path.write_text(HEAD.format("false").replace("@timeStamps false", "@timeStamps true") + "\n".join(lines))
+    dataset = read(path)
+    for row in range(N):
+        np.testing.assert_allclose(dataset.inputs.one(row), walk(row), rtol=1e-6)
+        assert dataset.task.classes[dataset.y[row]] == label(row)
+    text = path.read_text()
+    for before, after, said in (
+        (f"({stamp.format(3)},", f"({stamp.format(9)},", "other time stamps"),
+        (f"({stamp.format(1)},", "(soon,", "other time stamps|neither a number nor a date"),
+    ):
+        path.write_text(text.replace(before, after, 1))
+        with pytest.raises(DataError, match=f"line 7.*({said})"):
+            read(path)
+    path.write_text(text.replace(f"({stamp.format(3)},", f"({stamp.format(9)},"))
+    with pytest.raises(DataError, match="line 7: its time stamps are not equally far apart"):
+        read(path)
+
+
+def walk(row):
+    """Two channels of nine steps."""
+    return np.random.default_rng(row).normal(size=(2, 9)).cumsum(axis=1).round(3)
+
+
+def bare(path: Path, rows: Any, *, between: str = "\t", answer: str = "{}") -> Path:
+    lines = [between.join([answer.format(row % 3 - 1), *map(str, smooth(row))]) for row in rows]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def smooth(row):
+    """Walks of 24 to 30 steps."""
+    return np.random.default_rng(row).normal(size=24 + row % 7).cumsum().round(3)
+
+
+@pytest.mark.parametrize("between", ["\t", ",", "  "])
+@pytest.mark.parametrize("answer", ["{}", "{}.0000000e+00"])
+def test_files_without_a_header(tmp_path, between, answer):
+    """The class first, then one value a step; unlike lengths."""
+    suffix = ".tsv" if between == "\t" else ".txt"
+    bare(tmp_path / f"Hands_TEST{suffix}", range(20, 24), between=between, answer=answer)
+    train = bare(tmp_path / f"Hands_TRAIN{suffix}", range(21), between=between, answer=answer)
+    dataset = read(train)
+    assert dataset.task.classes == ("-1", "0", "1")
+    for rows, part in ((range(21), dataset), (range(20, 24), dataset.official_test)):
+        for place, row in enumerate(rows):
+            np.testing.assert_allclose(part.inputs.one(place), smooth(row)[None], rtol=1e-5)
+            assert part.task.classes[part.y[place]] == str(row % 3 - 1)
+    conformed = KIND.form_to_save(dataset).conform(tmp_path / f"Hands_TEST{suffix}").inputs
+    assert [conformed.one(place).shape[1] for place in range(4)] == [24 + row % 7 for row in range(20, 24)]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("Hands.tsv", None),  # nothing says what it is
+        ("Hands_TRAIN.tsv", "class\tt0\tt1"),  # a header
+        ("Hands_TRAIN.tsv", "0.5" + "\t1" * 24),  # no class
+        ("Hands_TRAIN.tsv", "1\t2\t3"),  # a few columns
+        (
+            "Hands_TRAIN.tsv",
+            "\n".join("1\t" + "\t".join(map(str, np.random.default_rng(9).random((9, 30))[k])) for k in range(9)),
+        ),
+    ],
+)
+def test_tables_without_a_header_are_not_taken_for_series(tmp_path, name, line):
+    path = bare(tmp_path / name, range(21))
+    if line is not None:
+        path.write_text(line)
+    assert not is_of_series(path)
+
+
 def test_unknown_values_and_numbers_to_predict(tmp_path):
     path = tmp_path / "x.ts"
     lines = [f"1,?,3,{row}:{row / 3}" for row in range(N)]
@@ -222,7 +301,7 @@ def test_arff_files(tmp_path):
     ("before", "after", "said"),
     [
         ("@data", "@date", "no line @data"),
-        ("@timeStamps false", "@timeStamps true", "a time stamp beside every value"),
+        ("@timeStamps false", "@timeStamps true", r"line 7 is not written as \(stamp,value\)"),
         ("@classLabel true", "@classLabel false", "no answers"),
         (":run", ":1,2:run", r"Hands.ts, line 7: its channels have .* steps"),
         (":run", "x:run", r"Hands.ts, line 7: '.*x' is not a number"),

@@ -1,6 +1,9 @@
-"""Files of the UCR and UEA archives of series: ``.ts``, and ``.arff`` with a column for every step or with relations.
+"""Files of the UCR and UEA archives of series: ``.ts``, ``.arff`` with a column for every step or with relations, and
+``.tsv`` or ``.txt`` without any header.
 
-Both begin with lines of ``@``; a line of data then is one series, its class or number last. ``?`` is a missing value.
+The first two begin with lines of ``@``; a line of data then is one series, its class or number last. ``?`` is a missing
+value. Values of ``.ts`` may have time stamps, ``(stamp,value)``, which must be equally far apart. Lines of the others
+are numbers alone, the class first; since nothing in them says so, names must say that they are for training or testing.
 A file called ``…_TRAIN`` brings along the one called ``…_TEST`` beside it, which is kept apart for testing.
 """
 
@@ -10,6 +13,8 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +25,32 @@ from annvil.data.readers.raw import RawColumn, column_from_array, column_from_te
 from annvil.data.readers.samples import DEFAULT_TARGET
 from annvil.errors import DataError, RequestError
 from annvil.kinds.series.reading.found import Found, end_to_end
+from annvil.kinds.series.reading.neighbouring import neighbours_are_alike
 from annvil.kinds.series.reading.step_columns import ONE
 from annvil.kinds.series.series import Values
 from annvil.text.phrases import shorten
 from annvil.text.safe import short_name
 
-SUFFIXES = (".ts", ".arff")
+BARE = (".tsv", ".txt")
+"""Without a header."""
+
+SUFFIXES = (".ts", ".arff", *BARE)
 
 _ATTRIBUTE = re.compile(r"""@attribute\s+('[^']*'|"[^"]*"|\S+)\s+(.*)""", re.IGNORECASE)
+_IN_STAMP = "\x1f"
+"""In the place of colons of clock times, which are no ends of channels."""
+
+_STAMPED = re.compile(r"\(([^(),]+(?: [^(),]+)?),([^(),]*)\)")
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 _MISSING = ("?", "", "nan", "NaN", "NAN")
 _FEWEST_STEPS = 8
-"""An ``.arff`` file is of series when so many of its attributes at least are numbered (assumed)."""
+"""An ``.arff`` file is of series when so many of its attributes at least are numbered, a file without a header when its
+lines have so many numbers behind a whole one, and neighbours are alike (assumed)."""
+
+_LINES_LOOKED_AT = 50
+
+_EVEN = 1.12
+"""Largest distance of time stamps over the smallest that is equal: months are (assumed)."""
 
 
 @dataclass
@@ -40,6 +59,7 @@ class _Header:
 
     answers: str | None = "classes"
     relational: bool = False
+    stamped: bool = False
     attributes: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -51,13 +71,21 @@ class _Content:
 
 
 def is_of_series(path: Path) -> bool:
-    """Whether a file of one of these endings holds series: ``.arff`` files hold tables as well."""
+    """Whether a file of one of these endings holds series: all but ``.ts`` hold tables as well."""
     if path.suffix.lower() == ".ts":
         return True
+    if path.suffix.lower() in BARE:
+        return part_said(path.stem) in ("train", "test") and _are_bare(path)
     with path.open(encoding="utf-8", errors="replace") as stream:
         header = _header(_lines(stream), path.name)
     stems = {match[1] for name, _ in header.attributes if (match := _NUMBERED.fullmatch(name))}
     return header.relational or (len(header.attributes) > _FEWEST_STEPS and len(stems) == 1)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file that is to hold series is read by `read_archive`."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES and (suffix not in BARE or (path.is_file() and is_of_series(path)))
 
 
 def read_archive(path: Path, *, answered: bool = True) -> Found:
@@ -115,6 +143,26 @@ def _answers(texts: list[str], header: _Header, where: str) -> RawColumn:
         raise DataError(f"{where} says that its answers are numbers, but some are not.") from None
 
 
+def _are_bare(path: Path) -> bool:
+    """Whether lines are a whole number and then numbers, of which neighbours are alike."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        rows = [_cells(line) for _, line in islice(_lines(stream), _LINES_LOOKED_AT)]
+    try:
+        numbers = [np.array([np.nan if cell in _MISSING else float(cell) for cell in row]) for row in rows]
+    except ValueError:
+        return False
+    n = min(map(len, numbers), default=0)
+    return (
+        n > _FEWEST_STEPS
+        and all(float(row[0]).is_integer() for row in numbers)
+        and neighbours_are_alike(np.stack([row[1:n] for row in numbers]))
+    )
+
+
+def _cells(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else re.split(r"[\s,]+", line)
+
+
 def _lines(stream: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Lines that say something, counted from 1."""
     for number, line in enumerate(stream, 1):
@@ -127,11 +175,11 @@ def _content(path: Path, answered: bool) -> _Content:
     where = short_name(path.name)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline=None) as stream:
-            lines = _lines(stream)
-            header = _header(lines, where)
+            lines, suffix = _lines(stream), path.suffix.lower()
+            header = _Header() if suffix in BARE else _header(lines, where)
             if answered and header.answers is None:
                 raise DataError(f"{where} says @classLabel false: its series have no answers to learn from.")
-            read = _arff_row if path.suffix.lower() == ".arff" else _ts_row
+            read = _bare_row if suffix in BARE else _arff_row if suffix == ".arff" else _ts_row
             rows = [read(text, header, f"{where}, line {number}") for number, text in lines]
     except PermissionError:
         raise RequestError(f"{str(path)!r} may not be read: its permissions forbid it.") from None
@@ -148,8 +196,8 @@ def _header(lines: Iterator[tuple[int, str]], where: str) -> _Header:
             return header
         if not word.startswith("@"):
             break
-        if word == "@timestamps" and rest.lower() == "true":
-            raise DataError(f"{where} holds a time stamp beside every value; save values alone, one a step.")
+        if word == "@timestamps":
+            header.stamped = rest.lower() == "true"
         if word == "@classlabel":
             header.answers = "classes" if rest.lower().startswith("true") else None
         if word == "@targetlabel":
@@ -160,12 +208,41 @@ def _header(lines: Iterator[tuple[int, str]], where: str) -> _Header:
     raise DataError(f"{where} has no line @data after lines that begin with @: it is no file of series.")
 
 
+def _bare_row(text: str, header: _Header, where: str) -> tuple[Values, str]:
+    answer, *values = _cells(text)
+    return _steps([values], where), str(int(float(answer))) if _is_number(answer) else answer
+
+
 def _ts_row(text: str, header: _Header, where: str) -> tuple[Values, str]:
+    if header.stamped:
+        text = _STAMPED.sub(lambda match: match[0].replace(":", _IN_STAMP), text)
     parts = text.split(":")
     if header.answers and len(parts) < 2:
         raise DataError(f"{where}: {shorten(text)!r} is no series with an answer behind a colon.")
     answer = parts.pop().strip() if header.answers else ""
-    return _steps([part.split(",") for part in parts], where), answer
+    channels = [part.split(",") for part in parts]
+    return _steps(_without_stamps(parts, where) if header.stamped else channels, where), answer
+
+
+def _without_stamps(parts: Sequence[str], where: str) -> list[list[str]]:
+    """Values of each channel, whose stamps are the same in all, and equally far apart."""
+    pairs = [_STAMPED.findall(part) for part in parts]
+    if any(_STAMPED.sub("", part).strip(" ,") for part in parts) or not all(pairs):
+        raise DataError(f"{where} is not written as (stamp,value),(stamp,value) for every channel.")
+    stamps = [[stamp.replace(_IN_STAMP, ":").strip() for stamp, _ in channel] for channel in pairs]
+    if any(other != stamps[0] for other in stamps[1:]):
+        raise DataError(f"{where}: its channels have other time stamps; save them as a long table, and name --time.")
+    try:
+        moments = [float(one) if _is_number(one) else datetime.fromisoformat(one).timestamp() for one in stamps[0]]
+    except ValueError:
+        raise DataError(f"{where} holds a time stamp that is neither a number nor a date: {stamps[0][0]!r}.") from None
+    apart = np.diff(moments)
+    if len(apart) and not 0 < apart.max() <= _EVEN * apart.min():
+        raise DataError(
+            f"{where}: its time stamps are not equally far apart; save the series as a long table, and name --time, "
+            "which brings them onto one grid."
+        )
+    return [[value for _, value in channel] for channel in pairs]
 
 
 def _arff_row(text: str, header: _Header, where: str) -> tuple[Values, str]:

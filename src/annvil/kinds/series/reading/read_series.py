@@ -20,7 +20,7 @@ from annvil.errors import DataError, RequestError
 from annvil.kinds.base import Progress
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.options import SeriesOptions
-from annvil.kinds.series.reading.archive_files import SUFFIXES, read_archive
+from annvil.kinds.series.reading.archive_files import is_archive, read_archive
 from annvil.kinds.series.reading.array_sources import series_in_file, series_of_pair
 from annvil.kinds.series.reading.file_per_series import read_folder
 from annvil.kinds.series.reading.found import Found
@@ -58,7 +58,7 @@ def _found(opened: Opened, options: SeriesOptions, progress: Progress | None) ->
         return read_long(_table(opened, options), ask, options.series)
     if path is not None and path.suffix.lower() in NUMPY_SUFFIXES:
         return series_in_file(path, options.channels)
-    if path is not None and path.suffix.lower() in SUFFIXES:
+    if path is not None and is_archive(path):
         return read_archive(path)
     if path is not None and (path.is_dir() or path.suffix.lower() == ".zip"):
         return read_folder(path, ask, options.labels, progress)
