@@ -123,11 +123,13 @@ def test_intervals_hold_what_they_say_where_errors_are_alike():
 
 
 def test_coverage_asks_intervals_only_of_what_came_after_all_that_made_them():
-    """Each block of a horizon errs ten times as much as the one before it: nothing that was known holds it, and whoever
-    looks at an answer that reaches into the block would."""
+    """Errors are ten times as large in every block of a horizon: nothing known before a block holds what it brings, and
+    an answer of an earlier origin that reaches into it would."""
     inputs = dataset_of(made_store(ForecastForm("y", 4, 8, 1), [np.arange(120.0)]), SOURCE).inputs
-    blocks = (inputs.moments - inputs.moments.min()) // 4
-    outputs = 10.0 ** (blocks[:, None] + np.zeros((1, 4)))
+    first, last = int(inputs.moments.min()), int(inputs.moments.max())
+    begin = first + (last - first) // 3
+    block = (inputs.moments[:, None] + np.arange(4) - begin) // 4
+    outputs = 10.0**block
     held = coverage(inputs, np.zeros_like(outputs), outputs, 0.8)
     assert held.share == 0
     assert held.n_blocks > 10
