@@ -64,6 +64,15 @@ def series(lengths, longest=None, seed=0, padding=0.0):
     )
 
 
+@pytest.mark.parametrize("padding", [0.0, 1e30, float("nan"), -7.0])
+def test_the_scale_of_a_channel_is_that_of_what_lies_inside(padding):
+    scale = SeriesInput(C)
+    scale.look_at(*series([9, 17, 30], padding=padding))
+    inside = torch.cat([series([9, 17, 30])[0][row, :, :n] for row, n in enumerate([9, 17, 30])], dim=1)
+    torch.testing.assert_close(scale.mean[:, 0], inside.mean(dim=1))
+    torch.testing.assert_close(scale.deviation[:, 0], inside.std(dim=1, correction=0))
+
+
 @every_network
 @pytest.mark.parametrize("padding", [0.0, 1e30, float("nan"), -7.0])
 def test_a_series_is_seen_alone_as_in_company_and_never_what_lies_behind_its_end(name, padding):

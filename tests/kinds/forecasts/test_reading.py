@@ -1,11 +1,14 @@
 """From a table to series: what is found out, what is filled and told, and what is refused with its stamp."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import annvil
 from annvil.errors import DataError, RequestError
+from annvil.kinds.forecasts.predict_table import ForecastPredictOptions, forecast_columns
 from annvil.kinds.registry import audit
 
 
@@ -129,6 +132,12 @@ def test_many_series_with_columns_known_ahead_past_and_static():
     shapes = {name: values.shape for name, values in data.inputs.take(slice(0, 5)).feeds().items()}
     assert shapes["known"] == (5, form.window + 7, 3)
     assert shapes["statics"] == (5, 2)
+    first = data.inputs.take(np.array([0]))
+    written = dict(forecast_columns(np.zeros((1, 7)), first, ForecastPredictOptions()))
+    assert [*written] == ["store", "item", "day", "predicted_units"]
+    assert (written["store"], written["item"]) == (["north"] * 7, ["a"] * 7)
+    mixed = replace(first, store=replace(first.store, names=["north · a · b", *first.store.names[1:]]))
+    assert next(forecast_columns(np.zeros((1, 7)), mixed, ForecastPredictOptions()))[0] == "store · item"
     back = form.conform(data.inputs.raw_row(3)).inputs
     for name, values in data.inputs.take(np.array([3])).feeds().items():
         np.testing.assert_allclose(back.feeds()[name], values)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HARMONICS = 3
 """Waves a period is described by: the period itself, its half and its third (Fourier terms; assumed)."""
 
+BETWEEN = " · "
+"""Between the parts of a series' name, where several columns name it."""
+
 LONGEST_WINDOW = 1 << 16
 ErrorUnit = Literal["scale", "swing", "level"]
 Steps = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_WINDOW)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from annvil.errors import RequestError
+from annvil.kinds.forecasts.form import BETWEEN
 from annvil.kinds.forecasts.options import FORECASTS, steps_ahead
 from annvil.options import Option
 
@@ -88,7 +89,8 @@ def forecast_columns(
     steps = options.horizon or form.horizon
     outputs = outputs[:, :steps]
     if form.series or form.targets:
-        yield _name_of(form.series), np.repeat(inputs.names(), steps).tolist()
+        for name, cells in _named(form.series, inputs.names()):
+            yield name, np.repeat(cells, steps).tolist()
     ahead = (inputs.moments[:, None] + np.arange(1, steps + 1)).ravel()
     yield form.time or "step", form.frequency.moments(ahead) if dated else form.frequency.written(ahead)
     yield f"predicted_{form.target}", outputs.ravel().tolist()
@@ -100,5 +102,10 @@ def forecast_columns(
         yield f"high_{level}", (outputs + half).ravel().tolist()
 
 
-def _name_of(series: tuple[str, ...]) -> str:
-    return " · ".join(series) or "series"
+def _named(columns: tuple[str, ...], names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The columns that name the series as they were given, or as one where a name cannot be taken apart."""
+    parts = [name.split(BETWEEN) for name in names]
+    if len(columns) > 1 and all(len(one) == len(columns) for one in parts):
+        yield from zip(columns, zip(*parts, strict=True), strict=True)
+    else:
+        yield BETWEEN.join(columns) or "series", names

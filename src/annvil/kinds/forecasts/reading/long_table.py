@@ -19,7 +19,7 @@ from annvil.data.readers.dates import parse_date
 from annvil.data.readers.moment_columns import read_moment_column
 from annvil.data.readers.raw import RawColumn, RawTable
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.forecasts.form import Covariate
+from annvil.kinds.forecasts.form import BETWEEN, Covariate
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed, quoted
 
@@ -107,7 +107,7 @@ def _series_of(raw: RawTable, series: Sequence[str], missing: Collection[str]) -
         texts.append([found.levels[code] for code in found.values.tolist()])
     index: dict[tuple[str, ...], int] = {}
     codes = np.array([index.setdefault(key, len(index)) for key in zip(*texts, strict=True)], dtype=np.int64)
-    return tuple(" · ".join(key) for key in index), codes
+    return tuple(BETWEEN.join(key) for key in index), codes
 
 
 def time_in(raw: RawTable, names: Sequence[str]) -> str | None:

@@ -57,7 +57,7 @@ def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, ti
     pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target) for k in chosen)
     held = [one for level in LEVELS if (one := coverage(inputs, y, outputs, level)) is not None]
     sentences = [
-        f"Forecasts by {title} at origins that it had not learnt from; bands hold 80 and 95 of 100 values.",
+        f"Forecasts by {title} at origins that it had not learnt from; bands are made to hold 80 and 95 of 100 values.",
         *(_said(one) for one in held),
     ]
     if not held:
@@ -90,7 +90,7 @@ def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, 
 
     series = f"{one.names()[0]}: " if len(one.store.names) > 1 else ""
     drawn = fan(Fan(history, forecast.tolist(), y.tolist(), bands), target, named)
-    return Picture(png(drawn), f"{series}forecast from {named(-1)} on", sized=True)
+    return Picture(png(drawn), f"{series}forecast from {named(0)} on", sized=True)
 
 
 def _quantile_loss(inputs: Histories, y: FloatArray, outputs: FloatArray) -> tuple[Rows, ...]:
