@@ -259,12 +259,13 @@ def _note(name: str, kind: str, reason: str, *, used: bool = True) -> ColumnNote
 
 def _role(long: Long, values: FloatArray) -> str:
     """Whether a column changes inside series, between them only, or not at all."""
-    order = np.argsort(long.series, kind="stable")
-    cells, series = values[order], long.series[order]
-    same = (cells[1:] == cells[:-1]) | np.isnan(cells[1:]) | np.isnan(cells[:-1])
-    if not same[series[1:] == series[:-1]].all():
+    n = len(long.names)
+    low, high = np.full((n, values.shape[1]), np.inf), np.full((n, values.shape[1]), -np.inf)
+    np.minimum.at(low, long.series, np.where(np.isnan(values), np.inf, values))
+    np.maximum.at(high, long.series, np.where(np.isnan(values), -np.inf, values))
+    if (low < high).any():
         return "past"
-    return "statics" if not same.all() else "constant"
+    return "statics" if (low.min(axis=0) < high.max(axis=0)).any() else "constant"
 
 
 def _known_parts(regular: Regular) -> list[FloatArray]:

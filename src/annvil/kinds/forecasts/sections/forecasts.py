@@ -35,7 +35,7 @@ def shown_forecasts(found: Found) -> Iterator[Section]:
     scale = found.dataset.context[SCALE][rows]
     title = next(s.title for s in found.comparison.standings if s.contender == found.comparison.verdict.recommended)
     yield _fans(inputs, y, outputs, found.dataset.task.target, title)
-    yield _errors(found, inputs, y, outputs, scale, title)
+    yield errors_by_step(inputs, y, outputs, scale, title)
     off, of_last = (np.abs((one - y) / scale[:, None]) for one in (outputs, inputs.windows(1)))
     by_season = errors_by_season(inputs, off, of_last)
     if by_season is not None:
@@ -108,10 +108,8 @@ def _quantile_loss(inputs: Histories, y: FloatArray, outputs: FloatArray) -> tup
     return (Rows(("Interval", "Mean width", "Quantile loss", "Without interval"), tuple(rows)),)
 
 
-def _errors(
-    found: Found, inputs: Histories, y: FloatArray, outputs: FloatArray, scale: FloatArray, title: str
-) -> Section:
-    """By step beside the last value, and by series."""
+def errors_by_step(inputs: Histories, y: FloatArray, outputs: FloatArray, scale: FloatArray, title: str) -> Section:
+    """Errors in units of ``scale (n,)`` by step, beside those of the last value, and by series."""
     last = np.repeat(inputs.windows(1), y.shape[1], axis=1)
     by_step = [np.abs((one - y) / scale[:, None]).mean(axis=0) for one in (outputs, last)]
     lines = [(title, "network", by_step[0].tolist()), ("Last value", "dummy", by_step[1].tolist())]
