@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from annvil.models.contract import (
     Traits,
 )
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
+from annvil.models.logarithm import Powers, spans_magnitudes
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
@@ -213,17 +214,15 @@ class BoostedTrees(BaseContender):
 
 def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
     if effort.configuration is not None:
-        return [_candidate(Growth(**effort.configuration))]
+        return [Growth(**effort.configuration).candidate()]
     task = dataset.task
     growths = list(GROWTHS)
+    if not task.predicts_probabilities and dataset.y.ndim == 1 and spans_magnitudes(dataset.y[job.rows]):
+        growths[:2] = [replace(one, logarithm=powers) for one in growths[:2] for powers in (True, False)]
     if effort.options.imbalance == "auto" and is_imbalanced(dataset.y[job.rows], task):
         growths[3:3] = [replace(growths[0], class_weighted=True)]
         growths[6:6] = [replace(growths[2], class_weighted=True)]
-    return [_candidate(growth) for growth in growths[: effort.candidates]]
-
-
-def _candidate(growth: Growth) -> Candidate:
-    return Candidate(asdict(growth), growth.describe(), growth.class_weighted)
+    return [growth.candidate() for growth in growths[: effort.candidates]]
 
 
 class _SplitData:
@@ -252,8 +251,11 @@ class _SplitData:
         preparation, train, test = self._rows()
         y_train, y_test = y[self._split.train], y[self._split.test]
         if not task.one_class_a_row:
-            model = grow_trees(growth, scale, self._seed, (train, y_train), (test, y_test), None, running)
-            member = TreesMember(preparation, model, (0,), baseline_of(model), task.link)
+            powers = growth.logarithm and min(y_train.min(), y_test.min(initial=1.0)) > 0
+            learnt, stopping = (np.log(y_train), np.log(y_test)) if powers else (y_train, y_test)
+            model = grow_trees(growth, scale, self._seed, (train, learnt), (test, stopping), None, running)
+            member = TreesMember(preparation, model, (0,), baseline_of(model), Powers() if powers else task.link)
+            member = replace(member, link=Powers.smeared(y_test, member.outputs(test))) if powers else member
             return member, member.outputs(test)
         present = np.unique(y_train)
         if len(present) == 1:

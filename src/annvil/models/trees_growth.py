@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annvil.models.contract import Running, Shape
+from annvil.models.selection import Candidate
 from annvil.models.sklearn_private import keep_rounds, stopping_when
 from annvil.tasks.base import FloatArray
 
@@ -43,7 +44,8 @@ class Growth:
     """How trees are grown.
 
     ``leaves`` at most, ``min_leaf`` rows in a leaf at least, ``l2`` on leaf values, ``features``: share of the columns
-    a split may look at, ``class_weighted``: rare classes count as much as frequent ones.
+    a split may look at, ``class_weighted``: rare classes count as much as frequent ones, ``logarithm``: numbers are
+    learnt on theirs.
     """
 
     learning_rate: float
@@ -52,12 +54,18 @@ class Growth:
     l2: float
     features: float
     class_weighted: bool = False
+    logarithm: bool = False
+
+    def candidate(self) -> Candidate:
+        """Itself, as it is tried."""
+        return Candidate(asdict(self), self.describe(), self.class_weighted)
 
     def describe(self) -> str:
         """For people."""
         text = f"{self.leaves} leaves of at least {self.min_leaf}, learning rate {self.learning_rate:g}"
         text += f", {self.features:.0%} of the columns a split" if self.features < 1 else ""
         text += f", l2 {self.l2:g}" if self.l2 else ""
+        text += ", on the logarithm of the target" if self.logarithm else ""
         return text + (", classes weighted" if self.class_weighted else "")
 
 
