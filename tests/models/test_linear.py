@@ -11,11 +11,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
-from annvil.models import linear as linear_module
+from annvil.models import linear as linear_module, logistic_solvers
 from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.linear import PENALTIES, Linear
 from annvil.models.linear_fits import RidgePath, fit_logistic
-from annvil.models.newton_logistic import newton_logistic
+from annvil.models.logistic_solvers import lbfgs_logistic, newton_logistic
 from annvil.system.processors import bounded_threads
 from annvil.tasks.union import make_task
 
@@ -55,20 +55,24 @@ def test_logistic_regression_is_logistic_regression(n_classes, weighted):
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), truth.predict_proba(features), atol=1e-5)
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize(("solve", "n_classes"), [(newton_logistic, 2), (newton_logistic, 4), (lbfgs_logistic, 4)])
 @pytest.mark.parametrize("penalty", [1e-3, 1.0, 1e4])
-@pytest.mark.parametrize("which", ["separable", "twins", "wide", "noise"])
-def test_newtons_method_finds_the_one_answer(n_classes, penalty, which):
+@pytest.mark.parametrize("which", ["separable", "twins", "wide", "noise", "scales"])
+def test_our_solvers_find_the_one_answer(monkeypatch, solve, n_classes, penalty, which):
+    monkeypatch.setattr(logistic_solvers, "LBFGS_TOLERANCE", 1e-9)  # the answer, not only near it
+    monkeypatch.setattr(logistic_solvers, "MOST_LBFGS_STEPS", 20_000)
+    monkeypatch.setattr(logistic_solvers, "PART_VALUES", 40)  # several parts
     rng = np.random.default_rng(1)
     features = rng.normal(size=(24, 30 if which == "wide" else 6)).astype(np.float32)
     features[:, 1] = features[:, 0] if which == "twins" else features[:, 1]
     features[:, 2] = 1.0
+    features *= np.geomspace(0.05, 20, features.shape[1]) if which == "scales" else 1.0
     noise = 0.0 if which == "separable" else rng.gumbel(size=(24, n_classes))
     y = np.argmax(features[:, :n_classes] * 3 + noise, axis=1)
     y[:n_classes] = np.arange(n_classes)
     weights = rng.uniform(0.5, 2.0, 24)
     with bounded_threads(1):  # as in a fit: two threads on so little wait for each other
-        found, converged = newton_logistic(features, y, n_classes, penalty, weights)
+        found, converged = solve(features, y, n_classes, penalty, weights)
     assert converged
     truth = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-10, max_iter=1000)
     truth.fit(features.astype(float), y, weights)
