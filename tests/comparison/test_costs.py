@@ -46,3 +46,14 @@ def test_bfloat16_hangs_on_the_processor_until_it_was_seen(
     assert model.seconds(Unit("fit", "maps")) == model.at_best(Unit("fit", "maps")) == pytest.approx(expected)
     model.see(seen("maps", BESIDE + 15.0))
     assert model.seconds(Unit("fit", "maps", 1)) == pytest.approx(BESIDE + 1.5 * FOLDS * 4)
+
+
+def test_what_guessing_took_says_how_slow_the_machine_is(toy: Any) -> None:
+    contenders = {c.name: c for c in (toy("dummy", "dummy", ()), toy("linear", "linear", (0,)))}
+    ladders = {"dummy": (Rung(Effort(), 0.01),), "linear": (Rung(Effort(), 2.0),)}
+    model = CostModel(contenders, ladders, FOLDS)
+    usual = BESIDE + FOLDS * 0.01
+    for seconds, slowness in [(0.5 * usual, 1.0), (3.0 * usual, 3.0), (2.0 * usual, 3.0), (50.0 * usual, 4.0)]:
+        model.see(seen("dummy", seconds))
+        assert model.slowness == pytest.approx(slowness)
+        assert model.seconds(Unit("fit", "linear")) == pytest.approx(slowness * (BESIDE + FOLDS * 2.0))

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from annvil.comparison.race.costs import MOST_SLOWNESS
 from annvil.errors import RequestError
-from annvil.run.pace import MOST, REST_SECONDS, STARTING_SECONDS, check_budget, slowness
+from annvil.run.pace import REST_SECONDS, STARTING_SECONDS, check_budget, slowness
 
 
 def named(budget, starting, source="sample:iris"):
@@ -36,8 +37,8 @@ def test_a_busy_machine_refuses_what_it_cannot_keep():
 
 
 def test_starting_from_a_cold_disk_is_not_taken_for_a_slow_machine():
-    assert slowness(100.0) == MOST
-    assert named(100.0 + MOST * REST_SECONDS + 1, 100.0) is None
+    assert slowness(100.0) == MOST_SLOWNESS
+    assert named(100.0 + MOST_SLOWNESS * REST_SECONDS + 1, 100.0) is None
 
 
 def test_a_call_from_python_has_no_start_to_judge_by():

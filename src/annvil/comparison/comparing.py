@@ -189,9 +189,8 @@ class _Comparing:
         explaining = 0.0 if ships is None else seconds_to_explain(passes, ships.cost, budget)
         checking = 0.0 if ships is None else seconds_to_predict(self.request.rows_after, ships.cost)
         share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
-        return (
-            explaining + checking + min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT * self.request.slowness, share * budget))
-        )
+        least = LEAST_FOR_REPORT * self.race.costs.slowness
+        return explaining + checking + min(MOST_FOR_REPORT, max(least, share * budget))
 
     def _final(self, name: str, most: float = math.inf) -> Final:
         """The fit to ship with what is left, but no more than so many seconds."""

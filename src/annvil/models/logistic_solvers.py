@@ -72,10 +72,10 @@ def newton_logistic(
 def lbfgs_logistic(
     features: NDArray[np.floating], y: IntArray, n_classes: int, penalty: float, row_weights: FloatArray | None
 ) -> tuple[FloatArray, bool]:
-    """The same for three classes and more by L-BFGS (Nocedal and Wright, Numerical Optimization, 2nd ed., algorithm 7.4).
+    """The same for three classes and more by L-BFGS.
 
-    It begins with the curvature at equal probabilities, which is the same for all classes: one factor of a matrix
-    ``(n_features + 1)²``.
+    J. Nocedal, S. Wright, Numerical Optimization, 2nd ed., algorithm 7.4. It begins with the curvature at equal
+    probabilities, which is the same for all classes: one inverse of a matrix ``(n_features + 1)²``.
     """
     problem = _Problem(features, y, n_classes, penalty, np.ones(len(y)) if row_weights is None else row_weights)
     at = np.zeros((features.shape[1] + 1, problem.n_scores))

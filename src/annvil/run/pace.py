@@ -6,6 +6,7 @@ import math
 import os
 from typing import Any
 
+from annvil.comparison.race.costs import MOST_SLOWNESS
 from annvil.comparison.request import SPARE
 from annvil.errors import RequestError
 
@@ -20,13 +21,10 @@ the report (measured there: 2.2), with what the race keeps for the last two to s
 SECONDS_PER_MEGABYTE = 0.04
 """Reading and audit of a file, erring on the quick side (measured: 0.06 of a table)."""
 
-MOST = 4.0
-"""No machine is taken to be so much slower than that one: a first start after a boot reads from disk, once."""
-
 
 def slowness(starting_seconds: float | None) -> float:
     """How many times longer things take than on a quiet machine, at least 1; 1 where starting was not seen."""
-    return 1.0 if starting_seconds is None else min(MOST, max(1.0, starting_seconds / STARTING_SECONDS))
+    return 1.0 if starting_seconds is None else min(MOST_SLOWNESS, max(1.0, starting_seconds / STARTING_SECONDS))
 
 
 def check_budget(budget: float, starting_seconds: float | None, source: Any) -> None:

@@ -18,6 +18,10 @@ BESIDE_FITTING = 0.2, 0.02
 """Seconds that a unit takes beside its fits, once and for every fold: a model is exported and timed, predictions are
 scored and written (measured)."""
 
+MOST_SLOWNESS = 4.0
+"""No machine is taken to be slower than a quiet one by more than this (assumed): a first start after a boot reads from
+disk, once."""
+
 UNSEEN_FACTORS = 0.2, 2.5
 """Nobody is taken to be slower or faster than its arithmetic by more than this because of what others showed (assumed):
 constants of different methods err differently."""
@@ -33,8 +37,8 @@ class CostModel:
     """Expected seconds of units; ``see`` what ended to learn.
 
     The first guess is a contender's arithmetic, times the median factor that others showed; its own latest factor
-    replaces that as soon as there is one. ``slowness`` is that of the machine by what starting took. A second repeat of
-    a rung takes what the first took.
+    replaces that as soon as there is one. ``slowness`` is that of the machine, by what starting took and then by what
+    guessing took, which is the same everywhere. A second repeat of a rung takes what the first took.
     """
 
     contenders: Mapping[str, Contender]
@@ -57,6 +61,9 @@ class CostModel:
         seconds = decision.seconds * (CUT_FACTOR if decision.ending == "cut short" else 1.0)
         seconds = max(seconds, self._seen.get((unit.contender, unit.rung), 0.0) if decision.ending != "complete" else 0)
         self._seen[unit.contender, unit.rung] = seconds
+        if self.contenders[unit.contender].family == "dummy":
+            usual = self._beside() / self.slowness + self._arithmetic(unit.contender, unit.rung)
+            self.slowness = min(MOST_SLOWNESS, max(self.slowness, seconds / usual))
         if self.owner(unit.contender) == unit.contender:
             fitting = max(seconds - self._beside(), 0.1 * seconds)
             self._factors[unit.contender] = fitting / self._arithmetic(unit.contender, unit.rung)

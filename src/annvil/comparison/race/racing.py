@@ -248,7 +248,7 @@ class Race(Telling):
         return self.kept_plainly() if unit.rung == 0 and central else kept()
 
     def _least_kept(self, kept: Callable[[], float]) -> float:
-        return min(LEAST_KEPT * self.request.slowness, kept())
+        return min(LEAST_KEPT * self.costs.slowness, kept())
 
     def left(self, kept: float) -> float:
         """Seconds until the budget ends, but for those that are kept, and those that the team takes in the end."""
