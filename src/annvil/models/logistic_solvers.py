@@ -79,7 +79,7 @@ def lbfgs_logistic(
     """
     problem = _Problem(features, y, n_classes, penalty, np.ones(len(y)) if row_weights is None else row_weights)
     at = np.zeros((features.shape[1] + 1, problem.n_scores))
-    inverse = np.linalg.inv(problem.curvature_of_equals())
+    inverse = np.asarray(np.linalg.inv(problem.curvature_of_equals()), dtype=np.float64)
     loss, slope = problem.loss_and_slope(at)
     steps: deque[tuple[FloatArray, FloatArray, float]] = deque(maxlen=REMEMBERED)
     for _ in range(MOST_LBFGS_STEPS):
