@@ -25,6 +25,7 @@ from annvil.kinds.forecasts.reading.read_forecasts import known_lengths
 from annvil.kinds.forecasts.spread import spread_of
 from annvil.kinds.registry import read
 from annvil.models.contract import Contender, Context, Effort, Fitted, Job
+from annvil.models.estimator_parts import check_whole_number
 from annvil.tasks.base import FloatArray
 
 NETWORK_CANDIDATES = 2
@@ -156,8 +157,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         if self.model not in by_name:
             said = ", ".join(repr(one) for one in by_name)
             raise RequestError(f"Forecaster: model must be one of {said}; got {self.model!r}.")
-        if not isinstance(self.n_folds, int | np.integer) or self.n_folds < 1:
-            raise RequestError(f"Forecaster: n_folds must be a whole number of at least 1; got {self.n_folds!r}.")
+        check_whole_number(self, "n_folds", self.n_folds, 1)
         if not self.training_length > 0:
             raise RequestError(f"Forecaster: training_length must be above 0; got {self.training_length!r}.")
         return by_name[self.model]

@@ -57,7 +57,8 @@ def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, ti
     pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target) for k in chosen)
     held = [one for level in LEVELS if (one := coverage(inputs, y, outputs, level)) is not None]
     sentences = [
-        f"Forecasts by {title} at origins that it had not learnt from; bands are made to hold 80 and 95 of 100 values.",
+        f"Forecasts of the recommended model ({title}) at origins that it had not learnt from; bands are made to hold 80 "
+        "and 95 of 100 values.",
         *(_said(one) for one in held),
     ]
     if not held:
