@@ -104,7 +104,7 @@ def test_intervals_hold_what_they_say_on_few_overlapping_origins(kind, n_horizon
         inputs, y = data.inputs.take(rows), data.y[rows]
         outputs = np.repeat(inputs.windows()[:, -1:], 8, axis=1)
         for level, shares in held.items():
-            shares.append(coverage(inputs, y, outputs, level).share)
+            shares.append(coverage(inputs, y, outputs, level)[0].share)
     assert 0.74 < np.mean(held[0.8]) < 0.9
     assert np.mean(held[0.95]) > 0.92
 
@@ -117,7 +117,7 @@ def test_intervals_hold_what_they_say_where_errors_are_alike():
     made = spread_of(inputs, y, outputs)
     half = half_widths(made, inputs, 0.8)
     np.testing.assert_allclose(half.mean(axis=0), 1.2816 * np.array([1, 2, 3]), rtol=0.1)
-    held = coverage(inputs, y, outputs, 0.8)
+    (held,) = coverage(inputs, y, outputs, 0.8)
     assert held.low < 0.8 < held.high
     assert abs(held.share - 0.8) < 0.03
 
@@ -130,6 +130,6 @@ def test_coverage_asks_intervals_only_of_what_came_after_all_that_made_them():
     begin = first + (last - first) // 3
     block = (inputs.moments[:, None] + np.arange(4) - begin) // 4
     outputs = 10.0**block
-    held = coverage(inputs, np.zeros_like(outputs), outputs, 0.8)
+    (held,) = coverage(inputs, np.zeros_like(outputs), outputs, 0.8)
     assert held.share == 0
     assert held.n_blocks > 10

@@ -63,6 +63,17 @@ def test_a_score_is_that_of_the_last_steps():
     assert reader.score(whole, horizon=2) == pytest.approx(-1.0)
 
 
+def test_how_often_intervals_held_is_kept_and_told():
+    walk = 50 + np.cumsum(np.random.default_rng(0).normal(size=200))
+    reader = Forecaster("drift", season=1).fit(walk, horizon=HORIZON)
+    kept = reader.form_.spread.held
+    assert [one.level for one in kept] == [0.8, 0.95]
+    assert all(0 <= one.low <= one.share <= one.high <= 1 and one.n_blocks > 5 for one in kept)
+    table = {"series": ["0"] * 200, "value": walk}
+    notices = reader.form_.conform(table).notices
+    assert [notice for notice in notices if notice.startswith("Intervals of")] == [one.said for one in kept]
+
+
 def test_series_of_different_lengths():
     parts = [rising(STEPS), rising(40, 10.0)]
     found = Forecaster("drift", season=SEASON).fit(parts, horizon=2).predict()

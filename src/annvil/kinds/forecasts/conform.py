@@ -46,7 +46,7 @@ def conform_histories(raw: Any, form: ForecastForm, where: str) -> tuple[Histori
 
     table = read_raw(raw)
     store, said = store_of_table(table, form)
-    return at_the_end(store, table.source.name), said
+    return at_the_end(store, table.source.name), (*said, *(one.said for one in form.spread.held))
 
 
 def store_of_table(raw: RawTable, form: ForecastForm) -> tuple[Store, tuple[str, ...]]:

@@ -22,7 +22,7 @@ from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories, Store
 from annvil.kinds.forecasts.predict_table import USUAL, ForecastPredictOptions, forecast_columns, levels
 from annvil.kinds.forecasts.reading.read_forecasts import known_lengths
-from annvil.kinds.forecasts.spread import spread_of
+from annvil.kinds.forecasts.spread import measured_spread
 from annvil.kinds.registry import read
 from annvil.models.contract import Contender, Context, Effort, Fitted, Job
 from annvil.models.estimator_parts import check_whole_number
@@ -134,7 +134,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         store = dataset.inputs.store
         self.form_ = store.form
         if len(rows):
-            spread = spread_of(dataset.inputs.take(rows), dataset.y[rows], self.fitted_.out_of_fold[rows])
+            spread = measured_spread(dataset.inputs.take(rows), dataset.y[rows], self.fitted_.out_of_fold[rows])
             self.form_ = with_changes(store.form, spread=spread)
         self._store: Store = replace(store, form=self.form_)
         self._library = _library_of(history)

@@ -36,17 +36,44 @@ class Covariate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return len(self.levels) or 1
 
 
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often intervals held what came, at origins later than those that made them.
+
+    ``low`` and ``high`` are a 95% interval of ``share``: neighbouring origins and steps err alike, so that blocks of a
+    horizon count, not origins.
+    """
+
+    level: float
+    share: float
+    low: float
+    high: float
+    n_steps: int
+    n_blocks: int
+    width: float
+
+    @property
+    def said(self) -> str:
+        """A sentence."""
+        share = f"{self.share:.0%} [{self.low:.0%}, {self.high:.0%}]"
+        blocks = f"{self.n_blocks} blocks of a horizon or more"
+        return (
+            f"Intervals of {self.level:.0%} held {share} of {self.n_steps:,} values at origins later than those that "
+            f"made them ({blocks})."
+        )
+
+
 class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far forecasts were off at origins that nobody had learnt from: what intervals are made of.
 
     ``errors[step][level]``: so large were the errors of a step with that probability at most, in the ``unit`` of each
-    history (`annvil.kinds.forecasts.spread.in_units`); ``levels`` ascend.
+    history (`annvil.kinds.forecasts.spread.in_units`); ``levels`` ascend. ``held``: how often such intervals held.
     """
 
     levels: tuple[float, ...] = ()
     errors: tuple[tuple[float, ...], ...] = ()
     n_origins: int = 0
     unit: ErrorUnit = "scale"
+    held: tuple[Coverage, ...] = ()
 
 
 class ForecastForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="forecasts"):

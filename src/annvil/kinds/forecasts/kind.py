@@ -77,12 +77,13 @@ class Forecasts(Kind):
         return [*contenders_for_forecasts()]
 
     def form_to_save(self, dataset: Dataset[Histories], tested: Predicted | None = None) -> Form:
-        from annvil.kinds.forecasts.spread import spread_of
+        from annvil.kinds.forecasts.spread import measured_spread
 
         form: ForecastForm = dataset.inputs.form
         if tested is None:
             return form
-        return replace(form, spread=spread_of(dataset.inputs.take(tested.rows), dataset.y[tested.rows], tested.outputs))
+        rows = tested.rows
+        return replace(form, spread=measured_spread(dataset.inputs.take(rows), dataset.y[rows], tested.outputs))
 
     def check_files(self, data: Sequence[str], *, keep: bool) -> None:
         super().check_files(data, keep=False)

@@ -7,17 +7,27 @@ one will be off. Errors of later origins weigh more, since series and models cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from annvil.kinds.forecasts.contenders.maps import swings
-from annvil.kinds.forecasts.form import ErrorUnit, Spread
+from annvil.kinds.forecasts.form import Coverage, ErrorUnit, Spread
 from annvil.kinds.forecasts.histories import Histories
 from annvil.tasks.base import FloatArray, IntArray
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Probabilities whose intervals a model keeps; those between them are interpolated."""
+
+MOST_ORIGINS = 5_000
+"""Held-out origins of which intervals are made, at equal distances (assumed): quantiles of more are the same."""
+
+MOST_BLOCKS = 20
+"""Blocks of later origins by which coverage is measured (assumed)."""
+
+MEASURED = (0.8, 0.95)
+"""Those whose coverage is measured."""
 
 HALVED_AFTER = 0.5
 """An error that lies back so much of all tested time weighs half of the latest (assumed)."""
@@ -31,6 +41,9 @@ LENT = 1
 
 def spread_of(inputs: Histories, y: FloatArray, outputs: FloatArray) -> Spread:
     """What intervals are made of, from held-out forecasts ``(n, horizon)`` of origins and what came."""
+    if len(y) > MOST_ORIGINS:
+        some = np.linspace(0, len(y) - 1, MOST_ORIGINS).astype(np.int64)
+        inputs, y, outputs = inputs.take(some), y[some], outputs[some]
     unit, errors = _steadiest(inputs, np.abs(outputs - y))
     weights = _weights(inputs.moments.astype(np.float64))
     horizon = errors.shape[1]
@@ -44,6 +57,11 @@ def spread_of(inputs: Histories, y: FloatArray, outputs: FloatArray) -> Spread:
             tuple(weighted_quantiles(part.ravel(), np.repeat(weights, part.shape[1]), LEVELS, independent).tolist())
         )
     return Spread(LEVELS, tuple(table), len(y), unit)
+
+
+def measured_spread(inputs: Histories, y: FloatArray, outputs: FloatArray) -> Spread:
+    """The same, with how often such intervals held."""
+    return replace(spread_of(inputs, y, outputs), held=coverage(inputs, y, outputs, *MEASURED))
 
 
 def _steadiest(inputs: Histories, errors: FloatArray) -> tuple[ErrorUnit, FloatArray]:
@@ -105,39 +123,29 @@ def _weights(moments: FloatArray) -> FloatArray:
     return np.asarray(0.5 ** ((moments.max() - moments) / (HALVED_AFTER * span)))
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """How often intervals held what came, at origins later than those that made them.
-
-    ``low`` and ``high`` are a 95% interval of ``share``: neighbouring origins and steps err alike, so that blocks of a
-    horizon count, not origins.
-    """
-
-    level: float
-    share: float
-    low: float
-    high: float
-    n_steps: int
-    n_blocks: int
-    width: float
-
-
-def coverage(inputs: Histories, y: FloatArray, outputs: FloatArray, level: float) -> Coverage | None:
-    """Intervals made of the earlier held-out origins, asked of the later ones, block after block; None where there are
-    fewer than two blocks of a horizon."""
+def coverage(inputs: Histories, y: FloatArray, outputs: FloatArray, *levels: float) -> tuple[Coverage, ...]:
+    """Intervals made of the earlier held-out origins, asked of the later ones, block after block; nothing where there
+    are fewer than two blocks of a horizon."""
     moments, horizon = inputs.moments, inputs.form.horizon
     cuts = _cuts(moments, horizon)
-    inside, widths = [], []
+    inside: list[list[Any]] = [[] for _ in levels]
+    widths: list[list[FloatArray]] = [[] for _ in levels]
     for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         before, now = np.flatnonzero(moments + horizon <= begin), np.flatnonzero((moments >= begin) & (moments < end))
         if len(before) < 2 or not len(now):
             continue
         made = spread_of(inputs.take(before), y[before], outputs[before])
-        half = half_widths(made, inputs.take(now), level)
-        inside.append(np.abs(outputs[now] - y[now]) <= half)
-        widths.append(2 * half)
-    if len(inside) < 2:
-        return None
+        for place, level in enumerate(levels):
+            half = half_widths(made, inputs.take(now), level)
+            inside[place].append(np.abs(outputs[now] - y[now]) <= half)
+            widths[place].append(2 * half)
+    if len(inside[0]) < 2:
+        return ()
+    return tuple(_coverage(*one) for one in zip(levels, inside, widths, strict=True))
+
+
+def _coverage(level: float, inside: list[Any], widths: list[FloatArray]) -> Coverage:
+    """Of blocks: which values were held, and how wide the intervals were."""
     shares = np.array([one.mean() for one in inside])
     sizes = np.array([one.size for one in inside], dtype=np.float64)
     share = float((shares * sizes).sum() / sizes.sum())
@@ -152,4 +160,5 @@ def _cuts(moments: IntArray, horizon: int) -> IntArray:
     """Moments that begin blocks of a horizon, the first after a third of the tested time."""
     first, last = int(moments.min()), int(moments.max())
     begin = first + max(horizon, (last - first) // 3)
-    return np.append(np.arange(begin, last + 1, horizon), last + 1)
+    length = horizon * max(1, -(-(last + 1 - begin) // (MOST_BLOCKS * horizon)))
+    return np.append(np.arange(begin, last + 1, length), last + 1)

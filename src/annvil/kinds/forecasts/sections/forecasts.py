@@ -13,7 +13,7 @@ from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import Spread
 from annvil.kinds.forecasts.histories import Histories
 from annvil.kinds.forecasts.sections.by_season import errors_by_season
-from annvil.kinds.forecasts.spread import Coverage, coverage, half_widths, spread_of
+from annvil.kinds.forecasts.spread import MEASURED, half_widths, measured_spread
 from annvil.plots.charts.fan import Fan, error_by_step, fan
 from annvil.plots.png import png
 from annvil.sections import Picture, Rows, Section
@@ -23,7 +23,6 @@ from annvil.text.phrases import listed
 from annvil.text.quantities import digits
 
 MOST_FANS = 3
-LEVELS = (0.8, 0.95)
 MOST_SERIES = 8
 """Series whose errors are listed."""
 
@@ -53,27 +52,20 @@ def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, ti
         other = inputs.series[row] not in inputs.series[chosen]
         if len(chosen) < MOST_FANS and (other or (far and len(inputs.store.names) <= len(chosen))):
             chosen.append(row)
-    made = spread_of(inputs, y, outputs)
+    made = measured_spread(inputs, y, outputs)
     pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target) for k in chosen)
-    held = [one for level in LEVELS if (one := coverage(inputs, y, outputs, level)) is not None]
+    held = made.held
     sentences = [
-        f"Forecasts of the recommended model ({title}) at origins that it had not learnt from; bands are made to hold 80 "
-        "and 95 of 100 values.",
-        *(_said(one) for one in held),
+        f"Forecasts of the recommended model ({title}) at origins that it had not learnt from.",
+        "Bands are made to hold 80 and 95 of 100 values.",
+        *(one.said for one in held),
     ]
     if not held:
         sentences.append("There are too few held-out origins to measure how often the intervals hold what comes.")
     spans = "; ".join(filter(None, [inputs.form.describe(), *inputs.store.said]))
     sentences.append(f"Models see {spans}.")
     return Section(
-        "forecasts", "Forecasts and what came", tuple(sentences), pictures, _quantile_loss(inputs, y, outputs), 10
-    )
-
-
-def _said(held: Coverage) -> str:
-    return (
-        f"Intervals of {held.level:.0%} held {held.share:.0%} [{held.low:.0%}, {held.high:.0%}] of {held.n_steps:,} "
-        f"values at origins later than those that made them ({held.n_blocks} blocks of a horizon)."
+        "forecasts", "Forecasts and what came", tuple(sentences), pictures, _quantile_loss(made, inputs, y, outputs), 10
     )
 
 
@@ -81,7 +73,7 @@ def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, 
     horizon = one.form.horizon
     shown = min(int(one.origin[0]), max(one.form.window, 2 * horizon))
     begin = int(one.store.starts[one.series[0]] + one.origin[0])
-    halves = [half_widths(made, one, level)[0] for level in reversed(LEVELS)]
+    halves = [half_widths(made, one, level)[0] for level in reversed(MEASURED)]
     bands = [((forecast - half).tolist(), (forecast + half).tolist()) for half in halves]
     history = one.store.values[begin - shown : begin].tolist()
     moment = int(one.moments[0])
@@ -94,11 +86,10 @@ def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, 
     return Picture(png(drawn), f"{series}forecast from {named(0)} on", sized=True)
 
 
-def _quantile_loss(inputs: Histories, y: FloatArray, outputs: FloatArray) -> tuple[Rows, ...]:
+def _quantile_loss(made: Spread, inputs: Histories, y: FloatArray, outputs: FloatArray) -> tuple[Rows, ...]:
     """The quantile loss of the interval ends, against that of the forecast without intervals."""
-    made = spread_of(inputs, y, outputs)
     rows = []
-    for level in LEVELS:
+    for level in MEASURED:
         half = half_widths(made, inputs, level)
         ends = np.stack([outputs - half, outputs + half], axis=-1)
         tails = np.array([(1 - level) / 2, (1 + level) / 2])
