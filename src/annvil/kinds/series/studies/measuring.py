@@ -94,15 +94,16 @@ class Study:
     def _trial(self, fitted: Fitted, side: Side, part: Part) -> Trial:
         network: Any = fitted.members[0].networks[0]  # type: ignore[attr-defined]
         whole = part.what == "whole"
+        saved = memory.as_saved(fitted, self.train.inputs.form, self.train.task) if whole and side.key in MAIN else None
         found: dict[str, Any] = {}
         if whole and side.key in CELLS:
             found["reach"] = tuple(memory.reach(network, self.test.inputs).tolist())
             found["patch"] = network.architecture.patch
-        if whole and side.key == GRU:
-            found["streaming"] = memory.streamed(network, self.test.inputs)
-        if whole and side.key in MAIN:
+        if saved is not None:
+            if side.key == GRU:
+                found["streaming"] = memory.streamed(saved, self.test.inputs)
             taken = memory.seconds_by_length(network, self.test.inputs)
-            found["alone"] = memory.seconds_alone(network, self.test.inputs)
+            found["alone"] = memory.seconds_alone(saved, self.test.inputs)
             found["seconds"] = {n: tuple(some) for n, some in taken.items()}
         if part.what == "last":
             found["longer"] = as_bytes(self._losses(fitted, self.test))

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annvil.bundle import Predictor, export, export_step
+from annvil.kinds.series.form import SeriesForm
+from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.series import Series
-from annvil.tasks.base import FloatArray
+from annvil.models.contract import Fitted, Member
+from annvil.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:
     import torch
@@ -72,43 +76,30 @@ def _by_lag(norms: FloatArray, ends: Any) -> FloatArray:
     return np.asarray(np.exp(np.array(found) - found[0]))
 
 
-def streamed(network: RecurrentNetwork, series: Series) -> tuple[float, float]:
+def as_saved(fitted: Fitted | Member, form: SeriesForm, task: Task) -> Predictor:
+    """The model that a bundle of it would be, with its steps if it has some."""
+    return Predictor.from_graph(export(fitted, form, task), form, task, export_step(fitted.stepper(), task))
+
+
+def streamed(model: Predictor, series: Series) -> tuple[float, float]:
     """The largest difference between carrying the state along and seeing all steps so far, over prefixes of the longest
-    series; and seconds of one more step (or patch) with the state at hand."""
-    import torch
-
-    from annvil.training.system.hardware import threads
-
-    values, _ = _longest(series, 1)
-
-    patch, n_steps = network.architecture.patch, values.shape[2]
-    network.eval()
-    recurrence, state, total, outputs, took = network.recurrences[0], None, 0.0, {}, []
-    with torch.inference_mode(), threads(1):
-        for place, start in enumerate(range(0, n_steps, patch)):
-            began = time.perf_counter()
-            some = values[:, :, start : start + patch]
-            x, _ = network.input(some, torch.tensor([some.shape[2]]))
-            now, state = recurrence(network.read(x), state)
-            total = total + now[:, 0]
-            output = network.head(torch.cat([total / (place + 1), now[:, 0]], dim=1))
-            took.append(time.perf_counter() - began)
-            outputs[start + some.shape[2]] = output
-        chosen = {*sorted(outputs)[:: max(1, len(outputs) // PREFIXES)], n_steps}
-        gaps = [float((network(values[:, :, :n], torch.tensor([n])) - outputs[n]).abs().max()) for n in chosen]
-    return max(gaps), float(np.median(took))
+    series; and seconds of one more step with the state at hand. In the runtime of the bundle, as of `seconds_alone`."""
+    one = _longest(series, 1)[0][0].numpy()
+    n_steps = one.shape[1]
+    stream, outputs, took = model.stream(), [], []
+    for values in one.T:
+        began = time.perf_counter()
+        outputs.append(stream.step(values))
+        took.append(time.perf_counter() - began)
+    chosen = {*range(1, n_steps + 1, max(1, n_steps // PREFIXES)), n_steps}
+    beginnings = ((n, model.raw(series_from_arrays([one[:, :n]], series.form))) for n in chosen)
+    return max(float(np.abs(whole - outputs[n - 1]).max()) for n, whole in beginnings), float(np.median(took))
 
 
-def seconds_alone(network: nn.Module, series: Series) -> float:
-    """To predict one series of the longest, alone, in PyTorch on one thread."""
-    import torch
-
-    from annvil.training.system.hardware import threads
-
-    values, lengths = _longest(series, 1)
-    network.eval()
-    with torch.inference_mode(), threads(1):
-        return float(np.median(_timed(lambda: network(values, lengths), 4 * REPEATS)))
+def seconds_alone(model: Predictor, series: Series) -> float:
+    """To predict one series of the longest, alone."""
+    one = series_from_arrays([_longest(series, 1)[0][0].numpy()], series.form)
+    return float(np.median(_timed(lambda: model.raw(one), 4 * REPEATS)))
 
 
 def seconds_by_length(network: nn.Module, series: Series) -> dict[int, list[float]]:
