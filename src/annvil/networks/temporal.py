@@ -28,8 +28,9 @@ MOMENTUM = 0.1
 class TemporalArchitecture:
     """Everything that a network's weights do not say.
 
-    All see values and their changes from step to step: on inner splits of 500 leaves the loss was .133 instead of .161,
-    at the same accuracy (.957; 400 steps, three folds).
+    All see values and their changes from step to step, and pool every layer. On inner splits of training parts, after 400
+    steps (loss, accuracy): 500 leaves .161, .957 without either, .133, .957 with changes, .118, .963 with both; windows
+    of a phone, of persons not seen before, .223, .894 with changes, .134, .918 with both.
 
     Attributes
     ----------
@@ -129,7 +130,8 @@ class SeparableLayer(nn.Module):
 
 class TemporalNetwork(nn.Module):
     """Values ``(n, channels, time)`` and lengths ``(n,)`` → ``(n, n_outputs)``: values and their changes go into the
-    first layer, the mean over the steps of the last one into a linear one."""
+    first layer, means over the steps of every layer into a linear one, so that what the first ones find, in few steps
+    at a time, needs no way through all others."""
 
     def __init__(self, architecture: TemporalArchitecture, dropout: float = 0.0) -> None:
         super().__init__()
@@ -137,11 +139,13 @@ class TemporalNetwork(nn.Module):
         self.input = SeriesInput(a.n_channels, a.scaling, changes=True)
         if a.form == "tcn":
             sizes = [2 * a.n_channels, *[a.width] * a.layers]
+            n_features = a.layers * a.width
             layers: list[nn.Module] = [
                 CausalLayer(sizes[i], sizes[i + 1], 2**i, a.stride if i == 0 else 1) for i in range(a.layers)
             ]
         else:
             together = a.width * len(WIDE_KERNELS)
+            n_features = together + 2 * a.width
             layers = [
                 WideLayer(2 * a.n_channels, a.width, a.stride),
                 SeparableLayer(together, a.width, WIDE_KERNELS[1], 2),
@@ -149,7 +153,7 @@ class TemporalNetwork(nn.Module):
             ]
         self.layers = nn.ModuleList(layers)
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(a.width, a.n_outputs)
+        self.head = nn.Linear(n_features, a.n_outputs)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
@@ -168,11 +172,12 @@ class TemporalNetwork(nn.Module):
         # Kernels that look ahead must not see what a layer made of padding; causal ones never do.
         hides = self.architecture.form == "lite" and not (self.training and self.architecture.equal_lengths)
         seen = None if self.architecture.equal_lengths else mask
+        sums = []
         for layer in self.layers:
             x = layer(x, seen)
             x = x * mask if hides else x
-        x = x if hides else x * mask
-        features = x.sum(dim=2) / mask.sum(dim=2)
+            sums.append((x if hides else x * mask).sum(dim=2))
+        features = torch.cat(sums, dim=1) / mask.sum(dim=2)
         return self.head(self.dropout(features))  # type: ignore[no-any-return]
 
     def examples(self) -> tuple[Tensor, Tensor]:
