@@ -28,9 +28,9 @@ MOMENTUM = 0.1
 class TemporalArchitecture:
     """Everything that a network's weights do not say.
 
-    All see values and their changes from step to step, and pool every layer. On inner splits of training parts, after 400
-    steps (loss, accuracy): 500 leaves .161, .957 without either, .133, .957 with changes, .118, .963 with both; windows
-    of a phone, of persons not seen before, .223, .894 with changes, .134, .918 with both.
+    All see values and their changes from step to step, and pool every layer. On inner splits of training parts, after
+    400 steps, that made of 500 leaves a loss of .118 (changes alone .133, neither .161; accuracy .963, .957, .957), and
+    of activities of persons not seen before .134 (changes alone .223; accuracy .918, .894).
 
     Attributes
     ----------
