@@ -14,7 +14,7 @@ import annvil  # noqa: F401 - before a test loads PyTorch: it says how libraries
 # How long an example takes says how busy the machine is, not whether the code is right. The default suite tries the
 # same examples every time, so that a change is judged by what it changed; `make test-all` looks for new ones.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True, max_examples=50)
 settings.load_profile("suite")
 
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -4,9 +4,9 @@ import csv
 import io
 
 import pytest
+from tests.budgets import fit_briefly
 from typer.testing import CliRunner
 
-import annvil
 from annvil.cli.app import app
 from annvil.kinds.forecasts import KIND
 
@@ -16,7 +16,8 @@ RUN = CliRunner()
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     implied = KIND.fit_commands["forecast"].implied
-    return annvil.fit("sample:airline", **implied, budget=10, out=str(tmp_path_factory.mktemp("runs"))).to_json()
+    out = str(tmp_path_factory.mktemp("runs"))
+    return fit_briefly("sample:airline", **implied, least=10.0, out=out).to_json()
 
 
 def test_a_season_ahead_is_the_horizon_unless_asked(fitted):

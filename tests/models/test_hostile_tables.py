@@ -18,7 +18,7 @@ CONTENDERS = {contender.name: contender for contender in contenders_for_tables()
 QUICK = ("dummy", "linear", "neighbours", "boosted-trees")
 USUALLY_QUICK = st.sampled_from([*QUICK * 6, "dense-network", "shared-ensemble", "network-ensemble"])
 
-quick = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 thorough = settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.budgets import fit_briefly
 from tests.run.test_resume import essence
 
 import annvil
@@ -38,7 +39,8 @@ def short(table, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages.Work, "deadline", lambda work, *_, **__: Deadline(float("inf")))
         patch.setattr(Race, "_limit", lambda *_: float("inf"))  # a rung that a slow machine cut would be its own alone
-        return annvil.fit(table, target="answer", budget="8s", out=tmp_path_factory.mktemp("runs"))
+        out = tmp_path_factory.mktemp("runs")
+        return fit_briefly(table, target="answer", least=8.0, out=out)
 
 
 def units(run) -> list[object]:

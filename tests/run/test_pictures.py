@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from tests.budgets import fit_briefly
 
 import annvil
 from annvil.comparison import Store
@@ -59,7 +60,8 @@ def heard() -> Heard:
 
 @pytest.fixture(scope="module")
 def run(photos, heard, tmp_path_factory):
-    return annvil.fit(photos, budget="16s", size=8, out=tmp_path_factory.mktemp("runs"), listener=heard)
+    out = tmp_path_factory.mktemp("runs")
+    return fit_briefly(photos, least=16.0, size=8, out=out, listener=heard)
 
 
 def test_a_folder_becomes_a_verdict_and_a_model(run, photos):
@@ -184,7 +186,8 @@ def tagged(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run_of_labels(tagged, tmp_path_factory):
-    return annvil.fit(tagged / "labels.csv", target="what", budget="9s", out=tmp_path_factory.mktemp("runs"))
+    out, labels = tmp_path_factory.mktemp("runs"), tagged / "labels.csv"
+    return fit_briefly(labels, target="what", least=9.0, out=out)
 
 
 def test_several_labels_become_a_verdict_and_a_model(run_of_labels, tagged):

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from tests.budgets import fit_briefly
 from typer.testing import CliRunner
 
-import annvil
 from annvil.cli.app import app
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.studies import dense_and_convolutional
@@ -28,7 +28,8 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pictures, tmp_path_factory):
-    return annvil.fit(pictures, budget="5s", out=tmp_path_factory.mktemp("runs"))
+    out = tmp_path_factory.mktemp("runs")
+    return fit_briefly(pictures, out=out)
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_the_training_file_conforms_to_what_was_read(tmp_path: Path) -> None:
     assert table.texts().tolist() == data.inputs.texts().tolist()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(columns_of_values())
 def test_row_by_row_equals_all_at_once(case: Case) -> None:
     """What was read at training comes back from the same values, as columns and as single rows."""

@@ -16,8 +16,8 @@ from annvil.errors import AnnvilError
 from annvil.kinds.registry import audit, read
 from annvil.kinds.tables.conform import conform
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-quick_files = settings(quick, max_examples=30)  # DuckDB takes 40 ms to start
+quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick_files = settings(quick, max_examples=15)  # DuckDB takes 40 ms to start
 thorough = settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     "kills",
     [
-        {"plain": 10, "rich": 4, "pictures": 2, "series": 2},
+        {"plain": 4, "rich": 2, "pictures": 1, "series": 1},
         *(pytest.param({c: 50}, marks=pytest.mark.slow) for c in ("plain", "rich", "pictures", "series", "deciding")),
     ],
     ids=" ".join,

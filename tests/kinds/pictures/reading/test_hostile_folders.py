@@ -135,7 +135,7 @@ def _try(seed: int) -> None:
         shutil.rmtree(root, ignore_errors=True)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_hostile_folders_and_archives(seed):
     _try(seed)

@@ -81,6 +81,7 @@ def test_lower_layers_lie_deeper(folders):
     assert first > lower > upper == 1
 
 
+@pytest.mark.slow
 def test_it_competes(folders):
     digits = load_digits()
     pixels = np.rint(digits.images[:60] * 255 / 16).astype(np.uint8)
