@@ -314,3 +314,29 @@ def test_the_shipped_graph_predicts_what_the_members_average(regression: bool) -
     assert team.summary == "75% linear and 25% net"
     assert team.n_parameters == sum(one.n_parameters for one in fitted)
     assert team.preparation == ()
+
+
+@pytest.mark.parametrize("inner", [1, 3])
+@pytest.mark.parametrize("order", [1, -1])
+def test_members_that_learnt_from_different_rows_ship_together(inner: int, order: int) -> None:
+    """One had time for a part of the rows: what is known of the team out of fold is what both know, or the heaviest."""
+    data: Dataset = made_dataset(200)
+    problem = DataProblem(data)
+    few, all_rows = problem.final(60, inner, 0), problem.final(200, inner, 0)
+    linear, net = made_halves()
+    fitted = [next(linear.fit(data, [few], Effort(inner_folds=inner), Context()))]
+    fitted.append(next(net.fit(data, [all_rows], Effort(inner_folds=inner), Context())))
+    team = joined(fitted[::order], [0.5, 0.5], {"linear": "Linear", "net": "Net"})
+    assert np.array_equal(team.job.rows, all_rows.rows)
+    expected = {one.contender: np.full((200, 2), np.nan) for one in fitted}
+    for one in fitted:
+        expected[one.contender][one.job.rows] = one.out_of_fold
+    mean = 0.5 * expected["linear"] + 0.5 * expected["net"]
+    assert 0 < np.isfinite(mean).all(axis=1).sum() <= 60
+    np.testing.assert_allclose(team.out_of_fold, mean, atol=1e-12)
+    apart = joined(
+        [replace(fitted[0], out_of_fold=np.full((len(few.rows), 2), np.nan)), fitted[1]],
+        [0.4, 0.6],
+        {"linear": "Linear", "net": "Net"},
+    )
+    np.testing.assert_array_equal(apart.out_of_fold, expected["net"])

@@ -20,7 +20,7 @@ from annvil.models.contract import BaseContender, BaseMember, Context, Effort, F
 from annvil.models.selection import choose_greedily
 from annvil.models.stepping import Stepper
 from annvil.onnx.builder import Graph, Value
-from annvil.tasks.base import FloatArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import inside, listed
 
 ROUNDS = 24
@@ -157,16 +157,17 @@ class FittedTeam(Fitted):
 
 
 def joined(fitted: Sequence[Fitted], weights: Sequence[float], titles: Mapping[str, str]) -> FittedTeam:
-    """One model of several that learnt from the same rows; ``titles`` by the name of their contender."""
+    """One model of several, each with the rows that it had time for; ``titles`` by the name of their contender."""
     shares = np.asarray(weights, dtype=np.float64) / np.sum(weights)
     members = {one.contender: float(share) for one, share in zip(fitted, shares, strict=True)}
+    most = max(fitted, key=lambda one: len(one.job.rows))
     return FittedTeam(
         contender=TEAM.name,
-        job=fitted[0].job,
-        task=fitted[0].task,
+        job=most.job,
+        task=most.task,
         members=tuple(Teammate(titles[one.contender], one) for one in fitted),
         calibration=None,
-        out_of_fold=np.einsum("m,mro->ro", shares, [one.out_of_fold for one in fitted]),
+        out_of_fold=_out_of_fold(fitted, shares, most.job.rows),
         configuration={"members": members},
         summary=describe_members(members, titles),
         fit_seconds=sum(one.fit_seconds for one in fitted),
@@ -175,3 +176,17 @@ def joined(fitted: Sequence[Fitted], weights: Sequence[float], titles: Mapping[s
         notes=tuple(f"{titles[one.contender]}: {note}" for one in fitted for note in one.notes),
         cut_short=any(one.cut_short for one in fitted),
     )
+
+
+def _out_of_fold(fitted: Sequence[Fitted], shares: FloatArray, rows: IntArray) -> FloatArray:
+    """The members' mean where all of them know a row of ``rows``, NaN elsewhere; where they share none, the heaviest's.
+
+    Members that learnt from a part of the rows know few of them.
+    """
+    each = np.full((len(fitted), len(rows), fitted[0].out_of_fold.shape[1]), np.nan)
+    for own, one in zip(each, fitted, strict=True):
+        known = np.isin(one.job.rows, rows)
+        own[np.searchsorted(rows, one.job.rows[known])] = one.out_of_fold[known]
+    mean = np.einsum("m,mro->ro", shares, each)
+    heaviest: FloatArray = each[int(np.argmax(shares))]
+    return np.asarray(mean) if np.isfinite(mean).all(axis=1).any() else heaviest
