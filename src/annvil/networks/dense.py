@@ -122,11 +122,13 @@ class DenseNetwork(ColumnNetwork):
 
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
-    """W ~ N(0, 1/fan_in), b ~ N(0, 1): RealMLP's without data ("normal")."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        layer.weight.copy_(torch.randn(fan_out, fan_in, generator=generator) / math.sqrt(max(fan_in, 1)))
-        layer.bias.copy_(torch.randn(fan_out, generator=generator))
+    """W ~ N(0, 1/fan_in), b ~ N(0, 1): RealMLP's without data ("normal").
+
+    `torch.nn.utils.skip_init` would do without the first weights, too, but imports SymPy, half a second.
+    """
+    layer = nn.Linear(fan_in, fan_out, device="meta")
+    layer.weight = nn.Parameter(torch.randn(fan_out, fan_in, generator=generator) / math.sqrt(max(fan_in, 1)))
+    layer.bias = nn.Parameter(torch.randn(fan_out, generator=generator))
     return layer
 
 
