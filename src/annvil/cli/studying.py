@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from annvil.sections import Section
 
 
+CELL = 40
+"""Characters of a last cell that is a column still; a longer one stands below its row."""
+
+
 def compare(run: Path, study: str | None, budget: str, *, as_json: bool, quiet: bool) -> None:
     """Study the run and show what was found."""
     from annvil.errors import RequestError
@@ -71,14 +75,19 @@ def _show(console: Console, section: Section) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    if not section.tables and not section.sentences:
+        return  # charts alone
     console.print(Text(safe(section.title), style="bold"))
     for header, (first, *cells) in ((rows.header, row) for rows in section.tables for row in rows.rows):
         table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, title=safe(first))
         table.title_justify, table.title_style = "left", "bold"
-        for name in header[1:]:
+        below = cells.pop() if len(cells[-1]) > CELL else ""
+        for name in header[1 : 1 + len(cells)]:
             table.add_column(safe(name), ratio=1, overflow="fold")
         table.add_row(*map(safe, cells))
         console.print(table)
+        if below:
+            console.print(Text(safe(below)))
         console.print()
     for sentence in section.sentences:
         console.print(Text(safe(sentence)))

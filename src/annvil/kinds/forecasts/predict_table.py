@@ -72,6 +72,8 @@ def forecast_table(
 
 def _refuse_beyond(inputs: Histories, options: ForecastPredictOptions) -> None:
     steps, most = options.horizon, inputs.form.horizon
+    if steps == 0:
+        raise RequestError(f"--horizon is a number of steps from 1 to {most} for this model; got 0.")
     if steps is not None and steps > most:
         raise RequestError(f"The model forecasts {most} steps; {steps} were asked for. Fit one with --horizon {steps}.")
 

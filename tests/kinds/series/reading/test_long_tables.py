@@ -198,6 +198,7 @@ def test_uneven_steps_are_resampled_and_told():
     assert "resampled" in dataset.source.details
     values = by_name(dataset)["r4"][0][0]
     np.testing.assert_allclose(np.diff(values)[1:-1], 2 * dataset.inputs.form.every, rtol=1e-3)
+    assert values[0] == np.float32(rows["x"][rows["recording"].index("r4")])  # the grid begins with the series
 
 
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])

@@ -72,7 +72,9 @@ def test_a_part_is_the_end_of_every_series(lengths, share):
         assert len(kept) == max(1, round(share * n))
         assert kept[-1] == n - 1
     assert (part.form.shortest, part.form.longest) == (part.lengths.min(), part.lengths.max())
-    assert last_steps(data, 7).inputs.lengths.tolist() == [min(7, n) for n in lengths]
+    seven = last_steps(data, 7).inputs
+    assert seven.lengths.tolist() == [min(7, n) for n in lengths]
+    assert [seven.one(row)[0][-1] for row in range(len(lengths))] == [n - 1 for n in lengths]
 
 
 def dataset_of(values):

@@ -198,9 +198,11 @@ def _roles(raw: RawTable, opened: Opened, options: ForecastOptions) -> Roles:
         raise RequestError(f"Name the column of {where} to forecast (--target); its columns are {columns}.")
     time = ask.time or ("time" if opened.is_sample and "time" in raw.names else None)
     series = split_names([options.series]) if options.series else ()
-    named = [*targets, *([time] if time else []), *series, *options.known]
-    for name in named:
-        column_of(raw, name, "target, time, series or known")
+    by_role = {"target": targets, "time": [time] if time else [], "series": series, "known": options.known}
+    for role, names in by_role.items():
+        for name in names:
+            column_of(raw, name, role)
+    named = [name for names in by_role.values() for name in names]
     if len(set(named)) < len(named):
         raise RequestError(f"target, time, series and known must be different columns; got {listed(named, 12)}.")
     if len(targets) > 1 and series:

@@ -144,11 +144,12 @@ def _remarks(study: Study, longest: int) -> list[str]:
     plan: StudyPlan = study.plan
     done = min(len(study.trials(side, "whole")) for side in MAIN)
     often = "twice" if done == 2 else f"{done} times"
-    times = f"{often} each, with other seeds" if done > 1 else "once each: intervals hold no chance of training"
+    times = f"{often} each, with other seeds" if done > 1 else "once each"
+    over = "test series and trainings" if done > 1 else "test series, not over the chance of another training"
     on = "test series of the source" if study.train.official_test is not None else "others"
     how = (
         f"All networks learnt from the same {plan.n_train:,} series and are judged on {plan.n_test:,} {on}, {times}; "
-        "intervals are 95%, over test series and trainings."
+        f"intervals are 95%, over {over}."
     )
     said = [how]
     summary = study.shelf.trial(GRU, FIRST)
