@@ -46,7 +46,7 @@ def test_a_column_changes_what_is_said_where_it_is_declared_and_only_there(decid
     contender = next(one for one in contenders_for_forecasts() if one.name == name)
     rows = np.arange(decided.n_rows)
     job = Job("all", rows, inner_splits(decided, rows, 1, 0), 0)
-    (fitted,) = contender.fit(decided, [job], Effort(1, 0.1), Context(threads=1))
+    (fitted,) = contender.fit(decided, [job], Effort(1, 0.02), Context(threads=1))
     store, said = decided.inputs.store, fitted.predict(decided.inputs)
     for role in ROLES:
         other = {"known": 1 - store.known, "past": 1 - store.past, "statics": store.statics[:, ::-1]}[role]

@@ -82,7 +82,7 @@ def test_series_of_different_lengths():
 
 
 def test_a_network_and_a_copy_of_it():
-    reader = Forecaster("dense-network", season=SEASON, n_folds=1, training_length=0.02, random_state=0)
+    reader = Forecaster("dense-network", season=SEASON, n_folds=1, training_length=0.01, random_state=0)
     found = reader.fit(rising(), horizon=HORIZON).predict()
     again = clone(reader).fit(rising(), horizon=HORIZON).predict()
     np.testing.assert_array_equal(found["predicted_value"], again["predicted_value"])
