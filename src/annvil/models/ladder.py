@@ -12,6 +12,10 @@ LEAST_GROWTH = 1.5
 skipped for the better one above it."""
 
 
+ALL = 99
+"""Candidates of an effort that tries all there are, however many."""
+
+
 def ladder_of(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
     """The rungs with their numbers; those that cost nearly as much as a later one, which is better, go.
 
@@ -71,11 +75,11 @@ def rung_within(ladder: Sequence[Rung], seconds: float) -> Rung:
 def describe_effort(effort: Effort, one: str = "candidate", several: str = "") -> str:
     """For people.
 
-    >>> describe_effort(Effort(4, inner_folds=5))
-    '4 candidates, 5 inner folds'
+    >>> describe_effort(Effort(4, inner_folds=5)), describe_effort(Effort(ALL))
+    ('4 candidates, 5 inner folds', 'all candidates, one holdout')
     """
     n = effort.candidates
-    parts = [f"{n} {one if n == 1 else several or f'{one}s'}"]
+    parts = [f"{'all' if n == ALL else n} {one if n == 1 else several or f'{one}s'}"]
     parts += [f"{effort.inner_folds} inner folds" if effort.inner_folds > 1 else "one holdout"]
     parts += [f"{effort.scale:g} times the usual length"] if effort.scale != 1 else []
     parts += [f"a sample of {effort.rows:,}"] if effort.rows else []

@@ -93,6 +93,13 @@ def test_what_is_planted_is_found(plant, kind, severity, said):
     assert {one for one in findings if findings[one].severity == "serious"} <= {kind}
 
 
+def test_values_that_often_reach_their_largest_are_not_clipped():
+    """A count that is full at every fifth step stops nowhere: a clipped sensor stays at its limit."""
+    X = values()
+    X[:, 0, ::5] = 9.0
+    assert "clipped sensors" not in found(X)
+
+
 def test_few_and_unequal_classes():
     findings = found(values()[:40], np.array([0] * 36 + [1] * 4))
     assert {"few series", "few series per class", "imbalance"} <= set(findings)

@@ -26,6 +26,7 @@ from annvil.kinds.forecasts.spread import measured_spread
 from annvil.kinds.registry import read
 from annvil.models.contract import Contender, Context, Effort, Fitted, Job
 from annvil.models.estimator_parts import check_whole_number
+from annvil.models.ladder import ALL
 from annvil.tasks.base import FloatArray
 
 NETWORK_CANDIDATES = 2
@@ -144,7 +145,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         rows = np.arange(dataset.n_rows)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         job = Job("fit", rows, inner_splits(dataset, rows, self.n_folds, seed), seed)
-        candidates = NETWORK_CANDIDATES if contender.family == "network" else 99
+        candidates = NETWORK_CANDIDATES if contender.family == "network" else ALL
         effort = Effort(candidates, self.training_length, inner_folds=self.n_folds)
         context = Context(float("inf") if self.time_budget is None else self.time_budget)
         fitted = next(iter(contender.fit(dataset, [job], effort, context)), None)

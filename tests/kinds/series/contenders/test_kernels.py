@@ -11,10 +11,11 @@ from sklearn.linear_model import Ridge as SklearnRidge
 
 from annvil.kinds.series.contenders import hydra as hydra_room
 from annvil.kinds.series.contenders.hydra import Hydra
-from annvil.kinds.series.contenders.kernel_models import hydra, minirocket
+from annvil.kinds.series.contenders.kernel_models import _sharpness, hydra, minirocket
 from annvil.kinds.series.contenders.kernels import LENGTH, MiniRocket
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.models.ridge import Ridge
+from annvil.tasks.union import make_task
 
 MAKERS = {"hydra": lambda channels, length: Hydra(channels, length, 8, 3)}
 MAKERS["minirocket"] = lambda channels, length: MiniRocket(channels, length, 504, 3)
@@ -167,6 +168,17 @@ def test_ridge_is_scikit_learns(n_features, rows):
         expected = SklearnRidge(alpha=penalty * size).fit(features[chosen].astype(np.float64), answers[chosen])
         np.testing.assert_allclose(fit.slopes, expected.coef_.T, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(fit.intercepts, expected.intercept_, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1.0, 4.0, 16.0])
+def test_probabilities_are_as_sharp_as_the_scores_deserve(factor):
+    """Classes drawn by the softmax of so many times the scores: that factor is found, give or take its own chance."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(4_000, 3))
+    y = (factor * scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    task = make_task("multiclass", "y", ("a", "b", "c"))
+    halves = [np.arange(2_000), np.arange(2_000, 4_000)]
+    assert _sharpness(task, y, halves, [scores[rows] for rows in halves]) == pytest.approx(factor, rel=0.15)
 
 
 def test_time_and_memory_are_planned_for_long_series():

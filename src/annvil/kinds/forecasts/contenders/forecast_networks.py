@@ -142,7 +142,7 @@ class ForecastNetworks(BaseContender):
             return Rung(
                 effort,
                 LinearMap().seconds(n_rows, form) + inner * candidates * each,
-                describe_effort(effort).replace("a sample of", "a part of"),
+                describe_effort(effort),
             )
 
         parts = [rung(few, 1, SHORT, rows) for rows in row_steps(shape.n_rows)]

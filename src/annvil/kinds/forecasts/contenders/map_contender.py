@@ -26,7 +26,7 @@ from annvil.models.contract import (
     Shape,
     Traits,
 )
-from annvil.models.ladder import describe_effort, ladder_of
+from annvil.models.ladder import ALL, describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.tasks.base import FloatArray, IntArray
@@ -84,11 +84,8 @@ class MapContender(BaseContender):
         form = shape.form
         assert isinstance(form, ForecastForm)
         each = self.seconds(shape.n_rows, form)
-        rungs = (Effort(99, inner_folds=folds) for folds in (1, 5))
-        return ladder_of(
-            Rung(effort, each * (1 + effort.inner_folds), describe_effort(effort).replace("99", "all"))
-            for effort in rungs
-        )
+        rungs = (Effort(ALL, inner_folds=folds) for folds in (1, 5))
+        return ladder_of(Rung(effort, each * (1 + effort.inner_folds), describe_effort(effort)) for effort in rungs)
 
     def fit(
         self, dataset: Dataset[Histories], jobs: Sequence[Job], effort: Effort, context: Context

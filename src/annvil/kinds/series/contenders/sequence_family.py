@@ -259,7 +259,7 @@ class SequenceNetworks(BaseContender):
                 OVERHEAD_SECONDS + passed * self.networks.core_seconds_per_series(form, one, batch) for one in chosen
             )
             effort = Effort(candidates, scale, inner_folds=inner, rows=rows)
-            return Rung(effort, inner * seconds, describe_effort(effort).replace("a sample of", "a part of"))
+            return Rung(effort, inner * seconds, describe_effort(effort))
 
         parts = [rung(1, 1, SHORT, rows) for rows in row_steps(shape.n_rows)]
         whole = [rung(1, 1, SHORT), rung(1, 5, SHORT), rung(1, 5, 1.0)]
