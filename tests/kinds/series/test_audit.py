@@ -137,3 +137,5 @@ def test_the_official_test(tmp_path, how):
     kinds = {"copies": "test series seen in training", "overlaps": "test windows overlap with training"}
     kinds |= {"drift": "drift between training and test"}
     assert {kind for kind in kinds.values() if kind in findings} == {kinds[one] for one in (how,) if one in kinds}
+    if how == "drift":
+        assert "of 'channel 2' is larger there (ROC AUC 1.00)" in findings[kinds["drift"]].what

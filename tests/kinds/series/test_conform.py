@@ -163,3 +163,14 @@ def test_what_cannot_be_is_one_sentence(learnt, raw, said):
         return
     with pytest.raises(DataError, match=said):
         FORMS[learnt].conform(raw)
+
+
+@pytest.mark.parametrize(("ranges", "told"), [(0.9, False), (1.1, True)])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_what_lies_a_whole_range_outside_is_told(ranges, told, side):
+    form = FORMS["arrays"]
+    low, high = form.low[0], form.high[0]
+    series = X[:1].copy()
+    series[0, 0, 3] = (high if side > 0 else low) + side * ranges * (high - low)
+    notices = form.conform(series).notices
+    assert any("far out of the range of the training in 'x'" in one for one in notices) == told

@@ -230,3 +230,13 @@ def test_time_by_length_is_a_power(tmp_path):
 def test_a_table_is_kept_and_read_again(studied):
     table = studied[0]
     assert msgspec.json.decode(msgspec.json.encode(table), type=type(table)) == table
+
+
+def test_intervals_over_trainings_are_student_s():
+    from scipy.stats import t as student
+
+    values = [1.0, 2.0, 4.0, 4.5]
+    low, high = student.interval(0.95, 3, np.mean(values), np.std(values, ddof=1) / 2)
+    found = memory_rows.over_trainings(values)
+    np.testing.assert_allclose([found.value, found.low, found.high], [np.mean(values), low, high])
+    assert not np.isfinite(memory_rows.over_trainings([1.0]).low)
