@@ -32,7 +32,7 @@ from annvil.kinds.series.reading.long_tables import grows, steps_of
 from annvil.kinds.series.reading.moments import TIME_NAMES, Moments, read_moments
 from annvil.kinds.series.reading.named_files import NamedFiles, alone, by_folder, by_table
 from annvil.options import ReadOptions
-from annvil.tasks.base import FloatArray
+from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.safe import short_name, some_names
 
 TABLES = frozenset((".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".feather", ".arrow", ".xlsx"))
@@ -200,27 +200,18 @@ def _read(
         digest.update(np.ascontiguousarray(values).tobytes())
         if progress is not None:
             progress(done + 1, len(needed))
-    begins = end_to_end(np.array([*map(len, parts)], dtype=np.int64))
-    place = np.searchsorted(needed, named.file_of)
-    lengths = np.diff(begins)[place]
-    whole = named.first < 0
-    first, last = np.where(whole, 0, named.first), np.where(whole, lengths, named.last)
-    bad = np.flatnonzero((first >= last) | (last > lengths))
-    if len(bad):
-        raise DataError(
-            f"{short_name(named.names[bad[0]])!r} of {short_name(path.name)} names rows that its file of "
-            f"{lengths[bad[0]]:,} rows does not have; first and last row count from 0, and the last is not included."
-        )
-    counts = last - first
+    lengths, place = np.array([*map(len, parts)], dtype=np.int64), np.searchsorted(needed, named.file_of)
+    begins = end_to_end(lengths)[place]
+    first, counts = _windows(named, lengths[place], path)
     codes = np.repeat(np.arange(len(counts)), counts)
-    rows = np.arange(len(codes)) - end_to_end(counts)[codes] + (begins[place] + first)[codes]
+    within = np.arange(len(codes)) - end_to_end(counts)[codes] + first[codes]
+    rows = begins[codes] + within
     present = [one for one in moments if one is not None]
     told = None
     if present and len(present) == len(moments):
         told = replace(present[0], values=np.concatenate([one.values for one in present])[rows])
     values = np.concatenate(parts)[rows]
-    order = np.arange(len(rows))
-    made = steps_of(values, codes, order, told, named.names, short_name(path.name), rows=rows - begins[place][codes])
+    made = steps_of(values, codes, np.arange(len(rows)), told, named.names, short_name(path.name), rows=within)
     source = Source(
         path.name, str(path.absolute()), digest.hexdigest(), sum(named.files[f].stat().st_size for f in needed)
     )
@@ -239,6 +230,19 @@ def _read(
         source=source,
         certain="folders" if named.certain else "",
     )
+
+
+def _windows(named: NamedFiles, lengths: IntArray, path: Path) -> tuple[IntArray, IntArray]:
+    """First row of each series in its file, and how many rows it has; ``lengths`` are those of the files."""
+    whole = named.first < 0
+    first, last = np.where(whole, 0, named.first), np.where(whole, lengths, named.last)
+    bad = np.flatnonzero((first >= last) | (last > lengths))
+    if len(bad):
+        raise DataError(
+            f"{short_name(named.names[bad[0]])!r} of {short_name(path.name)} names rows that its file of "
+            f"{lengths[bad[0]]:,} rows does not have; first and last row count from 0, and the last is not included."
+        )
+    return first, last - first
 
 
 def _values_of(
