@@ -38,6 +38,9 @@ LEAST_FOR_SHIPPING = 1.0
 LEAST_FOR_REPORT = 0.9
 """Seconds that importance and report of a small table take on a quiet machine (measured: 0.5), erring slow."""
 
+LEAST_FOR_LOOKING = 0.5
+"""Seconds in which importances are looked for though the budget has ended (assumed: 0.2 on a small table)."""
+
 REPORT_SHARE, MOST_FOR_REPORT = 0.04, 30.0
 """Part of a long budget that the fit to ship leaves for them: larger inputs take longer to look into (measured: 5 s of
 3,400 photographs in two minutes, a test of their own included)."""
@@ -137,7 +140,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     for stage in Stage:
         if stage is Stage.EXPLAINED:
             work.enter(kind.words.explaining)
-        left = work.deadline(work.least_for_report / 2, 1.0)
+        left = work.deadline(work.least_for_report / 2, LEAST_FOR_LOOKING)
         found = Found(dataset, comparison, store, folder.path, folder.model, left)
         if stage is Stage.EXPLAINED:
             importance = kind.importance(found)
