@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from annvil.errors import RequestError
-from annvil.kinds.forecasts.form import BETWEEN
 from annvil.kinds.forecasts.options import FORECASTS, steps_ahead
 from annvil.options import Option
 
@@ -106,6 +105,8 @@ def forecast_columns(
 
 def _named(columns: tuple[str, ...], names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """The columns that name the series as they were given, or as one where a name cannot be taken apart."""
+    from annvil.kinds.forecasts.form import BETWEEN  # not above: forms load NumPy, and these options are read by --help
+
     parts = [name.split(BETWEEN) for name in names]
     if len(columns) > 1 and all(len(one) == len(columns) for one in parts):
         yield from zip(columns, zip(*parts, strict=True), strict=True)
