@@ -40,6 +40,16 @@ def test_a_season_is_found_at_its_period_and_is_certain(period):
     assert strength == pytest.approx(1.0)
 
 
+def test_a_year_of_days_is_no_season_and_is_told_of():
+    days = np.arange(900)
+    values = 10 + 5 * np.sin(2 * np.pi * days / 365.25) + np.random.default_rng(0).normal(size=900)
+    stamps = [str(np.datetime64("2020-01-01") + int(day)) for day in days]
+    data = annvil.read({"day": stamps, "y": values.tolist()}, target="y", time="day", horizon=7)
+    assert data.inputs.form.season == 1
+    assert data.inputs.form.periods == (365.25,)
+    assert "no season of up to 200 steps was found; periods of about 365.2 steps" in data.source.details
+
+
 def test_a_missing_column_beside_the_target_is_taken_from_its_own_series():
     """What was before it, else what comes after it, else 0: never a value of the series above or below."""
     n = 30

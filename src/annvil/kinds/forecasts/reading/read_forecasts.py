@@ -20,12 +20,13 @@ from annvil.kinds.forecasts.histories import Histories, Store
 from annvil.kinds.forecasts.options import ForecastOptions
 from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target, time_in
 from annvil.kinds.forecasts.reading.regular import Regular, make_regular, shown_stamp
-from annvil.kinds.forecasts.reading.seasons import find_seasons
+from annvil.kinds.forecasts.reading.seasons import LONGEST_SEASON, find_seasons
 from annvil.options import split_names
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.forecast import Forecast
 from annvil.tasks.forecast_metrics import SCALE
 from annvil.text.phrases import listed, quoted
+from annvil.text.quantities import number
 
 MOST_ROWS = 40_000
 """Origins of a data set (assumed): neighbours share nearly all of their windows, so more teach little."""
@@ -78,7 +79,10 @@ def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Historie
     elif season > 1:
         said.append(f"a season of {season} steps was found (autocorrelation {strength:.2f})")
     else:
-        said.append("no season was found")
+        said.append(f"no season of up to {LONGEST_SEASON} steps was found" if long else "no season was found")
+    if long:
+        told = listed([number(period) for period in long])
+        said.append(f"periods of about {told} steps are described by waves")
     horizon = options.horizon or season
     if options.horizon == 0 and season == 1:
         raise RequestError(f"No season was found in {where}; say how many steps to forecast (--horizon).")
