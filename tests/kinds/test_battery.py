@@ -90,6 +90,14 @@ def test_every_kind_of_our_own_supplies_problems():
     assert {(kind, name) for _, kind, name in EXCEPTIONS} <= set(EVERYONE)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_side_loses_before_somebody_stood_for_it(kind):
+    """Of networks and of models that learn: a network that beats guessing methods alone has shown nothing."""
+    central = [one for one in contenders(kind).values() if one.traits.central]
+    assert {one.family == "network" for one in central} == {True, False}
+    assert "dummy" not in {one.family for one in central}
+
+
 @every_question
 def test_predictions_are_sound(kind, name, asked):
     dataset, fitted = fitted_on(kind, name, asked)

@@ -9,7 +9,7 @@ known the map may begin from "the last season again" instead of from zero, so th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,7 @@ class LinearMap(MapContender):
     """Ridge regression of the horizon on lags, phases of long periods, columns known ahead and statics."""
 
     name, title = "linear-map", "Linear map of past values"
+    traits = replace(MapContender.traits, central=True)
     uses: tuple[Role, ...] = ("known", "statics")
 
     def seconds(self, n_rows: int, form: ForecastForm) -> float:
@@ -125,6 +126,7 @@ class Autoregression(LinearMap):
     its own."""
 
     name, title = "autoregression", "Autoregression with waves"
+    traits = MapContender.traits
 
     def lengths(self, rows: Rows) -> list[int]:
         """A handful of lags at most."""

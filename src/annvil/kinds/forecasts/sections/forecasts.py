@@ -45,13 +45,16 @@ def shown_forecasts(found: Found) -> Iterator[Section]:
 
 def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, title: str) -> Section:
     """The last origin, and some before it, of different series where there are several."""
-    order = np.argsort(inputs.moments, kind="stable")
-    chosen = [int(order[-1])]
-    for row in order[::-1].tolist():
-        far = all(abs(inputs.moments[row] - inputs.moments[k]) >= inputs.form.horizon for k in chosen)
+    moments = inputs.moments
+    latest = np.argsort(moments, kind="stable")[::-1].tolist()
+    chosen = latest[:1]
+    for row in latest:
+        far = np.abs(moments[row] - moments[chosen]).min() >= inputs.form.horizon
         other = inputs.series[row] not in inputs.series[chosen]
-        if len(chosen) < MOST_FANS and (other or (far and len(inputs.store.names) <= len(chosen))):
+        if other or (far and len(inputs.store.names) <= len(chosen)):
             chosen.append(row)
+        if len(chosen) == MOST_FANS:
+            break
     made = measured_spread(inputs, y, outputs)
     pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target) for k in chosen)
     held = made.held
