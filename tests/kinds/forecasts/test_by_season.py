@@ -46,7 +46,7 @@ def test_the_worst_place_is_named(frequency, season, bad, what, named):
     stamps = frequency.stamps(moments.ravel()).astype(np.int64).astype("datetime64[s]")
     off = 1.0 + 4.0 * bad(stamps).reshape(moments.shape)
     section = errors_by_season(inputs, off, np.ones_like(off))
-    assert f"largest at {what.lower()} {named} (5.00)" in section.sentences[0]
+    assert f"By {what.lower()}, the error is largest for {named} (5.00)" in section.sentences[0]
     (table,) = section.tables
     assert len(table.rows) == season
     assert {row[0]: row[1] for row in table.rows}[named] == "5"

@@ -17,9 +17,12 @@ from annvil.tasks.base import IntArray, Task
 from annvil.tasks.union import make_task
 from annvil.text.safe import some_names
 
-Certain = Literal["", "folders", "codes"]
-"""Why values are surely classes: names of folders are whatever they read like, whole numbers of an array from 0 on are.
-Empty where a column is to be judged."""
+Certain = Literal["", "folders", "classes", "codes"]
+"""Why values are surely classes: names of folders are whatever they read like, so is what a file calls classes, and
+whole numbers of an array from 0 on are. Empty where a column is to be judged."""
+
+CERTAIN_CLASSES: dict[Certain, str] = {"folders": "every folder is a class", "classes": "the file calls them classes"}
+"""Whatever they read like, and how that is told."""
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "category", "answer")
 """Usual names of the column of the answer, the surest first."""
@@ -53,10 +56,10 @@ def read_answers(
             raise RequestError(f"Several target columns make a multilabel task; got task {asked!r}.")
         return _from_columns(columns, missing, where)
     column = columns[0]
-    if certain == "folders":
+    if certain in CERTAIN_CLASSES:
         named = asked or ("binary" if len(column.levels) == 2 else "multiclass")
         task, y, gaps = read_target(column, named, usual=(), where=where)
-        reason = task.reason if asked else task.reason.replace("as asked", "every folder is a class")
+        reason = task.reason if asked else task.reason.replace("as asked", CERTAIN_CLASSES[certain])
         return task.replace(reason=reason), y, gaps
     among = _SEPARATORS if asked == MULTILABEL else _SURE
     text = "\n".join(column.levels) if column.storage == "text" else ""

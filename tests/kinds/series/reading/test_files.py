@@ -181,6 +181,7 @@ def test_ts_files(tmp_path, channels):
     for row in range(N):
         np.testing.assert_allclose(dataset.inputs.one(row), series()[row].T[:channels], rtol=1e-6)
         assert dataset.task.classes[dataset.y[row]] == label(row)
+    assert "the file calls them classes" in dataset.task.reason
     assert KIND.form_to_save(dataset).conform(tmp_path / "Hands.ts").inputs.n_rows == 24
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, in_views, view_of
 from annvil.kinds.forecasts.contenders.maps import MapMember, View, map_of
-from annvil.models.contract import Family, Json
+from annvil.models.contract import Family, Json, Rung, Shape
 from annvil.models.selection import Candidate
 from annvil.tasks.base import FloatArray
 
@@ -35,6 +35,10 @@ class LastValue(MapContender):
 
     def candidates(self, rows: Rows, log_from: float | None) -> Iterator[Candidate]:
         yield Candidate({}, "the last value")
+
+    def ladder(self, shape: Shape) -> tuple[Rung, ...]:
+        """One rung: there is nothing to choose by more inner folds."""
+        return super().ladder(shape)[:1]
 
     def make(self, rows: Rows, configuration: Mapping[str, Json]) -> MapMember:
         form = rows.inputs.form

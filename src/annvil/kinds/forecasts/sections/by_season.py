@@ -38,8 +38,8 @@ def errors_by_season(inputs: Histories, off: FloatArray, of_last: FloatArray) ->
     worst, best = int(means[0].argmax()), int(means[0].argmin())
     shown = order if form.season <= MOST_PLACES else np.argsort(-means[0], kind="stable")[:MOST_PLACES]
     rows = tuple((names[k], f"{means[0][k]:.3g}", f"{means[1][k]:.3g}") for k in shown.tolist())
-    sentence = f"A season has {form.season} steps. The error is largest at {what.lower()} {names[worst]} "
-    sentence += f"({means[0][worst]:.2f}) and smallest at {names[best]} ({means[0][best]:.2f})."
+    sentence = f"A season has {form.season} steps. By {what.lower()}, the error is largest for {names[worst]} "
+    sentence += f"({means[0][worst]:.2f}) and smallest for {names[best]} ({means[0][best]:.2f})."
     table = Rows((what, "MASE", "MASE of the last value"), rows)
     return Section("error-by-season", "Error by season", (sentence,), (), (table,), 12)
 

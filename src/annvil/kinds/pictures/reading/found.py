@@ -33,8 +33,7 @@ class Named:
     notes : on columns of a table of labels that are not used
     said : sentences on what was made of the source
     left_out : names without a picture, and pictures without an answer
-    certain : "folders" where answers are names of folders, which are classes whatever they read like; "codes" where
-        they are an array, whose whole numbers from 0 on are; empty where a column is to be judged
+    certain : see `annvil.data.readers.labels.Certain`
     """
 
     pictures: Sequence[Entry] = ()

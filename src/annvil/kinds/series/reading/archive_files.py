@@ -121,7 +121,7 @@ def read_archive(path: Path, *, answered: bool = True) -> Found:
         brought={"layout": "files"},
         said=(f"{short_name(files[1].name)} beside it is kept apart for testing.",) if files[1:] and files[1] else (),
         source=source_of(path),
-        certain="folders" if header.answers == "classes" else "",
+        certain="classes" if header.answers == "classes" else "",
     )
 
 
