@@ -69,7 +69,7 @@ def test_the_error_of_each_step_and_series_is_told_where_it_is():
     inputs = dataset_of(made_store(ForecastForm("y", 3, 4, 1), values), Source("made", None, "", 0)).inputs
     y = inputs.answers()
     off = np.array([1.0, 2.0, 6.0]) * np.where(inputs.series == 1, 3.0, 1.0)[:, None]
-    section = errors_by_step(inputs, y, y + off, np.full(len(y), 2.0), "A model")
+    section = errors_by_step(inputs, y, y + off, np.full(len(y), 2.0), "A model", "simple")
     assert section.sentences == (
         "The first step is off by 1.00 of the error of repeating the last season, the last by 6.00.",
     )

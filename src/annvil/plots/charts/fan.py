@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from annvil.plots.axes import Frame, y_label_width
+from annvil.plots.labels import text_width
 from annvil.plots.scale import fit_scale
 from annvil.plots.standalone import alone
 from annvil.plots.svg import Drawing, Point
 
-TOP, BELOW = 26.0, 44.0
+TOP, BELOW, LABEL_HEIGHT = 26.0, 44.0, 14.0
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Fan:
     Attributes
     ----------
     history, forecast, truth : values; the forecast begins one step after the history, and so does the truth
+    side : "network" or "simple", whose colour the forecast has
     bands : ends of intervals at every step of the forecast, the widest first
     """
 
     history: Sequence[float]
     forecast: Sequence[float]
     truth: Sequence[float]
+    side: str
     bands: Sequence[tuple[Sequence[float], Sequence[float]]] = ()
 
 
@@ -49,15 +52,17 @@ def fan(shown: Fan, target: str, moments: Callable[[int], str], width: float = 7
 
     drawing.line(x(-0.5), frame.top, x(-0.5), frame.bottom, "guide")
     for low, high in shown.bands:
-        drawing.band(line(high, 0), line(low, 0), "band network")
+        drawing.band(line(high, 0), line(low, 0), f"band {shown.side}")
     drawing.path(line([*shown.history[-1:], *shown.truth], -1 if shown.history else 0), "line dotted")
     drawing.path(line(shown.history, -n), "line thin dummy")
-    drawing.path(line(shown.forecast, 0), "line network")
+    drawing.path(line(shown.forecast, 0), f"line {shown.side}")
     for step in sorted({-n, -(n // 2), 0, h - 1}):
         at = x(step)
         anchor = "start" if step == -n else "end" if step == h - 1 else "middle"
         drawing.text(at, frame.bottom + 16, moments(step), "tick", anchor)
-    drawing.text(left, frame.bottom + 34, "green: history; blue: forecast with intervals; dotted: what came", "note")
+    colour = "blue" if shown.side == "network" else "orange"
+    key = f"green: history; {colour}: forecast with intervals; dotted: what came"
+    drawing.text(left, frame.bottom + 34, key, "note")
     said = f"{n} steps of history, {h} steps of forecast, from {shown.forecast[0]:.4g} to {shown.forecast[-1]:.4g}."
     return alone(drawing, "fan", f"Forecast of {target}", said)
 
@@ -68,15 +73,20 @@ def error_by_step(
     """Mean error at each step ahead: a line for each ``(title, side, errors)``, the first thick; stands alone."""
     n = max(len(errors) for _, _, errors in lines)
     y = fit_scale([0.0, *(value for _, _, errors in lines for value in errors)], height - BELOW, TOP)
-    left = y_label_width(y) + 10
-    frame = Frame(fit_scale([1, max(n, 2)], left, width - 8, margin=0.0), y)
+    left, beside = y_label_width(y) + 10, max(text_width(title) for title, _, _ in lines) + 10
+    frame = Frame(fit_scale([1, max(n, 2)], left, width - beside, margin=0.0), y)
     drawing = Drawing(width, height)
     frame.draw_y(drawing, metric)
     frame.draw_x(drawing, "steps ahead", 7)
-    for place, (title, side, errors) in enumerate(lines):
+    for place, (_, side, errors) in enumerate(lines):
         points = [frame.point(step + 1, value) for step, value in enumerate(errors)]
         drawing.path(points, f"line {side}" if place == 0 else f"line thin {side}")
-        drawing.text(points[-1][0] - 4, points[-1][1] - 6, title, "label halo", "end")
+    ends = sorted((frame.y(errors[-1]), title) for title, _, errors in lines)
+    free = frame.top
+    for at, title in ends:  # beside the ends of the lines, one below the other
+        free = max(free, at + 4)
+        drawing.text(width - beside + 6, free, title, "label")
+        free += LABEL_HEIGHT
     said = "; ".join(
         f"{title}: {errors[0]:.4g} at the first step, {errors[-1]:.4g} at the last" for title, _, errors in lines
     )

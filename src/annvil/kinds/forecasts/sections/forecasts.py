@@ -32,9 +32,10 @@ def shown_forecasts(found: Found) -> Iterator[Section]:
     rows, outputs = held_out_predictions(found.comparison, found.store)
     inputs, y = found.dataset.inputs.take(rows), found.dataset.y[rows]
     scale = found.dataset.context[SCALE][rows]
-    title = next(s.title for s in found.comparison.standings if s.contender == found.comparison.verdict.recommended)
-    yield _fans(inputs, y, outputs, found.dataset.task.target, title)
-    yield errors_by_step(inputs, y, outputs, scale, title)
+    best = next(s for s in found.comparison.standings if s.contender == found.comparison.verdict.recommended)
+    side = "network" if best.family == "network" else "simple"
+    yield _fans(inputs, y, outputs, found.dataset.task.target, best.title, side)
+    yield errors_by_step(inputs, y, outputs, scale, best.title, side)
     off, of_last = (np.abs((one - y) / scale[:, None]) for one in (outputs, inputs.windows(1)))
     by_season = errors_by_season(inputs, off, of_last)
     if by_season is not None:
@@ -43,7 +44,7 @@ def shown_forecasts(found: Found) -> Iterator[Section]:
         yield _columns(columns)
 
 
-def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, title: str) -> Section:
+def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, title: str, side: str) -> Section:
     """The last origin, and some before it, of different series where there are several."""
     moments = inputs.moments
     latest = np.argsort(moments, kind="stable")[::-1].tolist()
@@ -56,7 +57,7 @@ def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, ti
         if len(chosen) == MOST_FANS:
             break
     made = measured_spread(inputs, y, outputs)
-    pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target) for k in chosen)
+    pictures = tuple(_picture(inputs.take(np.array([k])), y[k], outputs[k], made, target, side) for k in chosen)
     held = made.held
     sentences = [
         f"Forecasts of the recommended model ({title}) at origins that it had not learnt from.",
@@ -72,7 +73,7 @@ def _fans(inputs: Histories, y: FloatArray, outputs: FloatArray, target: str, ti
     )
 
 
-def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, target: str) -> Picture:
+def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, target: str, side: str) -> Picture:
     horizon = one.form.horizon
     shown = min(int(one.origin[0]), max(one.form.window, 2 * horizon))
     begin = int(one.store.starts[one.series[0]] + one.origin[0])
@@ -85,7 +86,7 @@ def _picture(one: Histories, y: FloatArray, forecast: FloatArray, made: Spread, 
         return one.form.frequency.written(np.array([moment + 1 + step]))[0]
 
     series = f"{one.names()[0]}: " if len(one.store.names) > 1 else ""
-    drawn = fan(Fan(history, forecast.tolist(), y.tolist(), bands), target, named)
+    drawn = fan(Fan(history, forecast.tolist(), y.tolist(), side, bands), target, named)
     return Picture(png(drawn), f"{series}forecast from {named(0)} on", sized=True)
 
 
@@ -103,11 +104,13 @@ def _quantile_loss(made: Spread, inputs: Histories, y: FloatArray, outputs: Floa
     return (Rows(("Interval", "Mean width", "Quantile loss", "Without interval"), tuple(rows)),)
 
 
-def errors_by_step(inputs: Histories, y: FloatArray, outputs: FloatArray, scale: FloatArray, title: str) -> Section:
+def errors_by_step(
+    inputs: Histories, y: FloatArray, outputs: FloatArray, scale: FloatArray, title: str, side: str
+) -> Section:
     """Errors in units of ``scale (n,)`` by step, beside those of the last value, and by series."""
     last = np.repeat(inputs.windows(1), y.shape[1], axis=1)
     by_step = [np.abs((one - y) / scale[:, None]).mean(axis=0) for one in (outputs, last)]
-    lines = [(title, "network", by_step[0].tolist()), ("Last value", "dummy", by_step[1].tolist())]
+    lines = [(title, side, by_step[0].tolist()), ("Last value", "dummy", by_step[1].tolist())]
     drawn = Picture(png(error_by_step(lines, "MASE")), "", sized=True)
     tables: list[Rows] = []
     if len(inputs.store.names) > 1:
