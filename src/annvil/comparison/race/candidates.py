@@ -160,7 +160,7 @@ class Candidates:
         """Rungs and repeats that are worth something now, with their seconds; first rungs that have waited, too."""
         for unit, _ in self.first_rungs() if view.entrants else ():
             if self.may_try(unit):
-                yield view.first_offer(unit.contender), self.seconds(unit)
+                yield view.first_offer(unit.contender), self.seconds(unit) + self.loading(unit)
         settled = not view.uncertainty and posterior is not None
         for entrant in view.entrants.values():
             if self._shares(entrant.name):
