@@ -139,7 +139,7 @@ def _candidates(
     """
     (split,), form, task = job.inner, dataset.inputs.form, dataset.task
     asked: dict[str, Json] = {"size": SIZES[1].name, "epochs": EPOCHS[0]} | dict(effort.configuration or {})
-    asked["epochs"] = round(effort.scale * asked["epochs"])
+    asked["epochs"] = max(1, round(effort.scale * asked["epochs"]))
     if "augmentation" in asked:
         asked["epochs"] = max(int(asked["epochs"]), epochs_for_steps(len(split.train)))
         return [settings_of(asked, form, task, Augmentation.from_json(asked["augmentation"]))], None
