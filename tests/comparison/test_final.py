@@ -13,7 +13,7 @@ from annvil.comparison import Request, Store
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import DecisionLog
-from annvil.comparison.race.final import STRETCHES, Final, agreed_configuration, plan_final
+from annvil.comparison.race.final import PARTS, STRETCHES, Final, agreed_configuration, plan_final
 from annvil.comparison.race.plan import make_plan
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import FoldResult, call_key, fold_key
@@ -163,6 +163,14 @@ def test_between_two_rungs_it_is_trained_longer(planned: Any) -> None:
     assert {stretch for _, stretch in lengths} == set(STRETCHES)
     assert all(plan.fit.scale == 0.5 * (plan.fit.rung + 1) * plan.stretch for plan in plans)
     assert {plan.stretch for plan in (planned(seconds) for seconds in (0.5, 5.0, 50.0))} == {1.0}  # not by default
+
+
+def test_between_a_part_of_the_rows_and_all_of_them_it_learns_from_more(planned: Any) -> None:
+    plans = [planned(seconds, climbs_to_ship=True, rows=20, judged=3) for seconds in np.geomspace(1.0, 2000.0, 60)]
+    rows = [plan.fit.rows for plan in plans]
+    assert list(dict.fromkeys(rows)) == [20, *(20 * part for part in PARTS), None]
+    for plan in plans[::6]:
+        assert planned(0.0, climbs_to_ship=True, rows=20, judged=3, follow=plan.units) == plan
 
 
 def test_who_follows_a_log_trains_as_long(planned: Any) -> None:

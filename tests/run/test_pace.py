@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 
 import pytest
 
 from annvil.comparison.race.costs import MOST_SLOWNESS
 from annvil.errors import RequestError
-from annvil.run.pace import REST_SECONDS, STARTING_SECONDS, check_budget, slowness
+from annvil.run.pace import REST_SECONDS, STARTING_SECONDS, Pace, check_budget, slowness
 
 
 def named(budget, starting, source="sample:iris"):
@@ -55,3 +57,25 @@ def test_a_large_file_needs_more_and_the_refusal_says_why(tmp_path):
             check_budget(10.0, starting, large)
         assert named(120.0, starting, large) is None
     assert named(5.0, STARTING_SECONDS, tmp_path) is None  # of a folder nothing is known yet
+
+
+def pace(budget, spent, starting=STARTING_SECONDS):
+    return Pace(budget, time.monotonic() - spent, starting)
+
+
+def test_files_that_take_longer_than_the_budget_are_not_all_decoded():
+    pace(10.0, 2.0).check_decoding(1.0, 100, 1000)  # a tenth says little
+    pace(10.0, 3.0).check_decoding(1.0, 500, 1000)
+    with pytest.raises(RequestError, match=r"decoding 1,000 files takes about 10 s. The smallest .* about 20 s"):
+        pace(10.0, 3.0).check_decoding(2.0, 200, 1000)
+    with pytest.raises(RequestError, match="The smallest"):
+        pace(10.0, 11.0, None).check_decoding(10.0, 1, 1000)  # what is over is over
+    pace(10.0, 9.0, None).check_decoding(8.0, 1000, 1000)
+
+
+def test_what_reading_has_left_must_hold_a_model():
+    pace(5.0, 2.5).check_read()
+    pace(5.0, 4.5, None).check_read()
+    pace(math.inf, 100.0).check_read()
+    with pytest.raises(RequestError, match=r"reading took until 3.5 s. The smallest .* about 8 s"):
+        pace(5.0, 3.5).check_read()

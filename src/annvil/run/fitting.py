@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time as clock_module
 from dataclasses import replace
@@ -18,7 +19,7 @@ from annvil.options import FitOptions, budget_in_seconds, check_names, chosen, c
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.listener import Listener, Silent
 from annvil.run.load import Decoding, check_request, kept_options, kind_again, read_again
-from annvil.run.pace import check_budget, slowness
+from annvil.run.pace import Pace, check_budget, slowness
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
 from annvil.run.stages import Work, carry_through, followed
@@ -60,7 +61,9 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     kind = kind_of(opened)
     own = options_for(kind, rest, name_of(data))
     loaded = kind.load(own)
-    dataset = kind.read(opened, own, Decoding(kind.words.rows, listener))
+    pace = Pace(asked.budget if asked.like is None else math.inf, started, starting)
+    dataset = kind.read(opened, own, Decoding(kind.words.rows, listener, pace.check_decoding))
+    pace.check_read()
     check_request(asked, dataset)
     followed(asked.like)  # refused before anything is written
     findings = audit(dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from annvil.comparison.request import Listener
@@ -69,16 +70,22 @@ def kept_options(kind: Kind, request: FitRequest, where: str) -> Any:
 
 
 class Decoding:
-    """Passes on how many things are decoded: every tenth of them, where a tenth takes a second."""
+    """Passes on how many things are decoded: every tenth of them, where a tenth takes a second.
 
-    def __init__(self, rows: str, listener: Listener) -> None:
+    ``check(seconds, done, n)``, with the seconds since decoding began, may end it.
+    """
+
+    def __init__(self, rows: str, listener: Listener, check: Callable[[float, int, int], None] | None = None) -> None:
         self._rows = rows
         self._listener = listener
-        self._told = time.monotonic()
+        self._check = check
+        self._began = self._told = time.monotonic()
         self._tenths = 0
 
     def __call__(self, done: int, n: int) -> None:
         now = time.monotonic()
+        if self._check is not None:
+            self._check(now - self._began, done, n)
         tenths = 10 * done // max(n, 1)
         if tenths > self._tenths and now - self._told >= TOLD_AFTER:
             self._told, self._tenths = now, tenths

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from annvil.comparison.race.costs import MOST_SLOWNESS
@@ -20,6 +22,12 @@ the report (measured there: 2.2), with what the race keeps for the last two to s
 
 SECONDS_PER_MEGABYTE = 0.04
 """Reading and audit of a file, erring on the quick side (measured: 0.06 of a table)."""
+
+ONCE_READ_SECONDS = 2.0
+"""The part of it that follows reading."""
+
+KNOWN_FROM = 0.2
+"""Once this part of the files is decoded, how long all of them take is known (assumed)."""
 
 
 def slowness(starting_seconds: float | None) -> float:
@@ -51,6 +59,56 @@ def check_budget(budget: float, starting_seconds: float | None, source: Any) -> 
         f"A budget of {budget:g} s is too short here: {why}. The smallest that can be kept now is about "
         f"{smallest(least)} s."
     )
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Whether the budget still holds what is left to do, asked on the way to the first model.
+
+    Attributes
+    ----------
+    budget : in seconds; infinite where a log is followed
+    started : reading of ``time.monotonic()`` from which it counts
+    starting_seconds : as for `check_budget`
+    """
+
+    budget: float
+    started: float
+    starting_seconds: float | None
+
+    def check_decoding(self, decoding: float, done: int, n: int) -> None:
+        """Refuse a budget that the files which are still to be decoded would use up, as soon as that is known.
+
+        Parameters
+        ----------
+        decoding : seconds since the first file was opened
+        done, n : files decoded, and of all
+
+        Raises
+        ------
+        RequestError
+            With the smallest budget that can be kept.
+        """
+        spent = time.monotonic() - self.started
+        if done < KNOWN_FROM * n and spent <= self.budget:
+            return
+        left = decoding * (n - done) / max(done, 1)
+        least = spent + left + (slowness(self.starting_seconds) * REST_SECONDS if left else 0.0)
+        self._refuse(least, f"decoding {n:,} files takes about {decoding + left:.0f} s")
+
+    def check_read(self) -> None:
+        """Refuse a budget that reading has left too little of, before the audit; raises as `check_decoding` does."""
+        spent = time.monotonic() - self.started
+        if self.starting_seconds is not None:
+            least = spent + slowness(self.starting_seconds) * ONCE_READ_SECONDS
+            self._refuse(least, f"reading took until {spent:.1f} s")
+
+    def _refuse(self, least: float, why: str) -> None:
+        if least > self.budget:
+            raise RequestError(
+                f"A budget of {self.budget:g} s is too short here: {why}. The smallest that can be kept now is about "
+                f"{smallest(least)} s."
+            )
 
 
 def smallest(least: float) -> int:
