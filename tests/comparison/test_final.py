@@ -29,7 +29,7 @@ A, B, C = {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.3}
 def fold(number: int, chosen: dict[str, Any], tried: list[tuple[dict[str, Any], float | None]], rung: int = 0) -> Any:
     entries = tuple({"what": "…", "configuration": configuration, "score": score} for configuration, score in tried)
     place = (fold_key(0, number), 0, number, 80, 20)
-    return FoldResult("net", *place, {"roc_auc": 0.8}, 0.8, chosen, "", entries, 1.0, 1.0, 1, rung=rung)
+    return FoldResult("net", *place, {"roc_auc": 0.8}, 0.8, chosen, "", entries, 4.0**rung, 1.0, 1, rung=rung)
 
 
 # -- what folds agree on -----------------------------------------------------------------------------------------------
