@@ -77,5 +77,7 @@ def test_what_reading_has_left_must_hold_a_model():
     pace(5.0, 2.5).check_read()
     pace(5.0, 4.5, None).check_read()
     pace(math.inf, 100.0).check_read()
+    with pytest.raises(RequestError, match=r"about 12 s"):
+        pace(5.0, 2.5).check_read(audit=4.0)
     with pytest.raises(RequestError, match=r"reading took until 3.5 s. The smallest .* about 8 s"):
         pace(5.0, 3.5).check_read()

@@ -221,6 +221,10 @@ class Kind:
         """What is wrong or strange, in no order."""
         return iter(())
 
+    def audit_seconds(self, dataset: Dataset[Any]) -> float:
+        """How long it takes on a quiet machine, where that is much: short budgets are refused before it."""
+        return 0.0
+
     def recognises(self, dataset: Dataset[Any]) -> Iterator[Finding]:
         """Signs that data which another kind has read are rather of this one, and what to say then."""
         return iter(())

@@ -63,7 +63,7 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     loaded = kind.load(own)
     pace = Pace(asked.budget if asked.like is None else math.inf, started, starting)
     dataset = kind.read(opened, own, Decoding(kind.words.rows, listener, pace.check_decoding))
-    pace.check_read()
+    pace.check_read(kind.audit_seconds(dataset))
     check_request(asked, dataset)
     followed(asked.like)  # refused before anything is written
     findings = audit(dataset)

@@ -96,11 +96,14 @@ class Pace:
         least = spent + left + (slowness(self.starting_seconds) * REST_SECONDS if left else 0.0)
         self._refuse(least, f"decoding {n:,} files takes about {decoding + left:.0f} s")
 
-    def check_read(self) -> None:
-        """Refuse a budget that reading has left too little of, before the audit; raises as `check_decoding` does."""
+    def check_read(self, audit: float = 0.0) -> None:
+        """Refuse a budget that reading has left too little of, before the audit; raises as `check_decoding` does.
+
+        ``audit`` are the seconds of one that takes longer than that of a small table.
+        """
         spent = time.monotonic() - self.started
         if self.starting_seconds is not None:
-            least = spent + slowness(self.starting_seconds) * ONCE_READ_SECONDS
+            least = spent + slowness(self.starting_seconds) * (ONCE_READ_SECONDS + audit)
             self._refuse(least, f"reading took until {spent:.1f} s")
 
     def _refuse(self, least: float, why: str) -> None:

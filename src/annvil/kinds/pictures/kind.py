@@ -113,6 +113,10 @@ class Pictures(Kind):
 
         return audit_images(dataset, seed)
 
+    def audit_seconds(self, dataset: Dataset[Images]) -> float:
+        """Trees look for files that give their class away: their library, and the pictures (measured)."""
+        return 2.5 + 1e-3 * dataset.n_rows
+
     def base_rate(self, n_rows: int) -> str:
         return BASE_RATE
 
