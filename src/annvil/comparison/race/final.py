@@ -25,7 +25,7 @@ STRETCHES = (1.0, 1.25, 1.5, 1.75)
 """Lengths between two rungs for whoever only gains by longer training: neighbours differ by about two."""
 
 PARTS = (1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
-"""Rows between those of a first rung and all, for the same: on 60,000 pictures all cost five times a sample of 10,000,
+"""Rows between those of a first rung and all, for the same: of 60,000 rows all cost five times a sample of 10,000,
 and a minute of three was left over (measured)."""
 
 
@@ -91,7 +91,7 @@ def plan_final(
 
 
 def _training_factor(records: Records, judged: int, rung: Rung, contender: str) -> float:
-    """How many times its arithmetic a training took, tests left out: those of 20,000 pictures were a third of a fold.
+    """How many times its arithmetic a training took, tests left out: those of 20,000 rows were a third of a fold.
 
     Whoever climbs does that by much, and by the seconds of whole folds too little of the time would be used.
     """
