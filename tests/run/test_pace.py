@@ -10,13 +10,13 @@ import pytest
 
 from annvil.comparison.race.costs import MOST_SLOWNESS
 from annvil.errors import RequestError
-from annvil.run.pace import REST_SECONDS, STARTING_SECONDS, Pace, check_budget, slowness
+from annvil.run.pace import REST_SECONDS, STARTING_SECONDS, Pace, slowness
 
 
 def named(budget, starting, source="sample:iris"):
     """The budget that a refusal names, or None where there is none."""
     try:
-        check_budget(budget, starting, source)
+        Pace(budget, time.monotonic(), starting).check_source(source)
     except RequestError as refused:
         return int(re.fullmatch(r".* The smallest that can be kept now is about (\d+) s\.", str(refused))[1])
     return None
@@ -54,7 +54,7 @@ def test_a_large_file_needs_more_and_the_refusal_says_why(tmp_path):
         file.truncate(400_000_000)
     for starting in (None, STARTING_SECONDS):
         with pytest.raises(RequestError, match="400 MB are to be read"):
-            check_budget(10.0, starting, large)
+            Pace(10.0, time.monotonic(), starting).check_source(large)
         assert named(120.0, starting, large) is None
     assert named(5.0, STARTING_SECONDS, tmp_path) is None  # of a folder nothing is known yet
 

@@ -18,11 +18,10 @@ from annvil.comparison.race.plan import Entrants, make_plan
 from annvil.comparison.race.racing import Clock, Race
 from annvil.comparison.race.records import Records
 from annvil.comparison.race.so_far import Teller, evidence_of
-from annvil.comparison.request import SPARE, Listener, Quiet, Request
+from annvil.comparison.request import Listener, Quiet, Request, check_budget
 from annvil.comparison.results import Ablation, Comparison, FinalFit, Standing
 from annvil.comparison.store import Store
 from annvil.comparison.verdict import judge
-from annvil.errors import RequestError
 from annvil.models.contract import Contender
 from annvil.models.team import TEAM
 
@@ -117,11 +116,7 @@ class _Comparing:
         first = (Unit("fit", name) for name in self.entrants.ladders)
         seconds = sorted(race.costs.seconds(unit) + race.candidates.loading(unit) for unit in first)
         least = spent + sum(seconds[:2]) + self._report_seconds()
-        if least > self.request.budget_seconds:
-            raise RequestError(
-                f"A budget of {self.request.budget_seconds:g} s is too short here: reading and loading took "
-                f"{spent:.1f} s. The smallest that can be kept now is about {math.ceil(SPARE * least)} s."
-            )
+        check_budget(self.request.budget_seconds, least, f"reading and loading took {spent:.1f} s")
 
     def _answer(self, evidence: Evidence, ablations: tuple[Ablation, ...], ended: str) -> Comparison:
         race, verdict = self.race, judge(evidence)

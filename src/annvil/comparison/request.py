@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,21 @@ from annvil.tasks.metrics import Metric
 SPARE = 1.4
 """The smallest budget that is named is so many times what is expected: a busy machine is busier a moment later
 (assumed)."""
+
+
+def check_budget(budget: float, least: float, why: str) -> None:
+    """Refuse a budget that holds less than ``least`` seconds, and say why and which one would do.
+
+    Raises
+    ------
+    RequestError
+        With the smallest budget that can be kept, in whole seconds and with `SPARE`.
+    """
+    if least > budget:
+        raise RequestError(
+            f"A budget of {budget:g} s is too short here: {why}. The smallest that can be kept now is about "
+            f"{math.ceil(SPARE * least)} s."
+        )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from annvil.options import FitOptions, budget_in_seconds, check_names, chosen, c
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.listener import Listener, Silent
 from annvil.run.load import Decoding, check_request, kept_options, kind_again, read_again
-from annvil.run.pace import Pace, check_budget, slowness
+from annvil.run.pace import Pace, slowness
 from annvil.run.request import FitRequest
 from annvil.run.result import Run
 from annvil.run.stages import Work, carry_through, followed
@@ -53,15 +53,14 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     generic = {one.name for one in declared(FitOptions)}
     check_names(options, (*generic, *options_of_kinds()), "fit()")
     asked = cleaned(FitOptions, {name: value for name, value in options.items() if name in generic}, "fit()")
-    if asked.like is None:
-        check_budget(asked.budget, starting, data)
+    pace = Pace(asked.budget if asked.like is None else math.inf, started, starting)
+    pace.check_source(data)
     listener.stage("Reading")
     rest = {name: value for name, value in options.items() if name not in generic}
     opened = Opened(data, asked, rest)
     kind = kind_of(opened)
     own = options_for(kind, rest, name_of(data))
     loaded = kind.load(own)
-    pace = Pace(asked.budget if asked.like is None else math.inf, started, starting)
     dataset = kind.read(opened, own, Decoding(kind.words.rows, listener, pace.check_decoding))
     pace.check_read(kind.audit_seconds(dataset))
     check_request(asked, dataset)
@@ -88,7 +87,7 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     folder = new_folder(asked.out, Path(dataset.source.name).stem, fill)
     clock = Clock(folder, 0.0, started)
     try:
-        work = Work(folder, request, kind, own, loaded, dataset, findings, clock, listener, slowness(starting))
+        work = Work(folder, request, kind, own, loaded, dataset, findings, clock, listener, pace.slowness)
         return carry_through(work)
     except RequestError:  # a budget that loading has used up, say: nothing was begun, so nothing is left behind
         if not folder.decisions.exists():

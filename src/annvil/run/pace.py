@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from annvil.comparison.race.costs import MOST_SLOWNESS
-from annvil.comparison.request import SPARE
-from annvil.errors import RequestError
+from annvil.comparison.request import check_budget
 
 STARTING_SECONDS = 0.9
 """From the start of the process until `annvil.run.fit` is called, on a quiet machine (measured: 0.8 to 0.95 processor
@@ -35,88 +33,59 @@ def slowness(starting_seconds: float | None) -> float:
     return 1.0 if starting_seconds is None else min(MOST_SLOWNESS, max(1.0, starting_seconds / STARTING_SECONDS))
 
 
-def check_budget(budget: float, starting_seconds: float | None, source: Any) -> None:
-    """Refuse a budget that this machine cannot keep now, before anything is read.
-
-    Parameters
-    ----------
-    budget : in seconds
-    starting_seconds : from the start of the process until now; None where we were not there
-    source : what is to be read; of a file the size counts
-
-    Raises
-    ------
-    RequestError
-        With the smallest budget that can be kept.
-    """
-    slower, megabytes = slowness(starting_seconds), _megabytes(source)
-    least = (starting_seconds or 0.0) + slower * (REST_SECONDS + SECONDS_PER_MEGABYTE * megabytes)
-    if least <= budget or (starting_seconds is None and megabytes < 1):
-        return
-    why = f"starting took {starting_seconds:.1f} s" if starting_seconds is not None else ""
-    why = f"{megabytes:,.0f} MB are to be read" if SECONDS_PER_MEGABYTE * megabytes > REST_SECONDS else why
-    raise RequestError(
-        f"A budget of {budget:g} s is too short here: {why}. The smallest that can be kept now is about "
-        f"{smallest(least)} s."
-    )
-
-
 @dataclass(frozen=True)
 class Pace:
     """Whether the budget still holds what is left to do, asked on the way to the first model.
+
+    Every check raises `RequestError` with the smallest budget that can be kept.
 
     Attributes
     ----------
     budget : in seconds; infinite where a log is followed
     started : reading of ``time.monotonic()`` from which it counts
-    starting_seconds : as for `check_budget`
+    starting_seconds : from the start of the process until the call; None where we were not there
     """
 
     budget: float
     started: float
     starting_seconds: float | None
 
+    @property
+    def slowness(self) -> float:
+        """Of the machine."""
+        return slowness(self.starting_seconds)
+
+    def check_source(self, source: Any) -> None:
+        """Before anything is read, by what starting took, and of a file by its size."""
+        starting, megabytes = self.starting_seconds, _megabytes(source)
+        if starting is None and megabytes < 1:
+            return
+        reading = SECONDS_PER_MEGABYTE * megabytes
+        large = starting is None or reading > REST_SECONDS
+        why = f"{megabytes:,.0f} MB are to be read" if large else f"starting took {starting:.1f} s"
+        check_budget(self.budget, (starting or 0.0) + self.slowness * (REST_SECONDS + reading), why)
+
     def check_decoding(self, decoding: float, done: int, n: int) -> None:
-        """Refuse a budget that the files which are still to be decoded would use up, as soon as that is known.
+        """While files are decoded, as soon as it is known that all of them take too long.
 
         Parameters
         ----------
         decoding : seconds since the first file was opened
         done, n : files decoded, and of all
-
-        Raises
-        ------
-        RequestError
-            With the smallest budget that can be kept.
         """
         spent = time.monotonic() - self.started
         if done < KNOWN_FROM * n and spent <= self.budget:
             return
         left = decoding * (n - done) / max(done, 1)
-        least = spent + left + (slowness(self.starting_seconds) * REST_SECONDS if left else 0.0)
-        self._refuse(least, f"decoding {n:,} files takes about {decoding + left:.0f} s")
+        least = spent + left + (self.slowness * REST_SECONDS if left else 0.0)
+        check_budget(self.budget, least, f"decoding {n:,} files takes about {decoding + left:.0f} s")
 
     def check_read(self, audit: float = 0.0) -> None:
-        """Refuse a budget that reading has left too little of, before the audit; raises as `check_decoding` does.
-
-        ``audit`` are the seconds of one that takes longer than that of a small table.
-        """
+        """Before the audit; ``audit`` are the seconds of one that takes longer than that of a small table."""
         spent = time.monotonic() - self.started
         if self.starting_seconds is not None:
-            least = spent + slowness(self.starting_seconds) * (ONCE_READ_SECONDS + audit)
-            self._refuse(least, f"reading took until {spent:.1f} s")
-
-    def _refuse(self, least: float, why: str) -> None:
-        if least > self.budget:
-            raise RequestError(
-                f"A budget of {self.budget:g} s is too short here: {why}. The smallest that can be kept now is about "
-                f"{smallest(least)} s."
-            )
-
-
-def smallest(least: float) -> int:
-    """Whole seconds that hold so many and `SPARE`."""
-    return math.ceil(SPARE * least)
+            least = spent + self.slowness * (ONCE_READ_SECONDS + audit)
+            check_budget(self.budget, least, f"reading took until {spent:.1f} s")
 
 
 def _megabytes(source: Any) -> float:

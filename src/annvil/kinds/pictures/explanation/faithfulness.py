@@ -27,6 +27,7 @@ import numpy as np
 from annvil.explanation.deletion import Deletion
 from annvil.kinds.pictures.explanation.saliency import Pixels, Saliency
 from annvil.tasks.base import FloatArray
+from annvil.tasks.ranks import average_ranks
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,11 +102,9 @@ class CheckedMap:
 
 def rank_correlation(a: FloatArray, b: FloatArray) -> float:
     """Spearman's correlation of two maps; 0 where one of them is constant."""
-    from scipy.stats import rankdata
-
     if not np.ptp(a) or not np.ptp(b):
         return 0.0
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+    return float(np.corrcoef(average_ranks(a.ravel()), average_ranks(b.ravel()))[0, 1])
 
 
 def shuffled(network: nn.Module, pixels: Pixels, seed: int) -> nn.Module:
