@@ -26,6 +26,7 @@ from annvil.data.form import Form
 from annvil.data.splits import Split as Split  # part of the contract
 from annvil.models.networks.searches import Searches
 from annvil.models.stepping import Stepper, averaged
+from annvil.models.terms import Additive
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray, Task
 
@@ -222,9 +223,12 @@ class Member(Protocol):
     def stepper(self) -> Stepper | None:
         """How it can be called step by step, where it can."""
 
+    def additive(self) -> Additive | None:
+        """The sum that it is, of scores ``(n_rows, n_outputs)`` before the link; None where it is none."""
+
 
 class BaseMember:
-    """A member that prepares nothing, from which no training starts, and which has no steps."""
+    """A member that prepares nothing, from which no training starts, which has no steps and is no sum."""
 
     def describe_preparation(self) -> tuple[str, ...]:
         """Nothing."""
@@ -238,12 +242,17 @@ class BaseMember:
         """Nothing."""
         return None
 
+    def additive(self) -> Additive | None:
+        """Nothing."""
+        return None
+
 
 class Calibration(Protocol):
     """Corrects averaged outputs, fitted on out-of-fold predictions."""
 
     def apply(self, outputs: FloatArray) -> FloatArray: ...
     def write(self, graph: Graph, outputs: Value) -> Value: ...
+    def on_scores(self) -> tuple[FloatArray, FloatArray]: ...
     def describe(self) -> str: ...
 
 
@@ -313,6 +322,22 @@ class Fitted:
         calibrate = None if self.calibration is None else self.calibration.write
         return averaged([member.stepper() for member in self.members], list(weights), calibrate)
 
+    def additive(self) -> Additive | None:
+        """The sum that the model is, of the scores that are explained (`annvil.tasks.link.Link.contrasts`).
+
+        None where a member is none, and of several: an average of probabilities is no sum. (What averages its scores
+        is one member.)
+        """
+        found = self.members[0].additive() if len(self.members) == 1 else None
+        if found is None:
+            return None
+        n_outputs, shift = self.task.n_outputs, np.zeros(self.task.n_outputs)
+        scale = np.ones(n_outputs)
+        if self.calibration is not None:
+            scale, shift = self.calibration.on_scores()
+        contrasts = self.task.link.contrasts(n_outputs)
+        return found.mapped(scale[:, None] * contrasts, shift @ contrasts)
+
     @property
     def n_parameters(self) -> int:
         """Learnt numbers of all members."""
@@ -334,6 +359,7 @@ class Traits:
     scales, weights_classes : whether it has that step of preparation, so that the ablation can take it away
     central : its side cannot lose before this one had its first training, and time for that is kept while others are
         tried: what people mean when they ask about that side on data of the kind
+    explainable : a person can read its models: they are sums of few terms (`Member.additive`) or a few rules
     in_bfloat16 : the seconds of its ladder are those of a machine with units for products in bfloat16
     library : what takes seconds to import and its fits need, loaded before its first and charged to nobody; "": nothing
         (networks need PyTorch)
@@ -346,6 +372,7 @@ class Traits:
     scales: bool = False
     weights_classes: bool = False
     central: bool = False
+    explainable: bool = False
     in_bfloat16: bool = False
     library: str = "sklearn.ensemble"
 

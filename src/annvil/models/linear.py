@@ -36,6 +36,7 @@ from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_ste
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.terms import Additive, Term
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
@@ -68,6 +69,34 @@ class LinearMember(BaseMember):
         scores = graph.op("Add", product, graph.constant(self.fit.intercepts))
         return self.link.write(graph, scores) if self.target is None else self.target.write(graph, scores)
 
+    def additive(self) -> Additive:
+        """A term for each column that prepared features come from; without `TargetScaling`'s limits."""
+        sources = [feature.source for feature in self.preparation.features]
+        columns = list(dict.fromkeys(sources))
+        place = np.array([columns.index(source) for source in sources])
+        by_term = np.zeros((len(columns), *self.fit.slopes.shape))  # (n_terms, n_features, n_outputs)
+        by_term[place, np.arange(len(sources))] = self.fit.slopes * self._unit
+        flat = by_term.transpose(1, 0, 2).reshape(len(sources), -1)
+
+        def contributions(inputs: Table) -> FloatArray:
+            features = self.preparation.transform(inputs).numbers.astype(np.float64)
+            return np.asarray((features @ flat).reshape(len(features), len(columns), -1))
+
+        def write(graph: Graph, numbers: Value, texts: Value) -> Value:
+            prepared, _ = self.preparation.write(graph, numbers, texts)
+            product = graph.op("MatMul", graph.cast(prepared, "float64"), graph.constant(flat))
+            return graph.op(
+                "Reshape", product, graph.constant([-1, len(columns), flat.shape[1] // len(columns)], "int64")
+            )
+
+        base = self.fit.intercepts * self._unit + (0.0 if self.target is None else self.target.mean)
+        return Additive(tuple(Term((name,)) for name in columns), base, contributions, write)
+
+    @property
+    def _unit(self) -> float:
+        """Of the scores: that of the target."""
+        return 1.0 if self.target is None else self.target.scale
+
     def describe_preparation(self) -> tuple[str, ...]:
         """What is done to columns."""
         return tuple(self.preparation.describe())
@@ -85,7 +114,9 @@ class Linear(BaseContender):
     name = "linear"
     title = "Linear model"
     family: Family = "linear"
-    traits = Traits(scales=True, weights_classes=True, library="")  # L-BFGS for many coefficients imports its own
+    traits = Traits(
+        scales=True, weights_classes=True, explainable=True, library=""
+    )  # L-BFGS for many coefficients imports its own
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One penalty, a few and all of them on one holdout, then all on five folds."""

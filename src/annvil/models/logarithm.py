@@ -64,6 +64,14 @@ class Powers:
         """The same of a tensor."""
         return self.factor * scores.exp()
 
+    def contrasts(self, n_outputs: int) -> FloatArray:
+        """The target's own units are what is explained; no sum of the scores."""
+        return np.eye(n_outputs)
+
+    def explained(self, outputs: FloatArray) -> FloatArray:
+        """The outputs."""
+        return outputs
+
     def write(self, graph: Nodes, scores: str) -> str:
         """The same in a graph."""
         return graph.op("Mul", graph.op("Exp", scores), graph.constant(self.factor))

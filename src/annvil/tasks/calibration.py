@@ -71,6 +71,10 @@ class VectorScaling:
             logits = graph.op("Add", logits, graph.constant(np.asarray(self.bias)))
         return graph.op("Softmax", logits, axis=1)
 
+    def on_scores(self) -> tuple[FloatArray, FloatArray]:
+        """What it does to scores before the softmax: times the first ``(n_classes,)``, plus the second."""
+        return np.full(len(self.bias), self.scale), np.asarray(self.bias, dtype=np.float64)
+
     def describe(self) -> str:
         """One sentence for the report."""
         towards = "softer" if self.scale < 1 else "sharper"
@@ -104,6 +108,10 @@ class LabelScaling:
         rest = graph.op("Sub", graph.constant(1.0), clipped)
         logits = graph.op("Sub", graph.op("Log", clipped), graph.op("Log", rest))
         return graph.op("Sigmoid", graph.op("Mul", logits, graph.constant(np.asarray(self.scale))))
+
+    def on_scores(self) -> tuple[FloatArray, FloatArray]:
+        """What it does to log-odds: times the first ``(n_labels,)``, plus the second."""
+        return np.asarray(self.scale, dtype=np.float64), np.zeros(len(self.scale))
 
     def describe(self) -> str:
         """One sentence for the report."""

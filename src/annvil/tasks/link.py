@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SMALLEST = 1e-12
+"""Probabilities below it count as this when their logarithm is explained."""
+
+
 class Nodes(Protocol):
     """What is asked of a graph that is being written (`annvil.onnx.builder.Graph`): values go by their names."""
 
@@ -40,6 +44,13 @@ class Link(Protocol):
     def write(self, graph: Nodes, scores: str) -> str:
         """The same in a graph."""
 
+    def contrasts(self, n_outputs: int) -> FloatArray:
+        """What of scores is explained, float64 ``(n_outputs, n_explained)``: numbers as they are, the log-odds of each
+        label, of the second of two classes, of each of several classes beside their mean."""
+
+    def explained(self, outputs: FloatArray) -> FloatArray:
+        """The same of outputs, float64 ``(n_rows, n_explained)``; probabilities no nearer to 0 than `SMALLEST`."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -56,6 +67,12 @@ class Identity:
 
     def write(self, graph: Nodes, scores: str) -> str:
         return scores
+
+    def contrasts(self, n_outputs: int) -> FloatArray:
+        return np.eye(n_outputs)
+
+    def explained(self, outputs: FloatArray) -> FloatArray:
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,12 @@ class Softmax:
 
     def write(self, graph: Nodes, scores: str) -> str:
         return graph.op("Softmax", scores, axis=-1)
+
+    def contrasts(self, n_outputs: int) -> FloatArray:
+        return np.array([[-1.0], [1.0]]) if n_outputs == 2 else np.eye(n_outputs) - 1 / n_outputs
+
+    def explained(self, outputs: FloatArray) -> FloatArray:
+        return np.asarray(np.log(np.clip(outputs, SMALLEST, 1.0)) @ self.contrasts(outputs.shape[1]))
 
 
 SOFTMAX = Softmax()
@@ -97,3 +120,11 @@ class Sigmoid:
 
     def write(self, graph: Nodes, scores: str) -> str:
         return graph.op("Sigmoid", scores)
+
+    def contrasts(self, n_outputs: int) -> FloatArray:
+        return np.eye(n_outputs)
+
+    def explained(self, outputs: FloatArray) -> FloatArray:
+        from scipy.special import logit
+
+        return np.asarray(logit(np.clip(outputs, SMALLEST, 1 - SMALLEST)))
