@@ -57,7 +57,8 @@ class Loaded:
 class Found:
     """What a run has found so far, for whoever makes sections of it.
 
-    ``folder`` is that of the run, ``model`` that of the bundle. The deadline is of this stage.
+    ``folder`` is that of the run, ``model`` that of the bundle. The deadline is of this stage. ``contenders`` are those
+    that competed; ``shipped`` is the model that ships, in memory: None where it was not fitted in this process.
     """
 
     dataset: Dataset[Any]
@@ -66,6 +67,8 @@ class Found:
     folder: Path
     model: Path
     deadline: Deadline
+    contenders: Sequence[Contender] = ()
+    shipped: Fitted | None = None
 
     @property
     def place(self) -> str:

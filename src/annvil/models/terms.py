@@ -54,12 +54,15 @@ class Additive:
     base : float64 ``(n_scores,)``
     contributions : of inputs as a member predicts them: float64 ``(n_rows, n_terms, n_scores)``
     write : of a graph and raw inputs as a member writes itself: adds the same, float64; returns its name
+    projected : where a term is a projection: of inputs the weighted sum that each term is a function of, float64
+        ``(n_rows, n_terms)``; anything where a term is no projection
     """
 
     terms: tuple[Term, ...]
     base: FloatArray
     contributions: Callable[[Any], FloatArray]
     write: Callable[..., Value]
+    projected: Callable[[Any], FloatArray] | None = None
 
     def scores(self, inputs: Any) -> FloatArray:
         """``base`` and all contributions, float64 ``(n_rows, n_scores)``."""

@@ -70,8 +70,8 @@ def ship(
     deadline: Deadline,
     kind: Kind,
     follow: Sequence[Unit] = (),
-) -> Shipped:
-    """Fit the recommended contender on all rows and write its bundle.
+) -> tuple[Shipped, Fitted | None]:
+    """Fit the recommended contender on all rows and write its bundle; the model, where it is one of all rows.
 
     When the budget ends before that fit, the model of the first fold ships in its place; ``Shipped.notice`` says so.
     The log of decisions does, too: whoever follows it (``follow``) leaves out what there was no time for.
@@ -111,7 +111,7 @@ def ship(
         step=step,
     )
     shutil.rmtree(folder.path / "final", ignore_errors=True)  # checkpoints of a fit that is done
-    return shipped
+    return shipped, fitted
 
 
 def fit_finally(

@@ -132,7 +132,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     after = min(MOST_FOR_REPORT, max(work.least_for_report, REPORT_SHARE * work.request.asked.budget))
     after += seconds_to_predict(rows_after(dataset), cost)
     deadline = work.deadline(after + explaining, LEAST_FOR_SHIPPING)
-    shipped = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
+    shipped, fitted = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
     testing = work.deadline(work.least_for_report + explaining, 1.0 + seconds_to_predict(n_tested(dataset), cost))
     tested, worse = official_test(dataset, comparison, folder.model, shipped.threshold, testing, kind.words)
     comparison = _with_notices(work, comparison, (*([shipped.notice] if shipped.notice else []), *tested))
@@ -141,7 +141,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
         if stage is Stage.EXPLAINED:
             work.enter(kind.words.explaining)
         left = work.deadline(work.least_for_report / 2, LEAST_FOR_LOOKING)
-        found = Found(dataset, comparison, store, folder.path, folder.model, left)
+        found = Found(dataset, comparison, store, folder.path, folder.model, left, contenders, fitted)
         if stage is Stage.EXPLAINED:
             importance = kind.importance(found)
         write_sections(folder.sections, kind.sections(stage, found))
