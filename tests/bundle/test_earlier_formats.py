@@ -69,9 +69,9 @@ def test_pictures_of_format_1():
 
 def test_the_latest_format_is_what_saving_writes(tmp_path, example):
     manifest = json.loads((example.save(tmp_path / "model") / "manifest.json").read_bytes())
-    assert manifest["format_version"] == FORMAT_VERSION == 5
+    assert manifest["format_version"] == FORMAT_VERSION == 6
     assert manifest["form"]["kind"] == "tables"
-    assert migrated(manifest, 5)["form"] == manifest["form"]
+    assert migrated(manifest, 6)["form"] == manifest["form"]
 
 
 def picture(**changes):

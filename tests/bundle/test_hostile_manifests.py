@@ -60,7 +60,7 @@ _lies("with an unknown field", _set("run_on_load", to="import os"))
 _lies("with an unknown field in a part", _set("parts", "model.onnx", "url", to="http://localhost/x"))
 _lies("with an unknown field in its task", _set("task", "loader", to="pickle"))
 _lies("with an unknown field in its words", _set("info", "hook", to="os.system"))
-_lies("from the future", _set("format_version", to=6))
+_lies("from the future", _set("format_version", to=7))
 _lies(
     "from the far future with other fields",
     lambda m: {"format": "annvil.bundle", "format_version": 9, "created_by": "annvil 9"},

@@ -71,7 +71,12 @@ def _stepping(manifest: Plain) -> Plain:
     return manifest
 
 
-_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent, _seen, _stepping)
+def _explaining(manifest: Plain) -> Plain:
+    """5 → 6: there may be what explains the model beside it."""
+    return manifest
+
+
+_STEPS: tuple[Callable[[Plain], Plain], ...] = (_forms, _per_cent, _seen, _stepping, _explaining)
 """Step ``i`` takes version ``i + 1`` to the next."""
 
 FORMAT_VERSION = len(_STEPS) + 1

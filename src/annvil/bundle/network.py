@@ -214,8 +214,8 @@ def load(path: str | Path) -> Predictor | NetworkPredictor:
     BundleError
         When there is no saved model, when it is damaged or hostile, or comes from a later version.
     """
-    graph, manifest, step = opened(path, _manifest)
-    return Predictor(graph, manifest, step) if isinstance(manifest, Manifest) else NetworkPredictor(graph, manifest)
+    parts, manifest = opened(path, _manifest)
+    return Predictor(parts, manifest) if isinstance(manifest, Manifest) else NetworkPredictor(parts[GRAPH], manifest)
 
 
 def _manifest(content: bytes, where: str) -> Manifest | NetworkManifest:

@@ -8,14 +8,17 @@ blocks run side by side.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.bundle.manifest import GRAPH, WEIGHTS, Info, Manifest, describe, describe_part
+from annvil.bundle.explanation import Explanation, read_explanation
+from annvil.bundle.manifest import EXPLANATION, GRAPH, STEP, WEIGHTS, Info, Manifest, describe, described
 from annvil.bundle.storage import Storage, opened
 from annvil.bundle.stream import Stream
 from annvil.data.form import Conformed, Form, InputNotice, Inputs
@@ -44,13 +47,17 @@ class Predictor:
     Attributes
     ----------
     manifest : everything told about the model
+    parts : what lies beside its graph, by name
+    graph_bytes : size of its graph
     form : what it asks of raw input
     task : the question it answers; ``task.classes`` is the order of the columns of `predict_proba`
     """
 
-    def __init__(self, graph: bytes, manifest: Manifest, step: bytes | None = None) -> None:
+    def __init__(self, parts: Mapping[str, bytes], manifest: Manifest) -> None:
         self.manifest = manifest
-        self._step = step
+        self.parts = {name: content for name, content in parts.items() if name != GRAPH}
+        graph = parts[GRAPH]
+        self.graph_bytes = len(graph)
         self.form: Form = manifest.form
         self.task: Task = manifest.task
         self._session, checked = _session(graph, self.form, self.task)
@@ -64,7 +71,8 @@ class Predictor:
     @classmethod
     def from_graph(cls, graph: bytes, form: Form, task: Task, step: bytes | None = None) -> Predictor:
         """The model that a bundle of these graphs would be, without saving it; the same checks are made."""
-        return cls(graph, describe(form, task, Info(), {GRAPH: describe_part(graph)}), step)
+        parts = {GRAPH: graph} if step is None else {GRAPH: graph, STEP: step}
+        return cls(parts, describe(form, task, Info(), described(parts)))
 
     def predict(self, rows: Any) -> NDArray[Any]:
         """Labels as the user wrote them, or float64 values; shape ``(n_rows,)``.
@@ -128,13 +136,25 @@ class Predictor:
             When the model cannot be called step by step: only feedback networks that read in one direction, on the
             scale of the training data, carry all that they need from step to step.
         """
-        if self._step is None:
+        if STEP not in self.parts:
             raise RequestError(
                 "This model cannot be called step by step: it looks at all moments at once. Recurrent networks that "
                 "read in one direction can."
             )
-        session, _ = session_of(self._step, 1)
+        session, _ = session_of(self.parts[STEP], 1)
         return Stream(session, self.task.n_outputs, [name for name, _ in self.form.columns], n_series)
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """What explains it; None of models saved by earlier versions, and of kinds of data without such a thing.
+
+        Raises
+        ------
+        BundleError
+            When it does not fit the model.
+        """
+        content = self.parts.get(EXPLANATION)
+        return None if content is None else read_explanation(content, self.form, self.task)
 
     def decide(self, outputs: FloatArray) -> NDArray[Any]:
         """Labels or values for outputs of `raw`: the likeliest class, or ``classes[1]`` from the threshold on; 0 and 1

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.bundle.manifest import GRAPH, MANIFEST, STEP, WEIGHTS, Info, describe, described, write_manifest
-from annvil.bundle.storage import write_folder, write_zip
+from annvil.bundle.storage import write_parts
 from annvil.data.form import Form
 from annvil.onnx.builder import Graph, Value
 from annvil.onnx.validator import check_graph
@@ -85,6 +85,7 @@ def save(
     info: Mapping[str, Any] | Info | None = None,
     weights: Mapping[str, NDArray[Any]] | None = None,
     step: bytes | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a bundle and return its path: a folder, or one file when ``path`` ends in ``.zip``. Atomic.
 
@@ -95,6 +96,7 @@ def save(
     info : the fields of `Info`; unknown ones are refused. Scores that are not finite are kept as missing.
     weights : arrays by name, for going on training; not needed to predict
     step : what `export_step` returned
+    beside : further parts by name, such as what explains the model; `annvil.bundle.storage.add_parts` adds them later
 
     Raises
     ------
@@ -106,15 +108,11 @@ def save(
         When the files cannot be written; an older bundle at ``path`` is then intact.
     """
     path = Path(path)
-    parts = contents(graph, weights or None, step)
+    parts = contents(graph, weights or None, step) | dict(beside or {})
     told = info if isinstance(info, Info) else msgspec.convert(dict(info or {}), Info)
     told = msgspec.structs.replace(told, versions=told.versions or _versions())
     manifest = describe(form, task, told, described(parts))
-    files = {MANIFEST: write_manifest(manifest), **parts}
-    if path.suffix.lower() == ".zip":
-        write_zip(path, files)
-    else:
-        write_folder(path, files)
+    write_parts(path, {MANIFEST: write_manifest(manifest), **parts})
     return path
 
 

@@ -20,7 +20,19 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from annvil.bundle.manifest import GRAPH, LARGEST_PART, MANIFEST, STEP, Manifest, Part, describe_part, read_manifest
+import msgspec
+
+from annvil.bundle.manifest import (
+    LARGEST_PART,
+    MANIFEST,
+    WEIGHTS,
+    Manifest,
+    Part,
+    describe_part,
+    described,
+    read_manifest,
+    write_manifest,
+)
 from annvil.errors import BundleError, MachineError, RequestError
 from annvil.files import sync_folder, write_atomically, write_durably
 
@@ -127,17 +139,41 @@ class Storage(AbstractContextManager["Storage"]):
         )
 
 
-def opened(path: str | Path, read: Callable[[bytes, str], Any] = read_manifest) -> tuple[bytes, Any, bytes | None]:
-    """The graph of a bundle, its manifest as ``read`` reads it, and the graph of one step if there is one.
+def opened(path: str | Path, read: Callable[[bytes, str], Any] = read_manifest) -> tuple[dict[str, bytes], Any]:
+    """The parts of a bundle by name, but for the weights, and its manifest as ``read`` reads it.
 
     All parts are compared with the manifest.
     """
     with Storage(Path(path), read) as storage:
-        graph = storage.part(GRAPH)
-        step = storage.part(STEP) if STEP in storage.manifest.parts else None
-        for name in storage.manifest.parts.keys() - {GRAPH, STEP}:
-            storage.verify(name)
-        return graph, storage.manifest, step
+        parts = {name: storage.part(name) for name in storage.manifest.parts if name != WEIGHTS}
+        if WEIGHTS in storage.manifest.parts:
+            storage.verify(WEIGHTS)
+        return parts, storage.manifest
+
+
+def add_parts(path: str | Path, added: Mapping[str, bytes]) -> None:
+    """Put further parts into a bundle, or others in their place; atomic as saving is, and all else stays as it was.
+
+    Raises
+    ------
+    BundleError
+        When there is no bundle, or it is damaged.
+    MachineError
+        When it cannot be written; the bundle is intact.
+    """
+    path = Path(path)
+    with Storage(path) as storage:
+        parts = {name: storage.part(name) for name in storage.manifest.parts} | dict(added)
+        manifest = msgspec.structs.replace(storage.manifest, parts=described(parts))
+    write_parts(path, {MANIFEST: write_manifest(manifest), **parts})
+
+
+def write_parts(path: Path, files: Mapping[str, bytes]) -> None:
+    """As one file where the path ends in ``.zip``, as a folder otherwise; both all or nothing."""
+    if path.suffix.lower() == ".zip":
+        write_zip(path, files)
+    else:
+        write_folder(path, files)
 
 
 def _open_zip(path: Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
