@@ -49,8 +49,8 @@ class Job:
     inner : validation splits inside ``rows``, which choose candidate, epoch and calibration: several folds that
         together cover ``rows``, or one holdout
     seed : for everything random
-    weights : how much each of ``rows`` counts, float64 above 0, or None where all count the same. Only networks look
-        at them, in training and where their best epoch is chosen.
+    weights : how much each of ``rows`` counts, float64 above 0, or None where all count the same. Contenders that
+        say so (`Traits.weighs_rows`) look at them, in training and where their best epoch is chosen.
     """
 
     key: str
@@ -356,6 +356,7 @@ class Traits:
         ladder than what the folds scored, where there is time
     trains_together : the jobs of a call are one population, on whose size last bits may hang: they are made all or none
     bags : members of the inner folds are averaged, so that more of them make a better model
+    weighs_rows : whether its fits look at `Job.weights`
     scales, weights_classes : whether it has that step of preparation, so that the ablation can take it away
     central : its side cannot lose before this one had its first training, and time for that is kept while others are
         tried: what people mean when they ask about that side on data of the kind
@@ -369,6 +370,7 @@ class Traits:
     climbs_to_ship: bool = False
     trains_together: bool = False
     bags: bool = False
+    weighs_rows: bool = False
     scales: bool = False
     weights_classes: bool = False
     central: bool = False

@@ -40,7 +40,12 @@ class NetworkEnsemble(TableNetworks):
     title = "Network ensemble"
     networks = DenseFamily()
     traits = Traits(
-        shares_fits_with="dense-network", trains_together=True, bags=True, scales=True, weights_classes=True
+        shares_fits_with="dense-network",
+        trains_together=True,
+        bags=True,
+        weighs_rows=True,
+        scales=True,
+        weights_classes=True,
     )
 
     def settings(self, dataset: Dataset, job: Job, effort: Effort) -> Sequence[Settings]:

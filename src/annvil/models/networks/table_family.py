@@ -191,7 +191,7 @@ class TableNetworks(BaseContender):
     title: str
     family: Family = "network"
     networks: TableFamily
-    traits = Traits(trains_together=True, bags=True, scales=True, weights_classes=True)
+    traits = Traits(trains_together=True, bags=True, weighs_rows=True, scales=True, weights_classes=True)
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One short training; then the search on a holdout, on five folds, of all candidates, and longer."""

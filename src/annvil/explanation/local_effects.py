@@ -1,0 +1,134 @@
+"""Effects of any model, from its predictions alone.
+
+Of numbers and dates: accumulated local effects (Apley and Zhu, "Visualizing the effects of predictor variables in black
+box supervised learning models", Journal of the Royal Statistical Society B 82(4), 2020, section 2): how predictions of
+the rows in a small interval change from its one end to its other, averaged, and summed up along the axis. Rows are
+moved within their interval only, so that columns which go together are not torn apart, as partial dependence does. Of
+categories, which have no order to move along: partial dependence (Friedman, Annals of Statistics 29(5), 2001, section
+8.2), the mean prediction when all rows have that category; and so of a missing value, beside what rows have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annvil.bundle.effects import Axis
+from annvil.data.table import Column, Table
+from annvil.explanation.axes import at_rows, axis_of, stored
+from annvil.explanation.effects import Curve
+from annvil.tasks.base import FloatArray
+
+Scores = Callable[[Table], FloatArray]
+"""Of rows the scores that are explained, float64 ``(n_rows, n_explained)``."""
+
+LOCAL_POINTS = 21
+"""Ends of intervals of a column (assumed)."""
+
+LOCAL_ROWS, DEPENDENCE_ROWS = 800, 150
+"""Rows whose local changes are averaged, and rows whose categories are changed (assumed)."""
+
+
+@dataclass(frozen=True)
+class LocalLayout:
+    """Rows that are asked about: one table for all columns, so that a model is called once.
+
+    Attributes
+    ----------
+    columns, axes : those with an effect to look at; what stands for the data
+    sample : rows that the model is asked about, columns in the same order
+    asked, spans : these with one column changed after another, and where those of each column are among them
+    """
+
+    columns: tuple[Column, ...]
+    axes: tuple[Axis, ...]
+    sample: Table
+    asked: Table
+    spans: tuple[slice, ...]
+
+    @classmethod
+    def of(cls, rows: Table, *, most: int = LOCAL_ROWS, seed: int = 0) -> Self:
+        """For these rows, of which at most so many are asked about; the axes are those of all."""
+        pairs = [(column, axis_of(column, LOCAL_POINTS, by_rows=True)) for column in rows.columns]
+        found = [(column, axis) for column, axis in pairs if axis is not None]
+        random = np.random.default_rng(seed)
+        sample = rows.take(np.sort(random.permutation(rows.n_rows)[:most]))
+        blocks = [_asked(_column(sample, column.name), axis) for column, axis in found]
+        ends = np.cumsum([0, *(len(places) for places, _ in blocks)])
+        asked = sample.take(np.concatenate([places for places, _ in blocks]) if blocks else np.arange(0))
+        spans = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+        for (column, _), (_, values), span in zip(found, blocks, spans, strict=True):
+            changed = _column(asked, column.name).values.copy()
+            changed[span] = values
+            asked = asked.with_column(replace(column, values=changed))
+        return cls(tuple(c for c, _ in found), tuple(a for _, a in found), sample, asked, spans)
+
+    def curves(self, scores: Scores) -> list[Curve]:
+        """The effect of each column on the scores of a model."""
+        found, here = scores(self.asked), scores(self.sample)
+        curves = []
+        for column, axis, span in zip(self.columns, self.axes, self.spans, strict=True):
+            effect = _effect(_column(self.sample, column.name), axis, found[span], here)
+            at = np.stack([at_rows(column, axis, one) for one in effect.T], axis=1)
+            curves.append(Curve((axis,), effect - at.mean(axis=0), at - at.mean(axis=0)))
+        return curves
+
+
+def _column(table: Table, name: str) -> Column:
+    return table.columns[table.names.index(name)]
+
+
+def _asked(column: Column, axis: Axis) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Rows, and the values that the column gets in them."""
+    if column.field.is_text:
+        levels = stored(column, axis, missing=True)
+        rows = _some(len(column.values))
+        return np.tile(rows, len(levels)), np.repeat(levels, len(rows))
+    inside, interval = _intervals(column, axis)
+    ends = np.array(axis.values)
+    without = _some(len(column.values)) if axis.missing else np.arange(0)
+    places = np.concatenate([inside, inside, without])
+    return places, np.concatenate([ends[interval], ends[interval + 1], np.full(len(without), np.nan)])
+
+
+def _intervals(column: Column, axis: Axis) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows within the axis, and the interval each lies in, the first with its lower end; where none lies in an
+    interval, the row that is nearest to it."""
+    ends = np.array(axis.values)
+    inside = np.flatnonzero((column.values >= ends[0]) & (column.values <= ends[-1]))
+    interval = np.maximum(np.searchsorted(ends, column.values[inside]) - 1, 0)
+    empty = np.setdiff1d(np.arange(len(ends) - 1), interval)
+    known = np.flatnonzero(~column.missing)
+    away = np.abs(column.values[known][None] - (ends[empty] + ends[empty + 1])[:, None] / 2)
+    nearest = known[away.argmin(axis=1)] if len(empty) and len(known) else np.arange(0)
+    return np.concatenate([inside, nearest]), np.concatenate([interval, empty[: len(nearest)]])
+
+
+def _effect(column: Column, axis: Axis, found: FloatArray, here: FloatArray) -> FloatArray:
+    """Along the axis, and last of a missing value where rows miss it, not yet centred, ``(n, n_explained)``."""
+    if column.field.is_text:
+        n_levels = len(axis) + bool(axis.missing)
+        return np.asarray(found.reshape(n_levels, -1, found.shape[1]).mean(axis=1))
+    inside, interval = _intervals(column, axis)
+    changes = found[len(inside) : 2 * len(inside)] - found[: len(inside)]
+    counts = np.bincount(interval, minlength=len(axis) - 1)[:, None]
+    sums = np.zeros((len(axis) - 1, found.shape[1]))
+    np.add.at(sums, interval, changes)
+    effect = np.concatenate([np.zeros((1, found.shape[1])), np.cumsum(sums / np.maximum(counts, 1), axis=0)])
+    if not axis.missing:
+        return effect
+    known = ~column.missing
+    along = np.stack([np.interp(column.values[known], axis.values, one) for one in effect.T], axis=1)
+    some = _some(len(column.values))
+    apart = found[2 * len(inside) :].mean(axis=0) - here[some[~column.missing[some]]].mean(axis=0)
+    return np.concatenate([effect, [along.mean(axis=0) + apart]])
+
+
+def _some(n_rows: int) -> NDArray[np.int64]:
+    """Rows whose categories are changed: evenly spread."""
+    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, DEPENDENCE_ROWS)).astype(np.int64))
