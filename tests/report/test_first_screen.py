@@ -14,6 +14,7 @@ from rich.console import Console
 
 from annvil.cli.result import show_run
 from annvil.comparison.evidence import Evidence
+from annvil.comparison.price import price_of
 from annvil.comparison.results import Comparison
 from annvil.comparison.score_interval import score_interval
 from annvil.comparison.verdict import judge
@@ -56,9 +57,12 @@ def comparisons(draw: st.DrawFn) -> Comparison:
     view, worth = binary().comparison, 0.01 * factor
     folds = fold_results(made, metric)
     gains = {name: worth * draw(st.sampled_from([0.0, 5.0])) for name in names}
+    readable = draw(st.sets(st.sampled_from(names)))
+    made = tuple(replace(s, explainable=s.contender in readable) for s in made)
     evidence = Evidence(METRICS[metric], worth, 0.95, view.plan, made, folds, (), None, "", False, gains=gains)
     verdict = judge(evidence)
-    return replace(view, metric=metric, worth=worth, standings=made, folds=folds, curves=(), verdict=verdict)
+    found = {"verdict": verdict, "price": price_of(evidence)}
+    return replace(view, metric=metric, worth=worth, standings=made, folds=folds, curves=(), **found)
 
 
 def words_of(text: str) -> list[str]:
@@ -90,6 +94,12 @@ def test_what_is_said_first_is_true_of_the_records(comparison):
     assert [s for s in comparison.standings if s in first.leaders] == list(first.leaders)
     assert {s.family for s in first.leaders} >= {s.family for s in table.values()} & {"dummy"}
     assert len(first.leaders) + first.n_more == len(table)
+    told = comparison.price.kind if comparison.price.posterior is not None else "nothing"
+    assert ("costs nothing" in first.price, "so cannot tell" in first.price) == (
+        told == "costs nothing",
+        told == "cannot tell",
+    )
+    assert bool(first.price) == (comparison.price.posterior is not None)
     if verdict.posterior is not None:
         assert sum(chance.share for chance in first.chances) == pytest.approx(1)
     if verdict.posterior is not None and chosen.family != "dummy":

@@ -82,8 +82,8 @@ def pages() -> dict[str, str]:
 def test_sections_come_in_order(pages):
     found = re.findall(r'<(?:section|header)[^>]* id="([a-z]+)"', pages["binary"])
     assert found == [
-        "verdict", "evidence", "cost", "rows", "data", "preparation", "errors", "importance", "training", "use",
-        "tried", "repeat", "terms",
+        "verdict", "evidence", "cost", "price", "rows", "data", "preparation", "errors", "importance", "training",
+        "use", "tried", "repeat", "terms",
     ]  # fmt: skip
 
 
@@ -122,6 +122,23 @@ def test_verdict_and_numbers_are_said(pages):
         "torch 2.13.0",
     ):
         assert said in text
+
+
+def test_what_understanding_costs_is_said_and_drawn(pages):
+    page = pages["binary"]
+    section = Page(page[page.index('<section id="price"') : page.index('<section id="rows"')]).text
+    for said in (
+        "What understanding costs",
+        "Being able to read the model costs 0.021 in ROC AUC",
+        "size 10 kB against 312 kB",
+        "explainable better",
+        "other side",
+        "Logistic regression",
+        "Boosted trees",
+    ):
+        assert said in section
+    assert "Logistic regression: costs 0.02" in Page(page).text
+    assert 'id="price"' not in pages["bare"]
 
 
 def test_how_the_race_went_is_said(pages):

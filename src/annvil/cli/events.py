@@ -12,7 +12,7 @@ is a step of effort, counted from 0.
     verdict   kind, headline, recommended, network, equal, simple, unfinished
                                            what would be answered now, with the chances (None without both sides)
     notice    text                         something to know
-    finished  folder, report, model, verdict, ended
+    finished  folder, report, model, verdict, price_of_explainability, ended
                                            all is written
     stopped   folder, reason               it was broken off (``folder`` is None where there was no run yet)
 """
@@ -135,8 +135,15 @@ class Events(AbstractContextManager["Events"]):
     def finished(self, run: Run) -> None:
         """Where everything is."""
         verdict, ended = run.verdict.kind, run.comparison.ended
+        price = "" if run.comparison.price is None else run.comparison.price.kind
         places = {"folder": run.folder, "report": run.report_path, "model": run.folder / "model"}
-        self._write("finished", **{name: str(path) for name, path in places.items()}, verdict=verdict, ended=ended)
+        self._write(
+            "finished",
+            **{name: str(path) for name, path in places.items()},
+            verdict=verdict,
+            price_of_explainability=price,
+            ended=ended,
+        )
 
     def _write(self, event: str, **values: Any) -> None:
         seconds = round(time.monotonic() - self._zero, 3)

@@ -33,6 +33,8 @@ def show_run(console: Console, run: Run, *, preparation: bool, notices: bool) ->
     ]
     if first.chances:
         lines.append(("Chances", _strip(first.chances, plain=plain)))
+    if first.price:
+        lines.append(("To read", safe(first.price)))
     console.print(paragraphs(lines))
     console.print()
     table = standings_table(

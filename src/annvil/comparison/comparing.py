@@ -10,6 +10,7 @@ from annvil.comparison.cost import seconds_to_explain, seconds_to_predict
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.extras import Extras
 from annvil.comparison.fingerprint import fingerprint
+from annvil.comparison.price import price_of
 from annvil.comparison.problem import Problem
 from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import DecisionLog, Unit
@@ -119,7 +120,9 @@ class _Comparing:
         check_budget(self.request.budget_seconds, least, f"reading and loading took {spent:.1f} s")
 
     def _answer(self, evidence: Evidence, ablations: tuple[Ablation, ...], ended: str) -> Comparison:
-        race, verdict = self.race, judge(evidence)
+        race, verdict, price = self.race, judge(evidence), price_of(evidence)
+        if price.kind != "not applicable":
+            verdict = replace(verdict, sentences=(*verdict.sentences, price.sentence))
         return Comparison(
             metric=self.request.metric.name,
             worth=race.worth,
@@ -134,6 +137,7 @@ class _Comparing:
             crossing=evidence.crossing,
             ended=ended,
             final=self._decide_final(verdict.recommended),
+            price=price,
         )
 
     def _spent(self, standings: Sequence[Standing]) -> dict[str, float]:

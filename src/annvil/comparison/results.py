@@ -10,6 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from annvil.comparison.sides import (
+    Contrast as Contrast,  # records of sides, which the rest takes from here
+    Posterior as Posterior,
+    Price as Price,
+    Side as Side,
+)
 from annvil.models.contract import Family, Json
 from annvil.tasks.base import Decision
 
@@ -111,6 +117,7 @@ class Standing:
     used_seconds: float = 0.0  # of the run, fits of all rungs together
     still_improves: bool = False  # more effort is expected to gain more than worth / 2
     members: dict[str, float] = field(default_factory=dict)  # of a team: contender → weight, the heaviest first
+    explainable: bool = False  # `Traits.explainable`
 
     @property
     def told(self) -> str:
@@ -120,50 +127,6 @@ class Standing:
     def spread(self, metric: str) -> float | None:
         """How far scores scatter over the folds, for people: None where these are too few to say it."""
         return self.spreads[metric] if len(self.per_fold) >= FEWEST_FOLDS else None
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """Belief about the mean difference between two sides over new data of this kind.
-
-    Student t with ``df`` degrees of freedom, location ``mean`` and ``scale``: Bayesian correlated t-test (Corani and
-    Benavoli 2015; Benavoli et al. 2017, section 3). Positive favours the first side, in units of the metric.
-    """
-
-    mean: float
-    scale: float
-    df: float
-    worth: float  # half width of the region of practical equivalence
-    p_first: float
-    p_equal: float
-    p_second: float
-    low: float  # central 95% interval
-    high: float
-    corrected_p: float  # two-sided, corrected resampled t-test (Nadeau and Bengio 2003)
-    differences: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a contrast: in every fold, the contender that inner validation (not the test rows) preferred."""
-
-    name: str  # of the verdict: "network" and "simple"; of a single contender, its own
-    contenders: tuple[str, ...]  # per fold, who was chosen
-    per_fold: tuple[float, ...]
-    mean: float
-    spread: float
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Two sides on the same replicates, and what is believed of their difference; positive favours the first.
-
-    A side is None where nobody stands for it, the posterior where there are not two common folds.
-    """
-
-    first: Side | None
-    second: Side | None
-    posterior: Posterior | None
 
 
 @dataclass(frozen=True)
@@ -307,3 +270,4 @@ class Comparison:
     ended: str = ""  # why the race ended when it did
     final: FinalFit | None = None  # how the model that ships is fitted
     crossing: Crossing | None = None
+    price: Price | None = None  # of a model that a person can read; None in runs that did not ask

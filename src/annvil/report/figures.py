@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import floor, inf, log10
 
-from annvil.comparison.results import NO_SIDE, Comparison, Standing
+from annvil.comparison.results import NO_SIDE, Comparison, Posterior, Side, Standing
 from annvil.plots.charts.chances import chances
 from annvil.plots.charts.effort import Climb, effort
 from annvil.plots.charts.fold_scores import Strip, fold_scores
@@ -104,15 +104,7 @@ def fold_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
 def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     """The two sides, fold by fold."""
     metric, verdict = METRICS[comparison.metric], comparison.verdict
-    if verdict.network is None or verdict.simple is None:
-        return None
-    titles = {s.contender: s.title for s in comparison.standings}
-    network, simple = verdict.network, verdict.simple
-    folds = zip(network.per_fold, simple.per_fold, network.contenders, simple.contenders, strict=True)
-    pairs = [
-        Pair(f"fold {i + 1}", a, b, told(metric, metric.gain(a, b), signed=True), titles.get(x, x), titles.get(y, y))
-        for i, (a, b, x, y) in enumerate(folds)
-    ]
+    pairs = fold_pairs(comparison, verdict.network, verdict.simple)
     if not pairs:
         return None
     wins = sum(metric.gain(pair.network, pair.simple) > 0 for pair in pairs)
@@ -123,6 +115,18 @@ def paired_figure(comparison: Comparison, words: Words = ROWS) -> Figure | None:
     )
     draw = partial(paired, pairs, metric.title, metric.greater_is_better)
     return figure("paired", f"The two sides on the same {words.rows}", caption, draw)
+
+
+def fold_pairs(comparison: Comparison, first: Side | None, second: Side | None) -> list[Pair]:
+    """Two sides, fold by fold; none where there are not two."""
+    if first is None or second is None:
+        return []
+    metric, titles = METRICS[comparison.metric], {s.contender: s.title for s in comparison.standings}
+    folds = zip(first.per_fold, second.per_fold, first.contenders, second.contenders, strict=True)
+    return [
+        Pair(f"fold {i + 1}", a, b, told(metric, metric.gain(a, b), signed=True), titles.get(x, x), titles.get(y, y))
+        for i, (a, b, x, y) in enumerate(folds)
+    ]
 
 
 def chances_figure(first: FirstScreen) -> Figure | None:
@@ -136,16 +140,19 @@ def posterior_figure(comparison: Comparison) -> Figure | None:
     metric, p = METRICS[comparison.metric], comparison.verdict.posterior
     if p is None:
         return None
-    simple, equal, network = (probability(chance, brief=True) for chance in (p.p_second, p.p_equal, p.p_first))
-    differences = tuple(p.differences)
-    belief = Belief(p.mean, p.scale, p.df, p.worth, differences, (simple, equal, network))
     caption = (
         f"The gain of the network side is {told(metric, p.mean, signed=True)}, with 95% probability between "
         f"{told(metric, p.low, signed=True)} and {told(metric, p.high, signed=True)}; inside the shaded region, "
         f"±{told(metric, p.worth)}, the two sides count as practically equal. Short ticks are the folds."
     )
-    draw = partial(posterior, belief, f"gain of the network side in {metric.title}")
+    draw = partial(posterior, belief_of(p), f"gain of the network side in {metric.title}")
     return figure("posterior", "How sure the difference is", caption, draw)
+
+
+def belief_of(p: Posterior) -> Belief:
+    """As the chart takes it."""
+    second, equal, first = (probability(chance, brief=True) for chance in (p.p_second, p.p_equal, p.p_first))
+    return Belief(p.mean, p.scale, p.df, p.worth, tuple(p.differences), (second, equal, first))
 
 
 def pareto_figure(comparison: Comparison) -> Figure | None:

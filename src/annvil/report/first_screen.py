@@ -66,6 +66,7 @@ class FirstScreen:
     n_more_flags: int
     next_step: str  # what the command does
     command: str  # empty where the run has no folder
+    price: str = ""  # of a model that can be read
 
 
 def first_screen(comparison: Comparison, findings: Sequence[Finding], words: Words, folder: str) -> FirstScreen:
@@ -88,6 +89,7 @@ def first_screen(comparison: Comparison, findings: Sequence[Finding], words: Wor
         n_more_flags=max(0, len(flags) - MOST_FLAGS),
         next_step=next_step,
         command=command,
+        price=_price(comparison, metric),
     )
 
 
@@ -173,6 +175,20 @@ def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing, wor
         f"No model that could ship is {surely}better than the baseline, which {words.baseline}: "
         f"{inside(best.title)} vs baseline, {metric.title} {scores[0]} vs {scores[1]}."
     )
+
+
+def _price(comparison: Comparison, metric: Metric) -> str:
+    """The price in a few words, with whom it is of: ``"linear model: costs nothing"``; empty where it is not known."""
+    price = comparison.price
+    if price is None or price.explainable is None or price.posterior is None:
+        return ""
+    titles, p = {s.contender: s.title for s in comparison.standings}, price.posterior
+    low, high = (minus(metric.tells(end, sign=True)) for end in (p.low, p.high))
+    said = {
+        "costs nothing": "costs nothing",
+        "costs": f"costs {metric.tells(p.mean)} in {metric.title} [{low}, {high}]",
+    }.get(price.kind, f"costs {low} to {high} in {metric.title}, so cannot tell yet")
+    return f"{side_title(price.explainable, titles)}: {said}"
 
 
 _NOT_ALONE = ("simple", "equal", "no network")

@@ -17,6 +17,7 @@ from annvil.report.figures import score_text
 from annvil.report.first_screen import first_screen
 from annvil.report.glossary import Glossary
 from annvil.report.held_out import errors
+from annvil.report.price import price_view
 from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
@@ -103,6 +104,8 @@ def _context(view: ReportView) -> dict[str, Any]:
     standings = {s.contender: s for s in comparison.standings}
     recommended = standings.get(comparison.verdict.recommended)
     first = first_screen(comparison, view.findings, view.words, view.folder)
+    rows = {s.contender: _cost_row(s, metric, comparison, leads=s in first.leaders) for s in comparison.standings}
+    price = price_view(comparison, view.words)
     by_severity = {kind: i for i, kind in enumerate(SEVERITIES)}
     return {
         "metric": metric,
@@ -127,7 +130,9 @@ def _context(view: ReportView) -> dict[str, Any]:
         "no_importance": column_importance.no_importance(view),
         "training": figures.training_figure(view),
         "errors": errors(view),
-        "costs": [_cost_row(s, metric, comparison, leads=s in first.leaders) for s in comparison.standings],
+        "costs": list(rows.values()),
+        "price": price,
+        "price_rows": [rows[name] for name in price.contenders] if price is not None else [],
         "all_metrics": _all_metrics(view),
         "findings": sorted(view.findings, key=lambda f: by_severity.get(f.severity, len(SEVERITIES))),
         "left_out": [note for note in view.columns if not note.used and note.kind != "role"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from annvil.comparison.results import Comparison, Standing, Verdict
+from annvil.comparison.results import Comparison, Price, Standing, Verdict
 from annvil.data.plugins import kind_named
 from annvil.errors import AnnvilError, RequestError
 from annvil.files import legible
@@ -68,6 +68,11 @@ class Run:
     def verdict(self) -> Verdict:
         """The answer."""
         return self.comparison.verdict
+
+    @property
+    def price_of_explainability(self) -> Price | None:
+        """What a model costs that a person can read: kind, sentence, sides and posterior; None in older runs."""
+        return self.comparison.price
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -144,6 +149,7 @@ class Run:
             "metric": self.comparison.metric,
             "worth": self.comparison.worth,
             "verdict": msgspec.to_builtins(self.verdict),
+            "price_of_explainability": msgspec.to_builtins(self.comparison.price),
             "scores": self.scores,
             "race": self._race(),
             "final": msgspec.to_builtins(self.comparison.final),
@@ -213,7 +219,7 @@ def score_row(standing: Standing) -> dict[str, Any]:
     after each complete one, ``rung_seconds`` the seconds of the run until then.
     """
     row: dict[str, Any] = {"contender": standing.contender, "title": standing.title, "family": standing.family}
-    row |= {"state": standing.state, "summary": standing.summary}
+    row |= {"explainable": standing.explainable, "state": standing.state, "summary": standing.summary}
     for metric, mean in standing.means.items():
         row[metric] = mean
         row[f"{metric}_spread"] = standing.spreads[metric]

@@ -142,6 +142,7 @@ class Records:
             used_seconds=round(sum(one.seconds for one in self.log if _is_fit(one.unit, name)), 3),
             still_improves=name in self.improving,
             members=self.members(contender),
+            explainable=contender.traits.explainable,
         )
 
     def _rung_seconds(self, contender: Contender, judged: int | None) -> tuple[float, ...]:

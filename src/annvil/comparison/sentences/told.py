@@ -44,11 +44,14 @@ EACH = " (each fold's choice)"
 """Of a side that several stood for: its score is that of none of them."""
 
 
+SIDES = {
+    "network": "Networks", "simple": "Simple models", "explainable": "Explainable models", "other": "Other models",
+}  # fmt: skip
+
+
 def side_title(side: Side, titles: Mapping[str, str]) -> str:
     """The title of the one contender that stood for a side in every fold; the side's where they were several."""
-    if stood_alone(side):
-        return titles[side.contenders[0]]
-    return "Networks" if side.name == "network" else "Simple models"
+    return titles[side.contenders[0]] if stood_alone(side) else SIDES[side.name]
 
 
 def stood_alone(side: Side) -> bool:

@@ -24,7 +24,8 @@ class Belief:
     df: float
     worth: float
     differences: tuple[float, ...]
-    shown: tuple[str, str, str]  # probabilities as text: simple, equal, network
+    shown: tuple[str, str, str]  # probabilities as text: second side, equal, first side
+    sides: tuple[str, str] = ("simple", "network")  # what the second and the first side are called
 
 
 def student_density(value: float, mean: float, scale: float, df: float) -> float:
@@ -35,7 +36,7 @@ def student_density(value: float, mean: float, scale: float, df: float) -> float
 
 
 def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
-    """The chart: negative differences (simple side ahead) at the left, positive (network ahead) at the right."""
+    """The chart: negative differences (second side ahead) at the left, positive (first ahead) at the right."""
     narrow = width < 500
     top, height = 66.0, 150.0
     bottom = top + height
@@ -57,18 +58,18 @@ def posterior(belief: Belief, axis_title: str, width: float, name: str) -> str:
         drawing.line(at, bottom - 9, at, bottom, "rug")
     draw_x_axis(drawing, x, bottom, bottom, "", 5 if narrow else 9, grid=False)
     drawing.text(width / 2, bottom + 38, axis_title, "axis-title", "middle")
-    simple, equal, network = belief.shown
+    (left, right), (second, equal, first) = belief.sides, belief.shown
     return drawing.svg(
         name,
-        "Belief about the difference between the network side and the simple side",
-        f"Simple better by more than the minimum useful gain: {simple}. Practically equal: {equal}. "
-        f"Network better by more than the minimum useful gain: {network}.",
+        f"Belief about the difference between the {right} side and the {left} side",
+        f"{left.capitalize()} better by more than the minimum useful gain: {second}. Practically equal: {equal}. "
+        f"{right.capitalize()} better by more than the minimum useful gain: {first}.",
     )
 
 
 def _headings(drawing: Drawing, belief: Belief, width: float) -> None:
     """The three probabilities, large, over left, middle and right."""
-    names = ("simple better", "practically equal", "network better")
+    names = (f"{belief.sides[0]} better", "practically equal", f"{belief.sides[1]} better")
     is_long = sum(text_width(share, 24) for share in belief.shown) > width - 40
     columns = zip((4.0, width / 2, width - 4), ("start", "middle", "end"), ("simple", "equal", "network"), strict=True)
     for (at, anchor, side), share, said in zip(columns, belief.shown, names, strict=True):
