@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 from annvil.data.dataset import Dataset
 from annvil.data.form import Form
 from annvil.data.splits import Split as Split  # part of the contract
+from annvil.models.gradients import ExplainedScore, Gradients
 from annvil.models.networks.searches import Searches
 from annvil.models.stepping import Stepper, averaged
 from annvil.models.terms import Additive
 from annvil.onnx.builder import Graph, Value
+from annvil.tasks import calibration, link
 from annvil.tasks.base import FloatArray, IntArray, Task
 
 Family = Literal["dummy", "linear", "trees", "neighbours", "network", "team"]
@@ -226,9 +228,12 @@ class Member(Protocol):
     def additive(self) -> Additive | None:
         """The sum that it is, of scores ``(n_rows, n_outputs)`` before the link; None where it is none."""
 
+    def gradients(self, score: ExplainedScore, inputs: Any, shares: FloatArray | None) -> Gradients | None:
+        """How ``score`` changes from the mean point of ``inputs`` on (`Fitted.gradients`), where it has a gradient."""
+
 
 class BaseMember:
-    """A member that prepares nothing, from which no training starts, which has no steps and is no sum."""
+    """A member that prepares nothing, from which no training starts, which has no steps, is no sum, has no gradient."""
 
     def describe_preparation(self) -> tuple[str, ...]:
         """Nothing."""
@@ -243,6 +248,10 @@ class BaseMember:
         return None
 
     def additive(self) -> Additive | None:
+        """Nothing."""
+        return None
+
+    def gradients(self, score: ExplainedScore, inputs: Any, shares: FloatArray | None) -> Gradients | None:
         """Nothing."""
         return None
 
@@ -331,12 +340,27 @@ class Fitted:
         found = self.members[0].additive() if len(self.members) == 1 else None
         if found is None:
             return None
-        n_outputs, shift = self.task.n_outputs, np.zeros(self.task.n_outputs)
-        scale = np.ones(n_outputs)
+        return found.mapped(*self._explained())
+
+    def gradients(self, inputs: Any, shares: FloatArray | None = None) -> Gradients | None:
+        """How the scores that are explained change on the straight way to a row; None unless one network bag says all.
+
+        The way begins at the mean point of ``inputs``, each row counting as much as ``shares`` say, float64
+        ``(n_rows,)`` that add up to 1, or all alike.
+        """
+        if len(self.members) > 1:
+            return None
+        smallest = link.SMALLEST if self.calibration is None else calibration.SMALLEST
+        score = ExplainedScore(self.task.link, *self._explained(), smallest)
+        return self.members[0].gradients(score, inputs, shares)
+
+    def _explained(self) -> tuple[FloatArray, FloatArray]:
+        """What is explained of a member's scores: times the first ``(n_outputs, n_explained)``, plus the second."""
+        scale, shift = np.ones(self.task.n_outputs), np.zeros(self.task.n_outputs)
         if self.calibration is not None:
             scale, shift = self.calibration.on_scores()
-        contrasts = self.task.link.contrasts(n_outputs)
-        return found.mapped(scale[:, None] * contrasts, shift @ contrasts)
+        contrasts = self.task.link.contrasts(self.task.n_outputs)
+        return scale[:, None] * contrasts, shift @ contrasts
 
     @property
     def n_parameters(self) -> int:

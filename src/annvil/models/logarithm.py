@@ -72,6 +72,10 @@ class Powers:
         """The outputs."""
         return outputs
 
+    def unlinked(self, outputs: Tensor, smallest: float) -> Tensor:
+        """The outputs."""
+        return outputs
+
     def write(self, graph: Nodes, scores: str) -> str:
         """The same in a graph."""
         return graph.op("Mul", graph.op("Exp", scores), graph.constant(self.factor))

@@ -92,7 +92,8 @@ NumberEmbedding = PeriodicEmbedding | PiecewiseLinearEmbedding
 class CategoryEmbedding(nn.Module):
     """A trained vector for every level of every categorical column, all in one table.
 
-    Shape: int64 ``(batch, columns)`` → ``(batch, columns * size)``. Entries start as N(0, 1) / sqrt(size) (assumed).
+    Shape: int64 ``(batch, columns)`` → ``(batch, columns * size)``; vectors of that shape, in place of codes, are
+    returned as they are. Entries start as N(0, 1) / sqrt(size) (assumed).
     """
 
     first: Tensor
@@ -109,6 +110,8 @@ class CategoryEmbedding(nn.Module):
         return int(len(self.first) * self.table.shape[1])
 
     def forward(self, codes: Tensor) -> Tensor:
+        if codes.is_floating_point():
+            return codes
         return nn.functional.embedding(codes + self.first, self.table).flatten(1)
 
 

@@ -93,6 +93,10 @@ class CodePart(Protocol):
     def about(self) -> tuple[str, ...]: ...
 
     @property
+    def positions(self) -> tuple[int, ...]:
+        """Of the columns among the texts."""
+
+    @property
     def cardinalities(self) -> tuple[int, ...]:
         """How many codes each column can have."""
 
@@ -167,6 +171,12 @@ class Preparation(ABC):
     def cardinalities(self) -> tuple[int, ...]:
         """How many codes each code column can have, those for unknown and missing included."""
         return () if self.coded is None else self.coded.cardinalities
+
+    @property
+    def code_sources(self) -> tuple[str, ...]:
+        """The input column that each column of codes comes from."""
+        texts = [*(field.name for field in self.schema if field.is_text), *self.coded_numbers.names]
+        return () if self.coded is None else tuple(texts[place] for place in self.coded.positions)
 
     def transform(self, inputs: Table) -> Prepared:
         """Prepared rows; new categories, missing and huge values are welcome, the result is finite.

@@ -51,6 +51,10 @@ class Link(Protocol):
     def explained(self, outputs: FloatArray) -> FloatArray:
         """The same of outputs, float64 ``(n_rows, n_explained)``; probabilities no nearer to 0 than `SMALLEST`."""
 
+    def unlinked(self, outputs: Tensor, smallest: float) -> Tensor:
+        """Scores that have these outputs, for gradients: `explained` is their `contrasts`, with another least
+        probability."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -72,6 +76,9 @@ class Identity:
         return np.eye(n_outputs)
 
     def explained(self, outputs: FloatArray) -> FloatArray:
+        return outputs
+
+    def unlinked(self, outputs: Tensor, smallest: float) -> Tensor:
         return outputs
 
 
@@ -97,6 +104,9 @@ class Softmax:
 
     def explained(self, outputs: FloatArray) -> FloatArray:
         return np.asarray(np.log(np.clip(outputs, SMALLEST, 1.0)) @ self.contrasts(outputs.shape[1]))
+
+    def unlinked(self, outputs: Tensor, smallest: float) -> Tensor:
+        return outputs.clamp(min=smallest).log()
 
 
 SOFTMAX = Softmax()
@@ -128,3 +138,6 @@ class Sigmoid:
         from scipy.special import logit
 
         return np.asarray(logit(np.clip(outputs, SMALLEST, 1 - SMALLEST)))
+
+    def unlinked(self, outputs: Tensor, smallest: float) -> Tensor:
+        return outputs.clamp(min=smallest).log() - (1 - outputs).clamp(min=smallest).log()

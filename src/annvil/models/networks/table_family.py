@@ -30,6 +30,7 @@ from annvil.models.networks.family import NetworkFamily, TrainingData, positions
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.recipe import FEW_ROWS, Settings, search_ladder, settings_for
 from annvil.models.networks.search import Searched, TrainedCandidate, search
+from annvil.models.networks.table_bag import TableBag
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import NetworkPreparation, TargetScaling
 from annvil.tasks.base import FloatArray, IntArray, Task
@@ -173,7 +174,7 @@ class TableFamily(NetworkFamily[Table, Settings]):
         self, data: TrainingData, networks: Sequence[nn.Module], weights: Sequence[float], task: Task
     ) -> NetworkBag:
         """Any networks of the job, averaged with weights."""
-        return NetworkBag(data.preparation, tuple(networks), tuple(weights), data.target, task.link, self.heads)
+        return TableBag(data.preparation, tuple(networks), tuple(weights), data.target, task.link, self.heads)
 
     def outputs(
         self, data: TrainingData, settings: Settings, network: nn.Module, rows: IntArray, task: Task

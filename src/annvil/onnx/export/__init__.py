@@ -48,6 +48,7 @@ def export_module(
     *inputs: Value,
     examples: tuple[Tensor, ...],
     free: Mapping[int, int] = MappingProxyType({}),
+    differentiates: bool = False,
 ) -> tuple[Value, ...]:
     """Add what ``module`` computes, in evaluation mode, to ``graph``; returns the names of what it returns.
 
@@ -58,6 +59,7 @@ def export_module(
         graph (a single row will do), the others are fixed
     free : for inputs with one more axis of any length, such as the time of series, by their place: that axis. All have
         one length there, in the examples as in the graph.
+    differentiates : whether ``forward`` itself asks for gradients (`torch.autograd.grad`), which are written too
 
     Tensors inside tuples, lists and dictionaries that the module returns come one after another.
 
@@ -74,7 +76,7 @@ def export_module(
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        found = fold(program(module, examples, known, free))
+        found = fold(program(module, examples, known, free, differentiates=differentiates))
     finally:
         for part, training in modes.items():
             part.training = training

@@ -25,12 +25,16 @@ from annvil.onnx.export.aten_trace import Meta, Node, Output, Recording, found_i
 aten = torch.ops.aten
 
 
-def record(module: nn.Module, inputs: Sequence[Tensor], known: Callable[[Any], bool]) -> Recording:
+def record(
+    module: nn.Module, inputs: Sequence[Tensor], known: Callable[[Any], bool], *, differentiates: bool = False
+) -> Recording:
     """Run ``module(*inputs)`` once, in inference mode, and return what it did.
 
     Parameters
     ----------
     known : whether an operation is to be kept whole
+    differentiates : the module asks for gradients on its way: there is no inference mode then, and layers are seen as
+        autograd takes them apart
 
     Raises
     ------
@@ -38,7 +42,7 @@ def record(module: nn.Module, inputs: Sequence[Tensor], known: Callable[[Any], b
         When another run would not repeat this one: it reads values, draws random numbers, makes shapes from values, or
         changes what lives on beyond it.
     """
-    with _settings(), _paths(module) as path:
+    with _settings(differentiates), _paths(module) as path:
         own = [tensor.clone() for tensor in inputs]
         recorder = _Recorder(own, known, path)
         with recorder:
@@ -50,12 +54,12 @@ def record(module: nn.Module, inputs: Sequence[Tensor], known: Callable[[Any], b
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
-    """Inference, without the fused transformer layers, which are no composition of other operations."""
+def _settings(differentiates: bool) -> Iterator[None]:
+    """Inference unless gradients are asked for; no fused transformer layers, which are no composition of others."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.inference_mode():
+        with torch.no_grad() if differentiates else torch.inference_mode():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)

@@ -60,12 +60,15 @@ def program(
     examples: Sequence[Tensor],
     known: Callable[[Any], bool],
     free: Mapping[int, int] = MappingProxyType({}),
+    *,
+    differentiates: bool = False,
 ) -> Recording:
     """What ``module`` computes for any number of rows, what is constant computed already.
 
     Parameters
     ----------
     free : for inputs with an axis of any length, by their place: that axis. The examples have one length there.
+    differentiates : see `record`
 
     Raises
     ------
@@ -75,7 +78,7 @@ def program(
     runs, sizes = [], _sizes(examples, free)
     for batch, length in sizes:
         inputs = [_stretched(one, batch, free.get(place), length) for place, one in enumerate(examples)]
-        runs.append(record(module, inputs, known))
+        runs.append(record(module, inputs, known, differentiates=differentiates))
     return with_constants(_compared(module, runs, sizes))
 
 

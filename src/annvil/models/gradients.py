@@ -1,0 +1,43 @@
+"""Models whose explained scores have a gradient: how these change on the straight way to a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from annvil.onnx.builder import Value
+from annvil.tasks.base import FloatArray
+from annvil.tasks.link import Link
+
+
+@dataclass(frozen=True)
+class ExplainedScore:
+    """What is explained of the averaged outputs of a member: ``link.unlinked(outputs, smallest) @ matrix + shift``.
+
+    Attributes
+    ----------
+    matrix, shift : float64 ``(n_outputs, n_explained)`` and ``(n_explained,)``
+    smallest : probabilities below it count as this
+    """
+
+    link: Link
+    matrix: FloatArray
+    shift: FloatArray
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A model whose explained scores have a derivative on the straight way from a mean point to a row.
+
+    Attributes
+    ----------
+    columns : input columns that the scores hang on, in the order of the slopes
+    write : of a graph, a share of the way float32 ``(n_rows, 1)`` from 0 (the mean point) to 1 (the row), and raw
+        inputs as a member writes itself: adds slopes float64 ``(n_rows, n_columns, n_explained)``, the derivative by
+        the share for each column, and scores float64 ``(n_rows, n_explained)``, both there; returns their names. A
+        number's scores are those before it is held within a range.
+    """
+
+    columns: tuple[str, ...]
+    write: Callable[..., tuple[Value, Value]]
