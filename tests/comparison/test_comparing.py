@@ -71,6 +71,23 @@ def test_a_network_that_sees_more_wins(make_dataset: Any, guess: Any, toy: Any, 
     assert {s.state for s in recorder.tables[0]} == {"waiting", "running"}
     assert {s.state for s in recorder.tables[-1]} == {"finished"}
     assert found.ended == "more effort is not expected to change the answer or the model"
+    assert found.price is not None
+    assert found.price.kind == "not applicable"
+
+
+@pytest.mark.parametrize("readable", [("linear",), ("linear", "net")])
+def test_of_models_that_can_be_read_there_is_a_price_and_no_team(
+    make_dataset: Any, guess: Any, toy: Any, store_folder: Path, readable: tuple[str, ...]
+) -> None:
+    entrants = [toy("linear", "linear", (0, 1)), toy("net", "network", (2, 3))]
+    traits = [replace(one, traits=Traits(explainable=one.name in readable)) for one in entrants]
+    found = compare(DataProblem(make_dataset(300)), [guess, *traits], request_of(), Store(store_folder))
+    assert {s.contender for s in found.standings if s.explainable} == set(readable)
+    assert found.price is not None
+    assert found.price.sentence in found.verdict.sentences
+    alone = len(readable) == 2
+    assert {s.contender for s in found.standings} == {"dummy", "linear", "net"} | (set() if alone else {"team"})
+    assert (found.price.posterior is None) == alone
 
 
 def test_every_piece_of_work_is_told_when_it_begins_and_when_it_ends_and_its_time_counted(

@@ -74,7 +74,9 @@ def compare(
     entrants = make_plan(problem, contenders, request)
     store.open(fingerprint(problem, contenders, request, entrants))
     log = DecisionLog(store.decisions)
-    records = Records((*contenders, TEAM), entrants, request.metric, store, log)
+    readable = all(c.traits.explainable or c.family == "dummy" for c in contenders)
+    team = () if readable else (TEAM,)  # an average of models that can be read cannot
+    records = Records((*contenders, *team), entrants, request.metric, store, log)
     costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds, request.slowness)
     costs.see_all(log)
     race = Race(problem, records, request, costs, listener or Quiet(), Clock(request.spent_seconds))

@@ -265,6 +265,9 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
             "Once the answer is certain, spend what is left of the budget on a better model instead of ending early."
         ),
     ] = False
+    explainable: Annotated[
+        bool, Option("Only models that a person can read compete: sums of few terms, or a few rules.")
+    ] = False
     like: Annotated[
         str | None,
         Option(

@@ -14,7 +14,7 @@ from annvil.comparison.request import Moment
 from annvil.comparison.results import Comparison, Standing, Verdict
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.errors import AnnvilError, Interrupted
+from annvil.errors import AnnvilError, Interrupted, RequestError
 from annvil.files import write_atomically
 from annvil.kinds.base import Found, Kind, Loaded, Stage
 from annvil.run.folder import Clock, RunFolder, existing_folder
@@ -122,7 +122,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     from annvil.sections import read_sections, write_sections
 
     kind, dataset, folder = work.kind, work.dataset, work.folder
-    contenders, store = kind.contenders(dataset, work.options, work.loaded), Store(folder.race)
+    contenders, store = _contenders(work), Store(folder.race)
     comparison = _compared(work, contenders, store, keeping)
     keeping.verdict = comparison.verdict
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
@@ -155,6 +155,26 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     render_report(folder)
     work.clock.mark("finished", "finished")
     return Run(folder)
+
+
+def _contenders(work: Work) -> list[Contender]:
+    """Who competes; with ``explainable``, only the baseline and whose models a person can read.
+
+    Raises
+    ------
+    RequestError
+        Where there is nobody but the baseline then.
+    """
+    contenders = work.kind.contenders(work.dataset, work.options, work.loaded)
+    if not work.request.asked.explainable:
+        return contenders
+    readable = [one for one in contenders if one.traits.explainable or one.family == "dummy"]
+    if all(one.family == "dummy" for one in readable):
+        data = work.kind.words.data[0]
+        raise RequestError(
+            f"No model for {data} can be read by a person, so nobody would compete. Leave out --explainable."
+        )
+    return readable
 
 
 def _compared(work: Work, contenders: Sequence[Contender], store: Store, keeping: Keeping) -> Comparison:
