@@ -26,11 +26,13 @@ from annvil.tasks.union import AnyTask, tagged
 FORMAT = "annvil.bundle"
 
 MANIFEST, GRAPH, STEP, WEIGHTS = "manifest.json", "model.onnx", "step.onnx", "weights.safetensors"
-TERMS, EXPLANATION = "explain.onnx", "explanation.json"
-"""What explains it (`annvil.bundle.explanation`): a graph of what each term adds, and all that is no graph."""
+TERMS, GRADIENTS, EXPLANATION = "explain.onnx", "gradients.onnx", "explanation.json"
+"""What explains it (`annvil.bundle.explanation`): graphs of what each term adds and of gradients, and all that is no
+graph."""
 
 LARGEST_PART = {
-    MANIFEST: 16 << 20, GRAPH: 2 << 30, STEP: 2 << 30, WEIGHTS: 16 << 30, TERMS: 2 << 30, EXPLANATION: 16 << 20,
+    MANIFEST: 16 << 20, GRAPH: 2 << 30, STEP: 2 << 30, WEIGHTS: 16 << 30, TERMS: 2 << 30, GRADIENTS: 2 << 30,
+    EXPLANATION: 16 << 20,
 }  # fmt: skip
 """Bytes a part may have. Assumed, but for the graph: Protocol Buffers end at 2 GiB."""
 

@@ -32,7 +32,7 @@ class Gradients:
 
     Attributes
     ----------
-    columns : input columns that the scores hang on, in the order of the slopes
+    columns : input columns, in the order of the form and of the slopes
     write : of a graph, a share of the way float32 ``(n_rows, 1)`` from 0 (the mean point) to 1 (the row), and raw
         inputs as a member writes itself: adds slopes float64 ``(n_rows, n_columns, n_explained)``, the derivative by
         the share for each column, and scores float64 ``(n_rows, n_explained)``, both there; returns their names. A

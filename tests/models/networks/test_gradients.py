@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from annvil.attribution.integrated_gradients import integrated_gradients
+from annvil.bundle.gradients import explain_by_gradients, write_gradients
 from annvil.bundle.predictor import session_of
 from annvil.data.table import table_from_columns
+from annvil.errors import BundleError
 from annvil.models.contract import Fitted, Job
 from annvil.models.networks.bag import network_outputs
 from annvil.models.networks.table_bag import TableBag
 from annvil.models.networks.table_family import ColumnTensors
 from annvil.networks import DenseNetwork, PeriodicEmbedding, PiecewiseLinearEmbedding, SharedEnsemble, quantile_edges
-from annvil.onnx.builder import Graph
 from annvil.preparation import NetworkPreparation, TargetScaling
 from annvil.tasks.calibration import LabelScaling, VectorScaling
 from annvil.tasks.union import make_task
@@ -89,15 +90,9 @@ def fitted(task, how, *, calibrated=False, networks=1):
 
 def session(one, shares=None):
     """Columns, and slopes as the graph says them."""
-    gradients, graph = one.gradients(rows(), shares), Graph()
+    gradients = one.gradients(rows(), shares)
     assert gradients is not None
-    raw = rows().form.enter(graph)
-    slopes, scores = gradients.write(graph, graph.input("share", "float32", ["rows", 1]), *raw)
-    n = one.task.link.contrasts(one.task.n_outputs).shape[1]
-    shape = ["rows", len(gradients.columns), n]
-    run, _ = session_of(
-        graph.finish({"slopes": (slopes, "float64", shape), "scores": (scores, "float64", ["rows", n])})
-    )
+    run, _ = session_of(write_gradients(gradients.write, rows().form, one.task))
 
     def slopes_at(which, shares):
         share = shares[:, None].astype(np.float32)
@@ -189,6 +184,15 @@ def test_the_way_begins_at_the_weighted_mean_of_the_rows_that_are_given():
     found = integrated_gradients(slopes, FEW)
     np.testing.assert_allclose(found.contributions[3], 0.0, atol=1e-4)
     np.testing.assert_allclose(found.base, one.predict(rows())[3], atol=1e-3)
+
+
+def test_a_saved_graph_explains_rows_of_its_form_alone():
+    one, _, slopes = case("silu")
+    graph, few = write_gradients(one.gradients(rows()).write, rows().form, one.task), rows().take(np.arange(FEW))
+    found = explain_by_gradients(graph, rows().form, one.task, few)
+    np.testing.assert_allclose(found.contributions, integrated_gradients(slopes, FEW).contributions, atol=1e-6)
+    with pytest.raises(BundleError, match="refused"):
+        explain_by_gradients(graph, rows().form, TASKS["binary"], few)
 
 
 def test_models_of_several_members_have_none():

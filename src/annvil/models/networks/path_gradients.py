@@ -88,14 +88,15 @@ class PathGradient(nn.Module):
 def mean_point(
     preparation: NetworkPreparation, bag: NetworkBag, score: ExplainedScore, inputs: Any, shares: FloatArray | None
 ) -> tuple[tuple[str, ...], PathGradient]:
-    """The columns that contribute, and the module for the mean point of ``inputs``.
+    """All columns, and the module for the mean point of ``inputs``.
 
-    Rows count alike, or as ``shares`` say: float64 ``(n_rows,)`` that add up to 1.
+    Rows count alike, or as ``shares`` say: float64 ``(n_rows,)`` that add up to 1. What comes of two columns, such as
+    the days between two dates, counts for the first.
     """
     prepared = preparation.transform(inputs)
     counted = torch.from_numpy(np.full(inputs.n_rows, 1 / inputs.n_rows) if shares is None else shares).float()
     sources, coded = [feature.source for feature in preparation.features], preparation.code_sources
-    columns = tuple(dict.fromkeys(name for name in [*sources, *coded] if name))
+    columns = tuple(field.name for field in preparation.schema)
     with torch.no_grad():
         numbers = counted @ torch.from_numpy(prepared.numbers)
         codes = torch.from_numpy(prepared.codes)
