@@ -212,6 +212,12 @@ class Kind:
         form: Form = dataset.inputs.form
         return form
 
+    def explaining(self, dataset: Dataset[Any], fitted: Fitted | None) -> Mapping[str, bytes]:
+        """Parts that a saved model carries so that it can be explained later, by name: see
+        `annvil.bundle.explanation`. ``fitted`` is None where the model that ships is not that of all rows. Default:
+        none."""
+        return {}
+
     def contenders(self, dataset: Dataset[Any], options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
         """Who competes, in the order in which they run and are shown; the dummy first."""
         raise NotImplementedError

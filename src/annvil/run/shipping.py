@@ -109,6 +109,7 @@ def ship(
         info=_info(dataset, comparison, standing, shipped, origin),
         weights=None if origin is None else origin.weights,
         step=step,
+        beside=kind.explaining(dataset, fitted),
     )
     shutil.rmtree(folder.path / "final", ignore_errors=True)  # checkpoints of a fit that is done
     return shipped, fitted

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from annvil.data.readers.opened import Opened
     from annvil.explanation.permutation import Importance
     from annvil.kinds.tables.form import TableForm
-    from annvil.models.contract import Contender
+    from annvil.models.contract import Contender, Fitted
 
 
 class Tables(Kind):
@@ -48,6 +48,11 @@ class Tables(Kind):
 
         table = dataset.inputs
         return self.form(table.schema, table.missing, seen_in(table))
+
+    def explaining(self, dataset: Dataset, fitted: Fitted | None) -> Mapping[str, bytes]:
+        from annvil.kinds.tables.explaining import explaining
+
+        return explaining(dataset, fitted)
 
     def contenders(self, dataset: Dataset, options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
         from annvil.kinds.tables.contenders import contenders_for_tables
