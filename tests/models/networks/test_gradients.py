@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,9 +11,12 @@ import torch
 
 from annvil.attribution.integrated_gradients import integrated_gradients
 from annvil.bundle.gradients import explain_by_gradients, write_gradients
+from annvil.bundle.manifest import GRADIENTS
 from annvil.bundle.predictor import session_of
+from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
 from annvil.errors import BundleError
+from annvil.kinds.tables.explaining import explaining
 from annvil.models.contract import Fitted, Job
 from annvil.models.networks.bag import network_outputs
 from annvil.models.networks.table_bag import TableBag
@@ -188,7 +192,8 @@ def test_the_way_begins_at_the_weighted_mean_of_the_rows_that_are_given():
 
 def test_a_saved_graph_explains_rows_of_its_form_alone():
     one, _, slopes = case("silu")
-    graph, few = write_gradients(one.gradients(rows()).write, rows().form, one.task), rows().take(np.arange(FEW))
+    parts = explaining(Dataset(rows(), np.zeros((N, 2), dtype=np.int64), one.task, np.arange(N)), one)
+    graph, few = parts[GRADIENTS], rows().take(np.arange(FEW))
     found = explain_by_gradients(graph, rows().form, one.task, few)
     np.testing.assert_allclose(found.contributions, integrated_gradients(slopes, FEW).contributions, atol=1e-6)
     with pytest.raises(BundleError, match="refused"):
@@ -198,4 +203,11 @@ def test_a_saved_graph_explains_rows_of_its_form_alone():
 def test_models_of_several_members_have_none():
     one = fitted(TASKS["binary"], "relu")
     one.members *= 2
+    assert one.gradients(rows()) is None
+
+
+def test_what_would_take_long_to_write_is_not_written():
+    one = fitted(TASKS["multiclass"], "relu", networks=2)
+    bag = one.members[0]
+    one.members = (replace(bag, networks=bag.networks * 6, weights=(1 / 12,) * 12),)
     assert one.gradients(rows()) is None

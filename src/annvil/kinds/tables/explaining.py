@@ -15,13 +15,15 @@ from annvil.bundle.explanation import (
     write_explanation,
     write_terms,
 )
-from annvil.bundle.manifest import EXPLANATION, TERMS
+from annvil.bundle.gradients import write_gradients
+from annvil.bundle.manifest import EXPLANATION, GRADIENTS, TERMS
 from annvil.data.dataset import Dataset
 from annvil.data.table import Column
 from annvil.models.contract import Fitted
 
 CENTRED_ON = 10_000
-"""Training rows over which terms are centred, drawn evenly (assumed: more do not move a mean that anybody reads)."""
+"""Training rows over which terms are centred, and from whose mean gradients begin, drawn evenly (assumed: more do not
+move a mean that anybody reads)."""
 
 MOST_DECIMALS = 6
 """Decimals to which means are rounded at most."""
@@ -33,7 +35,8 @@ DAY = 86_400.0
 
 
 def explaining(dataset: Dataset, fitted: Fitted | None) -> dict[str, bytes]:
-    """The record of a model that learnt from these rows, and the graph of its terms if it is a sum.
+    """The record of a model that learnt from these rows, and the graph of its terms if it is a sum, of its gradients if
+    it has some.
 
     Parameters
     ----------
@@ -43,15 +46,18 @@ def explaining(dataset: Dataset, fitted: Fitted | None) -> dict[str, bytes]:
     terms: tuple[StoredTerm, ...] = ()
     base: tuple[float, ...] = ()
     form = dataset.inputs.form
-    additive = None if fitted is None else fitted.additive()
-    if fitted is not None and additive is not None and additive.terms:
+    if fitted is not None:
         rows = fitted.job.rows
         if len(rows) > CENTRED_ON:
             rows = rows[np.linspace(0, len(rows) - 1, CENTRED_ON).astype(np.int64)]
-        centred = additive.centred(dataset.inputs.take(rows))
-        terms = tuple(StoredTerm(term.columns, term.features, term.weights) for term in centred.terms)
-        base = tuple(centred.base.tolist())
-        parts[TERMS] = write_terms(centred.write, len(terms), len(base), form)
+        learnt, additive = dataset.inputs.take(rows), fitted.additive()
+        if additive is not None and additive.terms:
+            centred = additive.centred(learnt)
+            terms = tuple(StoredTerm(term.columns, term.features, term.weights) for term in centred.terms)
+            base = tuple(centred.base.tolist())
+            parts[TERMS] = write_terms(centred.write, len(terms), len(base), form)
+        elif (gradients := fitted.gradients(learnt)) is not None:
+            parts[GRADIENTS] = write_gradients(gradients.write, form, dataset.task)
     columns = [_values(column) for column in dataset.inputs.columns]
     points, weights = summary_points(columns, dataset.groups if dataset.grouped else None)
     limits = None if dataset.task.predicts_probabilities else (float(dataset.y.min()), float(dataset.y.max()))
