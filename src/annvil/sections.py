@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from annvil.data.findings import Finding
 from annvil.files import read_kept, write_atomically
 from annvil.plots.charts.panels import Panels
+from annvil.plots.charts.term_shapes import Shapes
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -49,7 +50,8 @@ class Section(msgspec.Struct, frozen=True):
     sentences : what is to be seen, the conclusion first
     pictures : shown side by side in this order
     charts : below the pictures, each drawn as wide as there is room
-    tables : below the charts
+    shapes : below the charts: what each term of a model adds
+    tables : below these
     order : sections are shown with the smallest first
     findings : what was found on the way that may make the scores meaningless; told with those of the data
     """
@@ -62,6 +64,7 @@ class Section(msgspec.Struct, frozen=True):
     order: int = 0
     findings: tuple[Finding, ...] = ()
     charts: tuple[Panels, ...] = ()
+    shapes: tuple[Shapes, ...] = ()
 
 
 def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:

@@ -12,7 +12,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import Split, inner_splits
 from annvil.data.table import Table, table_from_columns
 from annvil.explanation.axes import at_rows, axis_of, laid_out, stored
-from annvil.explanation.effects import Curve, effects_of, idle_columns
+from annvil.explanation.effects import Curve, busy_effects, effects_of
 from annvil.explanation.exact_effects import SumLayout
 from annvil.explanation.local_effects import LocalLayout
 from annvil.explanation.refits import drawn, refit
@@ -162,7 +162,7 @@ def test_bands_are_as_wide_as_theory_says_and_certainty_follows_them() -> None:
     assert alone.low == ()
     assert alone.certain is None
     (flat,) = effects_of([curve(0.0)], [], ["y"], exact=True)
-    assert idle_columns([effect, flat], ["x", "never"]) == ("never",)
+    assert busy_effects([effect, flat], ["x", "never"]) == ([effect], ("never",))
 
 
 def test_refits_of_a_linear_model_scatter_as_its_standard_error_says() -> None:

@@ -47,7 +47,7 @@ class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing : value, and low and high where there are bands, of rows without a value; empty where none miss it
     certain : share of rows where refits agree about the sign; None without bands
     importance : standard deviation of what it adds over the rows
-    features, weights : of a projection
+    columns, features, weights : of a projection; the columns are those that its features are made of
     mistrust : why it should not be relied on; empty where nothing speaks against it
     """
 
@@ -60,6 +60,7 @@ class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing: tuple[float, ...] = ()
     certain: float | None = None
     importance: float = 0.0
+    columns: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
     mistrust: str = ""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annvil.comparison.cost import seconds_to_explain, seconds_to_predict
+from annvil.comparison.cost import readable_cost, seconds_to_explain, seconds_to_predict
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.extras import Extras
 from annvil.comparison.fingerprint import fingerprint
@@ -186,8 +186,14 @@ class _Comparing:
     def _report_seconds(self, ships: Standing | None = None) -> float:
         """Seconds for all that follows the fit to ship of that contender."""
         budget = self.request.budget_seconds
-        passes = self.race.problem.economics.passes_to_explain
-        explaining = 0.0 if ships is None else seconds_to_explain(passes, ships.cost, budget)
+        known, readable = self.race.problem.economics, None
+        if ships is not None and known.refits_to_explain:
+            readable = readable_cost(self.race.records.standings(), ships.contender)
+        explaining = (
+            0.0
+            if ships is None
+            else seconds_to_explain(known.passes_to_explain, ships.cost, budget, known.refits_to_explain, readable)
+        )
         checking = 0.0 if ships is None else seconds_to_predict(self.request.rows_after, ships.cost)
         share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
         least = LEAST_FOR_REPORT * self.race.costs.slowness

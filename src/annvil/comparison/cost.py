@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from annvil.comparison.results import Cost
+from annvil.comparison.results import Cost, Standing
 from annvil.models.contract import Fitted
 
 MOST_CALLS, MOST_SECONDS = 100, 0.1
@@ -43,12 +43,21 @@ def measure_cost(
     )
 
 
-def seconds_to_explain(passes: int, cost: Cost | None, budget_seconds: float) -> float:
-    """What is kept of a budget for so many predictions of a model, by the throughput that was measured; 0 where it was
-    not."""
-    if cost is None or not cost.rows_per_second:
-        return 0.0
-    return min(EXPLAINING_SHARE * budget_seconds, passes / cost.rows_per_second)
+def seconds_to_explain(
+    passes: int, cost: Cost | None, budget_seconds: float, refits: int = 0, readable: Cost | None = None
+) -> float:
+    """What is kept of a budget for so many predictions of a model, by the throughput that was measured, and for refits
+    of it and of the best model that a person can read, where that is another; 0 where nothing was measured."""
+    seconds = passes / cost.rows_per_second if cost is not None and cost.rows_per_second else 0.0
+    for one in (cost, readable):
+        seconds += 0.0 if one is None else refits * one.fit_seconds / max(1, one.fits)
+    return min(EXPLAINING_SHARE * budget_seconds, seconds)
+
+
+def readable_cost(standings: Sequence[Standing], ships: str) -> Cost | None:
+    """Of the best judged contender that a person can read, where that is not the one that ships."""
+    best = next((one for one in standings if one.explainable and one.rung is not None), None)
+    return None if best is None or best.contender == ships else best.cost
 
 
 PREDICTING_SLACK = 1.5

@@ -94,12 +94,14 @@ class Economics:
     base_rate : of a number of rows, one sentence with its sources: how often networks are worth it on such data
     fewest_folds : where fits are dear, test folds with which more contenders can be trained properly; rows are left
         out, too, rather than a contender. None: fits are not
-    passes_to_explain : predictions that explaining the model that ships takes: time is kept for them
+    passes_to_explain, refits_to_explain : predictions that explaining the model that ships takes, and fits of it and of
+        the best one that a person can read: time is kept for them
     """
 
     base_rate: Callable[[int], str] = _nothing_known
     fewest_folds: int | None = None
     passes_to_explain: int = 0
+    refits_to_explain: int = 0
 
 
 UNKNOWN = Economics()

@@ -38,7 +38,7 @@ def axis_of(column: Column, points: int = POINTS, *, by_rows: bool = False) -> A
         if len(order) < 2:
             return None
         levels = tuple(column.levels[code] for code in order)
-        return Axis(column.name, column.kind, (), levels, tuple(counts[order] / len(column.values)), missing)
+        return Axis(column.name, column.kind, (), levels, tuple((counts[order] / len(column.values)).tolist()), missing)
     values = places(known, points, by_rows=by_rows)
     if len(values) < 2:
         return None
@@ -51,11 +51,14 @@ def places(known: FloatArray, points: int = POINTS, *, by_rows: bool = False) ->
     """The distinct values where there are few, else places within the range of all but the extreme ones, ascending:
     half of them evenly spaced over the range and half over the rows, or all over the rows (``by_rows``)."""
     distinct = np.unique(known)
-    if len(distinct) <= points // 2:
-        return distinct
+    if len(distinct) < 2:
+        return np.asarray(distinct)
     low, high = np.quantile(known, [TAIL, 1 - TAIL])
     if low == high:
         low, high = distinct[[0, -1]]
+    distinct = distinct[(distinct >= low) & (distinct <= high)]
+    if len(distinct) <= points // 2:
+        return np.asarray(distinct)
     inside, half = known[(known >= low) & (known <= high)], points if by_rows else points // 2 + 1
     wanted = np.quantile(inside, np.linspace(0, 1, half))
     if not by_rows:

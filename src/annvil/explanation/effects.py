@@ -12,7 +12,7 @@ import numpy as np
 from annvil.bundle.effects import Axis, Effect
 from annvil.explanation.permutation import STUDENT_975
 from annvil.explanation.refits import FEWEST_REFITS
-from annvil.tasks.base import FloatArray, Task
+from annvil.tasks.base import FloatArray
 from annvil.text.quantities import percent
 
 IDLE = 0.01
@@ -33,17 +33,9 @@ class Curve:
     axes: tuple[Axis, ...]
     values: FloatArray
     rows: FloatArray
+    columns: tuple[str, ...] = ()  # of a projection
     features: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
-
-
-def explained_names(task: Task) -> tuple[str, ...]:
-    """What the explained scores of a task are called (`annvil.tasks.link.Link.contrasts`)."""
-    n_explained = task.link.contrasts(task.n_outputs).shape[1]
-    if not task.predicts_probabilities:
-        return task.output_names if n_explained > 1 else (task.target,)
-    names = [str(one) for one in task.classes][-n_explained:]
-    return tuple(f"log-odds of {name!r}" for name in names)
 
 
 def effects_of(
@@ -78,6 +70,7 @@ def _effect(curve: Curve, others: Sequence[Curve], k: int, output: str, exact: b
         values=tuple(values[:n_points].tolist()),
         missing=tuple(values[n_points:].tolist()),
         importance=float(rows.std()),
+        columns=curve.columns,
         features=curve.features,
         weights=curve.weights,
     )
@@ -113,13 +106,14 @@ def total_importance(effects: Sequence[Effect]) -> float:
     return sqrt(sum(one.importance**2 for one in effects))
 
 
-def idle_columns(effects: Sequence[Effect], columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns that no effect worth a look rests on, in their order."""
+def busy_effects(effects: Sequence[Effect], columns: Sequence[str]) -> tuple[list[Effect], tuple[str, ...]]:
+    """Effects that are worth a look, and the columns that none of them rests on, in their order."""
     least = IDLE * total_importance(effects)
-    busy = {name for one in effects if one.importance > least for name in columns_of(one)}
-    return tuple(name for name in columns if name not in busy)
+    busy = [one for one in effects if one.importance > least]
+    used = {name for one in busy for name in columns_of(one)}
+    return busy, tuple(name for name in columns if name not in used)
 
 
 def columns_of(effect: Effect) -> tuple[str, ...]:
-    """The columns that an effect looks at; of a projection those of its features."""
-    return tuple(axis.column for axis in effect.axes)
+    """The columns that an effect looks at."""
+    return effect.columns or tuple(axis.column for axis in effect.axes)

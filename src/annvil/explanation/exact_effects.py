@@ -21,6 +21,9 @@ PAIR_POINTS = 17
 PROJECTION_POINTS = 41
 """Values of a projection (assumed)."""
 
+MOST_TERMS = 60
+"""Terms that are looked at (assumed: nobody reads more)."""
+
 SAME_PROJECTION = 0.5
 """Least absolute cosine between the weights of projections that are taken for the same one (assumed)."""
 
@@ -31,7 +34,8 @@ class SumLayout:
 
     Attributes
     ----------
-    terms, axes : those that are looked at, and over what; terms of one value throughout the rows are left out
+    terms, axes : those that are looked at, and over what: the `MOST_TERMS` that matter most, but for those of columns
+        with one value throughout the rows
     rows : what stands for the data
     grid, spans : a table that runs through the values of one term after another, and where each term's rows are in it;
         projections have none
@@ -49,7 +53,9 @@ class SumLayout:
         by_name = {column.name: column for column in rows.columns}
         projected = _projected(additive, rows)
         terms, axes = [], []
-        for place, term in enumerate(additive.terms):
+        spreads = additive.contributions(rows).std(axis=0).max(axis=1, initial=0.0)
+        for place in sorted(np.argsort(-spreads, kind="stable")[:MOST_TERMS].tolist()):
+            term = additive.terms[place]
             if term.is_projection:
                 found: list[Axis | None] = [None if projected is None else _projection_axis(term, projected[:, place])]
             else:
@@ -78,7 +84,8 @@ class SumLayout:
                     values = _along(sign * projected[:, place], rows, np.array(axes[0].values))
                 else:
                     values = along[span, place] - at[:, place].mean(axis=0)
-            found.append(Curve(axes, values, rows, term.features, term.weights))
+            columns = term.columns if term.is_projection else ()
+            found.append(Curve(axes, values, rows, columns, term.features, term.weights))
         return found
 
 

@@ -10,7 +10,7 @@ categories, which have no order to move along: partial dependence (Friedman, Ann
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
@@ -23,6 +23,12 @@ from annvil.data.table import Column, Table
 from annvil.explanation.axes import at_rows, axis_of, stored
 from annvil.explanation.effects import Curve
 from annvil.tasks.base import FloatArray
+
+MOST_COLUMNS, SCREENED_ROWS = 60, 20
+"""Columns that are looked at, and rows by which they are chosen where there are more (assumed: nobody reads more)."""
+
+CELLS = 10_000_000
+"""Values of a table that a model is asked about at once while columns are chosen (assumed: 80 MB)."""
 
 Scores = Callable[[Table], FloatArray]
 """Of rows the scores that are explained, float64 ``(n_rows, n_explained)``."""
@@ -52,9 +58,11 @@ class LocalLayout:
     spans: tuple[slice, ...]
 
     @classmethod
-    def of(cls, rows: Table, *, most: int = LOCAL_ROWS, seed: int = 0) -> Self:
-        """For these rows, of which at most so many are asked about; the axes are those of all."""
-        pairs = [(column, axis_of(column, LOCAL_POINTS, by_rows=True)) for column in rows.columns]
+    def of(cls, rows: Table, *, most: int = LOCAL_ROWS, names: Sequence[str] | None = None, seed: int = 0) -> Self:
+        """For these rows, of which at most so many are asked about, and these columns (`screened`) or all; the axes are
+        those of all rows."""
+        looked_at = [one for one in rows.columns if names is None or one.name in names]
+        pairs = [(column, axis_of(column, LOCAL_POINTS, by_rows=True)) for column in looked_at]
         found = [(column, axis) for column, axis in pairs if axis is not None]
         random = np.random.default_rng(seed)
         sample = rows.take(np.sort(random.permutation(rows.n_rows)[:most]))
@@ -77,6 +85,27 @@ class LocalLayout:
             at = np.stack([at_rows(column, axis, one) for one in effect.T], axis=1)
             curves.append(Curve((axis,), effect - at.mean(axis=0), at - at.mean(axis=0)))
         return curves
+
+
+def screened(rows: Table, scores: Scores) -> tuple[str, ...]:
+    """The columns to look at: all, or of very many those that change the scores most where rows swap their values."""
+    if len(rows.columns) <= MOST_COLUMNS:
+        return rows.names
+    few = rows.take(np.linspace(0, rows.n_rows - 1, min(rows.n_rows, SCREENED_ROWS)).astype(np.int64))
+    here, at_once = scores(few), max(1, CELLS // (few.n_rows * len(rows.columns)))
+    changes: list[float] = []
+    for start in range(0, len(rows.columns), at_once):
+        part = rows.columns[start : start + at_once]
+        asked = few.take(np.tile(np.arange(few.n_rows), len(part)))
+        for place, column in enumerate(part):
+            swapped = _column(asked, column.name).values.copy()
+            span = slice(place * few.n_rows, (place + 1) * few.n_rows)
+            swapped[span] = np.roll(swapped[span], few.n_rows // 2)
+            asked = asked.with_column(replace(column, values=swapped))
+        found = scores(asked).reshape(len(part), *here.shape)
+        changes += np.abs(found - here).mean(axis=(1, 2)).tolist()
+    kept = set(np.argsort(-np.array(changes), kind="stable")[:MOST_COLUMNS].tolist())
+    return tuple(name for place, name in enumerate(rows.names) if place in kept)
 
 
 def _column(table: Table, name: str) -> Column:

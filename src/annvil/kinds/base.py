@@ -180,7 +180,7 @@ class Kind:
     Options : options beside those of every kind
     PredictOptions : options of ``annvil predict`` for models of this kind
     fewest_folds : test folds with which a comparison can do where fits are dear (`Economics.fewest_folds`)
-    passes_to_explain : predictions that explaining a model takes (`Economics.passes_to_explain`)
+    passes_to_explain, refits_to_explain : predictions and fits that explaining a model takes (`Economics`)
     rank : kinds are asked in this order, small numbers first, whether a source is theirs
     """
 
@@ -191,6 +191,7 @@ class Kind:
     rank: ClassVar[int] = 0
     fewest_folds: ClassVar[int | None] = None
     passes_to_explain: ClassVar[int] = 0
+    refits_to_explain: ClassVar[int] = 0
 
     @property
     def form(self) -> type[Form]:
@@ -247,7 +248,7 @@ class Kind:
         from annvil.comparison.data_problem import DataProblem
         from annvil.comparison.problem import Economics
 
-        economics = Economics(self.base_rate, self.fewest_folds, self.passes_to_explain)
+        economics = Economics(self.base_rate, self.fewest_folds, self.passes_to_explain, self.refits_to_explain)
         return DataProblem(dataset, self.words, economics)
 
     def improved(

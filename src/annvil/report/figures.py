@@ -17,6 +17,8 @@ from annvil.plots.charts.paired import Pair, paired
 from annvil.plots.charts.panels import Panels, panels
 from annvil.plots.charts.pareto import Offer, frontier, pareto
 from annvil.plots.charts.posterior import Belief, posterior
+from annvil.plots.charts.shapes import shapes
+from annvil.plots.charts.term_shapes import Shapes
 from annvil.plots.charts.training import History, training
 from annvil.report.first_screen import FirstScreen
 from annvil.report.view import ReportView
@@ -67,6 +69,11 @@ def figure(name: str, title: str, caption: str, draw: Callable[[float, str], str
 def panels_figure(chart: Panels) -> Figure:
     """A chart that a section brought."""
     return figure(f"panels-{chart.key}", chart.title, chart.caption, partial(panels, chart))
+
+
+def shapes_figure(chart: Shapes) -> Figure:
+    """What each term of a model adds."""
+    return figure(f"shapes-{chart.key}", chart.title, chart.caption, partial(shapes, chart))
 
 
 def score_text(metric: Metric, standing: Standing) -> str:

@@ -58,6 +58,7 @@ def render(view: ReportView) -> str:
             said=view.words.fill,
             as_data=_as_data,
             as_figure=figures.panels_figure,
+            as_shapes=figures.shapes_figure,
             version=dict(view.reproduction.versions).get("annvil", ""),
             w=wording,
         )

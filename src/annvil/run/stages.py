@@ -114,7 +114,7 @@ def load_libraries() -> None:
 def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     load_libraries()
     from annvil.comparison import Store
-    from annvil.comparison.cost import seconds_to_explain, seconds_to_predict
+    from annvil.comparison.cost import readable_cost, seconds_to_explain, seconds_to_predict
     from annvil.run.official_test import n_tested, official_test
     from annvil.run.parity import rows_after
     from annvil.run.reporting import assemble, render_report
@@ -128,7 +128,13 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     work.enter(f"Fitting the recommended model on all {kind.words.rows}")
     follow, _ = followed(work.request.asked.like)
     cost = standing_of(comparison, comparison.verdict.recommended).cost
-    explaining = seconds_to_explain(kind.passes_to_explain, cost, work.request.asked.budget)
+    explaining = seconds_to_explain(
+        kind.passes_to_explain,
+        cost,
+        work.request.asked.budget,
+        kind.refits_to_explain,
+        readable_cost(comparison.standings, comparison.verdict.recommended),
+    )
     after = min(MOST_FOR_REPORT, max(work.least_for_report, REPORT_SHARE * work.request.asked.budget))
     after += seconds_to_predict(rows_after(dataset), cost)
     deadline = work.deadline(after + explaining, LEAST_FOR_SHIPPING)

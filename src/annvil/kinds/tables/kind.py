@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Found, Kind, Loaded, Progress, Tiny
+from annvil.kinds.base import Found, Kind, Loaded, Progress, Stage, Tiny
 
 if TYPE_CHECKING:
     from annvil.comparison.store import Predicted
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from annvil.explanation.permutation import Importance
     from annvil.kinds.tables.form import TableForm
     from annvil.models.contract import Contender, Fitted
+    from annvil.sections import Section
 
 
 class Tables(Kind):
     """Rows of typed columns, one of which is to be predicted."""
 
     name = "tables"
+    refits_to_explain = 12  # for the bands of effects (`annvil.explanation.refits.REFITS`)
     rank = 100  # the last to be asked: whatever nobody else claims is read as a table, or refused as one
 
     @property
@@ -86,6 +88,11 @@ class Tables(Kind):
         from annvil.kinds.tables.importance import importance_of_columns
 
         return importance_of_columns(found)
+
+    def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        from annvil.kinds.tables.sections.effects import effect_sections
+
+        return effect_sections(found) if stage is Stage.EXPLAINED else iter(())
 
 
 KIND = Tables()

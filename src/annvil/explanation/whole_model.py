@@ -1,0 +1,138 @@
+"""What a whole model does: its effects with bands, what they were tested by, and three sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from annvil.bundle.effects import Check, Effect
+from annvil.bundle.explanation import explained_names
+from annvil.data.dataset import Dataset
+from annvil.data.table import Table
+from annvil.explanation.effect_sentences import sentences_of
+from annvil.explanation.effects import Curve, busy_effects, effects_of
+from annvil.explanation.exact_effects import SumLayout
+from annvil.explanation.faithfulness import additivity, by_column, deletion, stability
+from annvil.explanation.local_effects import LOCAL_ROWS, LocalLayout, screened
+from annvil.explanation.refits import refit
+from annvil.models.contract import Contender, Deadline, Fitted
+from annvil.models.terms import Additive
+from annvil.tasks.base import FloatArray
+
+MOST_ROWS = 2000
+"""Rows that stand for the data (assumed)."""
+
+REFIT_ROWS = 200
+"""Rows that a refit of what is no sum is asked about (assumed: a band need not be as exact as its curve)."""
+
+
+@dataclass(frozen=True)
+class WholeModel:
+    """What a model does.
+
+    Attributes
+    ----------
+    title, family : of its contender
+    outputs, base : names of the scores that are explained, and what they are on average over the rows
+    effects : the most important first
+    idle : columns that next to nothing rests on
+    checks, sentences : tests of whether this may be believed; what drives it, what it ignores, where it is unsure
+    n_refits : models of other draws of the rows, from which the bands are
+    is_sum : whether it is the sum of its effects
+    """
+
+    title: str
+    family: str
+    outputs: tuple[str, ...]
+    base: tuple[float, ...]
+    effects: tuple[Effect, ...]
+    idle: tuple[str, ...]
+    checks: tuple[Check, ...]
+    sentences: tuple[str, ...]
+    n_refits: int
+    is_sum: bool
+
+
+def explain_model(
+    dataset: Dataset, contender: Contender | None, fitted: Fitted, deadline: Deadline, *, title: str = ""
+) -> WholeModel:
+    """What the model does, as far as the deadline lets refits be made.
+
+    Parameters
+    ----------
+    contender : whose model it is, for refits; None: there are none
+    """
+    random = np.random.default_rng(fitted.job.seed)
+    chosen = np.sort(random.permutation(fitted.job.rows)[:MOST_ROWS])
+    rows, additive, task = dataset.inputs.take(chosen), fitted.additive(), dataset.task
+    outputs = explained_names(task)
+
+    def scores(inputs: Table) -> FloatArray:
+        return task.link.explained(fitted.predict(inputs))
+
+    names, curves, others = _curves(rows, fitted, additive)
+    again = _refits(dataset, contender, fitted, deadline)
+    refits = [one for one in map(others, again) if one is not None]
+    effects = effects_of(curves, refits, outputs, exact=additive is not None)
+    base = scores(rows).mean(axis=0) if additive is None else additive.scores(rows).mean(axis=0)
+    return WholeModel(
+        title=title or fitted.contender,
+        family="network" if contender is None else contender.family,
+        outputs=outputs,
+        base=tuple(base.tolist()),
+        effects=effects,
+        idle=busy_effects(effects, names)[1],
+        checks=tuple(_checks(rows, scores, additive, curves, refits)),
+        sentences=sentences_of(effects, task, outputs, base, names),
+        n_refits=len(refits),
+        is_sum=additive is not None,
+    )
+
+
+def _curves(
+    rows: Table, fitted: Fitted, additive: Additive | None
+) -> tuple[tuple[str, ...], list[Curve], Callable[[Fitted], list[Curve] | None]]:
+    """The columns that were looked at, the model's curves, and how those of a refit are found."""
+    link = fitted.task.link
+    if additive is None:
+        names = screened(rows, lambda table: link.explained(fitted.predict(table)))
+        few = LocalLayout.of(rows, most=REFIT_ROWS, names=names)
+        layout = LocalLayout.of(rows, most=LOCAL_ROWS, names=names)
+        own = layout.curves(lambda table: link.explained(fitted.predict(table)))
+        return names, own, lambda other: few.curves(lambda table: link.explained(other.predict(table)))
+    sums = SumLayout.of(additive, rows)
+    used = {name for term in additive.terms for name in term.columns}
+    seen = {name for term in sums.terms for name in term.columns}
+
+    def of_sum(other: Fitted) -> list[Curve] | None:
+        found = other.additive()
+        return None if found is None else sums.curves(found)
+
+    return tuple(n for n in rows.names if n in seen or n not in used), sums.curves(additive), of_sum
+
+
+def _refits(dataset: Dataset, contender: Contender | None, fitted: Fitted, deadline: Deadline) -> list[Fitted]:
+    if contender is None or deadline.passed or contender.family in ("dummy", "team"):
+        return []
+    return refit(dataset, contender, fitted.job, fitted.configuration, deadline.left)
+
+
+def _checks(
+    rows: Table,
+    scores: Callable[[Table], FloatArray],
+    additive: Additive | None,
+    curves: Sequence[Curve],
+    refits: Sequence[Sequence[Curve]],
+) -> list[Check]:
+    """Of a sum, whether it adds up and its contributions are in the right order; of all, whether it is stable."""
+    found: list[Check | None] = []
+    if additive is not None:
+        found.append(additivity(additive.scores(rows) - scores(rows), scores(rows)))
+        parts = additive.contributions(rows)
+        k = int(np.ptp(parts, axis=0).sum(axis=0).argmax())
+        mine = by_column(parts[:, :, k] - parts[:, :, k].mean(axis=0), [t.columns for t in additive.terms], rows.names)
+        found.append(deletion(lambda table: scores(table)[:, k], rows, mine))
+    found.append(stability(curves, refits))
+    return [check for check in found if check is not None]

@@ -1,0 +1,1 @@
+"""What the report of a run of tables shows beside the comparison."""

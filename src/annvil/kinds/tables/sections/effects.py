@@ -1,0 +1,178 @@
+"""Effects of the model that ships and of the best one that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from annvil.bundle import load
+from annvil.bundle.effects import Axis, Effect
+from annvil.bundle.explanation import write_explanation
+from annvil.bundle.manifest import EXPLANATION
+from annvil.bundle.storage import add_parts
+from annvil.comparison.data_problem import DataProblem
+from annvil.comparison.results import FIRST_FOLD, Standing
+from annvil.data.dataset import Dataset
+from annvil.explanation.effects import busy_effects
+from annvil.explanation.refits import FEWEST_REFITS
+from annvil.explanation.whole_model import WholeModel, explain_model
+from annvil.kinds.base import Found
+from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
+from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
+from annvil.sections import Rows, Section
+from annvil.text.phrases import listed, named, outside
+from annvil.text.quantities import percent, plain_count
+
+FIRST = 8
+"""Effects that are shown at once; the others unfold."""
+
+MOST = 40
+"""Effects that are drawn at all, and classes whose lines are (assumed: nobody looks at more)."""
+
+MOST_CLASSES = 5
+
+ORDER = 20
+"""Place among the sections."""
+
+
+def effect_sections(found: Found) -> Iterator[Section]:
+    """One section of the model that ships, one of the best readable model where that is another."""
+    contenders = {contender.name: contender for contender in found.contenders}
+    shipped, readable = found.shipped, best_readable(found)
+    titles = {s.contender: s.title for s in found.comparison.standings}
+    same = shipped is not None and readable is not None and shipped.contender == readable.contender
+    if readable is not None and not same:
+        contender = contenders[readable.contender]
+        fitted = fit_readable(found, contender, readable)
+        if fitted is not None:
+            half = Deadline(found.deadline.left / (1 if shipped is None else 2))
+            model = explain_model(found.dataset, contender, fitted, half, title=readable.title)
+            yield section(model, "readable-effects", f"The best readable model: {named(readable.title)}", ORDER + 1)
+    if shipped is not None and shipped.contender != "dummy":
+        title = titles.get(shipped.contender, shipped.contender)
+        asked = contenders.get(shipped.contender)
+        model = explain_model(found.dataset, asked, shipped, found.deadline, title=title)
+        keep(found.model, model)
+        yield section(model, "effects", f"What the recommended model does: {named(title)}", ORDER)
+
+
+def keep(bundle: Path, model: WholeModel) -> None:
+    """Put what was found into what explains the saved model, where it has such a thing."""
+    explanation = load(bundle).explanation
+    if explanation is not None:
+        told = msgspec.structs.replace(
+            explanation, effects=model.effects, checks=model.checks, sentences=model.sentences
+        )
+        add_parts(bundle, {EXPLANATION: write_explanation(told)})
+
+
+def best_readable(found: Found) -> Standing | None:
+    """The best of the contenders that a person can read, of those that are judged."""
+    readable = {one.name for one in found.contenders if one.traits.explainable}
+    judged = (s for s in found.comparison.standings if s.contender in readable and s.rung is not None)
+    return next(judged, None)
+
+
+def fit_readable(found: Found, contender: Contender, standing: Standing) -> Fitted | None:
+    """Its model of all rows, by what the first fold chose; None where there is no time or record."""
+    dataset: Dataset = found.dataset
+    result = found.store.result(contender.name, FIRST_FOLD, standing.rung or 0)
+    if result is None:
+        return None
+    problem = DataProblem(dataset)
+    rung = contender.ladder(problem.shape(dataset.n_rows))[standing.rung or 0]
+    job = problem.final(min(dataset.n_rows, rung.effort.rows or dataset.n_rows), 1, found.comparison.plan.seed)
+    effort = Effort(scale=rung.effort.scale, configuration=result.configuration)
+    return next(iter(contender.fit(dataset, [job], effort, Context(found.deadline.left))), None)
+
+
+def section(model: WholeModel, key: str, title: str, order: int) -> Section:
+    """Sentences, effects, and what they were tested by."""
+    busy, _ = busy_effects(model.effects, ())
+    shapes = [shape_of(group) for group in _by_term(busy)[:MOST]]
+    first, others = tuple(shapes[:FIRST]), tuple(shapes[FIRST:])
+    base = model.base[0] if len(model.outputs) == 1 and model.outputs[0].startswith("log-odds") else None
+    scores = model.outputs[0] if len(model.outputs) == 1 else f"the log-odds of {len(model.outputs)} classes"
+    y_title = f"added to {scores}"
+    charts = [
+        Shapes(key, f"What each column adds, {named(model.title)}", caption(model), y_title, first, base, model.family)
+    ]
+    if others:
+        more = f"{plain_count(len(others), 'more effect')}"
+        charts.append(
+            Shapes(f"{key}-more", "Further effects", "", y_title, others, base, model.family, folded=f"{more}")
+        )
+    return Section(
+        key=key,
+        title=title,
+        sentences=(*model.sentences, *failures(model)),
+        shapes=tuple(charts) if first else (),
+        tables=(tested(model),) if model.checks else (),
+        order=order,
+    )
+
+
+def failures(model: WholeModel) -> Iterator[str]:
+    """Tests that failed, in words; the first thing to read of an explanation that is not to be relied on."""
+    for check in model.checks:
+        if not check.passed:
+            yield check.said
+
+
+def tested(model: WholeModel) -> Rows:
+    """The tests."""
+    rows = [(outside(c.name), "passed" if c.passed else "failed", f"{c.value:.2g}", c.said) for c in model.checks]
+    return Rows(("Test", "Result", "Value", "What it says"), tuple(rows))
+
+
+def caption(model: WholeModel) -> str:
+    """How the curves were made and are to be read."""
+    what = "The model is the sum of these effects" if model.is_sum else (
+        "Accumulated local effects (numbers and dates) and partial dependence (categories) of a model that is no sum: "
+        "what single rows get may differ"
+    )  # fmt: skip
+    parts = [f"{what}. Each is 0 on average; grey bars below show where the rows are."]
+    if model.n_refits >= FEWEST_REFITS:
+        parts.append(
+            f"Bands: 95% over {model.n_refits} models of other draws of the same rows; the share beside a title is "
+            "that of rows for which they agree whether it adds or takes."
+        )
+    else:
+        parts.append("There was no time for models of other draws of the rows, so there are no bands.")
+    if model.idle:
+        parts.append(f"Next to nothing rests on {listed([repr(name) for name in model.idle], 8)}.")
+    return " ".join(parts)
+
+
+def _by_term(effects: Sequence[Effect]) -> list[list[Effect]]:
+    """Effects of one term together, one for each score."""
+    groups: dict[tuple[str, tuple[str, ...], tuple[float, ...]], list[Effect]] = {}
+    for effect in effects:
+        groups.setdefault((effect.name, effect.features, effect.weights), []).append(effect)
+    return list(groups.values())
+
+
+def shape_of(group: Sequence[Effect]) -> Shape:
+    """The effect of one term on each score as a chart has it."""
+    first = group[0]
+    several = len(group) > 1
+    traces = tuple(
+        Trace(one.values, *((one.low, one.high) if not several else ((), ())), one.missing[: 1 if several else 3],
+              one.output if several else "")
+        for one in group[: 1 if len(first.axes) == 2 else MOST_CLASSES]
+    )  # fmt: skip
+    certain = None if several or first.certain is None else f"sign certain: {percent(first.certain, brief=True)}"
+    return Shape(
+        title=outside(first.name) if first.weights else first.name,
+        axes=tuple(map(_along, first.axes)),
+        traces=traces,
+        note=certain or "",
+        flagged=bool(first.mistrust),
+        weights=tuple(zip(first.features, first.weights, strict=True)),
+    )
+
+
+def _along(axis: Axis) -> Along:
+    return Along(axis.column, axis.values, axis.levels, axis.density, axis.kind == "datetime")
