@@ -10,25 +10,27 @@ import pytest
 from annvil.bundle.predictor import session_of
 from annvil.data.splits import Split
 from annvil.kinds.tables.tiny import tiny
-from annvil.models.contract import Context, Effort, Fitted, Job
+from annvil.models.contract import Contender, Context, Effort, Fitted, Job
 from annvil.models.linear import Linear
+from annvil.models.spline_additive import SplineAdditive
 from annvil.onnx.builder import Graph
 from annvil.tasks.calibration import VectorScaling
 
 
-def fitted(asked: str) -> tuple[Any, Fitted]:
-    """The tiny data set of a task and the linear model of it."""
+def fitted(asked: str, contender: Contender | None = None) -> tuple[Any, Fitted]:
+    """The tiny data set of a task and a model of it, the linear one by default."""
     dataset = tiny()[asked].dataset
     rows = np.arange(dataset.n_rows)
     job = Job("first", rows, (Split(rows[rows % 5 > 0], rows[rows % 5 == 0]),), seed=0)
-    (one,) = Linear().fit(dataset, [job], Effort(), Context())
+    (one,) = (contender or Linear()).fit(dataset, [job], Effort(), Context())
     return dataset, one
 
 
 @pytest.mark.parametrize("asked", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("contender", [Linear(), SplineAdditive()], ids=lambda one: one.name)
 @pytest.mark.parametrize("calibrated", [False, True])
-def test_terms_add_up_to_what_is_explained(asked: str, calibrated: bool) -> None:
-    dataset, one = fitted(asked)
+def test_terms_add_up_to_what_is_explained(asked: str, calibrated: bool, contender: Contender) -> None:
+    dataset, one = fitted(asked, contender)
     if calibrated and dataset.task.predicts_probabilities:
         n = dataset.task.n_outputs
         one.calibration = VectorScaling(0.7, tuple(np.linspace(-0.5, 0.5, n)))
@@ -45,9 +47,10 @@ def test_terms_add_up_to_what_is_explained(asked: str, calibrated: bool) -> None
     np.testing.assert_allclose(centred.scores(inputs), additive.scores(inputs), atol=1e-9)
 
 
+@pytest.mark.parametrize("contender", [Linear(), SplineAdditive()], ids=lambda one: one.name)
 @pytest.mark.parametrize("asked", ["binary", "regression"])
-def test_written_terms_are_those_in_memory(asked: str) -> None:
-    dataset, one = fitted(asked)
+def test_written_terms_are_those_in_memory(asked: str, contender: Contender) -> None:
+    dataset, one = fitted(asked, contender)
     inputs = dataset.inputs.take(np.arange(40))
     additive = one.additive()
     assert additive is not None

@@ -27,7 +27,7 @@ from annvil.data.splits import Split as Split  # part of the contract
 from annvil.models.gradients import ExplainedScore, Gradients
 from annvil.models.networks.searches import Searches
 from annvil.models.stepping import Stepper, averaged
-from annvil.models.terms import Additive
+from annvil.models.terms import Additive, Rule
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks import calibration, link
 from annvil.tasks.base import FloatArray, IntArray, Task
@@ -228,6 +228,9 @@ class Member(Protocol):
     def additive(self) -> Additive | None:
         """The sum that it is, of scores ``(n_rows, n_outputs)`` before the link; None where it is none."""
 
+    def rules(self) -> tuple[Rule, ...]:
+        """The few rules that it is; none where it is anything else."""
+
     def gradients(self, score: ExplainedScore, inputs: Any, shares: FloatArray | None) -> Gradients | None:
         """How ``score`` changes from the mean point of ``inputs`` on (`Fitted.gradients`), where it has a gradient."""
 
@@ -250,6 +253,10 @@ class BaseMember:
     def additive(self) -> Additive | None:
         """Nothing."""
         return None
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Nothing."""
+        return ()
 
     def gradients(self, score: ExplainedScore, inputs: Any, shares: FloatArray | None) -> Gradients | None:
         """Nothing."""
@@ -361,6 +368,10 @@ class Fitted:
             scale, shift = self.calibration.on_scores()
         contrasts = self.task.link.contrasts(self.task.n_outputs)
         return scale[:, None] * contrasts, shift @ contrasts
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The few rules that the model is; none where it is anything else."""
+        return self.members[0].rules() if len(self.members) == 1 and self.calibration is None else ()
 
     @property
     def n_parameters(self) -> int:

@@ -8,8 +8,9 @@ predictions come from the inner fits.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from annvil.models.contract import (
     Family,
     Fitted,
     Job,
-    PreparationOptions,
     Rung,
     Running,
     Shape,
@@ -38,7 +38,7 @@ from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.terms import Additive, Term
 from annvil.onnx.builder import Graph, Value
-from annvil.preparation import LinearPreparation, TargetScaling, class_weights, is_imbalanced
+from annvil.preparation import LinearPreparation, Preparation, TargetScaling, class_weights, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.link import SOFTMAX, Link
 
@@ -48,12 +48,15 @@ PENALTIES = (1.0, 10.0, 0.1, 100.0, 0.01, 1000.0, 0.001, 10_000.0)
 SEARCH_ROWS = 50_000
 """Most training rows of an inner fit (assumed): more hardly move the choice of the penalty. The last fit sees all."""
 
+Prepare = Callable[..., Preparation]
+"""Of training rows and their answers ``y``."""
+
 
 @dataclass(frozen=True)
 class LinearMember(BaseMember):
     """Prepared inputs times coefficients, through the link or back to target units."""
 
-    preparation: LinearPreparation
+    preparation: Preparation
     fit: Coefficients
     target: TargetScaling | None  # for regression
     link: Link = SOFTMAX
@@ -117,18 +120,20 @@ class Linear(BaseContender):
     traits = Traits(
         scales=True, weights_classes=True, explainable=True, library=""
     )  # L-BFGS for many coefficients imports its own
+    preparation: type[Preparation] = LinearPreparation
+    features_a_number = 2  # that its preparation makes at most, but for a few
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One penalty, a few and all of them on one holdout, then all on five folds."""
 
         def rung(candidates: int, inner: int, rows: int | None = None) -> Rung:
             n_rows = min(shape.n_rows, rows or shape.n_rows)
-            each = _seconds_per_fit(shape, min(n_rows, SEARCH_ROWS))
-            seconds = inner * candidates * each + _seconds_per_fit(shape, n_rows)
+            each = _seconds_per_fit(shape, min(n_rows, SEARCH_ROWS), self.features_a_number)
+            seconds = inner * candidates * each + _seconds_per_fit(shape, n_rows, self.features_a_number)
             effort = Effort(candidates, inner_folds=inner, rows=rows)
             return Rung(effort, seconds, describe_effort(effort, "penalty", "penalties"))
 
-        values = (shape.n_numbers + shape.n_levels) * shape.n_outputs
+        values = (self.features_a_number * shape.n_numbers // 2 + shape.n_levels) * shape.n_outputs
         parts = [rung(1, 1, rows) for rows in row_steps(shape.n_rows, first_rows(values))]
         whole = [rung(1, 1), rung(3, 1), rung(len(PENALTIES), 1), rung(len(PENALTIES), 5)]
         return ladder_of([*parts, *whole])
@@ -139,13 +144,14 @@ class Linear(BaseContender):
 
     def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
-        search = _InnerFits(dataset, job, effort.options)
+        prepare = partial(self.preparation.fit, scaling=effort.options.scaling, task=dataset.task)
+        search = _InnerFits(dataset, job, prepare)
         candidates = _candidates(dataset, job, effort)
         trials, _ = try_candidates(dataset, job, candidates, search.fit_split, running)
         if not trials:
             return None
         best = best_of(trials)
-        member, converged = _fit_rows(dataset, job.rows, best.candidate, effort.options)
+        member, converged = _fit_rows(dataset, job.rows, best.candidate, prepare)
         return Fitted(
             contender=self.name,
             job=job,
@@ -184,8 +190,8 @@ def _candidate(task: Task, penalty: float, class_weighted: bool) -> Candidate:
 class _InnerFits:
     """Fits on inner splits; what does not hang on the candidate (preparation, decomposition) is made once a split."""
 
-    def __init__(self, dataset: Dataset, job: Job, options: PreparationOptions) -> None:
-        self._dataset, self._job, self._options = dataset, job, options
+    def __init__(self, dataset: Dataset, job: Job, prepare: Prepare) -> None:
+        self._dataset, self._job, self._fit_preparation = dataset, job, prepare
         self._made: dict[int, Any] = {}
         self.notes: tuple[str, ...] = ()
 
@@ -209,7 +215,7 @@ class _InnerFits:
             rows = np.sort(generator.choice(rows, SEARCH_ROWS, replace=False))
             self.notes = (f"The penalty was chosen on a sample of {SEARCH_ROWS:,}; the final fit uses all.",)
         inputs, y = self._dataset.inputs.take(rows), self._dataset.y[rows]
-        preparation = _prepared(inputs, y, task, self._options)
+        preparation = self._fit_preparation(inputs, y=y)
         train = preparation.transform(inputs).numbers
         test = preparation.transform(self._dataset.inputs.take(split.test)).numbers
         target = TargetScaling.of(task, y)
@@ -218,12 +224,10 @@ class _InnerFits:
         return None, test, None, target, RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
 
 
-def _fit_rows(
-    dataset: Dataset, rows: IntArray, candidate: Candidate, options: PreparationOptions
-) -> tuple[LinearMember, bool]:
+def _fit_rows(dataset: Dataset, rows: IntArray, candidate: Candidate, prepare: Prepare) -> tuple[LinearMember, bool]:
     """The chosen model on all rows, and whether its solver converged."""
     inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
-    preparation = _prepared(inputs, y, task, options)
+    preparation = prepare(inputs, y=y)
     train = preparation.transform(inputs).numbers
     target = TargetScaling.of(task, y)
     if target is None:
@@ -231,10 +235,6 @@ def _fit_rows(
         return LinearMember(preparation, fit, None, task.link), converged
     path = RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
     return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
-
-
-def _prepared(inputs: Table, y: NDArray[Any], task: Task, options: PreparationOptions) -> LinearPreparation:
-    return LinearPreparation.fit(inputs, scaling=options.scaling, y=y, task=task)
 
 
 def _logistic(task: Task, train: NDArray[Any], y: NDArray[Any], candidate: Candidate) -> tuple[Coefficients, bool]:
@@ -251,9 +251,9 @@ def _outputs(fit: Coefficients, target: TargetScaling | None, link: Link, featur
     return link.apply(scores)
 
 
-def _seconds_per_fit(shape: Shape, n_rows: int) -> float:
+def _seconds_per_fit(shape: Shape, n_rows: int, features_a_number: int) -> float:
     """Preparation and one fit, on the slow side (measured on one core)."""
-    n_columns = 2 * shape.n_numbers + shape.n_levels + 1
+    n_columns = features_a_number * shape.n_numbers + shape.n_levels + 1
     if not shape.task.predicts_probabilities:
         smaller = float(min(n_columns, n_rows))
         return 0.01 + 3e-5 * n_columns + 3e-9 * n_rows * n_columns * math.sqrt(smaller) + 2e-9 * smaller**3

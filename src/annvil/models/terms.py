@@ -1,4 +1,4 @@
-"""Models that can be read: a sum of terms, each of one column, of two, or of a projection of several."""
+"""Models that can be read: a sum of terms, each of one column, of two, or of several together; or a few rules."""
 
 from __future__ import annotations
 
@@ -90,3 +90,15 @@ class Additive:
             return graph.op("Sub", self.write(graph, *raw), graph.constant(means))
 
         return replace(self, base=self.base + means.sum(axis=0), contributions=contributions, write=write)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One leaf: when all ``conditions`` hold, the model says ``outputs`` ``(n_outputs,)``.
+
+    ``n_rows``: the training rows that they hold for.
+    """
+
+    conditions: tuple[str, ...]
+    outputs: FloatArray
+    n_rows: int

@@ -19,6 +19,7 @@ from annvil.preparation.categories import (
     text_columns,
 )
 from annvil.preparation.column_statistics import (
+    NumberSummary,
     as_they_are,
     cycles,
     normal_scores,
@@ -27,6 +28,8 @@ from annvil.preparation.column_statistics import (
     summarise,
     unscaled,
 )
+from annvil.preparation.numbers import CurvePart
+from annvil.preparation.splines import spline_curves
 from annvil.preparation.target_encoding import target_means
 
 LEAST_ROWS = 3
@@ -67,12 +70,25 @@ class LinearPreparation(Preparation):
         if summary is not None:
             robust = asked.get("scaling", "robust") == "robust"
             scaled = standardised(summary) if robust else unscaled(summary)
-            others = normal_scores(summary) if robust else None, cycles(inputs)
+            others = cls._curves(summary) if robust else None, cycles(inputs)
             parts += [scaled, *(part for part in others if part is not None)]
         pooled = f"one-hot, levels in fewer than {LEAST_ROWS} rows and beyond {MOST_COLUMNS} columns pooled"
         parts += _looked_up(text_columns(inputs), pooled, least=LEAST_ROWS, most=MOST_COLUMNS)
         n_continuous = 0 if summary is None else summary.n_columns
         return cls(inputs.schema, tuple(parts or [NothingPart()]), n_continuous=n_continuous), None
+
+    @classmethod
+    def _curves(cls, summary: NumberSummary) -> CurvePart | None:
+        """What of numbers goes into the model beside the numbers themselves."""
+        return normal_scores(summary)
+
+
+class SplinePreparation(LinearPreparation):
+    """As for linear models, with spline curves of every number in place of the normal scores of skewed ones."""
+
+    @classmethod
+    def _curves(cls, summary: NumberSummary) -> CurvePart | None:
+        return spline_curves(summary)
 
 
 class NetworkPreparation(Preparation):

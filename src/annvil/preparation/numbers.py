@@ -156,15 +156,16 @@ class ScaledPart:
 
 @dataclass(frozen=True)
 class CurvePart:
-    """Normal scores of skewed columns: how unusual a value is among the training rows, whatever its unit.
+    """Curves of columns through knots: normal scores (how unusual a value is among the training rows), or splines.
 
     Attributes
     ----------
     source : what is read
-    columns : the ``k`` columns of it that are skewed
+    columns : of it, the one that each of the ``k`` curves is of
     knots : float64 ``(k, q)``, increasing: quantiles of the training rows
-    scores : float64 ``(k, q)``: their normal scores; between knots on a straight line, constant outside
+    scores : float64 ``(k, q)``: the curve there; between knots on a straight line, constant outside
     about : sentences for people
+    names : what each curve is, after the column's name; "normal score" where they are not told
     """
 
     source: NumberSource
@@ -172,15 +173,17 @@ class CurvePart:
     knots: FloatArray
     scores: FloatArray
     about: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """One per skewed column."""
-        chosen = (self.source.features[i] for i in self.columns)
-        return tuple(Feature(f"{feature.name} (normal score)", feature.source) for feature in chosen)
+        """One per curve."""
+        chosen = [self.source.features[i] for i in self.columns]
+        names = self.names or ("normal score",) * len(chosen)
+        return tuple(Feature(f"{one.name} ({name})", one.source) for one, name in zip(chosen, names, strict=True))
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
-        """Fill ``out``, float32 ``(n_rows, k)``; a missing value has the score 0, that of the median."""
+        """Fill ``out``, float32 ``(n_rows, k)``; a missing value becomes 0, about what the median becomes."""
         values = self.source.read(inputs.numbers())[:, list(self.columns)]
         for j, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
             score = np.interp(values[:, j], knots, scores)

@@ -11,11 +11,11 @@ from annvil.kinds.tables.contenders import contenders_for_tables
 def test_the_dummy_is_first_and_names_are_unique():
     contenders = contenders_for_tables()
     names = [contender.name for contender in contenders]
-    assert names[:4] == ["dummy", "linear", "neighbours", "boosted-trees"]
+    assert names[:6] == ["dummy", "linear", "spline-gam", "neighbours", "rule-tree", "boosted-trees"]
     assert len(set(names)) == len(names)
     assert all(contender.title for contender in contenders)
-    assert [contender.family for contender in contenders[3:5]] == ["trees", "trees"]
-    assert {contender.family for contender in contenders[5:]} <= {"network"}
+    assert [contender.family for contender in contenders[4:7]] == ["trees"] * 3
+    assert {contender.family for contender in contenders[7:]} <= {"network"}
 
 
 def test_knowing_them_loads_no_library_for_training():

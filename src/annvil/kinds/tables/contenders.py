@@ -17,7 +17,9 @@ def contenders_for_tables() -> list[Contender]:
     from annvil.models.networks.dense_networks import DenseNetworks
     from annvil.models.networks.ensemble import NetworkEnsemble
     from annvil.models.networks.shared_ensemble import SharedEnsembles
+    from annvil.models.shallow_tree import ShallowTree
+    from annvil.models.spline_additive import SplineAdditive
     from annvil.models.trees import BoostedTrees
 
     networks: list[Contender] = [DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
-    return [Dummy(), Linear(), Neighbours(), BoostedTrees(), ExtraTrees(), *networks]
+    return [Dummy(), Linear(), SplineAdditive(), Neighbours(), ShallowTree(), BoostedTrees(), ExtraTrees(), *networks]
