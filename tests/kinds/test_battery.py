@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from tests.battery import LITTLE, Shipped, assert_sound, fit_one, made_job, unit
 
+from annvil.bundle import Predictor, export
+from annvil.bundle.manifest import GRADIENTS
 from annvil.comparison.data_problem import DataProblem
 from annvil.kinds.registry import kinds
 from annvil.models.contract import Context
@@ -170,6 +172,24 @@ def test_the_graph_predicts_the_same(kind, name, asked):
         found = shipped.predict(inputs)
         assert found.dtype == np.float64
         np.testing.assert_allclose(found, fitted.predict(inputs), rtol=0, atol=1e-5 * unit(dataset))
+
+
+@every_question
+def test_what_is_explained_adds_up(kind, name, asked):
+    """Whatever the method, of every row: strange ones, and those at the limits of what the model may say."""
+    dataset, fitted = fitted_on(kind, name, asked)
+    beside = KINDS[kind].explaining(dataset, fitted)
+    if not beside:
+        pytest.skip("single things of this kind are explained in other ways")
+    form, task = dataset.inputs.form, dataset.task
+    model = Predictor.from_graph(export(fitted, form, task), form, task, beside=beside)
+    for inputs in (dataset.inputs.take(np.arange(12)), tiny(kind)[asked].strange):
+        said = model.raw(inputs)
+        for method in {"shapley", "auto"} | ({"integrated-gradients"} if GRADIENTS in beside else set()):
+            found = model.explain(inputs, method)
+            assert found.adds_up, (method, found.defect.max())
+            np.testing.assert_allclose(found.base_value + found.matrix.sum(axis=1), found.score, atol=1e-9)
+            np.testing.assert_array_equal(found.prediction, model.decide(said))
 
 
 @every_question

@@ -38,6 +38,9 @@ FEWEST_POINTS = 8
 BLOCK_VALUES = 1 << 20
 """Values of rows that are made at once, for memory."""
 
+ROUNDING = 1e-9
+"""Errors below this part of a row's largest contribution are those of arithmetic."""
+
 MOST_SETS = 1 << 13
 """Sets of features that are called one by one at most."""
 
@@ -115,7 +118,9 @@ def shapley(game: Game, rows: Feeds, evaluations: int, seed: int = 0) -> Attribu
     ]
     shape = (0, n_features, len(base))
     contributions = np.concatenate([np.zeros(shape), *(one for one, _ in parts)])
-    return Attribution(contributions, np.concatenate([np.zeros(shape), *(one for _, one in parts)]), base)
+    errors = np.concatenate([np.zeros(shape), *(one for _, one in parts)])
+    rounding = ROUNDING * np.abs(contributions).max(axis=1, keepdims=True, initial=0.0)
+    return Attribution(contributions, np.where(errors > rounding, errors, 0.0), base)
 
 
 def _thinned(game: Game, most: int) -> Game:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from annvil.bundle.explanation import Explanation, read_explanation
 from annvil.bundle.manifest import EXPLANATION, GRAPH, STEP, WEIGHTS, Info, Manifest, describe, described
 from annvil.bundle.storage import Storage, opened
 from annvil.bundle.stream import Stream
-from annvil.data.form import Conformed, Form, InputNotice, Inputs
+from annvil.data.form import Conformed, Form, InputNotice
 from annvil.errors import BundleError, RequestError, first_line
 from annvil.onnx.validation.graph_reader import ReadGraph
 from annvil.onnx.validation.inference import rows_at_once
@@ -29,6 +29,10 @@ from annvil.onnx.validator import check_graph
 from annvil.system import onnx_runtime
 from annvil.system.processors import allowed_cores
 from annvil.tasks.base import FloatArray, Task
+
+if TYPE_CHECKING:
+    from annvil.attribution.explained import Explained
+    from annvil.bundle.effects import Effect
 
 BLOCK_ROWS = 1024
 """Rows given to the graph at once. Measured: as quick as 4096 or 16384 with every contender, and nearest neighbours
@@ -39,6 +43,20 @@ BLOCK_VALUES = 1 << 20
 """Numbers given to the graph at once, so that the activations of rows of many values stay within memory (assumed)."""
 
 _OUTPUTS = ["prediction"]
+
+
+class Rows(Protocol):
+    """What the graph needs of inputs (`annvil.data.form.Inputs`)."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    def take(self, rows: slice) -> Self:
+        """The rows asked for."""
+
+    def feeds(self) -> dict[str, NDArray[Any]]:
+        """The arrays that the graph takes for them."""
 
 
 class Predictor:
@@ -69,9 +87,11 @@ class Predictor:
         return f"Predictor({self.task.target!r}{f', {title}' if title else ''})"
 
     @classmethod
-    def from_graph(cls, graph: bytes, form: Form, task: Task, step: bytes | None = None) -> Predictor:
-        """The model that a bundle of these graphs would be, without saving it; the same checks are made."""
-        parts = {GRAPH: graph} if step is None else {GRAPH: graph, STEP: step}
+    def from_graph(
+        cls, graph: bytes, form: Form, task: Task, step: bytes | None = None, beside: Mapping[str, bytes] | None = None
+    ) -> Predictor:
+        """The model that a bundle of these parts would be, without saving it; the same checks are made."""
+        parts = {GRAPH: graph, **({} if step is None else {STEP: step}), **(beside or {})}
         return cls(parts, describe(form, task, Info(), described(parts)))
 
     def predict(self, rows: Any) -> NDArray[Any]:
@@ -119,7 +139,36 @@ class Predictor:
         """The rows as inputs of exactly this form, and notices for people; ``where`` names the rows in errors."""
         return self.form.conform(rows, where)
 
-    def raw(self, inputs: Inputs) -> FloatArray:
+    def explain(self, rows: Any, method: str = "auto", label: str | None = None) -> Explained:
+        """What each feature contributes to what is predicted for rows: contributions and a base value that add up to
+        the score, and whether they may be believed. A frame with a drawing (`annvil.attribution.explained.Explained`).
+
+        Parameters
+        ----------
+        rows : as in `predict`
+        method : "exact" of models that are a sum of terms, "shapley" of any, "integrated-gradients" of networks that
+            carry their gradients; "auto": exact where that is possible, else Shapley values
+        label : the class to explain; default: of two classes the second, of several the one that a row is said to be
+
+        Raises
+        ------
+        RequestError
+            When the model carries nothing to explain it by, or label or method are not among its own.
+        DataError
+            When the rows cannot be read, or are none.
+        """
+        from annvil.bundle.explaining import explain
+
+        return explain(self, rows, method, label)
+
+    def effects(self) -> tuple[Effect, ...]:
+        """What each feature, pair or projection does, as arrays with bands, the most important first; raises as
+        `explain` does."""
+        from annvil.bundle.explaining import explanation_of
+
+        return explanation_of(self).effects
+
+    def raw(self, inputs: Rows) -> FloatArray:
         """Outputs of the graph for inputs of this form, float64 ``(n_rows, n_outputs)``."""
         if inputs.n_rows <= self._block_rows:
             return self._run(inputs) if inputs.n_rows else np.empty((0, self.task.n_outputs))
@@ -161,7 +210,7 @@ class Predictor:
         for each of several labels."""
         return self.task.said(outputs, self.manifest.info.threshold)
 
-    def _run(self, inputs: Inputs) -> FloatArray:
+    def _run(self, inputs: Rows) -> FloatArray:
         try:
             outputs: FloatArray = self._session.run(_OUTPUTS, inputs.feeds())[0]
         except Exception as error:  # onnxruntime's exceptions share no base of their own

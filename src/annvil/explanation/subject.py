@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from annvil.bundle import Predictor
-from annvil.errors import RequestError, did_you_mean
 from annvil.tasks.base import FloatArray, Task
 
 SMALLEST = 1e-12
@@ -44,13 +43,7 @@ class ExplainedModel(ABC):
         RequestError
             When there is none of that name.
         """
-        names = [str(one) for one in self.task.classes]
-        if label in names:
-            return names.index(label)
-        if not names:
-            raise RequestError(f"The model predicts the number {self.task.target!r} and has no classes: leave it out.")
-        known = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-        raise RequestError(f"The model knows no class {label!r}.{did_you_mean(label, names)} Its classes: {known}.")
+        return self.task.output_named(label)
 
     def scores(self, output: int) -> Callable[[Any], FloatArray]:
         """Log-odds of a class, or the value: without a ceiling, so that small losses of a certain model show."""

@@ -182,6 +182,22 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
         """Of the outputs for one row ``(n_outputs,)``, which one is explained unless asked otherwise."""
         return 0
 
+    def output_named(self, label: str) -> int:
+        """The output of a class.
+
+        Raises
+        ------
+        RequestError
+            When there is none of that name.
+        """
+        names = [str(one) for one in self.classes]
+        if label in names:
+            return names.index(label)
+        if not names:
+            raise RequestError(f"The model predicts the number {self.target!r} and has no classes: leave it out.")
+        known = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+        raise RequestError(f"The model knows no class {label!r}.{did_you_mean(label, names)} Its classes: {known}.")
+
     def log_odds(self, outputs: FloatArray, output: int, smallest: float) -> FloatArray:
         """An output without a ceiling ``(n_rows,)``: log-odds of a probability no nearer to 0 than ``smallest``."""
         return outputs[:, output]

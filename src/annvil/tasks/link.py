@@ -135,9 +135,8 @@ class Sigmoid:
         return np.eye(n_outputs)
 
     def explained(self, outputs: FloatArray) -> FloatArray:
-        from scipy.special import logit
-
-        return np.asarray(logit(np.clip(outputs, SMALLEST, 1 - SMALLEST)))
+        held = np.clip(outputs, SMALLEST, 1 - SMALLEST)
+        return np.asarray(np.log(held) - np.log1p(-held))
 
     def unlinked(self, outputs: Tensor, smallest: float) -> Tensor:
         return outputs.clamp(min=smallest).log() - (1 - outputs).clamp(min=smallest).log()
