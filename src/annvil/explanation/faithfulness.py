@@ -18,6 +18,7 @@ from annvil.data.table import Table
 from annvil.explanation.effects import Curve
 from annvil.explanation.refits import FEWEST_REFITS
 from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.ranks import average_ranks
 
 LEAST_ERRORS = 2.0
 """Standard errors over rows by which the fall must be larger than at random."""
@@ -104,14 +105,9 @@ def importances(curves: Sequence[Curve]) -> FloatArray:
 
 def rank_correlation(one: FloatArray, other: FloatArray) -> float:
     """Spearman's; of equal values each has their mean rank. 0 where one side has equal values only."""
-    a, b = (_ranks(values) - (len(values) - 1) / 2 for values in (one, other))
+    a, b = (average_ranks(values) - (len(values) + 1) / 2 for values in (one, other))
     norm = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / norm if norm else 0.0
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts + 1) / 2)[inverse])
 
 
 def typical_row(rows: Table) -> Table:

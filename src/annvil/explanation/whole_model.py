@@ -14,9 +14,10 @@ from annvil.data.table import Table
 from annvil.explanation.effect_sentences import sentences_of
 from annvil.explanation.effects import Curve, busy_effects, effects_of
 from annvil.explanation.exact_effects import SumLayout
-from annvil.explanation.faithfulness import additivity, by_column, deletion, stability
+from annvil.explanation.faithfulness import additivity, deletion, stability
 from annvil.explanation.local_effects import LOCAL_ROWS, LocalLayout, screened
 from annvil.explanation.refits import refit
+from annvil.explanation.weight_randomisation import FEW_ROWS, contributions_of, weight_randomisation
 from annvil.models.contract import Contender, Deadline, Fitted
 from annvil.models.terms import Additive
 from annvil.tasks.base import FloatArray
@@ -84,7 +85,7 @@ def explain_model(
         base=tuple(base.tolist()),
         effects=effects,
         idle=busy_effects(effects, names)[1],
-        checks=tuple(_checks(rows, scores, additive, curves, refits)),
+        checks=tuple(_checks(rows, scores, fitted, curves, refits, deadline)),
         sentences=sentences_of(effects, task, outputs, base, names),
         n_refits=len(refits),
         is_sum=additive is not None,
@@ -122,17 +123,27 @@ def _refits(dataset: Dataset, contender: Contender | None, fitted: Fitted, deadl
 def _checks(
     rows: Table,
     scores: Callable[[Table], FloatArray],
-    additive: Additive | None,
+    fitted: Fitted,
     curves: Sequence[Curve],
     refits: Sequence[Sequence[Curve]],
+    deadline: Deadline,
 ) -> list[Check]:
-    """Of a sum, whether it adds up and its contributions are in the right order; of all, whether it is stable."""
+    """Of a sum, whether it adds up; of what contributes by row, whether the order is right, and of networks whether it
+    is theirs; of all, whether it is stable."""
     found: list[Check | None] = []
+    additive = fitted.additive()
+    few = rows if additive is not None else rows.take(np.arange(min(rows.n_rows, FEW_ROWS)))
     if additive is not None:
         found.append(additivity(additive.scores(rows) - scores(rows), scores(rows)))
-        parts = additive.contributions(rows)
-        k = int(np.ptp(parts, axis=0).sum(axis=0).argmax())
-        mine = by_column(parts[:, :, k] - parts[:, :, k].mean(axis=0), [t.columns for t in additive.terms], rows.names)
-        found.append(deletion(lambda table: scores(table)[:, k], rows, mine))
+    k = int(np.ptp(scores(rows), axis=0).argmax())
+    mine = contributions_of(fitted, few, k, rows)
+    if mine is not None:
+        found.append(deletion(lambda table: scores(table)[:, k], few, mine))
+        alone = few.take(np.arange(min(few.n_rows, FEW_ROWS)))
+
+        def of(other: Fitted) -> FloatArray | None:
+            return contributions_of(other, alone, k, rows)
+
+        found.append(weight_randomisation(fitted, alone, of, lambda: deadline.passed))
     found.append(stability(curves, refits))
     return [check for check in found if check is not None]

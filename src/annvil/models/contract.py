@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -234,6 +234,9 @@ class Member(Protocol):
     def gradients(self, score: ExplainedScore, inputs: Any, shares: FloatArray | None) -> Gradients | None:
         """How ``score`` changes from the mean point of ``inputs`` on (`Fitted.gradients`), where it has a gradient."""
 
+    def shuffled(self, seed: int) -> Member | None:
+        """The same with shuffled weights, of networks: a model of the same make that knows nothing."""
+
 
 class BaseMember:
     """A member that prepares nothing, from which no training starts, which has no steps, is no sum, has no gradient."""
@@ -259,6 +262,10 @@ class BaseMember:
         return ()
 
     def gradients(self, score: ExplainedScore, inputs: Any, shares: FloatArray | None) -> Gradients | None:
+        """Nothing."""
+        return None
+
+    def shuffled(self, seed: int) -> Member | None:
         """Nothing."""
         return None
 
@@ -360,6 +367,12 @@ class Fitted:
         smallest = link.SMALLEST if self.calibration is None else calibration.SMALLEST
         score = ExplainedScore(self.task.link, *self._explained(), smallest)
         return self.members[0].gradients(score, inputs, shares)
+
+    def shuffled(self, seed: int) -> Fitted | None:
+        """The same with networks of shuffled weights; None where a member has no weights to shuffle."""
+        members = [member.shuffled(seed) for member in self.members]
+        known = tuple(member for member in members if member is not None)
+        return replace(self, members=known) if len(known) == len(members) else None
 
     def _explained(self) -> tuple[FloatArray, FloatArray]:
         """What is explained of a member's scores: times the first ``(n_outputs, n_explained)``, plus the second."""

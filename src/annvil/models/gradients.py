@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from annvil.onnx.builder import Value
 from annvil.tasks.base import FloatArray
@@ -33,11 +34,14 @@ class Gradients:
     Attributes
     ----------
     columns : input columns, in the order of the form and of the slopes
-    write : of a graph, a share of the way float32 ``(n_rows, 1)`` from 0 (the mean point) to 1 (the row), and raw
-        inputs as a member writes itself: adds slopes float64 ``(n_rows, n_columns, n_explained)``, the derivative by
-        the share for each column, and scores float64 ``(n_rows, n_explained)``, both there; returns their names. A
-        number's scores are those before it is held within a range.
+    at : of inputs as a member predicts them and a share of the way for each row ``(n_rows,)``, from 0 (the mean point)
+        to 1 (the row): slopes float64 ``(n_rows, n_columns, n_explained)``, the derivative by the share for each
+        column, and scores float64 ``(n_rows, n_explained)``, both there. A number's scores are those before it is held
+        within a range.
+    write : of a graph, shares float32 ``(n_rows, 1)`` and raw inputs as a member writes itself: adds the same; returns
+        the names of slopes and scores
     """
 
     columns: tuple[str, ...]
+    at: Callable[[Any, FloatArray], tuple[FloatArray, FloatArray]]
     write: Callable[..., tuple[Value, Value]]

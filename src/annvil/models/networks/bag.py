@@ -64,6 +64,13 @@ class NetworkBag(BaseMember):
         """The same networks computing in float64: slower, but a row's prediction does not hang on its neighbours."""
         return replace(self, networks=tuple(copy.deepcopy(network).double() for network in self.networks))
 
+    def shuffled(self, seed: int) -> NetworkBag:
+        """The same networks without what they learnt."""
+        from annvil.networks.shuffling import without_knowledge
+
+        networks = (without_knowledge(one, seed * 1000 + place) for place, one in enumerate(self.networks))
+        return replace(self, networks=tuple(networks))
+
     def write(self, graph: Graph, *raw: Value) -> Value:
         """The same as nodes: the preparation once, then every network."""
         from annvil.onnx.export import export_module

@@ -111,6 +111,14 @@ def _belongs(sources: Sequence[str], columns: Sequence[str]) -> Tensor:
     return torch.tensor(same, dtype=torch.float64).reshape(len(sources), len(columns))
 
 
+def slopes_at(
+    module: PathGradient, prepared: tuple[Tensor, Tensor], shares: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Slopes and scores of prepared rows, a share ``(n_rows,)`` for each."""
+    slopes, scores = module(*prepared, torch.from_numpy(shares[:, None]).float())
+    return slopes.detach().numpy(), scores.numpy()
+
+
 def write_gradient(graph: Graph, module: PathGradient, share: Value, *prepared: Value) -> tuple[Value, Value]:
     """Add the module's slopes and scores to a graph; their names."""
     from annvil.onnx.export import export_module

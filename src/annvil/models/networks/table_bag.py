@@ -23,13 +23,16 @@ class TableBag(NetworkBag):
         """
         if len(self.networks) * score.matrix.shape[1] > MOST_WAYS_BACK:
             return None
-        from annvil.models.networks.path_gradients import mean_point, write_gradient
+        from annvil.models.networks.path_gradients import mean_point, slopes_at, write_gradient
         from annvil.models.networks.table_family import ColumnTensors
 
         preparation = cast(ColumnTensors, self.preparation)
         columns, module = mean_point(preparation.columns, self, score, inputs, shares)
 
+        def at(inputs: Any, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
+            return slopes_at(module, preparation.transform(inputs), shares)
+
         def write(graph: Graph, share: Value, *raw: Value) -> tuple[Value, Value]:
             return write_gradient(graph, module, share, *preparation.write(graph, *raw))
 
-        return Gradients(columns, write)
+        return Gradients(columns, at, write)

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 
 from annvil.explanation.deletion import BY_CHANCE, COVERINGS, LEAST_GAIN, ORDERS, Deletion, _order
 from annvil.kinds.pictures.explanation.deletion import _moved, _squares, deletions
 from annvil.kinds.pictures.explanation.faithfulness import (
     CheckedMap,
     alike_when_shuffled,
-    rank_correlation,
     shuffled,
 )
 from annvil.kinds.pictures.explanation.saliency import Saliency, integrated_gradients, plain
@@ -35,13 +33,6 @@ def losses(pixels):
 
 def a_map(values):
     return Saliency("occlusion", np.asarray(values, dtype=np.float64))
-
-
-def test_rank_correlation_is_spearmans():
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 5, (6, 7)).astype(float), rng.standard_normal((6, 7))
-    assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
-    assert rank_correlation(a, np.zeros((6, 7))) == 0
 
 
 def test_the_right_map_passes_and_its_opposite_does_not(pixels):

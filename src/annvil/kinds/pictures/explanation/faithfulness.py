@@ -17,7 +17,6 @@ A map of what differs from the border passes the second test on many data, and f
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,9 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annvil.explanation.deletion import Deletion
+from annvil.explanation.faithfulness import rank_correlation
 from annvil.kinds.pictures.explanation.saliency import Pixels, Saliency
-from annvil.tasks.base import FloatArray
-from annvil.tasks.ranks import average_ranks
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,16 +98,8 @@ class CheckedMap:
         return [(self.deletion.passed, self.deletion.in_words()), (self.changes_when_shuffled, said)]
 
 
-def rank_correlation(a: FloatArray, b: FloatArray) -> float:
-    """Spearman's correlation of two maps; 0 where one of them is constant."""
-    if not np.ptp(a) or not np.ptp(b):
-        return 0.0
-    return float(np.corrcoef(average_ranks(a.ravel()), average_ranks(b.ravel()))[0, 1])
-
-
 def shuffled(network: nn.Module, pixels: Pixels, seed: int) -> nn.Module:
-    """A copy of the network without its knowledge: each parameter shuffled, the signs of matrices and filters drawn
-    anew, running statistics those of ``pixels``.
+    """A copy of the network without its knowledge, running statistics those of ``pixels``.
 
     Parameters
     ----------
@@ -118,14 +108,10 @@ def shuffled(network: nn.Module, pixels: Pixels, seed: int) -> nn.Module:
     import torch
     from torch import nn
 
-    other = copy.deepcopy(network)
-    generator = torch.Generator().manual_seed(seed)
+    from annvil.networks.shuffling import without_knowledge
+
+    other = without_knowledge(network, seed)
     with torch.no_grad():
-        for parameter in other.parameters():
-            order = torch.randperm(parameter.numel(), generator=generator)
-            parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
-            if parameter.dim() > 1:  # biases and the factors of norms keep their signs: fewer units die
-                parameter.mul_(2 * torch.randint(2, parameter.shape, generator=generator) - 1)
         norms = [module for module in other.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         for norm in norms:
             norm.train()
@@ -145,5 +131,5 @@ def alike_when_shuffled(
     found = []
     for seed in range(SHUFFLINGS):
         other = explain(shuffled(network, pixels, seed))
-        found.append(0.0 if other is None else rank_correlation(saliency.values, other.values))
+        found.append(0.0 if other is None else rank_correlation(saliency.values.ravel(), other.values.ravel()))
     return float(np.mean(found))
