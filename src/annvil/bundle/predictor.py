@@ -8,7 +8,7 @@ blocks run side by side.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from annvil.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:
     from annvil.attribution.explained import Explained
+    from annvil.bundle.changing import Counterfactual
     from annvil.bundle.effects import Effect
 
 BLOCK_ROWS = 1024
@@ -160,6 +161,27 @@ class Predictor:
         from annvil.bundle.explaining import explain
 
         return explain(self, rows, method, label)
+
+    def counterfactual(self, row: Any, change: Sequence[str] | str, wanted: Any = None) -> Counterfactual:
+        """The smallest plausible change of one row in the columns ``change`` after which the model says what is wanted.
+
+        Few columns come before small steps. Values stay within what the training had; the model itself is asked of
+        what is found.
+
+        Parameters
+        ----------
+        row : one row, as in `predict`
+        change : columns that may be changed
+        wanted : a class, or a bound for a number, such as ``">= 30"``; default: the other of two classes
+
+        Raises
+        ------
+        RequestError, DataError
+            As `explain`, and when a column or what is wanted is unknown, or there is not exactly one row.
+        """
+        from annvil.bundle.changing import counterfactual
+
+        return counterfactual(self, row, wanted, change)
 
     def effects(self) -> tuple[Effect, ...]:
         """What each feature, pair or projection does, as arrays with bands, the most important first; raises as
