@@ -36,8 +36,7 @@ class Gradients:
     columns : input columns, in the order of the form and of the slopes
     at : of inputs as a member predicts them and a share of the way for each row ``(n_rows,)``, from 0 (the mean point)
         to 1 (the row): slopes float64 ``(n_rows, n_columns, n_explained)``, the derivative by the share for each
-        column, and scores float64 ``(n_rows, n_explained)``, both there. A number's scores are those before it is held
-        within a range.
+        column, and scores float64 ``(n_rows, n_explained)``, both there.
     write : of a graph, shares float32 ``(n_rows, 1)`` and raw inputs as a member writes itself: adds the same; returns
         the names of slopes and scores
     """

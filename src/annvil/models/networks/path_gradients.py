@@ -64,16 +64,22 @@ class PathGradient(nn.Module):
         return torch.stack(slopes, dim=2), scores.detach()
 
     def scores(self, numbers: Tensor, vectors: Sequence[Tensor]) -> Tensor:
-        """What is explained, of prepared numbers and every network's embedded categories; before any limit."""
-        parts = []
-        for network, weight, vector in zip(self.networks, self.weights, vectors, strict=True):
-            raw = network(numbers, vector).double()
-            said = self.explained.link.tensor(raw) if self.target is None else raw
-            parts.append(weight * (said.mean(1) if said.dim() == 3 else said))
-        outputs: Tensor = torch.stack(parts).sum(0)
-        if self.target is not None:
-            outputs = outputs * self.target.scale + self.target.mean
+        """What is explained, of prepared numbers and every network's embedded categories."""
+        outputs: Tensor = torch.stack(
+            [
+                self._said(network(numbers, vector), weight)
+                for network, weight, vector in zip(self.networks, self.weights, vectors, strict=True)
+            ]
+        ).sum(0)
         return self.explained.link.unlinked(outputs, self.explained.smallest) @ self.matrix + self.shift
+
+    def _said(self, raw: Tensor, weight: float) -> Tensor:
+        """The part of one network in the average, numbers held within the range of training as when it predicts."""
+        said = raw.double() if self.target is not None else self.explained.link.tensor(raw.double())
+        said = said.mean(1) if said.dim() == 3 else said
+        if self.target is not None:
+            said = (said * self.target.scale + self.target.mean).clamp(self.target.low, self.target.high)
+        return weight * said
 
     def _slopes(self, score: Tensor, at: Sequence[Tensor], steps: Sequence[Tensor]) -> Tensor:
         """Of one score by source, ``(batch, n_columns)``."""
