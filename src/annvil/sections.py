@@ -53,6 +53,7 @@ class Section(msgspec.Struct, frozen=True):
     shapes : below the charts: what each term of a model adds
     tables : below these
     order : sections are shown with the smallest first
+    explains : whether it explains a model, and is shown where nothing else is asked for
     findings : what was found on the way that may make the scores meaningless; told with those of the data
     """
 
@@ -65,6 +66,7 @@ class Section(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     charts: tuple[Panels, ...] = ()
     shapes: tuple[Shapes, ...] = ()
+    explains: bool = False
 
 
 def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:

@@ -140,10 +140,15 @@ def _whole(task: Task) -> bool:
     return task.predicts_probabilities and not (task.one_class_a_row and task.n_outputs > 2)
 
 
+def label_of(output: str) -> str:
+    """The class in the name of a score, in quotes."""
+    return output.removeprefix("log-odds of ").removesuffix(" beside the mean of all")
+
+
 def _subject(task: Task, output: str) -> str:
     if not task.predicts_probabilities:
         return repr(output)
-    label = output.removeprefix("log-odds of ").removesuffix(" beside the mean of all")
+    label = label_of(output)
     if not task.one_class_a_row:
         return f"the probability of {label}"
     said = f"that {task.target!r} is {label}"

@@ -26,6 +26,17 @@ REFITS = 12
 FEWEST_REFITS = 5
 """Fewer make no band (assumed): what three models have in common says little."""
 
+TOGETHER = 0.6
+"""What a refit in a population costs, in parts of one alone (assumed: small networks on few cores)."""
+
+
+def affordable(contender: Contender, fitted: Fitted, seconds: float) -> int:
+    """How many refits to ask for at once: what trains together is finished together, or not at all."""
+    if not contender.traits.trains_together:
+        return REFITS
+    one = TOGETHER * fitted.fit_seconds / max(1, len(fitted.tried)) / max(1, len(fitted.job.inner))
+    return int(min(REFITS, max(FEWEST_REFITS, seconds / max(one, 1e-9))))
+
 
 def refit(
     dataset: Dataset[Any],
@@ -37,11 +48,14 @@ def refit(
     scale: float = 1.0,
     n: int = REFITS,
 ) -> list[Fitted]:
-    """Up to ``n`` models of the contender, each of another draw of the rows of ``job``; fewer where time is over."""
+    """Up to ``n`` models of the contender, each of another draw of the rows of ``job``; fewer where time is over.
+
+    What the clock cut short is another model, not this one of other rows: it is left out.
+    """
     effort = Effort(scale=scale, configuration=configuration)
     kinds = dataset.y[job.rows] if dataset.task.one_class_a_row else np.zeros(len(job.rows), dtype=np.int64)
     jobs = list(drawn(job, kinds, n, weights=contender.traits.weighs_rows))
-    return list(contender.fit(dataset, jobs, effort, Context(seconds)))
+    return [one for one in contender.fit(dataset, jobs, effort, Context(seconds)) if not one.cut_short]
 
 
 def drawn(job: Job, kinds: IntArray, n: int, *, weights: bool) -> Iterator[Job]:

@@ -16,7 +16,7 @@ from annvil.explanation.effects import Curve, busy_effects, effects_of
 from annvil.explanation.exact_effects import SumLayout
 from annvil.explanation.faithfulness import additivity, deletion, stability
 from annvil.explanation.local_effects import LOCAL_ROWS, LocalLayout, screened
-from annvil.explanation.refits import refit
+from annvil.explanation.refits import affordable, refit
 from annvil.explanation.weight_randomisation import FEW_ROWS, contributions_of, weight_randomisation
 from annvil.models.contract import Contender, Deadline, Fitted
 from annvil.models.terms import Additive
@@ -117,7 +117,8 @@ def _curves(
 def _refits(dataset: Dataset, contender: Contender | None, fitted: Fitted, deadline: Deadline) -> list[Fitted]:
     if contender is None or deadline.passed or contender.family in ("dummy", "team"):
         return []
-    return refit(dataset, contender, fitted.job, fitted.configuration, deadline.left)
+    n = affordable(contender, fitted, deadline.left)
+    return refit(dataset, contender, fitted.job, fitted.configuration, deadline.left, n=n)
 
 
 def _checks(

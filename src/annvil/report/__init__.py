@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from annvil._lazy import lazily
 
 if TYPE_CHECKING:
-    from annvil.report.page import render as render
+    from annvil.report.page import render as render, render_explanation as render_explanation
     from annvil.report.view import (
         HeldOut as HeldOut,
         ReportView as ReportView,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -42,12 +42,22 @@ def render(view: ReportView) -> str:
     Every text of the view (column names, categories, file names, sentences) is escaped, and a content security policy
     in the page forbids everything but its own style.
     """
+    return _rendered(view, "report.html.j2")
+
+
+def render_explanation(view: ReportView) -> str:
+    """What explains the whole model, as such a document: importance, and the sections that explain."""
+    sections = tuple(section for section in view.sections if section.explains)
+    return _rendered(replace(view, sections=sections), "explanation.html.j2")
+
+
+def _rendered(view: ReportView, template: str) -> str:
     glossary = Glossary(view.words)
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return (
         _environment()
-        .get_template("report.html.j2")
+        .get_template(template)
         .render(
             **_context(view),
             view=view,

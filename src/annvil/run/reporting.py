@@ -21,7 +21,15 @@ from annvil.data.plugins import words_of
 from annvil.errors import RequestError
 from annvil.explanation.permutation import Importance
 from annvil.files import from_here, legible, write_atomically
-from annvil.report import HeldOut, ReportView, Reproduction, ShippedModel, render, usage_snippets
+from annvil.report import (
+    HeldOut,
+    ReportView,
+    Reproduction,
+    ShippedModel,
+    render,
+    render_explanation,
+    usage_snippets,
+)
 from annvil.run.folder import RunFolder, existing_folder
 from annvil.run.request import FitRequest
 from annvil.run.shipping import Shipped, machine, standing_of
@@ -99,6 +107,26 @@ def render_report(folder: RunFolder) -> Path:
     page = render(_view(folder, read_record(folder), folder.read_comparison()))
     write_atomically(folder.report, page.encode("utf-8"))
     return folder.report
+
+
+def write_explanation_page(folder: str | Path) -> Path:
+    """What explains the model of a finished run as a page of its own, ``explanation.html``, and its path.
+
+    Raises
+    ------
+    RequestError
+        When there is no finished run in ``folder``.
+    DataError
+        When its files are damaged or do not belong together.
+    """
+    run_folder = existing_folder(folder)
+    if not (run_folder.path / "run.json").exists():
+        raise RequestError(f"{folder} is not finished, so nothing explains it. Go on with it: annvil resume {folder}")
+    with legible(run_folder.path):
+        page = render_explanation(_view(run_folder, read_record(run_folder), run_folder.read_comparison()))
+    path = run_folder.path / "explanation.html"
+    write_atomically(path, page.encode("utf-8"))
+    return path
 
 
 def read_record(folder: RunFolder) -> RunRecord:

@@ -241,7 +241,7 @@ def _weights(drawing: Drawing, shape: Shape, left: float, top: float, width: flo
         y = top + WEIGHT * (place + 0.5)
         drawing.text(left + names - 6, y + 4, shorten(name, names - 6), "label", "end", tip=name)
         start, end = sorted((x(0), x(weight)))
-        drawing.rect(start, y - 4, end - start, 8, f"band strong {side}")
+        drawing.rect(start, y - 4, end - start, 8, f"band solid {side}")
         drawing.text(left + width, y + 4, f"{weight:+.2f}".replace("-", "−"), "note", "end")
 
 

@@ -15,6 +15,7 @@ from annvil.bundle.storage import add_parts
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.results import FIRST_FOLD, Standing
 from annvil.data.dataset import Dataset
+from annvil.explanation.effect_sentences import label_of
 from annvil.explanation.effects import busy_effects
 from annvil.explanation.refits import FEWEST_REFITS
 from annvil.explanation.whole_model import WholeModel, explain_model
@@ -111,6 +112,7 @@ def section(model: WholeModel, key: str, title: str, order: int) -> Section:
         shapes=tuple(charts) if first else (),
         tables=(tested(model),) if model.checks else (),
         order=order,
+        explains=True,
     )
 
 
@@ -160,7 +162,7 @@ def shape_of(group: Sequence[Effect]) -> Shape:
     several = len(group) > 1
     traces = tuple(
         Trace(one.values, *((one.low, one.high) if not several else ((), ())), one.missing[: 1 if several else 3],
-              one.output if several else "")
+              label_of(one.output) if several else "")
         for one in group[: 1 if len(first.axes) == 2 else MOST_CLASSES]
     )  # fmt: skip
     certain = None if several or first.certain is None else f"sign certain: {percent(first.certain, brief=True)}"
