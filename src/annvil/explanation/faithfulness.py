@@ -1,8 +1,8 @@
 """Whether an explanation of rows of columns may be believed: tests with a number, a threshold and a sentence each.
 
 Deletion: columns are set to what is typical, those first that are said to speak most for the score, and the score must
-fall faster than in random orders (Petsiuk, Das and Saenko, RISE, BMVC 2018, arXiv 1806.07421, section 4.2, there of
-pixels). The fall is signed: what speaks for the score is taken away, so that what speaks against it cannot hide it.
+fall faster than in random orders (Petsiuk, Das and Saenko, RISE, BMVC 2018, arXiv 1806.07421, section 4.2).
+The fall is signed: what speaks for the score is taken away, so that what speaks against it cannot hide it.
 Stability: models of other draws of the same rows must rank the terms alike.
 """
 

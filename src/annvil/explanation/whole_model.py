@@ -28,6 +28,15 @@ MOST_ROWS = 2000
 REFIT_ROWS = 200
 """Rows that a refit of what is no sum is asked about (assumed: a band need not be as exact as its curve)."""
 
+ByRow = Callable[[Table, int], FloatArray]
+"""Of rows and the number of a score: what each column contributes to it, float64 ``(n_rows, n_columns)``."""
+
+LEAST_FOR_ROWS = 1.0
+"""Seconds that must be left for single rows to be explained and tested (assumed: forty rows take some 0.4)."""
+
+FOR_REFITS = 0.75
+"""Part of the time that refits may take; the rest is for tests (assumed)."""
+
 
 @dataclass(frozen=True)
 class WholeModel:
@@ -57,13 +66,20 @@ class WholeModel:
 
 
 def explain_model(
-    dataset: Dataset, contender: Contender | None, fitted: Fitted, deadline: Deadline, *, title: str = ""
+    dataset: Dataset,
+    contender: Contender | None,
+    fitted: Fitted,
+    deadline: Deadline,
+    *,
+    title: str = "",
+    explained: ByRow | None = None,
 ) -> WholeModel:
     """What the model does, as far as the deadline lets refits be made.
 
     Parameters
     ----------
     contender : whose model it is, for refits; None: there are none
+    explained : how single rows are explained of what is no sum, to be tested
     """
     random = np.random.default_rng(fitted.job.seed)
     chosen = np.sort(random.permutation(fitted.job.rows)[:MOST_ROWS])
@@ -74,6 +90,7 @@ def explain_model(
         return task.link.explained(fitted.predict(inputs))
 
     names, curves, others = _curves(rows, fitted, additive)
+    rows_too = deadline.left > LEAST_FOR_ROWS
     again = _refits(dataset, contender, fitted, deadline)
     refits = [one for one in map(others, again) if one is not None]
     effects = effects_of(curves, refits, outputs, exact=additive is not None)
@@ -85,7 +102,7 @@ def explain_model(
         base=tuple(base.tolist()),
         effects=effects,
         idle=busy_effects(effects, names)[1],
-        checks=tuple(_checks(rows, scores, fitted, curves, refits, deadline)),
+        checks=tuple(_checks(rows, scores, fitted, curves, refits, explained if rows_too else None, deadline)),
         sentences=sentences_of(effects, task, outputs, base, names),
         n_refits=len(refits),
         is_sum=additive is not None,
@@ -117,8 +134,9 @@ def _curves(
 def _refits(dataset: Dataset, contender: Contender | None, fitted: Fitted, deadline: Deadline) -> list[Fitted]:
     if contender is None or deadline.passed or contender.family in ("dummy", "team"):
         return []
-    n = affordable(contender, fitted, deadline.left)
-    return refit(dataset, contender, fitted.job, fitted.configuration, deadline.left, n=n)
+    seconds = FOR_REFITS * deadline.left
+    n = affordable(contender, fitted, seconds)
+    return refit(dataset, contender, fitted.job, fitted.configuration, seconds, n=n)
 
 
 def _checks(
@@ -127,6 +145,7 @@ def _checks(
     fitted: Fitted,
     curves: Sequence[Curve],
     refits: Sequence[Sequence[Curve]],
+    explained: ByRow | None,
     deadline: Deadline,
 ) -> list[Check]:
     """Of a sum, whether it adds up; of what contributes by row, whether the order is right, and of networks whether it
@@ -139,12 +158,15 @@ def _checks(
     k = int(np.ptp(scores(rows), axis=0).argmax())
     mine = contributions_of(fitted, few, k, rows)
     if mine is not None:
-        found.append(deletion(lambda table: scores(table)[:, k], few, mine))
         alone = few.take(np.arange(min(few.n_rows, FEW_ROWS)))
 
         def of(other: Fitted) -> FloatArray | None:
             return contributions_of(other, alone, k, rows)
 
         found.append(weight_randomisation(fitted, alone, of, lambda: deadline.passed))
+    elif explained is not None:
+        mine = explained(few, k)
+    if mine is not None:
+        found.insert(-1, deletion(lambda table: scores(table)[:, k], few, mine))
     found.append(stability(curves, refits))
     return [check for check in found if check is not None]

@@ -16,7 +16,7 @@ TERMS: dict[str, str] = {
     "cross-validation": "Judging a model several times, each time on other {rows} than those it learnt from.",
     "accumulated local effects": "How predictions change as one column moves a little at a time, each time only for "
     "{rows} that lie there, summed up along the column.",
-    "log-odds": "Another scale for probabilities, on which the parts of a model add up: 0 is 50%, +1 is 73%, +2 is 88%, "
+    "log-odds": "Another scale for probabilities, on which the parts of a model add up: 0 is 50%, +1 is 73%, "
     "−1 is 27%.",
     "partial dependence": "The mean prediction when all {rows} are given the same value in one column.",
     "baseline": "The simplest answer there is, which {baseline}. What does not beat it has learnt nothing.",

@@ -15,14 +15,16 @@ from annvil.bundle.storage import add_parts
 from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.results import FIRST_FOLD, Standing
 from annvil.data.dataset import Dataset
+from annvil.data.table import Table
 from annvil.explanation.effect_sentences import label_of
 from annvil.explanation.effects import busy_effects
 from annvil.explanation.refits import FEWEST_REFITS
-from annvil.explanation.whole_model import WholeModel, explain_model
+from annvil.explanation.whole_model import ByRow, WholeModel, explain_model
 from annvil.kinds.base import Found
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
 from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
 from annvil.sections import Rows, Section
+from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, named, outside
 from annvil.text.quantities import percent, plain_count
 
@@ -54,9 +56,23 @@ def effect_sections(found: Found) -> Iterator[Section]:
     if shipped is not None and shipped.contender != "dummy":
         title = titles.get(shipped.contender, shipped.contender)
         asked = contenders.get(shipped.contender)
-        model = explain_model(found.dataset, asked, shipped, found.deadline, title=title)
+        model = explain_model(
+            found.dataset, asked, shipped, found.deadline, title=title, explained=by_bundle(found.model)
+        )
         keep(found.model, model)
         yield section(model, "effects", f"What the recommended model does: {named(title)}", ORDER)
+
+
+def by_bundle(bundle: Path) -> ByRow:
+    """Single rows as the saved model explains them."""
+
+    def explained(rows: Table, output: int) -> FloatArray:
+        predictor = load(bundle)
+        labels = [str(one) for one in predictor.task.classes]
+        label = labels[-1 if len(labels) == 2 and predictor.task.one_class_a_row else output] if labels else None
+        return predictor.explain([rows.raw_row(row) for row in range(rows.n_rows)], label=label).matrix
+
+    return explained
 
 
 def keep(bundle: Path, model: WholeModel) -> None:

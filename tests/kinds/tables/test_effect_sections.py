@@ -1,0 +1,76 @@
+"""What the report shows of a model's effects is what they are, and what failed is said."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from annvil.bundle.effects import Axis, Check, Effect
+from annvil.data.splits import inner_splits
+from annvil.explanation.whole_model import WholeModel, explain_model
+from annvil.kinds.tables.sections.effects import FIRST, section, shape_of
+from annvil.kinds.tables.tiny import tiny_table
+from annvil.models.contract import Context, Deadline, Effort, Job
+from annvil.models.linear import Linear
+from annvil.models.neighbours import Neighbours
+from annvil.plots.charts.shapes import shapes
+
+
+def explained(asked: str, contender: Linear | Neighbours, seconds: float = 60.0) -> WholeModel:
+    dataset = tiny_table(asked)
+    rows = np.arange(dataset.n_rows)
+    job = Job("final", rows, inner_splits(dataset, rows, 1, 0), 0)
+    (fitted,) = contender.fit(dataset, [job], Effort(), Context())
+    return explain_model(dataset, contender, fitted, Deadline(seconds), title=contender.title)
+
+
+@pytest.mark.parametrize("asked", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("contender", [Linear(), Neighbours()])
+def test_every_column_has_its_effect_in_words_and_drawn(asked: str, contender: Linear | Neighbours) -> None:
+    model = explained(asked, contender)
+    shown = section(model, "effects", "Title", 1)
+    titles = [shape.title for chart in shown.shapes for shape in chart.shapes]
+    assert {*titles, *model.idle} == {"length", "price", "when", "colour", "flag"}
+    assert len(shown.sentences) >= 3
+    for beginning, sentence in zip(("What drives it", "What it ignores", "Where it is unsure"), shown.sentences[:3], strict=True):  # fmt: skip  # noqa: E501
+        assert sentence.startswith(beginning)
+    assert (shown.shapes[0].base is not None) == (asked == "binary")
+    assert model.is_sum == (contender.name == "linear")
+    assert model.n_refits == 12
+    for chart in shown.shapes:
+        assert shapes(chart, 342.0, "n").startswith("<svg")
+    assert msgspec.json.decode(msgspec.json.encode(shown), type=type(shown)) == shown
+
+
+def test_without_time_there_are_no_bands_and_that_is_said() -> None:
+    model = explained("binary", Linear(), 0.0)
+    assert model.n_refits == 0
+    assert not any(effect.low for effect in model.effects)
+    assert "no bands" in section(model, "effects", "Title", 1).shapes[0].caption
+    assert "no refits" in model.sentences[2]
+
+
+def test_what_failed_stands_with_what_to_do_and_doubtful_curves_are_marked() -> None:
+    axis = Axis("x", "number", (0.0, 1.0), (), (1.0,))
+    doubtful = Effect(
+        (axis,), "y", "exact", (-1.0, 1.0), (-3.0, -2.0), (1.0, 3.0), certain=0.1, importance=1.0, mistrust="No."
+    )
+    failed = Check("stability", 0.1, 0.7, False, "Do not rely on the order of importance.")
+    model = WholeModel("Linear model", "linear", ("y",), (0.0,), (doubtful,), (), (failed,), ("a", "b", "c"), 12, True)
+    shown = section(model, "effects", "Title", 1)
+    assert shown.sentences[-1] == failed.said
+    assert shown.tables[0].rows[0][1] == "failed"
+    assert shown.shapes[0].shapes[0].flagged
+    assert shape_of([doubtful]).note == "sign certain: 10%"
+
+
+def test_only_the_first_effects_are_shown_at_once() -> None:
+    effects = tuple(
+        Effect((Axis(f"x{k}", "number", (0.0, 1.0), (), (1.0,)),), "y", "exact", (-1.0, 1.0), importance=1.0 + k)
+        for k in range(FIRST + 3)
+    )
+    model = WholeModel("Linear model", "linear", ("y",), (0.0,), effects, (), (), ("a", "b", "c"), 0, True)
+    first, more = section(model, "effects", "Title", 1).shapes
+    assert len(first.shapes) == FIRST
+    assert (len(more.shapes), more.folded) == (3, "3 more effects")
