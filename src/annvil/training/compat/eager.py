@@ -124,7 +124,7 @@ class EagerStep:
         network = self._own.on(windows)
         begin(network)
         with torch.set_grad_enabled(windows.trains), torch.autocast("cpu", torch.bfloat16, enabled=spec.bfloat16):
-            loss = spec.loss.value(network(*widened(self._rows, spec.recipe.byte_inputs)), *self._prepared)
+            loss = spec.loss_of(network(*widened(self._rows, spec.recipe.byte_inputs)), self._prepared)
         if windows.trains:
             torch._foreach_zero_(windows.gradients)
             loss.backward()  # type: ignore[no-untyped-call]

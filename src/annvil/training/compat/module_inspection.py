@@ -118,7 +118,7 @@ def watch(job: TrainingJob, most_rows: int) -> Seen:
 def _loss(job: TrainingJob, network: nn.Module, inputs: Sequence[Tensor], prepared: Sequence[Tensor]) -> Tensor:
     begin(network)
     try:
-        return job.loss.value(network(*inputs), *prepared)
+        return job.loss_of(network(*inputs), prepared)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         name, reason, rows = type(job.given).__name__, str(error).splitlines()[0], len(inputs[0])
         raise RequestError(
@@ -165,10 +165,12 @@ def _mixes_rows(job: TrainingJob, inputs: Sequence[Tensor]) -> bool:
         # With gradients, which hooks of the network may ask for.
         with torch.enable_grad(), random_state.seeded(1), redirect_stdout(io.StringIO()):
             begin(network)
-            outputs.append(copy.deepcopy(network)(*batch)[0].detach().float())
-    one, other = outputs
+            output: Any = copy.deepcopy(network)(*batch)
+            output, *penalty = output if isinstance(output, tuple) else (output,)
+            outputs.append([output[0].detach().float(), *(one.detach().float() for one in penalty)])
     # Another order of sums changes the last bits only; a mean over the rows, much more.
-    return bool((one - other).abs().max() > 1e-3 * (one.abs().max() + 1e-6))
+    pairs = zip(*outputs, strict=True)
+    return any(bool((one - other).abs().max() > 1e-3 * (one.abs().max() + 1e-6)) for one, other in pairs)
 
 
 class _Reader(TorchFunctionMode):

@@ -96,7 +96,7 @@ def step_function(spec: StepSpec, network: nn.Module, training: bool) -> Callabl
         begin(network)
         output = functional_call(network, state, tuple(widened(rows, spec.recipe.byte_inputs)))
         # A buffer that was replaced instead of changed is left in the dictionary.
-        return spec.loss.value(output, *prepared), [state[name] for name in layout.buffers]
+        return spec.loss_of(output, prepared), [state[name] for name in layout.buffers]
 
     def step(*tensors: Tensor) -> Sequence[Tensor]:
         waiting = list(tensors)

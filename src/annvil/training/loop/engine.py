@@ -150,6 +150,11 @@ def _check(
     given = make_network(members[0])
     network = _trainable(given, members)
     layout = Layout.of(network)
+    if layout.orthonormal and recipe.average is not None:
+        name = layout.orthonormal[0]
+        raise RequestError(
+            f"The columns of {name!r} stay orthonormal, and an average of such columns is not; leave average."
+        )
     chosen = make_loss(loss)
     rows = torch.as_tensor(np.asarray(members[0].train)[:2].astype(np.int64))
     with undone(given, given_function(chosen)):

@@ -40,6 +40,14 @@ class HasGroups(Protocol):
         """Factors of the learning rate and of the weight decay by name; 1 and as usual for those that are missing."""
 
 
+@runtime_checkable
+class HasOrthonormal(Protocol):
+    """A network with matrices ``(d, k)``, k at most d, whose columns are to stay orthonormal."""
+
+    def orthonormal_parameters(self) -> Sequence[str]:
+        """Their names; they start orthonormal, and every update moves them along the manifold."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Names and shapes of one network's parameters, in the order of the flat array, and of its buffers."""
@@ -48,6 +56,7 @@ class Layout:
     shapes: tuple[tuple[int, ...], ...]
     groups: tuple[Group, ...]  # of each parameter
     buffers: tuple[str, ...]
+    orthonormal: tuple[str, ...] = ()  # parameters with orthonormal columns
 
     @classmethod
     def of(cls, network: nn.Module) -> Layout:
@@ -72,6 +81,7 @@ class Layout:
             tuple(tuple(parameters[name].shape) for name in names),
             tuple(rules[name] for name in names),
             tuple(frozen + [name for name, _ in network.named_buffers()]),
+            tuple(network.orthonormal_parameters()) if isinstance(network, HasOrthonormal) else (),
         )
 
     def buffers_of(self, network: nn.Module) -> list[Tensor]:

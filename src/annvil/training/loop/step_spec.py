@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,18 @@ class StepSpec:
     batched: bool = True
     draws: bool = False
     bfloat16: bool = False
+
+    def loss_of(self, output: Any, prepared: Sequence[Tensor]) -> Tensor:
+        """The loss of one member's output, a scalar.
+
+        A network may ask for a penalty of its own: in training it then returns a pair, outputs and a scalar that is
+        added to the loss of the outputs; in evaluation outputs alone, so that validation is without penalty.
+        """
+        if not isinstance(output, tuple):
+            return self.loss.value(output, *prepared)
+        outputs, penalty = output
+        loss: Tensor = self.loss.value(outputs, *prepared) + penalty
+        return loss
 
 
 def widened(rows: Sequence[Tensor], byte_inputs: Bytes) -> list[Tensor]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from annvil.training.loop.stack import Group, Layout
+from annvil.training.optimizers.manifold import OrthonormalColumns
 from annvil.training.optimizers.muon import MuonRule
 from annvil.training.recipe import Member, Recipe
 
@@ -59,6 +60,7 @@ class Optimiser:
         self._others_rate = recipe.muon.others_rate if muon else 1.0
         of_matrices = (parameters, gradients, self.moments[0])
         self._muon = MuonRule(layout, members, recipe, matrices, of_matrices, bfloat16) if muon else None
+        self._held = OrthonormalColumns(layout, len(members), parameters)
 
     def step(
         self, rate: float, decay: float, others: float | None = None, pool: ThreadPoolExecutor | None = None
@@ -68,11 +70,13 @@ class Optimiser:
         ``others`` is the rate for the parameters that Muon does not take, where it is another; a ``pool`` helps.
         """
         self.n_steps += 1
+        self._held.before()
         if self._clip_norm is not None:
             self._clip(self._clip_norm)
         if self._muon is not None:
             self._muon.step(rate, decay, pool)
         self._others.step(self.n_steps, self._others_rate * (rate if others is None else others), decay)
+        self._held.after()
 
     def _clip(self, most: float) -> None:
         """Scale each member's gradient, or each parameter's, to a 2-norm of at most ``most``; or limit each number."""
