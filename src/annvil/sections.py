@@ -18,6 +18,7 @@ from annvil.data.findings import Finding
 from annvil.files import read_kept, write_atomically
 from annvil.plots.charts.panels import Panels
 from annvil.plots.charts.term_shapes import Shapes
+from annvil.plots.charts.waterfall import Waterfall
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ class Section(msgspec.Struct, frozen=True):
     pictures : shown side by side in this order
     charts : below the pictures, each drawn as wide as there is room
     shapes : below the charts: what each term of a model adds
+    steps : below these: what features add to a score
     tables : below these
     order : sections are shown with the smallest first
     explains : whether it explains a model, and is shown where nothing else is asked for
@@ -66,6 +68,7 @@ class Section(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     charts: tuple[Panels, ...] = ()
     shapes: tuple[Shapes, ...] = ()
+    steps: tuple[Waterfall, ...] = ()
     explains: bool = False
 
 

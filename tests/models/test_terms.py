@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annvil.bundle.predictor import session_of
+from annvil.bundle.sessions import session_of
 from annvil.data.splits import Split
 from annvil.kinds.tables.tiny import tiny
 from annvil.models.contract import Contender, Context, Effort, Fitted, Job

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from annvil.bundle.predictor import session_of
+from annvil.bundle.sessions import session_of
 from annvil.errors import BundleError
 
 GIBIBYTES = 5  # two are the most that a graph may hold

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.errors import MachineError, RequestError
-from annvil.plots.charts.waterfall import Step, waterfall
+from annvil.plots.charts.waterfall import Step, Waterfall, waterfall
 from annvil.plots.standalone import alone
-from annvil.plots.svg import Drawing
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, shorten
 from annvil.text.quantities import minus, number, tiny
@@ -22,14 +21,17 @@ from annvil.text.quantities import minus, number, tiny
 Method = Literal["exact", "shapley", "integrated-gradients"]
 
 METHODS = {
-    "exact": "the model is a sum of terms, and these are its summands",
-    "shapley": "Shapley values by calling the model with features taken from summary points",
-    "integrated-gradients": "integrated gradients on the way from the mean of the training rows",
+    "exact": "Contributions are exact: the model is a sum of terms.",
+    "shapley": "Contributions are Shapley values: the model was called with features taken from summary points.",
+    "integrated-gradients": "Contributions are integrated gradients on the way from the mean of the training rows.",
 }
 """How each method finds contributions, in words."""
 
 TOLERANCE = 1e-3
 """What contributions and base value may miss of the score, in parts of the range of scores."""
+
+ROUNDING = 1e-9
+"""Parts of the range that are not worth a word."""
 
 MOST_NAMED = 3
 """Features that a sentence names for each direction."""
@@ -100,11 +102,13 @@ class Explained:
     @property
     def faithful(self) -> str:
         """In words: whether contributions may be believed."""
-        found = f"Found by {self.method}: {METHODS[self.method]}."
+        found = METHODS[self.method]
         if self.method == "exact" and self.errors.any():
             found += " What a term adds of which several columns are part is divided among these by Shapley values."
-        found += f" With the base value they add up to the score within {tiny(float(self.defect.max(initial=0)))}"
-        found += " of its range." if self.adds_up else " of its range, which is too far off: do not rely on this."
+        missed = float(self.defect.max(initial=0.0))
+        within = "" if missed < ROUNDING else f" within {tiny(missed)} of its range"
+        found += f" With the base value they add up to the score{within}"
+        found += "." if self.adds_up else ", which is too far off: do not rely on this."
         if self.errors.any():
             found += f" Standard errors of sampling are at most {number(float(self.errors.max()), 2)}."
         return " ".join([found, *(f"Do not rely on this: {reason}" for reason in self.mistrust)])
@@ -138,27 +142,18 @@ class Explained:
             raise RequestError(f"There is no row {row}: {len(self)} are explained, the first is row 0.")
         return row % len(self)
 
-    def drawing(self, row: int = 0, width: float = 640, name: str = "why") -> str:
-        """The waterfall of one row as ``<svg>`` for a page that has the styles of a report."""
-        drawn = self._waterfall(self._row(row), width)
-        return drawn.svg(name, *self._titles(row))
+    def chart(self, row: int = 0, title: str = "") -> Waterfall:
+        """The data of `plot`."""
+        row = self._row(row)
+        values = zip(self.features, self.values[row], self.matrix[row], self.errors[row], strict=True)
+        steps = tuple(Step(f"{name} = {value}", float(gain), float(error)) for name, value, gain, error in values)
+        title = title or f"Contributions to the {self.output[row]}"
+        return Waterfall(f"why-{row}", title, self._sentence(row), self.output[row], float(self.base_value[row]), steps)
 
     def plot(self, row: int = 0, width: float = 640) -> Drawn:
         """From the base value to the score of one row, feature by feature: an SVG drawing, shown by notebooks."""
-        row = self._row(row)
-        return Drawn(alone(self._waterfall(row, width), f"why-{row}", *self._titles(row)))
-
-    def _titles(self, row: int) -> tuple[str, str]:
-        return f"Contributions to the {self.output[row]}", self._sentence(row)
-
-    def _waterfall(self, row: int, width: float) -> Drawing:
-        steps = [
-            Step(f"{name} = {value}", float(gain), float(error))
-            for name, value, gain, error in zip(
-                self.features, self.values[row], self.matrix[row], self.errors[row], strict=True
-            )
-        ]
-        return waterfall(steps, float(self.base_value[row]), self.output[row], width)
+        chart = self.chart(row)
+        return Drawn(alone(waterfall(chart, width), chart.key, chart.title, chart.caption))
 
     def _repr_html_(self) -> str:
         """For notebooks."""

@@ -7,22 +7,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annvil.attribution.counterfactual import Changeable, Goal, Value, smallest_change
 from annvil.attribution.shapley import Feeds
-from annvil.bundle.explaining import Arrays, explanation_of
+from annvil.bundle.explaining import Arrays, SavedModel, explanation_of
 from annvil.bundle.explanation import Explanation, Feature
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, shorten
 from annvil.text.quantities import number, probability
-
-if TYPE_CHECKING:
-    from annvil.bundle.predictor import Predictor
 
 _BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*")
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -77,7 +74,7 @@ class Counterfactual:
         }
 
 
-def counterfactual(predictor: Predictor, row: Any, wanted: Any, change: Sequence[str] | str) -> Counterfactual:
+def counterfactual(predictor: SavedModel, row: Any, wanted: Any, change: Sequence[str] | str) -> Counterfactual:
     """See `annvil.bundle.predictor.Predictor.counterfactual`."""
     stored = explanation_of(predictor)
     allowed = _allowed(stored, [change] if isinstance(change, str) else change)
@@ -117,7 +114,7 @@ def _allowed(stored: Explanation, change: Sequence[str]) -> list[int]:
     return [names.index(name) for name in dict.fromkeys(change)]
 
 
-def _goal(predictor: Predictor, wanted: Any, before: FloatArray) -> tuple[Goal, str]:
+def _goal(predictor: SavedModel, wanted: Any, before: FloatArray) -> tuple[Goal, str]:
     """Whether outputs are as wanted and how near, and what is wanted in words."""
     task, threshold = predictor.task, predictor.manifest.info.threshold
     if not task.predicts_probabilities:
@@ -145,7 +142,7 @@ def _goal(predictor: Predictor, wanted: Any, before: FloatArray) -> tuple[Goal, 
     return says, repr(task.output_names[label])
 
 
-def _other(predictor: Predictor, before: FloatArray) -> int:
+def _other(predictor: SavedModel, before: FloatArray) -> int:
     """The other of two classes."""
     task = predictor.task
     if task.n_outputs != 2:
@@ -153,7 +150,7 @@ def _other(predictor: Predictor, before: FloatArray) -> int:
     return 1 - task.foremost(before[0], predictor.manifest.info.threshold)
 
 
-def _said(predictor: Predictor, outputs: FloatArray) -> str:
+def _said(predictor: SavedModel, outputs: FloatArray) -> str:
     task = predictor.task
     if not task.predicts_probabilities:
         return f"{number(float(outputs[0, 0]))}"

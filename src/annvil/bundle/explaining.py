@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast, get_args
+from typing import Any, Protocol, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,13 @@ from annvil.attribution.explained import Explained, Method, shown_values
 from annvil.attribution.shapley import Attribution, Feeds, Game, shapley
 from annvil.bundle.explanation import Explanation, StoredTerm, explained_names
 from annvil.bundle.gradients import explain_by_gradients
-from annvil.bundle.manifest import GRADIENTS, TERMS
-from annvil.data.form import Inputs
+from annvil.bundle.manifest import GRADIENTS, TERMS, Manifest
+from annvil.bundle.sessions import onnx_type, session_of
+from annvil.data.form import Conformed, Form, Inputs
 from annvil.errors import BundleError, DataError, RequestError, did_you_mean, first_line
-from annvil.tasks.base import FloatArray, IntArray
+from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.text.phrases import listed
 from annvil.text.quantities import number, probability
-
-if TYPE_CHECKING:
-    from annvil.bundle.predictor import Predictor
 
 SECONDS_A_ROW = 0.01
 """What the calls that explain a row may take: a hundred rows take some 1 s."""
@@ -38,6 +36,29 @@ row is always explained by the same numbers."""
 
 BEYOND = 1e-9
 """Probabilities below it are compared as they are: their logarithm has no more digits."""
+
+
+class SavedModel(Protocol):
+    """What is asked of a saved model: `annvil.bundle.predictor.Predictor`, which stands on this module."""
+
+    manifest: Manifest
+    parts: dict[str, bytes]
+    graph_bytes: int
+    form: Form
+    task: Task
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """What it carries."""
+
+    def conform(self, rows: Any, *, where: str) -> Conformed:
+        """Rows as its graph takes them."""
+
+    def raw(self, inputs: Any) -> FloatArray:
+        """Outputs."""
+
+    def decide(self, outputs: FloatArray) -> NDArray[Any]:
+        """What is said."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +92,7 @@ class _Found:
     terms: FloatArray | None = None
 
 
-def explain(predictor: Predictor, rows: Any, method: str, label: str | None) -> Explained:
+def explain(predictor: SavedModel, rows: Any, method: str, label: str | None) -> Explained:
     """See `annvil.bundle.predictor.Predictor.explain`."""
     stored = explanation_of(predictor)
     output = None if label is None else predictor.task.output_named(label)
@@ -86,7 +107,7 @@ def explain(predictor: Predictor, rows: Any, method: str, label: str | None) -> 
     return _told(predictor, stored, inputs, found, used, output, conformed.notices)
 
 
-def explanation_of(predictor: Predictor) -> Explanation:
+def explanation_of(predictor: SavedModel) -> Explanation:
     """What the bundle keeps to explain it by.
 
     Raises
@@ -102,7 +123,7 @@ def explanation_of(predictor: Predictor) -> Explanation:
     return predictor.explanation
 
 
-def _method(predictor: Predictor, stored: Explanation, method: str) -> Method:
+def _method(predictor: SavedModel, stored: Explanation, method: str) -> Method:
     known = get_args(Method)
     if method == "auto":
         return "exact" if stored.terms else "shapley"
@@ -116,36 +137,42 @@ def _method(predictor: Predictor, stored: Explanation, method: str) -> Method:
     return cast(Method, method)
 
 
-def scores_of(predictor: Predictor, feeds: Feeds) -> FloatArray:
+def scores_of(predictor: SavedModel, feeds: Feeds) -> FloatArray:
     """What is explained of rows that are arrays already, float64 ``(n_rows, n_explained)``."""
     return predictor.task.link.explained(predictor.raw(Arrays(feeds)))
 
 
-def game_of(predictor: Predictor, stored: Explanation, score: Any = None) -> Game:
+def game_of(predictor: SavedModel, stored: Explanation, score: Any = None) -> Game:
     """The model, or another score of its rows, against its background."""
     places = [(one.input, one.place) for one in stored.features]
     points, weights = stored.feeds(predictor.form), np.array(stored.background.weights)
     return Game(score or (lambda feeds: scores_of(predictor, feeds)), points, weights / weights.sum(), places)
 
 
-def evaluations(predictor: Predictor, n_bytes: int) -> int:
+def base_of(predictor: SavedModel, stored: Explanation) -> tuple[float, ...]:
+    """The mean of each score over the background."""
+    weights = np.array(stored.background.weights)
+    return tuple((weights @ scores_of(predictor, stored.feeds(predictor.form)) / weights.sum()).tolist())
+
+
+def evaluations(predictor: SavedModel, n_bytes: int) -> int:
     """Calls of a graph of that size that a row is worth."""
     texts = sum(int(spec.shape[0]) for spec in predictor.form.graph_inputs() if spec.dtype == "string")
     per_call = SECONDS_A_CALL + SECONDS_A_BYTE * n_bytes + SECONDS_A_TEXT * texts
     return int(SECONDS_A_ROW / (per_call + SECONDS_A_VALUE * predictor.form.n_values))
 
 
-def _by_calls(predictor: Predictor, stored: Explanation, inputs: Inputs) -> _Found:
+def _by_calls(predictor: SavedModel, stored: Explanation, inputs: Inputs) -> _Found:
     calls = evaluations(predictor, predictor.graph_bytes)
     return _Found(shapley(game_of(predictor, stored), inputs.feeds(), calls))
 
 
-def _by_gradients(predictor: Predictor, stored: Explanation, inputs: Inputs) -> _Found:
+def _by_gradients(predictor: SavedModel, stored: Explanation, inputs: Inputs) -> _Found:
     found = explain_by_gradients(predictor.parts[GRADIENTS], predictor.form, predictor.task, inputs)
     return _Found(Attribution(found.contributions, np.zeros_like(found.contributions), found.base))
 
 
-def _by_terms(predictor: Predictor, stored: Explanation, inputs: Inputs) -> _Found:
+def _by_terms(predictor: SavedModel, stored: Explanation, inputs: Inputs) -> _Found:
     """What terms add, by feature: that of a pair in halves, that of projections by Shapley values.
 
     Half of a pairwise interaction is its Shapley value where its mean over either column is 0, as it is by the
@@ -179,9 +206,7 @@ def _is_projection(term: StoredTerm) -> bool:
 class _Terms:
     """The graph of what each term adds."""
 
-    def __init__(self, predictor: Predictor, stored: Explanation) -> None:
-        from annvil.bundle.predictor import onnx_type, session_of
-
+    def __init__(self, predictor: SavedModel, stored: Explanation) -> None:
         self._session, _ = session_of(predictor.parts[TERMS], 1)
         found = [
             (one.name, one.type, one.shape[1:]) for one in (*self._session.get_inputs(), *self._session.get_outputs())
@@ -202,7 +227,7 @@ class _Terms:
 
 
 def _told(
-    predictor: Predictor,
+    predictor: SavedModel,
     stored: Explanation,
     inputs: Inputs,
     found: _Found,
@@ -239,7 +264,7 @@ def _told(
     )
 
 
-def _asked(predictor: Predictor, outputs: FloatArray, output: int | None) -> tuple[IntArray, float, tuple[str, ...]]:
+def _asked(predictor: SavedModel, outputs: FloatArray, output: int | None) -> tuple[IntArray, float, tuple[str, ...]]:
     """Which score is explained for each row, its sign, and what it is called.
 
     Of two classes the second, unless the first is asked for; of several the one that a row is said to be of.
@@ -255,7 +280,7 @@ def _asked(predictor: Predictor, outputs: FloatArray, output: int | None) -> tup
 
 
 def _compared(
-    predictor: Predictor, stored: Explanation, outputs: FloatArray, sums: FloatArray
+    predictor: SavedModel, stored: Explanation, outputs: FloatArray, sums: FloatArray
 ) -> tuple[NDArray[np.bool_], FloatArray]:
     """Where predictions are held within what the training knows, and what sums miss, in parts of the range.
 
@@ -278,7 +303,7 @@ def _compared(
     return np.zeros(len(outputs), dtype=bool), np.where(tiny, of_outputs, defect)
 
 
-def _in_words(predictor: Predictor, outputs: FloatArray, output: int | None) -> tuple[str, ...]:
+def _in_words(predictor: SavedModel, outputs: FloatArray, output: int | None) -> tuple[str, ...]:
     """What is predicted of each row: ``"'yes' (probability 83%)"``, ``"31.2"``."""
     task, threshold = predictor.task, predictor.manifest.info.threshold
     if not task.predicts_probabilities:

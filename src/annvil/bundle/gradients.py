@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from annvil.attribution.integrated_gradients import FloatArray, IntArray, Integrated, integrated_gradients
-from annvil.bundle.predictor import onnx_type, session_of
+from annvil.bundle.sessions import onnx_type, session_of
 from annvil.data.form import Form, Inputs
 from annvil.errors import BundleError, first_line
 from annvil.onnx.builder import Graph, Value

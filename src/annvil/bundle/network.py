@@ -27,8 +27,9 @@ from annvil.bundle.manifest import (
     read_manifest,
     write_manifest,
 )
-from annvil.bundle.predictor import Predictor, onnx_type, session_of
+from annvil.bundle.predictor import Predictor
 from annvil.bundle.saving import contents
+from annvil.bundle.sessions import onnx_type, session_of
 from annvil.bundle.storage import opened, write_folder
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.onnx.validation.inference import rows_at_once

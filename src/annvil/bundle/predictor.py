@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from annvil.bundle.explanation import Explanation, read_explanation
 from annvil.bundle.manifest import EXPLANATION, GRAPH, STEP, WEIGHTS, Info, Manifest, describe, described
+from annvil.bundle.sessions import onnx_type, session_of
 from annvil.bundle.storage import Storage, opened
 from annvil.bundle.stream import Stream
 from annvil.data.form import Conformed, Form, InputNotice
 from annvil.errors import BundleError, RequestError, first_line
 from annvil.onnx.validation.graph_reader import ReadGraph
 from annvil.onnx.validation.inference import rows_at_once
-from annvil.onnx.validator import check_graph
-from annvil.system import onnx_runtime
 from annvil.system.processors import allowed_cores
 from annvil.tasks.base import FloatArray, Task
 
@@ -268,24 +267,6 @@ def load_weights(path: str | Path) -> dict[str, NDArray[Any]]:
             raise BundleError(f"{storage.path / WEIGHTS} holds no weights: {first_line(error)[:200]}.") from None
 
 
-def session_of(graph: bytes, n_threads: int = 0) -> tuple[Any, ReadGraph]:
-    """An onnxruntime session for a graph that passes `check_graph`, and what that read.
-
-    0 threads: as many as there are cores.
-    """
-    checked = check_graph(graph)
-    try:
-        # Folding constants would execute parts of the graph while it is only being loaded; it gains nothing (measured),
-        # since what is constant in our graphs was computed before they were written.
-        return onnx_runtime.session(graph, n_threads, disabled=["ConstantFolding"]), checked
-    except (ImportError, MemoryError):  # the machine's fault, not the model's
-        raise
-    except Exception as error:  # as in `_run`
-        raise BundleError(
-            f"The saved model is refused: onnxruntime cannot read its graph: {first_line(error)[:200]}."
-        ) from None
-
-
 def _session(graph: bytes, form: Form, task: Task) -> tuple[Any, ReadGraph]:
     """A session with the inputs and output that we write."""
     session, checked = session_of(graph, 1)
@@ -294,8 +275,3 @@ def _session(graph: bytes, form: Form, task: Task) -> tuple[Any, ReadGraph]:
     if found != [*expected, ("prediction", "tensor(double)", [task.n_outputs])]:
         raise BundleError("The saved model is refused: its graph does not have the inputs and output of its manifest.")
     return session, checked
-
-
-def onnx_type(dtype: str) -> str:
-    """What onnxruntime calls a tensor of an element type of NumPy."""
-    return f"tensor({ {'float64': 'double', 'float32': 'float'}.get(dtype, dtype) })"

@@ -12,7 +12,7 @@ from annvil.cli import arguments as a
 from annvil.cli.error_handling import guarded
 from annvil.data.plugins import leave_out
 from annvil.kinds.base import Command, FitCommand, Kind
-from annvil.kinds.registry import fit_options, kinds, predict_options
+from annvil.kinds.registry import command_options, fit_options, kinds
 from annvil.options import FitOptions, declared
 
 app = typer.Typer(
@@ -57,7 +57,7 @@ def fit(
 
 @app.command()
 @guarded
-@a.taking(predict_options().values())
+@a.taking(command_options("predict").values())
 def predict(
     model: a.Model,
     data: Annotated[list[str], typer.Argument(metavar="DATA...", help=a.news(), show_default=False)],
@@ -75,27 +75,43 @@ def predict(
 
 @app.command()
 @guarded
+@a.taking(command_options("explain").values())
 def explain(
     model: a.Model,
     one: Annotated[
-        str, typer.Argument(metavar="FILE", help="What the model is to predict, one at a time.", show_default=False)
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="What the model is to predict; without it the whole model.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="PNG file of what can be looked at.", show_default=False),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="File of what can be looked at: .html, .csv or .json of tables, .png of other data.",
+            show_default=False,
+        ),
     ] = None,
     label: Annotated[
         str | None,
         typer.Option(
-            "--class", metavar="NAME", help="Explain this class, not the one the model decides for.", show_default=False
+            "--class",
+            "--label",
+            metavar="NAME",
+            help="Explain this class, not the one the model decides for.",
+            show_default=False,
         ),
     ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Only write a page and say where it is.")] = False,
     as_json: a.Json = False,
+    **options: Any,
 ) -> None:
-    """Say why a model says what it says of one thing, with tests of whether that can be trusted."""
+    """Say why a model says what it says, of the whole or of single rows, and whether that can be trusted."""
     from annvil.cli.predicting import explain
 
-    explain(model, one, out, label=label, as_json=as_json)
+    explain(model, one, out, options, label=label, as_json=as_json, open_it=not no_open)
 
 
 @app.command()

@@ -6,7 +6,9 @@ square brackets would be taken for markup. Consoles here know no markup, and `sa
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annvil.text.safe import clean as safe
@@ -14,7 +16,7 @@ from annvil.text.safe import clean as safe
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["error_console", "print_exactly", "print_json", "result_console", "safe"]
+__all__ = ["error_console", "print_exactly", "print_json", "result_console", "safe", "show_page"]
 
 
 def result_console() -> Console:
@@ -43,3 +45,18 @@ def print_exactly(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", errors="replace"))
     sys.stdout.buffer.flush()
+
+
+def show_page(path: Path) -> None:
+    """Open a page where there is a screen."""
+    if _has_screen():
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _has_screen() -> bool:
+    """Whether a browser has somewhere to appear; without, some systems would start one in the terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

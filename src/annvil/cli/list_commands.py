@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from annvil.cli.console import print_json, result_console, safe
+from annvil.cli.console import print_json, result_console, safe, show_page
 
 ROOMY = 100
 """Columns from which the list of runs names the data and the hour."""
@@ -44,10 +43,8 @@ def report(run: Path, *, open_it: bool) -> None:
 
     path = write_report(run).resolve()
     sys.stdout.write(f"{path}\n")
-    if open_it and _has_screen():
-        import webbrowser
-
-        webbrowser.open(path.as_uri())
+    if open_it:
+        show_page(path)
 
 
 def samples(*, as_json: bool) -> None:
@@ -115,10 +112,3 @@ def doctor(*, as_json: bool) -> None:
         sys.stdout.write(f"{title:<{width}}{safe(text)}\n")
     for sentence in found.slow or ("Nothing that would be slow here was found.",):
         sys.stdout.write(f"- {safe(sentence)}\n")
-
-
-def _has_screen() -> bool:
-    """Whether a browser has somewhere to appear; without, some systems would start one in the terminal."""
-    if sys.platform in ("darwin", "win32"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

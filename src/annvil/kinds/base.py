@@ -107,8 +107,8 @@ class Explanation(Protocol):
     def sentences(self) -> Sequence[str]:
         """What there is to say."""
 
-    def png(self) -> bytes:
-        """To look at, a PNG file."""
+    def written(self, ending: str) -> bytes:
+        """As a file, of one of the endings that the kind names (`Kind.explained_as`)."""
 
     def to_json(self) -> Any:
         """JSON-able."""
@@ -178,7 +178,8 @@ class Kind:
     name : of its folder; the tag of its forms
     words : what things are called
     Options : options beside those of every kind
-    PredictOptions : options of ``annvil predict`` for models of this kind
+    PredictOptions, ExplainOptions : options of ``annvil predict`` and ``annvil explain`` for models of this kind
+    explained_as : endings of the files that an explanation can be written as
     fewest_folds : test folds with which a comparison can do where fits are dear (`Economics.fewest_folds`)
     passes_to_explain, refits_to_explain : predictions and fits that explaining a model takes (`Economics`)
     rank : kinds are asked in this order, small numbers first, whether a source is theirs
@@ -188,6 +189,8 @@ class Kind:
     words: ClassVar[Words] = ROWS
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     PredictOptions: ClassVar[type[msgspec.Struct]] = NoOptions
+    ExplainOptions: ClassVar[type[msgspec.Struct]] = NoOptions
+    explained_as: ClassVar[tuple[str, ...]] = (".png",)
     rank: ClassVar[int] = 0
     fewest_folds: ClassVar[int | None] = None
     passes_to_explain: ClassVar[int] = 0
@@ -271,8 +274,8 @@ class Kind:
         """What can be looked at, as it is made."""
         return iter(())
 
-    def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
-        """Why the model in this folder says what it says of one thing.
+    def explain(self, model: Path, one: Any, label: str | None = None, options: Any = None) -> Explanation:
+        """Why the model in this folder says what it says of one thing, or of several; ``options`` are `ExplainOptions`.
 
         Raises
         ------
@@ -280,6 +283,12 @@ class Kind:
             Where that cannot be explained.
         """
         raise RequestError(f"{model} is about {self.words.data[1]}, and single {self.words.rows} are not explained.")
+
+    def explain_whole(self, model: Path) -> Explanation:
+        """What the model in this folder does, whatever it is given; raises as `explain` does."""
+        raise RequestError(
+            f"Name what is to be explained: {self.words.new}. Whole models of {self.words.data[0]} are not."
+        )
 
     def described(self, dataset: Dataset[Any]) -> Iterator[tuple[str, str]]:
         """What was read, for people: a label and a text each, the first of them ``"Data"``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,14 +37,22 @@ def kinds() -> tuple[Kind, ...]:
     return tuple(sorted(usable, key=lambda kind: (kind.rank, kind.name)))
 
 
+COMMAND_OPTIONS: Mapping[str, Callable[[Kind], type[msgspec.Struct]]] = {
+    "predict": lambda kind: kind.PredictOptions,
+    "explain": lambda kind: kind.ExplainOptions,
+}
+"""Commands of which kinds have options of their own."""
+
+
 def _clash(kind: Kind, others: Iterable[Kind]) -> str | None:
     """What it means otherwise than one of the others does by the same name."""
     taken: list[tuple[str, type[msgspec.Struct], Mapping[str, Command]]] = [("every kind", FitOptions, {})]
     taken += [(repr(one.name), one.Options, one.commands) for one in others]
-    predicting = [theirs for one in others for theirs in declared(one.PredictOptions)]
-    for mine, theirs in product(declared(kind.PredictOptions), predicting):
-        if mine.spellings & theirs.spellings and mine != theirs:
-            return f"by the option {min(mine.spellings & theirs.spellings)} of predict it means other things"
+    for where, options_of in COMMAND_OPTIONS.items():
+        theirs_all = [theirs for one in others for theirs in declared(options_of(one))]
+        for mine, theirs in product(declared(options_of(kind)), theirs_all):
+            if mine.spellings & theirs.spellings and mine != theirs:
+                return f"by the option {min(mine.spellings & theirs.spellings)} of {where} it means other things"
     for owner, options, commands in taken:
         for mine, theirs in product(declared(kind.Options), declared(options)):
             if mine.spellings & theirs.spellings and mine != theirs:
@@ -90,25 +98,28 @@ def fit_options() -> list[Declared]:
     return [*generic, *(one for one, _ in options_of_kinds().values()), out]
 
 
-def predict_options() -> Mapping[str, Declared]:
-    """Every option of ``annvil predict`` that only some kinds have, by name; two kinds mean the same by it."""
-    return {one.name: one for kind in kinds() for one in declared(kind.PredictOptions)}
+def command_options(command: str) -> Mapping[str, Declared]:
+    """Every option of ``annvil predict`` or ``explain`` that only some kinds have, by name; two kinds mean the same by
+    it."""
+    return {one.name: one for kind in kinds() for one in declared(COMMAND_OPTIONS[command](kind))}
 
 
-def predict_options_for(kind: Kind, given: Mapping[str, Any], model: str) -> Any:
-    """The kind's options of ``annvil predict``.
+def command_options_for(command: str, kind: Kind, given: Mapping[str, Any], model: str) -> Any:
+    """The kind's options of that command.
 
     Raises
     ------
     RequestError
         When one of them is for models of another kind.
     """
-    own = {one.name for one in declared(kind.PredictOptions)}
+    check_names(given, command_options(command), command)
+    options = COMMAND_OPTIONS[command](kind)
+    own = {one.name for one in declared(options)}
     for name in given:
         if name not in own:
-            flag = predict_options()[name].flag
+            flag = command_options(command)[name].flag
             raise RequestError(f"{flag} does not go with {model}, a model of {kind.words.data[0]}; leave it out.")
-    return cleaned(kind.PredictOptions, given, "predict")
+    return cleaned(options, given, command)
 
 
 def options_for(kind: Kind, given: Mapping[str, Any], where: str, caller: str = "fit()") -> Any:

@@ -20,6 +20,7 @@ from annvil.plots.charts.posterior import Belief, posterior
 from annvil.plots.charts.shapes import shapes
 from annvil.plots.charts.term_shapes import Shapes
 from annvil.plots.charts.training import History, training
+from annvil.plots.charts.waterfall import Waterfall, waterfall
 from annvil.report.first_screen import FirstScreen
 from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
@@ -74,6 +75,15 @@ def panels_figure(chart: Panels) -> Figure:
 def shapes_figure(chart: Shapes) -> Figure:
     """What each term of a model adds."""
     return figure(f"shapes-{chart.key}", chart.title, chart.caption, partial(shapes, chart))
+
+
+def waterfall_figure(chart: Waterfall) -> Figure:
+    """From a base value to a score."""
+
+    def draw(width: float, name: str) -> str:
+        return waterfall(chart, width).svg(name, chart.title, chart.caption)
+
+    return figure(f"steps-{chart.key}", chart.title, chart.caption, draw)
 
 
 def score_text(metric: Metric, standing: Standing) -> str:

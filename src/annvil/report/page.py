@@ -53,10 +53,9 @@ def render_explanation(view: ReportView) -> str:
 
 def _rendered(view: ReportView, template: str) -> str:
     glossary = Glossary(view.words)
-    style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    style, digest = style_and_digest()
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             **_context(view),
@@ -66,9 +65,10 @@ def _rendered(view: ReportView, template: str) -> str:
             glossary=glossary,
             term=glossary.link,
             said=view.words.fill,
-            as_data=_as_data,
+            as_data=as_data,
             as_figure=figures.panels_figure,
             as_shapes=figures.shapes_figure,
+            as_steps=figures.waterfall_figure,
             version=dict(view.reproduction.versions).get("annvil", ""),
             w=wording,
         )
@@ -76,7 +76,8 @@ def _rendered(view: ReportView, template: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the templates: escapes everything, and fails on what it does not know."""
     return Environment(
         loader=PackageLoader("annvil.report"),
         autoescape=True,
@@ -88,10 +89,12 @@ def _environment() -> Environment:
 
 
 @cache
-def _style() -> str:
-    source = _environment().loader
+def style_and_digest() -> tuple[str, str]:
+    """The style of every page, and its SHA-256 as a content security policy wants it."""
+    source = environment().loader
     assert source is not None
-    return source.get_source(_environment(), "report.css")[0]
+    style = source.get_source(environment(), "report.css")[0]
+    return style, base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _context(view: ReportView) -> dict[str, Any]:
     }
 
 
-def _as_data(png: bytes) -> Markup:
+def as_data(png: bytes) -> Markup:
     """A picture as a data URI: the page loads nothing."""
     return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
 

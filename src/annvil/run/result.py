@@ -112,21 +112,28 @@ class Run:
 
         return study(self.folder, name, budget)
 
-    def explain(self, one: Any, label: str | None = None) -> Explanation:
-        """Why the model says what it says of one thing, with tests of whether that can be trusted: ``sentences()``,
-        ``png()``. What can be explained depends on the kind of data.
+    def explain(self, one: Any = None, label: str | None = None, **options: Any) -> Explanation:
+        """Why the model says what it says of one thing or several, with tests of whether that can be trusted:
+        ``sentences()``, ``to_json()``, ``written(ending)``. What can be explained depends on the kind of data.
 
         Parameters
         ----------
-        one : as `annvil.bundle.Predictor.predict` takes it
+        one : as `annvil.bundle.Predictor.predict` takes it; None: the whole model
         label : the class to explain; default: the one the model decides for
+        options : of the kind, as ``annvil explain`` has them
 
         Raises
         ------
         RequestError
             When such data cannot be explained one by one, or the class is unknown.
         """
-        return self.kind.explain(self._folder.model, one, label)
+        from annvil.kinds.registry import command_options_for
+
+        if one is None:
+            return self.kind.explain_whole(self._folder.model)
+        return self.kind.explain(
+            self._folder.model, one, label, command_options_for("explain", self.kind, options, self.name)
+        )
 
     @cached_property
     def kind(self) -> Kind:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 # C0 and C1 controls, zero-width and directional marks, and lone surrogates: a name can neither hide nor turn the text
 # around it, and can always be written as UTF-8.
@@ -48,3 +51,27 @@ def some_names(names: Sequence[str], most: int = 3) -> str:
     """The first few names, quoted and shortened, and how many more."""
     shown = ", ".join(repr(short_name(name)) for name in names[:most])
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def harmless(cell: Any) -> Any:
+    """The cell, with a quote in front of a text that a spreadsheet would run as a formula; numbers stay as they are.
+
+    >>> harmless("=1+1"), harmless("-3.5"), harmless(-3.5), harmless("plain")
+    ("'=1+1", '-3.5', -3.5, 'plain')
+    """
+    if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) and not _PLAIN_NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """The text of a CSV file whose cells are `harmless`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(harmless, header))
+    writer.writerows(map(harmless, row) for row in rows)
+    return text.getvalue()

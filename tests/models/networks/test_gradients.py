@@ -12,7 +12,7 @@ import torch
 from annvil.attribution.integrated_gradients import integrated_gradients
 from annvil.bundle.gradients import explain_by_gradients, write_gradients
 from annvil.bundle.manifest import GRADIENTS
-from annvil.bundle.predictor import session_of
+from annvil.bundle.sessions import session_of
 from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
 from annvil.errors import BundleError

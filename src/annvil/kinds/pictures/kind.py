@@ -161,7 +161,7 @@ class Pictures(Kind):
         again = f"annvil compare {found.place} --study dense-vs-cnn"
         yield from measure_the_race(found, again).sections()
 
-    def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
+    def explain(self, model: Path, one: Any, label: str | None = None, options: Any = None) -> Explanation:
         from annvil.kinds.pictures.explanation.explain import explain_file
         from annvil.kinds.pictures.explanation.subject import open_subject
 

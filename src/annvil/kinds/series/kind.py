@@ -98,7 +98,7 @@ class SeriesKind(Kind):
 
         yield from series_and_predictions(found) if stage is Stage.SHIPPED else explained(found)
 
-    def explain(self, model: Path, one: Any, label: str | None = None) -> Explanation:
+    def explain(self, model: Path, one: Any, label: str | None = None, options: Any = None) -> Explanation:
         from annvil.kinds.series.explanation.explain import explain_source, open_subject
 
         return explain_source(open_subject(model), one, label=label)

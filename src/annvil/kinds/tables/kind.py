@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Found, Kind, Loaded, Progress, Stage, Tiny
+from annvil.kinds.base import Explanation, Found, Kind, Loaded, Progress, Stage, Tiny
+from annvil.kinds.tables.explain_options import TableExplainOptions
 
 if TYPE_CHECKING:
     from annvil.comparison.store import Predicted
@@ -23,6 +25,8 @@ class Tables(Kind):
     """Rows of typed columns, one of which is to be predicted."""
 
     name = "tables"
+    ExplainOptions = TableExplainOptions
+    explained_as = (".html", ".csv", ".json")
     refits_to_explain = 12  # for the bands of effects (`annvil.explanation.refits.REFITS`)
     rank = 100  # the last to be asked: whatever nobody else claims is read as a table, or refused as one
 
@@ -88,6 +92,16 @@ class Tables(Kind):
         from annvil.kinds.tables.importance import importance_of_columns
 
         return importance_of_columns(found)
+
+    def explain(self, model: Path, one: Any, label: str | None = None, options: Any = None) -> Explanation:
+        from annvil.kinds.tables.explanation import explain_rows
+
+        return explain_rows(model, one, label, options or TableExplainOptions())
+
+    def explain_whole(self, model: Path) -> Explanation:
+        from annvil.kinds.tables.explanation import explain_whole
+
+        return explain_whole(model)
 
     def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
         from annvil.kinds.tables.sections.effects import effect_sections

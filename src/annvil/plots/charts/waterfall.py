@@ -24,9 +24,21 @@ class Step:
     error: float = 0.0
 
 
-def waterfall(steps: Sequence[Step], base: float, axis: str, width: float, most: int = MOST_STEPS) -> Drawing:
+@dataclass(frozen=True)
+class Waterfall:
+    """The chart's data: ``axis`` says what the score is."""
+
+    key: str
+    title: str
+    caption: str
+    axis: str
+    base: float
+    steps: tuple[Step, ...]
+
+
+def waterfall(chart: Waterfall, width: float, most: int = MOST_STEPS) -> Drawing:
     """The drawing; bars that raise have one colour, those that lower another, and each begins where the last ended."""
-    steps = _merged(steps, most)
+    steps, base = _merged(chart.steps, most), chart.base
     narrow = width < 500
     row = 40.0 if narrow else 26.0
     names = [one.name for one in steps]
@@ -38,7 +50,7 @@ def waterfall(steps: Sequence[Step], base: float, axis: str, width: float, most:
     bottom = top + row * max(len(steps), 1)
     x = fit_scale(ends, left + room, width - room, margin=0.04, least=1e-9)
     drawing = Drawing(width, bottom + 60)
-    draw_x_axis(drawing, x, top, bottom, axis, 4 if narrow else 6)
+    draw_x_axis(drawing, x, top, bottom, chart.axis, 4 if narrow else 6)
     drawing.line(x(base), top - 6, x(base), bottom, "guide")
     _end(drawing, x(base), 14, f"base value {_plain(base)}", width)
     for index, one in enumerate(steps):

@@ -128,6 +128,10 @@ class Explanation:
         ends = ("speaks against", "speaks for") if self.task.predicts_probabilities else ("lowers", "raises")
         return composed(self.pixels, self.maps, title, f"blue: {ends[0]}, red: {ends[1]} {self.label}", self.notices)
 
+    def written(self, ending: str) -> bytes:
+        """The only file there is: `png`."""
+        return self.png()
+
     def to_json(self) -> dict[str, Any]:
         """For machines, the maps as lists; JSON-able."""
         return {

@@ -135,6 +135,10 @@ class Explanation:
         drawing, title, told = drawn(self.chart(), 700, heading)
         return png(alone(drawing, "explained", title, told))
 
+    def written(self, ending: str) -> bytes:
+        """The only file there is: `png`."""
+        return self.png()
+
     def to_json(self) -> dict[str, Any]:
         """For machines; JSON-able."""
         return {

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from annvil.bundle import load
+from annvil.bundle import Predictor, load
 from annvil.bundle.effects import Axis, Effect
-from annvil.bundle.explanation import write_explanation
+from annvil.bundle.explaining import base_of, explanation_of
+from annvil.bundle.explanation import explained_names, write_explanation
 from annvil.bundle.manifest import EXPLANATION
 from annvil.bundle.storage import add_parts
 from annvil.comparison.data_problem import DataProblem
@@ -130,6 +131,29 @@ def section(model: WholeModel, key: str, title: str, order: int) -> Section:
         order=order,
         explains=True,
     )
+
+
+def section_of_saved(predictor: Predictor) -> list[Section]:
+    """The section of a saved model, from what it carries; none where nothing was measured."""
+    stored = explanation_of(predictor)
+    if not stored.effects:
+        return []
+    info, outputs = predictor.manifest.info, explained_names(predictor.task)
+    n_refits = FEWEST_REFITS if any(effect.low for effect in stored.effects) else 0
+    idle = busy_effects(stored.effects, stored.names)[1]
+    model = WholeModel(
+        title=info.title,
+        family="",
+        outputs=outputs,
+        base=stored.base or base_of(predictor, stored),
+        effects=stored.effects,
+        idle=idle,
+        checks=stored.checks,
+        sentences=stored.sentences,
+        n_refits=n_refits,
+        is_sum=bool(stored.terms),
+    )
+    return [section(model, "effects", f"What {named(info.title)} does", ORDER)]
 
 
 def failures(model: WholeModel) -> Iterator[str]:
