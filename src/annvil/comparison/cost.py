@@ -16,6 +16,9 @@ MOST_CALLS, MOST_SECONDS = 100, 0.1
 EXPLAINING_SHARE = 0.08
 """Most of the budget that is kept for explaining what ships (assumed: two maps of a cheap kind in a minute)."""
 
+REFITTING_SHARE = 0.15
+"""Most of it that is kept for refits (assumed: a dozen of a model of 1.5 s, in two minutes)."""
+
 PARITY_ROWS = 2000
 PARITY_VALUES = 20_000_000
 """Values (rows × numbers of a row) looked at at most, so that rows of many values do not take minutes (assumed)."""
@@ -48,10 +51,9 @@ def seconds_to_explain(
 ) -> float:
     """What is kept of a budget for so many predictions of a model, by the throughput that was measured, and for refits
     of it and of the best model that a person can read, where that is another; 0 where nothing was measured."""
-    seconds = passes / cost.rows_per_second if cost is not None and cost.rows_per_second else 0.0
-    for one in (cost, readable):
-        seconds += 0.0 if one is None else refits * one.fit_seconds / max(1, one.fits)
-    return min(EXPLAINING_SHARE * budget_seconds, seconds)
+    predicting = passes / cost.rows_per_second if cost is not None and cost.rows_per_second else 0.0
+    fitting = sum(refits * one.fit_seconds / max(1, one.fits) for one in (cost, readable) if one is not None)
+    return min(EXPLAINING_SHARE * budget_seconds, predicting) + min(REFITTING_SHARE * budget_seconds, fitting)
 
 
 def readable_cost(standings: Sequence[Standing], ships: str) -> Cost | None:

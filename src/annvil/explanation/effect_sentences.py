@@ -79,7 +79,12 @@ def _middle(axis: Axis) -> tuple[int, int]:
 
 
 def sentences_of(
-    effects: Sequence[Effect], task: Task, names: Sequence[str], base: FloatArray, columns: Sequence[str]
+    effects: Sequence[Effect],
+    task: Task,
+    names: Sequence[str],
+    base: FloatArray,
+    columns: Sequence[str],
+    n_columns: int = 0,
 ) -> tuple[str, str, str]:
     """The three sentences.
 
@@ -87,10 +92,11 @@ def sentences_of(
     ----------
     effects : of the model, the most important first
     names, base : of the scores, and what they are on average ``(n_explained,)``
-    columns : all that the model is given
+    columns : those that were looked at
+    n_columns : how many the model is given, where these are more
     """
     busy, idle = busy_effects(effects, columns)
-    return _drives(busy, task, names, base), _ignores(idle, len(columns)), _unsure(busy)
+    return _drives(busy, task, names, base), _ignores(idle, len(columns), n_columns), _unsure(busy)
 
 
 def _drives(busy: Sequence[Effect], task: Task, names: Sequence[str], base: FloatArray) -> str:
@@ -164,9 +170,12 @@ def _ends(task: Task, base: float, *added: float) -> list[str]:
     return [f"odds × {number(exp(value), 2)}" for value in added]
 
 
-def _ignores(idle: Sequence[str], n_columns: int) -> str:
+def _ignores(idle: Sequence[str], n_seen: int, n_columns: int) -> str:
+    if n_columns > n_seen:
+        most = f"of its {n_columns:,} columns only the {n_seen} were looked at that matter most"
+        return f"What it ignores: {most}; no other matters more than these."
     if not idle:
-        return f"What it ignores: none of the {n_columns} columns." if n_columns > 1 else "What it ignores: nothing."
+        return f"What it ignores: none of the {n_seen} columns." if n_seen > 1 else "What it ignores: nothing."
     named = listed([repr(name) for name in idle], 8)
     return f"What it ignores: {named} {'moves' if len(idle) == 1 else 'move'} it by next to nothing."
 

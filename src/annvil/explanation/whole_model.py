@@ -103,7 +103,7 @@ def explain_model(
         effects=effects,
         idle=busy_effects(effects, names)[1],
         checks=tuple(_checks(rows, scores, fitted, curves, refits, explained if rows_too else None, deadline)),
-        sentences=sentences_of(effects, task, outputs, base, names),
+        sentences=sentences_of(effects, task, outputs, base, names, len(rows.names)),
         n_refits=len(refits),
         is_sum=additive is not None,
     )

@@ -149,7 +149,8 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
         left = work.deadline(work.least_for_report / 2, LEAST_FOR_LOOKING)
         found = Found(dataset, comparison, store, folder.path, folder.model, left, contenders, fitted)
         if stage is Stage.EXPLAINED:
-            importance = kind.importance(found)
+            looking = work.deadline(work.least_for_report / 2 + explaining, LEAST_FOR_LOOKING)
+            importance = kind.importance(replace(found, deadline=looking))
         write_sections(folder.sections, kind.sections(stage, found))
     work.enter("Writing the report")
     findings = (
