@@ -67,7 +67,7 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
         "--drop", "id", "--drop", '"a,b"', "--as", "zip=category", "--as", "a=b=number", "--missing", "n/a",
         "--missing", "-999", "--drop-missing-target", "--size", "48x64", "--workers", "2",
         "--from", "runs/flowers-1", "--backbone", "hub/resnet", "--seed", "7", "--out", "elsewhere",
-        "--use-all", "--explainable", "--like", "runs/buyers-0",
+        "--use-all", "--explainable", "--monotone", "age=increasing", "--like", "runs/buyers-0",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert house.calls == [
@@ -94,6 +94,7 @@ def test_fit_passes_on_what_it_is_told(annvil, house):
                 "seed": 7,
                 "use_all": True,
                 "explainable": True,
+                "monotone": {"age": "increasing"},
                 "like": "runs/buyers-0",
                 "out": "elsewhere",
             },

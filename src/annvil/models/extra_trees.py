@@ -8,7 +8,7 @@ that the model can be shipped (`MOST_LEAVES`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,6 +100,9 @@ class ExtraTrees(BaseContender):
     title = "Extra trees"
     family: Family = "trees"
 
+    def __init__(self, monotone: Mapping[str, int] | None = None) -> None:
+        self.monotone = dict(monotone or {})  # 1 or -1 by column: predictions rise or fall with it
+
     def declines(self, shape: Shape) -> str | None:
         """Very many classes or labels: every leaf holds a share of each."""
         if shape.n_outputs > MOST_OUTPUTS:
@@ -126,7 +129,8 @@ class ExtraTrees(BaseContender):
 
         def fit_split(candidate: Candidate, number: int) -> tuple[None, FloatArray]:
             split = job.inner[number]
-            member = _grown(dataset, split.train, candidate, effort, job.seed + number + 1, running.threads)
+            seed = job.seed + number + 1
+            member = _grown(dataset, split.train, candidate, effort, seed, running.threads, self.monotone)
             return None, member.predict(dataset.inputs.take(split.test))
 
         trials, _ = try_candidates(dataset, job, _candidates(effort), fit_split, running)
@@ -137,7 +141,7 @@ class ExtraTrees(BaseContender):
             contender=self.name,
             job=job,
             task=dataset.task,
-            members=(_grown(dataset, job.rows, best.candidate, effort, job.seed, running.threads),),
+            members=(_grown(dataset, job.rows, best.candidate, effort, job.seed, running.threads, self.monotone),),
             calibration=best.calibration,
             out_of_fold=best.out_of_fold,
             configuration=best.candidate.configuration,
@@ -157,14 +161,25 @@ def _candidates(effort: Effort) -> list[Candidate]:
 
 
 def _grown(
-    dataset: Dataset, rows: IntArray, candidate: Candidate, effort: Effort, seed: int, threads: int
+    dataset: Dataset,
+    rows: IntArray,
+    candidate: Candidate,
+    effort: Effort,
+    seed: int,
+    threads: int,
+    monotone: Mapping[str, int],
 ) -> ForestMember:
     """A forest on these rows."""
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     task, y = dataset.task, dataset.y[rows]
     preparation, prepared = TreePreparation.fit_transform(
-        dataset.inputs.take(rows), scaling=effort.options.scaling, y=y, task=task, seed=seed % 2**31
+        dataset.inputs.take(rows),
+        scaling=effort.options.scaling,
+        y=y,
+        task=task,
+        seed=seed % 2**31,
+        monotone=monotone.keys(),
     )
     features = np.where(np.isnan(prepared.numbers).all(axis=0), np.float32(0), prepared.numbers)
     kind = ExtraTreesClassifier if task.predicts_probabilities else ExtraTreesRegressor
@@ -176,6 +191,7 @@ def _grown(
         max_leaf_nodes=leaves if len(rows) > leaves else None,
         random_state=seed % 2**31,
         n_jobs=threads or None,
+        monotonic_cst=preparation.signs(monotone) if monotone else None,
     )
     model.fit(features, y)
     return ForestMember(preparation, averaged_forest_of(model, *_leaves(task, model, y)))

@@ -8,7 +8,7 @@ predictions come from the inner fits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
+from annvil.models.bounded_fits import BoundedRidge, fit_bounded_logistic
 from annvil.models.contract import (
     BaseContender,
     BaseMember,
@@ -123,6 +124,9 @@ class Linear(BaseContender):
     preparation: type[Preparation] = LinearPreparation
     features_a_number = 2  # that its preparation makes at most, but for a few
 
+    def __init__(self, monotone: Mapping[str, int] | None = None) -> None:
+        self.monotone = dict(monotone or {})  # 1 or -1 by column: predictions rise or fall with it
+
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One penalty, a few and all of them on one holdout, then all on five folds."""
 
@@ -144,14 +148,16 @@ class Linear(BaseContender):
 
     def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
-        prepare = partial(self.preparation.fit, scaling=effort.options.scaling, task=dataset.task)
-        search = _InnerFits(dataset, job, prepare)
+        prepare = partial(
+            self.preparation.fit, scaling=effort.options.scaling, task=dataset.task, monotone=self.monotone.keys()
+        )
+        search = _InnerFits(dataset, job, prepare, self.monotone)
         candidates = _candidates(dataset, job, effort)
         trials, _ = try_candidates(dataset, job, candidates, search.fit_split, running)
         if not trials:
             return None
         best = best_of(trials)
-        member, converged = _fit_rows(dataset, job.rows, best.candidate, prepare)
+        member, converged = _fit_rows(dataset, job.rows, best.candidate, prepare, self.monotone)
         return Fitted(
             contender=self.name,
             job=job,
@@ -190,8 +196,8 @@ def _candidate(task: Task, penalty: float, class_weighted: bool) -> Candidate:
 class _InnerFits:
     """Fits on inner splits; what does not hang on the candidate (preparation, decomposition) is made once a split."""
 
-    def __init__(self, dataset: Dataset, job: Job, prepare: Prepare) -> None:
-        self._dataset, self._job, self._fit_preparation = dataset, job, prepare
+    def __init__(self, dataset: Dataset, job: Job, prepare: Prepare, monotone: Mapping[str, int]) -> None:
+        self._dataset, self._job, self._fit_preparation, self._monotone = dataset, job, prepare, monotone
         self._made: dict[int, Any] = {}
         self.notes: tuple[str, ...] = ()
 
@@ -199,12 +205,12 @@ class _InnerFits:
         """Outputs for the split's test rows (no member: the final one is fitted on all rows)."""
         if number not in self._made:
             self._made[number] = self._prepare(number)
-        train, test, y, target, path = self._made[number]
+        train, test, y, target, path, signs = self._made[number]
         task = self._dataset.task
         if path is not None:
             fit = path.coefficients(candidate.configuration["penalty"])
         else:
-            fit, _ = _logistic(task, train, y, candidate)
+            fit, _ = _logistic(task, train, y, candidate, signs)
         return None, _outputs(fit, target, task.link, test)
 
     def _prepare(self, number: int) -> tuple[Any, ...]:
@@ -218,29 +224,40 @@ class _InnerFits:
         preparation = self._fit_preparation(inputs, y=y)
         train = preparation.transform(inputs).numbers
         test = preparation.transform(self._dataset.inputs.take(split.test)).numbers
-        target = TargetScaling.of(task, y)
+        target, signs = TargetScaling.of(task, y), preparation.signs(self._monotone)
         if target is None:
-            return train, test, y, None, None
-        return None, test, None, target, RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
+            return train, test, y, None, None, signs
+        return None, test, None, target, _path(train, target, y, signs), signs
 
 
-def _fit_rows(dataset: Dataset, rows: IntArray, candidate: Candidate, prepare: Prepare) -> tuple[LinearMember, bool]:
+def _fit_rows(
+    dataset: Dataset, rows: IntArray, candidate: Candidate, prepare: Prepare, monotone: Mapping[str, int]
+) -> tuple[LinearMember, bool]:
     """The chosen model on all rows, and whether its solver converged."""
     inputs, y, task = dataset.inputs.take(rows), dataset.y[rows], dataset.task
     preparation = prepare(inputs, y=y)
     train = preparation.transform(inputs).numbers
-    target = TargetScaling.of(task, y)
+    target, signs = TargetScaling.of(task, y), preparation.signs(monotone)
     if target is None:
-        fit, converged = _logistic(task, train, y, candidate)
+        fit, converged = _logistic(task, train, y, candidate, signs)
         return LinearMember(preparation, fit, None, task.link), converged
-    path = RidgePath(train, np.asarray(target.transform(y), dtype=np.float64))
+    path = _path(train, target, y, signs)
     return LinearMember(preparation, path.coefficients(candidate.configuration["penalty"]), target), True
 
 
-def _logistic(task: Task, train: NDArray[Any], y: NDArray[Any], candidate: Candidate) -> tuple[Coefficients, bool]:
+def _path(train: NDArray[Any], target: TargetScaling, y: NDArray[Any], signs: IntArray) -> RidgePath | BoundedRidge:
+    scaled = np.asarray(target.transform(y), dtype=np.float64)
+    return BoundedRidge(train, scaled, signs) if signs.any() else RidgePath(train, scaled)
+
+
+def _logistic(
+    task: Task, train: NDArray[Any], y: NDArray[Any], candidate: Candidate, signs: IntArray
+) -> tuple[Coefficients, bool]:
     if not task.one_class_a_row:
         return fit_labels(train, y, candidate.configuration["penalty"])
     weights = class_weights(y, task.n_outputs) if candidate.class_weighted else None
+    if signs.any() and len(np.unique(y)) == 2:
+        return fit_bounded_logistic(train, y, candidate.configuration["penalty"], weights, signs)
     return fit_logistic(train, y, task.n_outputs, candidate.configuration["penalty"], weights)
 
 

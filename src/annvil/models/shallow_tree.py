@@ -152,16 +152,20 @@ class ShallowTree(BaseContender):
 
         task, y = dataset.task, dataset.y[rows]
         preparation, prepared = TreePreparation.fit_transform(
-            dataset.inputs.take(rows), scaling=effort.options.scaling, y=y, task=task, seed=seed % 2**31
+            dataset.inputs.take(rows),
+            scaling=effort.options.scaling,
+            y=y,
+            task=task,
+            seed=seed % 2**31,
+            monotone=self.monotone.keys(),
         )
         features = np.where(np.isnan(prepared.numbers).all(axis=0), np.float32(0), prepared.numbers)
         size = Shallow(**candidate.configuration)
-        signs = [self.monotone.get(feature.source, 0) for feature in preparation.features]
         kind = DecisionTreeClassifier if task.predicts_probabilities else DecisionTreeRegressor
         model = kind(
             max_leaf_nodes=size.leaves,
             min_samples_leaf=min(max(size.least, int(size.share * len(rows))), max(1, len(rows) // 2)),
-            monotonic_cst=signs if self.monotone else None,
+            monotonic_cst=preparation.signs(self.monotone) if self.monotone else None,
             random_state=seed % 2**31,
         )
         model.fit(features, y)

@@ -9,7 +9,7 @@ bagged booster); choosing one number of rounds for all folds instead changed not
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -156,6 +156,9 @@ class BoostedTrees(BaseContender):
     family: Family = "trees"
     traits = Traits(bags=True, weights_classes=True, central=True)
 
+    def __init__(self, monotone: Mapping[str, int] | None = None) -> None:
+        self.monotone = dict(monotone or {})  # 1 or -1 by column: predictions rise or fall with it
+
     def declines(self, shape: Shape) -> str | None:
         """Many labels at once: each is a model of its own."""
         if shape.task.n_questions > MOST_LABELS:
@@ -186,7 +189,7 @@ class BoostedTrees(BaseContender):
 
     def _fit_job(self, dataset: Dataset, job: Job, effort: Effort, running: Running) -> Fitted | None:
         watch = Stopwatch()
-        splits = [_SplitData(dataset, job, number, effort) for number in range(len(job.inner))]
+        splits = [_SplitData(dataset, job, number, effort, self.monotone) for number in range(len(job.inner))]
 
         def fit_split(candidate: Candidate, number: int) -> tuple[TreesMember | LabelTreesMember, FloatArray]:
             return splits[number].grow(Growth(**candidate.configuration), effort.scale, running)
@@ -228,7 +231,8 @@ def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:
 class _SplitData:
     """Prepared rows of one inner split, made when first needed and kept for all candidates."""
 
-    def __init__(self, dataset: Dataset, job: Job, number: int, effort: Effort) -> None:
+    def __init__(self, dataset: Dataset, job: Job, number: int, effort: Effort, monotone: Mapping[str, int]) -> None:
+        self._monotone = monotone
         self._dataset, self._split, self._effort = dataset, job.inner[number], effort
         self._seed = int(np.random.default_rng([job.seed, number]).integers(2**31))
         self._prepared: tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]] | None = None
@@ -253,7 +257,9 @@ class _SplitData:
         if not task.one_class_a_row:
             powers = growth.logarithm and min(y_train.min(), y_test.min(initial=1.0)) > 0
             learnt, stopping = (np.log(y_train), np.log(y_test)) if powers else (y_train, y_test)
-            model = grow_trees(growth, scale, self._seed, (train, learnt), (test, stopping), None, running)
+            model = grow_trees(
+                growth, scale, self._seed, (train, learnt), (test, stopping), None, running, self._signs(preparation)
+            )
             member = TreesMember(preparation, model, (0,), baseline_of(model), Powers() if powers else task.link)
             member = replace(member, link=Powers.smeared(y_test, member.outputs(test))) if powers else member
             return member, member.outputs(test)
@@ -265,11 +271,15 @@ class _SplitData:
         known = np.isin(y_test, present)
         weights = class_weights(y_train, task.n_outputs) if growth.class_weighted else None
         stopping = test[known], y_test[known]
-        model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, running)
+        signs = self._signs(preparation)
+        model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, running, signs)
         base = _base_scores(task, present, len(y_train), baseline_of(model))
         columns = present[1:] if len(present) == 2 else present
         member = TreesMember(preparation, model, tuple(int(column) for column in columns), base, task.link)
         return member, member.outputs(test)
+
+    def _signs(self, preparation: TreePreparation) -> IntArray | None:
+        return preparation.signs(self._monotone) if self._monotone else None
 
     def _rows(self) -> tuple[TreePreparation, NDArray[np.float32], NDArray[np.float32]]:
         if self._prepared is None:
@@ -280,6 +290,7 @@ class _SplitData:
                 y=self._dataset.y[self._split.train],
                 task=self._dataset.task,
                 seed=self._seed,
+                monotone=self._monotone.keys(),
             )
             test = preparation.transform(self._dataset.inputs.take(self._split.test))
             self._prepared = preparation, train.numbers, test.numbers

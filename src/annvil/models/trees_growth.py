@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from annvil.models.contract import Running, Shape
 from annvil.models.selection import Candidate
 from annvil.models.sklearn_private import keep_rounds, stopping_when
-from annvil.tasks.base import FloatArray
+from annvil.tasks.base import FloatArray, IntArray
 
 Rows = tuple[NDArray[np.float32], NDArray[Any]]
 """Prepared columns ``(n_rows, n_features)`` and targets ``(n_rows,)``."""
@@ -83,7 +83,14 @@ GROWTHS = (
 
 
 def grow_trees(
-    growth: Growth, scale: float, seed: int, train: Rows, stopping: Rows, weights: FloatArray | None, running: Running
+    growth: Growth,
+    scale: float,
+    seed: int,
+    train: Rows,
+    stopping: Rows,
+    weights: FloatArray | None,
+    running: Running,
+    signs: IntArray | None = None,
 ) -> Any:
     """A fitted scikit-learn estimator, cut back to the round that predicted the ``stopping`` rows best.
 
@@ -92,6 +99,7 @@ def grow_trees(
     scale : multiplies the number of rounds
     weights : per class, or None; given for classes only
     running : its deadline ends growth early; what has grown by then is returned
+    signs : of each feature with which predictions rise (1) or fall (-1); None: of none
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -111,6 +119,7 @@ def grow_trees(
         early_stopping=can_stop,
         n_iter_no_change=PATIENCE,
         tol=0.0,
+        monotonic_cst=signs,
         random_state=seed,
     )
     more: dict[str, Any] = {} if weights is None else {"sample_weight": weights[y]}

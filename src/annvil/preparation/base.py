@@ -8,8 +8,8 @@ end, so that they agree to the last bit or the one before.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self, TypedDict, Unpack
 
 import numpy as np
@@ -32,10 +32,14 @@ Scaling = Literal["robust", "none"]
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of prepared numbers: its name for people, and the input column it comes from."""
+    """One column of prepared numbers: its name for people, and the input column it comes from.
+
+    ``rises``: whether it never falls as the number in that column rises.
+    """
 
     name: str
     source: str
+    rises: bool = field(default=False, compare=False)
 
 
 class Asked(TypedDict, total=False):
@@ -47,12 +51,14 @@ class Asked(TypedDict, total=False):
         which shows what scaling is worth
     y, task, seed : target of the rows, its meaning, and the seed (0 if not told) of what is random; used by
         preparations that look at the target
+    monotone : columns of numbers that only come as features that rise with them, or say that they are missing
     """
 
     scaling: Scaling
     y: NDArray[Any] | None
     task: Task | None
     seed: int
+    monotone: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ class Preparation(ABC):
 
     @classmethod
     def _fitted(cls, inputs: Table, asked: Asked) -> tuple[Self, FloatMatrix | None]:
-        coded = CodedNumbers.find(inputs)
+        coded = CodedNumbers.find(inputs, asked.get("monotone", ()))
         fitted, cross_fitted = cls._learnt(coded.added(inputs), asked)
         return replace(fitted, schema=inputs.schema, coded_numbers=coded), cross_fitted
 
@@ -166,6 +172,10 @@ class Preparation(ABC):
     def names(self) -> tuple[str, ...]:
         """Names of the prepared number columns, such as ``"age"``, ``"age is missing"``, ``"colour = red"``."""
         return tuple(feature.name for feature in self.features)
+
+    def signs(self, monotone: Mapping[str, int]) -> IntArray:
+        """Of the slope of each feature where predictions rise (1) or fall (-1) with a column, int64; 0: any."""
+        return np.array([monotone.get(one.source, 0) if one.rises else 0 for one in self.features], dtype=np.int64)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -38,11 +39,15 @@ class CodedNumbers:
     values: tuple[IntArray, ...]
 
     @classmethod
-    def find(cls, inputs: Table) -> Self:
-        """Those that `is_code` recognises among the training rows."""
+    def find(cls, inputs: Table, but: Collection[str] = ()) -> Self:
+        """Those that `is_code` recognises among the training rows, but for those names."""
         numbers = inputs.numbers()
         fields = enumerate(inputs.number_fields)
-        places = [i for i, field in fields if field.kind == "number" and is_code(field.name, numbers[:, i])]
+        places = [
+            i
+            for i, field in fields
+            if field.kind == "number" and field.name not in but and is_code(field.name, numbers[:, i])
+        ]
         known = [np.unique(numbers[~np.isnan(numbers[:, i]), i]).astype(np.int64) for i in places]
         return cls(tuple(places), tuple(inputs.number_fields[i].name for i in places), tuple(known))
 

@@ -105,7 +105,7 @@ def _source(inputs: Table, numbers: FloatArray, wanted: Sequence[CalendarPart]) 
     plain = tuple(i for i, field in enumerate(fields) if field.kind != "datetime")
     dates = tuple(i for i, field in enumerate(fields) if field.kind == "datetime")
     names = [fields[i].name for i in dates]
-    features = [Feature(fields[i].name, fields[i].name) for i in plain]
+    features = [Feature(fields[i].name, fields[i].name, rises=True) for i in plain]
     features += [Feature(f"{name} (days)", name) for name in names]
     seconds = numbers[:, list(dates)]
     differences = _differences(seconds)

@@ -70,7 +70,7 @@ class LinearPreparation(Preparation):
         if summary is not None:
             robust = asked.get("scaling", "robust") == "robust"
             scaled = standardised(summary) if robust else unscaled(summary)
-            others = cls._curves(summary) if robust else None, cycles(inputs)
+            others = cls._curves(summary, asked) if robust else None, cycles(inputs)
             parts += [scaled, *(part for part in others if part is not None)]
         pooled = f"one-hot, levels in fewer than {LEAST_ROWS} rows and beyond {MOST_COLUMNS} columns pooled"
         parts += _looked_up(text_columns(inputs), pooled, least=LEAST_ROWS, most=MOST_COLUMNS)
@@ -78,7 +78,7 @@ class LinearPreparation(Preparation):
         return cls(inputs.schema, tuple(parts or [NothingPart()]), n_continuous=n_continuous), None
 
     @classmethod
-    def _curves(cls, summary: NumberSummary) -> CurvePart | None:
+    def _curves(cls, summary: NumberSummary, asked: Asked) -> CurvePart | None:
         """What of numbers goes into the model beside the numbers themselves."""
         return normal_scores(summary)
 
@@ -87,8 +87,8 @@ class SplinePreparation(LinearPreparation):
     """As for linear models, with spline curves of every number in place of the normal scores of skewed ones."""
 
     @classmethod
-    def _curves(cls, summary: NumberSummary) -> CurvePart | None:
-        return spline_curves(summary)
+    def _curves(cls, summary: NumberSummary, asked: Asked) -> CurvePart | None:
+        return spline_curves(summary, asked.get("monotone", ()))
 
 
 class NetworkPreparation(Preparation):

@@ -180,7 +180,11 @@ class CurvePart:
         """One per curve."""
         chosen = [self.source.features[i] for i in self.columns]
         names = self.names or ("normal score",) * len(chosen)
-        return tuple(Feature(f"{one.name} ({name})", one.source) for one, name in zip(chosen, names, strict=True))
+        rises = (
+            one.rises and bool(np.all(np.diff(curve) >= 0)) for one, curve in zip(chosen, self.scores, strict=True)
+        )
+        parts = zip(chosen, names, rises, strict=True)
+        return tuple(Feature(f"{one.name} ({name})", one.source, rises=up) for one, name, up in parts)
 
     def apply(self, inputs: Table, out: FloatMatrix) -> None:
         """Fill ``out``, float32 ``(n_rows, k)``; a missing value becomes 0, about what the median becomes."""

@@ -10,6 +10,8 @@ cannot overshoot, and are flat beyond the data.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from annvil.preparation.base import some
@@ -28,8 +30,12 @@ PARABOLA = 720.0
 one penalty asks as much of it as of two lines (assumed)."""
 
 
-def spline_curves(summary: NumberSummary) -> CurvePart | None:
-    """Curves of all columns with three values or more among the knots; None where there are none."""
+def spline_curves(summary: NumberSummary, monotone: Collection[str] = ()) -> CurvePart | None:
+    """Curves of all columns with three values or more among the knots; None where there are none.
+
+    Of ``monotone`` columns they are ramps, one from each knot to the next (integrated splines of degree 1: Ramsay 1988,
+    Statistical Science 3): whatever rises is a sum of them with positive weights.
+    """
     columns: list[int] = []
     names: list[str] = []
     knots: list[FloatArray] = []
@@ -40,6 +46,9 @@ def spline_curves(summary: NumberSummary) -> CurvePart | None:
         if found is None:
             continue
         at, curves = found
+        if summary.source.features[i].source in monotone:
+            curves = np.tril(np.ones((len(at), len(at) - 1)), -1)
+            curves = curves - curves.mean(axis=0)
         step = max(1.0, abs(float(at[-1])))
         padded = np.concatenate([at, at[-1] + step * np.arange(1, KNOTS - len(at) + 1)])
         for number, curve in enumerate(curves.T):

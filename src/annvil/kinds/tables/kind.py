@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annvil.kinds.base import Explanation, Found, Kind, Loaded, Progress, Stage, Tiny
 from annvil.kinds.tables.explain_options import TableExplainOptions
+from annvil.kinds.tables.options import TableOptions, check_directions, signs
 
 if TYPE_CHECKING:
     from annvil.comparison.store import Predicted
@@ -25,6 +26,7 @@ class Tables(Kind):
     """Rows of typed columns, one of which is to be predicted."""
 
     name = "tables"
+    Options = TableOptions
     ExplainOptions = TableExplainOptions
     explained_as = (".html", ".csv", ".json")
     refits_to_explain = 12  # for the bands of effects (`annvil.explanation.refits.REFITS`)
@@ -42,7 +44,9 @@ class Tables(Kind):
     def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset:
         from annvil.kinds.tables.reading import read_table
 
-        return read_table(opened)
+        dataset = read_table(opened)
+        check_directions(dataset, {} if options is None else options.monotone)
+        return dataset
 
     def audit(self, dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
         from annvil.kinds.tables.audit import audit_table
@@ -61,9 +65,9 @@ class Tables(Kind):
         return explaining(dataset, fitted)
 
     def contenders(self, dataset: Dataset, options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
-        from annvil.kinds.tables.contenders import contenders_for_tables
+        from annvil.kinds.tables.contenders import contenders_for_tables, has_gaps
 
-        return contenders_for_tables()
+        return contenders_for_tables(signs(options), gaps=has_gaps(dataset))
 
     def tiny(self) -> Mapping[str, Tiny]:
         from annvil.kinds.tables.tiny import tiny
