@@ -95,7 +95,7 @@ def test_what_is_said_first_is_true_of_the_records(comparison):
     assert {s.family for s in first.leaders} >= {s.family for s in table.values()} & {"dummy"}
     assert len(first.leaders) + first.n_more == len(table)
     told = comparison.price.kind if comparison.price.posterior is not None else "nothing"
-    assert ("costs nothing" in first.price, "so cannot tell" in first.price) == (
+    assert ("costs nothing" in first.price, "cannot tell" in first.price) == (
         told == "costs nothing",
         told == "cannot tell",
     )

@@ -187,7 +187,7 @@ def _price(comparison: Comparison, metric: Metric) -> str:
     said = {
         "costs nothing": "costs nothing",
         "costs": f"costs {metric.tells(p.mean)} in {metric.title} [{low}, {high}]",
-    }.get(price.kind, f"costs {low} to {high} in {metric.title}, so cannot tell yet")
+    }.get(price.kind, f"cannot tell yet (costs {low} to {high} in {metric.title})")
     return f"{side_title(price.explainable, titles)}: {said}"
 
 

@@ -60,7 +60,12 @@ def _heading(drawing: Drawing, chart: Shapes, width: float) -> float:
     drawing.text(0, 12, shorten(chart.y_title, width), "axis-title")
     top = 18.0
     if chart.base is not None:
-        drawing.text(0, 29, "at the right: the probability, all else as on average", "note")
+        drawing.text(
+            0,
+            29,
+            "% on scales: the probability, all else as on average",
+            "note",
+        )
         top = 35.0
     names = [trace.name for trace in chart.shapes[0].traces] if chart.shapes else []
     x = 0.0

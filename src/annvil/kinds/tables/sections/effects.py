@@ -175,7 +175,9 @@ def caption(model: WholeModel) -> str:
         "Accumulated local effects (numbers and dates) and partial dependence (categories) of a model that is no sum: "
         "what single rows get may differ"
     )  # fmt: skip
-    parts = [f"{what}. Each is 0 on average; grey bars below show where the rows are."]
+    parts = [
+        f"{what}. Each is 0 on average; grey bars below, and percentages beside categories, show where the rows are."
+    ]
     if model.n_refits >= FEWEST_REFITS:
         parts.append(
             f"Bands: 95% over {model.n_refits} models of other draws of the same rows; the share beside a title is "
