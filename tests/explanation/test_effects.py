@@ -14,7 +14,7 @@ from annvil.data.table import Table, table_from_columns
 from annvil.explanation.axes import at_rows, axis_of, laid_out, stored
 from annvil.explanation.effects import Curve, busy_effects, effects_of
 from annvil.explanation.exact_effects import SumLayout
-from annvil.explanation.local_effects import LocalLayout
+from annvil.explanation.local_effects import LocalLayout, with_lines
 from annvil.explanation.refits import drawn, refit
 from annvil.models.contract import Context, Effort, Job
 from annvil.models.linear import Linear
@@ -50,6 +50,36 @@ def planted(seed: int, n: int = 240) -> tuple[Table, dict[str, FloatArray], Any]
 
 def scored(added: Any) -> Any:
     return lambda rows: sum(added(rows).values())[:, None]
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=10, deadline=None)
+def test_lines_of_single_points_are_the_effect_of_a_sum_and_tell_where_columns_act_together(
+    seed: int,
+) -> None:
+    table, _, added = planted(seed)
+    points = table.take(np.arange(20))
+    curves = LocalLayout.of(table).curves(scored(added))
+    for curve in with_lines(curves, table, points, scored(added)):
+        if curve.axes[0].levels:
+            assert curve.lines is None
+            continue
+        assert curve.lines is not None
+        assert curve.lines.shape == (8, len(curve.axes[0]), 1)
+        known = curve.values[: len(curve.axes[0]), 0]
+        for line in curve.lines[:, :, 0]:
+            np.testing.assert_allclose(line - line.mean(), known - known.mean(), atol=1e-9)
+
+    def together(rows: Table) -> FloatArray:
+        b, k = (rows.columns[rows.names.index(name)].values for name in "bk")
+        return np.asarray(b * k)[:, None]
+
+    curves = LocalLayout.of(table).curves(together)
+    lines = next(one.lines for one in with_lines(curves, table, points, together) if one.axes[0].column == "b")
+    assert lines is not None
+    slopes = np.ptp(lines[:, :, 0], axis=1) / np.ptp(curves[1].axes[0].values)
+    k = points.columns[points.names.index("k")].values[:8]
+    np.testing.assert_allclose(slopes, k, atol=1e-9)
 
 
 def truth(table: Table, added: Any, curve: Curve) -> FloatArray:

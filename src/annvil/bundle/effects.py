@@ -45,6 +45,8 @@ class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values : along the axis; of a pair row by row, the second axis running faster
     low, high : pointwise 95% band over refits, of the same length; empty where there were none
     missing : value, and low and high where there are bands, of rows without a value; empty where none miss it
+    lines : along an axis of numbers or dates, the same of single summary points, which are no rows (individual
+        conditional expectation); empty where the model is a sum: they would all be the same line
     certain : share of rows where refits agree about the sign; None without bands
     importance : standard deviation of what it adds over the rows
     columns, features, weights : of a projection; the columns are those that its features are made of
@@ -58,6 +60,7 @@ class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     missing: tuple[float, ...] = ()
+    lines: tuple[tuple[float, ...], ...] = ()
     certain: float | None = None
     importance: float = 0.0
     columns: tuple[str, ...] = ()

@@ -27,12 +27,14 @@ class Curve:
     """What one term is along its axes and at the rows, each score's mean over the rows 0.
 
     ``values`` float64 ``(n_points, n_explained)``, with a last point for a missing value where the axis has rows that
-    miss it; ``rows`` float64 ``(n_rows, n_explained)``.
+    miss it; ``rows`` float64 ``(n_rows, n_explained)``; ``lines`` of single points, float64 ``(n_lines, n_points,
+    n_explained)``, without that last one.
     """
 
     axes: tuple[Axis, ...]
     values: FloatArray
     rows: FloatArray
+    lines: FloatArray | None = None
     columns: tuple[str, ...] = ()  # of a projection
     features: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
@@ -69,6 +71,7 @@ def _effect(curve: Curve, others: Sequence[Curve], k: int, output: str, exact: b
         method=method,  # type: ignore[arg-type]  # one of the three
         values=tuple(values[:n_points].tolist()),
         missing=tuple(values[n_points:].tolist()),
+        lines=() if curve.lines is None else tuple(tuple(line[:, k].tolist()) for line in curve.lines),
         importance=float(rows.std()),
         columns=curve.columns,
         features=curve.features,

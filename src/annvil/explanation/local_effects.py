@@ -6,6 +6,10 @@ the rows in a small interval change from its one end to its other, averaged, and
 moved within their interval only, so that columns which go together are not torn apart, as partial dependence does. Of
 categories, which have no order to move along: partial dependence (Friedman, Annals of Statistics 29(5), 2001, section
 8.2), the mean prediction when all rows have that category; and so of a missing value, beside what rows have.
+
+Beside them the predictions of single points as one column changes (individual conditional expectation: Goldstein,
+Kapelner, Bleich and Pitkin, Journal of Computational and Graphical Statistics 24(1), 2015): lines that are not parallel
+show that a column acts together with others. They are centred as the effect is, over the rows, not at one end.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ from annvil.tasks.base import FloatArray
 
 MOST_COLUMNS, SCREENED_ROWS = 60, 20
 """Columns that are looked at, and rows by which they are chosen where there are more (assumed: nobody reads more)."""
+
+LINES = 8
+"""Single points whose lines are drawn (assumed)."""
 
 CELLS = 10_000_000
 """Values of a table that a model is asked about at once while columns are chosen (assumed: 80 MB)."""
@@ -85,6 +92,38 @@ class LocalLayout:
             at = np.stack([at_rows(column, axis, one) for one in effect.T], axis=1)
             curves.append(Curve((axis,), effect - at.mean(axis=0), at - at.mean(axis=0)))
         return curves
+
+
+def with_lines(curves: Sequence[Curve], rows: Table, points: Table, scores: Scores) -> list[Curve]:
+    """The curves of numbers and dates with those of single points ``points``, at most `LINES` of them, the first."""
+    points = points.take(slice(0, LINES))
+    grids = [axis.values if len(curve.axes) == 1 else () for curve in curves for axis in curve.axes[:1]]
+    wanted = [np.repeat(np.array(values), points.n_rows) for values in grids]
+    ends = np.cumsum([0, *map(len, wanted)])
+    asked = points.take(np.tile(np.arange(points.n_rows), int(ends[-1]) // max(1, points.n_rows)))
+    for curve, values, start in zip(curves, wanted, ends, strict=False):
+        if len(values):
+            column = _column(asked, curve.axes[0].column)
+            changed = column.values.copy()
+            changed[start : start + len(values)] = values
+            asked = asked.with_column(replace(column, values=changed))
+    found = scores(asked) if asked.n_rows else np.empty((0, 0))
+    made = []
+    for curve, values, start in zip(curves, wanted, ends, strict=False):
+        lines = None
+        if len(values):
+            part = found[start : start + len(values)].reshape(len(values) // points.n_rows, points.n_rows, -1)
+            lines = _centred(part.transpose(1, 0, 2), curve.axes[0], rows)
+        made.append(replace(curve, lines=lines))
+    return made
+
+
+def _centred(lines: FloatArray, axis: Axis, rows: Table) -> FloatArray:
+    """Lines ``(n_lines, n_points, n_explained)``, each 0 on average over the rows that have a value."""
+    column = _column(rows, axis.column)
+    known = column.values[~column.missing]
+    means = [[np.interp(known, axis.values, line[:, k]).mean() for k in range(lines.shape[2])] for line in lines]
+    return np.asarray(lines - np.array(means)[:, None, :])
 
 
 def screened(rows: Table, scores: Scores) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from annvil.explanation.effect_sentences import sentences_of
 from annvil.explanation.effects import Curve, busy_effects, effects_of
 from annvil.explanation.exact_effects import SumLayout
 from annvil.explanation.faithfulness import additivity, deletion, stability
-from annvil.explanation.local_effects import LOCAL_ROWS, LocalLayout, screened
+from annvil.explanation.local_effects import LOCAL_ROWS, LocalLayout, screened, with_lines
 from annvil.explanation.refits import affordable, refit
 from annvil.explanation.weight_randomisation import FEW_ROWS, contributions_of, weight_randomisation
 from annvil.models.contract import Contender, Deadline, Fitted
@@ -73,6 +73,7 @@ def explain_model(
     *,
     title: str = "",
     explained: ByRow | None = None,
+    points: Table | None = None,
 ) -> WholeModel:
     """What the model does, as far as the deadline lets refits be made.
 
@@ -80,6 +81,7 @@ def explain_model(
     ----------
     contender : whose model it is, for refits; None: there are none
     explained : how single rows are explained of what is no sum, to be tested
+    points : summary points, the weightiest first, whose own lines are drawn of what is no sum
     """
     random = np.random.default_rng(fitted.job.seed)
     chosen = np.sort(random.permutation(fitted.job.rows)[:MOST_ROWS])
@@ -90,6 +92,8 @@ def explain_model(
         return task.link.explained(fitted.predict(inputs))
 
     names, curves, others = _curves(rows, fitted, additive)
+    if additive is None and points is not None:
+        curves = with_lines(curves, rows, points, scores)
     rows_too = deadline.left > LEAST_FOR_ROWS
     again = _refits(dataset, contender, fitted, deadline)
     refits = [one for one in map(others, again) if one is not None]

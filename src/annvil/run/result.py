@@ -144,6 +144,9 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """The result for machines: verdict, scores, how the race went and where things are; JSON-able.
 
+        ``explanation`` has what drives the model that ships, what it ignores and where it is unsure, and by which tests
+        that may be believed.
+
         ``race`` has ``ended`` (why), ``seconds`` (all pieces of work together) and ``decisions``: each piece with why
         it was done, what it was expected to take and took, and how it ended. ``final`` is how the model that ships was
         fitted.
@@ -157,11 +160,18 @@ class Run:
             "worth": self.comparison.worth,
             "verdict": msgspec.to_builtins(self.verdict),
             "price_of_explainability": msgspec.to_builtins(self.comparison.price),
+            "explanation": self._explanation(),
             "scores": self.scores,
             "race": self._race(),
             "final": msgspec.to_builtins(self.comparison.final),
             "notices": list(self.comparison.notices),
         }
+
+    def _explanation(self) -> dict[str, Any] | None:
+        explanation = self.model.explanation
+        if explanation is None:
+            return None
+        return {"sentences": list(explanation.sentences), "checks": msgspec.to_builtins(explanation.checks)}
 
     def _race(self) -> dict[str, Any]:
         from annvil.comparison import Store

@@ -50,7 +50,7 @@ def common_scale(some: Sequence[Shape]) -> Scale:
     values = [0.0, *(v for trace in traces for v in (*trace.y, *trace.missing[:1]))]
     low, high = min(values), max(values)
     farthest = FARTHEST * (high - low)
-    ends = [v for trace in traces for v in (*trace.low, *trace.high)]
+    ends = [v for trace in traces for line in (trace.low, trace.high, *trace.lines) for v in line]
     within = [min(max(v, low - farthest), high + farthest) for v in ends]
     return fit_scale([*values, *within], 0.0, 1.0)
 
@@ -135,6 +135,8 @@ def _curve(
             upper = [(x(a), y(y.clamp(b))) for a, b in zip(axis.x, trace.high, strict=True)]
             lower = [(x(a), y(y.clamp(b))) for a, b in zip(axis.x, trace.low, strict=True)]
             drawing.band(upper, lower, f"band {colour}")
+        for values in trace.lines:
+            drawing.path([(x(a), y(y.clamp(b))) for a, b in zip(axis.x, values, strict=True)], "line faint dummy")
         drawing.path([(x(a), y(y.clamp(b))) for a, b in zip(axis.x, trace.y, strict=True)], f"line {colour}")
         if trace.missing:
             _whisker(drawing, y, x.end + 17, trace.missing, colour, upright=True)

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Trace:
-    """Values along an axis with their band; ``missing``: value, low and high of rows without one."""
+    """Values along an axis with their band; ``missing``: value, low and high of rows without one; ``lines``: thin ones
+    of the same length beside it."""
 
     y: tuple[float, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     missing: tuple[float, ...] = ()
     name: str = ""
+    lines: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

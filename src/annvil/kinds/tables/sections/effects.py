@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from annvil.bundle import Predictor, load
 from annvil.bundle.effects import Axis, Effect
@@ -58,7 +60,13 @@ def effect_sections(found: Found) -> Iterator[Section]:
         title = titles.get(shipped.contender, shipped.contender)
         asked = contenders.get(shipped.contender)
         model = explain_model(
-            found.dataset, asked, shipped, found.deadline, title=title, explained=by_bundle(found.model)
+            found.dataset,
+            asked,
+            shipped,
+            found.deadline,
+            title=title,
+            explained=by_bundle(found.model),
+            points=summary_points(found.model, found.dataset.inputs),
         )
         keep(found.model, model)
         yield section(model, "effects", f"What the recommended model does: {named(title)}", ORDER)
@@ -74,6 +82,22 @@ def by_bundle(bundle: Path) -> ByRow:
         return predictor.explain([rows.raw_row(row) for row in range(rows.n_rows)], label=label).matrix
 
     return explained
+
+
+def summary_points(bundle: Path, like: Table) -> Table | None:
+    """The points of the saved model's background as a table, the weightiest first; None where it has none."""
+    explanation = load(bundle).explanation
+    if explanation is None:
+        return None
+    points = [explanation.background.points[k] for k in np.argsort(-np.array(explanation.background.weights))]
+    columns = []
+    for place, column in enumerate(like.columns):
+        values = [point[place] for point in points]
+        missing = -1 if column.field.is_text else np.nan
+        codes = {level: code for code, level in enumerate(column.levels)}
+        stored = [missing if v is None else codes.get(str(v), -1) if column.field.is_text else v for v in values]
+        columns.append(replace(column, values=np.array(stored, dtype=column.values.dtype)))
+    return replace(like, columns=tuple(columns), n_rows=len(points))
 
 
 def keep(bundle: Path, model: WholeModel) -> None:
@@ -178,6 +202,8 @@ def caption(model: WholeModel) -> str:
     parts = [
         f"{what}. Each is 0 on average; grey bars below, and percentages beside categories, show where the rows are."
     ]
+    if any(effect.lines for effect in model.effects):
+        parts.append("Thin lines: the same of single summary points; where they cross, columns act together.")
     if model.n_refits >= FEWEST_REFITS:
         parts.append(
             f"Bands: 95% over {model.n_refits} models of other draws of the same rows; the share beside a title is "
@@ -203,10 +229,11 @@ def shape_of(group: Sequence[Effect]) -> Shape:
     first = group[0]
     several = len(group) > 1
     traces = tuple(
-        Trace(one.values, *((one.low, one.high) if not several else ((), ())), one.missing[: 1 if several else 3],
-              label_of(one.output) if several else "")
+        Trace(one.values, missing=one.missing[:1], name=label_of(one.output))
+        if several
+        else Trace(one.values, one.low, one.high, one.missing, lines=one.lines)
         for one in group[: 1 if len(first.axes) == 2 else MOST_CLASSES]
-    )  # fmt: skip
+    )
     certain = None if several or first.certain is None else f"sign certain: {percent(first.certain, brief=True)}"
     return Shape(
         title=outside(first.name) if first.weights else first.name,
