@@ -59,6 +59,7 @@ class Explained:
     defect : what base value and contributions miss of the score, in parts of its range, float64 ``(n_rows,)``
     held : where the prediction is held at the smallest or largest target of the training: the score is that before
     method : how contributions were found
+    of_number : whether the score is the number that is predicted, but for where it is held
     terms, term_matrix : where the model is a sum, names of its terms, and what they add, ``(n_rows, n_terms)``
     mistrust : why explanations of this model should not be relied on; empty where nothing speaks against them
     notices : what was made of the rows
@@ -76,6 +77,7 @@ class Explained:
     defect: FloatArray
     held: NDArray[np.bool_]
     method: Method
+    of_number: bool = False
     terms: tuple[str, ...] = ()
     term_matrix: FloatArray | None = None
     mistrust: tuple[str, ...] = ()
@@ -123,7 +125,9 @@ class Explained:
         least = 0.02 * np.abs(self.matrix[row]).max(initial=0.0)
         up = [j for j in order if self.matrix[row, j] > least][:MOST_NAMED]
         down = [j for j in order if self.matrix[row, j] < -least][:MOST_NAMED]
-        parts = [f"Predicted: {self.said[row]}. The {self.output[row]} is {_signed(self.score[row], False)}"]
+        parts = [f"Predicted: {self.said[row]}"]
+        if self.held[row] or not self.of_number:
+            parts[0] += f". The {self.output[row]} is {_signed(self.score[row], False)}"
         parts[0] += f", against {_signed(self.base_value[row], False)} when nothing is known."
         for verb, chosen in (("Raised", up), ("Lowered", down)):
             if chosen:

@@ -257,6 +257,7 @@ def _told(
         defect=defect[each, which],
         held=held,
         method=method,
+        of_number=not predictor.task.predicts_probabilities,
         terms=tuple(" × ".join(term.columns) for term in stored.terms) if terms is not None else (),
         term_matrix=terms,
         mistrust=tuple(check.said for check in stored.checks if not check.passed),
