@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -126,6 +126,8 @@ class Linear(BaseContender):
 
     def __init__(self, monotone: Mapping[str, int] | None = None) -> None:
         self.monotone = dict(monotone or {})  # 1 or -1 by column: predictions rise or fall with it
+        if monotone:
+            self.traits = replace(self.traits, library="scipy.optimize")  # of solvers with bounds
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
         """One penalty, a few and all of them on one holdout, then all on five folds."""

@@ -24,6 +24,7 @@ from annvil.explanation.effects import busy_effects
 from annvil.explanation.refits import FEWEST_REFITS
 from annvil.explanation.whole_model import ByRow, WholeModel, explain_model
 from annvil.kinds.base import Found
+from annvil.kinds.tables.sections.written_out import written_out
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
 from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
 from annvil.sections import Rows, Section
@@ -53,12 +54,15 @@ def effect_sections(found: Found) -> Iterator[Section]:
         contender = contenders[readable.contender]
         fitted = fit_readable(found, contender, readable)
         if fitted is not None:
+            left = found.deadline.left
+            yield from written_out(found.dataset, contender, fitted, left, "readable", readable.title, ORDER + 1)
             half = Deadline(found.deadline.left / (1 if shipped is None else 2))
             model = explain_model(found.dataset, contender, fitted, half, title=readable.title)
             yield section(model, "readable-effects", f"The best readable model: {named(readable.title)}", ORDER + 1)
     if shipped is not None and shipped.contender != "dummy":
         title = titles.get(shipped.contender, shipped.contender)
         asked = contenders.get(shipped.contender)
+        yield from written_out(found.dataset, asked, shipped, found.deadline.left, "shipped", title, ORDER)
         model = explain_model(
             found.dataset,
             asked,
