@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ LEAST_FOR_ROWS = 1.0
 """Seconds that must be left for single rows to be explained and tested (assumed: forty rows take some 0.4)."""
 
 FOR_REFITS = 0.75
-"""Part of the time that refits may take; the rest is for tests (assumed)."""
+"""Part of the time that refits may take; tests of rows come before them, in the rest (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def explain_model(
     names, curves, others = _curves(rows, fitted, additive)
     if additive is None and points is not None:
         curves = with_lines(curves, rows, points, scores)
-    rows_too = deadline.left > LEAST_FOR_ROWS
+    in_time = Deadline((1 - FOR_REFITS) * deadline.left)
+    checks = _checks(rows, scores, fitted, explained if deadline.left > LEAST_FOR_ROWS else None, in_time)
     again = _refits(dataset, contender, fitted, deadline)
     refits = [one for one in map(others, again) if one is not None]
     effects = effects_of(curves, refits, outputs, exact=additive is not None)
@@ -106,7 +107,7 @@ def explain_model(
         base=tuple(base.tolist()),
         effects=effects,
         idle=busy_effects(effects, names)[1],
-        checks=tuple(_checks(rows, scores, fitted, curves, refits, explained if rows_too else None, deadline)),
+        checks=tuple(check for check in (*checks, stability(curves, refits)) if check is not None),
         sentences=sentences_of(effects, task, outputs, base, names, len(rows.names)),
         n_refits=len(refits),
         is_sum=additive is not None,
@@ -147,13 +148,11 @@ def _checks(
     rows: Table,
     scores: Callable[[Table], FloatArray],
     fitted: Fitted,
-    curves: Sequence[Curve],
-    refits: Sequence[Sequence[Curve]],
     explained: ByRow | None,
     deadline: Deadline,
-) -> list[Check]:
+) -> list[Check | None]:
     """Of a sum, whether it adds up; of what contributes by row, whether the order is right, and of networks whether it
-    is theirs; of all, whether it is stable."""
+    is theirs."""
     found: list[Check | None] = []
     additive = fitted.additive()
     few = rows if additive is not None else rows.take(np.arange(min(rows.n_rows, FEW_ROWS)))
@@ -171,6 +170,5 @@ def _checks(
     elif explained is not None:
         mine = explained(few, k)
     if mine is not None:
-        found.insert(-1, deletion(lambda table: scores(table)[:, k], few, mine))
-    found.append(stability(curves, refits))
-    return [check for check in found if check is not None]
+        found.append(deletion(lambda table: scores(table)[:, k], few, mine))
+    return found
