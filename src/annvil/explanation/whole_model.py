@@ -28,6 +28,9 @@ MOST_ROWS = 2000
 REFIT_ROWS = 200
 """Rows that a refit of what is no sum is asked about (assumed: a band need not be as exact as its curve)."""
 
+MOST_PREDICTIONS = 24_000
+"""Predictions that curves of what is no sum may take (measured: 1 s with a thousand boosted trees)."""
+
 ByRow = Callable[[Table, int], FloatArray]
 """Of rows and the number of a score: what each column contributes to it, float64 ``(n_rows, n_columns)``."""
 
@@ -122,7 +125,8 @@ def _curves(
     if additive is None:
         names = screened(rows, lambda table: link.explained(fitted.predict(table)))
         few = LocalLayout.of(rows, most=REFIT_ROWS, names=names)
-        layout = LocalLayout.of(rows, most=LOCAL_ROWS, names=names)
+        most = min(LOCAL_ROWS, max(REFIT_ROWS, MOST_PREDICTIONS // (2 * max(1, len(names)))))
+        layout = LocalLayout.of(rows, most=most, names=names)
         own = layout.curves(lambda table: link.explained(fitted.predict(table)))
         return names, own, lambda other: few.curves(lambda table: link.explained(other.predict(table)))
     sums = SumLayout.of(additive, rows)
