@@ -83,10 +83,10 @@ def test_it_is_told_in_sentences_drawings_frames_and_json(explained, example):
 
 def test_what_failed_a_test_is_not_to_be_relied_on(example, tmp_path):
     path = example.save(tmp_path / "model", beside={EXPLANATION: write_explanation(STORED)})
-    failed = Check("stability", 0.1, 0.8, False, "Refits rank the features otherwise.")
+    failed = Check("stability", 0.1, 0.8, False, "Do not rely on the order: refits rank the features otherwise.")
     add_parts(path, {EXPLANATION: write_explanation(msgspec.structs.replace(STORED, checks=(failed,)))})
     found = load(path).explain(example.rows)
-    assert "Do not rely on this: Refits rank the features otherwise." in found.faithful
+    assert "Do not rely on the order: refits rank the features otherwise." in found.faithful
     assert found.to_json()["mistrust"] == [failed.said]
 
 

@@ -106,17 +106,17 @@ def test_the_whole_model_is_a_page(annvil, tmp_path):
     assert "was not measured" in " ".join(nothing.stdout.split())
     axis = Axis("length", "number", (0.0, 1.0, 2.0), density=(0.5, 0.5))
     effect = Effect((axis,), "log-odds of 'yes'", "exact", (-1.0, 0.0, 1.0), importance=1.0)
-    failed = Check("stability", 0.2, 0.8, False, "Refits rank columns otherwise.")
+    failed = Check("stability", 0.2, 0.8, False, "Do not rely on the order: refits rank columns otherwise.")
     stored = load(model).explanation
     told = msgspec.structs.replace(stored, effects=(effect,), checks=(failed,), sentences=("Length drives it.",))
     add_parts(model, {EXPLANATION: write_explanation(told)})
     result = annvil("explain", model, "-o", tmp_path / "all.html", "--no-open")
     assert result.exit_code == 0, result.output
     said = " ".join(result.stdout.split())
-    assert said == "Do not rely on this: Refits rank columns otherwise. Length drives it."
+    assert said == "Do not rely on the order: refits rank columns otherwise. Length drives it."
     page = (tmp_path / "all.html").read_text()
     assert "Length drives it." in page
-    assert "Refits rank columns otherwise." in page
+    assert "Do not rely on the order: refits rank columns otherwise." in page
     assert "<svg" in page
     assert json.loads(annvil("explain", model, "--json").stdout)["effects"][0]["values"] == [-1.0, 0.0, 1.0]
     annvil("explain", model, "-o", tmp_path / "all.csv")

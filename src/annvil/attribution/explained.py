@@ -113,7 +113,7 @@ class Explained:
         found += "." if self.adds_up else ", which is too far off: do not rely on this."
         if self.errors.any():
             found += f" Standard errors of sampling are at most {number(float(self.errors.max()), 2)}."
-        return " ".join([found, *(f"Do not rely on this: {reason}" for reason in self.mistrust)])
+        return " ".join([found, *self.mistrust])
 
     def sentences(self, row: int | None = None) -> tuple[str, ...]:
         """What there is to say of one row, or of all one after another, and whether it may be believed."""

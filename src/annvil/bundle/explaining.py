@@ -35,8 +35,9 @@ SECONDS_A_CALL, SECONDS_A_SUM, SECONDS_A_TEXT, SECONDS_A_VALUE = 0.8e-6, 3e-10, 
 networks and nearest neighbours take 2 to 3e-10 for each product and sum, trees up to 1e-9). Counted rather than
 measured each time, so that the same row is always explained by the same numbers."""
 
-BEYOND = 1e-9
-"""Probabilities below it are compared as they are: their logarithm has no more digits."""
+BEYOND = 1e-3
+"""Rows with a probability below it are compared by their probabilities: a calibration takes those below 1e-7 for 1e-7
+and may draw them away from 0, and the logarithm of what is next to 0 has no digits."""
 
 
 class SavedModel(Protocol):

@@ -37,6 +37,10 @@ ByRow = Callable[[Table, int], FloatArray]
 LEAST_FOR_ROWS = 1.0
 """Seconds that must be left for single rows to be explained and tested (assumed: forty rows take some 0.4)."""
 
+BEYOND, BEYOND_CALIBRATED = 1e-9, 1e-3
+"""Probabilities below it are next to 0 (assumed). A calibration takes those below 1e-7 for 1e-7, and may draw them away
+from 0 after that."""
+
 FOR_REFITS = 0.75
 """Part of the time that refits may take; tests of rows come before them, in the rest (assumed)."""
 
@@ -98,7 +102,15 @@ def explain_model(
     if additive is None and points is not None:
         curves = with_lines(curves, rows, points, scores)
     in_time = Deadline((1 - FOR_REFITS) * deadline.left)
-    checks = _checks(rows, scores, fitted, explained if deadline.left > LEAST_FOR_ROWS else None, in_time)
+    learnt = dataset.y[fitted.job.rows]
+    checks = _checks(
+        rows,
+        scores,
+        fitted,
+        (learnt.min(), learnt.max()),
+        explained if deadline.left > LEAST_FOR_ROWS else None,
+        in_time,
+    )
     again = _refits(dataset, contender, fitted, deadline)
     refits = [one for one in map(others, again) if one is not None]
     effects = effects_of(curves, refits, outputs, exact=additive is not None)
@@ -152,6 +164,7 @@ def _checks(
     rows: Table,
     scores: Callable[[Table], FloatArray],
     fitted: Fitted,
+    limits: tuple[float, float],
     explained: ByRow | None,
     deadline: Deadline,
 ) -> list[Check | None]:
@@ -161,7 +174,7 @@ def _checks(
     additive = fitted.additive()
     few = rows if additive is not None else rows.take(np.arange(min(rows.n_rows, FEW_ROWS)))
     if additive is not None:
-        found.append(additivity(additive.scores(rows) - scores(rows), scores(rows)))
+        found.append(additivity(_missed(fitted, rows, additive.scores(rows), limits), scores(rows)))
     k = int(np.ptp(scores(rows), axis=0).argmax())
     mine = contributions_of(fitted, few, k, rows)
     if mine is not None:
@@ -176,3 +189,17 @@ def _checks(
     if mine is not None:
         found.append(deletion(lambda table: scores(table)[:, k], few, mine))
     return found
+
+
+def _missed(fitted: Fitted, rows: Table, sums: FloatArray, limits: tuple[float, float]) -> FloatArray:
+    """What sums miss of the scores that the model says.
+
+    Numbers are held within the targets of the training, ``limits``. Probabilities next to 0 have no logarithm worth
+    comparing: such rows are left out.
+    """
+    outputs = fitted.predict(rows)
+    said = fitted.task.link.explained(outputs)
+    if not fitted.task.predicts_probabilities:
+        return np.asarray(np.clip(sums, *limits) - said)
+    least = BEYOND if fitted.calibration is None else BEYOND_CALIBRATED
+    return np.asarray((sums - said)[outputs.min(axis=1) >= least])

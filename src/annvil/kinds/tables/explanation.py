@@ -161,7 +161,7 @@ class WholeExplained:
     def sentences(self) -> tuple[str, ...]:
         """What drives it, what it ignores, where it is unsure, and tests that failed."""
         stored = explanation_of(self.predictor)
-        failed = [f"Do not rely on this: {check.said}" for check in stored.checks if not check.passed]
+        failed = [check.said for check in stored.checks if not check.passed]
         if not stored.effects:
             said = "What this model does was not measured, for want of time or because it is a team or a baseline: fit "
             said += "with a longer --budget. Single rows can be explained: annvil explain RUN FILE."
