@@ -61,7 +61,8 @@ class Explained:
     method : how contributions were found
     of_number : whether the score is the number that is predicted, but for where it is held
     terms, term_matrix : where the model is a sum, names of its terms, and what they add, ``(n_rows, n_terms)``
-    mistrust : why explanations of this model should not be relied on; empty where nothing speaks against them
+    mistrust : what of explanations of this model should not be relied on, and why, in sentences; empty where nothing
+        speaks against them
     notices : what was made of the rows
     """
 
