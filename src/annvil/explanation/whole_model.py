@@ -51,7 +51,7 @@ class WholeModel:
 
     Attributes
     ----------
-    title, family : of its contender
+    title, family : of its contender; "team" where there is none, and so no refits
     outputs, base : names of the scores that are explained, and what they are on average over the rows
     effects : the most important first
     idle : columns that next to nothing rests on
@@ -117,7 +117,7 @@ def explain_model(
     base = scores(rows).mean(axis=0) if additive is None else additive.scores(rows).mean(axis=0)
     return WholeModel(
         title=title or fitted.contender,
-        family="network" if contender is None else contender.family,
+        family="team" if contender is None else contender.family,
         outputs=outputs,
         base=tuple(base.tolist()),
         effects=effects,
