@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from annvil.bundle import export, load, save
+from annvil.bundle import Predictor, export, load, save
 from annvil.bundle.effects import Axis, Check, Effect
 from annvil.bundle.explanation import write_explanation
 from annvil.bundle.manifest import EXPLANATION
@@ -91,6 +91,30 @@ def test_some_rows_another_class_and_what_would_change_it(annvil, run, rows):
         change = row["change"]
         assert change["wanted"] == repr("no" if row["prediction"] == "yes" else "yes")
         assert set(change["changes"]) <= {"length", "colour"}
+
+
+def test_of_a_long_file_no_more_is_explained_than_is_looked_at(annvil, run, tmp_path, monkeypatch):
+    head, *lines = ROWS.splitlines()
+    (tmp_path / "long.csv").write_text("\n".join([head, *(lines * 40)]) + "\n")
+    asked = []
+    whole = Predictor.explain
+
+    def explain(self, rows, *others):
+        asked.append(rows.n_rows)
+        return whole(self, rows, *others)
+
+    monkeypatch.setattr(Predictor, "explain", explain)
+    said = " ".join(annvil("explain", run, tmp_path / "long.csv").stdout.split())
+    assert "Row 20. " in said
+    assert "Row 21. " not in said
+    assert "100 more rows are not told here: use --rows, or -o." in said
+    assert asked == [1, 20]
+    annvil("explain", run, tmp_path / "long.csv", "-o", tmp_path / "why.html", "--no-open")
+    assert "Drawn are the first 50 of 120 rows." in (tmp_path / "why.html").read_text()
+    assert asked == [1, 20, 1, 50]
+    annvil("explain", run, tmp_path / "long.csv", "-o", tmp_path / "why.csv")
+    assert len((tmp_path / "why.csv").read_text().splitlines()) == 121
+    assert asked[-1] == 120
 
 
 def test_a_number_is_wanted_as_a_bound(annvil, tmp_path, rows):
