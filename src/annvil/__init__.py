@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         TabMClassifier as TabMClassifier,
         TabMRegressor as TabMRegressor,
     )
+    from annvil.models.index_estimators import IndexClassifier as IndexClassifier, IndexRegressor as IndexRegressor
     from annvil.preparation.augmentation import Augmentation as Augmentation
     from annvil.run import Run as Run, fit as fit, list_runs as list_runs, open_run as open_run, resume as resume
     from annvil.trainer import (

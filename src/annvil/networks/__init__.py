@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PiecewiseLinearEmbedding as PiecewiseLinearEmbedding,
         quantile_edges as quantile_edges,
     )
+    from annvil.networks.index import IndexNetwork as IndexNetwork
     from annvil.networks.shared import SharedEnsemble as SharedEnsemble
 
 __getattr__, __all__ = lazily(__name__)

@@ -82,6 +82,17 @@ class LinearPreparation(Preparation):
         """What of numbers goes into the model beside the numbers themselves."""
         return normal_scores(summary)
 
+    @property
+    def without_tails(self) -> tuple[int, ...]:
+        """Of each number or date the place of its feature; of a skewed one that of its (last) curve."""
+        places, start = list(range(self.n_continuous)), 0
+        for part in self.parts:
+            if isinstance(part, CurvePart):
+                for offset, column in enumerate(part.columns):
+                    places[column] = start + offset
+            start += len(part.features)
+        return tuple(places)
+
 
 class SplinePreparation(LinearPreparation):
     """As for linear models, with spline curves of every number in place of the normal scores of skewed ones."""

@@ -27,6 +27,7 @@ def contenders_for_tables(monotone: Mapping[str, int] | None = None, *, gaps: bo
     from annvil.models.neighbours import Neighbours
     from annvil.models.networks.dense_networks import DenseNetworks
     from annvil.models.networks.ensemble import NetworkEnsemble
+    from annvil.models.networks.index_networks import IndexNetworks
     from annvil.models.networks.shared_ensemble import SharedEnsembles
     from annvil.models.shallow_tree import ShallowTree
     from annvil.models.spline_additive import SplineAdditive
@@ -34,7 +35,7 @@ def contenders_for_tables(monotone: Mapping[str, int] | None = None, *, gaps: bo
 
     promise: list[Contender] = [Dummy(), Linear(monotone), SplineAdditive(monotone), BoostedTrees(monotone)]
     without_gaps: list[Contender] = [ShallowTree(monotone), ExtraTrees(monotone)]
-    networks: list[Contender] = [DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
+    networks: list[Contender] = [IndexNetworks(), DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
     dummy, linear, splines, boosted = promise
     shallow, extra = _leave_out(without_gaps, monotone if gaps else None, " where values are missing")
     neighbours, *networks = _leave_out([Neighbours(), *networks], monotone)
