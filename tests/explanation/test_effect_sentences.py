@@ -10,6 +10,7 @@ from annvil.bundle.explanation import explained_names
 from annvil.explanation.effect_sentences import move_of, place_of, sentences_of, told_effect
 from annvil.tasks.base import Task
 from annvil.tasks.union import make_task
+from annvil.text.quantities import percent
 
 TASKS = (
     make_task("binary", "ill", ("no", "yes")),
@@ -96,3 +97,22 @@ def test_three_sentences_name_what_drives_what_is_idle_and_what_is_unsure() -> N
     assert "disagree about 'c'" in unsure
     assert "only 0% of the rows have 'age' from 40 to 60" in unsure
     assert "no refits" not in unsure
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_of_several_classes_the_probability_that_moves_most_is_told(seed: int) -> None:
+    """Rare classes have large log-odds; what people see is a probability."""
+    random, task = np.random.default_rng(seed), TASKS[1]
+    names, base = explained_names(task), random.normal(size=3) * 2
+    added = random.normal(size=(3, 4)) * np.array([[3.0], [1.0], [0.5]])
+    axis = Axis("c", "category", (), ("p", "q", "r", "s"), (0.25,) * 4)
+    effects = [Effect((axis,), name, "exact", tuple(a), importance=1.0) for name, a in zip(names, added, strict=True)]
+    drives, _, _ = sentences_of(effects, task, names, base, ("c",))
+    shares = np.exp(base[:, None] + added)
+    shares /= shares.sum(axis=0)
+    k = int(np.ptp(shares, axis=1).argmax())
+    high, low = int(shares[k].argmax()), int(shares[k].argmin())
+    assert f"the probability that 'size' is '{'sml'[k]}' is highest for {'pqrs'[high]!r}" in drives
+    assert f"{percent(float(shares[k, high]))})" in drives
+    assert f"lowest for {'pqrs'[low]!r} ({percent(float(shares[k, low]))})" in drives

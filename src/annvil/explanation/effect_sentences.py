@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import exp
 
+import msgspec
 import numpy as np
 
 from annvil.bundle.effects import Axis, Effect
@@ -49,9 +50,14 @@ class Move:
     one_way: bool
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """What is added at the two points."""
+        return self.effect.values[self.start], self.effect.values[self.end]
+
+    @property
     def change(self) -> float:
         """What is added from the first point to the second."""
-        return self.effect.values[self.end] - self.effect.values[self.start]
+        return self.ends[1] - self.ends[0]
 
 
 def move_of(effect: Effect) -> Move:
@@ -96,7 +102,10 @@ def sentences_of(
     n_columns : how many the model is given, where these are more
     """
     busy, idle = busy_effects(effects, columns)
-    return _drives(busy, task, names, base), _ignores(idle, len(columns), n_columns), _unsure(busy)
+    told = busy
+    if task.predicts_probabilities and task.one_class_a_row and len(names) > 1:
+        told, base = on_classes(busy, effects, names, base), np.zeros(len(names))
+    return _drives(told, task, names, base), _ignores(idle, len(columns), n_columns), _unsure(busy)
 
 
 def _drives(busy: Sequence[Effect], task: Task, names: Sequence[str], base: FloatArray) -> str:
@@ -110,6 +119,32 @@ def _drives(busy: Sequence[Effect], task: Task, names: Sequence[str], base: Floa
     return f"What drives {it}: {'; '.join(parts)}; all else as it is on average."
 
 
+def on_classes(
+    busy: Sequence[Effect], effects: Sequence[Effect], names: Sequence[str], base: FloatArray
+) -> list[Effect]:
+    """Of each term what it does to the class whose probability it moves most, with all else as it is on average.
+
+    The values of several classes say together how likely each is, so they become log-odds of these probabilities
+    themselves; importance is how far the probability moves. The terms that move one most come first.
+    """
+    found = []
+    for name in dict.fromkeys(one.name for one in busy):
+        group = {one.output: one for one in effects if one.name == name}
+        if len(group) < len(names):
+            continue
+        scores = base[:, None] + np.array([group[output].values for output in names])
+        shares = np.exp(scores - scores.max(axis=0))
+        shares = np.clip(shares / shares.sum(axis=0), 1e-9, 1 - 1e-9)
+        logits, moved = np.log(shares / (1 - shares)), []
+        for output, values in zip(names, logits, strict=True):
+            one = msgspec.structs.replace(group[output], values=tuple(values.tolist()))
+            ends = (min(one.values), max(one.values)) if len(one.axes) == 2 else move_of(one).ends
+            far = abs(_probability(ends[1]) - _probability(ends[0]))
+            moved.append(msgspec.structs.replace(one, importance=far))
+        found.append(max(moved, key=lambda one: one.importance))
+    return sorted(found, key=lambda one: -one.importance)
+
+
 def told_effect(effect: Effect, task: Task, base: float, *, it: bool = False) -> str:
     """What an effect does, in the units of the target or as a probability; ``it``: what that is was said before."""
     subject = "it" if it else _subject(task, effect.output)
@@ -118,7 +153,7 @@ def told_effect(effect: Effect, task: Task, base: float, *, it: bool = False) ->
         one, other = (repr(axis.column) for axis in effect.axes)
         return f"{one} and {other} together move {subject} between {low} and {high}"
     move, axis = move_of(effect), effect.axes[0]
-    start, end = _ends(task, base, effect.values[move.start], effect.values[move.end])
+    start, end = _ends(task, base, *move.ends)
     what = repr(axis.column) if axis.kind != "projection" else f"the {axis.column}"
     first, last = place_of(axis, move.start), place_of(axis, move.end)
     if move.one_way:
@@ -137,13 +172,8 @@ def place_of(axis: Axis, place: int) -> str:
     return minus(number(axis.values[place], 3))
 
 
-def _share(value: float) -> str:
-    return percent(1 / (1 + exp(-min(max(value, -50.0), 50.0))))
-
-
-def _whole(task: Task) -> bool:
-    """Whether the score of an output gives its probability by itself: one of two classes, or of several labels."""
-    return task.predicts_probabilities and not (task.one_class_a_row and task.n_outputs > 2)
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + exp(-min(max(log_odds, -50.0), 50.0)))
 
 
 def label_of(output: str) -> str:
@@ -157,17 +187,14 @@ def _subject(task: Task, output: str) -> str:
     label = label_of(output)
     if not task.one_class_a_row:
         return f"the probability of {label}"
-    said = f"that {task.target!r} is {label}"
-    return f"the probability {said}" if _whole(task) else f"what speaks for it {said}"
+    return f"the probability that {task.target!r} is {label}"
 
 
 def _ends(task: Task, base: float, *added: float) -> list[str]:
-    """What is added, with all else as on average, as values, probabilities, or factors of odds."""
+    """What is added, with all else as on average, as values or probabilities."""
     if not task.predicts_probabilities:
         return [minus(number(base + value, 3)) for value in added]
-    if _whole(task):
-        return [_share(base + value) for value in added]
-    return [f"odds × {number(exp(value), 2)}" for value in added]
+    return [percent(_probability(base + value)) for value in added]
 
 
 def _ignores(idle: Sequence[str], n_seen: int, n_columns: int) -> str:
