@@ -52,7 +52,7 @@ def test_what_cannot_be_reached_is_said_with_the_nearest(model):
     assert found.changes == {"city": ("Bergen", "Oslo")}
     (said,) = found.sentences()
     assert said.startswith(
-        "No change of these columns within what the training knows makes it 'yes'. The nearest is 'no' "
+        "No change of these columns within what the training knows was found that makes it 'yes'. The nearest is 'no' "
     )
     assert "city were 'Oslo' instead of 'Bergen'" in said
     assert msgspec.json.decode(msgspec.json.encode(found.to_json()))["reached"] is False

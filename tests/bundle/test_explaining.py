@@ -83,10 +83,10 @@ def test_it_is_told_in_sentences_drawings_frames_and_json(explained, example):
 
 def test_what_failed_a_test_is_not_to_be_relied_on(example, tmp_path):
     path = example.save(tmp_path / "model", beside={EXPLANATION: write_explanation(STORED)})
-    failed = Check("stability", 0.1, 0.8, False, "Refits rank the features otherwise.")
+    failed = Check("stability", 0.1, 0.8, False, "Do not rely on the order: refits rank the features otherwise.")
     add_parts(path, {EXPLANATION: write_explanation(msgspec.structs.replace(STORED, checks=(failed,)))})
     found = load(path).explain(example.rows)
-    assert "Do not rely on this: Refits rank the features otherwise." in found.faithful
+    assert "Do not rely on the order: refits rank the features otherwise." in found.faithful
     assert found.to_json()["mistrust"] == [failed.said]
 
 
@@ -212,3 +212,21 @@ def test_nothing_that_trains_is_loaded(explained, example, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\n" * 50])
+def test_hostile_terms_are_refused_where_they_are_used(example, tmp_path, content):
+    """The model itself predicts: what explains it is looked at only by whoever asks."""
+    told = msgspec.structs.replace(STORED, terms=(StoredTerm(("age",)),), base=(0.0,))
+    path = example.save(tmp_path / "model", beside={EXPLANATION: write_explanation(told), TERMS: content})
+    model = load(path)
+    assert len(model.predict(example.rows)) == 5
+    with pytest.raises(BundleError):
+        model.explain(example.rows)
+
+
+def test_terms_that_are_missing_are_refused(example, tmp_path):
+    told = msgspec.structs.replace(STORED, terms=(StoredTerm(("age",)),), base=(0.0,))
+    model = load(example.save(tmp_path / "model", beside={EXPLANATION: write_explanation(told)}))
+    with pytest.raises(BundleError, match="terms"):
+        model.explain(example.rows)

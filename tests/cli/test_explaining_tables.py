@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from annvil.bundle import export, load, save
+from annvil.bundle import Predictor, export, load, save
 from annvil.bundle.effects import Axis, Check, Effect
 from annvil.bundle.explanation import write_explanation
 from annvil.bundle.manifest import EXPLANATION
@@ -93,6 +93,30 @@ def test_some_rows_another_class_and_what_would_change_it(annvil, run, rows):
         assert set(change["changes"]) <= {"length", "colour"}
 
 
+def test_of_a_long_file_no_more_is_explained_than_is_looked_at(annvil, run, tmp_path, monkeypatch):
+    head, *lines = ROWS.splitlines()
+    (tmp_path / "long.csv").write_text("\n".join([head, *(lines * 40)]) + "\n")
+    asked = []
+    whole = Predictor.explain
+
+    def explain(self, rows, *others):
+        asked.append(rows.n_rows)
+        return whole(self, rows, *others)
+
+    monkeypatch.setattr(Predictor, "explain", explain)
+    said = " ".join(annvil("explain", run, tmp_path / "long.csv").stdout.split())
+    assert "Row 20. " in said
+    assert "Row 21. " not in said
+    assert "100 more rows are not told here: use --rows, or -o." in said
+    assert asked == [1, 20]
+    annvil("explain", run, tmp_path / "long.csv", "-o", tmp_path / "why.html", "--no-open")
+    assert "Drawn are the first 50 of 120 rows." in (tmp_path / "why.html").read_text()
+    assert asked == [1, 20, 1, 50]
+    annvil("explain", run, tmp_path / "long.csv", "-o", tmp_path / "why.csv")
+    assert len((tmp_path / "why.csv").read_text().splitlines()) == 121
+    assert asked[-1] == 120
+
+
 def test_a_number_is_wanted_as_a_bound(annvil, tmp_path, rows):
     run = saved(tmp_path, "regression")
     result = annvil("explain", run, rows, "--rows", "1", "--change", "price", "--wanted", ">= 1000")
@@ -106,17 +130,17 @@ def test_the_whole_model_is_a_page(annvil, tmp_path):
     assert "was not measured" in " ".join(nothing.stdout.split())
     axis = Axis("length", "number", (0.0, 1.0, 2.0), density=(0.5, 0.5))
     effect = Effect((axis,), "log-odds of 'yes'", "exact", (-1.0, 0.0, 1.0), importance=1.0)
-    failed = Check("stability", 0.2, 0.8, False, "Refits rank columns otherwise.")
+    failed = Check("stability", 0.2, 0.8, False, "Do not rely on the order: refits rank columns otherwise.")
     stored = load(model).explanation
     told = msgspec.structs.replace(stored, effects=(effect,), checks=(failed,), sentences=("Length drives it.",))
     add_parts(model, {EXPLANATION: write_explanation(told)})
     result = annvil("explain", model, "-o", tmp_path / "all.html", "--no-open")
     assert result.exit_code == 0, result.output
     said = " ".join(result.stdout.split())
-    assert said == "Do not rely on this: Refits rank columns otherwise. Length drives it."
+    assert said == "Do not rely on the order: refits rank columns otherwise. Length drives it."
     page = (tmp_path / "all.html").read_text()
     assert "Length drives it." in page
-    assert "Refits rank columns otherwise." in page
+    assert "Do not rely on the order: refits rank columns otherwise." in page
     assert "<svg" in page
     assert json.loads(annvil("explain", model, "--json").stdout)["effects"][0]["values"] == [-1.0, 0.0, 1.0]
     annvil("explain", model, "-o", tmp_path / "all.csv")

@@ -116,3 +116,19 @@ def test_of_several_classes_the_probability_that_moves_most_is_told(seed: int) -
     assert f"the probability that 'size' is '{'sml'[k]}' is highest for {'pqrs'[high]!r}" in drives
     assert f"{percent(float(shares[k, high]))})" in drives
     assert f"lowest for {'pqrs'[low]!r} ({percent(float(shares[k, low]))})" in drives
+
+
+def test_projections_and_pairs_are_named_as_what_they_are() -> None:
+    line = tuple(np.linspace(-1, 1, 61))
+    ridge = Axis("projection of 'a' and 'b'", "projection", tuple(map(float, range(61))), (), (1 / 24,) * 24)
+    short = [Axis(name, "number", (0.0, 1.0), (), (1.0,)) for name in "ab"]
+    found = [
+        Effect((ridge,), "price", "exact", line, weights=(0.6, 0.8), importance=2.0, mistrust="No."),
+        Effect((ridge,), "price", "exact", line[::-1], weights=(0.8, -0.6), importance=1.5),
+        Effect((short[0], short[1]), "price", "exact", (0.0, 1.0, 2.0, 3.0), importance=1.0, mistrust="No."),
+    ]
+    drives, _, unsure = sentences_of(found, TASKS[2], ["price"], np.array([10.0]), ["a", "b"])
+    assert "in the projection of 'a' and 'b' it rises" in drives
+    assert "in the projection of 'a' and 'b' it falls" in drives
+    assert "'a' and 'b' together move it between 10 and 13" in drives
+    assert "disagree about the projection of 'a' and 'b' and 'a' × 'b'" in unsure

@@ -48,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data = {"a": [k % 7 for k in rows], "b": [k * k % 11 for k in rows], "y": [int(k % 7 > k * k % 11) for k in rows]}
     with pytest.MonkeyPatch.context() as patched:
         dummy = [one for one in of_tables.contenders_for_tables() if one.name == "dummy"]
-        patched.setattr(of_tables, "contenders_for_tables", lambda: dummy)
+        patched.setattr(of_tables, "contenders_for_tables", lambda *_, **__: dummy)
         yield annvil.fit(data, target="y", budget=60, out=tmp_path_factory.mktemp("runs")).folder
 
 

@@ -61,7 +61,8 @@ class Explained:
     method : how contributions were found
     of_number : whether the score is the number that is predicted, but for where it is held
     terms, term_matrix : where the model is a sum, names of its terms, and what they add, ``(n_rows, n_terms)``
-    mistrust : why explanations of this model should not be relied on; empty where nothing speaks against them
+    mistrust : what of explanations of this model should not be relied on, and why, in sentences; empty where nothing
+        speaks against them
     notices : what was made of the rows
     """
 
@@ -113,7 +114,7 @@ class Explained:
         found += "." if self.adds_up else ", which is too far off: do not rely on this."
         if self.errors.any():
             found += f" Standard errors of sampling are at most {number(float(self.errors.max()), 2)}."
-        return " ".join([found, *(f"Do not rely on this: {reason}" for reason in self.mistrust)])
+        return " ".join([found, *self.mistrust])
 
     def sentences(self, row: int | None = None) -> tuple[str, ...]:
         """What there is to say of one row, or of all one after another, and whether it may be believed."""

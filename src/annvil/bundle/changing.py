@@ -55,9 +55,10 @@ class Counterfactual:
         if self.reached and not self.changes:
             return (f"It is {self.after} already, as wanted ({self.wanted}).",)
         if not self.reached:
-            nearest = f" The nearest is {self.after}, if {listed(named)}." if named else ""
-            return (f"No change of these columns within what the training knows makes it {self.wanted}.{nearest}",)
-        said = f"It would be {self.after} rather than {self.before} if {listed(named)}."
+            nearest = f" The nearest is {self.after}, if {listed(named, len(named))}." if named else ""
+            none = f"No change of these columns within what the training knows was found that makes it {self.wanted}."
+            return (none + nearest,)
+        said = f"It would be {self.after} rather than {self.before} if {listed(named, len(named))}."
         odd = "" if self.plausible else " Few rows of the training are like that, so do not rely on this."
         return (said + odd,)
 

@@ -22,6 +22,7 @@ from annvil.bundle.manifest import GRADIENTS, TERMS, Manifest
 from annvil.bundle.sessions import onnx_type, session_of
 from annvil.data.form import Conformed, Form, Inputs
 from annvil.errors import BundleError, DataError, RequestError, did_you_mean, first_line
+from annvil.onnx.validation.inference import work_per_row
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.text.phrases import listed
 from annvil.text.quantities import number, probability
@@ -29,13 +30,14 @@ from annvil.text.quantities import number, probability
 SECONDS_A_ROW = 0.01
 """What the calls that explain a row may take: a hundred rows take some 1 s."""
 
-SECONDS_A_CALL, SECONDS_A_BYTE, SECONDS_A_TEXT, SECONDS_A_VALUE = 0.5e-6, 6e-11, 1.5e-7, 2e-8
-"""What one of many calls takes: by itself, for each byte of the graph, text and number of a row (measured on one core
-with linear models, boosted trees and networks, erring slow). Counted rather than measured each time, so that the same
-row is always explained by the same numbers."""
+SECONDS_A_CALL, SECONDS_A_SUM, SECONDS_A_TEXT, SECONDS_A_VALUE = 0.8e-6, 3e-10, 1e-7, 2e-8
+"""What one of many calls takes: by itself, for each product and sum, text and number of a row (measured on one core:
+networks and nearest neighbours take 2 to 3e-10 for each product and sum, trees up to 1e-9). Counted rather than
+measured each time, so that the same row is always explained by the same numbers."""
 
-BEYOND = 1e-9
-"""Probabilities below it are compared as they are: their logarithm has no more digits."""
+BEYOND = 1e-3
+"""Rows with a probability below it are compared by their probabilities: a calibration takes those below 1e-7 for 1e-7
+and may draw them away from 0, and the logarithm of what is next to 0 has no digits."""
 
 
 class SavedModel(Protocol):
@@ -43,7 +45,7 @@ class SavedModel(Protocol):
 
     manifest: Manifest
     parts: dict[str, bytes]
-    graph_bytes: int
+    work: float
     form: Form
     task: Task
 
@@ -155,15 +157,15 @@ def base_of(predictor: SavedModel, stored: Explanation) -> tuple[float, ...]:
     return tuple((weights @ scores_of(predictor, stored.feeds(predictor.form)) / weights.sum()).tolist())
 
 
-def evaluations(predictor: SavedModel, n_bytes: int) -> int:
-    """Calls of a graph of that size that a row is worth."""
+def evaluations(predictor: SavedModel, work: float) -> int:
+    """Calls that a row is worth of a graph that takes so many products and sums for each."""
     texts = sum(int(spec.shape[0]) for spec in predictor.form.graph_inputs() if spec.dtype == "string")
-    per_call = SECONDS_A_CALL + SECONDS_A_BYTE * n_bytes + SECONDS_A_TEXT * texts
+    per_call = SECONDS_A_CALL + SECONDS_A_SUM * work + SECONDS_A_TEXT * texts
     return int(SECONDS_A_ROW / (per_call + SECONDS_A_VALUE * predictor.form.n_values))
 
 
 def _by_calls(predictor: SavedModel, stored: Explanation, inputs: Inputs) -> _Found:
-    calls = evaluations(predictor, predictor.graph_bytes)
+    calls = evaluations(predictor, predictor.work)
     return _Found(shapley(game_of(predictor, stored), inputs.feeds(), calls))
 
 
@@ -192,7 +194,7 @@ def _by_terms(predictor: SavedModel, stored: Explanation, inputs: Inputs) -> _Fo
         def score(feeds: Feeds) -> FloatArray:
             return np.asarray(graph.contributions(Arrays(feeds))[:, several].sum(axis=1))
 
-        calls = evaluations(predictor, len(predictor.parts[TERMS]))
+        calls = evaluations(predictor, graph.work)
         shared = shapley(game_of(predictor, stored, score), inputs.feeds(), calls)
         added = found.contributions + shared.contributions
         found = Attribution(added, shared.errors, found.base + shared.base)
@@ -207,7 +209,10 @@ class _Terms:
     """The graph of what each term adds."""
 
     def __init__(self, predictor: SavedModel, stored: Explanation) -> None:
-        self._session, _ = session_of(predictor.parts[TERMS], 1)
+        if TERMS not in predictor.parts:
+            raise BundleError("The saved model is refused: its explanation has terms, and their graph is missing.")
+        self._session, checked = session_of(predictor.parts[TERMS], 1)
+        self.work = work_per_row(checked)
         found = [
             (one.name, one.type, one.shape[1:]) for one in (*self._session.get_inputs(), *self._session.get_outputs())
         ]

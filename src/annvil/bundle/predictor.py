@@ -25,7 +25,7 @@ from annvil.bundle.stream import Stream
 from annvil.data.form import Conformed, Form, InputNotice
 from annvil.errors import BundleError, RequestError, first_line
 from annvil.onnx.validation.graph_reader import ReadGraph
-from annvil.onnx.validation.inference import rows_at_once
+from annvil.onnx.validation.inference import rows_at_once, work_per_row
 from annvil.system.processors import allowed_cores
 from annvil.tasks.base import FloatArray, Task
 
@@ -66,7 +66,7 @@ class Predictor:
     ----------
     manifest : everything told about the model
     parts : what lies beside its graph, by name
-    graph_bytes : size of its graph
+    work : products and sums that a row takes
     form : what it asks of raw input
     task : the question it answers; ``task.classes`` is the order of the columns of `predict_proba`
     """
@@ -74,11 +74,10 @@ class Predictor:
     def __init__(self, parts: Mapping[str, bytes], manifest: Manifest) -> None:
         self.manifest = manifest
         self.parts = {name: content for name, content in parts.items() if name != GRAPH}
-        graph = parts[GRAPH]
-        self.graph_bytes = len(graph)
         self.form: Form = manifest.form
         self.task: Task = manifest.task
-        self._session, checked = _session(graph, self.form, self.task)
+        self._session, checked = _session(parts[GRAPH], self.form, self.task)
+        self.work = work_per_row(checked)
         self._block_rows = rows_at_once(checked, max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(self.form.n_values, 1))))
 
     def __repr__(self) -> str:

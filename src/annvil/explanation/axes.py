@@ -20,8 +20,12 @@ POINTS = 31
 TAIL = 0.01
 """Share of rows at either end that an axis leaves out: single extreme values would squeeze all others (assumed)."""
 
-MOST_LEVELS, FEWEST_OF_LEVEL = 12, 5
-"""Categories that are looked at, at most, and rows that one must have: of fewer nothing is known (assumed)."""
+MOST_LEVELS = 12
+"""Categories that are looked at, at most (assumed)."""
+
+FEWEST_OF_LEVEL, SHARE_OF_LEVEL = 20, 0.05
+"""Rows that a category must have, or this share of few: of fewer nothing is known, and they may be persons (assumed; as
+`annvil.attribution.background` has it)."""
 
 BINS = 24
 """Bins of the density of rows under an axis (assumed)."""
@@ -33,7 +37,8 @@ def axis_of(column: Column, points: int = POINTS, *, by_rows: bool = False) -> A
     missing = 1 - len(known) / max(1, len(column.values))
     if column.field.is_text:
         counts = np.bincount(known, minlength=len(column.levels)).astype(np.float64)
-        order = [int(code) for code in np.argsort(-counts, kind="stable") if counts[code] >= FEWEST_OF_LEVEL]
+        least = min(FEWEST_OF_LEVEL, max(2, SHARE_OF_LEVEL * len(column.values)))
+        order = [int(code) for code in np.argsort(-counts, kind="stable") if counts[code] >= least]
         order = order[:MOST_LEVELS]
         if len(order) < 2:
             return None

@@ -111,8 +111,8 @@ def sentences_of(
 def _drives(busy: Sequence[Effect], task: Task, names: Sequence[str], base: FloatArray) -> str:
     if not busy:
         return "What drives it: nothing; whatever the columns say, it answers the same."
-    first = {one.name: one for one in reversed(busy)}  # of several scores, where it matters most
-    told = [first[name] for name in dict.fromkeys(one.name for one in busy)][:DRIVING]
+    first = {(one.name, one.weights): one for one in reversed(busy)}  # of several scores, where it matters most
+    told = [first[term] for term in dict.fromkeys((one.name, one.weights) for one in busy)][:DRIVING]
     alone = len(names) == 1
     parts = [told_effect(one, task, float(base[names.index(one.output)]), it=alone) for one in told]
     it = f"it ({_subject(task, names[0])})" if alone else "it"
@@ -154,13 +154,18 @@ def told_effect(effect: Effect, task: Task, base: float, *, it: bool = False) ->
         return f"{one} and {other} together move {subject} between {low} and {high}"
     move, axis = move_of(effect), effect.axes[0]
     start, end = _ends(task, base, *move.ends)
-    what = repr(axis.column) if axis.kind != "projection" else f"the {axis.column}"
+    what = _called(axis)
     first, last = place_of(axis, move.start), place_of(axis, move.end)
     if move.one_way:
         goes = "rises" if move.change > 0 else "falls"
         return f"from {first} to {last} in {what} {subject} {goes} from {start} to {end}"
     where = "for" if axis.levels else "near"
     return f"by {what} {subject} is highest {where} {last} ({end}) and lowest {where} {first} ({start})"
+
+
+def _called(axis: Axis) -> str:
+    """A column in quotes, and a projection as what it is."""
+    return repr(axis.column) if axis.kind != "projection" else f"the {axis.column}"
 
 
 def place_of(axis: Axis, place: int) -> str:
@@ -209,7 +214,7 @@ def _ignores(idle: Sequence[str], n_seen: int, n_columns: int) -> str:
 
 def _unsure(busy: Sequence[Effect]) -> str:
     parts = []
-    doubtful = list(dict.fromkeys(repr(one.name) for one in busy if one.mistrust))
+    doubtful = list(dict.fromkeys(" × ".join(map(_called, one.axes)) for one in busy if one.mistrust))
     if doubtful:
         parts.append(f"models of other draws of the same rows disagree about {listed(doubtful, 5)}")
     thin = [told for told in (_thin(one.axes[0]) for one in busy if len(one.axes) == 1) if told]

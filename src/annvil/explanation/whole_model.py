@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +28,21 @@ MOST_ROWS = 2000
 REFIT_ROWS = 200
 """Rows that a refit of what is no sum is asked about (assumed: a band need not be as exact as its curve)."""
 
+MOST_PREDICTIONS = 24_000
+"""Predictions that curves of what is no sum may take (measured: 1 s with a thousand boosted trees)."""
+
 ByRow = Callable[[Table, int], FloatArray]
 """Of rows and the number of a score: what each column contributes to it, float64 ``(n_rows, n_columns)``."""
 
 LEAST_FOR_ROWS = 1.0
 """Seconds that must be left for single rows to be explained and tested (assumed: forty rows take some 0.4)."""
 
+BEYOND, BEYOND_CALIBRATED = 1e-9, 1e-3
+"""Probabilities below it are next to 0 (assumed). A calibration takes those below 1e-7 for 1e-7, and may draw them away
+from 0 after that."""
+
 FOR_REFITS = 0.75
-"""Part of the time that refits may take; the rest is for tests (assumed)."""
+"""Part of the time that refits may take; tests of rows come before them, in the rest (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class WholeModel:
 
     Attributes
     ----------
-    title, family : of its contender
+    title, family : of its contender; "team" where there is none, and so no refits
     outputs, base : names of the scores that are explained, and what they are on average over the rows
     effects : the most important first
     idle : columns that next to nothing rests on
@@ -94,19 +101,28 @@ def explain_model(
     names, curves, others = _curves(rows, fitted, additive)
     if additive is None and points is not None:
         curves = with_lines(curves, rows, points, scores)
-    rows_too = deadline.left > LEAST_FOR_ROWS
+    in_time = Deadline((1 - FOR_REFITS) * deadline.left)
+    learnt = dataset.y[fitted.job.rows]
+    checks = _checks(
+        rows,
+        scores,
+        fitted,
+        (learnt.min(), learnt.max()),
+        explained if deadline.left > LEAST_FOR_ROWS else None,
+        in_time,
+    )
     again = _refits(dataset, contender, fitted, deadline)
     refits = [one for one in map(others, again) if one is not None]
     effects = effects_of(curves, refits, outputs, exact=additive is not None)
     base = scores(rows).mean(axis=0) if additive is None else additive.scores(rows).mean(axis=0)
     return WholeModel(
         title=title or fitted.contender,
-        family="network" if contender is None else contender.family,
+        family="team" if contender is None else contender.family,
         outputs=outputs,
         base=tuple(base.tolist()),
         effects=effects,
         idle=busy_effects(effects, names)[1],
-        checks=tuple(_checks(rows, scores, fitted, curves, refits, explained if rows_too else None, deadline)),
+        checks=tuple(check for check in (*checks, stability(curves, refits)) if check is not None),
         sentences=sentences_of(effects, task, outputs, base, names, len(rows.names)),
         n_refits=len(refits),
         is_sum=additive is not None,
@@ -121,7 +137,8 @@ def _curves(
     if additive is None:
         names = screened(rows, lambda table: link.explained(fitted.predict(table)))
         few = LocalLayout.of(rows, most=REFIT_ROWS, names=names)
-        layout = LocalLayout.of(rows, most=LOCAL_ROWS, names=names)
+        most = min(LOCAL_ROWS, max(REFIT_ROWS, MOST_PREDICTIONS // (2 * max(1, len(names)))))
+        layout = LocalLayout.of(rows, most=most, names=names)
         own = layout.curves(lambda table: link.explained(fitted.predict(table)))
         return names, own, lambda other: few.curves(lambda table: link.explained(other.predict(table)))
     sums = SumLayout.of(additive, rows)
@@ -147,18 +164,17 @@ def _checks(
     rows: Table,
     scores: Callable[[Table], FloatArray],
     fitted: Fitted,
-    curves: Sequence[Curve],
-    refits: Sequence[Sequence[Curve]],
+    limits: tuple[float, float],
     explained: ByRow | None,
     deadline: Deadline,
-) -> list[Check]:
+) -> list[Check | None]:
     """Of a sum, whether it adds up; of what contributes by row, whether the order is right, and of networks whether it
-    is theirs; of all, whether it is stable."""
+    is theirs."""
     found: list[Check | None] = []
     additive = fitted.additive()
     few = rows if additive is not None else rows.take(np.arange(min(rows.n_rows, FEW_ROWS)))
     if additive is not None:
-        found.append(additivity(additive.scores(rows) - scores(rows), scores(rows)))
+        found.append(additivity(_missed(fitted, rows, additive.scores(rows), limits), scores(rows)))
     k = int(np.ptp(scores(rows), axis=0).argmax())
     mine = contributions_of(fitted, few, k, rows)
     if mine is not None:
@@ -171,6 +187,19 @@ def _checks(
     elif explained is not None:
         mine = explained(few, k)
     if mine is not None:
-        found.insert(-1, deletion(lambda table: scores(table)[:, k], few, mine))
-    found.append(stability(curves, refits))
-    return [check for check in found if check is not None]
+        found.append(deletion(lambda table: scores(table)[:, k], few, mine))
+    return found
+
+
+def _missed(fitted: Fitted, rows: Table, sums: FloatArray, limits: tuple[float, float]) -> FloatArray:
+    """What sums miss of the scores that the model says.
+
+    Numbers are held within the targets of the training, ``limits``. Probabilities next to 0 have no logarithm worth
+    comparing: such rows are left out.
+    """
+    outputs = fitted.predict(rows)
+    said = fitted.task.link.explained(outputs)
+    if not fitted.task.predicts_probabilities:
+        return np.asarray(np.clip(sums, *limits) - said)
+    least = BEYOND if fitted.calibration is None else BEYOND_CALIBRATED
+    return np.asarray((sums - said)[outputs.min(axis=1) >= least])

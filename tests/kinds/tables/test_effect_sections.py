@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from annvil.bundle.effects import Axis, Check, Effect
-from annvil.data.splits import inner_splits
+from annvil.data.dataset import Dataset
+from annvil.data.splits import Split, inner_splits
+from annvil.data.table import table_from_columns
 from annvil.explanation.whole_model import WholeModel, explain_model
 from annvil.kinds.tables.sections.effects import FIRST, section, shape_of
 from annvil.kinds.tables.tiny import tiny_table
@@ -15,6 +17,8 @@ from annvil.models.contract import Context, Deadline, Effort, Job
 from annvil.models.linear import Linear
 from annvil.models.neighbours import Neighbours
 from annvil.plots.charts.shapes import shapes
+from annvil.tasks.calibration import VectorScaling
+from annvil.tasks.union import make_task
 
 
 def explained(asked: str, contender: Linear | Neighbours, seconds: float = 60.0) -> WholeModel:
@@ -74,3 +78,26 @@ def test_only_the_first_effects_are_shown_at_once() -> None:
     first, more = section(model, "effects", "Title", 1).shapes
     assert len(first.shapes) == FIRST
     assert (len(more.shapes), more.folded) == (3, "3 more effects")
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_certain_predictions_are_no_defect_of_a_sum(calibrated: bool) -> None:
+    """A value far out makes a probability of 1, whose log-odds end where floating point does."""
+    dataset = far_out()
+    rows = np.arange(dataset.n_rows)
+    (one,) = Linear().fit(dataset, [Job("a", rows[1:], (Split(rows[20:], rows[1:20]),), 0)], Effort(), Context())
+    one.job = Job("a", rows, (), 0)
+    one.calibration = VectorScaling(0.7, (0.0, 0.0)) if calibrated else None
+    additive, said = one.additive(), dataset.task.link.explained(one.predict(dataset.inputs))
+    assert additive is not None
+    assert np.abs(additive.scores(dataset.inputs) - said).max() > 0.01 * np.ptp(said)
+    (check,) = (c for c in explain_model(dataset, None, one, Deadline(60)).checks if c.name == "additivity")
+    assert check.passed, check.said
+
+
+def far_out() -> Dataset:
+    random = np.random.default_rng(0)
+    x = random.normal(size=200)
+    x[0] = 1000.0
+    y = (x + 0.02 * random.normal(size=200) > 0).astype(np.int64)
+    return Dataset(table_from_columns([("x", "number", x)]), y, make_task("binary", "y", ("no", "yes")), np.arange(200))

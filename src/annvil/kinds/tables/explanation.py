@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from annvil.attribution.explained import Explained
 from annvil.bundle import Predictor, load
 from annvil.bundle.changing import Counterfactual
 from annvil.bundle.explaining import explanation_of
+from annvil.data.form import Conformed
 from annvil.errors import RequestError
 from annvil.kinds.tables.explain_options import TableExplainOptions
 from annvil.sections import Section
+from annvil.tasks.base import IntArray
 from annvil.text.phrases import named
 from annvil.text.quantities import plain_count
 from annvil.text.safe import as_csv
@@ -29,32 +31,69 @@ MOST_SAID = 20
 
 
 @dataclass(frozen=True)
-class RowsExplained:
-    """Some rows; ``numbers`` are theirs from 1, of ``n_rows`` that were given."""
+class Some:
+    """The first of the rows that were asked for, and what would change what is said of them, where that was asked."""
 
     explained: Explained
     changes: tuple[Counterfactual, ...]
-    numbers: tuple[int, ...]
-    n_rows: int
-    title: str
-    chosen: bool
+
+
+class RowsExplained:
+    """Rows of a table; no more of them are explained than are looked at.
+
+    Attributes
+    ----------
+    numbers : of the rows, from 1
+    notices : what was made of all rows that were given
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        conformed: Conformed,
+        rows: IntArray,
+        label: str | None,
+        options: TableExplainOptions,
+    ) -> None:
+        self._predictor, self._inputs, self._options = predictor, conformed.inputs.take(rows), options
+        self._label = label
+        self.numbers: tuple[int, ...] = tuple((rows + 1).tolist())
+        self.notices = conformed.notices
+        self._some = self._explain(min(len(rows), 1))  # what is refused is refused at once
+
+    def first(self, n: int) -> Some:
+        """The first ``n`` of the rows, or more where they are known already."""
+        if n > len(self._some.explained):
+            self._some = self._explain(n)
+        return self._some
+
+    def _explain(self, n: int) -> Some:
+        inputs, options = self._inputs.take(slice(0, n)), self._options
+        explained = self._predictor.explain(inputs, options.method or "auto", self._label)
+        if not options.change:
+            return Some(explained, ())
+        single = (inputs.take(slice(row, row + 1)) for row in range(n))
+        changes = tuple(self._predictor.counterfactual(row, options.change, options.wanted) for row in single)
+        return Some(explained, changes)
+
+    def _all(self) -> Some:
+        return self.first(len(self.numbers))
+
+    def _shown(self, most: int) -> int:
+        """Rows that are shown: all that were named, and of a whole file no more than ``most``."""
+        return len(self.numbers) if self._options.rows is not None else min(most, len(self.numbers))
 
     def sentences(self) -> tuple[str, ...]:
         """Of each row, and whether it may be believed."""
         shown = self._shown(MOST_SAID)
-        said = [sentence for place in shown for sentence in self._of_row(place)]
-        left = len(self.numbers) - len(shown)
-        more = (
-            [f"{plain_count(left, 'more row is', 'more rows are')} not told here: use --rows, or -o."] if left else []
-        )
-        return (*self.explained.notices, *said, *more, self.explained.faithful)
-
-    def _of_row(self, place: int) -> list[str]:
-        said = [f"Row {self.numbers[place]}. {self.explained.sentences(place)[0]}"]
-        return said + ([*self.changes[place].sentences()] if self.changes else [])
-
-    def _shown(self, most: int) -> range:
-        return range(len(self.numbers) if self.chosen else min(most, len(self.numbers)))
+        some = self.first(shown)
+        said: list[str] = list(self.notices)
+        for place in range(shown):
+            said.append(f"Row {self.numbers[place]}. {some.explained.sentences(place)[0]}")
+            said += some.changes[place].sentences() if some.changes else ()
+        if left := len(self.numbers) - shown:
+            said.append(f"{plain_count(left, 'more row is', 'more rows are')} not told here: use --rows, or -o.")
+        return (*said, some.explained.faithful)
 
     def written(self, ending: str) -> bytes:
         """A page, a CSV file of one line for each row, or JSON."""
@@ -65,36 +104,40 @@ class RowsExplained:
         return self._page().encode("utf-8")
 
     def _csv(self) -> str:
-        columns: dict[str, Sequence[Any]] = {"row": self.numbers, **self.explained.to_columns()}
-        if self.changes:
-            columns["change"] = [" ".join(one.sentences()) for one in self.changes]
+        some = self._all()
+        columns: dict[str, Sequence[Any]] = {"row": self.numbers, **some.explained.to_columns()}
+        if some.changes:
+            columns["change"] = [" ".join(one.sentences()) for one in some.changes]
         return as_csv(list(columns), zip(*columns.values(), strict=True))
 
     def _page(self) -> str:
         from annvil.report.sections_page import render_sections
 
         shown = self._shown(MOST_DRAWN)
-        lead = [self.explained.faithful, *self.explained.notices]
-        if len(shown) < len(self.numbers):
-            lead.append(f"Drawn are the first {len(shown)} of {plain_count(len(self.numbers), 'row')}.")
+        some = self.first(shown)
+        lead = [some.explained.faithful, *self.notices]
+        if shown < len(self.numbers):
+            lead.append(f"Drawn are the first {shown} of {plain_count(len(self.numbers), 'row')}.")
         sections = [
             Section(
                 key=f"row-{self.numbers[place]}",
-                title=f"Row {self.numbers[place]}: {self.explained.said[place]}",
-                sentences=tuple(self.changes[place].sentences()) if self.changes else (),
-                steps=(self.explained.chart(place),),
+                title=f"Row {self.numbers[place]}: {some.explained.said[place]}",
+                sentences=tuple(some.changes[place].sentences()) if some.changes else (),
+                steps=(some.explained.chart(place),),
             )
-            for place in shown
+            for place in range(shown)
         ]
-        return render_sections(self.title, lead, sections)
+        title = f"Why {_titled(self._predictor)} says what it says of {self._predictor.task.target}"
+        return render_sections(title, lead, sections)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able: `Explained.to_json` with the numbers of the rows, and changes where they were asked for."""
-        plain = self.explained.to_json()
+        some = self._all()
+        plain = some.explained.to_json() | {"notices": list(self.notices)}
         for place, row in enumerate(plain["rows"]):
             row["row"] = self.numbers[place]
-            if self.changes:
-                row["change"] = self.changes[place].to_json()
+            if some.changes:
+                row["change"] = some.changes[place].to_json()
         return plain
 
 
@@ -112,27 +155,12 @@ def explain_rows(model: Path, source: Any, label: str | None, options: TableExpl
         raise RequestError("--wanted goes with --change, which names the columns that may be changed.")
     where = str(source) if isinstance(source, str | Path) else "the rows to explain"
     conformed = predictor.conform(source, where=where)
-    inputs = conformed.inputs
-    rows = np.arange(inputs.n_rows) if options.rows is None else _rows(options.rows, inputs.n_rows, where)
-    explained = predictor.explain(inputs.take(rows), options.method or "auto", label)
-    explained = replace(explained, notices=tuple(dict.fromkeys((*conformed.notices, *explained.notices))))
-    changes = () if not options.change else tuple(_changed(predictor, inputs, rows, options))
-    return RowsExplained(
-        explained=explained,
-        changes=changes,
-        numbers=tuple((rows + 1).tolist()),
-        n_rows=inputs.n_rows,
-        title=f"Why {_titled(predictor)} says what it says of {predictor.task.target}",
-        chosen=options.rows is not None,
-    )
+    n_rows = conformed.inputs.n_rows
+    rows = np.arange(n_rows) if options.rows is None else _rows(options.rows, n_rows, where)
+    return RowsExplained(predictor, conformed, rows, label, options)
 
 
-def _changed(predictor: Predictor, inputs: Any, rows: Any, options: TableExplainOptions) -> list[Counterfactual]:
-    assert options.change is not None
-    return [predictor.counterfactual(inputs.take(np.array([row])), options.change, options.wanted) for row in rows]
-
-
-def _rows(asked: str, n_rows: int, where: str) -> Any:
+def _rows(asked: str, n_rows: int, where: str) -> IntArray:
     """Places from 0 of rows written as ``"1,4-6"``, the first of which is 1."""
     found: list[int] = []
     for part in str(asked).split(","):
@@ -161,7 +189,7 @@ class WholeExplained:
     def sentences(self) -> tuple[str, ...]:
         """What drives it, what it ignores, where it is unsure, and tests that failed."""
         stored = explanation_of(self.predictor)
-        failed = [f"Do not rely on this: {check.said}" for check in stored.checks if not check.passed]
+        failed = [check.said for check in stored.checks if not check.passed]
         if not stored.effects:
             said = "What this model does was not measured, for want of time or because it is a team or a baseline: fit "
             said += "with a longer --budget. Single rows can be explained: annvil explain RUN FILE."

@@ -97,6 +97,11 @@ def rows_at_once(graph: ReadGraph, most: int) -> int:
     return max(n_rows, 1)
 
 
+def work_per_row(graph: ReadGraph, n_rows: int = 256) -> float:
+    """Products and sums for each of so many rows that are given to the graph together."""
+    return cost(graph, n_rows, 1 << 62, 1 << 62).work / n_rows
+
+
 def _node(node: Node, values: dict[str, Value]) -> tuple[dict[str, Value], int, int]:
     """What a node makes by name, its work, and the bytes it needs meanwhile."""
     missing = next((name for name in node.inputs if name and name not in values), None)

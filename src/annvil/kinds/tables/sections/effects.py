@@ -214,7 +214,9 @@ def caption(model: WholeModel) -> str:
             "that of rows for which they agree whether it adds or takes."
         )
     else:
-        parts.append("There was no time for models of other draws of the rows, so there are no bands.")
+        team = model.family == "team"
+        why = "A team is not fitted again" if team else "There was no time for models of other draws of the rows"
+        parts.append(f"{why}, so there are no bands.")
     if model.idle:
         parts.append(f"Next to nothing rests on {listed([repr(name) for name in model.idle], 8)}.")
     return " ".join(parts)
