@@ -241,3 +241,15 @@ def test_drawn_jobs_look_at_the_same_rows_and_keep_sides_apart(n: int, weights: 
         else:
             assert len(one.rows) == n
             assert len(np.unique(one.rows)) < n
+
+
+def test_rare_categories_are_neither_shown_nor_make_others_look_important() -> None:
+    random = np.random.default_rng(0)
+    names = [f"rare {k}" for k in range(60)]
+    c = random.choice([*"abc", *names], 600, p=[0.3, 0.3, 0.3, *[0.1 / 60] * 60])
+    table = table_from_columns([("c", "category", c), ("x", "number", random.normal(size=600))])
+    (curve, other) = LocalLayout.of(table).curves(lambda rows: 5000.0 + rows.numbers()[:, :1])
+    assert set(curve.axes[0].levels) == set("abc")
+    np.testing.assert_allclose(curve.values, 0.0, atol=1e-9)
+    np.testing.assert_allclose(curve.rows, 0.0, atol=1e-9)
+    assert other.rows.std() == pytest.approx(table.numbers().std(), rel=0.1)

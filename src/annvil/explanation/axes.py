@@ -20,8 +20,8 @@ POINTS = 31
 TAIL = 0.01
 """Share of rows at either end that an axis leaves out: single extreme values would squeeze all others (assumed)."""
 
-MOST_LEVELS = 12
-"""Categories that are looked at, at most (assumed)."""
+MOST_LEVELS = 40
+"""Categories that are looked at, at most, the most frequent (assumed)."""
 
 FEWEST_OF_LEVEL, SHARE_OF_LEVEL = 20, 0.05
 """Rows that a category must have, or this share of few: of fewer nothing is known, and they may be persons (assumed; as

@@ -29,6 +29,9 @@ ONE_WAY = 0.9
 """Part of all its ups and downs that a curve must rise or fall in the end to be told as one that rises or falls
 (assumed)."""
 
+ELSEWHERE = 0.25
+"""Part of what a curve does that it must do in the middle of the rows: else it is told from end to end (assumed)."""
+
 THIN = 0.05
 """Share of rows in a third of an axis below which little is known there (assumed)."""
 
@@ -66,6 +69,8 @@ def move_of(effect: Effect) -> Move:
     if axis.levels:
         return Move(effect, int(values.argmin()), int(values.argmax()), False)
     first, last = _middle(axis)
+    if np.ptp(values[first : last + 1]) < ELSEWHERE * np.ptp(values):
+        first, last = 0, len(values) - 1
     inside = values[first : last + 1]
     ups_and_downs = float(np.abs(np.diff(inside)).sum())
     if abs(inside[-1] - inside[0]) >= ONE_WAY * ups_and_downs:

@@ -43,8 +43,9 @@ Scores = Callable[[Table], FloatArray]
 LOCAL_POINTS = 21
 """Ends of intervals of a column (assumed)."""
 
-LOCAL_ROWS, DEPENDENCE_ROWS = 800, 150
-"""Rows whose local changes are averaged, and rows whose categories are changed (assumed)."""
+LOCAL_ROWS, DEPENDENCE_ROWS, DEPENDENCE_CALLS = 800, 150, 2000
+"""Rows whose local changes are averaged, rows whose categories are changed, and predictions of a column of many
+(assumed)."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _asked(column: Column, axis: Axis) -> tuple[NDArray[np.int64], NDArray[Any]]
     """Rows, and the values that the column gets in them."""
     if column.field.is_text:
         levels = stored(column, axis, missing=True)
-        rows = _some(len(column.values))
+        rows = _some(len(column.values), DEPENDENCE_CALLS // len(levels))
         return np.tile(rows, len(levels)), np.repeat(levels, len(rows))
     inside, interval = _intervals(column, axis)
     ends = np.array(axis.values)
@@ -181,7 +182,9 @@ def _effect(column: Column, axis: Axis, found: FloatArray, here: FloatArray) -> 
     """Along the axis, and last of a missing value where rows miss it, not yet centred, ``(n, n_explained)``."""
     if column.field.is_text:
         n_levels = len(axis) + bool(axis.missing)
-        return np.asarray(found.reshape(n_levels, -1, found.shape[1]).mean(axis=1))
+        effect = found.reshape(n_levels, -1, found.shape[1]).mean(axis=1)
+        shares = np.array([*axis.density, axis.missing][:n_levels])
+        return np.asarray(effect - shares @ effect / shares.sum())  # 0 is the mean: what is not on the axis is there
     inside, interval = _intervals(column, axis)
     changes = found[len(inside) : 2 * len(inside)] - found[: len(inside)]
     counts = np.bincount(interval, minlength=len(axis) - 1)[:, None]
@@ -197,6 +200,6 @@ def _effect(column: Column, axis: Axis, found: FloatArray, here: FloatArray) -> 
     return np.concatenate([effect, [along.mean(axis=0) + apart]])
 
 
-def _some(n_rows: int) -> NDArray[np.int64]:
+def _some(n_rows: int, most: int = DEPENDENCE_ROWS) -> NDArray[np.int64]:
     """Rows whose categories are changed: evenly spread."""
-    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, DEPENDENCE_ROWS)).astype(np.int64))
+    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, DEPENDENCE_ROWS, most)).astype(np.int64))

@@ -101,3 +101,15 @@ def far_out() -> Dataset:
     x[0] = 1000.0
     y = (x + 0.02 * random.normal(size=200) > 0).astype(np.int64)
     return Dataset(table_from_columns([("x", "number", x)]), y, make_task("binary", "y", ("no", "yes")), np.arange(200))
+
+
+def test_of_many_categories_those_are_drawn_in_which_most_is_done() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=40)
+    axis = Axis("c", "category", (), tuple(f"level {k}" for k in range(40)), (1 / 40,) * 40)
+    effect = Effect((axis,), "y", "exact", tuple(values), tuple(values - 1), tuple(values + 1), certain=1.0)
+    shape = shape_of([effect])
+    assert len(shape.axes[0].levels) == len(shape.traces[0].y) == len(shape.traces[0].low) == 12
+    assert {f"level {values.argmax()}", f"level {values.argmin()}"} <= set(shape.axes[0].levels)
+    for level, value in zip(shape.axes[0].levels, shape.traces[0].y, strict=True):
+        assert value == values[int(level.removeprefix("level "))]

@@ -40,6 +40,9 @@ MOST = 40
 
 MOST_CLASSES = 5
 
+MOST_LEVELS = 12
+"""Categories of a column that are drawn, those in which it does most (assumed)."""
+
 ORDER = 20
 """Place among the sections."""
 
@@ -233,7 +236,7 @@ def _by_term(effects: Sequence[Effect]) -> list[list[Effect]]:
 def shape_of(group: Sequence[Effect]) -> Shape:
     """The effect of one term on each score as a chart has it."""
     first = group[0]
-    several = len(group) > 1
+    several, group = len(group) > 1, [_with_few_levels(group, one) for one in group]
     traces = tuple(
         Trace(one.values, missing=one.missing[:1], name=label_of(one.output))
         if several
@@ -243,11 +246,32 @@ def shape_of(group: Sequence[Effect]) -> Shape:
     certain = None if several or first.certain is None else f"sign certain: {percent(first.certain, brief=True)}"
     return Shape(
         title=outside(first.name) if first.weights else first.name,
-        axes=tuple(map(_along, first.axes)),
+        axes=tuple(map(_along, group[0].axes)),
         traces=traces,
         note=certain or "",
         flagged=bool(first.mistrust),
         weights=tuple(zip(first.features, first.weights, strict=True)),
+    )
+
+
+def _with_few_levels(group: Sequence[Effect], effect: Effect) -> Effect:
+    """An effect with the categories in which it, or another of its group, does most; its ends are among them."""
+    axis = effect.axes[0]
+    if len(effect.axes) == 2 or len(axis.levels) <= MOST_LEVELS:
+        return effect
+    values = np.array([one.values for one in group])
+    most = np.abs(values).max(axis=0)
+    most[[*values.argmax(axis=1), *values.argmin(axis=1)]] = np.inf
+    kept = sorted(np.argsort(-most, kind="stable")[:MOST_LEVELS].tolist())
+
+    def chosen(numbers: Sequence[float]) -> tuple[float, ...]:
+        return tuple(numbers[place] for place in kept) if numbers else ()
+
+    few = msgspec.structs.replace(
+        axis, levels=tuple(axis.levels[place] for place in kept), density=chosen(axis.density)
+    )
+    return msgspec.structs.replace(
+        effect, axes=(few,), values=chosen(effect.values), low=chosen(effect.low), high=chosen(effect.high)
     )
 
 
