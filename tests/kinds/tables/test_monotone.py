@@ -144,5 +144,10 @@ def test_what_cannot_be_kept_is_refused_in_one_sentence(tmp_path: Any, monotone:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_number_that_looks_like_a_category_may_be_read_as_a_number() -> None:
-    assert read(ROWS, target="sick", monotone="age=increasing").n_rows == 40
+def test_what_was_asked_is_noted_beside_the_column_with_the_class_that_counts() -> None:
+    dataset = read(ROWS, target="sick", monotone="age=increasing")
+    (note,) = (note for note in dataset.notes if note.name == "age")
+    assert note.reason.endswith("as asked, the chance of 'yes' is only increasing with it")
+    assert [one for one in read(ROWS, target="sick").notes if one.name != "age"] == [
+        one for one in dataset.notes if one.name != "age"
+    ]

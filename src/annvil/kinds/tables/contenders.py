@@ -33,24 +33,31 @@ def contenders_for_tables(monotone: Mapping[str, int] | None = None, *, gaps: bo
     from annvil.models.spline_additive import SplineAdditive
     from annvil.models.trees import BoostedTrees
 
-    promise: list[Contender] = [Dummy(), Linear(monotone), SplineAdditive(monotone), BoostedTrees(monotone)]
-    without_gaps: list[Contender] = [ShallowTree(monotone), ExtraTrees(monotone)]
     networks: list[Contender] = [IndexNetworks(), DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
-    dummy, linear, splines, boosted = promise
-    shallow, extra = _leave_out(without_gaps, monotone if gaps else None, " where values are missing")
-    neighbours, *networks = _leave_out([Neighbours(), *networks], monotone)
-    return [dummy, linear, splines, neighbours, shallow, boosted, extra, *networks]
+    simple: list[Contender] = [Linear(monotone), SplineAdditive(monotone), Neighbours()]
+    trees: list[Contender] = [ShallowTree(monotone), BoostedTrees(monotone), ExtraTrees(monotone)]
+    everybody = [Dummy(), *simple, *trees, *networks]
+    return _who_promises(everybody, monotone, gaps=gaps) if monotone else everybody
 
 
-def _leave_out(contenders: list[Contender], monotone: Mapping[str, int] | None, where: str = "") -> list[Contender]:
-    """The contenders, with ``monotone`` in name only."""
+PROMISE = {"dummy", "linear", "spline-gam", "boosted-trees"}
+PROMISE_WITHOUT_GAPS = {"rule-tree", "extra-trees"}
+"""Whose predictions rise or fall with a column by construction where that is asked; the latter where no value is
+missing."""
+
+
+def _who_promises(contenders: list[Contender], monotone: Mapping[str, int], *, gaps: bool) -> list[Contender]:
+    """The contenders, those that cannot promise it in name only."""
     from annvil.models.left_out import LeftOut
 
-    if not monotone:
-        return contenders
-    columns = listed([quoted(name) for name in monotone])
-    why = f"cannot promise that predictions only rise or fall with {columns}{where}"
-    return [LeftOut(one, f"{outside(named(one.title))} {why}.") for one in contenders]
+    why = f"cannot promise that predictions only rise or fall with {listed([quoted(name) for name in monotone])}"
+    made: list[Contender] = []
+    for one in contenders:
+        only_gaps = one.name in PROMISE_WITHOUT_GAPS
+        promises = one.name in PROMISE or (only_gaps and not gaps)
+        where = " where values are missing" if only_gaps else ""
+        made.append(one if promises else LeftOut(one, f"{outside(named(one.title))} {why}{where}."))
+    return made
 
 
 def has_gaps(dataset: Dataset) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annvil.kinds.base import Explanation, Found, Kind, Loaded, Progress, Stage, Tiny
 from annvil.kinds.tables.explain_options import TableExplainOptions
-from annvil.kinds.tables.options import TableOptions, check_directions, signs
+from annvil.kinds.tables.options import TableOptions, signs, with_directions
 
 if TYPE_CHECKING:
     from annvil.comparison.store import Predicted
@@ -45,8 +45,7 @@ class Tables(Kind):
         from annvil.kinds.tables.reading import read_table
 
         dataset = read_table(opened)
-        check_directions(dataset, {} if options is None else options.monotone)
-        return dataset
+        return dataset if options is None else with_directions(dataset, options.monotone)
 
     def audit(self, dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
         from annvil.kinds.tables.audit import audit_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -87,8 +88,8 @@ def signs(options: TableOptions | None) -> dict[str, int]:
     return {} if options is None else {name: DIRECTIONS[word] for name, word in options.monotone.items()}
 
 
-def check_directions(dataset: Dataset[Any], monotone: Mapping[str, str]) -> None:
-    """Refuse directions that cannot be kept, before anything is trained.
+def with_directions(dataset: Dataset[Any], monotone: Mapping[str, str]) -> Dataset[Any]:
+    """The data set with notes on what was asked of its columns; refuses what cannot be kept, before any training.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def check_directions(dataset: Dataset[Any], monotone: Mapping[str, str]) -> None
         Where the answer has no order, or a column is unknown, is not learnt from, or is no number.
     """
     if not monotone:
-        return
+        return dataset
     task = dataset.task
     if task.n_questions > 1 or task.n_outputs > 2:
         what = (
@@ -119,3 +120,10 @@ def check_directions(dataset: Dataset[Any], monotone: Mapping[str, str]) -> None
                 f"Column {quoted(name)} (monotone) is read as {kinds[name]}, and only numbers have a direction. "
                 f"If its values are numbers, say --as {quoted_name(name)}=number."
             )
+    answer = f"the chance of {str(task.classes[-1])!r}" if task.predicts_probabilities else repr(task.target)
+    said = {name: f"as asked, {answer} is only {word} with it" for name, word in monotone.items()}
+    told = (
+        replace(note, reason="; ".join(filter(None, (note.reason, said[note.name])))) if note.name in said else note
+        for note in dataset.notes
+    )
+    return replace(dataset, notes=tuple(told))
