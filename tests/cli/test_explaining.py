@@ -74,6 +74,9 @@ def test_for_machines(annvil, run, picture):
         (("cat.png", "--class", "bright"), "knows no class 'bright'"),
         (("gone.png",), "gone.png"),
         ((".",), "is a folder: name one picture in it"),
+        ((), "Name what is to be explained"),
+        (("cat.png", "--rows", "1"), "--rows does not go with"),
+        (("cat.png", "--change", "size"), "--change does not go with"),
     ],
 )
 def test_what_cannot_be_done_is_said(annvil, run, picture, monkeypatch, options, message):
