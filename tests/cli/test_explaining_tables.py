@@ -152,6 +152,8 @@ def test_the_whole_model_is_a_page(annvil, tmp_path):
     [
         (("new.csv", "--change", "lenght"), "uses no column 'lenght'"),
         (("new.csv", "--wanted", "yes"), "--wanted goes with --change"),
+        (("new.csv", "--change", ","), "Name at least one column"),
+        (("--rows", "1"), "name what is to be explained"),
         (("new.csv", "--change", "length", "--wanted", "perhaps"), "knows no class 'perhaps'"),
         (("new.csv", "--class", "perhaps"), "knows no class 'perhaps'"),
         (("new.csv", "--method", "lime"), "No method of explaining is called 'lime'"),

@@ -119,8 +119,8 @@ def explanation_of(predictor: SavedModel) -> Explanation:
     """
     if predictor.explanation is None:
         raise RequestError(
-            f"{predictor!r} carries nothing to explain it by: an earlier version saved it, or one that explains single "
-            "things of this kind by annvil explain RUN FILE. Fit again to have it."
+            f"{predictor!r} carries nothing to explain it by: an earlier version saved it, or it is no model of a "
+            "table. Fit again to have it."
         )
     return predictor.explanation
 

@@ -70,7 +70,7 @@ class RowsExplained:
     def _explain(self, n: int) -> Some:
         inputs, options = self._inputs.take(slice(0, n)), self._options
         explained = self._predictor.explain(inputs, options.method or "auto", self._label)
-        if not options.change:
+        if options.change is None:
             return Some(explained, ())
         single = (inputs.take(slice(row, row + 1)) for row in range(n))
         changes = tuple(self._predictor.counterfactual(row, options.change, options.wanted) for row in single)
@@ -151,7 +151,7 @@ def explain_rows(model: Path, source: Any, label: str | None, options: TableExpl
     """
     predictor = load(model)
     explanation_of(predictor)
-    if options.wanted is not None and not options.change:
+    if options.wanted is not None and options.change is None:
         raise RequestError("--wanted goes with --change, which names the columns that may be changed.")
     where = str(source) if isinstance(source, str | Path) else "the rows to explain"
     conformed = predictor.conform(source, where=where)
