@@ -25,6 +25,7 @@ def contenders_for_tables(monotone: Mapping[str, int] | None = None, *, gaps: bo
     from annvil.models.extra_trees import ExtraTrees
     from annvil.models.linear import Linear
     from annvil.models.neighbours import Neighbours
+    from annvil.models.networks.additive_networks import AdditiveNetworks
     from annvil.models.networks.dense_networks import DenseNetworks
     from annvil.models.networks.ensemble import NetworkEnsemble
     from annvil.models.networks.index_networks import IndexNetworks
@@ -33,14 +34,15 @@ def contenders_for_tables(monotone: Mapping[str, int] | None = None, *, gaps: bo
     from annvil.models.spline_additive import SplineAdditive
     from annvil.models.trees import BoostedTrees
 
-    networks: list[Contender] = [IndexNetworks(), DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
+    readable: list[Contender] = [AdditiveNetworks(monotone), IndexNetworks()]
+    networks: list[Contender] = [*readable, DenseNetworks(), SharedEnsembles(), NetworkEnsemble()]
     simple: list[Contender] = [Linear(monotone), SplineAdditive(monotone), Neighbours()]
     trees: list[Contender] = [ShallowTree(monotone), BoostedTrees(monotone), ExtraTrees(monotone)]
     everybody = [Dummy(), *simple, *trees, *networks]
     return _who_promises(everybody, monotone, gaps=gaps) if monotone else everybody
 
 
-PROMISE = {"dummy", "linear", "spline-gam", "boosted-trees"}
+PROMISE = {"dummy", "linear", "spline-gam", "boosted-trees", "additive-network"}
 PROMISE_WITHOUT_GAPS = {"rule-tree", "extra-trees"}
 """Whose predictions rise or fall with a column by construction where that is asked; the latter where no value is
 missing."""

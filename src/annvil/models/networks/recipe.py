@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -106,8 +106,8 @@ def candidate_units(candidates: int) -> float:
 class Portfolio(Protocol):
     """What a plan must know of a family of networks."""
 
-    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Settings, ...]:
-        """Candidates for so many training rows, the most promising first; each has its place as `Settings.number`."""
+    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[Any, ...]:
+        """Candidates for so many training rows, the most promising first; each has its place as its ``number``."""
 
     def epochs(self, n_rows: int, scale: float) -> int:
         """Epochs for so many training rows."""

@@ -1,0 +1,309 @@
+"""The family of additive networks: columns on knots, subnets and free parts trained, tables made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from annvil.data.dataset import Dataset
+from annvil.data.table import Table
+from annvil.models.contract import Job, Json, PreparationOptions, Shape
+from annvil.models.networks.additive_member import AdditiveMember
+from annvil.models.networks.additive_pairs import MOST_ROWS, SIDE, rank_pairs
+from annvil.models.networks.additive_tables import Density, EffectTables, Pair
+from annvil.models.networks.bag import network_outputs
+from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData, positions
+from annvil.models.networks.recipe import FEW_ROWS, HALVING, PATIENCE, batch_size, epochs_for
+from annvil.onnx.builder import Graph, Value
+from annvil.preparation import TargetScaling
+from annvil.preparation.knots import KnotPreparation, Where
+from annvil.tasks.base import FloatArray, IntArray, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from annvil.networks.additive import AdditiveNetwork
+    from annvil.training import Recipe
+
+MOST_KNOTS, MOST_COARSE = 128, 20
+"""Knots of a number, and those that serve pairs, where there are rows enough (assumed)."""
+
+ROWS_A_KNOT = 20
+"""Training rows for a knot, and for a cell of a pair's table (assumed)."""
+
+
+@dataclass(frozen=True)
+class AdditiveSettings(Hyperparameters):
+    """One candidate.
+
+    Attributes
+    ----------
+    n_pairs : pairs of columns, at most
+    monotone : (column, +1 or -1): their effects may only rise, or fall
+    columns, pairs : names of what has an effect; None where that is looked for
+    epochs, batch_size : None where the number of rows decides
+    """
+
+    n_pairs: int = 10
+    monotone: tuple[tuple[str, int], ...] = ()
+    columns: tuple[str, ...] | None = None
+    pairs: tuple[tuple[str, str], ...] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON-able values for `Fitted.configuration`."""
+        plain = asdict(self)
+        lists = {
+            name: [*map(_plain, plain[name])] for name in ("monotone", "columns", "pairs") if plain[name] is not None
+        }
+        return plain | lists
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Json]) -> AdditiveSettings:
+        """The settings that `to_json` wrote."""
+        lists = ("monotone", "columns", "pairs")
+        tuples = {name: tuple(map(_frozen, values[name])) for name in lists if values.get(name) is not None}
+        return cls(**{**values, **tuples})
+
+    def describe(self) -> str:
+        """For people."""
+        n_pairs = self.n_pairs if self.pairs is None else len(self.pairs)
+        pairs = f"up to {n_pairs} pairs" if n_pairs else "no pairs"
+        return f"{pairs}, learning rate {self.learning_rate:g}, penalty {self.weight_decay:.2g}"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass
+class AdditiveSizes:
+    """What networks of a job are built for.
+
+    Attributes
+    ----------
+    knots, fine, coarse : the columns, and where the job's rows lie
+    y, weights : prepared targets of the rows, and how much each counts, float64
+    splits : training and test rows of the inner splits
+    """
+
+    knots: KnotPreparation
+    fine: Where
+    coarse: Where
+    y: FloatArray
+    weights: FloatArray
+    task: Task
+    splits: Sequence[tuple[IntArray, IntArray]]
+    _ranked: dict[tuple[int, frozenset[str]], list[Pair]] = field(default_factory=dict)
+
+    @property
+    def n_rows(self) -> int:
+        """Training rows of a network, at most."""
+        return max(len(train) for train, _ in self.splits)
+
+    @property
+    def n_scores(self) -> int:
+        """Of two classes one."""
+        return 1 if self.task.n_outputs <= 2 else self.task.n_outputs
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What networks of one population must share."""
+        numbers = [one.n_slots for one in self.knots.knots if one.is_number]
+        n_levels = sum(one.n_slots for one in self.knots.knots if not one.is_number)
+        n_coarse = max(one.n_coarse for one in self.knots.knots)
+        return len(numbers), len(self.knots.knots), max(numbers, default=0), n_levels, n_coarse, self.task.n_outputs
+
+    @cached_property
+    def density(self) -> Density:
+        """Of the columns alone."""
+        return Density.of(self.knots, self.fine, self.coarse, ())
+
+    def pairs(self, settings: AdditiveSettings, split: int) -> list[Pair]:
+        """Those of a network: of the configuration, or the most promising among the split's training rows.
+
+        No monotone column is in a pair, nor what is made of two columns.
+        """
+        knots = self.knots.knots
+        if settings.pairs is not None:
+            place = {one.name: j for j, one in enumerate(knots)}
+            return [(place[a], place[b]) for a, b in settings.pairs if a in place and b in place]
+        if not settings.n_pairs:
+            return []
+        monotone = frozenset(name for name, _ in settings.monotone)
+        key = split, monotone
+        if key not in self._ranked:
+            train, _ = self.splits[split]
+            if len(train) > MOST_ROWS:
+                train = np.sort(np.random.default_rng(split).choice(train, MOST_ROWS, replace=False))
+            slots = (self.fine[0] + (self.fine[1] > 0.5))[train]
+            n_coarse = np.array([one.n_coarse for one in knots])
+            cells = (self.coarse[0] + (self.coarse[1] > 0.5))[train] * np.minimum(SIDE, n_coarse) // n_coarse
+            n_outputs = self.task.n_outputs if self.task.predicts_probabilities else 1
+            free = [
+                j for j, one in enumerate(knots) if len(one.columns) == 1 and not monotone.intersection(one.columns)
+            ]
+            self._ranked[key] = rank_pairs(
+                slots, cells, self.y[train], self.weights[train], n_outputs, np.array(free, dtype=np.int64)
+            )
+        return self._ranked[key][: settings.n_pairs]
+
+
+@dataclass(frozen=True)
+class KnotTensors:
+    """Rows on knots as tensors: places int64 and shares float32, among all slots and among the coarse ones."""
+
+    knots: KnotPreparation
+
+    def transform(self, inputs: Table) -> tuple[Tensor, ...]:
+        """Fine places and shares, coarse ones, all ``(n_rows, n_columns)``."""
+        return _tensors(*self.knots.place(inputs))
+
+    def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
+        """Nobody asks for it: tables write themselves (`AdditiveMember.write`)."""
+        raise NotImplementedError
+
+    def describe(self) -> tuple[str, ...]:
+        """What is done, in sentences for people."""
+        return self.knots.describe()
+
+
+def _tensors(fine: Where, coarse: Where) -> tuple[Tensor, ...]:
+    import torch
+
+    parts = (part for at, share in (fine, coarse) for part in (at, share.astype(np.float32)))
+    return tuple(torch.from_numpy(part) for part in parts)
+
+
+class AdditiveFamily(NetworkFamily[Table, AdditiveSettings]):
+    """Effects at knots, trained as subnets and free parts; ``monotone`` are +1 or -1 for some of the columns."""
+
+    name = "additive"
+
+    def __init__(self, monotone: Mapping[str, int] | None = None) -> None:
+        self.monotone = dict(monotone or {})
+
+    def portfolio(self, is_classification: bool, n_rows: int) -> tuple[AdditiveSettings, ...]:
+        """Penalty and pairs. A penalty of 1 / n_rows is a prior of standard deviation 1 (of log-odds, or of the target)
+        on the free parts of columns (`annvil.networks.additive.AdditiveNetwork`)."""
+        rows = (FEW_ROWS_CLASSES if n_rows < FEW_ROWS else CLASSES) if is_classification else NUMBERS
+        monotone = tuple(sorted(self.monotone.items()))
+        return tuple(
+            AdditiveSettings(number, LEARNING_RATE, penalty / n_rows, n_pairs=n_pairs, monotone=monotone)
+            for number, (penalty, n_pairs) in enumerate(rows)
+        )
+
+    def prepare(self, dataset: Dataset, job: Job, options: PreparationOptions) -> TrainingData:
+        """Rows on knots that the job's rows teach; no target is looked at."""
+        import torch
+
+        inputs, y, task = dataset.inputs.take(job.rows), dataset.y[job.rows], dataset.task
+        splits = positions(job)
+        most, coarse = knots_for(max(len(train) for train, _ in splits))
+        knots = KnotPreparation.fit(inputs, most=most, coarse=coarse, undivided=tuple(self.monotone))
+        fine, coarsely = knots.place(inputs)
+        target = TargetScaling.of(task, y)
+        answers = np.asarray(y, dtype=task.link.dtype) if target is None else target.transform(y)
+        weights = np.ones(len(y)) if job.weights is None else job.weights
+        sizes = AdditiveSizes(knots, fine, coarsely, np.asarray(answers, dtype=np.float64), weights, task, splits)
+        tensors = _tensors(fine, coarsely)
+        return TrainingData(
+            job, tensors, torch.from_numpy(answers), splits, KnotTensors(knots), target, sizes.shape, sizes, job.weights
+        )
+
+    def network(self, data: TrainingData, settings: AdditiveSettings, split: int, seed: int) -> nn.Module:
+        """Scores of the base rates; no effects yet."""
+        from annvil.models.networks.additive_building import build
+
+        return build(data.sizes, settings, split, seed)
+
+    def widths(self, data: TrainingData, settings: AdditiveSettings) -> tuple[int, ...]:
+        """How many pairs."""
+        return (len(data.sizes.pairs(settings, 0)),)
+
+    def recipe(self, data: TrainingData, settings: AdditiveSettings, scale: float) -> Recipe:
+        """As of dense networks, except that weight decay is a penalty of the loss (Adam), so that it means the same
+        however long and fast a network learns."""
+        from annvil.training import Recipe
+
+        epochs = settings.epochs or self.epochs(data.sizes.n_rows, scale)
+        return Recipe(
+            epochs=epochs,
+            batch_size=settings.batch_size or batch_size(data.sizes.n_rows),
+            optimizer="adam",
+            betas=(0.9, 0.99),
+            schedule="coslog",
+            patience=math.ceil(PATIENCE * epochs),
+            halving=HALVING,
+        )
+
+    def epochs(self, n_rows: int, scale: float) -> int:
+        """32 for 6400 rows."""
+        return epochs_for(n_rows, 32, scale)
+
+    def core_seconds_per_row(self, shape: Shape) -> float:
+        """Measured on one core, 10 pairs."""
+        return (4.0 + 0.5 * (shape.n_numbers + shape.n_texts)) * 1e-6 * max(1, shape.n_outputs - 1)
+
+    def outputs(
+        self, data: TrainingData, settings: AdditiveSettings, network: nn.Module, rows: IntArray, task: Task
+    ) -> FloatArray:
+        """Those of one network."""
+        import torch
+
+        return network_outputs(network, data.inputs, data.target, task.link, torch.from_numpy(rows))
+
+    def member(
+        self, data: TrainingData, settings: AdditiveSettings, networks: Sequence[nn.Module], task: Task
+    ) -> AdditiveMember:
+        """The networks' tables, averaged and purified."""
+        sizes: AdditiveSizes = data.sizes
+        mean = EffectTables.mean([tables_of(sizes, cast("AdditiveNetwork", one), data.target) for one in networks])
+        density = Density.of(sizes.knots, sizes.fine, sizes.coarse, mean.pairs)
+        tables = mean.purified(sizes.knots, density)
+        return AdditiveMember(sizes.knots, tables, data.target, task.link, dict(settings.monotone))
+
+
+CLASSES = ((1.0, 10), (10.0, 10), (0.2, 10), (1.0, 0), (10.0, 0), (1.0, 20))
+FEW_ROWS_CLASSES = ((10.0, 10), (40.0, 0), (3.0, 10), (10.0, 0), (40.0, 10), (1.0, 10))
+NUMBERS = ((0.3, 10), (0.05, 10), (2.0, 10), (0.3, 0), (2.0, 0), (0.05, 20))
+"""Penalty × training rows, and pairs: the most promising first (from training parts of public tables). Of numbers the
+penalty that suits is in proportion to the noise."""
+
+LEARNING_RATE = 0.03
+"""Of all candidates: from 0.01 to 0.1 it hardly matters (measured on planted effects, adult and california_housing)."""
+
+
+def knots_for(n_rows: int) -> tuple[int, int]:
+    """Knots of a number, and coarse ones, for so many training rows."""
+    most = int(np.clip(n_rows / ROWS_A_KNOT, 12, MOST_KNOTS))
+    return most, int(np.clip(math.sqrt(n_rows / ROWS_A_KNOT), 4, MOST_COARSE))
+
+
+def tables_of(sizes: AdditiveSizes, network: AdditiveNetwork, target: TargetScaling | None) -> EffectTables:
+    """What a network's effects are at the knots, in float64 and in the target's unit."""
+    import torch
+
+    unit = 1.0 if target is None else target.scale
+    with torch.inference_mode():
+        effects = network.effects().double().numpy() * unit
+        grids = network.interactions().double().numpy() * unit if network.grid is not None else ()
+        base = network.bias.double().numpy() * unit + (0.0 if target is None else target.mean)
+    knots = sizes.knots.knots
+    pairs = {
+        (int(a), int(b)): grid[: knots[a].n_coarse, : knots[b].n_coarse]
+        for (a, b), grid in zip(network.pairs.tolist(), grids, strict=True)
+    }
+    starts = network.first.tolist()
+    each = tuple(effects[start : start + one.n_slots] for start, one in zip(starts, knots, strict=True))
+    return EffectTables(base, each, pairs)
