@@ -243,6 +243,22 @@ def test_drawn_jobs_look_at_the_same_rows_and_keep_sides_apart(n: int, weights: 
             assert len(np.unique(one.rows)) < n
 
 
+def test_rare_categories_count_though_they_are_on_no_axis() -> None:
+    random = np.random.default_rng(0)
+    common, rare = random.random(900) < 0.7, [f"rare {k}" for k in range(90)]
+    c = np.where(common, random.choice([*"ab"], 900), random.choice(rare, 900))
+    table = table_from_columns([("c", "category", c), ("x", "number", random.normal(size=900))])
+
+    def scores(rows: Table) -> FloatArray:
+        return np.array([[10.0 * text.startswith("rare 1")] for text in rows.texts()[:, 0]])
+
+    curves = LocalLayout.of(table).curves(scores)
+    effects = effects_of(curves, [], ["y"], exact=False)
+    assert effects[0].name == "c"
+    assert effects[0].importance == pytest.approx(scores(table).std(), rel=0.35)
+    assert busy_effects(effects, table.names)[1] == ("x",)
+
+
 def test_rare_categories_are_neither_shown_nor_make_others_look_important() -> None:
     random = np.random.default_rng(0)
     names = [f"rare {k}" for k in range(60)]

@@ -35,6 +35,7 @@ class Curve:
     values: FloatArray
     rows: FloatArray
     lines: FloatArray | None = None
+    total: FloatArray | None = None  # how far it moves each score where ``rows`` do not show all of it
     columns: tuple[str, ...] = ()  # of a projection
     features: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
@@ -61,6 +62,12 @@ def effects_of(
     return tuple(effect for _, effects in found for effect in effects)
 
 
+def importance(curve: Curve) -> FloatArray:
+    """Standard deviation of what a term adds over the rows, to each score ``(n_explained,)``."""
+    spread = curve.rows.std(axis=0)
+    return np.asarray(spread if curve.total is None else np.maximum(spread, curve.total))
+
+
 def _effect(curve: Curve, others: Sequence[Curve], k: int, output: str, exact: bool) -> Effect:
     values, rows = curve.values[:, k], curve.rows[:, k]
     n_points, axis = int(np.prod([len(one) for one in curve.axes])), curve.axes[0]
@@ -72,7 +79,7 @@ def _effect(curve: Curve, others: Sequence[Curve], k: int, output: str, exact: b
         values=tuple(values[:n_points].tolist()),
         missing=tuple(values[n_points:].tolist()),
         lines=() if curve.lines is None else tuple(tuple(line[:, k].tolist()) for line in curve.lines),
-        importance=float(rows.std()),
+        importance=float(importance(curve)[k]),
         columns=curve.columns,
         features=curve.features,
         weights=curve.weights,

@@ -85,7 +85,7 @@ class SumLayout:
                 else:
                     values = along[span, place] - at[:, place].mean(axis=0)
             columns = term.columns if term.is_projection else ()
-            found.append(Curve(axes, values, rows, None, columns, term.features, term.weights))
+            found.append(Curve(axes, values, rows, columns=columns, features=term.features, weights=term.weights))
         return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from annvil.bundle.effects import Check
 from annvil.data.table import Table
-from annvil.explanation.effects import Curve
+from annvil.explanation.effects import Curve, importance
 from annvil.explanation.refits import FEWEST_REFITS
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.ranks import average_ranks
@@ -99,8 +99,8 @@ def stability(curves: Sequence[Curve], refits: Sequence[Sequence[Curve]]) -> Che
 
 
 def importances(curves: Sequence[Curve]) -> FloatArray:
-    """Standard deviation of what each term adds over the rows, of the score where it is largest."""
-    return np.array([float(curve.rows.std(axis=0).max(initial=0.0)) for curve in curves])
+    """How far each term moves the score that it moves most."""
+    return np.array([float(importance(curve).max(initial=0.0)) for curve in curves])
 
 
 def rank_correlation(one: FloatArray, other: FloatArray) -> float:

@@ -91,7 +91,8 @@ class LocalLayout:
         for column, axis, span in zip(self.columns, self.axes, self.spans, strict=True):
             effect = _effect(_column(self.sample, column.name), axis, found[span], here)
             at = np.stack([at_rows(column, axis, one) for one in effect.T], axis=1)
-            curves.append(Curve((axis,), effect - at.mean(axis=0), at - at.mean(axis=0)))
+            total = _total(_column(self.sample, column.name), found[span], here)
+            curves.append(Curve((axis,), effect - at.mean(axis=0), at - at.mean(axis=0), total=total))
         return curves
 
 
@@ -157,7 +158,11 @@ def _asked(column: Column, axis: Axis) -> tuple[NDArray[np.int64], NDArray[Any]]
     if column.field.is_text:
         levels = stored(column, axis, missing=True)
         rows = _some(len(column.values), DEPENDENCE_CALLS // len(levels))
-        return np.tile(rows, len(levels)), np.repeat(levels, len(rows))
+        some = _some(len(column.values))
+        others = column.values[np.random.default_rng(len(some)).permutation(some)]
+        return np.concatenate([np.tile(rows, len(levels)), some]), np.concatenate(
+            [np.repeat(levels, len(rows)), others]
+        )
     inside, interval = _intervals(column, axis)
     ends = np.array(axis.values)
     without = _some(len(column.values)) if axis.missing else np.arange(0)
@@ -182,7 +187,8 @@ def _effect(column: Column, axis: Axis, found: FloatArray, here: FloatArray) -> 
     """Along the axis, and last of a missing value where rows miss it, not yet centred, ``(n, n_explained)``."""
     if column.field.is_text:
         n_levels = len(axis) + bool(axis.missing)
-        effect = found.reshape(n_levels, -1, found.shape[1]).mean(axis=1)
+        of_levels = found[: -len(_some(len(column.values)))]
+        effect = of_levels.reshape(n_levels, -1, found.shape[1]).mean(axis=1)
         shares = np.array([*axis.density, axis.missing][:n_levels])
         return np.asarray(effect - shares @ effect / shares.sum())  # 0 is the mean: what is not on the axis is there
     inside, interval = _intervals(column, axis)
@@ -198,6 +204,15 @@ def _effect(column: Column, axis: Axis, found: FloatArray, here: FloatArray) -> 
     some = _some(len(column.values))
     apart = found[2 * len(inside) :].mean(axis=0) - here[some[~column.missing[some]]].mean(axis=0)
     return np.concatenate([effect, [along.mean(axis=0) + apart]])
+
+
+def _total(column: Column, found: FloatArray, here: FloatArray) -> FloatArray | None:
+    """Of categories how far they move scores, rare ones too, which are on no axis: root of half the mean square of the
+    change when rows swap them (Jansen, Computer Physics Communications 117, 1999); of a sum the standard deviation."""
+    if not column.field.is_text:
+        return None
+    some = _some(len(column.values))
+    return np.asarray(np.sqrt(np.square(found[-len(some) :] - here[some]).mean(axis=0) / 2))
 
 
 def _some(n_rows: int, most: int = DEPENDENCE_ROWS) -> NDArray[np.int64]:

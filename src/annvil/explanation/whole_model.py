@@ -140,6 +140,7 @@ def _curves(
         most = min(LOCAL_ROWS, max(REFIT_ROWS, MOST_PREDICTIONS // (2 * max(1, len(names)))))
         layout = LocalLayout.of(rows, most=most, names=names)
         own = layout.curves(lambda table: link.explained(fitted.predict(table)))
+        names = tuple(column.name for column in layout.columns)  # of a column of rare values nothing is known
         return names, own, lambda other: few.curves(lambda table: link.explained(other.predict(table)))
     sums = SumLayout.of(additive, rows)
     used = {name for term in additive.terms for name in term.columns}
