@@ -8,10 +8,10 @@ import io
 import pytest
 
 from annvil.bundle import export, save
-from annvil.cli.predicting import harmless
 from annvil.data.table import Field, table_form
 from annvil.onnx.builder import Graph
 from annvil.tasks.union import make_task
+from annvil.text.safe import harmless
 
 HEADER = ["predicted_buys", "probability_no", "probability_yes"]
 
