@@ -4,8 +4,8 @@
     python benchmarks/explainable.py recovery [--seeds 0 … 9] [--json FILE]
 
 The scenarios are those of Yang, Zhang & Sudjianto (arXiv 1901.03838): ten features, each pair correlated by .5, noise
-of variance 1, a test set of 10,000 rows. Numbers are drawn in the order of the authors' own generator, so that seed 0 of
-S1 is the very data of their saved results (best of 25 fits: .9894; the noise of that test set has a mean square of
+of variance 1, a test set of 10,000 rows. Numbers are drawn in the order of the authors' own generator, so that seed 0
+of S1 is the very data of their saved results (best of 25 fits: .9894; the noise of that test set has a mean square of
 .9816).
 Every model learns from the same rows; "noise" is the mean square of the noise in that test set, below which no model
 gets but by luck. "interactions" says whether the index network beats a spline additive model by more than two standard
