@@ -10,6 +10,7 @@ from annvil.bundle.predictor import session_of
 from annvil.data.dataset import Dataset
 from annvil.data.splits import Split
 from annvil.data.table import Table, table_from_columns
+from annvil.explanation.weight_randomisation import FEW_ROWS, contributions_of, weight_randomisation
 from annvil.models.contract import Context, Effort, Fitted, Job
 from annvil.models.networks.additive_networks import AdditiveNetworks
 from annvil.models.networks.additive_pairs import rank_pairs
@@ -50,6 +51,18 @@ def planted(n_rows: int = 1200, seed: int = 0) -> Dataset:
 def found() -> tuple[Dataset, Fitted]:
     dataset = planted()
     return dataset, fitted(dataset)
+
+
+def test_contributions_become_others_without_what_was_learnt(found: tuple[Dataset, Fitted]) -> None:
+    dataset, one = found
+    rows = dataset.inputs.take(np.arange(FEW_ROWS))
+
+    def explain(other: Fitted) -> FloatArray | None:
+        return contributions_of(other, rows, 0, dataset.inputs)
+
+    check = weight_randomisation(one, rows, explain, lambda: False)
+    assert check is not None
+    assert check.passed, check.said
 
 
 def test_planted_effects_are_found(found: tuple[Dataset, Fitted]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -79,6 +79,10 @@ class AdditiveMember(BaseMember):
             return graph.op("Transpose", graph.op("MatMul", parts, graph.constant(assign)), perm=[0, 2, 1])
 
         return Additive(tuple(Term(columns) for columns in terms), self._base, contributions, write)
+
+    def shuffled(self, seed: int) -> AdditiveMember:
+        """The same of tables that know nothing."""
+        return replace(self, tables=self.tables.shuffled(np.random.default_rng(seed)))
 
     @property
     def columns_with_effect(self) -> set[str]:

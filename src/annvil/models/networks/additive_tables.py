@@ -78,6 +78,14 @@ class EffectTables:
         effects = tuple(np.mean(parts, axis=0) for parts in zip(*(one.effects for one in tables), strict=True))
         return cls(np.mean([one.base for one in tables], axis=0), effects, pairs)
 
+    def shuffled(self, random: np.random.Generator) -> EffectTables:
+        """Tables that know nothing: the values of each in another order, with signs drawn anew."""
+
+        def one(table: FloatArray) -> FloatArray:
+            return np.asarray(random.permutation(table) * random.choice([-1.0, 1.0], table.shape))
+
+        return replace(self, effects=tuple(map(one, self.effects)), pairs={k: one(v) for k, v in self.pairs.items()})
+
     def purified(self, knots: KnotPreparation, density: Density) -> EffectTables:
         """The same scores in the one way that is kept; slots without a training row have no effect."""
         base, effects = self.base.copy(), [effect.copy() for effect in self.effects]

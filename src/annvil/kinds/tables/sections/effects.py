@@ -216,6 +216,8 @@ def caption(model: WholeModel) -> str:
             f"Bands: 95% over {model.n_refits} models of other draws of the same rows; the share beside a title is "
             "that of rows for which they agree whether it adds or takes."
         )
+        if any(effect.mistrust for effect in model.effects):
+            parts.append("× before a title: they agree for too few rows, so do not rely on that effect.")
     else:
         team = model.family == "team"
         why = "A team is not fitted again" if team else "There was no time for models of other draws of the rows"
