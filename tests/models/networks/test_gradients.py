@@ -19,8 +19,8 @@ from annvil.errors import BundleError
 from annvil.kinds.tables.explaining import explaining
 from annvil.models.contract import Fitted, Job
 from annvil.models.networks.bag import network_outputs
+from annvil.models.networks.column_tensors import ColumnTensors
 from annvil.models.networks.table_bag import TableBag
-from annvil.models.networks.table_family import ColumnTensors
 from annvil.networks import DenseNetwork, PeriodicEmbedding, PiecewiseLinearEmbedding, SharedEnsemble, quantile_edges
 from annvil.preparation import NetworkPreparation, TargetScaling
 from annvil.tasks.calibration import LabelScaling, VectorScaling

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from annvil.models.gradients import ExplainedScore, Gradients
 from annvil.models.networks.bag import NetworkBag
+from annvil.models.networks.column_tensors import ColumnTensors
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 
@@ -24,7 +25,6 @@ class TableBag(NetworkBag):
         if len(self.networks) * score.matrix.shape[1] > MOST_WAYS_BACK:
             return None
         from annvil.models.networks.path_gradients import mean_point, slopes_at, write_gradient
-        from annvil.models.networks.table_family import ColumnTensors
 
         preparation = cast(ColumnTensors, self.preparation)
         columns, module = mean_point(preparation.columns, self, score, inputs, shares)

@@ -26,12 +26,12 @@ from annvil.models.contract import (
     Traits,
 )
 from annvil.models.networks.bag import NetworkBag, network_outputs
+from annvil.models.networks.column_tensors import ColumnTensors
 from annvil.models.networks.family import NetworkFamily, TrainingData, positions
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.recipe import FEW_ROWS, Settings, search_ladder, settings_for
 from annvil.models.networks.search import Searched, TrainedCandidate, search
 from annvil.models.networks.table_bag import TableBag
-from annvil.onnx.builder import Graph, Value
 from annvil.preparation import NetworkPreparation, TargetScaling
 from annvil.tasks.base import FloatArray, IntArray, Task
 
@@ -62,29 +62,6 @@ class Sizes:
         """What networks of one population must share."""
         n_bins = max((len(edge) - 1 for edge in self.edges), default=0)
         return self.n_numbers, self.n_continuous, self.cardinalities, self.n_outputs, n_bins
-
-
-@dataclass(frozen=True)
-class ColumnTensors:
-    """Prepared columns as tensors: numbers float32 ``(n_rows, d)`` and codes int64 ``(n_rows, c)``."""
-
-    columns: NetworkPreparation
-
-    def transform(self, inputs: Table) -> tuple[Tensor, Tensor]:
-        """Numbers and codes."""
-        import torch
-
-        prepared = self.columns.transform(inputs)
-        return torch.from_numpy(prepared.numbers), torch.from_numpy(prepared.codes)
-
-    def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
-        """The same in a graph."""
-        numbers, codes = self.columns.write(graph, *raw)
-        return numbers, codes or ""
-
-    def describe(self) -> tuple[str, ...]:
-        """What is done, in sentences for people."""
-        return self.columns.describe()
 
 
 class TableFamily(NetworkFamily[Table, Settings]):
