@@ -47,7 +47,7 @@ class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing : value, and low and high where there are bands, of rows without a value; empty where none miss it
     lines : along an axis of numbers or dates, the same of single summary points, which are no rows (individual
         conditional expectation); empty where the model is a sum: they would all be the same line
-    certain : share of rows where refits agree about the sign; None without bands
+    certain : share of rows where refits agree about the sign; None without bands, and of what acts on few rows only
     importance : standard deviation of what it adds over the rows
     columns, features, weights : of a projection; the columns are those that its features are made of
     mistrust : why it should not be relied on; empty where nothing speaks against it

@@ -161,7 +161,8 @@ def told_effect(effect: Effect, task: Task, base: float, *, it: bool = False) ->
     start, end = _ends(task, base, *move.ends)
     what = _called(axis)
     if start == end:
-        return f"{what} moves {subject} in ways that its values alone do not show"
+        how = "by values that few rows have" if axis.levels else "together with other columns"
+        return f"{what} moves {subject} {how}"
     first, last = place_of(axis, move.start), place_of(axis, move.end)
     if move.one_way:
         goes = "rises" if move.change > 0 else "falls"

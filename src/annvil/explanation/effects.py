@@ -18,6 +18,9 @@ from annvil.text.quantities import percent
 IDLE = 0.01
 """Part of the importance of all together below which a term does nothing worth a look (assumed)."""
 
+SHOWN = 0.1
+"""Part of what a term does that its curve must show for the sign of the curve to mean something (assumed)."""
+
 CERTAIN_ENOUGH = 0.5
 """Share of rows for which refits must agree about the sign of an effect that is to be relied on (assumed)."""
 
@@ -88,7 +91,8 @@ def _effect(curve: Curve, others: Sequence[Curve], k: int, output: str, exact: b
         return effect
     half = _reach(len(others)) * np.std([one.values[:, k] for one in others], axis=0, ddof=1)
     at_rows = _reach(len(others)) * np.std([one.rows[:, k] for one in others], axis=0, ddof=1)
-    certain = float(np.mean(np.abs(rows) > at_rows)) if rows.any() else 0.0
+    told = rows.std() >= SHOWN * effect.importance  # else what it does is not on its axis
+    certain = float(np.mean(np.abs(rows) > at_rows)) if told else None
     low, high = values - half, values + half
     return msgspec.structs.replace(
         effect,
@@ -96,7 +100,7 @@ def _effect(curve: Curve, others: Sequence[Curve], k: int, output: str, exact: b
         high=tuple(high[:n_points].tolist()),
         missing=(*effect.missing, *low[n_points:].tolist(), *high[n_points:].tolist()),
         certain=certain,
-        mistrust=_mistrust(certain),
+        mistrust="" if certain is None else _mistrust(certain),
     )
 
 
