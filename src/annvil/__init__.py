@@ -68,6 +68,10 @@ if TYPE_CHECKING:
         SequenceClassifier as SequenceClassifier,
         SequenceRegressor as SequenceRegressor,
     )
+    from annvil.models.additive_estimators import (
+        AdditiveClassifier as AdditiveClassifier,
+        AdditiveRegressor as AdditiveRegressor,
+    )
     from annvil.models.estimators import (
         MLPClassifier as MLPClassifier,
         MLPRegressor as MLPRegressor,
