@@ -27,8 +27,8 @@ LEAST_ROWS = 3
 """Levels in fewer rows are pooled, as for linear models (`annvil.preparation.for_models.LEAST_ROWS`)."""
 
 SPIKE = 0.05
-"""A value with this share of the rows gets a knot on both sides, so that a curve can jump there (assumed); the other
-knots are quantiles of the rest."""
+"""A value with this share of the rows (and that of two knots) gets a knot on both sides, so that a curve can jump there
+(assumed); the other knots are quantiles of the rest."""
 
 MOST_LEVELS = 1000
 """Most levels of a category (assumed, for memory)."""
@@ -203,7 +203,7 @@ def _of_numbers(name: str, columns: tuple[str, ...], values: FloatArray, most: i
     values = np.sort(values[~np.isnan(values)])
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) > most:
-        spikes = np.flatnonzero(counts >= SPIKE * len(values))
+        spikes = np.flatnonzero(counts >= max(SPIKE, 2 / most) * len(values))
         others = np.repeat(np.delete(distinct, spikes), np.delete(counts, spikes))
         wanted = np.unique(np.quantile(others, np.linspace(0, 1, max(most - 3 * len(spikes), 4)), method="nearest"))
         beside = np.unique(np.clip(np.concatenate([spikes - 1, spikes, spikes + 1]), 0, len(distinct) - 1))
