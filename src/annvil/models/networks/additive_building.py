@@ -1,4 +1,4 @@
-"""Building additive networks: what their knots, levels and pairs are like as tensors."""
+"""Between knots and networks: what knots, levels and pairs are like as tensors, and the tables that a network is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annvil.models.networks.additive_tables import EffectTables
+from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
@@ -115,3 +117,22 @@ def _bias(sizes: AdditiveSizes, split: int) -> FloatArray:
     counts = np.bincount(y.astype(np.int64), weights, sizes.task.n_outputs) + 0.5
     logs = np.log(counts / counts.sum())
     return np.asarray(logs[1:] - logs[0] if len(logs) == 2 else logs - logs.mean())
+
+
+def tables_of(sizes: AdditiveSizes, network: AdditiveNetwork, target: TargetScaling | None) -> EffectTables:
+    """What a network's effects are at the knots, in float64 and in the target's unit."""
+    import torch
+
+    unit = 1.0 if target is None else target.scale
+    with torch.inference_mode():
+        effects = network.effects().double().numpy() * unit
+        grids = network.interactions().double().numpy() * unit if network.grid is not None else ()
+        base = network.bias.double().numpy() * unit + (0.0 if target is None else target.mean)
+    knots = sizes.knots.knots
+    pairs = {
+        (int(a), int(b)): grid[: knots[a].n_coarse, : knots[b].n_coarse]
+        for (a, b), grid in zip(network.pairs.tolist(), grids, strict=True)
+    }
+    starts = network.first.tolist()
+    each = tuple(effects[start : start + one.n_slots] for start, one in zip(starts, knots, strict=True))
+    return EffectTables(base, each, pairs)
