@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,7 @@ def explain_model(
     title: str = "",
     explained: ByRow | None = None,
     points: Table | None = None,
+    again: Sequence[Fitted] | None = None,
 ) -> WholeModel:
     """What the model does, as far as the deadline lets refits be made.
 
@@ -88,6 +89,7 @@ def explain_model(
     ----------
     contender : whose model it is, for refits; None: there are none
     explained : how single rows are explained of what is no sum, to be tested
+    again : refits that were made already
     points : summary points, the weightiest first, whose own lines are drawn of what is no sum
     """
     random = np.random.default_rng(fitted.job.seed)
@@ -111,7 +113,8 @@ def explain_model(
         explained if deadline.left > LEAST_FOR_ROWS else None,
         in_time,
     )
-    again = _refits(dataset, contender, fitted, deadline)
+    if again is None:
+        again = _refits(dataset, contender, fitted, deadline)
     refits = [one for one in map(others, again) if one is not None]
     effects = effects_of(curves, refits, outputs, exact=additive is not None)
     base = scores(rows).mean(axis=0) if additive is None else additive.scores(rows).mean(axis=0)

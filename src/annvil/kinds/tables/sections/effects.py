@@ -21,10 +21,10 @@ from annvil.data.dataset import Dataset
 from annvil.data.table import Table
 from annvil.explanation.effect_sentences import label_of
 from annvil.explanation.effects import busy_effects
-from annvil.explanation.refits import FEWEST_REFITS
-from annvil.explanation.whole_model import ByRow, WholeModel, explain_model
+from annvil.explanation.refits import FEWEST_REFITS, refit
+from annvil.explanation.whole_model import FOR_REFITS, ByRow, WholeModel, explain_model
 from annvil.kinds.base import Found
-from annvil.kinds.tables.sections.written_out import written_out
+from annvil.kinds.tables.sections.written_out import REFITS, has_coefficients, written_out
 from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
 from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
 from annvil.sections import Rows, Section
@@ -57,15 +57,17 @@ def effect_sections(found: Found) -> Iterator[Section]:
         contender = contenders[readable.contender]
         fitted = fit_readable(found, contender, readable)
         if fitted is not None:
-            left = found.deadline.left
-            yield from written_out(found.dataset, contender, fitted, left, "readable", readable.title, ORDER + 1)
             half = Deadline(found.deadline.left / (1 if shipped is None else 2))
-            model = explain_model(found.dataset, contender, fitted, half, title=readable.title)
+            again = refits_of_both(found.dataset, contender, fitted, half)
+            out = found.dataset, contender, fitted, half.left, "readable", readable.title, ORDER + 1, again
+            yield from written_out(*out)
+            model = explain_model(found.dataset, contender, fitted, half, title=readable.title, again=again)
             yield section(model, "readable-effects", f"The best readable model: {named(readable.title)}", ORDER + 1)
     if shipped is not None and shipped.contender != "dummy":
         title = titles.get(shipped.contender, shipped.contender)
         asked = contenders.get(shipped.contender)
-        yield from written_out(found.dataset, asked, shipped, found.deadline.left, "shipped", title, ORDER)
+        again = refits_of_both(found.dataset, asked, shipped, found.deadline)
+        yield from written_out(found.dataset, asked, shipped, found.deadline.left, "shipped", title, ORDER, again)
         model = explain_model(
             found.dataset,
             asked,
@@ -74,9 +76,19 @@ def effect_sections(found: Found) -> Iterator[Section]:
             title=title,
             explained=by_bundle(found.model),
             points=summary_points(found.model, found.dataset.inputs),
+            again=again,
         )
         keep(found.model, model)
         yield section(model, "effects", f"What the recommended model does: {named(title)}", ORDER)
+
+
+def refits_of_both(
+    dataset: Dataset, contender: Contender | None, fitted: Fitted, deadline: Deadline
+) -> list[Fitted] | None:
+    """Refits for coefficients and effects alike, where there are coefficients; None: whoever wants some makes them."""
+    if contender is None or deadline.passed or not has_coefficients(fitted):
+        return None
+    return refit(dataset, contender, fitted.job, fitted.configuration, FOR_REFITS * deadline.left, n=REFITS)
 
 
 def by_bundle(bundle: Path) -> ByRow:

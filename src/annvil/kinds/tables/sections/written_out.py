@@ -58,8 +58,21 @@ class Change:
         return np.asarray(gains.mean(axis=0))
 
 
+def has_coefficients(fitted: Fitted) -> bool:
+    """Whether the coefficients of a model are written out, for which it is refitted `REFITS` times."""
+    additive = fitted.additive()
+    return additive is not None and fitted.contender == Linear.name and len(additive.base) <= MOST_SCORES
+
+
 def written_out(
-    dataset: Dataset, contender: Contender | None, fitted: Fitted, seconds: float, key: str, title: str, order: int
+    dataset: Dataset,
+    contender: Contender | None,
+    fitted: Fitted,
+    seconds: float,
+    key: str,
+    title: str,
+    order: int,
+    again: Sequence[Fitted] | None = None,
 ) -> Iterator[Section]:
     """The rules of a model that is a few, the coefficients of a linear one; nothing of others.
 
@@ -67,6 +80,7 @@ def written_out(
     ----------
     contender : whose model it is, for refits; None: there are no intervals
     seconds : what is left for it and for what follows
+    again : refits that were made already
     """
     if rules := fitted.rules():
         yield Section(
@@ -77,10 +91,10 @@ def written_out(
             order=order,
         )
     additive = fitted.additive()
-    if additive is None or fitted.contender != Linear.name or len(additive.base) > MOST_SCORES:
+    if additive is None or not has_coefficients(fitted):
         return
-    refits: list[Fitted] = []
-    if contender is not None:
+    refits = list(again or ())
+    if again is None and contender is not None:
         share = SHARE_OF_TIME * seconds
         refits = refit(dataset, contender, fitted.job, fitted.configuration, share, n=REFITS)
     sums = [found for one in refits if (found := one.additive()) is not None]
