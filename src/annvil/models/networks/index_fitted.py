@@ -24,7 +24,7 @@ from annvil.tasks.base import FloatArray, Task
 from annvil.text.quantities import plain_count
 
 FINISHED = 2
-"""Trained candidates whose forms are tried (assumed)."""
+"""Most trained candidates whose forms are tried, never more than half of them (assumed)."""
 
 CHOICE_ROWS, FINAL_ROWS = 20_000, 100_000
 """Most rows of a fit that chooses, and of the one that ships (assumed: more hardly move so few coefficients)."""
@@ -127,7 +127,8 @@ def _sampled(rows: Rows, most: int, seed: int) -> Rows:
 def _tried(searched: Searched[IndexSettings], rows: Rows, running: Running) -> list[_Tried]:
     """Forms of the best candidates, each fitted on every inner split."""
     whole = [one for one in searched.candidates if not any(t.state.startswith("beaten") for t in one.trained)]
-    best = sorted(whole, key=lambda candidate: candidate.trial.score)[:FINISHED]
+    n_finished = min(FINISHED, (len(searched.candidates) + 1) // 2)
+    best = sorted(whole, key=lambda candidate: candidate.trial.score)[:n_finished]
     found: list[_Tried] = []
     for candidate in best:
         if found and running.is_over():

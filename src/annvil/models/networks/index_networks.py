@@ -91,4 +91,4 @@ def _core_seconds(shape: Shape, n_rows: int, candidates: int, inner: int) -> flo
     trained = inner * candidates * n_train * epochs_for(n_train, 1.0) * (2e-6 + 1e-7 * width + 2e-9 * shape.n_levels)
     coefficients = 150 + shape.n_levels + 2 * shape.n_numbers
     step = min(n_train, 20_000) * (3e-6 + 1.5e-10 * coefficients**2) + 2e-9 * coefficients**3
-    return 0.4 + 0.7 * trained + (inner * 40 + 30) * step * min(2, math.ceil(candidates / 2))
+    return 0.4 + 0.7 * trained + (inner * 40 * min(2, math.ceil(candidates / 2)) + 30) * step
