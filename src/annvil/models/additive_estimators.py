@@ -18,8 +18,8 @@ from annvil.errors import RequestError, did_you_mean
 from annvil.models.contract import Context, Effort, Fitted, Job
 from annvil.models.estimator_parts import check_whole_number, inner_folds, several_labels
 from annvil.models.estimators import _NetworkClassifier, _NetworkEstimator, _NetworkRegressor
-from annvil.models.networks.additive_family import AdditiveSettings
 from annvil.models.networks.additive_networks import AdditiveNetworks
+from annvil.models.networks.additive_settings import AdditiveSettings
 from annvil.tasks.base import FloatArray, Task
 
 

@@ -11,7 +11,7 @@ from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
-    from annvil.models.networks.additive_family import AdditiveSettings, AdditiveSizes
+    from annvil.models.networks.additive_settings import AdditiveSettings, AdditiveSizes
     from annvil.networks.additive import AdditiveNetwork
 
 LENGTH, NUGGET = 0.1, 0.1

@@ -14,8 +14,9 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Rung, Shape, Traits
 from annvil.models.networks.additive_building import tables_of
-from annvil.models.networks.additive_family import AdditiveFamily, AdditiveSettings, AdditiveSizes
+from annvil.models.networks.additive_family import AdditiveFamily
 from annvil.models.networks.additive_member import AdditiveMember
+from annvil.models.networks.additive_settings import AdditiveSettings, AdditiveSizes
 from annvil.models.networks.additive_tables import Density, EffectTables, Pair
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.recipe import search_ladder
