@@ -121,11 +121,12 @@ def by_estimator(estimator: Any) -> Callable[..., Any]:
 
 MODELS: dict[str, Callable[..., Any]] = {
     "index": by_estimator(annvil.IndexRegressor),
+    "additive": by_estimator(annvil.AdditiveRegressor),
     "dense": by_estimator(annvil.MLPRegressor),
     "splines": by_contender(SplineAdditive()),
     "linear": by_contender(Linear()),
 }
-"""Index network, plain dense networks, the spline additive model, ridge regression."""
+"""Index network, additive network with pairs, plain dense networks, the spline additive model, ridge regression."""
 
 
 def whole_fit(budget: str) -> Callable[..., Any]:
