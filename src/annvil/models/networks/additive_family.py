@@ -158,9 +158,9 @@ NUMBERS = ((0.3, 10), (0.05, 10), (2.0, 10), (0.3, 0), (2.0, 0), (0.05, 20))
 penalty that suits is in proportion to the noise."""
 
 LEARNING_RATE, FASTER = 0.03, 0.15
-"""Of all candidates: from 0.01 to 0.1 it hardly matters on planted effects and california_housing; classes of many rows
-(`recipe.FULL_ROWS`), whose rare values have strong effects, are still learning at the end with less (adult's training
-part: AUC .920, .9225 and .923 with 0.03, 0.06 and 0.15)."""
+"""Of all candidates: 0.01 and 0.03 did alike on planted effects. Classes of many rows (`recipe.FULL_ROWS`), whose rare
+values have strong effects, are still learning at the end with less: on adult's training part, in one trial of 24
+epochs, AUC was .9225 with 0.06 and .9233 with 0.15."""
 
 
 def knots_for(n_rows: int) -> tuple[int, int]:
