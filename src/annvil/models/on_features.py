@@ -133,7 +133,9 @@ class OnFeatures(BaseContender):
         self.inner, self.name, self.title, self._choose, self._refuses = inner, name, title, choose, refuses
         self.family: Family = inner.family
         scales = inner.traits.scales and not scaled
-        self.traits = replace(inner.traits, scales=scales, shares_fits_with=None, central=central)
+        self.traits = replace(  # explainable by nobody: features have no names of the user's
+            inner.traits, scales=scales, shares_fits_with=None, central=central, explainable=False
+        )
 
     def declines(self, shape: Shape) -> str | None:
         """What has no such features, and whatever the inner contender declines."""
