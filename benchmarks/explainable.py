@@ -30,7 +30,8 @@ import annvil
 from annvil.data.dataset import Dataset
 from annvil.data.splits import Split
 from annvil.data.table import Column, Field, Table
-from annvil.models.contract import Contender, Context, Effort, Job
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.ladder import ALL
 from annvil.models.linear import Linear
 from annvil.models.spline_additive import SplineAdditive

@@ -25,7 +25,7 @@ from annvil.kinds.pictures.explanation.galleries import results_of
 from annvil.kinds.pictures.explanation.saliency import Saliency
 from annvil.kinds.pictures.explanation.subject import open_subject
 from annvil.kinds.registry import read
-from annvil.models.contract import Context, Effort, Job
+from annvil.models.jobs import Context, Effort, Job
 
 SOURCES = {"fashion": ("fashion_mnist", 8), "mnist": ("mnist", 6), "clothing": ("clothing_small.zip", 4)}
 """Name → source and epochs."""

@@ -67,7 +67,7 @@ def ours(data: Path, names: Sequence[str], tasks: Sequence[str]) -> list[Result]
     from annvil.data.splits import inner_splits
     from annvil.kinds.forecasts.histories import Histories
     from annvil.kinds.registry import holder, read
-    from annvil.models.contract import Context, Effort, Job
+    from annvil.models.jobs import Context, Effort, Job
 
     found: list[Result] = []
     for name, file, target, time_column, horizon, season, origins, again in works_of(tasks):
@@ -99,7 +99,7 @@ def etth1(data: Path, names: Sequence[str], network_seconds: float | None) -> No
     from annvil.data.splits import inner_splits
     from annvil.kinds.forecasts.histories import Histories
     from annvil.kinds.registry import holder, read
-    from annvil.models.contract import Context, Effort, Job
+    from annvil.models.jobs import Context, Effort, Job
     from annvil.models.ladder import rung_within
 
     with (data / ETT).open(encoding="utf-8") as lines:

@@ -201,10 +201,11 @@ def study(name: str, rows: int, budget: str, study_budget: str) -> Iterator[str]
 
 def affinity(names: list[str]) -> Iterator[str]:
     """What a network that has seen no changed pictures still tells of them, by change."""
+    from annvil.data.splits import Split
     from annvil.kinds.pictures.contenders.invariance import measure_affinities
     from annvil.kinds.pictures.contenders.sizes import SIZES, architecture_for
     from annvil.kinds.registry import read
-    from annvil.models.contract import Context, Split
+    from annvil.models.jobs import Context
 
     for name in names:
         dataset = read(path_of(name))

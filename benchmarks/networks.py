@@ -26,9 +26,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.data.splits import inner_splits, outer_splits
+from annvil.data.splits import Split, inner_splits, outer_splits
 from annvil.kinds.registry import read
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks
 from annvil.models.networks.ensemble import NetworkEnsemble
 from annvil.models.networks.shared_ensemble import SharedEnsembles

@@ -80,10 +80,11 @@ def _status(name: str) -> float:
 
 def measure(path: Path, workers: int, epochs: int) -> dict[str, Any]:
     """All stages, in this process."""
+    from annvil.data.splits import Split
     from annvil.kinds.pictures.contenders.convolutional_family import settings_of, train_alone
     from annvil.kinds.pictures.contenders.sizes import SIZES
     from annvil.kinds.pictures.reading.read_images import read_images
-    from annvil.models.contract import Context, Split
+    from annvil.models.jobs import Context
     from annvil.preparation.augmentation import Augmentation
 
     watch, stages = Watch(), {}

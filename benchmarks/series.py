@@ -32,13 +32,13 @@ LARGE = "hapt_har"
 
 
 def ours(name: str, contender: str, seconds: float, seed: int) -> dict[str, Any]:
-    """Accuracy and time of one contender, by the words of `annvil.models.contract`."""
+    """Accuracy and time of one contender, by the words of `annvil.models.jobs`."""
     from annvil.data.dataset import Dataset
     from annvil.data.splits import inner_splits
     from annvil.kinds.series.contenders.registry import contenders_for_series
     from annvil.kinds.series.kind import KIND
     from annvil.kinds.series.reading.arrays import series_from_arrays
-    from annvil.models.contract import Context, Job
+    from annvil.models.jobs import Context, Job
     from annvil.models.ladder import rung_within
     from annvil.tasks.union import make_task
 

@@ -23,9 +23,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from annvil.data.splits import inner_splits, outer_splits
+from annvil.data.splits import Split, inner_splits, outer_splits
 from annvil.kinds.registry import read
-from annvil.models.contract import Context, Effort, Job, PreparationOptions, Split
+from annvil.models.jobs import Context, Effort, Job, PreparationOptions
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees import BoostedTrees
 from annvil.models.trees_growth import GROWTHS, PATIENCE, ROUNDS, Growth

@@ -48,7 +48,9 @@ from annvil.comparison.store import ShippedCost, Store
 from annvil.comparison.verdict import find
 from annvil.data.dataset import Dataset
 from annvil.data.table import Column, Field, Table
-from annvil.models.contract import BaseContender, BaseMember, Effort, Fitted, Rung, Shape
+from annvil.models.contract import BaseContender
+from annvil.models.jobs import Effort, Rung, Shape
+from annvil.models.members import BaseMember, Fitted
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.tasks.union import make_task

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.data.splits import Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.onnx.builder import Graph
 from annvil.onnx.validator import check_graph
 

@@ -18,7 +18,7 @@ from annvil.bundle.storage import add_parts
 from annvil.data.splits import Split
 from annvil.kinds.tables.explaining import explaining
 from annvil.kinds.tables.tiny import tiny_table
-from annvil.models.contract import Context, Effort, Job
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.linear import Linear
 
 ROWS = (

@@ -13,7 +13,9 @@ import pytest
 from annvil.comparison.race.fitting import RAISE_BUGS
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table, table_from_columns
-from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape, Traits
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Rung, Shape
+from annvil.models.members import BaseMember, Fitted
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 from annvil.tasks.union import make_task

@@ -24,7 +24,8 @@ from annvil.comparison.request import Moment, Quiet
 from annvil.comparison.results import Cost
 from annvil.data.dataset import Dataset
 from annvil.errors import RequestError
-from annvil.models.contract import Deadline, Effort, Traits
+from annvil.models.contract import Traits
+from annvil.models.jobs import Deadline, Effort
 from annvil.tasks.metric_index import METRICS
 
 

@@ -9,7 +9,8 @@ import pytest
 from annvil.comparison.race import costs
 from annvil.comparison.race.costs import BESIDE_FITTING, SLOWER, CostModel
 from annvil.comparison.race.decisions import Decision, Unit
-from annvil.models.contract import Effort, Rung, Traits
+from annvil.models.contract import Traits
+from annvil.models.jobs import Effort, Rung
 
 FOLDS = 5
 BESIDE = BESIDE_FITTING[0] + FOLDS * BESIDE_FITTING[1]

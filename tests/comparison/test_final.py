@@ -19,7 +19,8 @@ from annvil.comparison.race.records import Records
 from annvil.comparison.results import FoldResult, call_key, fold_key
 from annvil.comparison.store import Outcome
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Effort, Rung, Shape, Traits
+from annvil.models.contract import Traits
+from annvil.models.jobs import Effort, Rung, Shape
 from annvil.models.team import TEAM
 from annvil.tasks.metric_index import METRICS
 

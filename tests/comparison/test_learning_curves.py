@@ -24,7 +24,7 @@ from annvil.comparison.learning_curves import (
 )
 from annvil.comparison.race.plan import curve_sizes, fewest_curve_rows
 from annvil.comparison.results import Anchor, Crossing, Design, LearningCurve, Standing
-from annvil.models.contract import Deadline, Effort, Job
+from annvil.models.jobs import Deadline, Effort, Job
 from annvil.tasks.metric_index import METRICS
 from annvil.text.phrases import named
 from annvil.text.words import ROWS

@@ -24,7 +24,8 @@ from annvil.comparison.results import Design
 from annvil.comparison.verdict import kind_of
 from annvil.data.dataset import Dataset
 from annvil.errors import DataError
-from annvil.models.contract import Job, Traits
+from annvil.models.contract import Traits
+from annvil.models.jobs import Job
 from annvil.tasks.metric_index import METRICS
 
 Run = Callable[..., Race]

@@ -13,7 +13,7 @@ from annvil.comparison.data_problem import DataProblem
 from annvil.comparison.race.so_far import NOT_BOTH, tell_so_far
 from annvil.comparison.request import Moment, Quiet
 from annvil.comparison.results import Standing
-from annvil.models.contract import Job
+from annvil.models.jobs import Job
 from annvil.tasks.metric_index import METRICS
 
 CLIMB = (0,), (0, 1), (0, 1, 2)

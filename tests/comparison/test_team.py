@@ -19,7 +19,7 @@ from annvil.comparison.race import fitting
 from annvil.comparison.race.decisions import read_decisions
 from annvil.comparison.results import Standing
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Context, Deadline, Effort, Job
+from annvil.models.jobs import Context, Deadline, Effort, Job
 from annvil.models.team import agreed_weights, joined, team_weights
 from annvil.run.folder import RunFolder
 from annvil.run.shipping import fit_finally

@@ -16,7 +16,7 @@ from annvil.explanation.effects import Curve, busy_effects, effects_of
 from annvil.explanation.exact_effects import SumLayout
 from annvil.explanation.local_effects import LocalLayout, with_lines
 from annvil.explanation.refits import drawn, refit
-from annvil.models.contract import Context, Effort, Job
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.linear import Linear
 from annvil.models.terms import Additive, Term
 from annvil.tasks.base import FloatArray

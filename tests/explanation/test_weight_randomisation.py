@@ -8,7 +8,8 @@ import torch
 
 from annvil.data.table import table_from_columns
 from annvil.explanation.weight_randomisation import SHUFFLINGS, contributions_of, weight_randomisation
-from annvil.models.contract import Fitted, Job
+from annvil.models.jobs import Job
+from annvil.models.members import Fitted
 from annvil.models.networks.column_tensors import ColumnTensors
 from annvil.models.networks.table_bag import TableBag
 from annvil.networks import DenseNetwork

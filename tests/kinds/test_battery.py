@@ -17,7 +17,7 @@ from annvil.bundle import Predictor, export
 from annvil.bundle.manifest import GRADIENTS
 from annvil.comparison.data_problem import DataProblem
 from annvil.kinds.registry import kinds
-from annvil.models.contract import Context
+from annvil.models.jobs import Context
 
 HELD_BACK = 20
 """Rows of each tiny data set that no job has; they come first, so that jobs do not begin with row 0."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
+from annvil.models.jobs import Context, Effort, Job
 from annvil.tasks.union import make_task
 
 ROWS = np.arange(6)

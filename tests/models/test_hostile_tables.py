@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.strategies import Case, columns_of_values
 
 from annvil.bundle import Predictor, export
-from annvil.data.splits import inner_splits, outer_splits
+from annvil.data.splits import Split, inner_splits, outer_splits
 from annvil.errors import AnnvilError
 from annvil.kinds.registry import read
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
 QUICK = ("dummy", "linear", "neighbours", "boosted-trees")

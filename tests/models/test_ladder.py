@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from annvil.models.contract import Effort, Rung
+from annvil.models.jobs import Effort, Rung
 from annvil.models.ladder import (
     FEW_ROWS,
     FEWEST_ROWS,

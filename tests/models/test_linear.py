@@ -10,9 +10,10 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
 from annvil.models import linear as linear_module, logistic_solvers
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.linear import PENALTIES, Linear
 from annvil.models.linear_fits import RidgePath, fit_logistic
 from annvil.models.logistic_solvers import lbfgs_logistic, newton_logistic

@@ -10,8 +10,9 @@ from scipy import stats
 
 from annvil.bundle import Predictor, export
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.logarithm import Powers, skewness, spans_magnitudes
 from annvil.models.trees import BoostedTrees
 from annvil.tasks.union import make_task

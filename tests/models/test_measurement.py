@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annvil.models import contract
-from annvil.models.contract import Context
+from annvil.models.jobs import Context
 from annvil.models.measurement import one_by_one
 
 
@@ -18,7 +17,7 @@ def test_a_fit_that_cannot_end_in_time_is_not_begun(monkeypatch, seconds, done):
     """Each takes 10 s and looks at no clock: the time that is left is overrun by a fifth of one at most, but for the
     first, of which nothing is known."""
     now = [0.0]
-    monkeypatch.setattr(contract, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("annvil.models.jobs.time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def fit(job: Any, running: Any) -> Any:
         now[0] += 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annvil.models.contract import Shape
+from annvil.models.jobs import Shape
 from annvil.models.neighbours import MOST_COLUMNS, MOST_ROWS, REACH, Kernel, Memory, Neighbours
 from annvil.tasks.union import make_task
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Context, Job, Split
+from annvil.models.jobs import Context, Job
 from annvil.models.selection import Candidate, assemble_out_of_fold, best_of, inner_positions, judge, try_candidates
 from annvil.tasks.union import make_task
 

@@ -12,10 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
 from annvil.explanation.permutation import importance
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.models.contract import Context, Effort, Job, Shape, Split
+from annvil.models.jobs import Context, Effort, Job, Shape
 from annvil.models.linear_fits import fit_labels
 from annvil.models.trees import MOST_LABELS, BoostedTrees
 from annvil.onnx.builder import Graph

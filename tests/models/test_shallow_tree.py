@@ -11,7 +11,7 @@ from tests.battery import fit_one, made_job, shipped
 from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
 from annvil.kinds.tables.tiny import tiny, tiny_table
-from annvil.models.contract import Effort
+from annvil.models.jobs import Effort
 from annvil.models.shallow_tree import ShallowTree
 from annvil.tasks.union import make_task
 
@@ -66,7 +66,7 @@ def test_dates_and_columns_of_many_texts_are_told_as_they_are_written() -> None:
 
 
 def test_of_several_labels_and_very_many_classes_it_sits_out() -> None:
-    from annvil.models.contract import Shape
+    from annvil.models.jobs import Shape
 
     task: Any = make_task("multiclass", "y", tuple(f"c{i}" for i in range(50)))
     assert "50" not in str(ShallowTree().declines(Shape(500, 3, 0, 0, task)))

@@ -10,8 +10,10 @@ import pytest
 from annvil.bundle.sessions import session_of
 from annvil.data.splits import Split
 from annvil.kinds.tables.tiny import tiny
-from annvil.models.contract import Contender, Context, Effort, Fitted, Job
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.linear import Linear
+from annvil.models.members import Fitted
 from annvil.models.spline_additive import SplineAdditive
 from annvil.onnx.builder import Graph
 from annvil.tasks.calibration import VectorScaling

@@ -11,9 +11,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from threadpoolctl import threadpool_limits
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
 from annvil.models import trees_growth as growth_module
-from annvil.models.contract import Context, Effort, Job, Shape, Split
+from annvil.models.jobs import Context, Effort, Job, Shape
 from annvil.models.trees import QUICK, BoostedTrees
 from annvil.models.trees_growth import GROWTHS, Growth, grow_trees
 from annvil.tasks.union import make_task

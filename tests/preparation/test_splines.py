@@ -12,7 +12,7 @@ from tests.battery import fit_one, made_job, shipped
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Effort
+from annvil.models.jobs import Effort
 from annvil.models.spline_additive import SplineAdditive
 from annvil.preparation.splines import KNOTS, curves_of
 from annvil.tasks.union import make_task

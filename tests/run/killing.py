@@ -19,7 +19,7 @@ from pathlib import Path
 import annvil
 from annvil.comparison.comparing import _Comparing
 from annvil.kinds.tables.contenders import contenders_for_tables  # noqa: F401 (imported before forking)
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.run import fitting, reporting, shipping  # noqa: F401
 
 Deadline.left = property(lambda deadline: 1e9)

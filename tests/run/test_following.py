@@ -16,7 +16,7 @@ import annvil
 from annvil.comparison.race.decisions import read_decisions
 from annvil.comparison.race.racing import Race
 from annvil.errors import Interrupted, RequestError
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.run import stages
 
 

@@ -57,7 +57,7 @@ def export(fitted: Writable, form: Form, task: Task) -> bytes:
 
 
 def export_step(stepper: Steppable | None, task: Task) -> bytes | None:
-    """The model as a graph of one step; None where it has none (`annvil.models.contract.Fitted.stepper`).
+    """The model as a graph of one step; None where it has none (`annvil.models.members.Fitted.stepper`).
 
     The inputs are ``values`` float32 ``(rows, n_values)`` and ``state`` float32 ``(rows, n_state)``, the outputs
     ``prediction`` as of `export`, and ``next_state``.

@@ -15,7 +15,8 @@ from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Ablation
 from annvil.comparison.statistics import correlated_posterior
 from annvil.data.seeds import derived_seed
-from annvil.models.contract import Contender, Context, Deadline, Effort, Json, PreparationOptions
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Deadline, Effort, Json, PreparationOptions
 from annvil.tasks.metrics import Metric
 
 MOST_ROWS = 5_000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from annvil.comparison.results import Cost, Standing
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 
 MOST_CALLS, MOST_SECONDS = 100, 0.1
 """A latency is taken over so many calls or so long, whichever ends first (assumed: enough for a steady median)."""

@@ -18,7 +18,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
 from annvil.data.splits import inner_splits, most_time_folds, nested_subset, outer_splits
-from annvil.models.contract import Fitted, Job, Shape, as_outputs
+from annvil.models.jobs import Job, Shape
+from annvil.models.members import Fitted, as_outputs
 from annvil.tasks.base import Decision, FloatArray, IntArray, Targets, Task
 from annvil.tasks.metrics import Metric
 from annvil.text.words import ROWS, Words

@@ -15,7 +15,8 @@ from annvil.comparison.race.plan import Entrants, why_no_curves
 from annvil.comparison.race.racing import Race
 from annvil.comparison.request import Request
 from annvil.comparison.results import NO_SIDE, Ablation, Crossing, LearningCurve, Standing
-from annvil.models.contract import Contender, Deadline, Effort, Json
+from annvil.models.contract import Contender
+from annvil.models.jobs import Deadline, Effort, Json
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import listed, named
 from annvil.text.words import Words

@@ -17,7 +17,8 @@ from annvil.comparison.power_law import EXTRAPOLATION, FEWEST_ANCHORS, Law, as_p
 from annvil.comparison.problem import Problem, Replicate
 from annvil.comparison.results import Anchor, Crossing, LearningCurve
 from annvil.data.seeds import derived_seed
-from annvil.models.contract import Contender, Context, Deadline, Effort
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Deadline, Effort
 from annvil.tasks.base import FloatArray
 from annvil.tasks.metrics import Metric
 from annvil.text.words import ROWS, Words

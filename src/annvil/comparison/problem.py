@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from annvil.comparison.results import Design
 from annvil.comparison.store import Predicted, ShippedCost
-from annvil.models.contract import Fitted, Job, Shape
+from annvil.models.jobs import Job, Shape
+from annvil.models.members import Fitted
 from annvil.tasks.base import Decision, FloatArray, IntArray, Task
 from annvil.tasks.metrics import Metric
 from annvil.text.words import Words

@@ -16,7 +16,8 @@ from annvil.comparison.sides import (
     Price as Price,
     Side as Side,
 )
-from annvil.models.contract import Family, Json
+from annvil.models.contract import Family
+from annvil.models.jobs import Json
 from annvil.tasks.base import Decision
 
 State = Literal["waiting", "running", "finished", "cut short", "skipped", "failed"]

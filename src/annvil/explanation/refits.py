@@ -17,7 +17,9 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.splits import Split
-from annvil.models.contract import Contender, Context, Effort, Fitted, Job
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Effort, Job
+from annvil.models.members import Fitted
 from annvil.tasks.base import IntArray
 
 REFITS = 12

@@ -16,7 +16,7 @@ from annvil.attribution.integrated_gradients import Integrated, integrated_gradi
 from annvil.bundle.effects import Check
 from annvil.data.table import Table
 from annvil.explanation.faithfulness import RELY, by_column, rank_correlation
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.tasks.base import FloatArray
 
 MOST_ALIKE = 0.2

@@ -18,7 +18,9 @@ from annvil.explanation.faithfulness import additivity, deletion, stability
 from annvil.explanation.local_effects import LOCAL_ROWS, LocalLayout, screened, with_lines
 from annvil.explanation.refits import affordable, refit
 from annvil.explanation.weight_randomisation import FEW_ROWS, contributions_of, weight_randomisation
-from annvil.models.contract import Contender, Deadline, Fitted
+from annvil.models.contract import Contender
+from annvil.models.jobs import Deadline
+from annvil.models.members import Fitted
 from annvil.models.terms import Additive
 from annvil.tasks.base import FloatArray
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no l
     from annvil.data.form import Form, Inputs
     from annvil.data.readers.opened import Opened
     from annvil.explanation.permutation import Importance
-    from annvil.models.contract import Contender, Deadline, Fitted
+    from annvil.models.contract import Contender
+    from annvil.models.jobs import Deadline
+    from annvil.models.members import Fitted
     from annvil.sections import Section
     from annvil.tasks.base import Decision
 

@@ -15,9 +15,10 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import strata
 from annvil.data.table import Table
 from annvil.errors import RequestError, did_you_mean
-from annvil.models.contract import Context, Effort, Fitted, Job
 from annvil.models.estimator_parts import check_whole_number, inner_folds, several_labels
 from annvil.models.estimators import _NetworkClassifier, _NetworkEstimator, _NetworkRegressor
+from annvil.models.jobs import Context, Effort, Job
+from annvil.models.members import Fitted
 from annvil.models.networks.additive_networks import AdditiveNetworks
 from annvil.models.networks.additive_settings import AdditiveSettings
 from annvil.tasks.base import FloatArray, Task
@@ -143,7 +144,7 @@ _ARGUMENTS = """
 
     Attributes
     ----------
-    fitted_ : `annvil.models.contract.Fitted`; ``fitted_.additive()`` is the model as a sum of terms
+    fitted_ : `annvil.models.members.Fitted`; ``fitted_.additive()`` is the model as a sum of terms
     n_features_in_, feature_names_in_ : as in scikit-learn{classes}
     """
 

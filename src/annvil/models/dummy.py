@@ -9,9 +9,11 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape, Traits
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Rung, Shape
 from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
+from annvil.models.members import BaseMember, Fitted
 from annvil.models.selection import Candidate, judge
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from annvil.data.splits import Split
 from annvil.errors import RequestError
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.tasks.base import FloatArray, IntArray, Task
 from annvil.tasks.union import make_task
 

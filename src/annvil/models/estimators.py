@@ -23,7 +23,6 @@ from annvil.data.frame_form import frame_form
 from annvil.data.splits import strata
 from annvil.data.table import Column, Field, Table
 from annvil.errors import RequestError
-from annvil.models.contract import Context, Effort, Fitted, Job
 from annvil.models.estimator_parts import (
     NetworkClassifierMixin,
     check_whole_number,
@@ -31,6 +30,8 @@ from annvil.models.estimator_parts import (
     rows_that_count,
     several_labels,
 )
+from annvil.models.jobs import Context, Effort, Job
+from annvil.models.members import Fitted
 from annvil.models.networks.dense_networks import DenseFamily
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.recipe import Settings
@@ -199,7 +200,7 @@ _ARGUMENTS = """
 
     Attributes
     ----------
-    fitted_ : `annvil.models.contract.Fitted`: the averaged networks, out-of-fold predictions, training curves and a
+    fitted_ : `annvil.models.members.Fitted`: the averaged networks, out-of-fold predictions, training curves and a
         summary
     n_features_in_, feature_names_in_ : as in scikit-learn{classes}
     """

@@ -17,20 +17,11 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
-from annvil.models.contract import (
-    BaseContender,
-    BaseMember,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Rung,
-    Running,
-    Shape,
-)
+from annvil.models.contract import BaseContender, Family
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import BaseMember, Fitted
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.trees_onnx import AveragedForest, averaged_forest_of, write_averaged_forest
 from annvil.onnx.builder import Graph, Value

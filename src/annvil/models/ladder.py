@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from annvil.models.contract import Effort, Rung
+from annvil.models.jobs import Effort, Rung
 
 LEAST_GROWTH = 1.5
 """Costs of neighbouring rungs differ by this factor at least (assumed): a rung that costs as much as the one below is

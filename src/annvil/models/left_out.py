@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Contender, Context, Effort, Fitted, Job, Rung, Shape
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Effort, Job, Rung, Shape
+from annvil.models.members import Fitted
 
 
 class LeftOut:

@@ -19,23 +19,12 @@ from numpy.typing import NDArray
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
 from annvil.models.bounded_fits import BoundedRidge, fit_bounded_logistic
-from annvil.models.contract import (
-    BaseContender,
-    BaseMember,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-    as_outputs,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import BaseMember, Fitted, as_outputs
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.terms import Additive, Term
 from annvil.onnx.builder import Graph, Value

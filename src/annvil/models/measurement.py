@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.models.contract import Context, Fitted, Job, Running
+from annvil.models.jobs import Context, Job, Running
+from annvil.models.members import Fitted
 from annvil.system.processors import bounded_threads
 
 

@@ -16,22 +16,11 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
-from annvil.models.contract import (
-    BaseContender,
-    BaseMember,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    PreparationOptions,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, PreparationOptions, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import BaseMember, Fitted
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation

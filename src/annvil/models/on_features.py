@@ -14,23 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import Column, Field, Table
-from annvil.models.contract import (
-    BaseContender,
-    BaseMember,
-    Contender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Member,
-    Rung,
-    Shape,
-    Split,
-)
+from annvil.models.contract import BaseContender, Contender, Family
+from annvil.models.jobs import Context, Effort, Job, Rung, Shape
 from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
+from annvil.models.members import BaseMember, Fitted, Member
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray
 

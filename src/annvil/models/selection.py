@@ -18,7 +18,7 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.models.contract import Job, Json, Running
+from annvil.models.jobs import Job, Json, Running
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.calibration import Scaling
 

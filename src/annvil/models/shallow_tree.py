@@ -16,21 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
 from annvil.models.extra_trees import ForestMember
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import Fitted
 from annvil.models.rules import rules_of
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.models.terms import Rule

@@ -5,7 +5,7 @@ Hastie and Tibshirani 1990, "Generalized additive models"; the smoothness is cho
 
 from __future__ import annotations
 
-from annvil.models.contract import Shape
+from annvil.models.jobs import Shape
 from annvil.models.linear import Linear
 from annvil.preparation import SplinePreparation
 from annvil.preparation.splines import MOST_CURVES

@@ -21,7 +21,7 @@ class Stepper:
     n_values : numbers of one step
     n_state : numbers that a step hands to the next; all are 0 before the first one
     write : of a graph, values ``(rows, n_values)`` and a state ``(rows, n_state)``, both float32: adds what
-        `annvil.models.contract.Member.write` gives of all steps so far, and the next state, to the graph
+        `annvil.models.members.Member.write` gives of all steps so far, and the next state, to the graph
     beginnings : of inputs as a member predicts them: their first steps, all equally many, as such inputs; and the same
         as values float32 ``(rows, steps, n_values)``. So both ways can be compared.
     """

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import BaseContender, BaseMember, Context, Effort, Family, Fitted, Job, Rung, Shape
+from annvil.models.contract import BaseContender, Family
+from annvil.models.jobs import Context, Effort, Job, Rung, Shape
+from annvil.models.members import BaseMember, Fitted
 from annvil.models.selection import choose_greedily
 from annvil.models.stepping import Stepper
 from annvil.onnx.builder import Graph, Value

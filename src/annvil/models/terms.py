@@ -46,7 +46,7 @@ class Additive:
     """A model as a sum: its scores are ``base`` and what each term adds.
 
     Scores are what the link makes outputs of: log-odds for classes, units of the target for numbers. Those of
-    `annvil.models.contract.Fitted.additive` are the ones that are explained (`annvil.tasks.link.Link.contrasts`).
+    `annvil.models.members.Fitted.additive` are the ones that are explained (`annvil.tasks.link.Link.contrasts`).
 
     Attributes
     ----------

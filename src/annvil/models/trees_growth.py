@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annvil.models.contract import Running, Shape
+from annvil.models.jobs import Running, Shape
 from annvil.models.selection import Candidate
 from annvil.models.sklearn_private import keep_rounds, stopping_when
 from annvil.tasks.base import FloatArray, IntArray

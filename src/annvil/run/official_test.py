@@ -15,7 +15,7 @@ from annvil.comparison.score_interval import score_interval
 from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
 from annvil.data.form import Inputs
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.report.summaries import wilson
 from annvil.tasks.base import Decision, FloatArray
 from annvil.tasks.metrics import Metric

@@ -8,7 +8,7 @@ from annvil.bundle import Predictor
 from annvil.comparison.cost import parity_rows
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.models.stepping import Stepper
 from annvil.run.official_test import n_tested
 

@@ -23,7 +23,9 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.errors import OutOfTime
 from annvil.kinds.base import Kind
-from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted, Origin
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Deadline, Effort
+from annvil.models.members import Fitted, Origin
 from annvil.models.team import joined
 from annvil.run.folder import RunFolder
 from annvil.run.parity import PARITY_ROWS, STEP_TOLERANCE, measure_parity, step_difference

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from annvil.comparison import Store
     from annvil.comparison.race.decisions import Unit
     from annvil.explanation.permutation import Importance
-    from annvil.models.contract import Contender, Deadline
+    from annvil.models.contract import Contender
+    from annvil.models.jobs import Deadline
 
 LIBRARIES = "annvil.bundle", "onnx"
 """What every model needs to be exported; scikit-learn and PyTorch wait for the first contender that needs them."""
@@ -72,7 +73,7 @@ class Work:
 
     def deadline(self, kept: float, least: float = float("-inf")) -> Deadline:
         """What is left of the budget but for ``kept`` seconds, and no less than ``least``."""
-        from annvil.models.contract import Deadline
+        from annvil.models.jobs import Deadline
 
         if self.request.asked.like is not None:
             return Deadline(float("inf"))

@@ -9,7 +9,7 @@ from annvil.comparison import Store
 from annvil.comparison.request import Quiet
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.base import Found, StudyResult
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.run.folder import existing_folder
 from annvil.run.load import kind_again, read_again
 from annvil.sections import write_sections

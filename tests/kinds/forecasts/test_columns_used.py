@@ -12,7 +12,7 @@ from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
 from annvil.kinds.forecasts.histories import Store
 from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
-from annvil.models.contract import Context, Effort, Job
+from annvil.models.jobs import Context, Effort, Job
 
 STEPS, SERIES = 60, 4
 FORM = ForecastForm(

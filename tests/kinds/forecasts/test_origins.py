@@ -13,7 +13,7 @@ from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
 from annvil.kinds.forecasts.tiny import made_store
 from annvil.kinds.registry import read
-from annvil.models.contract import Context, Effort, Job
+from annvil.models.jobs import Context, Effort, Job
 from annvil.tasks.forecast_metrics import SCALE
 
 SOURCE = Source("made", None, "", 0)

@@ -11,11 +11,12 @@ from sklearn.datasets import load_digits
 
 from annvil.bundle import Predictor, export
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures import eight_bits
 from annvil.kinds.pictures.eight_bits import try_eight_bits
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.registry import holder
-from annvil.models.contract import Context, Deadline, Effort, Job, Split
+from annvil.models.jobs import Context, Deadline, Effort, Job
 from annvil.tasks.union import make_task
 
 COMPARISON = SimpleNamespace(metric="accuracy", worth=0.01)

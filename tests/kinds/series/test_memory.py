@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks, RecurrentSettings
 from annvil.kinds.series.reading.arrays import series_from_arrays
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.tasks.union import make_task
 
 N, STEPS = 1_000, 16

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from annvil.data.splits import Split
 from annvil.kinds.series.contenders.recurrent_networks import RecurrentNetworks, patch_for
 from annvil.kinds.series.contenders.sequence_family import STEPS, epochs_for
 from annvil.kinds.series.contenders.temporal_networks import TemporalNetworks
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.tiny import tiny
-from annvil.models.contract import Job, PreparationOptions, Shape, Split
+from annvil.models.jobs import Job, PreparationOptions, Shape
 from annvil.tasks.union import make_task
 
 

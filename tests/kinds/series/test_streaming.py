@@ -12,13 +12,14 @@ import pytest
 
 import annvil
 from annvil.bundle import Predictor, export, export_step, load, save
+from annvil.data.splits import Split
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.kinds.series.contenders import registry, sequence_family
 from annvil.kinds.series.contenders.recurrent_networks import RecurrentFamily, RecurrentNetworks, RecurrentSettings
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.tiny import tiny
-from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
+from annvil.models.jobs import Context, Effort, Job
 from annvil.run.parity import step_difference
 
 LENGTH = 23

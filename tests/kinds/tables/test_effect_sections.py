@@ -13,7 +13,7 @@ from annvil.data.table import table_from_columns
 from annvil.explanation.whole_model import WholeModel, explain_model
 from annvil.kinds.tables.sections.effects import FIRST, section, shape_of
 from annvil.kinds.tables.tiny import tiny_table
-from annvil.models.contract import Context, Deadline, Effort, Job
+from annvil.models.jobs import Context, Deadline, Effort, Job
 from annvil.models.linear import Linear
 from annvil.models.neighbours import Neighbours
 from annvil.plots.charts.shapes import shapes

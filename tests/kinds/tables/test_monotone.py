@@ -17,7 +17,7 @@ from annvil.errors import RequestError
 from annvil.kinds.registry import read
 from annvil.kinds.tables.contenders import contenders_for_tables, has_gaps
 from annvil.kinds.tables.options import TableOptions, split_directions
-from annvil.models.contract import Effort
+from annvil.models.jobs import Effort
 from annvil.models.left_out import LeftOut
 from annvil.options.declaring import cleaned, declared
 from annvil.tasks.union import make_task

@@ -28,7 +28,7 @@ from annvil.data.table import Column, Field
 from annvil.errors import DataError
 from annvil.kinds.tables.conform import conform
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.text.phrases import quoted
 
 ROWS = 60

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from tests.battery import LITTLE, assert_sound, fit_one, made_job, shipped, unit
 
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
 from annvil.kinds.tables.kind import KIND
 from annvil.kinds.tables.tiny import tiny_table
-from annvil.models.contract import Job, PreparationOptions, Split
+from annvil.models.jobs import Job, PreparationOptions
 
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
 KINDS = ["binary", "multiclass", "regression"]

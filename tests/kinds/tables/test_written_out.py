@@ -10,8 +10,10 @@ from annvil.data.splits import inner_splits
 from annvil.data.table import table_from_columns
 from annvil.kinds.tables.sections.written_out import REFITS, changes_of, coefficients_table, written_out
 from annvil.kinds.tables.tiny import tiny_table
-from annvil.models.contract import Contender, Context, Effort, Fitted, Job
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.linear import Linear
+from annvil.models.members import Fitted
 from annvil.models.neighbours import Neighbours
 from annvil.models.shallow_tree import ShallowTree
 from annvil.tasks.union import make_task

@@ -11,7 +11,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import Split
 from annvil.data.table import Table, table_from_columns
 from annvil.explanation.weight_randomisation import FEW_ROWS, contributions_of, weight_randomisation
-from annvil.models.contract import Context, Effort, Fitted, Job
+from annvil.models.jobs import Context, Effort, Job
+from annvil.models.members import Fitted
 from annvil.models.networks.additive_networks import AdditiveNetworks
 from annvil.models.networks.additive_pairs import rank_pairs
 from annvil.models.networks.additive_tables import Density, EffectTables

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
+from annvil.models.jobs import Context, Effort, Job, PreparationOptions, Shape
 from annvil.models.networks import search as searching
 from annvil.models.networks.dense_networks import DenseFamily, DenseNetworks
 from annvil.models.networks.recipe import (

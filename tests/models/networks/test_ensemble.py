@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
 from annvil.kinds.tables.contenders import contenders_for_tables
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.networks.dense_networks import DenseNetworks
 from annvil.models.networks.ensemble import MOST_DISTINCT, NetworkEnsemble, greedy_weights
 from annvil.tasks.union import make_task

@@ -17,7 +17,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.table import table_from_columns
 from annvil.errors import BundleError
 from annvil.kinds.tables.explaining import explaining
-from annvil.models.contract import Fitted, Job
+from annvil.models.jobs import Job
+from annvil.models.members import Fitted
 from annvil.models.networks.bag import network_outputs
 from annvil.models.networks.column_tensors import ColumnTensors
 from annvil.models.networks.table_bag import TableBag

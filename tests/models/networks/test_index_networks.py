@@ -14,7 +14,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import Split
 from annvil.data.table import Column, Field, Table
 from annvil.kinds.tables.tiny import tiny
-from annvil.models.contract import Context, Effort, Fitted, Job, Shape
+from annvil.models.jobs import Context, Effort, Job, Shape
+from annvil.models.members import Fitted
 from annvil.models.networks.index_bag import IndexBag
 from annvil.models.networks.index_networks import IndexNetworks
 from annvil.models.networks.orthonormal import defect, orthonormal, retracted

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Context, Job, PreparationOptions, Split
+from annvil.models.jobs import Context, Job, PreparationOptions
 from annvil.models.networks.dense_networks import DenseFamily
 from annvil.models.networks.populations import train_one
 from annvil.tasks.union import make_task

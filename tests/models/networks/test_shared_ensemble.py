@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.networks.shared_ensemble import MEMBERS, SharedEnsembles, SharedFamily
 from annvil.models.networks.table_family import Sizes
 from annvil.tasks.union import make_task

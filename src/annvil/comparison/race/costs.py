@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from annvil.comparison.race.decisions import Decision, Unit
-from annvil.models.contract import Contender, Rung
+from annvil.models.contract import Contender
+from annvil.models.jobs import Rung
 from annvil.system.processors import bfloat16_units
 
 CUT_FACTOR = 1.5

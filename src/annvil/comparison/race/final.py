@@ -12,7 +12,8 @@ from annvil.comparison.race.costs import CostModel
 from annvil.comparison.race.decisions import Unit
 from annvil.comparison.race.records import Records
 from annvil.comparison.results import FinalFit, FoldResult
-from annvil.models.contract import Contender, Json, Rung
+from annvil.models.contract import Contender
+from annvil.models.jobs import Json, Rung
 
 EXPORTING = 0.4
 """Seconds of the export and its check (measured)."""

@@ -16,7 +16,9 @@ from annvil.comparison.race.records import Records
 from annvil.comparison.results import Design, FoldResult, call_key, fold_key
 from annvil.comparison.store import Outcome, Predicted, ShippedCost, finite_prefix, plain
 from annvil.errors import AnnvilError
-from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Deadline, Effort
+from annvil.models.members import Fitted
 from annvil.models.networks.searches import Searches
 from annvil.system.memory import PeakMemory
 from annvil.system.processors import bounded_threads

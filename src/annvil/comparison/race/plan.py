@@ -10,7 +10,8 @@ from annvil.comparison.power_law import FEWEST_ANCHORS
 from annvil.comparison.problem import OUTER_FOLDS, Problem
 from annvil.comparison.request import Request
 from annvil.comparison.results import Plan
-from annvil.models.contract import FAMILIES, Contender, Rung, Shape
+from annvil.models.contract import FAMILIES, Contender
+from annvil.models.jobs import Rung, Shape
 from annvil.text.words import ROWS, Words
 
 REPEATS_UP_TO = ((500, 3), (3_000, 5), (10_000, 3), (20_000, 2))

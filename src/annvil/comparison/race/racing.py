@@ -22,7 +22,7 @@ from annvil.comparison.request import Listener, Request
 from annvil.comparison.results import Posterior
 from annvil.comparison.verdict import kind_of, network_against_simple
 from annvil.errors import RequestError
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.tasks.metrics import resolve_worth
 
 SLACK, LEAST_SECONDS = 4.0, 2.0

@@ -24,9 +24,11 @@ from annvil.kinds.forecasts.predict_table import USUAL, ForecastPredictOptions, 
 from annvil.kinds.forecasts.reading.read_forecasts import known_lengths
 from annvil.kinds.forecasts.spread import measured_spread
 from annvil.kinds.registry import read
-from annvil.models.contract import Contender, Context, Effort, Fitted, Job
+from annvil.models.contract import Contender
 from annvil.models.estimator_parts import check_whole_number
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.ladder import ALL
+from annvil.models.members import Fitted
 from annvil.tasks.base import FloatArray
 
 NETWORK_CANDIDATES = 2
@@ -55,7 +57,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    fitted_ : `annvil.models.contract.Fitted`
+    fitted_ : `annvil.models.members.Fitted`
     form_ : what was found out: season, frequency, columns by role
 
     Examples

@@ -16,7 +16,8 @@ from annvil.comparison.results import Comparison
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.kinds.base import Substitute
-from annvil.models.contract import Deadline, Fitted
+from annvil.models.jobs import Deadline
+from annvil.models.members import Fitted
 from annvil.onnx.quantization import has_convolutions, in_eight_bits
 from annvil.tasks.base import Decision, FloatArray, IntArray
 from annvil.text.quantities import times

@@ -27,7 +27,6 @@ from annvil.kinds.pictures.contenders.throughput import work_per_second
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.models.contract import Context, Effort, Fitted, Job, Shape
 from annvil.models.estimator_parts import (
     NetworkClassifierMixin,
     check_whole_number,
@@ -35,6 +34,8 @@ from annvil.models.estimator_parts import (
     rows_that_count,
     several_labels,
 )
+from annvil.models.jobs import Context, Effort, Job, Shape
+from annvil.models.members import Fitted
 from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
 
@@ -247,7 +248,7 @@ _ARGUMENTS = """
 
     Attributes
     ----------
-    fitted_ : `annvil.models.contract.Fitted`: the network, held-out predictions, training curves, a summary
+    fitted_ : `annvil.models.members.Fitted`: the network, held-out predictions, training curves, a summary
     form_ : size and channels that the network takes
     notices_ : what was made of the pictures, in sentences{classes}
     """

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from annvil.data.readers.opened import Opened
     from annvil.kinds.pictures.form import PictureForm
     from annvil.kinds.pictures.images import Images
-    from annvil.models.contract import Contender, Deadline, Fitted
+    from annvil.models.contract import Contender
+    from annvil.models.jobs import Deadline
+    from annvil.models.members import Fitted
     from annvil.sections import Section
     from annvil.tasks.base import Decision
 

@@ -30,7 +30,6 @@ from annvil.kinds.series.contenders.temporal_networks import TemporalNetworks
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.series import Series
-from annvil.models.contract import Context, Effort, Fitted, Job, Json
 from annvil.models.estimator_parts import (
     NetworkClassifierMixin,
     check_whole_number,
@@ -38,6 +37,8 @@ from annvil.models.estimator_parts import (
     rows_that_count,
     several_labels,
 )
+from annvil.models.jobs import Context, Effort, Job, Json
+from annvil.models.members import Fitted
 from annvil.tasks.base import FloatArray, Task
 from annvil.tasks.union import make_task
 
@@ -218,7 +219,7 @@ _ARGUMENTS = """
 
     Attributes
     ----------
-    fitted_ : `annvil.models.contract.Fitted`: the averaged networks, out-of-fold predictions, training curves, a
+    fitted_ : `annvil.models.members.Fitted`: the averaged networks, out-of-fold predictions, training curves, a
         summary
     form_ : channels, and the lengths of the training series{classes}
     """

@@ -19,7 +19,7 @@ from annvil.bundle.gradients import write_gradients
 from annvil.bundle.manifest import EXPLANATION, GRADIENTS, TERMS
 from annvil.data.dataset import Dataset
 from annvil.data.table import Column
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 
 CENTRED_ON = 10_000
 """Training rows over which terms are centred, and from whose mean gradients begin, drawn evenly (assumed: more do not

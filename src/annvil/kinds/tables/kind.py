@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from annvil.data.readers.opened import Opened
     from annvil.explanation.permutation import Importance
     from annvil.kinds.tables.form import TableForm
-    from annvil.models.contract import Contender, Fitted
+    from annvil.models.contract import Contender
+    from annvil.models.members import Fitted
     from annvil.sections import Section
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
-from annvil.models.contract import Job, PreparationOptions, Shape
+from annvil.models.jobs import Job, PreparationOptions, Shape
 from annvil.models.networks.additive_building import build, tables_of
 from annvil.models.networks.additive_member import AdditiveMember
 from annvil.models.networks.additive_settings import AdditiveSettings, AdditiveSizes

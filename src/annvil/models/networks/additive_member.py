@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from annvil.data.table import Table
-from annvil.models.contract import BaseMember
+from annvil.models.members import BaseMember
 from annvil.models.networks.additive_tables import EffectTables
 from annvil.models.terms import Additive, Term
 from annvil.onnx.builder import Graph, Value

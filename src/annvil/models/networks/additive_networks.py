@@ -12,7 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Rung, Shape, Traits
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Rung, Shape
+from annvil.models.members import Fitted
 from annvil.models.networks.additive_building import tables_of
 from annvil.models.networks.additive_family import AdditiveFamily
 from annvil.models.networks.additive_member import AdditiveMember

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.models.contract import Json
+from annvil.models.jobs import Json
 from annvil.models.networks.additive_pairs import MOST_ROWS, SIDE, rank_pairs
 from annvil.models.networks.additive_tables import Density, Pair
 from annvil.models.networks.family import Hyperparameters

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from annvil.models.contract import BaseMember
+from annvil.models.members import BaseMember
 from annvil.models.networks.family import Preparation
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling

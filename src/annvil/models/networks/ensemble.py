@@ -12,7 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Effort, Fitted, Job, Traits
+from annvil.models.contract import Traits
+from annvil.models.jobs import Effort, Job
+from annvil.models.members import Fitted
 from annvil.models.networks.dense_networks import DenseFamily
 from annvil.models.networks.fitted import mean_curves, notes_of
 from annvil.models.networks.recipe import Settings

@@ -17,7 +17,8 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.data.seeds import derived_seed
-from annvil.models.contract import Job, Json, Member, PreparationOptions
+from annvil.models.jobs import Job, Json, PreparationOptions
+from annvil.models.members import Member
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray, IntArray, Task

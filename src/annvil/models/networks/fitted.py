@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.models.networks.family import D, NetworkFamily, S
 from annvil.models.networks.search import Searched, TrainedCandidate
 

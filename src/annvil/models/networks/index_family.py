@@ -13,11 +13,7 @@ import numpy as np
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
-from annvil.models.contract import (
-    Job,
-    Json,
-    PreparationOptions,
-)
+from annvil.models.jobs import Job, Json, PreparationOptions
 from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData, positions
 from annvil.models.networks.index_rows import IndexColumns
 from annvil.preparation import LinearPreparation, TargetScaling

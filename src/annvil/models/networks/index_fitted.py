@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Context, Fitted, Job, PreparationOptions, Running
+from annvil.models.jobs import Context, Job, PreparationOptions, Running
 from annvil.models.measurement import Stopwatch
+from annvil.models.members import Fitted
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.fitted import best_fitted, mean_curves, notes_of
 from annvil.models.networks.index_bag import IndexBag, network_of

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import BaseContender, Context, Effort, Family, Fitted, Job, Rung, Running, Shape, Traits
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
+from annvil.models.members import Fitted
 from annvil.models.networks.index_family import CANDIDATES, IndexFamily, IndexSettings, epochs_for
 from annvil.models.networks.search import search
 from annvil.tasks.base import Task

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annvil.models.contract import Running
+from annvil.models.jobs import Running
 from annvil.models.networks.family import NetworkFamily, S, TrainingData
 from annvil.preparation import class_weights
 from annvil.tasks.base import Task

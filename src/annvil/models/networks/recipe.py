@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Effort, Job, Json, Rung, Shape
+from annvil.models.jobs import Effort, Job, Json, Rung, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.networks.family import Hyperparameters
 from annvil.preparation import is_imbalanced

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import numpy as np
 
 from annvil.data.dataset import Dataset
-from annvil.models.contract import Context, Effort, Job, Running
+from annvil.models.jobs import Context, Effort, Job, Running
 from annvil.models.measurement import Stopwatch
 from annvil.models.networks.family import D, NetworkFamily, S, TrainingData
 from annvil.models.networks.populations import Asked, Entry, Trained, train_members

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from annvil.models.contract import Shape
+from annvil.models.jobs import Shape
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.recipe import FEW_ROWS, HALVING, PATIENCE, Settings, batch_size, epochs_for
 from annvil.models.networks.table_family import Sizes, TableFamily, TableNetworks

@@ -12,19 +12,9 @@ from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
 from annvil.data.table import Table
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    PreparationOptions,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, PreparationOptions, Rung, Running, Shape
+from annvil.models.members import Fitted
 from annvil.models.networks.bag import NetworkBag, network_outputs
 from annvil.models.networks.column_tensors import ColumnTensors
 from annvil.models.networks.family import NetworkFamily, TrainingData, positions

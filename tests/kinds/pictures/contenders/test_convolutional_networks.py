@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.convolutional_networks import Convolutional, _candidates
 from annvil.kinds.pictures.contenders.invariance import LEAST_AFFINITY, Affinities, measure_affinities, policies
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
@@ -26,7 +27,7 @@ from annvil.kinds.pictures.contenders.sizes import (
 from annvil.kinds.pictures.contenders.throughput import work_per_second
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
-from annvil.models.contract import Context, Effort, Job, Shape, Split
+from annvil.models.jobs import Context, Effort, Job, Shape
 from annvil.preparation.augmentation import Augmentation
 from annvil.tasks.union import make_task
 

@@ -11,12 +11,13 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.transfer_family import TransferFamily, TransferSettings, wanted_epochs
 from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, fit_head
 from annvil.kinds.pictures.contenders.transfer_learning import FEW_ROWS, MANY_ROWS, Transfer
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.starts.pretrained import SHIPPED, Start, Taught, read_start, shipped_start
-from annvil.models.contract import Context, Effort, Job, PreparationOptions, Shape, Split
+from annvil.models.jobs import Context, Effort, Job, PreparationOptions, Shape
 from annvil.models.networks.populations import train_one
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.tasks.union import make_task

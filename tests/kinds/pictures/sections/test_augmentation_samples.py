@@ -11,7 +11,7 @@ import numpy as np
 from annvil.kinds.base import Found
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples, section, tried_in
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.preparation.augmentation import Augmentation
 
 RANDOM = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from annvil.kinds.base import Found
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.sections import explained
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.tasks.union import make_task
 
 TASK = make_task("multiclass", "pet", ("cat", "dog", "cow"))

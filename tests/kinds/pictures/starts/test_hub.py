@@ -9,11 +9,12 @@ import torch
 from sklearn.datasets import load_digits
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.errors import MachineError, RequestError
 from annvil.kinds.pictures.contenders.transfer_learning import Transfer, operations_of
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.starts.hub import load_backbone
-from annvil.models.contract import Context, Effort, Job, Split
+from annvil.models.jobs import Context, Effort, Job
 from annvil.networks.restoring import restore
 from annvil.networks.transfer import transfer_network
 from annvil.onnx.builder import Graph

@@ -9,14 +9,15 @@ from sklearn.datasets import load_digits
 
 import annvil
 from annvil.bundle import export, save
+from annvil.data.splits import Split
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.kinds.pictures.contenders.transfer_learning import Transfer
 from annvil.kinds.pictures.options import PictureOptions
 from annvil.kinds.pictures.starts.pretrained import Card, Start, Taught, write_start
 from annvil.kinds.pictures.starts.starting import refusal_of, start_of
 from annvil.kinds.registry import read
-from annvil.models.contract import Context, Effort, Job, Split
 from annvil.models.dummy import Dummy
+from annvil.models.jobs import Context, Effort, Job
 from annvil.networks.convolutional import ConvolutionalArchitecture, ConvolutionalNetwork, Layer
 from annvil.options import cleaned
 from annvil.run.request import FitRequest

@@ -14,7 +14,7 @@ from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.studies.dense_and_convolutional import study_dense_and_convolutional
 from annvil.kinds.pictures.studies.transfer import hidden_values, of_classes
-from annvil.models.contract import Effort
+from annvil.models.jobs import Effort
 from annvil.models.networks import recipe as network_recipe
 from annvil.tasks.union import make_task
 
@@ -133,8 +133,8 @@ def test_hidden_values_are_what_the_last_layer_sees(name, quick):
     """The last layer applied to them gives the network's own outputs before calibration."""
     import torch
 
-    from annvil.data.splits import inner_splits
-    from annvil.models.contract import Context, Job, Split
+    from annvil.data.splits import Split, inner_splits
+    from annvil.models.jobs import Context, Job
 
     data, rows = digits(), np.arange(100)
     (inner,) = inner_splits(data, rows, 1, 0)

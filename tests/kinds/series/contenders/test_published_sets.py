@@ -15,8 +15,8 @@ from annvil.kinds.series.contenders.features import SummaryFeatures
 from annvil.kinds.series.contenders.kernel_models import hydra, minirocket
 from annvil.kinds.series.contenders.neighbours import WarpedNeighbours
 from annvil.kinds.series.reading.arrays import series_from_arrays
-from annvil.models.contract import Context, Effort, Job
 from annvil.models.extra_trees import ExtraTrees
+from annvil.models.jobs import Context, Effort, Job
 from annvil.models.on_features import OnFeatures
 from annvil.tasks.union import make_task
 

@@ -14,7 +14,7 @@ from annvil.kinds.series import KIND
 from annvil.kinds.series.explanation.channels import with_channel_of
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.tiny import tiny
-from annvil.models.contract import Context, Effort, Job
+from annvil.models.jobs import Context, Effort, Job
 from annvil.report.figures import panels_figure
 
 DATA = tiny()["binary"].dataset

@@ -14,7 +14,7 @@ from annvil.kinds.forecasts.contenders.linear_map import LinearMap, Moments, fir
 from annvil.kinds.forecasts.contenders.map_contender import Rows, log_from, rows_of, view_of
 from annvil.kinds.forecasts.contenders.network_member import ForecastBag, WindowTensors, network_values
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import Job, Json, PreparationOptions
+from annvil.models.jobs import Job, Json, PreparationOptions
 from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData, positions
 from annvil.models.networks.recipe import batch_size
 from annvil.networks.forecasting import Body

@@ -21,20 +21,11 @@ from annvil.kinds.forecasts.contenders.map_contender import log_from, rows_of
 from annvil.kinds.forecasts.contenders.network_member import ForecastBag
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch
+from annvil.models.members import Fitted
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.populations import Entry, train_members

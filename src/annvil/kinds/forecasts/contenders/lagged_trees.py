@@ -17,7 +17,9 @@ from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, 
 from annvil.kinds.forecasts.contenders.maps import View, columns
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import BaseMember, Context, Family, Json, Traits
+from annvil.models.contract import Family, Traits
+from annvil.models.jobs import Context, Json
+from annvil.models.members import BaseMember
 from annvil.models.selection import Candidate
 from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
 from annvil.models.trees_growth import GROWTHS, grow_trees

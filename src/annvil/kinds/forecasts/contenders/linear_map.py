@@ -20,7 +20,7 @@ from annvil.kinds.forecasts.contenders.maps import Centre, MapMember, View, map_
 from annvil.kinds.forecasts.contenders.naive import repeat_season
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import Json
+from annvil.models.jobs import Json
 from annvil.models.selection import Candidate
 from annvil.tasks.base import FloatArray
 

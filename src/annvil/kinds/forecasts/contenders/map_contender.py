@@ -13,21 +13,11 @@ from annvil.kinds.forecasts.contenders.columns_used import Role
 from annvil.kinds.forecasts.contenders.maps import View
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Json,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Json, Rung, Running, Shape
 from annvil.models.ladder import ALL, describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import Fitted
 from annvil.models.selection import Candidate, best_of, try_candidates
 from annvil.tasks.base import FloatArray, IntArray
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import LEAST, Histories
-from annvil.models.contract import BaseMember
+from annvil.models.members import BaseMember
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, in_views, view_of
 from annvil.kinds.forecasts.contenders.maps import MapMember, View, map_of
-from annvil.models.contract import Family, Json, Rung, Shape
+from annvil.models.contract import Family
+from annvil.models.jobs import Json, Rung, Shape
 from annvil.models.selection import Candidate
 from annvil.tasks.base import FloatArray
 

@@ -10,7 +10,7 @@ import numpy as np
 from annvil.kinds.forecasts.contenders.maps import View, columns, side_values, write_sides
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories
-from annvil.models.contract import BaseMember
+from annvil.models.members import BaseMember
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 

@@ -17,7 +17,7 @@ import numpy as np
 from annvil.kinds.forecasts.contenders.map_contender import MapContender, Rows, in_views, view_of
 from annvil.kinds.forecasts.contenders.maps import MapMember, map_of, swings
 from annvil.kinds.forecasts.form import ForecastForm
-from annvil.models.contract import Json
+from annvil.models.jobs import Json
 from annvil.models.selection import Candidate
 from annvil.tasks.base import FloatArray
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.member import PictureMember, PixelSteps
 from annvil.kinds.pictures.contenders.picture_family import PictureFamily, PictureSettings
 from annvil.kinds.pictures.contenders.sizes import architecture_for, recipe_for, size_named
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Job, Json, PreparationOptions, Running, Split
+from annvil.models.jobs import Job, Json, PreparationOptions, Running
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.populations import Trained, train_one
 from annvil.preparation.augmentation import Augmentation

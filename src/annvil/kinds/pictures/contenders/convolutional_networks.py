@@ -27,20 +27,10 @@ from annvil.kinds.pictures.contenders.sizes import (
 )
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Json,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Json, Rung, Running, Shape
 from annvil.models.ladder import ladder_of, row_steps
+from annvil.models.members import Fitted
 from annvil.models.networks.fitted import best_fitted
 from annvil.models.networks.search import search
 from annvil.preparation.augmentation import Augmentation

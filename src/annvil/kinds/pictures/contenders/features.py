@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.kinds.pictures.form import PictureForm
-from annvil.models.contract import Shape
+from annvil.models.jobs import Shape
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 

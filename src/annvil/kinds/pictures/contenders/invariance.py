@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from annvil.data.batch_transform import Moment
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.convolutional_family import ConvolutionalSettings, train_alone
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.picture_family import part_of
 from annvil.kinds.pictures.contenders.sizes import work_of
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Running, Split
+from annvil.models.jobs import Context, Running
 from annvil.preparation.augmentation import Augmentation, Padding
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import BaseMember, Origin
+from annvil.models.members import BaseMember, Origin
 from annvil.models.networks.family import Preparation
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.member import PixelSteps
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Job, PreparationOptions, Split
+from annvil.models.jobs import Job, PreparationOptions
 from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData
 from annvil.preparation import TargetScaling
 from annvil.preparation.augmentation import Augmentation

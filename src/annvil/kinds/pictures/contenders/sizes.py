@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annvil.kinds.pictures.form import PictureForm
-from annvil.models.contract import Json, Shape
+from annvil.models.jobs import Json, Shape
 from annvil.models.networks import recipe
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.convolutional_family import ConvolutionalSettings, train_alone
 from annvil.kinds.pictures.contenders.sizes import Size, architecture_for, work_of
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Context, Split
+from annvil.models.jobs import Context
 from annvil.preparation.augmentation import Augmentation
 from annvil.tasks.base import IntArray
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from annvil.data.dataset import Dataset
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.starts.pretrained import Start
-from annvil.models.contract import Running
+from annvil.models.jobs import Running
 from annvil.models.linear_fits import RidgePath, fit_logistic
 from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray, IntArray, Task

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
+from annvil.data.splits import Split
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.contenders.picture_family import held_out
 from annvil.kinds.pictures.contenders.transfer_family import TransferFamily, TransferSettings, varied, wanted_epochs
@@ -24,22 +25,11 @@ from annvil.kinds.pictures.contenders.transfer_heads import Head, features_of, f
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.starts.pretrained import Start, shipped_start
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Json,
-    PreparationOptions,
-    Rung,
-    Running,
-    Shape,
-    Split,
-)
+from annvil.models.contract import BaseContender, Family
+from annvil.models.jobs import Context, Effort, Job, Json, PreparationOptions, Rung, Running, Shape
 from annvil.models.ladder import ladder_of
 from annvil.models.measurement import Stopwatch
+from annvil.models.members import Fitted
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.populations import Trained, train_one
 from annvil.models.selection import Candidate, Trial, best_of, judge

@@ -23,7 +23,7 @@ from annvil.kinds.pictures.explanation.padding import bands_filled
 from annvil.kinds.pictures.explanation.saliency import TITLES, Method, Pixels
 from annvil.kinds.pictures.explanation.subject import Subject, open_subject
 from annvil.kinds.pictures.images import Images
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.sections import Section
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.text.phrases import listed

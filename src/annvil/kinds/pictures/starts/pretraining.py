@@ -24,6 +24,7 @@ from annvil.data.batch_transform import Moment
 from annvil.data.dataset import Dataset
 from annvil.data.readers.opened import Opened
 from annvil.data.seeds import derived_seed
+from annvil.data.splits import Split
 from annvil.errors import DataError, RequestError
 from annvil.kinds.pictures.contenders.convolutional_family import (
     ConvolutionalFamily,
@@ -37,7 +38,7 @@ from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.reading.detection import is_pictures, lists_pictures
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.kinds.pictures.starts.pretrained import Card, Start, Taught, is_start, read_start, write_start
-from annvil.models.contract import Context, Shape, Split
+from annvil.models.jobs import Context, Shape
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.populations import Trained
 from annvil.options import ReadOptions

@@ -35,7 +35,8 @@ from annvil.kinds.pictures.studies.planning import CONVOLUTIONAL, DENSE, FOLDS, 
 from annvil.kinds.pictures.studies.race_rows import from_race
 from annvil.kinds.pictures.studies.transfer import halves_of_classes, measure_transfer
 from annvil.kinds.pictures.studies.trials import Trial
-from annvil.models.contract import Contender, Deadline
+from annvil.models.contract import Contender
+from annvil.models.jobs import Deadline
 from annvil.sections import Rows, Section
 from annvil.text.phrases import listed, outside
 

@@ -10,7 +10,7 @@ from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.explanation.feature_maps import first_filters, painted_filters, sorts
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.findings import KEY, ORDER, Finding
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.models.on_features import OnFeaturesMember, table_of
 from annvil.sections import Picture, Section, png
 from annvil.tasks.base import FloatArray

@@ -28,7 +28,9 @@ from annvil.kinds.pictures.studies.planning import (
     seconds_of_fit,
 )
 from annvil.kinds.pictures.studies.trials import Trial, trial_of, what_ships
-from annvil.models.contract import Contender, Context, Deadline, Fitted, Job, as_outputs
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Deadline, Job
+from annvil.models.members import Fitted, as_outputs
 from annvil.system.memory import PeakMemory
 from annvil.tasks.base import FloatArray, IntArray
 

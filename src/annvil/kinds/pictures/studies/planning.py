@@ -25,7 +25,8 @@ from annvil.kinds.pictures.contenders.sizes import (
 )
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.perturbation import squares_for
-from annvil.models.contract import Contender, Effort, Rung, Shape
+from annvil.models.contract import Contender
+from annvil.models.jobs import Effort, Rung, Shape
 from annvil.models.ladder import rung_within
 from annvil.models.networks.recipe import SETUP_SECONDS
 from annvil.preparation.augmentation import Augmentation

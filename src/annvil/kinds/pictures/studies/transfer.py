@@ -18,13 +18,15 @@ from msgspec import structs
 
 from annvil.data.dataset import Dataset
 from annvil.data.seeds import derived_seed
+from annvil.data.splits import Split
 from annvil.data.table import Table, table_from_columns
 from annvil.kinds.pictures.contenders.member import PictureMember
 from annvil.kinds.pictures.explanation.feature_maps import last_features
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies.measuring import Part, Study
 from annvil.kinds.pictures.studies.trials import trial_of
-from annvil.models.contract import Context, Effort, Fitted, Split, as_outputs
+from annvil.models.jobs import Context, Effort
+from annvil.models.members import Fitted, as_outputs
 from annvil.models.on_features import OnFeaturesMember, table_of
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.union import make_task

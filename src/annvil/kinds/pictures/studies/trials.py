@@ -9,7 +9,7 @@ import msgspec
 from annvil.comparison.results import Cost
 from annvil.comparison.studies.shelf import as_bytes, losses_from
 from annvil.kinds.pictures.studies.operation_counts import GraphCount, count_graph
-from annvil.models.contract import Fitted
+from annvil.models.members import Fitted
 from annvil.tasks.base import FloatArray
 
 

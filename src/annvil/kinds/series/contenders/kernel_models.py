@@ -21,21 +21,12 @@ from annvil.data.dataset import Dataset
 from annvil.kinds.series.contenders.hydra import Hydra
 from annvil.kinds.series.contenders.kernels import Kernels, MiniRocket
 from annvil.kinds.series.series import Series
-from annvil.models.contract import (
-    BaseContender,
-    BaseMember,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Rung,
-    Running,
-    Shape,
-)
+from annvil.models.contract import BaseContender, Family
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of, row_steps
 from annvil.models.linear_fits import Coefficients
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import BaseMember, Fitted
 from annvil.models.ridge import Ridge
 from annvil.models.selection import Candidate, best_of, inner_positions, judge, positions
 from annvil.onnx.builder import Graph, Value

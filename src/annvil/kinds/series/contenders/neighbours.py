@@ -19,20 +19,11 @@ from torch import Tensor
 from annvil.data.dataset import Dataset
 from annvil.kinds.series.contenders.warping import Reshaped, WarpedDistances
 from annvil.kinds.series.series import Series
-from annvil.models.contract import (
-    BaseContender,
-    BaseMember,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Rung,
-    Running,
-    Shape,
-)
+from annvil.models.contract import BaseContender, Family
+from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
+from annvil.models.members import BaseMember, Fitted
 from annvil.models.selection import Candidate, best_of, positions, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray

@@ -14,21 +14,10 @@ from annvil.data.dataset import Dataset
 from annvil.kinds.series.contenders.member import SeriesBag, SeriesTensors
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.series import Series
-from annvil.models.contract import (
-    BaseContender,
-    Context,
-    Effort,
-    Family,
-    Fitted,
-    Job,
-    Json,
-    PreparationOptions,
-    Rung,
-    Running,
-    Shape,
-    Traits,
-)
+from annvil.models.contract import BaseContender, Family, Traits
+from annvil.models.jobs import Context, Effort, Job, Json, PreparationOptions, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of, row_steps
+from annvil.models.members import Fitted
 from annvil.models.networks.bag import network_outputs
 from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData, positions
 from annvil.models.networks.fitted import best_fitted

@@ -31,7 +31,7 @@ from annvil.kinds.series.studies.planning import StudyPlan, plan_study
 from annvil.kinds.series.studies.rearranged import last_steps
 from annvil.kinds.series.studies.sides import GRU, MAIN, sides_for
 from annvil.kinds.series.studies.trials import Trial
-from annvil.models.contract import Deadline
+from annvil.models.jobs import Deadline
 from annvil.plots.charts.panels import Panels
 from annvil.sections import Section
 from annvil.text.phrases import listed

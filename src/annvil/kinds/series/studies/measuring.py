@@ -18,7 +18,8 @@ from annvil.kinds.series.studies.planning import Part, StudyPlan, seconds_of_fit
 from annvil.kinds.series.studies.rearranged import last_part, shuffled
 from annvil.kinds.series.studies.sides import CELLS, GRU, MAIN, PLAIN, Side
 from annvil.kinds.series.studies.trials import Trial
-from annvil.models.contract import Context, Deadline, Effort, Fitted, Job, as_outputs
+from annvil.models.jobs import Context, Deadline, Effort, Job
+from annvil.models.members import Fitted, as_outputs
 from annvil.tasks.base import FloatArray
 
 FIRST = "whole-0"

@@ -13,7 +13,7 @@ from annvil.bundle import Predictor, export, export_step
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.series import Series
-from annvil.models.contract import Fitted, Member
+from annvil.models.members import Fitted, Member
 from annvil.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:

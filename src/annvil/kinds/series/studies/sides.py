@@ -82,7 +82,7 @@ class Side:
 
     @property
     def configuration(self) -> Mapping[str, Any]:
-        """For `annvil.models.contract.Effort`."""
+        """For `annvil.models.jobs.Effort`."""
         return self.settings.to_json()
 
     def build(self, sizes: Sizes) -> nn.Module:

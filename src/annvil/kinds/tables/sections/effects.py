@@ -25,7 +25,9 @@ from annvil.explanation.refits import FEWEST_REFITS, refit
 from annvil.explanation.whole_model import FOR_REFITS, ByRow, WholeModel, explain_model
 from annvil.kinds.base import Found
 from annvil.kinds.tables.sections.written_out import REFITS, has_coefficients, written_out
-from annvil.models.contract import Contender, Context, Deadline, Effort, Fitted
+from annvil.models.contract import Contender
+from annvil.models.jobs import Context, Deadline, Effort
+from annvil.models.members import Fitted
 from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
 from annvil.sections import Rows, Section
 from annvil.tasks.base import FloatArray

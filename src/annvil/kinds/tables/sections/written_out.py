@@ -14,8 +14,9 @@ from annvil.data.dataset import Dataset
 from annvil.data.table import Column, Table
 from annvil.explanation.effect_sentences import label_of
 from annvil.explanation.refits import refit
-from annvil.models.contract import Contender, Fitted
+from annvil.models.contract import Contender
 from annvil.models.linear import Linear
+from annvil.models.members import Fitted
 from annvil.models.terms import Additive, Rule
 from annvil.sections import Rows, Section
 from annvil.tasks.base import FloatArray, Task
