@@ -24,7 +24,7 @@ KIND_WORDS = re.compile(r"\b(pictures?|images?|pixels?)\b", re.IGNORECASE)
 EXCEPTIONS = {
     "__init__.py": "the package offers by name what single kinds have: annvil.augment, annvil.ImageClassifier",
     "bundle/migrations.py": "manifests of format 1 named no kind; a column of images told it",
-    "report/figures.py": "widths on a page are pixels, whatever the chart is about",
+    "report/figure.py": "widths on a page are pixels, whatever the chart is about",
     "report/page.py": "a section may hold PNG files, whatever the data are",
     "report/templates/sections.html.j2": "the same",
     "sections.py": "the same",

@@ -10,7 +10,8 @@ import pytest
 
 from annvil.data.plugins import KindNotice, leave_out
 from annvil.kinds import registry
-from annvil.kinds.base import Command, Kind, NoOptions
+from annvil.kinds.base import Kind, NoOptions
+from annvil.kinds.commands import Command
 from annvil.kinds.pictures.options import Size
 from annvil.options import Option
 

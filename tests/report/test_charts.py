@@ -24,6 +24,7 @@ from annvil.plots.charts.posterior import Belief, posterior, student_density
 from annvil.plots.charts.training import History, training
 from annvil.report import figures
 from annvil.report.column_importance import importance_figure
+from annvil.report.figure import Figure, estimates
 from annvil.report.held_out import errors
 
 from .views import VIEWS
@@ -70,7 +71,7 @@ def check_layout(svg: str) -> None:
         assert a.overlap(b) < 6, (one, other)
 
 
-def figures_of(view) -> list[figures.Figure]:
+def figures_of(view) -> list[Figure]:
     comparison = view.comparison
     made = [
         figures.posterior_figure(comparison),
@@ -160,7 +161,7 @@ def test_the_greatest_estimate_is_told_with_its_digits_beside_many_of_nothing(so
     rows = [("column", mean, mean * (1 - part), mean * (1 + part)) for mean, part in some]
     rows += [("nothing", nothing, nothing, nothing)] * n_nothing
     greatest = max(range(len(rows)), key=lambda at: rows[at][1])
-    shown = figures.estimates(rows)[greatest].shown
+    shown = estimates(rows)[greatest].shown
     _, mean, low, high = rows[greatest]
     told = [float(one.replace(",", "")) for one in re.findall(r"\d[\d,.]*", shown)]
     off = max(0.051 * (high - low) / 2, 0.00005001)  # half of the second digit of half of the interval; four at most

@@ -11,7 +11,8 @@ from annvil import __version__
 from annvil.cli import arguments as a
 from annvil.cli.error_handling import guarded
 from annvil.data.plugins import leave_out
-from annvil.kinds.base import Command, FitCommand, Kind
+from annvil.kinds.base import Kind
+from annvil.kinds.commands import Command, FitCommand
 from annvil.kinds.registry import command_options, fit_options, kinds
 from annvil.options import FitOptions, declared
 

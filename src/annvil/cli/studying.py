@@ -13,7 +13,7 @@ from annvil.options import cleaned
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from annvil.kinds.base import Command
+    from annvil.kinds.commands import Command
     from annvil.sections import Section
 
 

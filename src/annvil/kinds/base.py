@@ -6,24 +6,23 @@ A kind is a folder below `annvil.kinds`, or a package of somebody else's that re
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
 from annvil.errors import RequestError
-from annvil.files import from_here
+from annvil.kinds.commands import Command, FitCommand, Study
+from annvil.kinds.found import Found, Loaded, Progress, Stage
 from annvil.text.words import ROWS, Words
 
 if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no library for training
     from annvil.bundle import Predictor
     from annvil.comparison.problem import Problem
     from annvil.comparison.results import Comparison
-    from annvil.comparison.store import Predicted, Store
+    from annvil.comparison.store import Predicted
     from annvil.data.dataset import Dataset
     from annvil.data.findings import Finding
     from annvil.data.form import Form, Inputs
@@ -34,52 +33,6 @@ if TYPE_CHECKING:  # a saved model asks its kind for a form: that must load no l
     from annvil.models.members import Fitted
     from annvil.sections import Section
     from annvil.tasks.base import Decision
-
-Progress = Callable[[int, int], None]
-"""Told how many things are read, and of how many."""
-
-
-class Stage(Enum):
-    """Where a run stands when it asks a kind for sections."""
-
-    SHIPPED = "shipped"  # the comparison is over, and the model lies in the run folder
-    EXPLAINED = "explained"  # the rest of the budget, but for the report
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a fit rests on beside the data, such as a network to go on from; ``digest`` knows it again."""
-
-    name: str
-    digest: str
-    what: Any
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a run has found so far, for whoever makes sections of it.
-
-    ``folder`` is that of the run, ``model`` that of the bundle. The deadline is of this stage. ``contenders`` are those
-    that competed; ``shipped`` is the model that ships, in memory: None where it was not fitted in this process.
-    """
-
-    dataset: Dataset[Any]
-    comparison: Comparison
-    store: Store
-    folder: Path
-    model: Path
-    deadline: Deadline
-    contenders: Sequence[Contender] = ()
-    shipped: Fitted | None = None
-
-    @property
-    def place(self) -> str:
-        """The folder as a command names it, without whose machine it is on."""
-        return shlex.quote(str(from_here(self.folder)))
-
-    def rung(self, contender: str) -> int:
-        """By whose results the contender is judged: they are asked of the store with it."""
-        return next((s.rung or 0 for s in self.comparison.standings if s.contender == contender), 0)
 
 
 @dataclass(frozen=True)
@@ -114,58 +67,6 @@ class Explanation(Protocol):
 
     def to_json(self) -> Any:
         """JSON-able."""
-
-
-class StudyResult(Protocol):
-    """What a study found."""
-
-    def sections(self) -> Sequence[Section]:
-        """For the report."""
-
-    def to_json(self) -> Any:
-        """JSON-able."""
-
-
-@dataclass(frozen=True)
-class Study:
-    """More that can be measured on a finished run: ``annvil compare RUN --study NAME``.
-
-    ``run`` is given what the run found, a folder to keep what it measures, seconds, whom to tell, and whom to hand
-    sections as they are made. What it has measured is not measured again when it is called with the same budget.
-    """
-
-    help: str
-    run: Callable[[Found, Path, float, Callable[[str], None], Callable[[Sequence[Section]], None]], StudyResult]
-    least_seconds: float = 10.0  # loading, warming up and one training already take several (assumed)
-
-
-@dataclass(frozen=True)
-class Told:
-    """How a command of a kind ended: sentences for people, and the same for machines."""
-
-    sentences: Sequence[str]
-    json: Any = None
-
-
-@dataclass(frozen=True)
-class Command:
-    """A further command, ``annvil NAME …``: its options are declared as those of a fit, arguments first.
-
-    ``run`` is given the options, whom to tell how it goes in words, and whom in numbers.
-    """
-
-    help: str
-    Options: type[msgspec.Struct]
-    run: Callable[[Any, Callable[[str], None], Progress], Told]
-
-
-@dataclass(frozen=True)
-class FitCommand:
-    """A command that is a fit of one kind of data: ``annvil NAME DATA …`` with all options of `fit` but those of other
-    kinds; what is ``implied`` is given unless the user gives it."""
-
-    help: str
-    implied: Mapping[str, Any]
 
 
 class NoOptions(msgspec.Struct, frozen=True, kw_only=True):

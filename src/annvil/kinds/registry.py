@@ -11,7 +11,9 @@ import msgspec
 
 from annvil.data.plugins import all_kinds, kind_named, leave_out
 from annvil.errors import RequestError
-from annvil.kinds.base import Command, Kind, Progress
+from annvil.kinds.base import Kind
+from annvil.kinds.commands import Command
+from annvil.kinds.found import Progress
 from annvil.options import Declared, FitOptions, ReadOptions, check_names, cleaned, declared, listed_in
 
 if TYPE_CHECKING:  # the command line makes its options from here: its help must load no library

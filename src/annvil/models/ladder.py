@@ -19,7 +19,7 @@ ALL = 99
 def ladder_of(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
     """The rungs with their numbers; those that cost nearly as much as a later one, which is better, go.
 
-    >>> from annvil.models.contract import Effort
+    >>> from annvil.models.jobs import Effort
     >>> rungs = ladder_of([Rung(Effort(1), 1.0), Rung(Effort(2), 1.2), Rung(Effort(8), 9.0)])
     >>> [rung.effort.candidates for rung in rungs]
     [2, 8]

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annvil.data.dataset import Dataset
-from annvil.data.table import Table
 from annvil.models.contract import BaseContender, Family, Traits
 from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.logarithm import Powers, spans_magnitudes
 from annvil.models.measurement import Stopwatch, one_by_one
-from annvil.models.members import BaseMember, Fitted
+from annvil.models.members import Fitted
 from annvil.models.selection import Candidate, best_of, try_candidates
-from annvil.models.sklearn_private import baseline_of, raw_scores, rounds_of
+from annvil.models.sklearn_private import baseline_of
 from annvil.models.trees_growth import (
     GROWTHS,
     MOST_TREES,
@@ -34,108 +33,15 @@ from annvil.models.trees_growth import (
     grow_trees,
     seconds_per_fit,
 )
-from annvil.models.trees_onnx import forest_of, write_forest
-from annvil.onnx.builder import Graph, Value
+from annvil.models.trees_members import LabelTreesMember, TreesMember, base_scores
 from annvil.preparation import TreePreparation, class_weights, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
-from annvil.tasks.link import Link
 
 QUICK = 0.25
 """Length of the first rung (assumed): a quarter of the rounds at twice the learning rate."""
 
 MOST_LABELS = 40
 """Labels at once, each with trees of its own in every fold (assumed: beyond, model and training take minutes)."""
-
-
-@dataclass(frozen=True)
-class TreesMember(BaseMember):
-    """One boosted model with its preparation.
-
-    Attributes
-    ----------
-    model : the fitted scikit-learn estimator, or None where the training rows held one class only
-    columns : for each raw score of the model, the output column it stands for
-    base : float64 ``(n_outputs,)``: scores where no tree adds anything
-    """
-
-    preparation: TreePreparation
-    model: Any | None
-    columns: tuple[int, ...]
-    base: FloatArray
-    link: Link
-
-    def predict(self, inputs: Table) -> FloatArray:
-        """Probabilities ``(n_rows, n_classes)`` or values ``(n_rows, 1)``."""
-        return self.outputs(self.preparation.transform(inputs).numbers)
-
-    def outputs(self, features: NDArray[np.float32]) -> FloatArray:
-        """The same from prepared columns."""
-        scores = np.tile(self.base, (len(features), 1))
-        if self.model is not None and len(features):
-            scores[:, self.columns] = raw_scores(self.model, features)
-        return self.link.apply(scores)
-
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """One ensemble node; base scores and softmax in float64."""
-        features, _ = self.preparation.write(graph, numbers, texts)
-        base = self.base[None, :]
-        if self.model is None:
-            none = graph.op("ReduceSum", features, graph.constant([1], "int64"), keepdims=1)
-            zero = graph.op("Mul", graph.cast(graph.op("IsNaN", none), "float64"), graph.constant(0.0))
-            scores = graph.op("Add", zero, graph.constant(base))
-        else:
-            forest = forest_of(rounds_of(self.model), self.columns)
-            grown = graph.cast(write_forest(graph, features, forest, len(self.base)), "float64")
-            scores = graph.op("Add", grown, graph.constant(base))
-        return self.link.write(graph, scores)
-
-    def describe_preparation(self) -> tuple[str, ...]:
-        """What is done to columns."""
-        return tuple(self.preparation.describe())
-
-    @property
-    def n_parameters(self) -> int:
-        """A column and a threshold for each inner node, a value for each leaf."""
-        return len(self.base) if self.model is None else forest_of(rounds_of(self.model), self.columns).n_parameters
-
-    @property
-    def rounds(self) -> tuple[int, ...]:
-        """How long it grew."""
-        return (0 if self.model is None else self.model.n_iter_,)
-
-
-@dataclass(frozen=True)
-class LabelTreesMember(BaseMember):
-    """A boosted model with two classes, there and not there, for each label; all see the same prepared columns."""
-
-    preparation: TreePreparation
-    labels: tuple[TreesMember, ...]
-
-    def predict(self, inputs: Table) -> FloatArray:
-        """A probability for each label ``(n_rows, n_labels)``."""
-        return self.outputs(self.preparation.transform(inputs).numbers)
-
-    def outputs(self, features: NDArray[np.float32]) -> FloatArray:
-        """The same from prepared columns."""
-        return np.stack([label.outputs(features)[:, 1] for label in self.labels], axis=1)
-
-    def write(self, graph: Graph, numbers: Value, texts: Value) -> Value:
-        """An ensemble node for each label."""
-        return graph.concat([graph.columns(label.write(graph, numbers, texts), [1]) for label in self.labels])
-
-    def describe_preparation(self) -> tuple[str, ...]:
-        """What is done to columns."""
-        return tuple(self.preparation.describe())
-
-    @property
-    def n_parameters(self) -> int:
-        """Those of all labels."""
-        return sum(label.n_parameters for label in self.labels)
-
-    @property
-    def rounds(self) -> tuple[int, ...]:
-        """How long each label's model grew."""
-        return tuple(rounds for label in self.labels for rounds in label.rounds)
 
 
 class BoostedTrees(BaseContender):
@@ -255,7 +161,7 @@ class _SplitData:
             return member, member.outputs(test)
         present = np.unique(y_train)
         if len(present) == 1:
-            base = _base_scores(task, present, len(y_train), np.zeros(1))
+            base = base_scores(task, present, len(y_train), np.zeros(1))
             member = TreesMember(preparation, None, (), base, task.link)
             return member, member.outputs(test)
         known = np.isin(y_test, present)
@@ -263,7 +169,7 @@ class _SplitData:
         stopping = test[known], y_test[known]
         signs = self._signs(preparation)
         model = grow_trees(growth, scale, self._seed, (train, y_train), stopping, weights, running, signs)
-        base = _base_scores(task, present, len(y_train), baseline_of(model))
+        base = base_scores(task, present, len(y_train), baseline_of(model))
         columns = present[1:] if len(present) == 2 else present
         member = TreesMember(preparation, model, tuple(int(column) for column in columns), base, task.link)
         return member, member.outputs(test)
@@ -285,14 +191,6 @@ class _SplitData:
             test = preparation.transform(self._dataset.inputs.take(self._split.test))
             self._prepared = preparation, train.numbers, test.numbers
         return self._prepared
-
-
-def _base_scores(task: Task, present: IntArray, n_rows: int, baseline: FloatArray) -> FloatArray:
-    """Scores before any tree; classes without a training row get a probability of about one in ``n_rows``."""
-    known = np.array([0.0, baseline[0]]) if len(present) == 2 else baseline
-    base = np.full(task.n_outputs, known.max() - np.log(n_rows + 1.0))
-    base[present] = known
-    return base
 
 
 def _range(rounds: Sequence[int]) -> str:

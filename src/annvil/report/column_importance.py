@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from annvil.plots.charts.intervals import interval_bars
-from annvil.report.figures import Figure, estimates, figure
+from annvil.report.figure import Figure, estimates, figure
 from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.text.phrases import outside

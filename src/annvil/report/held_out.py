@@ -12,7 +12,7 @@ from annvil.plots.charts.confusion import MOST_CLASSES, confusion
 from annvil.plots.charts.reliability import reliability
 from annvil.plots.charts.residuals import residuals
 from annvil.report import summaries
-from annvil.report.figures import Figure, figure
+from annvil.report.figure import Figure, figure
 from annvil.report.view import HeldOut, ReportView
 from annvil.tasks.base import IntArray
 from annvil.tasks.label_metrics import scores_of_labels

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from annvil.comparison.results import Comparison, Standing
 from annvil.report import column_importance, figures
+from annvil.report.figure import panels_figure, shapes_figure, waterfall_figure
 from annvil.report.figures import score_text
 from annvil.report.first_screen import first_screen
 from annvil.report.glossary import Glossary
@@ -66,9 +67,9 @@ def _rendered(view: ReportView, template: str) -> str:
             term=glossary.link,
             said=view.words.fill,
             as_data=as_data,
-            as_figure=figures.panels_figure,
-            as_shapes=figures.shapes_figure,
-            as_steps=figures.waterfall_figure,
+            as_figure=panels_figure,
+            as_shapes=shapes_figure,
+            as_steps=waterfall_figure,
             version=dict(view.reproduction.versions).get("annvil", ""),
             w=wording,
         )

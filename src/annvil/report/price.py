@@ -8,7 +8,8 @@ from functools import partial
 from annvil.comparison.results import Comparison
 from annvil.plots.charts.paired import paired
 from annvil.plots.charts.posterior import posterior
-from annvil.report.figures import Figure, belief_of, figure, fold_pairs
+from annvil.report.figure import Figure, figure
+from annvil.report.figures import belief_of, fold_pairs
 from annvil.tasks.metric_index import METRICS
 from annvil.text.quantities import told
 from annvil.text.words import ROWS, Words

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from markupsafe import Markup
 
-from annvil.report import figures
+from annvil.report.figure import panels_figure, shapes_figure, waterfall_figure
 from annvil.report.page import as_data, environment, style_and_digest
 from annvil.sections import Section
 
@@ -31,9 +31,9 @@ def render_sections(title: str, lead: Sequence[str], sections: Sequence[Section]
             style=Markup(style),  # our own file
             style_hash=digest,
             as_data=as_data,
-            as_figure=figures.panels_figure,
-            as_shapes=figures.shapes_figure,
-            as_steps=figures.waterfall_figure,
+            as_figure=panels_figure,
+            as_shapes=shapes_figure,
+            as_steps=waterfall_figure,
             version=version("annvil"),
         )
     )

@@ -24,7 +24,7 @@ class FitRequest:
     asked : the options that every kind of data has
     given : those that only some kinds have, by name, where they are not at their default
     kind : name of the kind of data; empty in files of earlier versions
-    start_digest : knows again what the fit rests on beside the data (`annvil.kinds.base.Loaded`)
+    start_digest : knows again what the fit rests on beside the data (`annvil.kinds.found.Loaded`)
     """
 
     data: str | None

@@ -14,7 +14,8 @@ from annvil.comparison.results import Comparison, Price, Standing, Verdict
 from annvil.data.plugins import kind_named
 from annvil.errors import AnnvilError, RequestError
 from annvil.files import legible
-from annvil.kinds.base import Explanation, Kind, StudyResult
+from annvil.kinds.base import Explanation, Kind
+from annvil.kinds.commands import StudyResult
 from annvil.run.folder import RunFolder, RunState, existing_folder
 from annvil.run.request import FitRequest
 from annvil.tasks.metric_index import METRICS

@@ -16,7 +16,8 @@ from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.errors import AnnvilError, Interrupted, RequestError
 from annvil.files import write_atomically
-from annvil.kinds.base import Found, Kind, Loaded, Stage
+from annvil.kinds.base import Kind
+from annvil.kinds.found import Found, Loaded, Stage
 from annvil.run.folder import Clock, RunFolder, existing_folder
 from annvil.run.listener import Listener
 from annvil.run.request import FitRequest

@@ -8,7 +8,8 @@ from pathlib import Path
 from annvil.comparison import Store
 from annvil.comparison.request import Quiet
 from annvil.errors import DataError, RequestError, did_you_mean
-from annvil.kinds.base import Found, StudyResult
+from annvil.kinds.commands import StudyResult
+from annvil.kinds.found import Found
 from annvil.models.jobs import Deadline
 from annvil.run.folder import existing_folder
 from annvil.run.load import kind_again, read_again

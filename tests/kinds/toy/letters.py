@@ -12,7 +12,8 @@ import numpy as np
 from annvil.data.dataset import Dataset, Source
 from annvil.data.form import Conformed
 from annvil.data.table import Column, Field, Table
-from annvil.kinds.base import Kind, Stage
+from annvil.kinds.base import Kind
+from annvil.kinds.found import Stage
 from annvil.kinds.tables.form import TableForm
 from annvil.models.dummy import Dummy
 from annvil.models.linear import Linear

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from annvil.errors import RequestError
-from annvil.kinds.base import FitCommand, Found, Kind, Loaded, Progress, Stage, Tiny
+from annvil.kinds.base import Kind, Tiny
+from annvil.kinds.commands import FitCommand
 from annvil.kinds.forecasts.options import ForecastOptions
 from annvil.kinds.forecasts.predict_table import ForecastPredictOptions
 from annvil.kinds.forecasts.words import BASE_RATE, WORDS
+from annvil.kinds.found import Found, Loaded, Progress, Stage
 
 if TYPE_CHECKING:
     from annvil.bundle import Predictor

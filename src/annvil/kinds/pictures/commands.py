@@ -7,7 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from annvil.kinds.base import Command, Progress, Told
+from annvil.kinds.commands import Command, Told
+from annvil.kinds.found import Progress
 from annvil.kinds.pictures.options import Size, Workers
 from annvil.options import Groups, Option, Seed, Target
 

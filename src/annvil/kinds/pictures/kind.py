@@ -10,19 +10,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from annvil.errors import RequestError
-from annvil.kinds.base import (
-    Command,
-    Explanation,
-    Found,
-    Kind,
-    Loaded,
-    Progress,
-    Stage,
-    Study,
-    StudyResult,
-    Substitute,
-    Tiny,
-)
+from annvil.kinds.base import Explanation, Kind, Substitute, Tiny
+from annvil.kinds.commands import Command, Study, StudyResult
+from annvil.kinds.found import Found, Loaded, Progress, Stage
 from annvil.kinds.pictures.options import PictureOptions
 from annvil.kinds.pictures.words import BASE_RATE, WORDS
 

@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Explanation, Found, Kind, Loaded, Progress, Stage, Study, StudyResult, Tiny
+from annvil.kinds.base import Explanation, Kind, Tiny
+from annvil.kinds.commands import Study, StudyResult
+from annvil.kinds.found import Found, Loaded, Progress, Stage
 from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.words import BASE_RATE, WORDS
 

@@ -8,7 +8,7 @@ from annvil.bundle import Predictor
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.explanation.permutation import Importance, importance
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.tasks.base import FloatArray
 
 IMPORTANCE_ROWS = 2000

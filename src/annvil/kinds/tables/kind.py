@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annvil.kinds.base import Explanation, Found, Kind, Loaded, Progress, Stage, Tiny
+from annvil.kinds.base import Explanation, Kind, Tiny
+from annvil.kinds.found import Found, Loaded, Progress, Stage
 from annvil.kinds.tables.explain_options import TableExplainOptions
 from annvil.kinds.tables.options import TableOptions, signs, with_directions
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.reading.read_images import read_images
 from annvil.kinds.pictures.sections.augmentation_samples import augmentation_samples, section, tried_in
 from annvil.models.jobs import Deadline

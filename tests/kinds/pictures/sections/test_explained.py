@@ -13,7 +13,7 @@ from annvil.bundle import export, save
 from annvil.comparison.cost import seconds_to_explain
 from annvil.comparison.results import Cost
 from annvil.data.dataset import Dataset
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.form import PictureForm
 from annvil.kinds.pictures.reading.arrays import images_from_arrays
 from annvil.kinds.pictures.sections import explained

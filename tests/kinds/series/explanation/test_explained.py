@@ -9,13 +9,13 @@ from annvil.bundle import export, save
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.splits import inner_splits
 from annvil.errors import RequestError
-from annvil.kinds.base import Stage
+from annvil.kinds.found import Stage
 from annvil.kinds.series import KIND
 from annvil.kinds.series.explanation.channels import with_channel_of
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.tiny import tiny
 from annvil.models.jobs import Context, Effort, Job
-from annvil.report.figures import panels_figure
+from annvil.report.figure import panels_figure
 
 DATA = tiny()["binary"].dataset
 

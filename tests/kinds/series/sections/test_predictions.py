@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from annvil.data.dataset import Dataset
-from annvil.kinds.base import Stage
+from annvil.kinds.found import Stage
 from annvil.kinds.series import KIND
 from annvil.kinds.series.reading.arrays import series_from_arrays
 from annvil.kinds.series.sections.drawing import laid_out
 from annvil.kinds.series.sections.predictions import courses, gaps, groups_of
 from annvil.kinds.series.tiny import tiny
-from annvil.report.figures import panels_figure
+from annvil.report.figure import panels_figure
 from annvil.tasks.union import make_task
 
 

@@ -20,7 +20,7 @@ from annvil.kinds.series.studies.planning import StudyPlan
 from annvil.kinds.series.studies.sides import BAG, GRU, LSTM, MAIN, RNN, TCN, sides_for
 from annvil.kinds.series.studies.trials import Trial
 from annvil.models.jobs import Context, Deadline, Effort, Job
-from annvil.report.figures import panels_figure
+from annvil.report.figure import panels_figure
 from annvil.tasks.union import make_task
 
 STUDY = KIND.studies["feedback-vs-feedforward"].run

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from annvil.comparison.held_out import held_out_predictions
-from annvil.kinds.base import Found
 from annvil.kinds.forecasts.contenders.columns_used import ROLES, Role, columns_by_role
 from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import Spread
 from annvil.kinds.forecasts.histories import Histories
 from annvil.kinds.forecasts.sections.by_season import errors_by_season
 from annvil.kinds.forecasts.spread import MEASURED, half_widths, measured_spread
+from annvil.kinds.found import Found
 from annvil.plots.charts.fan import Fan, error_by_step, fan
 from annvil.plots.png import png
 from annvil.sections import Picture, Rows, Section

@@ -7,7 +7,7 @@ from typing import Any
 
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.changed_copies import changed_copies, contact_sheet, spread_rows
 from annvil.kinds.pictures.images import Images
 from annvil.preparation.augmentation import Augmentation

@@ -14,7 +14,7 @@ from annvil.bundle import load
 from annvil.comparison.held_out import held_out_predictions
 from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.changed_copies import in_turns
 from annvil.kinds.pictures.explanation.explain import methods_for, passes_of
 from annvil.kinds.pictures.explanation.feature_maps import filters_and_maps, last_features

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.images import Images
 from annvil.sections import Picture, Section, enlargement, png
 from annvil.text.quantities import plain_count

@@ -23,7 +23,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import nested_subset, outer_splits
 from annvil.errors import OutOfTime, RequestError
 from annvil.files import write_atomically
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.contenders.registry import contenders_for_pictures
 from annvil.kinds.pictures.images import Images
 from annvil.kinds.pictures.studies import study_text

@@ -9,7 +9,7 @@ import numpy as np
 from annvil.comparison.results import Comparison, FoldResult
 from annvil.comparison.studies.shelf import as_bytes
 from annvil.comparison.studies.wording import Scale
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.pictures.studies.cost_text import RACED, Pair, reached_and_cost
 from annvil.kinds.pictures.studies.findings import DenseAndConvolutional
 from annvil.kinds.pictures.studies.measuring import PLAIN

@@ -10,7 +10,7 @@ from annvil.bundle import Predictor
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
 from annvil.explanation.permutation import Importance, importance_of
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.series.series import Series, Store
 from annvil.tasks.base import FloatArray, IntArray
 

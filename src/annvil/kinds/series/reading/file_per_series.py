@@ -23,7 +23,7 @@ from annvil.data.dataset import Source
 from annvil.data.readers.raw import RawTable
 from annvil.data.readers.unpacking import is_hidden
 from annvil.errors import DataError, RequestError
-from annvil.kinds.base import Progress
+from annvil.kinds.found import Progress
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.reading.alike_files import AlikeFiles
 from annvil.kinds.series.reading.columns import numbers_of

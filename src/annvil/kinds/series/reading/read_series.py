@@ -17,7 +17,7 @@ from annvil.data.readers.opened import Opened, read_raw
 from annvil.data.readers.raw import RawTable
 from annvil.data.readers.samples import HAND_STEPS
 from annvil.errors import DataError, RequestError
-from annvil.kinds.base import Progress
+from annvil.kinds.found import Progress
 from annvil.kinds.series.form import SeriesForm
 from annvil.kinds.series.options import SeriesOptions
 from annvil.kinds.series.reading.archive_files import is_archive, read_archive

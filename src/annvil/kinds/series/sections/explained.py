@@ -9,7 +9,7 @@ import numpy as np
 
 from annvil.comparison.held_out import held_out_predictions
 from annvil.data.dataset import Dataset
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.series.explanation.channels import importance_of_channels
 from annvil.kinds.series.explanation.explain import Explanation, Subject, explain_series, open_subject
 from annvil.kinds.series.explanation.occlusion import PASSES

@@ -9,7 +9,7 @@ import numpy as np
 from annvil.comparison.held_out import held_out_predictions
 from annvil.comparison.results import FIRST_FOLD
 from annvil.data.dataset import Dataset
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.series.sections.drawing import MOST_CHANNELS, over_steps, usual, values_of
 from annvil.kinds.series.series import Series
 from annvil.plots.charts.panels import Line, Panel, Panels

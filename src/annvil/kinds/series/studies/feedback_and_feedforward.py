@@ -22,7 +22,7 @@ from annvil.data.seeds import derived_seed
 from annvil.data.splits import nested_subset, outer_splits
 from annvil.errors import OutOfTime
 from annvil.files import write_atomically
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.series.series import Series
 from annvil.kinds.series.studies import curve_rows, memory_rows, score_rows
 from annvil.kinds.series.studies.findings import FeedbackAndFeedforward, Finding

@@ -23,7 +23,7 @@ from annvil.explanation.effect_sentences import label_of
 from annvil.explanation.effects import busy_effects
 from annvil.explanation.refits import FEWEST_REFITS, refit
 from annvil.explanation.whole_model import FOR_REFITS, ByRow, WholeModel, explain_model
-from annvil.kinds.base import Found
+from annvil.kinds.found import Found
 from annvil.kinds.tables.sections.written_out import REFITS, has_coefficients, written_out
 from annvil.models.contract import Contender
 from annvil.models.jobs import Context, Deadline, Effort
