@@ -81,6 +81,7 @@ def test_category_offsets_matter(found: tuple[Dataset, Fitted]) -> None:
 
 def test_weighted_refits_keep_their_projections(found: tuple[Dataset, Fitted]) -> None:
     dataset, one = found
+    assert IndexNetworks().traits.weighs_rows  # so bands are made of weighted refits, not of searches on drawn rows
     weights = np.random.default_rng(3).exponential(size=dataset.n_rows)
     again = fitted(dataset, Effort(configuration=one.configuration), weights)
     before, after = one.members[0].directions, again.members[0].directions  # type: ignore[attr-defined]

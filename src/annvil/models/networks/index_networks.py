@@ -30,7 +30,7 @@ class IndexNetworks(BaseContender):
     title = "Index network"
     family: Family = "network"
     networks = IndexFamily()
-    traits = Traits(trains_together=True, explainable=True)
+    traits = Traits(trains_together=True, weighs_rows=True, explainable=True)
 
     def declines(self, shape: Shape) -> str | None:
         """Where there is nothing to project, or no one answer."""
