@@ -58,6 +58,19 @@ def test_what_cannot_be_reached_is_said_with_the_nearest(model):
     assert msgspec.json.decode(msgspec.json.encode(found.to_json()))["reached"] is False
 
 
+def test_where_nothing_comes_nearer_no_change_is_named(model):
+    """Of the best values already, and of columns that do nothing to what is said."""
+    best = {"age": 10, "city": "Oslo", "income": 1.0}
+    for row, change in ((best, "city"), (best, "income"), (ROW, ["income"]), ({**best, "age": 0}, ["city", "income"])):
+        found = model.counterfactual(row, change, "yes")
+        assert not found.reached
+        assert found.changes == {}
+        assert found.after == found.before
+        (said,) = found.sentences()
+        assert said.endswith(f"Nothing that was tried comes nearer to it than {found.before}.")
+        assert "The nearest" not in said
+
+
 class Sum:
     """a + b + c, and 5 more where the text is "x"."""
 
@@ -103,6 +116,9 @@ def test_whatever_is_wanted_is_reached_by_the_model_itself_or_cannot_be(row, cha
     best = sum((4.0 if sign[0] == ">" else 0.0) if n in change else given_row[n] for n in "abc")
     at_best = 5.0 if (sign[0] == ">" if "text" in change else given_row["text"] == "x") else 0.0
     if not found.reached:
+        before = float(model.predict(given_row)[0])
+        assert (says - before) * (1 if sign[0] == ">" else -1) >= 0  # the nearest is no farther than the row
+        assert bool(found.changes) == (found.after != found.before)
         short = (limit - (best + at_best)) * (1 if sign[0] == ">" else -1)
         assert short >= -0.05 * len(change)  # numbers that are proposed are rounded
 

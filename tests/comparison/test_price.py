@@ -75,6 +75,16 @@ def test_who_waits_for_a_first_score_decides_only_where_it_may_turn_the_answer(
     )
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_few_models_without_a_score_are_named_and_many_are_counted(n: int) -> None:
+    made = priced({"dummy": 0.5, "linear": 0.8, "trees": 0.9}, noise=0.003)
+    families = ["network", "neighbours"]
+    waits = [late(f"model {i}", families[i % 2], explainable=True) for i in range(n)]
+    said = price_of(replace(made, standings=(*made.standings, *waits))).sentence
+    assert (f"{n} of {n + 2} models were not scored" in said) == (n > 2)
+    assert all((wait.title[0].lower() + wait.title[1:] in said) == (n <= 2) for wait in waits)
+
+
 def test_a_side_that_still_improves_is_not_beaten() -> None:
     made = priced({"dummy": 0.5, "linear": 0.8, "trees": 0.9}, noise=0.003)
     assert price_of(replace(made, gains={"linear": 0.12})).kind == "cannot tell"

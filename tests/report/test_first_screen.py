@@ -15,14 +15,14 @@ from rich.console import Console
 from annvil.cli.result import show_run
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.price import price_of
-from annvil.comparison.results import Comparison
+from annvil.comparison.results import Comparison, competing, only_explainable
 from annvil.comparison.score_interval import score_interval
 from annvil.comparison.verdict import judge
 from annvil.data.findings import Finding
 from annvil.models.contract import FAMILIES
 from annvil.report import render
 from annvil.report.figures import score_text
-from annvil.report.first_screen import BADGES, MOST_FLAGS, MOST_LEADERS, OUT_OF_TIME, first_screen
+from annvil.report.first_screen import BADGES, MOST_FLAGS, MOST_LEADERS, OUT_OF_TIME, TO_READ, first_screen
 from annvil.tasks.metric_index import METRICS
 from annvil.text.words import ROWS
 
@@ -82,7 +82,8 @@ def test_what_is_said_first_is_true_of_the_records(comparison):
     table = {s.contender: s for s in comparison.standings}
     chosen = table[verdict.recommended]
 
-    assert first.badge == (OUT_OF_TIME if verdict.unfinished else BADGES[verdict.kind])
+    to_read = only_explainable(comparison.standings) and chosen in competing(comparison.standings)
+    assert first.badge == (TO_READ if to_read else OUT_OF_TIME if verdict.unfinished else BADGES[verdict.kind])
     assert not first.sentence.startswith(first.badge)  # it adds something
     assert first.recommended == chosen.title
     assert numbers_of(first.score)[0] == pytest.approx(chosen.means[metric.name], rel=0.002)
@@ -99,13 +100,31 @@ def test_what_is_said_first_is_true_of_the_records(comparison):
         told == "costs nothing",
         told == "cannot tell",
     )
-    assert bool(first.price) == (comparison.price.posterior is not None)
-    if verdict.posterior is not None:
+    only_readable = only_explainable(comparison.standings)
+    assert bool(first.price) == (comparison.price.posterior is not None or only_readable)
+    if to_read:
+        _check_whom_to_read(first, chosen, comparison)
+    elif verdict.posterior is not None:
         assert sum(chance.share for chance in first.chances) == pytest.approx(1)
-    if verdict.posterior is not None and chosen.family != "dummy":
+    if verdict.posterior is not None and chosen.family != "dummy" and not to_read:
         _check_the_sentence(first.sentence, comparison)
     else:
         assert not first.chances or verdict.posterior is not None
+
+
+def _check_whom_to_read(first, chosen, comparison):
+    """Of models that a person can read: how many were scored, the recommended one and the best beside it."""
+    own = competing(comparison.standings)
+    others = [s for s in own if s is not chosen and s.means]
+    assert not first.chances  # of networks against simple models, which was not asked
+    assert "not known" in first.price
+    assert "network needed" not in comparison.verdict.headline
+    assert chosen.title.lower() in comparison.verdict.headline.lower()
+    assert all(s.title.lower() in first.sentence.lower() for s in (chosen, *others[:1]) if others)
+    step = 0.0011 if comparison.metric == "roc_auc" else 1.1
+    means = [s.means[comparison.metric] for s in (chosen, *others[:1])]
+    if others:
+        assert numbers_of(first.sentence)[-2:] == [pytest.approx(one, abs=step) for one in means]
 
 
 def _check_the_sentence(sentence, comparison):
@@ -178,8 +197,10 @@ def test_whoever_was_left_without_time_is_offered_more(comparison):
 @given(comparisons())
 def test_the_score_of_a_side_is_taken_for_that_of_no_model(comparison):
     """Of a side that several stood for, the sentence says so: the table has no row with its score."""
-    verdict, sentence = comparison.verdict, first_screen(comparison, (), ROWS, "").sentence
-    if verdict.posterior is None or comparison.standings[-1].contender == verdict.recommended == "dummy":
+    verdict, first = comparison.verdict, first_screen(comparison, (), ROWS, "")
+    sentence = first.sentence
+    nothing_learnt = comparison.standings[-1].contender == verdict.recommended == "dummy"
+    if first.badge == TO_READ or verdict.posterior is None or nothing_learnt:
         return
     sides = [side for side in (verdict.network, verdict.simple) if side is not None]
     several = any(len(set(side.contenders)) > 1 for side in sides)
@@ -224,7 +245,8 @@ def test_the_page_begins_with_few_words_and_the_rest_is_folded_away(comparison):
     (screen,) = re.findall(r'<header class="hero".*?</header>', render(view), re.DOTALL)
     names = ("kicker", "answer", "second", "pick", "chances", "leaders", "flags", "next", "why")
     order = [found for found in re.findall(r'class="([a-z]+)', screen) if found in names]
-    assert order == [name for name in names if name != "chances" or comparison.verdict.posterior is not None]
+    chances = comparison.verdict.posterior is not None and TO_READ not in screen
+    assert order == [name for name in names if name != "chances" or chances]
     left = screen
     for folded in ("details", "table", "svg", "code"):
         left = re.sub(rf"<{folded}\b.*?</{folded}>", " ", left, flags=re.DOTALL)

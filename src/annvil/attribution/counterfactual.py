@@ -126,7 +126,7 @@ class _Search:
         n_points = len(next(iter(points.values())))
         self.points = [[points[one.input][i, one.place] for one in features] for i in range(n_points)]
         self.nearest: Change = {}
-        self._closest = -np.inf
+        self._closest = float(goal(row)[1][0])  # what comes no nearer than the row itself is no step towards the goal
         self._gain: dict[int, float] = {}
 
     def tried(self, changes: Sequence[Change]) -> tuple[NDArray[np.bool_], FloatArray]:

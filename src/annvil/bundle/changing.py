@@ -55,7 +55,8 @@ class Counterfactual:
         if self.reached and not self.changes:
             return (f"It is {self.after} already, as wanted ({self.wanted}).",)
         if not self.reached:
-            nearest = f" The nearest is {self.after}, if {listed(named, len(named))}." if named else ""
+            nearest = f" The nearest is {self.after}, if {listed(named, len(named))}."
+            nearest = nearest if named else f" Nothing that was tried comes nearer to it than {self.before}."
             none = f"No change of these columns within what the training knows was found that makes it {self.wanted}."
             return (none + nearest,)
         said = f"It would be {self.after} rather than {self.before} if {listed(named, len(named))}."
@@ -98,8 +99,9 @@ def counterfactual(predictor: SavedModel, row: Any, wanted: Any, change: Sequenc
         stored.names[j]: (_told(features[j].value_in(feeds), stored.features[j]), _told(value, stored.features[j]))
         for j, value in sorted(found.change.items())
     }
-    reached = bool(goal(changed)[0][0])
-    return Counterfactual(changes, reached, found.plausible, _said(predictor, before), _said(predictor, after), words)
+    reached, was, now = bool(goal(changed)[0][0]), _said(predictor, before), _said(predictor, after)
+    changes = changes if reached or was != now else {}  # a step that nobody would see is none
+    return Counterfactual(changes, reached, found.plausible, was, now, words)
 
 
 def _allowed(stored: Explanation, change: Sequence[str]) -> list[int]:

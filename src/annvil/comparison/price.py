@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from annvil.comparison.contrast import pair
 from annvil.comparison.evidence import Evidence
-from annvil.comparison.results import NO_SIDE, Contrast, Posterior, Price, Side, Standing
+from annvil.comparison.results import Contrast, Posterior, Price, Side, Standing, competing
 from annvil.comparison.sentences.reasons import cost_sentence
 from annvil.comparison.sentences.told import EACH, side_title, stood_alone, usual
 from annvil.comparison.sides import PriceKind
@@ -20,15 +20,21 @@ from annvil.comparison.statistics import region_probabilities
 from annvil.text.phrases import inside, is_plural, listed, named
 from annvil.text.quantities import probability
 
+ONLY_READABLE = "Only models that a person can read competed"
+
+MOST_NAMED = 2
+"""Models without a score that a sentence names; more are counted."""
+
 
 def price_of(evidence: Evidence) -> Price:
     """The price, in numbers and one sentence."""
-    competing = [s for s in evidence.standings if s.family not in NO_SIDE and s.state != "skipped"]
-    readable, others = ([s for s in competing if s.explainable == is_readable] for is_readable in (True, False))
+    own = competing(evidence.standings)
+    readable, others = ([s for s in own if s.explainable == is_readable] for is_readable in (True, False))
     if not readable:
         return Price("not applicable", f"No model for {evidence.words.data[0]} in this run can be read by a person.")
     if not others:
-        return Price("cannot tell", "Only models that a person can read competed, so what that costs is not known.")
+        why = f"{ONLY_READABLE}, so what that costs is not known; a fit of all models would tell."
+        return Price("cannot tell", why)
     paired = pair(evidence.folds, evidence.standings, evidence.metric)
     scored = [[s.contender for s in side if s.contender in paired.results] for side in (others, readable)]
     contrast = paired.contrast(scored[0], scored[1], evidence.worth, ("other", "explainable"))
@@ -65,6 +71,9 @@ def _untried(kind: PriceKind, readable: Sequence[Standing], others: Sequence[Sta
             waiting += [s.title for s in standings if s.family not in tried and s.state != "failed"]
     if not waiting:
         return ""
+    if len(waiting) > MOST_NAMED:
+        everybody = [*readable, *others]
+        return f"{sum(not s.means for s in everybody)} of {len(everybody)} models were not scored"
     several = len(waiting) > 1 or is_plural(waiting[0])
     return f"{listed([named(title) for title in waiting])} {'were' if several else 'was'} not scored"
 

@@ -7,6 +7,7 @@ two sides are *compared*, differences are signed so that positive means the netw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -128,6 +129,17 @@ class Standing:
     def spread(self, metric: str) -> float | None:
         """How far scores scatter over the folds, for people: None where these are too few to say it."""
         return self.spreads[metric] if len(self.per_fold) >= FEWEST_FOLDS else None
+
+
+def competing(standings: Sequence[Standing]) -> list[Standing]:
+    """Those that stand for themselves and were not left out."""
+    return [s for s in standings if s.family not in NO_SIDE and s.state != "skipped"]
+
+
+def only_explainable(standings: Sequence[Standing]) -> bool:
+    """Whether nobody competes whose model a person cannot read, as where that was asked."""
+    own = competing(standings)
+    return bool(own) and all(s.explainable for s in own)
 
 
 @dataclass(frozen=True)

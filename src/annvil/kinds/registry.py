@@ -124,6 +124,19 @@ def command_options_for(command: str, kind: Kind, given: Mapping[str, Any], mode
     return cleaned(options, given, command)
 
 
+def check_values(given: Mapping[str, Any]) -> None:
+    """Refuse values of kinds' options that nothing could mean, before anything is read or timed.
+
+    Raises
+    ------
+    RequestError
+        When a value is refused.
+    """
+    known = options_of_kinds()
+    for name, value in given.items():
+        known[name][0].option.clean(value)
+
+
 def options_for(kind: Kind, given: Mapping[str, Any], where: str, caller: str = "fit()") -> Any:
     """The kind's options from those given by name.
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from annvil.comparison.results import Comparison, Standing
+from annvil.comparison.results import Comparison, Standing, competing, only_explainable
 from annvil.comparison.score_interval import score_interval
 from annvil.comparison.sentences.told import EACH, side_title, stood_alone
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text.phrases import inside, is_plural, listed, outside
-from annvil.text.quantities import minus, probability
+from annvil.text.quantities import minus, plain_count, probability
 from annvil.text.words import Words
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ BADGES = {
     "no network": "No network needed",
     "cannot tell": "Cannot tell yet",
 }
+TO_READ = "The readable model to use"
 OUT_OF_TIME = "Not enough time to tell"
 
 MOST_LEADERS, MOST_FLAGS = 6, 3
@@ -75,14 +76,15 @@ def first_screen(comparison: Comparison, findings: Sequence[Finding], words: Wor
     chosen = next(s for s in comparison.standings if s.contender == verdict.recommended)
     leaders = _leaders(comparison.standings, chosen)
     flags = [_flag(f) for severity in ("serious", "warning") for f in findings if f.severity == severity]
-    badge = OUT_OF_TIME if verdict.unfinished else BADGES[verdict.kind]
+    to_read = only_explainable(comparison.standings) and chosen in competing(comparison.standings)
+    badge = TO_READ if to_read else OUT_OF_TIME if verdict.unfinished else BADGES[verdict.kind]
     next_step, command = _next(comparison, words, folder)
     return FirstScreen(
         badge=badge,
-        sentence=_sentence(comparison, metric, words),
+        sentence=_which_to_read(comparison, metric, chosen) if to_read else _sentence(comparison, metric, words),
         recommended=chosen.title,
         score=_score(comparison, metric, chosen),
-        chances=_chances(comparison),
+        chances=() if to_read else _chances(comparison),
         leaders=leaders,
         n_more=len(comparison.standings) - len(leaders),
         flags=tuple(flags[:MOST_FLAGS]),
@@ -163,6 +165,21 @@ def _sentence(comparison: Comparison, metric: Metric, words: Words) -> str:
     return f"{said} In a team a network helps." if with_network and verdict.kind in _NOT_ALONE else said
 
 
+def _which_to_read(comparison: Comparison, metric: Metric, chosen: Standing) -> str:
+    """Where only models compete that a person can read: how many were scored, and the best beside the recommended."""
+    own = competing(comparison.standings)
+    scored = [s for s in own if metric.name in s.means]
+    others = [s for s in scored if s is not chosen]
+    said = plain_count(len(own), "readable model")
+    if len(scored) < len(own):
+        said = f"{len(scored)} of {said} {'was' if len(scored) == 1 else 'were'} scored"
+    if not others:
+        return f"{said}."
+    one, other = (minus(metric.shows(s.means[metric.name])) for s in (chosen, others[0]))
+    lower = "" if metric.greater_is_better else " (lower is better)"
+    return f"{said}: {inside(chosen.title)} vs {inside(others[0].title)}, {metric.title}{lower} {one} vs {other}."
+
+
 def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing, words: Words) -> str:
     """Where the baseline ships: the best beside it; the headline where nothing else was scored."""
     scored = [s for s in comparison.standings if s is not dummy and metric.name in s.means]
@@ -180,6 +197,8 @@ def _nothing_learnt(comparison: Comparison, metric: Metric, dummy: Standing, wor
 def _price(comparison: Comparison, metric: Metric) -> str:
     """The price in a few words, with whom it is of: ``"linear model: costs nothing"``; empty where it is not known."""
     price = comparison.price
+    if price is not None and only_explainable(comparison.standings):
+        return "cost not known: only readable models competed"
     if price is None or price.explainable is None or price.posterior is None:
         return ""
     titles, p = {s.contender: s.title for s in comparison.standings}, price.posterior

@@ -14,7 +14,7 @@ import msgspec
 from annvil.data.readers.opened import Opened
 from annvil.data.storage import save_dataset
 from annvil.errors import DataError, RequestError
-from annvil.kinds.registry import audit, fit_options, kind_of, name_of, options_for, options_of_kinds
+from annvil.kinds.registry import audit, check_values, fit_options, kind_of, name_of, options_for, options_of_kinds
 from annvil.options import FitOptions, budget_in_seconds, check_names, chosen, cleaned, declared, lasting, listed_in
 from annvil.run.folder import Clock, RunFolder, existing_folder, new_folder
 from annvil.run.listener import Listener, Silent
@@ -53,10 +53,11 @@ def fit(data: Any, *, listener: Listener | None = None, started: float | None = 
     generic = {one.name for one in declared(FitOptions)}
     check_names(options, (*generic, *options_of_kinds()), "fit()")
     asked = cleaned(FitOptions, {name: value for name, value in options.items() if name in generic}, "fit()")
+    rest = {name: value for name, value in options.items() if name not in generic}
+    check_values(rest)
     pace = Pace(asked.budget if asked.like is None else math.inf, started, starting)
     pace.check_source(data)
     listener.stage("Reading")
-    rest = {name: value for name, value in options.items() if name not in generic}
     opened = Opened(data, asked, rest)
     kind = kind_of(opened)
     own = options_for(kind, rest, name_of(data))

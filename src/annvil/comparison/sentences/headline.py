@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annvil.comparison.results import Posterior, Standing
+from annvil.comparison.results import Posterior, Standing, competing, only_explainable
 from annvil.comparison.sentences.told import Told, beats, usual
 from annvil.text.phrases import inside, is_plural, listed, named, outside
 from annvil.text.quantities import probability
@@ -29,6 +29,8 @@ class Headline(Told):
             )
         if recommended.family == "dummy" and not self.network_may_know:
             return self._nothing_learnt(recommended)
+        if only_explainable(self.evidence.standings) and recommended in competing(self.evidence.standings):
+            return self._to_read(recommended)
         if posterior is None:
             return self._no_comparison(recommended)
         gap, worth = self.amount(abs(posterior.mean)), self.metric.tells(self.evidence.worth)
@@ -50,6 +52,16 @@ class Headline(Told):
                 f"only {probability(posterior.p_first)}."
             )
         return self._cannot_tell(posterior)
+
+    def _to_read(self, recommended: Standing) -> str:
+        """Where only models compete that a person can read: which of them, not whether it is a network."""
+        name, verb = self.metric.name, "are" if is_plural(recommended.title) else "is"
+        others = [s for s in competing(self.evidence.standings) if s is not recommended and name in s.means]
+        beside = "".join(f", {inside(s.title)} {self.metric.shows(s.means[name])}" for s in others[:1])
+        return (
+            f"Of the models that a person can read, {named(recommended.title)} {verb} the one to use: "
+            f"{self.metric.title} {self.metric.shows(recommended.means[name])}{beside}."
+        )
 
     def _nothing_learnt(self, dummy: Standing) -> str:
         """Where the baseline ships; a model that is ahead of it all the same is named."""

@@ -21,6 +21,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.table import Table
 from annvil.explanation.effect_sentences import label_of
 from annvil.explanation.effects import busy_effects
+from annvil.explanation.faithfulness import ROUNDING
 from annvil.explanation.refits import FEWEST_REFITS, refit
 from annvil.explanation.whole_model import FOR_REFITS, ByRow, WholeModel, explain_model
 from annvil.kinds.found import Found
@@ -32,7 +33,7 @@ from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
 from annvil.sections import Rows, Section
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, named, outside
-from annvil.text.quantities import percent, plain_count
+from annvil.text.quantities import minus, percent, plain_count
 
 FIRST = 8
 """Effects that are shown at once; the others unfold."""
@@ -210,8 +211,13 @@ def failures(model: WholeModel) -> Iterator[str]:
 
 def tested(model: WholeModel) -> Rows:
     """The tests."""
-    rows = [(outside(c.name), "passed" if c.passed else "failed", f"{c.value:.2g}", c.said) for c in model.checks]
+    rows = [(outside(c.name), "passed" if c.passed else "failed", _value(c.value), c.said) for c in model.checks]
     return Rows(("Test", "Result", "Value", "What it says"), tuple(rows))
+
+
+def _value(value: float) -> str:
+    """Of a test; what only rounding leaves is no number to read."""
+    return "0" if abs(value) < ROUNDING else minus(f"{value:.3g}")
 
 
 def caption(model: WholeModel) -> str:

@@ -90,6 +90,7 @@ def written_out(
             sentences=(f"Exactly one of {len(rules)} rules holds; what stands behind it is what the model says.",),
             tables=(rules_table(dataset.task, rules),),
             order=order,
+            explains=True,
         )
     additive = fitted.additive()
     if additive is None or not has_coefficients(fitted):
@@ -107,6 +108,7 @@ def written_out(
             sentences=tuple(_how_to_read(dataset.task, len(sums))),
             tables=(coefficients_table(dataset.task, additive, sums, changes),),
             order=order,
+            explains=True,
         )
 
 
