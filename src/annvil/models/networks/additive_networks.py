@@ -44,7 +44,7 @@ class AdditiveNetworks(BaseContender):
     name = "additive-network"
     title = "Additive network"
     family: Family = "network"
-    traits = Traits(trains_together=True, bags=True, explainable=True)
+    traits = Traits(trains_together=True, bags=True, weighs_rows=True, explainable=True)
 
     def __init__(self, monotone: Mapping[str, int] | None = None) -> None:
         self.networks = AdditiveFamily(monotone)
