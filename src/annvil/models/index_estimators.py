@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, check_random_state
-
-from annvil.data.dataset import Dataset
-from annvil.data.splits import strata
+from annvil.data.splits import Split
 from annvil.data.table import Table
 from annvil.errors import RequestError
-from annvil.models.estimator_parts import check_whole_number, inner_folds, several_labels
-from annvil.models.estimators import _NetworkClassifier, _NetworkEstimator, _NetworkRegressor
-from annvil.models.jobs import Context, Effort, Job
-from annvil.models.members import Fitted
+from annvil.models.estimator_parts import check_whole_number, inner_folds
+from annvil.models.estimators import _NetworkRegressor
+from annvil.models.explainable_estimators import ExplainableEstimator, OneClassARow, document
+from annvil.models.jobs import Effort, Job
 from annvil.models.networks.index_family import IndexSettings
 from annvil.models.networks.index_networks import IndexNetworks
-from annvil.tasks.base import FloatArray, Task
+from annvil.tasks.base import FloatArray, IntArray, Task
 
 HOLDOUT = 5
 """With one fold, this part of the rows is held out to choose with: a fifth."""
 
 
-class _IndexEstimator(_NetworkEstimator):
+class _IndexEstimator(ExplainableEstimator):
     """What both share. Arguments are None where the number of rows, or the recipe, decides."""
-
-    fitted_: Fitted
 
     def __init__(
         self,
@@ -56,30 +48,15 @@ class _IndexEstimator(_NetworkEstimator):
         (bag,) = self.fitted_.members
         return bag.directions  # type: ignore[no-any-return,attr-defined]
 
-    def _fit(self, table: Table, y: NDArray[Any], task: Task, weights: FloatArray | None) -> Self:
-        self._check_arguments(len(y))
+    def _inner(self, codes: IntArray, seed: int) -> tuple[Split, ...]:
+        return inner_folds(codes, self.n_folds, seed) if self.n_folds > 1 else inner_folds(codes, HOLDOUT, seed)[:1]
+
+    def _check_columns(self, table: Table, task: Task) -> None:
         if all(field.is_text for field in table.schema):
             raise RequestError(f"{type(self).__name__} projects numbers, and X has none; give a column of numbers.")
-        dataset = Dataset(table, y, task, np.arange(len(y), dtype=np.int64))
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        rows = np.arange(len(y), dtype=np.int64)
-        codes = strata(dataset, rows) if task.predicts_probabilities else np.zeros(len(y), dtype=np.int64)
-        inner = inner_folds(codes, self.n_folds if self.n_folds > 1 else HOLDOUT, seed)
-        job = Job("fit", rows, inner if self.n_folds > 1 else inner[:1], seed, weights)
-        context = Context(float("inf") if self.time_budget is None else self.time_budget)
-        fitted = next(iter(self._contender().fit(dataset, [job], Effort(self.n_candidates), context)), None)
-        if fitted is None:
-            raise RequestError(f"{type(self).__name__}: nothing could be trained within {self.time_budget} s.")
-        self.fitted_ = fitted
-        return self
 
     def _contender(self) -> IndexNetworks:
-        asked: dict[str, Any] = {
-            "epochs": self.max_epochs,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-        }
-        known = {name: value for name, value in asked.items() if value is not None}
+        known = self._asked()
 
         class Asked(IndexNetworks):
             def settings(self, job: Job, effort: Effort) -> list[IndexSettings]:
@@ -94,24 +71,8 @@ class _IndexEstimator(_NetworkEstimator):
             check_whole_number(self, name, getattr(self, name), least)
 
 
-class IndexClassifier(_IndexEstimator, _NetworkClassifier):
+class IndexClassifier(_IndexEstimator, OneClassARow):
     """A network of projections for classes: smooth functions of weighted sums, added up on the scale of log-odds."""
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = False
-        return tags
-
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows ``X (n_samples, n_features)`` with labels ``y (n_samples,)``; returns itself.
-
-        ``sample_weight (n_samples,)``, at least 0: as for `MLPClassifier`.
-        """
-        if several_labels(y):
-            raise RequestError(
-                "IndexClassifier learns one class a row; y has several labels a row. Fit one model each."
-            )
-        return super().fit(X, y, sample_weight)
 
 
 class IndexRegressor(_IndexEstimator, _NetworkRegressor):
@@ -137,7 +98,4 @@ _ARGUMENTS = """
     n_features_in_, feature_names_in_ : as in scikit-learn{classes}
     """
 
-for _estimator in (IndexClassifier, IndexRegressor):
-    _has_classes = issubclass(_estimator, ClassifierMixin)
-    _classes = "\n    classes_ : the labels, in the order of the columns of `predict_proba`" if _has_classes else ""
-    _estimator.__doc__ = f"{_estimator.__doc__}{_ARGUMENTS.format(classes=_classes)}"
+document((IndexClassifier, IndexRegressor), _ARGUMENTS)
