@@ -32,7 +32,7 @@ def test_kinds_that_come_along_are_found_by_their_packages():
     assert all(kind_named(name).name == name for name in names)
 
 
-OURS = ["forecasts", "pictures", "series", "tables"]
+OURS = ["forecasts", "pictures", "series", "sound", "tables"]
 
 
 def test_a_kind_of_another_distribution_is_a_module_or_an_object(installed, monkeypatch):
@@ -51,7 +51,9 @@ def test_a_kind_of_another_distribution_is_a_module_or_an_object(installed, monk
 
 def test_a_kind_that_is_not_installed_is_named_and_so_are_those_that_are(installed):
     installed()
-    with pytest.raises(MachineError, match=r"'smells' is not installed: .* forecasts, pictures, series, tables\."):
+    with pytest.raises(
+        MachineError, match=r"'smells' is not installed: .* forecasts, pictures, series, sound, tables\."
+    ):
         kind_named("smells")
 
 

@@ -1,0 +1,1 @@
+"""Who competes on sound."""

@@ -1,0 +1,1 @@
+"""Files, folders, tables, archives and arrays → clips of one rate."""
