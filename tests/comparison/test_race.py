@@ -59,6 +59,14 @@ def run(make_race: Run) -> Run:
     return race
 
 
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second passes, no unit is cut, and every unit takes what its arithmetic says, however busy the machine."""
+    monkeypatch.setattr(Clock, "spent_seconds", 0.0)
+    monkeypatch.setattr(Race, "_limit", lambda *_: float("inf"))
+    monkeypatch.setattr(CostModel, "see", lambda *_: None)
+
+
 def units(race: Race) -> list[tuple[str, int, int]]:
     return [(unit.contender, unit.rung, unit.repeat) for unit in race.records.log.complete]
 
@@ -83,11 +91,11 @@ def test_networks_wait_until_a_simple_model_stands(run: Run, guess: Any, toy: An
     assert [name for name, _, _ in units(race)[:4]] == ["dummy", "linear", "net", "trees"]
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_dear_first_training_is_weighed_against_what_else_the_time_could_do(
-    make_race: Run, guess: Any, toy: Any, monkeypatch: pytest.MonkeyPatch
+    make_race: Run, guess: Any, toy: Any
 ) -> None:
     """Its side stands already: the cheap climb of who stands goes first, and a cheap first training does not wait."""
-    monkeypatch.setattr(CostModel, "see", lambda *_: None)  # arithmetic is right
     linear = toy("linear", "linear", CLIMB, seconds=0.3)
     dear, cheap = toy("dear", "trees", (0,), seconds=4.0), toy("cheap", "neighbours", (0,), seconds=0.4)
     race = make_race([guess, linear, dear, cheap], seconds=100.0)
@@ -97,6 +105,7 @@ def test_a_dear_first_training_is_weighed_against_what_else_the_time_could_do(
     assert "dear" in names  # there was time
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_dear_first_training_of_a_side_that_nobody_stands_for_does_not_wait(run: Run, guess: Any, toy: Any) -> None:
     linear, net = toy("linear", "linear", CLIMB, seconds=0.3), toy("net", "network", (0, 1), seconds=4.0)
     race = run([guess, linear, net], seconds=100.0)
@@ -169,6 +178,7 @@ def test_nobody_is_beaten_on_fewer_rungs_where_there_is_time(run: Run, make_data
     assert kind_of(race.posterior(), 0.95) == "equal"
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_no_unit_is_begun_that_is_not_expected_to_fit(run: Run, guess: Any, toy: Any) -> None:
     race = run([guess, toy("net", "network", CLIMB, seconds=100.0), toy("linear", "linear", (0,))], seconds=60.0)
     assert "net" not in {name for name, _, _ in units(race)}
@@ -176,6 +186,7 @@ def test_no_unit_is_begun_that_is_not_expected_to_fit(run: Run, guess: Any, toy:
     assert state["net"] == ("cut short", "no time was left for it")
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize(("central", "second"), [(False, "other"), (True, "net")])
 def test_time_is_kept_for_whom_the_answer_hangs_on(run: Run, guess: Any, toy: Any, central: bool, second: str) -> None:
     net = toy("net", "network", (0, 1), seconds=5.0, traits=Traits(central=central))
@@ -184,12 +195,14 @@ def test_time_is_kept_for_whom_the_answer_hangs_on(run: Run, guess: Any, toy: An
     assert [name for name, _, _ in units(race)[:2]] == ["dummy", second]  # 20 s would leave less than 25
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_time_that_would_not_do_for_the_central_ones_is_nobodys(run: Run, guess: Any, toy: Any) -> None:
     net = toy("net", "network", (0, 1), seconds=50.0, traits=Traits(central=True))
     race = run([guess, net, toy("other", "network", (0,), seconds=4.0)], seconds=42.0)
     assert "other" in {name for name, _, _ in units(race)}
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("central", [True, False])
 def test_a_central_first_training_goes_before_a_finer_model_to_ship(
     make_race: Run, guess: Any, toy: Any, central: bool
