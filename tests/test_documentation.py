@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.budgets import fit_briefly
+
+import annvil
+from annvil.options import budget_in_seconds
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -13,10 +17,17 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
+def fit_that_long_at_most(data, *, budget="2m", **options):
+    """`annvil.fit`; what a page does with a run must go well with the shortest, too."""
+    assert budget_in_seconds(budget) >= 5
+    return fit_briefly(data, **options)
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras' own predict
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(annvil, "fit", fit_that_long_at_most)
     program = "\n".join(blocks(page))
     exec(compile(program, str(page), "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out
