@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OPTIONAL = PROJECT["optional-dependencies"]
 SHIPPED = [
     *PROJECT["dependencies"],
-    *(text for name in ("excel", "keras", "optuna", "hub", "tensorboard") for text in OPTIONAL[name]),
+    *(text for name in ("excel", "keras", "optuna", "hub", "tensorboard", "sound") for text in OPTIONAL[name]),
 ]
 
 

@@ -5,7 +5,7 @@ from annvil.text.words import Words
 WORDS = Words(
     row="clip",
     rows="clips",
-    features="features of the sound",
+    features="clips",
     raw="from raw samples to prediction; clips of another rate or length are taken as they are",
     holes="stretches silenced",
     explaining="Explaining the model",

@@ -22,7 +22,7 @@ CLIPS_EACH = 3.0
 """Clips that a speaker has on average, at least (assumed)."""
 
 LABELS_EACH = 0.5
-"""Share of the speakers that must have said several labels (assumed: a part that goes with one is part of the label)."""
+"""Share of the speakers that must have said several labels (assumed: who says one only is part of the label)."""
 
 
 def speakers_in(names: Sequence[str], labels: Sequence[object]) -> list[str] | None:
