@@ -33,6 +33,9 @@ MOST_VALUES = 1 << 27
 
 INSTALL = "needs the extra 'sound': pip install 'annvil[sound]'"
 
+UNKNOWN = 1 << 50
+"""Libsndfile says at least so many samples of a stream whose length was never written, and fails to seek in it."""
+
 HEADER_BYTES = 1 << 16
 """So much of a wave file is looked at to learn its rate (assumed: pictures and notes before the samples are larger)."""
 
@@ -128,11 +131,15 @@ def _by_library(content: bytes, most_seconds: float) -> Sound:
         if not LOWEST_RATE <= rate <= HIGHEST_RATE or not 1 <= channels <= MOST_CHANNELS:
             raise Broken(f"says that it has {channels} channels of {rate:,} samples a second")
         said = int(file.frames)
-        _refuse_long(min(said, 1 << 60), rate, channels, most_seconds)
+        if said >= UNKNOWN:
+            raise Broken("is a stream whose length was never written; convert it to wav")
+        _refuse_long(said, rate, channels, most_seconds)
         parts: list[Samples] = []
+        left = int(most_seconds * rate) + 1
         try:
-            while len(part := file.read(1 << 16, dtype="float32", always_2d=True)):
+            while left > 0 and len(part := file.read(min(1 << 16, left), dtype="float32", always_2d=True)):
                 parts.append(part)
+                left -= len(part)
         except Exception as error:  # what came before the damage is kept
             if not parts:
                 raise Broken(_reason(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil, gcd
 
 import numpy as np
@@ -20,9 +20,10 @@ PASSED = 0.95
 """Share of the lower of the two bands that passes, as in soxr's high quality (0.913 there)."""
 
 MOST_PHASES = 4096
-"""Positions between two samples for which weights are kept; beyond, the nearest serves (assumed: 70 dB below)."""
+"""Positions between two samples for which weights are kept, the fewer the wider the sinc; beyond, the nearest serves
+(assumed: 70 dB below)."""
 
-_AT_ONCE = 1 << 14
+_VALUES_AT_ONCE = 1 << 20
 
 
 def resampler() -> str:
@@ -57,21 +58,23 @@ def polyphase(samples: Samples, rate: int, wanted: int) -> Samples:
     """The same by a sinc under a Kaiser window (Smith, "Digital Audio Resampling Home Page", 2002)."""
     common = gcd(rate, wanted)
     up, down = wanted // common, rate // common
-    weights, reach = _weights(min(up, MOST_PHASES), min(1.0, wanted / rate))
+    ratio = min(1.0, wanted / rate)
+    weights, reach = _weights(min(up, max(64, int(MOST_PHASES * ratio))), ratio)
     n_phases = len(weights) - 1
     n = max(1, round(len(samples) * wanted / rate))
     padded = np.pad(np.asarray(samples, dtype=np.float32), (reach - 1, reach + 1))
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach)
     made = np.empty(n, dtype=np.float32)
-    for start in range(0, n, _AT_ONCE):
-        place = np.arange(start, min(start + _AT_ONCE, n), dtype=np.int64) * down
+    step = max(1, _VALUES_AT_ONCE // (2 * reach))
+    for start in range(0, n, step):
+        place = np.arange(start, min(start + step, n), dtype=np.int64) * down
         phase = np.rint((place % up) * (n_phases / up)).astype(np.int64)
         at = np.minimum(place // up, len(windows) - 1)
         made[start : start + len(place)] = np.einsum("nk,nk->n", windows[at], weights[phase])
     return made
 
 
-@cache
+@lru_cache(maxsize=4)
 def _weights(n_phases: int, ratio: float) -> tuple[FloatArray, int]:
     """Weights of the samples around a place between two of them ``(n_phases + 1, 2 · reach)``, and the reach."""
     cut = PASSED * ratio if ratio < 1 else PASSED
