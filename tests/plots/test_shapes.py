@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 from annvil.plots.charts.pair_map import shade
 from annvil.plots.charts.shapes import common_scale, shapes, time_ticks
 from annvil.plots.charts.term_shapes import Along, Shape, Shapes, Trace
+from annvil.plots.labels import BOLDER, text_width
 
 
 @st.composite
@@ -105,3 +107,34 @@ def test_shades_tell_sign_and_size():
     assert [shade(v, 1.0) for v in (-1.0, -0.1, 0.0, 0.5, 1.0)] == [
         "miss level-5", "miss level-1", "cell", "hit level-3", "hit level-5",
     ]  # fmt: skip
+
+
+def texts(svg):
+    """Text, class, and where it begins and ends, as wide as the chart takes it to be."""
+    for element in ET.fromstring(svg).iter("text"):
+        said, of = element.text or "", element.attrib["class"]
+        width = text_width(said, 12 if of != "note" else 11.5) * (BOLDER if of == "strong" else 1.0)
+        left = float(element.attrib["x"]) - width * {"middle": 0.5, "end": 1.0}.get(element.get("text-anchor"), 0.0)
+        yield said, left, left + width
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+@pytest.mark.parametrize("width", [342.0, 700.0])
+def test_a_long_title_ends_before_what_is_noted_beside_it(flagged, width):
+    shape = Shape(
+        "0.71 × maximum − 0.70 × pressure " * 3, line([0.0, 1.0]).axes, (Trace((0.0, 1.0)),), "sign certain: 99%"
+    )
+    drawn = shapes(Shapes("k", "t", "c", "y", (replace(shape, flagged=flagged),)), width, "n")
+    (title,) = (end for said, _, end in texts(drawn) if "0.71" in said)
+    (note,) = (start for said, start, _ in texts(drawn) if "sign" in said)
+    assert title + 10 < note
+
+
+@pytest.mark.parametrize("width", [342.0, 700.0])
+def test_what_missing_values_add_stands_beside_the_axis(width):
+    svg = shapes(Shapes("k", "t", "c", "y", (line([0.0, 1.0], missing=(0.5,)),), 0.0), width, "n")
+    path = next(d for d in re.findall(r' d="([^"]+)"', svg))
+    axis_end = max(float(x) for x, _ in re.findall(r"([\d.-]+) ([\d.-]+)", path))
+    ((start, end),) = [(start, end) for said, start, end in texts(svg) if said == "missing"]
+    assert axis_end + 5 < start
+    assert all(begins >= end for said, begins, _ in texts(svg) if said.endswith("%"))

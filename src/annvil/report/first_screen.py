@@ -96,9 +96,9 @@ def first_screen(comparison: Comparison, findings: Sequence[Finding], words: Wor
 
 
 def _leaders(standings: Sequence[Standing], chosen: Standing) -> tuple[Standing, ...]:
-    """The best, with the recommended one and the baseline, in the order of the table."""
+    """The best, with the recommended one and the baseline, in the order of the table; who was left out is no leader."""
     baseline = [s for s in standings if s.family == "dummy" and s is not chosen]
-    others = [s for s in standings if s is not chosen and s not in baseline]
+    others = [s for s in standings if s is not chosen and s not in baseline and s.state != "skipped"]
     kept = [chosen, *baseline, *others][:MOST_LEADERS]
     return tuple(s for s in standings if s in kept)
 

@@ -23,7 +23,7 @@ from annvil.report.view import ReportView
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text import quantities as wording
-from annvil.text.phrases import outside
+from annvil.text.phrases import named, outside
 from annvil.text.safe import clean
 
 FAMILY_NAMES = {
@@ -72,6 +72,7 @@ def _rendered(view: ReportView, template: str) -> str:
             as_steps=waterfall_figure,
             version=dict(view.reproduction.versions).get("annvil", ""),
             w=wording,
+            named=named,
         )
     )
 

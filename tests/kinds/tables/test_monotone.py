@@ -144,6 +144,12 @@ def test_what_cannot_be_kept_is_refused_in_one_sentence(tmp_path: Any, monotone:
     assert not (tmp_path / "runs").exists()
 
 
+def test_unknown_columns_are_refused_by_the_header_before_any_value_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annvil.kinds.tables.reading.judge", lambda *_, **__: pytest.fail("a column was read"))
+    with pytest.raises(RequestError, match=r"no column 'agee' \(monotone\)"):
+        read(ROWS, target="sick", monotone="agee=increasing")
+
+
 def test_what_was_asked_is_noted_beside_the_column_with_the_class_that_counts() -> None:
     dataset = read(ROWS, target="sick", monotone="age=increasing")
     (note,) = (note for note in dataset.notes if note.name == "age")

@@ -46,8 +46,8 @@ class Tables(Kind):
     def read(self, opened: Opened, options: Any, progress: Progress | None = None) -> Dataset:
         from annvil.kinds.tables.reading import read_table
 
-        dataset = read_table(opened)
-        return dataset if options is None else with_directions(dataset, options.monotone)
+        directions = {} if options is None else options.monotone
+        return with_directions(read_table(opened, monotone=(*directions,)), directions)
 
     def audit(self, dataset: Dataset, seed: int = 0) -> Iterator[Finding]:
         from annvil.kinds.tables.audit import audit_table

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from annvil.errors import RequestError, did_you_mean
+from annvil.errors import RequestError
 from annvil.options import Option
 from annvil.options.declaring import COLUMNS
 from annvil.options.fit_options import quoted_name
-from annvil.text.phrases import listed, quoted
+from annvil.text.phrases import quoted
 from annvil.text.safe import composed
 
 if TYPE_CHECKING:
@@ -91,10 +91,12 @@ def signs(options: TableOptions | None) -> dict[str, int]:
 def with_directions(dataset: Dataset[Any], monotone: Mapping[str, str]) -> Dataset[Any]:
     """The data set with notes on what was asked of its columns; refuses what cannot be kept, before any training.
 
+    All of them are columns of the source: `read_table` has refused others by its header.
+
     Raises
     ------
     RequestError
-        Where the answer has no order, or a column is unknown, is not learnt from, or is no number.
+        Where the answer has no order, or a column is not learnt from, or is no number.
     """
     if not monotone:
         return dataset
@@ -109,10 +111,6 @@ def with_directions(dataset: Dataset[Any], monotone: Mapping[str, str]) -> Datas
     notes = {note.name: note for note in dataset.notes}
     kinds = {field.name: field.kind for field in dataset.inputs.schema}
     for name in monotone:
-        if name not in notes and name not in kinds:
-            known = [*kinds]
-            hint = did_you_mean(name, known) or f" Its columns are {listed([quoted(one) for one in known], 12)}."
-            raise RequestError(f"{dataset.source.name} has no column {quoted(name)} (monotone).{hint}")
         if name not in kinds:
             raise RequestError(f"Column {quoted(name)} (monotone) is not learnt from: {notes[name].reason}.")
         if kinds[name] != "number":

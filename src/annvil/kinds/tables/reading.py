@@ -25,8 +25,8 @@ FEWEST_ROWS = 20
 """Fewer rows cannot be divided into folds inside folds (assumed: 5 outer folds of 4 rows)."""
 
 
-def read_table(opened: Opened) -> Dataset:
-    """A data set of a `Table`.
+def read_table(opened: Opened, *, monotone: Sequence[str] = ()) -> Dataset:
+    """A data set of a `Table`; ``monotone`` names columns that were given a direction, which must exist.
 
     Raises
     ------
@@ -41,7 +41,8 @@ def read_table(opened: Opened) -> Dataset:
     where = raw.source.name
     wanted = [target] if isinstance(target, str) else list(target or ())
     wanted = wanted or _target_names(opened, raw)
-    _check_names(raw, target=wanted, groups=groups, time=time, columns=columns, drop=drop, kinds=kinds)
+    named = {"columns": columns, "drop": drop, "kinds": kinds, "monotone": monotone}
+    _check_names(raw, target=wanted, groups=groups, time=time, **named)
     asked = {name: check_kind(name, kind) for name, kind in kinds.items()}
     _refuse_few(raw.n_rows, where)
     answers = [raw[name] for name in wanted]
@@ -58,20 +59,20 @@ def read_table(opened: Opened) -> Dataset:
         | ({time: "the time"} if time else {})
     )
     made, notes = _inputs(raw, roles, columns, drop, asked, missing, where)
-    named = read_groups(raw[groups], missing, where) if groups else None
+    grouping = read_groups(raw[groups], missing, where) if groups else None
     moments = read_time(raw[time], missing, where)[0] if time else None
     keep = np.flatnonzero(~gaps)
     inputs = Table(tuple(made), raw.n_rows, missing)
     if len(keep) < raw.n_rows:
         _refuse_few(len(keep), f"{where} without the rows that lack a target")
         inputs, y = inputs.take(keep), y[keep]
-        named = None if named is None else named[keep]
+        grouping = None if grouping is None else grouping[keep]
         moments = None if moments is None else moments[keep]
     return Dataset(
         inputs=inputs,
         y=y,
         task=job,
-        groups=make_groups(inputs, y, named),
+        groups=make_groups(inputs, y, grouping),
         grouped=groups is not None,
         time=moments,
         notes=tuple(notes),

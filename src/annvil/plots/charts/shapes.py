@@ -13,13 +13,16 @@ from math import exp
 from annvil.plots.axes import draw_x_axis, y_label_width
 from annvil.plots.charts.pair_map import draw_pair
 from annvil.plots.charts.term_shapes import Along, Shape, Shapes
-from annvil.plots.labels import shorten, text_width
+from annvil.plots.labels import BOLDER, shorten, text_width
 from annvil.plots.scale import Scale, fit_scale, labels_of
 from annvil.plots.svg import Drawing, side_of
 from annvil.text.quantities import percent
 
 HEIGHT, DENSITY, LEVEL, WEIGHT, GAP = 128.0, 16.0, 21.0, 17.0, 20.0
 """Pixels: of a plot, of the densities below it, of one category, of one weight of a projection, between panels."""
+
+NOTE_SIZE, MISSING_GAP = 11.5, 8.0
+"""Pixels: of the letters of notes (report.css), and between the axis and what missing values add."""
 
 MOST_WEIGHTS = 6
 """Weights of a projection that are shown, the largest."""
@@ -90,9 +93,10 @@ def _height(shape: Shape) -> float:
 def _panel(
     drawing: Drawing, shape: Shape, left: float, top: float, width: float, scale: Scale, base: float | None, side: str
 ) -> None:
-    note_width = text_width(shape.note, 11.5) + 8 if shape.note else 0.0
+    note_width = text_width(shape.note, NOTE_SIZE) + 14 if shape.note else 0.0
     title = f"× {shape.title}" if shape.flagged else shape.title
-    drawing.text(left, top + 16, shorten(title, width - note_width), "strong" if shape.flagged else "label", tip=title)
+    room = (width - note_width) / (BOLDER if shape.flagged else 1.0)
+    drawing.text(left, top + 16, shorten(title, room), "strong" if shape.flagged else "label", tip=title)
     if shape.note:
         drawing.text(left + width, top + 16, shape.note, "note", "end")
     if len(shape.axes) == 2:
@@ -119,7 +123,8 @@ def _curve(
 ) -> None:
     axis, bottom = shape.axes[0], top + HEIGHT
     y = replace(scale, start=bottom, end=top)
-    gutter = 34.0 if any(trace.missing for trace in shape.traces) else 0.0
+    gutter = MISSING_GAP + text_width("missing", NOTE_SIZE) if any(trace.missing for trace in shape.traces) else 0.0
+    middle = MISSING_GAP + (gutter - MISSING_GAP) / 2
     beside = 40.0 if base is not None else 8.0
     x = fit_scale(axis.x, left + y_label_width(y, 4), left + width - beside - gutter, margin=0.0)
     ticks = y.ticks(4)
@@ -139,9 +144,9 @@ def _curve(
             drawing.path([(x(a), y(y.clamp(b))) for a, b in zip(axis.x, values, strict=True)], "line faint dummy")
         drawing.path([(x(a), y(y.clamp(b))) for a, b in zip(axis.x, trace.y, strict=True)], f"line {colour}")
         if trace.missing:
-            _whisker(drawing, y, x.end + 17, trace.missing, colour, upright=True)
+            _whisker(drawing, y, x.end + middle, trace.missing, colour, upright=True)
     if gutter:
-        drawing.text(x.end + 19, bottom + 12, "missing", "note", "middle")
+        drawing.text(x.end + middle, bottom + 12, "missing", "note", "middle")
     if axis.is_time:
         _time_axis(drawing, x, bottom + DENSITY)
     else:
