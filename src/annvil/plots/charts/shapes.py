@@ -44,7 +44,7 @@ def shapes(chart: Shapes, width: float, name: str) -> str:
             _panel(drawing, shape, place * (column + GAP), top, column, scale, chart.base, side)
         top += max(_height(shape) for shape in row)
     drawing.height = top
-    return drawing.svg(name, chart.title, _told(chart))
+    return drawing.svg(name, chart.title, _told(chart), "panels")
 
 
 def common_scale(some: Sequence[Shape]) -> Scale:
