@@ -17,12 +17,14 @@ from annvil.kinds.tables.tiny import tiny
 from annvil.models.jobs import Context, Effort, Job, Shape
 from annvil.models.members import Fitted
 from annvil.models.networks.index_bag import IndexBag
+from annvil.models.networks.index_directions import shown_directions
 from annvil.models.networks.index_networks import IndexNetworks
 from annvil.models.networks.orthonormal import defect, orthonormal, retracted
 from annvil.models.networks.ridge_functions import Ridges, Rows, fit_ridges
 from annvil.onnx.builder import Graph
 from annvil.tasks.union import make_task
 
+SHORT = Effort(1, scale=0.1)
 FEW = Effort(2, scale=0.5)
 TRUTH = np.array([[0.6, 0.8, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]]).T
 
@@ -94,7 +96,7 @@ def test_weighted_refits_keep_their_projections(found: tuple[Dataset, Fitted]) -
 @pytest.mark.parametrize("asked", ["binary", "multiclass", "regression"])
 def test_terms_and_graph_say_what_the_model_says(asked: str) -> None:
     dataset = tiny()[asked].dataset
-    one = fitted(dataset, Effort(1, scale=0.05))
+    one = fitted(dataset, SHORT)
     inputs = dataset.inputs.take(np.arange(30))
     additive = one.additive()
     assert additive is not None
@@ -127,6 +129,38 @@ def test_a_line_is_one_projection_and_a_shape_as_smooth_as_it_is() -> None:
     assert abs(float(ridges.directions[:, 0] @ [1, 2, -1])) / np.sqrt(6) > 0.9999
     z = np.linspace(-2, 2, 5)[:, None]
     assert np.abs(np.diff(ridges.shapes(z)[:, 0], 2)).max() < 0.1  # of a range of 10
+
+
+def test_bent_directions_are_shown_by_residuals() -> None:
+    """Stein's lemma: of normal rows the mean of ``y x x'`` is that of the second derivative, so a square's direction."""
+    generator = np.random.default_rng(2)
+    x = generator.normal(size=(5000, 4)) @ np.array([[1, 0.5, 0, 0], [0, 1, 0, 0.5], [0, 0, 1, 0], [0, 0, 0, 1]])
+    line, bent = np.array([0, 0, 0.6, 0.8]), np.array([0.8, -0.6, 0, 0])
+    y = 2 * x @ line + (x @ bent) ** 2
+    found = shown_directions(Rows(x, np.zeros((5000, 0)), y, np.ones(5000), logistic=False), 2)
+    assert defect(found) <= 1e-12
+    assert abs(float(found[:, 0] @ line)) > 0.99
+    assert abs(float(found[:, 1] @ bent)) > 0.99
+
+
+def test_the_first_rung_trains_nothing_and_finds_what_curvature_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the first rung is not to train")
+
+    monkeypatch.setattr("annvil.training.train_population", trained)
+    dataset = planted(noise=0.2)
+    shape = Shape(dataset.n_rows, 6, 1, 2, dataset.task)
+    first = IndexNetworks().ladder(shape)[0]
+    assert first.effort == SHORT
+    assert first.core_seconds < 0.3 < IndexNetworks().ladder(shape)[1].core_seconds
+    one = fitted(dataset, first.effort)
+    clean = planted(seed=5, noise=0.0)
+    assert np.mean((one.predict(clean.inputs)[:, 0] - clean.y) ** 2) < 0.5  # of a variance of 3.5
+    assert "without training" in one.summary
+    again = fitted(dataset, Effort(configuration=one.configuration))
+    np.testing.assert_allclose(again.predict(clean.inputs), one.predict(clean.inputs), atol=1e-9)
+    with pytest.raises(AssertionError, match="not to train"):
+        fitted(dataset, Effort(2))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(1, 4), st.sampled_from([0.0, 0.1, 0.3]))

@@ -55,12 +55,15 @@ class IndexSettings(Hyperparameters):
     ----------
     penalties : of `annvil.networks.IndexNetwork`
     epochs, batch_size : None where the number of rows decides
+    trained : False: of one sum, begun at directions that the rows show by themselves, and finished from there; several
+        classes train shortly
     projections : what a fit ended with, by the names of features: where fits of weighted rows begin. None: at random.
     """
 
     penalties: tuple[float, float, float] = PENALTIES[0]
     epochs: int | None = None
     batch_size: int | None = None
+    trained: bool = True
     projections: Mapping[str, Json] | None = None
 
     def to_json(self) -> dict[str, Json]:
@@ -75,6 +78,8 @@ class IndexSettings(Hyperparameters):
     def describe(self) -> str:
         """For people."""
         weights, contributions, roughness = self.penalties
+        if not self.trained:
+            return "begun at directions of a linear fit and of curvature, without training"
         return (
             f"penalties {weights:g} of weights, {contributions:g} of contributions and {roughness:g} of roughness, "
             f"start {self.number + 1}"

@@ -14,11 +14,12 @@ from annvil.models.members import Fitted
 from annvil.models.networks.family import TrainingData
 from annvil.models.networks.fitted import best_fitted, mean_curves, notes_of
 from annvil.models.networks.index_bag import IndexBag, network_of
+from annvil.models.networks.index_directions import shown_directions
 from annvil.models.networks.index_family import IndexFamily, IndexSettings, given_directions
-from annvil.models.networks.index_forms import Start, forms_of, settled
+from annvil.models.networks.index_forms import FEW_FORMS, FORMS, Forms, Start, forms_of, settled
 from annvil.models.networks.orthonormal import defect, orthonormal
 from annvil.models.networks.ridge_functions import Ridges, Rows, row_losses
-from annvil.models.networks.search import Searched, TrainedCandidate
+from annvil.models.networks.search import Searched
 from annvil.models.selection import Candidate, judge
 from annvil.system.processors import bounded_threads
 from annvil.tasks.base import FloatArray, Task
@@ -26,6 +27,10 @@ from annvil.text.quantities import plain_count
 
 FINISHED = 2
 """Most trained candidates whose forms are tried, never more than half of them (assumed)."""
+
+STEPS, SPLIT_STEPS, FEW_STEPS = 30, 12, 6
+"""Most Gauss-Newton steps of the network that ships, of those that inner splits choose from, and of both where nothing
+is trained (assumed)."""
 
 CHOICE_ROWS, FINAL_ROWS = 20_000, 100_000
 """Most rows of a fit that chooses, and of the one that ships (assumed: more hardly move so few coefficients)."""
@@ -35,7 +40,7 @@ CHOICE_ROWS, FINAL_ROWS = 20_000, 100_000
 class _Tried:
     """A form of a candidate on all inner splits: losses and outputs of their test rows, fits and rows."""
 
-    candidate: TrainedCandidate[IndexSettings]
+    settings: IndexSettings
     form: int
     losses: FloatArray
     outputs: list[FloatArray]
@@ -64,22 +69,56 @@ def finished(
         tried = _tried(searched, rows, running)
         if not tried:
             return _as_trained(name, family, dataset, searched)
-        best = _fewest_weights(tried)
-        split = int(np.argmin([np.mean(part) for part in _parts(best)]))
-        start = Start(best.fits[split].directions, best.fits[split].support)
-        ridges = settled(start.fitted(_sampled(rows, FINAL_ROWS, searched.job.seed), steps=30), rows)
-    candidate = best.candidate
-    outputs = [_outputs(searched.data, scores, dataset.task) for scores in best.outputs]
-    fitted = _fitted(name, dataset, searched.data, candidate.settings, ridges, outputs)
+        fitted = _chosen(name, dataset, searched.data, tried, rows)
+    of_best = next(one for one in searched.candidates if one.settings.number == fitted.configuration["number"])
     return replace(
         fitted,
         tried=tuple(one.trial.to_json() for one in searched.candidates),
         fit_seconds=searched.fit_seconds + watch.seconds,
         core_seconds=searched.core_seconds + watch.core_seconds,
-        history=mean_curves(candidate),
+        history=mean_curves(of_best),
         notes=notes_of(searched),
         cut_short=searched.cut_short or running.cut_short,
     )
+
+
+def untrained(
+    name: str,
+    family: IndexFamily,
+    dataset: Dataset,
+    jobs: Sequence[Job],
+    settings: IndexSettings,
+    context: Context,
+) -> Iterator[Fitted]:
+    """Networks that begin at what the rows show of directions (`shown_directions`) and are finished in a few steps.
+
+    A fraction of what a training costs; where curvature shows the directions, as good.
+    """
+    running = context.begin()
+    for job in jobs:
+        if running.is_over():
+            return
+        watch = Stopwatch()
+        data = family.prepare(dataset, job, PreparationOptions())
+        with bounded_threads(1):
+            rows = _rows(data)
+            learns = [_sampled(rows.take(train), CHOICE_ROWS, job.seed) for train, _ in data.splits]
+            begins = [shown_directions(one, data.shape[3]) for one in learns]
+            tried = _of_forms(settings, data, rows, learns, begins, FEW_FORMS, FEW_STEPS)
+            found = _chosen(name, dataset, data, tried, rows, FEW_STEPS)
+        yield replace(found, fit_seconds=watch.seconds, core_seconds=watch.core_seconds, cut_short=running.cut_short)
+
+
+def _chosen(
+    name: str, dataset: Dataset, data: TrainingData, tried: Sequence[_Tried], rows: Rows, steps: int = STEPS
+) -> Fitted:
+    """The form with fewest weights of the best, finished on all rows."""
+    best = _fewest_weights(tried)
+    split = int(np.argmin([np.mean(part) for part in _parts(best)]))
+    start = Start(best.fits[split].directions, best.fits[split].support)
+    ridges = settled(start.fitted(_sampled(rows, FINAL_ROWS, data.job.seed), steps=steps), rows)
+    outputs = [_outputs(data, scores, dataset.task) for scores in best.outputs]
+    return _fitted(name, dataset, data, best.settings, ridges, outputs)
 
 
 def refitted(
@@ -131,24 +170,40 @@ def _tried(searched: Searched[IndexSettings], rows: Rows, running: Running) -> l
     n_finished = min(FINISHED, (len(searched.candidates) + 1) // 2)
     best = sorted(whole, key=lambda candidate: candidate.trial.score)[:n_finished]
     found: list[_Tried] = []
+    learns = [_sampled(rows.take(train), CHOICE_ROWS, searched.job.seed) for train, _ in searched.data.splits]
     for candidate in best:
         if found and running.is_over():
             break
-        by_split: list[list[tuple[Ridges, FloatArray, FloatArray]]] = []
-        for one, (train, test) in zip(candidate.trained, searched.data.splits, strict=True):
-            learns, judges = _sampled(rows.take(train), CHOICE_ROWS, searched.job.seed), rows.take(test)
-            trained = one.network.get_parameter("directions").detach().double().numpy()
-            directions = orthonormal(trained, np.ones_like(trained))
-            if directions is None:
-                return found
-            fits = [start.fitted(learns) for start in forms_of(directions, learns)]
-            scores = [fit.scores(judges) for fit in fits]
-            by_split.append([(f, s, row_losses(judges, s)) for f, s in zip(fits, scores, strict=True)])
-        for form in range(max(len(split) for split in by_split)):
-            chosen = [split[min(form, len(split) - 1)] for split in by_split]
-            losses = np.concatenate([loss for _, _, loss in chosen])
-            if np.isfinite(losses).all():
-                found.append(_Tried(candidate, form, losses, [s for _, s, _ in chosen], [f for f, _, _ in chosen]))
+        trained = [one.network.get_parameter("directions").detach().double().numpy() for one in candidate.trained]
+        begins = [orthonormal(one, np.ones_like(one)) for one in trained]
+        found += _of_forms(candidate.settings, searched.data, rows, learns, begins, FORMS)
+    return found
+
+
+def _of_forms(
+    settings: IndexSettings,
+    data: TrainingData,
+    rows: Rows,
+    learns: Sequence[Rows],
+    begins: Sequence[FloatArray | None],
+    forms: Forms,
+    steps: int = SPLIT_STEPS,
+) -> list[_Tried]:
+    """Forms of directions ``begins``, one for each inner split with its rows ``learns``, fitted and judged there."""
+    by_split: list[list[tuple[Ridges, FloatArray, FloatArray]]] = []
+    for directions, learn, (_, test) in zip(begins, learns, data.splits, strict=True):
+        if directions is None:
+            return []
+        judges = rows.take(test)
+        fits = [start.fitted(learn, steps) for start in forms_of(directions, learn, forms)]
+        scores = [fit.scores(judges) for fit in fits]
+        by_split.append([(f, s, row_losses(judges, s)) for f, s in zip(fits, scores, strict=True)])
+    found: list[_Tried] = []
+    for form in range(max(len(split) for split in by_split)):
+        chosen = [split[min(form, len(split) - 1)] for split in by_split]
+        losses = np.concatenate([loss for _, _, loss in chosen])
+        if np.isfinite(losses).all():
+            found.append(_Tried(settings, form, losses, [s for _, s, _ in chosen], [f for f, _, _ in chosen]))
     return found
 
 

@@ -16,8 +16,13 @@ from annvil.models.networks.orthonormal import orthonormal
 from annvil.models.networks.ridge_functions import Ridges, Rows, fit_ridges
 from annvil.tasks.base import FloatArray
 
-FORMS = ((1.0, 0.0), (0.99, 0.05), (0.97, 0.1), (0.95, 0.2))
+Forms = tuple[tuple[float, float], ...]
+
+FORMS: Forms = ((1.0, 0.0), (0.99, 0.05), (0.97, 0.1), (0.95, 0.2))
 """Shares of the contributions that are kept, and parts of a projection's largest weight below which others become 0."""
+
+FEW_FORMS: Forms = (FORMS[0], FORMS[2])
+"""Of a fit that has no time for all."""
 
 STRAIGHT = 0.03
 """Share of all contributions' deviations up to which what of a shape is no line counts as none (assumed)."""
@@ -39,7 +44,7 @@ class Start:
         return fit_ridges(Ridges.of(self.directions, self.support, rows), rows, turns=bool(turns), steps=steps)
 
 
-def forms_of(directions: FloatArray, rows: Rows) -> list[Start]:
+def forms_of(directions: FloatArray, rows: Rows, forms: Forms = FORMS) -> list[Start]:
     """Starts for fits with fewer and fewer weights, without repeats; those without a solution are left out.
 
     ``directions (d, k)`` were trained; ``rows`` are those that they were trained on.
@@ -49,7 +54,7 @@ def forms_of(directions: FloatArray, rows: Rows) -> list[Start]:
     columns, sizes = _merged(first, rows)
     share = np.cumsum(sizes) / max(sizes.sum(), 1e-300)
     found: list[Start] = []
-    for kept, small in FORMS:
+    for kept, small in forms:
         k = int(min(len(sizes), np.sum(share < kept - 1e-9) + 1))
         support = (np.abs(columns[:, :k]) >= small * np.abs(columns[:, :k]).max(axis=0)).astype(np.float64)
         solved = orthonormal(columns[:, :k], support)
