@@ -42,6 +42,31 @@ class Recurrent(nn.Module):
         return self.head(pooled) + ranked[:, 0, :1] + places + spread
 
 
+class RunningMaximum(nn.Module):
+    """Of frames three steps apart: how many there are follows the length by rounding, and a part is cut off."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        frames = values[:, :, ::3]
+        for reach in (1, 2, 4):
+            frames = torch.maximum(frames, nn.functional.pad(frames, (reach, 0), value=-1e30)[..., :-reach])
+        return frames.sum(dim=2)
+
+
+def test_a_part_of_an_axis_whose_size_is_rounded_is_cut_off() -> None:
+    graph = Graph()
+    name = graph.input("values", "float32", ["rows", N_CHANNELS, "time"])
+    (output,) = export_module(graph, RunningMaximum(), name, examples=(torch.randn(1, N_CHANNELS, 9),), free={0: 2})
+    model = graph.finish({"output": (output, "float32", ["rows", N_CHANNELS])})
+    check_graph(model)
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    for rows, time in ((1, 1), (2, 7), (3, 50)):
+        values = np.random.default_rng(time).normal(size=(rows, N_CHANNELS, time)).astype(np.float32)
+        (found,) = session.run(None, {"values": values})
+        steps = np.maximum.accumulate(values[:, :, ::3], axis=2)
+        far = [values[:, :, ::3][:, :, max(0, t - 7) : t + 1].max(axis=2) for t in range(steps.shape[2])]
+        np.testing.assert_allclose(found, np.sum(far, axis=0), atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 @pytest.mark.parametrize(("patch", "example"), [(1, 1), (1, 20), (8, 1), (16, 5)])
 def test_a_graph_computes_the_same_at_any_length(kind: str, patch: int, example: int) -> None:

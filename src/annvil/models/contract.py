@@ -15,8 +15,8 @@ from annvil.data.dataset import Dataset
 from annvil.models.jobs import Context, Effort, Job, Rung, Shape
 from annvil.models.members import Fitted
 
-Family = Literal["dummy", "linear", "trees", "neighbours", "network", "team"]
-FAMILIES: tuple[Family, ...] = ("dummy", "linear", "trees", "neighbours", "network", "team")
+Family = Literal["dummy", "linear", "trees", "neighbours", "generative", "network", "team"]
+FAMILIES: tuple[Family, ...] = ("dummy", "linear", "trees", "neighbours", "generative", "network", "team")
 """The simpler first: contenders run in this order, so that there is an answer early, and of equals the first ships.
 
 A team is made of the others (`annvil.models.team`)."""

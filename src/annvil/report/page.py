@@ -28,11 +28,11 @@ from annvil.text.safe import clean
 
 FAMILY_NAMES = {
     "dummy": "baseline", "linear": "linear models", "trees": "trees", "neighbours": "k-nearest neighbours",
-    "network": "networks",
+    "generative": "models of each class", "network": "networks",
 }  # fmt: skip
 FAMILIES = {
-    "dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "network": "network",
-    "team": "team",
+    "dummy": "no learning", "linear": "simple", "trees": "simple", "neighbours": "simple", "generative": "simple",
+    "network": "network", "team": "team",
 }  # fmt: skip
 SEVERITIES = ("serious", "warning", "info")
 

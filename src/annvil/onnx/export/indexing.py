@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from annvil.onnx.builder import Value
-from annvil.onnx.export.dynamic_batch import Moving
+from annvil.onnx.export.dynamic_batch import Free, Moving
 from annvil.onnx.export.shapes import part_of
 from annvil.onnx.export.writer import Operand, Traced, Writer, fixed, shape_of, writes
 
@@ -26,7 +26,11 @@ def select(w: Writer, x: Traced, dim: int, index: Any) -> Value:
 
 @writes(aten.slice)
 def cut(w: Writer, x: Traced, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    if w.result.shape == x.shape and step == 1:
+    # Sizes that nobody knows look alike, whatever is cut off.
+    whole = not isinstance(x.shape[dim], Free) or (
+        start in (None, 0) and (end is None or (isinstance(end, int) and end >= _END))
+    )
+    if w.result.shape == x.shape and step == 1 and whole:
         return x
     start, end = 0 if start is None else start, _END if end is None else min(end, _END) if isinstance(end, int) else end
     bounds = [w.sizes([bound]) for bound in (start, end)]
