@@ -61,6 +61,8 @@ class Store:
     said : sentences on what was made of the source
     left_out : files that could not be used
     speakers : names of the groups that folds keep apart, by number, where they have some
+    alike : int64 ``(n,)``, equal for clips of the same recording (`annvil.kinds.sound.audit.alike`), or None where
+        nobody has looked; -1 for clips that are no rows
     keep : whatever must live as long as the samples (a temporary folder)
     """
 
@@ -72,6 +74,7 @@ class Store:
     said: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     speakers: tuple[str, ...] = ()
+    alike: IntArray | None = None
     keep: Temporary | None = None
 
     @cached_property
@@ -114,6 +117,11 @@ class Clips:
         """What is known of the file of each clip: records of `annvil.kinds.sound.facts.FACTS` ``(n_rows,)``."""
         facts: Facts = self.store.facts[self.index]
         return facts
+
+    @property
+    def alike(self) -> IntArray | None:
+        """Equal numbers for clips of the same recording, int64 ``(n_rows,)``, or None where nobody has looked."""
+        return None if self.store.alike is None else self.store.alike[self.index]
 
     def take(self, rows: IntArray | slice) -> Clips:
         """The rows asked for, in the order asked for; no sample is copied."""
@@ -197,6 +205,8 @@ class Clips:
             "lengths": self.lengths,
             "facts": np.ascontiguousarray(self.facts).view(np.uint8),
         }
+        if self.alike is not None:
+            arrays["alike"] = np.array(self.alike)
         described: dict[str, Any] = {
             "names": [name.encode("utf-8", "replace").decode() for name in self.names()],
             "said": self.store.said,
@@ -217,6 +227,7 @@ class Clips:
             tuple(described["said"]),
             msgspec.convert(described["left_out"], tuple[LeftOut, ...]),
             tuple(described["speakers"]),
+            arrays.get("alike"),
         )
         return cls(store, np.arange(len(arrays["lengths"])))
 

@@ -14,6 +14,7 @@ from annvil.kinds.sound.words import BASE_RATE, WORDS
 if TYPE_CHECKING:
     from annvil.comparison.store import Predicted
     from annvil.data.dataset import Dataset
+    from annvil.data.findings import Finding
     from annvil.data.form import Arrays, Form
     from annvil.data.readers.opened import Opened
     from annvil.kinds.sound.clips import Clips
@@ -62,6 +63,15 @@ class SoundKind(Kind):
         from annvil.kinds.sound.seen import form_with_seen
 
         return form_with_seen(dataset.inputs)
+
+    def audit(self, dataset: Dataset[Clips], seed: int = 0) -> Iterator[Finding]:
+        from annvil.kinds.sound.audit.audit_sound import audit_sound
+
+        return audit_sound(dataset, seed)
+
+    def audit_seconds(self, dataset: Dataset[Clips]) -> float:
+        """Trees look for files that give their class away: their library, and the clips (measured: 3,000 of FSDD)."""
+        return 2.5 + 3e-4 * dataset.n_rows
 
     def base_rate(self, n_rows: int) -> str:
         return BASE_RATE

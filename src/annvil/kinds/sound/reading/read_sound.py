@@ -20,6 +20,7 @@ from annvil.data.readers.opened import Opened
 from annvil.data.readers.raw import RawColumn, column_from_texts
 from annvil.data.readers.target import refuse_gaps
 from annvil.errors import DataError, RequestError, did_you_mean
+from annvil.kinds.sound.audit.alike import alike_groups
 from annvil.kinds.sound.clips import Clips, Store
 from annvil.kinds.sound.form import SoundForm
 from annvil.kinds.sound.options import SoundOptions
@@ -205,7 +206,9 @@ def _finished(found: Found, ask: ReadOptions, groups_file: Path | None) -> Datas
     voices = () if codes is None or speakers is None else _names_of(speakers, codes)
     facts = found.store.facts[named.rows]
     said = (*named.said, *said_of(facts, form, left_out), *told)
-    store = replace(found.store, form=form, said=said, left_out=left_out, speakers=voices)
+    alike = np.full(len(lengths), -1, dtype=np.int64)
+    alike[named.rows] = alike_groups(Clips(found.store, named.rows))
+    store = replace(found.store, form=form, said=said, left_out=left_out, speakers=voices, alike=alike)
     clips = Clips(store, named.rows)
     moments = read_time(named.time, missing, where)[0] if named.time is not None else None
     whole: Dataset[Clips] = Dataset(
@@ -258,9 +261,10 @@ def _names_of(column: RawColumn, codes: IntArray) -> tuple[str, ...]:
 
 
 def _groups(clips: Clips, y: NDArray[Any], named: IntArray | None) -> IntArray:
-    """The group of every clip: speakers, joined wherever two have the very same clip. Not where that would chain most
+    """The group of every clip: speakers, joined wherever two have the same recording. Not where that would chain most
     clips into one group: no split could be made."""
-    keys = number_groups(np.array([clips.store.digests[row] for row in clips.index.tolist()]))
+    assert clips.alike is not None
+    keys = number_groups(clips.alike)
     groups = keys if are_copies(keys, y) else np.arange(clips.n_rows)
     if named is None:
         return groups
