@@ -132,7 +132,7 @@ def test_a_line_is_one_projection_and_a_shape_as_smooth_as_it_is() -> None:
 
 
 def test_bent_directions_are_shown_by_residuals() -> None:
-    """Stein's lemma: of normal rows the mean of ``y x x'`` is that of the second derivative, so a square's direction."""
+    """Stein's lemma: of normal rows the mean of ``y x x'`` is that of the second derivative: a square's direction."""
     generator = np.random.default_rng(2)
     x = generator.normal(size=(5000, 4)) @ np.array([[1, 0.5, 0, 0], [0, 1, 0, 0.5], [0, 0, 1, 0], [0, 0, 0, 1]])
     line, bent = np.array([0, 0, 0.6, 0.8]), np.array([0.8, -0.6, 0, 0])

@@ -22,7 +22,6 @@ from annvil.models.networks.index_family import CANDIDATES, IndexFamily, IndexSe
 from annvil.models.networks.search import search
 from annvil.tasks.base import Task
 
-
 UNTRAINED = 0.1
 """Efforts of up to this length do not train: they begin where the rows themselves show directions. On heart_cleveland
 five folds take .7 processor seconds instead of 3.6 with two starts trained, and lose nothing (measured there and on
