@@ -22,6 +22,7 @@ from annvil.bundle.explanation import (
 )
 from annvil.bundle.manifest import EXPLANATION, TERMS
 from annvil.bundle.storage import add_parts
+from annvil.bundle.term_graph import TermGraph
 from annvil.data.table import Field, table_form, table_from_columns
 from annvil.errors import BundleError, DataError, RequestError
 from annvil.tasks.union import make_task
@@ -152,6 +153,60 @@ def test_terms_are_exact_and_columns_share_what_they_have_together():
     np.testing.assert_allclose(found.contributions["c"], of_c, atol=1e-9)
     assert found.adds_up
     assert not found.errors.any()
+
+
+class Wide:
+    """A projection of 30 of 34 columns, squared, beside an effect of another one."""
+
+    n, d = 30, 34
+    weights = np.sqrt(np.arange(1, n + 1) / np.arange(1, n + 1).sum())
+
+    def terms(self, graph: Any, numbers: Any, texts: Any) -> Any:
+        projected = graph.columns(numbers, list(range(self.n)))
+        along = graph.op("MatMul", projected, graph.constant(self.weights[:, None]))
+        parts = [graph.op("Mul", along, along), graph.columns(numbers, [self.n])]
+        return graph.op("Reshape", graph.concat(parts), graph.constant([-1, 2, 1], "int64"))
+
+    def write(self, graph: Any, numbers: Any, texts: Any) -> Any:
+        return graph.op("ReduceSum", self.terms(graph, numbers, texts), graph.constant([1], "int64"), keepdims=0)
+
+
+def test_projections_of_many_columns_are_shared_among_those_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a square of a sum antithetic orders are exact: its Shapley values are those of functions of two columns."""
+    names = [f"x{j}" for j in range(Wide.d)]
+    form, task = table_form(tuple(Field(name, "number") for name in names)), make_task("regression", "y")
+    drawn = np.random.default_rng(4).normal(size=(4 + 32, Wide.d))
+    rows, points = drawn[:4], drawn[4:]
+    features = tuple(Feature(name=name, kind="number", input="numbers", place=j) for j, name in enumerate(names))
+    stored = Explanation(
+        features=features,
+        background=Background(tuple(map(tuple, points.tolist())), (1 / 32,) * 32),
+        terms=(StoredTerm(tuple(names[:30]), tuple(names[:30]), tuple(Wide.weights.tolist())), StoredTerm(("x30",))),
+        base=(0.0,),
+        limits=(-1e3, 1e3),
+    )
+    beside = {EXPLANATION: write_explanation(stored), TERMS: write_terms(Wide().terms, 2, 1, form)}
+    model = Predictor.from_graph(export(Wide(), form, task), form, task, beside=beside)
+    called, contributions = [], TermGraph.contributions
+    monkeypatch.setattr(
+        TermGraph, "contributions", lambda self, feeds: called.append(feeds) or contributions(self, feeds)
+    )
+    table = {name: rows[:, j] for j, name in enumerate(names)}
+    found = model.explain(table)
+    assert found.adds_up
+    np.testing.assert_allclose(found.base_value + found.matrix.sum(axis=1), model.predict(table), atol=1e-4)
+    parts, at = rows[:, :30] * Wide.weights, points[:, :30] * Wide.weights
+    # of (sum of a_j)^2 against b: the mean over orders of (a_j - b_j)(a_j + b_j + 2 (half of all others of a and b))
+    others = (parts.sum(axis=1, keepdims=True) - parts)[:, None] + (at.sum(axis=1, keepdims=True) - at)[None]
+    truth = ((parts[:, None] - at[None]) * (parts[:, None] + at[None] + others)).mean(axis=1)
+    np.testing.assert_allclose(found.matrix[:, :30], truth, atol=1e-5)
+    np.testing.assert_allclose(found.matrix[:, 30], rows[:, 30], atol=1e-5)
+    assert not found.matrix[:, 31:].any()
+    for feeds in called[1:]:  # no call for a column that is not projected: those have the values of a point, or the row
+        mixed = feeds["numbers"]
+        assert (mixed[:, None, 30:] == np.concatenate([rows, points])[None, :, 30:]).all(axis=2).any(axis=1).all()
+    n_called = sum(len(feeds["numbers"]) for feeds in called)
+    assert n_called <= 8 * 32 * 2 * 30 * 4 + 100
 
 
 def test_predictions_at_the_limit_are_explained_before_it():
