@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         SequenceClassifier as SequenceClassifier,
         SequenceRegressor as SequenceRegressor,
     )
+    from annvil.kinds.sound.estimators import SoundClassifier as SoundClassifier
     from annvil.models.additive_estimators import (
         AdditiveClassifier as AdditiveClassifier,
         AdditiveRegressor as AdditiveRegressor,
