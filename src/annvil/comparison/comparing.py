@@ -75,7 +75,8 @@ def compare(
     store.open(fingerprint(problem, contenders, request, entrants))
     log = DecisionLog(store.decisions)
     readable = all(c.traits.explainable or c.family == "dummy" for c in contenders)
-    team = () if readable else (TEAM,)  # an average of models that can be read cannot
+    # An average of models that can be read cannot, and words have no average.
+    team = () if readable or not problem.task.averages else (TEAM,)
     records = Records((*contenders, *team), entrants, request.metric, store, log)
     costs = CostModel({c.name: c for c in contenders}, entrants.ladders, entrants.plan.outer_folds, request.slowness)
     costs.see_all(log)

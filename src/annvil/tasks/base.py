@@ -50,6 +50,9 @@ class Task(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=
     predicts_probabilities: ClassVar[bool] = True
     """Whether outputs are probabilities; they are numbers in the target's unit otherwise."""
 
+    averages: ClassVar[bool] = True
+    """Whether outputs of several models can be averaged; those of a decoder are codes of words."""
+
     one_class_a_row: ClassVar[bool] = False
     """Whether ``y`` is int64 codes ``(n_rows,)``: exactly one of the classes is right."""
 

@@ -12,13 +12,16 @@ from annvil.tasks.classification import Binary, Multiclass
 from annvil.tasks.forecast import Forecast
 from annvil.tasks.labels import Labels
 from annvil.tasks.regression import Regression
+from annvil.tasks.transcription import Transcription
 
-AnyTask = Binary | Multiclass | Regression | Labels | Forecast
+AnyTask = Binary | Multiclass | Regression | Labels | Forecast | Transcription
 """A tagged union: msgspec reads the right one by ``"kind"``."""
 
-_BY_KIND: Mapping[str, type[AnyTask]] = {one.kind: one for one in (Binary, Multiclass, Regression, Labels, Forecast)}
-TASKS = tuple(kind for kind in _BY_KIND if kind != Forecast.kind)
-"""What a task may be called in a request; forecasts are asked for by their horizon."""
+_BY_KIND: Mapping[str, type[AnyTask]] = {
+    one.kind: one for one in (Binary, Multiclass, Regression, Labels, Forecast, Transcription)
+}
+TASKS = tuple(kind for kind in _BY_KIND if kind not in (Forecast.kind, Transcription.kind))
+"""What a task may be called in a request; forecasts are asked for by their horizon, transcriptions by giving some."""
 
 
 def make_task(kind: str, target: str, classes: Iterable[Label] = (), reason: str = "") -> Task:
