@@ -42,7 +42,7 @@ def frame_of(X, text, make):
 
 def test_the_contract_of_regressors():
     """What scikit-learn asks of regressors alone; `test_the_contract_of_scikit_learn` has the rest."""
-    checks = list(estimator_checks_generator(TabMRegressor(max_epochs=16, n_folds=2)))
+    checks = list(estimator_checks_generator(TabMRegressor(max_epochs=8, n_folds=2)))
     of_regressors = [(estimator, check) for estimator, check in checks if "regress" in check.func.__name__]
     assert len(of_regressors) >= 5
     for estimator, check in of_regressors:
@@ -58,7 +58,7 @@ def test_the_contract_of_regressors():
 )
 def test_the_contract_of_scikit_learn(kind):
     # The networks are small here; `test_the_contract_at_defaults` leaves everything as it is.
-    results = check_estimator(kind(max_epochs=16, n_folds=2), on_skip=None, expected_failed_checks=UNLIKE)
+    results = check_estimator(kind(max_epochs=8, n_folds=2), on_skip=None, expected_failed_checks=UNLIKE)
     assert {result["status"] for result in results if result["check_name"] not in UNLIKE} <= {"passed", "skipped"}
     needless = {"check_array_api_input", "check_classifiers_multilabel_output_format_decision_function"}
     assert {r["check_name"] for r in results if r["status"] == "skipped"} <= needless

@@ -56,9 +56,21 @@ def test_logistic_regression_is_logistic_regression(n_classes, weighted):
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), truth.predict_proba(features), atol=1e-5)
 
 
-@pytest.mark.parametrize(("solve", "n_classes"), [(newton_logistic, 2), (newton_logistic, 4), (lbfgs_logistic, 4)])
-@pytest.mark.parametrize("penalty", [1e-3, 1.0, 1e4])
-@pytest.mark.parametrize("which", ["separable", "twins", "wide", "noise", "scales"])
+SOLVERS = [(newton_logistic, 2), (newton_logistic, 4), (lbfgs_logistic, 4)]
+KINDS_OF_ROWS = ["separable", "twins", "wide", "noise", "scales"]
+CREEPS = (lbfgs_logistic, 1e4, "scales")
+"""Gets there in thousands of steps, which take 15 seconds: in the slow suite."""
+
+
+@pytest.mark.parametrize(
+    ("solve", "n_classes", "penalty", "which"),
+    [
+        pytest.param(solve, n, penalty, which, marks=[pytest.mark.slow] if (solve, penalty, which) == CREEPS else [])
+        for which in KINDS_OF_ROWS
+        for penalty in (1e-3, 1.0, 1e4)
+        for solve, n in SOLVERS
+    ],
+)
 def test_our_solvers_find_the_one_answer(monkeypatch, solve, n_classes, penalty, which):
     monkeypatch.setattr(logistic_solvers, "LBFGS_TOLERANCE", 1e-9)  # the answer, not only near it
     monkeypatch.setattr(logistic_solvers, "MOST_LBFGS_STEPS", 20_000)

@@ -18,6 +18,9 @@ from annvil.models.jobs import Job, PreparationOptions
 CONTENDERS = {contender.name: contender for contender in contenders_for_tables()}
 KINDS = ["binary", "multiclass", "regression"]
 
+ONE = replace(LITTLE, candidates=1)
+"""How candidates are compared is tested where it matters which is chosen."""
+
 every_contender = pytest.mark.parametrize("name", CONTENDERS)
 
 
@@ -42,7 +45,7 @@ def skip_if_declined(name, dataset):
 def test_one_holdout(name, kind):
     dataset = tiny_table(kind)
     job = made_job(dataset, folds=1)
-    fitted = fit_one(CONTENDERS[name], dataset, job)
+    fitted = fit_one(CONTENDERS[name], dataset, job, ONE)
     tested = np.isin(job.rows, job.inner[0].test)
     assert np.isfinite(fitted.out_of_fold[tested]).all()
     assert np.isnan(fitted.out_of_fold[~tested]).all()
@@ -72,7 +75,7 @@ def test_a_class_that_some_inner_training_rows_lack(name):
     y[:2] = 2
     rows = np.arange(90)
     inner = (Split(rows[45:], rows[:45]), Split(rows[:45], rows[45:]))
-    fitted = fit_one(CONTENDERS[name], replace(dataset, y=y), Job("test", rows, inner, 0))
+    fitted = fit_one(CONTENDERS[name], replace(dataset, y=y), Job("test", rows, inner, 0), ONE)
     assert_sound(fitted.predict(dataset.inputs), dataset, 90)
     assert_sound(fitted.out_of_fold, dataset, 90)
     np.testing.assert_allclose(shipped(fitted, dataset.inputs), fitted.predict(dataset.inputs), atol=1e-5)
@@ -85,7 +88,7 @@ def test_inner_training_rows_of_one_class(name):
     y[:30] = 1
     rows = np.arange(90)
     inner = (Split(rows[30:], rows[:30]), Split(rows[:60], rows[60:]))
-    fitted = fit_one(CONTENDERS[name], replace(dataset, y=y), Job("test", rows, inner, 0))
+    fitted = fit_one(CONTENDERS[name], replace(dataset, y=y), Job("test", rows, inner, 0), ONE)
     assert_sound(fitted.predict(dataset.inputs), dataset, 90)
     np.testing.assert_allclose(shipped(fitted, dataset.inputs), fitted.predict(dataset.inputs), atol=1e-5)
 
@@ -93,7 +96,7 @@ def test_inner_training_rows_of_one_class(name):
 @in_turn(1)
 def test_thirty_rows(name, kind):
     dataset = tiny_table(kind, 30)
-    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset))
+    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset), ONE)
     assert_sound(fitted.predict(dataset.inputs), dataset, 30)
 
 
@@ -101,7 +104,7 @@ def test_thirty_rows(name, kind):
 def test_more_columns_than_rows(name, kind):
     dataset = tiny_table(kind, 40, n_noise=150)
     skip_if_declined(name, dataset)
-    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset), replace(LITTLE, candidates=1))
+    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset), ONE)
     assert_sound(fitted.predict(dataset.inputs), dataset, 40)
     np.testing.assert_allclose(
         shipped(fitted, dataset.inputs), fitted.predict(dataset.inputs), atol=1e-5 * unit(dataset)
@@ -120,7 +123,7 @@ def test_columns_of_one_storage_some_of_them_empty_or_constant(name, storage):
         columns = [("empty", "category", [None] * n_rows), ("same", "category", ["a"] * n_rows)]
         columns += [(c.name, "category", c.texts()) for c in whole.inputs.columns[3:]]
     dataset = replace(whole, inputs=table_from_columns(columns))
-    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset))
+    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset), ONE)
     assert_sound(fitted.predict(dataset.inputs), dataset, n_rows)
     np.testing.assert_allclose(shipped(fitted, dataset.inputs), fitted.predict(dataset.inputs), atol=1e-5)
 
@@ -129,7 +132,7 @@ def test_columns_of_one_storage_some_of_them_empty_or_constant(name, storage):
 def test_without_scaling_it_works_too(name, kind):
     dataset = tiny_table(kind)
     fitted = fit_one(
-        CONTENDERS[name], dataset, made_job(dataset), replace(LITTLE, options=PreparationOptions(scaling="none"))
+        CONTENDERS[name], dataset, made_job(dataset), replace(ONE, options=PreparationOptions(scaling="none"))
     )
     assert_sound(fitted.predict(dataset.inputs), dataset, 90)
 
@@ -138,5 +141,5 @@ def test_without_scaling_it_works_too(name, kind):
 def test_a_constant_target_number(name):
     dataset = tiny_table("regression")
     dataset = replace(dataset, y=np.full(90, 7.5))
-    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset))
+    fitted = fit_one(CONTENDERS[name], dataset, made_job(dataset), ONE)
     np.testing.assert_allclose(fitted.predict(dataset.inputs), 7.5, atol=1e-4)
