@@ -22,7 +22,7 @@ from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_steps
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import BaseMember, Fitted
-from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, try_candidates
 from annvil.models.trees_onnx import AveragedForest, averaged_forest_of, write_averaged_forest
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TreePreparation
@@ -128,20 +128,8 @@ class ExtraTrees(BaseContender):
         if not trials:
             return None
         best = best_of(trials)
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=(_grown(dataset, job.rows, best.candidate, effort, job.seed, running.threads, self.monotone),),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=best.candidate.words,
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
-        )
+        members = (_grown(dataset, job.rows, best.candidate, effort, job.seed, running.threads, self.monotone),)
+        return fitted_with(self.name, dataset, job, trials, members, watch, running)
 
 
 def _candidates(effort: Effort) -> list[Candidate]:

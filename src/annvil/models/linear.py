@@ -25,7 +25,7 @@ from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_ste
 from annvil.models.linear_fits import Coefficients, RidgePath, fit_labels, fit_logistic
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import BaseMember, Fitted, as_outputs
-from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, try_candidates
 from annvil.models.terms import Additive, Term
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation, Preparation, TargetScaling, class_weights, is_imbalanced
@@ -149,21 +149,8 @@ class Linear(BaseContender):
             return None
         best = best_of(trials)
         member, converged = _fit_rows(dataset, job.rows, best.candidate, prepare, self.monotone)
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=(member,),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=best.candidate.words,
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            notes=(*search.notes, *(() if converged else ("The solver stopped before it had converged.",))),
-            cut_short=running.cut_short,
-        )
+        notes = (*search.notes, *(() if converged else ("The solver stopped before it had converged.",)))
+        return fitted_with(self.name, dataset, job, trials, (member,), watch, running, notes=notes)
 
 
 def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:

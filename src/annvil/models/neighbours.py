@@ -21,7 +21,7 @@ from annvil.models.jobs import Context, Effort, Job, PreparationOptions, Rung, R
 from annvil.models.ladder import describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import BaseMember, Fitted
-from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import LinearPreparation
 from annvil.tasks.base import FloatArray, IntArray
@@ -199,20 +199,8 @@ class Neighbours(BaseContender):
             return None
         best = best_of(trials)
         preparation, memory = _remember(dataset, job.rows, effort.options)
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=(NeighboursMember(preparation, memory, _kernel(best.candidate)),),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=best.candidate.words,
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
-        )
+        members = (NeighboursMember(preparation, memory, _kernel(best.candidate)),)
+        return fitted_with(self.name, dataset, job, trials, members, watch, running)
 
 
 def _candidates(effort: Effort) -> list[Candidate]:

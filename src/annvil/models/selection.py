@@ -19,6 +19,8 @@ import numpy as np
 from annvil.data.dataset import Dataset
 from annvil.data.form import Inputs
 from annvil.models.jobs import Job, Json, Running
+from annvil.models.measurement import Stopwatch
+from annvil.models.members import Fitted, Member
 from annvil.tasks.base import FloatArray, IntArray
 from annvil.tasks.calibration import Scaling
 
@@ -123,6 +125,45 @@ def judge(dataset: Dataset[Inputs], job: Job, predictions: Sequence[FloatArray],
 def best_of(trials: Sequence[Trial]) -> Trial:
     """The lowest score; the earlier one of equals, so that defaults win ties."""
     return min(trials, key=lambda trial: trial.score)
+
+
+def fitted_with(
+    contender: str,
+    dataset: Dataset[Inputs],
+    job: Job,
+    trials: Sequence[Trial],
+    members: Sequence[Member],
+    watch: Stopwatch,
+    running: Running,
+    *,
+    summary: str = "",
+    notes: tuple[str, ...] = (),
+    corrected: bool = False,
+) -> Fitted:
+    """What a contender returns that tried candidates: the best of them, and the members it learnt.
+
+    Parameters
+    ----------
+    watch : since the search began; it is read here, after the members are made
+    summary : default: the words of the best candidate
+    corrected : the members say already what the calibration would make of it
+    """
+    best = best_of(trials)
+    return Fitted(
+        contender=contender,
+        job=job,
+        task=dataset.task,
+        members=tuple(members),
+        calibration=None if corrected else best.calibration,
+        out_of_fold=best.out_of_fold,
+        configuration=best.candidate.configuration,
+        summary=summary or best.candidate.words,
+        tried=tuple(trial.to_json() for trial in trials),
+        fit_seconds=watch.seconds,
+        core_seconds=watch.core_seconds,
+        notes=notes,
+        cut_short=running.cut_short,
+    )
 
 
 def choose_greedily(

@@ -23,7 +23,7 @@ from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_ste
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import Fitted
 from annvil.models.rules import rules_of
-from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, try_candidates
 from annvil.models.terms import Rule
 from annvil.models.trees_onnx import averaged_forest_of
 from annvil.preparation import TreePreparation
@@ -120,20 +120,8 @@ class ShallowTree(BaseContender):
         member = self._grown(dataset, job.rows, best.candidate, effort, job.seed)
         if best.calibration is not None:
             member = _corrected(member, best.calibration.apply)
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=(member,),
-            calibration=None,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=f"{best.candidate.words}; it has {int(member.forest.trees.is_leaf.sum())}",
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
-        )
+        summary = f"{best.candidate.words}; it has {int(member.forest.trees.is_leaf.sum())}"
+        return fitted_with(self.name, dataset, job, trials, (member,), watch, running, summary=summary, corrected=True)
 
     def _grown(
         self, dataset: Dataset, rows: IntArray, candidate: Candidate, effort: Effort, seed: int

@@ -23,7 +23,7 @@ from annvil.models.ladder import describe_effort, first_rows, ladder_of, row_ste
 from annvil.models.logarithm import Powers, spans_magnitudes
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import Fitted
-from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, try_candidates
 from annvil.models.sklearn_private import baseline_of
 from annvil.models.trees_growth import (
     GROWTHS,
@@ -95,20 +95,8 @@ class BoostedTrees(BaseContender):
             return None
         best = best_of(trials)
         rounds = [rounds for member in members for rounds in member.rounds]
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=tuple(members),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=f"{best.candidate.words}; {_range(rounds)} rounds",
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
-        )
+        summary = f"{best.candidate.words}; {_range(rounds)} rounds"
+        return fitted_with(self.name, dataset, job, trials, tuple(members), watch, running, summary=summary)
 
 
 def _candidates(dataset: Dataset, job: Job, effort: Effort) -> list[Candidate]:

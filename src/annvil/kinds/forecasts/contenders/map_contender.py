@@ -18,7 +18,7 @@ from annvil.models.jobs import Context, Effort, Job, Json, Rung, Running, Shape
 from annvil.models.ladder import ALL, describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import Fitted
-from annvil.models.selection import Candidate, best_of, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, try_candidates
 from annvil.tasks.base import FloatArray, IntArray
 
 
@@ -101,19 +101,8 @@ class MapContender(BaseContender):
             return None
         best = best_of(trials)
         member = self.make(rows, best.candidate.configuration)
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=(member,),
-            calibration=None,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=self.summary(member, best.candidate),
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
+        return fitted_with(
+            self.name, dataset, job, trials, (member,), watch, running, summary=self.summary(member, best.candidate)
         )
 
 

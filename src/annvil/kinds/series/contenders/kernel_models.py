@@ -28,7 +28,7 @@ from annvil.models.linear_fits import Coefficients
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import BaseMember, Fitted
 from annvil.models.ridge import Ridge
-from annvil.models.selection import Candidate, best_of, inner_positions, judge, positions
+from annvil.models.selection import Candidate, best_of, fitted_with, inner_positions, judge, positions
 from annvil.onnx.builder import Graph, Value
 from annvil.preparation import TargetScaling, is_imbalanced
 from annvil.tasks.base import FloatArray, IntArray, Task
@@ -199,20 +199,8 @@ class KernelModel(BaseContender):
         best = best_of(trials)
         number = trials.index(best)
         (final,) = ridge.fit(np.arange(len(y)), penalties[number : number + 1])
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=task,
-            members=(KernelMember(kernels, scaling.undone(final), task, factors[number], target),),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=best.candidate.words,
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
-        )
+        members = (KernelMember(kernels, scaling.undone(final), task, factors[number], target),)
+        return fitted_with(self.name, dataset, job, trials, members, watch, running)
 
     def _ready(self, series: Series, size: int, seed: int) -> Kernels:
         """Kernels that have looked at the training series, or at some of them."""

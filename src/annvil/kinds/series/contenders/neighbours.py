@@ -24,7 +24,7 @@ from annvil.models.jobs import Context, Effort, Job, Rung, Running, Shape
 from annvil.models.ladder import describe_effort, ladder_of
 from annvil.models.measurement import Stopwatch, one_by_one
 from annvil.models.members import BaseMember, Fitted
-from annvil.models.selection import Candidate, best_of, positions, try_candidates
+from annvil.models.selection import Candidate, best_of, fitted_with, positions, try_candidates
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray, IntArray
 
@@ -176,20 +176,8 @@ class WarpedNeighbours(BaseContender):
             return None
         best = best_of(trials)
         distances = WarpedDistances(reshaped, memory, _band(best.candidate, reshaped))
-        return Fitted(
-            contender=self.name,
-            job=job,
-            task=dataset.task,
-            members=(WarpedMember(distances, votes(everyone, best.candidate)),),
-            calibration=best.calibration,
-            out_of_fold=best.out_of_fold,
-            configuration=best.candidate.configuration,
-            summary=best.candidate.words,
-            tried=tuple(trial.to_json() for trial in trials),
-            fit_seconds=watch.seconds,
-            core_seconds=watch.core_seconds,
-            cut_short=running.cut_short,
-        )
+        members = (WarpedMember(distances, votes(everyone, best.candidate)),)
+        return fitted_with(self.name, dataset, job, trials, members, watch, running)
 
 
 def _candidates(effort: Effort) -> list[Candidate]:
