@@ -127,7 +127,7 @@ def _from_files(listing: Listing, form: SoundForm) -> tuple[Clips, tuple[str, ..
     store = decoded_at_once(listing, form.rate)
     kept = np.flatnonzero(np.diff(store.starts) > 0)
     store = replace(store, form=form)
-    return Clips(store, kept), said_of(store.facts[kept], form, store.left_out)
+    return Clips(store, kept), said_of(store.facts[kept], form, store.left_out, predicting=True)
 
 
 def _notices(clips: Clips, form: SoundForm) -> Iterator[str]:

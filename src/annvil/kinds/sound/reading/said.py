@@ -14,28 +14,31 @@ from annvil.text.quantities import part_of
 from annvil.text.safe import short_name
 
 
-def said_of(facts: Facts, form: SoundForm, left_out: Sequence[LeftOut]) -> tuple[str, ...]:
-    """Sentences on rates, channels, padding, offsets and what could not be used; none of what needs none."""
-    return tuple(_said(facts, form, left_out))
+def said_of(facts: Facts, form: SoundForm, left_out: Sequence[LeftOut], *, predicting: bool = False) -> tuple[str, ...]:
+    """Sentences on rates, channels, padding, offsets and what could not be used; none of what needs none.
+
+    In ``predicting`` nothing is said of what is done without any doubt: means of channels, padding, offsets.
+    """
+    return tuple(_said(facts, form, left_out, predicting))
 
 
-def _said(facts: Facts, form: SoundForm, left_out: Sequence[LeftOut]) -> Iterator[str]:
+def _said(facts: Facts, form: SoundForm, left_out: Sequence[LeftOut], predicting: bool) -> Iterator[str]:
     n = len(facts)
     other = facts["rate"][(facts["rate"] != form.rate) & (facts["rate"] > 0)]
     if len(other):
         rates = ", ".join(f"{rate:,}" for rate, _ in Counter(other.tolist()).most_common(3))
         yield f"{_part(len(other), n)} brought from {rates} Hz to {form.rate:,} Hz by {resampler()}."
     several, cancelled = int((facts["channels"] > 1).sum()), int(facts["cancelled"].sum())
-    if several:
+    if several and not predicting:
         yield f"{_part(several, n)} of several channels: their mean is taken."
     if cancelled:
         yield f"{_part(cancelled, n)} of channels that cancel each other: the loudest is taken instead."
     trimmed = facts["trimmed"] > 0
-    if trimmed.any():
+    if trimmed.any() and not predicting:
         mean = float(facts["trimmed"][trimmed].mean())
         yield f"{_part(int(trimmed.sum()), n)} padded with digital silence, {mean:.2g} s on average, which is cut off."
     offset = int((facts["offset"] != 0).sum())
-    if offset:
+    if offset and not predicting:
         yield f"{_part(offset, n)} around a value other than 0: the offset is taken away."
     lies = int(facts["lies"].sum())
     if lies:
