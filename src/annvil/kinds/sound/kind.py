@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from annvil.errors import RequestError
 from annvil.kinds.base import Kind, Tiny
+from annvil.kinds.commands import Study, StudyResult
 from annvil.kinds.found import Loaded, Progress
 from annvil.kinds.sound.options import SoundOptions
 from annvil.kinds.sound.words import BASE_RATE, WORDS
@@ -86,6 +88,16 @@ class SoundKind(Kind):
 
         return tiny()
 
+    @cached_property
+    def studies(self) -> Mapping[str, Study]:
+        return {
+            "hmm-vs-network": Study(
+                "Set networks beside hidden Markov models on the same held-out clips: what they gain, clip by clip and "
+                "speaker by speaker, and what both cost.",
+                _networks_and_earlier,
+            )
+        }
+
     def described(self, dataset: Dataset[Clips]) -> Iterator[tuple[str, str]]:
         yield "Data", f"{dataset.source.name}: {dataset.n_rows:,} clips of {dataset.inputs.form.describe()}"
         if dataset.official_test is not None:
@@ -99,6 +111,12 @@ class SoundKind(Kind):
 
     def beside(self, data: Sequence[str], inputs: Any, *, keep: bool) -> Iterator[tuple[str, Iterable[Any]]]:
         yield "clip", inputs.names()
+
+
+def _networks_and_earlier(*asked: Any) -> StudyResult:
+    from annvil.kinds.sound.studies.networks_and_earlier import study_networks_and_earlier
+
+    return study_networks_and_earlier(*asked)
 
 
 KIND = SoundKind()
