@@ -18,6 +18,7 @@ from annvil.models.jobs import Context, Effort, Job, Shape
 from annvil.models.members import Fitted
 from annvil.models.networks.index_bag import IndexBag
 from annvil.models.networks.index_directions import shown_directions
+from annvil.models.networks.index_forms import Start, forms_of
 from annvil.models.networks.index_networks import IndexNetworks
 from annvil.models.networks.orthonormal import defect, orthonormal, retracted
 from annvil.models.networks.ridge_functions import Ridges, Rows, fit_ridges
@@ -161,6 +162,36 @@ def test_the_first_rung_trains_nothing_and_finds_what_curvature_shows(monkeypatc
     np.testing.assert_allclose(again.predict(clean.inputs), one.predict(clean.inputs), atol=1e-9)
     with pytest.raises(AssertionError, match="not to train"):
         fitted(dataset, Effort(2))
+
+
+@pytest.mark.parametrize("logistic", [False, True])
+def test_a_square_of_a_sum_is_found_from_two_squares(logistic: bool) -> None:
+    """Along the single columns ``x0² + x1²`` is a saddle: by the symmetry of the two no turn gains to first order."""
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=(1500, 3))
+    score = 1.5 * (x[:, 0] + x[:, 1]) ** 2 - 3
+    noise = generator.logistic(size=1500) if logistic else 0.3 * generator.normal(size=1500)
+    y = (score + noise > 0).astype(np.float64) if logistic else score + noise
+    starts = forms_of(np.eye(3), Rows(x, np.zeros((1500, 0)), y, np.ones(1500), logistic))
+    truth = np.array([1, 1, 0]) / np.sqrt(2)
+    assert max(float(np.abs(truth @ start.directions).max()) for start in starts) > 0.99
+    assert all(defect(start.directions) <= 1e-9 for start in starts)
+
+
+def test_weights_that_become_small_are_set_to_0_and_the_rest_is_fitted_again() -> None:
+    generator = np.random.default_rng(6)
+    x = generator.normal(size=(800, 4))
+    z = x @ np.array([0.6, 0.8, 0, 0])
+    rows = Rows(x, np.zeros((800, 0)), np.sin(2 * z) + 0.1 * generator.normal(size=800), np.ones(800), False)
+    start = np.linalg.qr(generator.normal(size=(4, 1)) * 0.3 + [[0.6], [0.8], [0], [0]])[0]
+    kept = Start(start, np.ones((4, 1))).fitted(rows, 20)
+    found = Start(start, np.ones((4, 1)), 0.05).fitted(rows, 20)
+    assert (kept.directions != 0).all()
+    np.testing.assert_array_equal(found.directions[:, 0] != 0, [True, True, False, False])
+    np.testing.assert_array_equal(found.support, found.directions != 0)
+    assert defect(found.directions) <= 1e-9
+    assert abs(float(found.directions[:, 0] @ [0.6, 0.8, 0, 0])) > 0.999
+    assert np.mean((rows.y - found.scores(rows)) ** 2) < 0.02  # noise of variance .01
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(1, 4), st.sampled_from([0.0, 0.1, 0.3]))

@@ -38,10 +38,13 @@ CHOICE_ROWS, FINAL_ROWS = 20_000, 100_000
 
 @dataclass
 class _Tried:
-    """A form of a candidate on all inner splits: losses and outputs of their test rows, fits and rows."""
+    """A form of a candidate on all inner splits: losses and outputs of their test rows, and the fits.
+
+    ``small`` is the part of the largest weight below which others count as 0.
+    """
 
     settings: IndexSettings
-    form: int
+    small: float
     losses: FloatArray
     outputs: list[FloatArray]
     fits: list[Ridges]
@@ -70,13 +73,14 @@ def finished(
         if not tried:
             return _as_trained(name, family, dataset, searched)
         fitted = _chosen(name, dataset, searched.data, tried, rows)
-    of_best = next(one for one in searched.candidates if one.settings.number == fitted.configuration["number"])
+    number = fitted.configuration["number"] if fitted.configuration["trained"] else None
+    of_best = next((one for one in searched.candidates if one.settings.number == number), None)
     return replace(
         fitted,
         tried=tuple(one.trial.to_json() for one in searched.candidates),
         fit_seconds=searched.fit_seconds + watch.seconds,
         core_seconds=searched.core_seconds + watch.core_seconds,
-        history=mean_curves(of_best),
+        history={} if of_best is None else mean_curves(of_best),
         notes=notes_of(searched),
         cut_short=searched.cut_short or running.cut_short,
     )
@@ -115,7 +119,7 @@ def _chosen(
     """The form with fewest weights of the best, finished on all rows."""
     best = _fewest_weights(tried)
     split = int(np.argmin([np.mean(part) for part in _parts(best)]))
-    start = Start(best.fits[split].directions, best.fits[split].support)
+    start = Start(best.fits[split].directions, best.fits[split].support, best.small)
     ridges = settled(start.fitted(_sampled(rows, FINAL_ROWS, data.job.seed), steps=steps), rows)
     outputs = [_outputs(data, scores, dataset.task) for scores in best.outputs]
     return _fitted(name, dataset, data, best.settings, ridges, outputs)
@@ -165,14 +169,15 @@ def _sampled(rows: Rows, most: int, seed: int) -> Rows:
 
 
 def _tried(searched: Searched[IndexSettings], rows: Rows, running: Running) -> list[_Tried]:
-    """Forms of the best candidates, each fitted on every inner split."""
+    """Forms of the best candidates and of what was not trained, each fitted on every inner split."""
     whole = [one for one in searched.candidates if not any(t.state.startswith("beaten") for t in one.trained)]
     n_finished = min(FINISHED, (len(searched.candidates) + 1) // 2)
     best = sorted(whole, key=lambda candidate: candidate.trial.score)[:n_finished]
-    found: list[_Tried] = []
     learns = [_sampled(rows.take(train), CHOICE_ROWS, searched.job.seed) for train, _ in searched.data.splits]
+    shown = [shown_directions(one, searched.data.shape[3]) for one in learns]
+    found = _of_forms(replace(best[0].settings, number=0, trained=False), searched.data, rows, learns, shown, FORMS)
     for candidate in best:
-        if found and running.is_over():
+        if running.is_over():
             break
         trained = [one.network.get_parameter("directions").detach().double().numpy() for one in candidate.trained]
         begins = [orthonormal(one, np.ones_like(one)) for one in trained]
@@ -190,20 +195,22 @@ def _of_forms(
     steps: int = SPLIT_STEPS,
 ) -> list[_Tried]:
     """Forms of directions ``begins``, one for each inner split with its rows ``learns``, fitted and judged there."""
-    by_split: list[list[tuple[Ridges, FloatArray, FloatArray]]] = []
+    by_split: list[list[tuple[Start, Ridges, FloatArray, FloatArray]]] = []
     for directions, learn, (_, test) in zip(begins, learns, data.splits, strict=True):
         if directions is None:
             return []
         judges = rows.take(test)
-        fits = [start.fitted(learn, steps) for start in forms_of(directions, learn, forms)]
+        starts = forms_of(directions, learn, forms)
+        fits = [start.fitted(learn, steps) for start in starts]
         scores = [fit.scores(judges) for fit in fits]
-        by_split.append([(f, s, row_losses(judges, s)) for f, s in zip(fits, scores, strict=True)])
+        losses = [row_losses(judges, one) for one in scores]
+        by_split.append(list(zip(starts, fits, scores, losses, strict=True)))
     found: list[_Tried] = []
     for form in range(max(len(split) for split in by_split)):
-        chosen = [split[min(form, len(split) - 1)] for split in by_split]
-        losses = np.concatenate([loss for _, _, loss in chosen])
-        if np.isfinite(losses).all():
-            found.append(_Tried(settings, form, losses, [s for _, s, _ in chosen], [f for f, _, _ in chosen]))
+        of_form, fitted, said, lost = zip(*(split[min(form, len(split) - 1)] for split in by_split), strict=True)
+        together = np.concatenate(lost)
+        if np.isfinite(together).all():
+            found.append(_Tried(settings, max(start.small for start in of_form), together, list(said), list(fitted)))
     return found
 
 

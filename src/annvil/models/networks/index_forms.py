@@ -8,12 +8,12 @@ weights are set to 0, and the rest is made orthonormal again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from annvil.models.networks.orthonormal import orthonormal
-from annvil.models.networks.ridge_functions import Ridges, Rows, fit_ridges
+from annvil.models.networks.ridge_functions import Ridges, Rows, fit_ridges, row_losses
 from annvil.tasks.base import FloatArray
 
 Forms = tuple[tuple[float, float], ...]
@@ -21,11 +21,18 @@ Forms = tuple[tuple[float, float], ...]
 FORMS: Forms = ((1.0, 0.0), (0.99, 0.05), (0.97, 0.1), (0.95, 0.2))
 """Shares of the contributions that are kept, and parts of a projection's largest weight below which others become 0."""
 
+NOTHING = 0.01
+"""Part of a projection's largest weight below which a weight that was fitted is 0 in any form (assumed)."""
+
 FEW_FORMS: Forms = (FORMS[0], FORMS[2])
 """Of a fit that has no time for all."""
 
 STRAIGHT = 0.03
 """Share of all contributions' deviations up to which what of a shape is no line counts as none (assumed)."""
+
+MOST_ROTATED, LEAST_ERRORS = 3, 4.0
+"""Pairs of projections that are turned by 45 degrees at most, and standard errors by which their product must be missed
+(assumed)."""
 
 MOST_TURNED = 250
 """Weights that may turn in Gauss-Newton steps (assumed: their number to the second power is what a step costs)."""
@@ -33,15 +40,29 @@ MOST_TURNED = 250
 
 @dataclass(frozen=True)
 class Start:
-    """Directions ``(d, k)``, orthonormal, 0 where the ``support`` is."""
+    """Directions ``(d, k)``, orthonormal, 0 where the ``support`` is.
+
+    ``small`` is the part of a projection's largest weight below which others count as 0.
+    """
 
     directions: FloatArray
     support: FloatArray
+    small: float = 0.0
 
     def fitted(self, rows: Rows, steps: int = 12) -> Ridges:
-        """Shapes, offsets and, where there are not too many weights, directions for these rows."""
-        turns = self.support.sum() <= MOST_TURNED
-        return fit_ridges(Ridges.of(self.directions, self.support, rows), rows, turns=bool(turns), steps=steps)
+        """Shapes, offsets and, where there are not too many weights, directions for these rows.
+
+        Weights that became ``small`` beside the largest of their projection are set to 0, and the rest fitted again.
+        """
+        turns = bool(self.support.sum() <= MOST_TURNED)
+        found = fit_ridges(Ridges.of(self.directions, self.support, rows), rows, turns=turns, steps=steps)
+        kept = self.support * _large(found.directions, self.small)
+        if not turns or np.array_equal(kept, self.support):
+            return found
+        directions = orthonormal(found.directions, kept)
+        if directions is None:
+            return found
+        return fit_ridges(replace(found, directions=directions, support=kept), rows, steps=max(2, steps // 2))
 
 
 def forms_of(directions: FloatArray, rows: Rows, forms: Forms = FORMS) -> list[Start]:
@@ -51,17 +72,50 @@ def forms_of(directions: FloatArray, rows: Rows, forms: Forms = FORMS) -> list[S
     """
     everywhere = np.ones_like(directions)
     first = fit_ridges(Ridges.of(directions, everywhere, rows), rows, turns=False, steps=6)
+    for _ in range(MOST_ROTATED):
+        rotated = _rotated(first, rows)
+        if rotated is None:
+            break
+        first = rotated
     columns, sizes = _merged(first, rows)
     share = np.cumsum(sizes) / max(sizes.sum(), 1e-300)
     found: list[Start] = []
     for kept, small in forms:
         k = int(min(len(sizes), np.sum(share < kept - 1e-9) + 1))
-        support = (np.abs(columns[:, :k]) >= small * np.abs(columns[:, :k]).max(axis=0)).astype(np.float64)
+        support = _large(columns[:, :k], small)
         solved = orthonormal(columns[:, :k], support)
         if solved is None or any(np.array_equal(support, one.support) for one in found):
             continue
-        found.append(Start(solved, support))
+        found.append(Start(solved, support, max(small, NOTHING)))
     return found
+
+
+def _large(directions: FloatArray, small: float) -> FloatArray:
+    """1 where a weight is at least the part ``small`` of the largest of its column, else 0."""
+    return (np.abs(directions) >= small * np.abs(directions).max(axis=0)).astype(np.float64)
+
+
+def _rotated(ridges: Ridges, rows: Rows) -> Ridges | None:
+    """The two projections whose product is missed most, turned by 45 degrees and fitted; None where that is no gain.
+
+    ``a² + b²`` is a saddle on the way to ``(a + b)²``: no small turn gains anything there, so it stays unfound.
+    """
+    if ridges.k < 2 or ridges.directions.size > MOST_TURNED:
+        return None
+    z, scores = rows.x @ ridges.directions, ridges.scores(rows)
+    z = (z - z.mean(axis=0)) / np.maximum(z.std(axis=0), 1e-12)
+    missed = rows.weights * (rows.y - (1 / (1 + np.exp(-np.clip(scores, -30, 30))) if rows.logistic else scores))
+    products = (z * missed[:, None]).T @ z
+    spread = np.sqrt((z**2 * missed[:, None] ** 2).T @ z**2)
+    errors = np.triu(np.abs(products) / np.maximum(spread, 1e-12), 1)
+    i, j = np.unravel_index(int(errors.argmax()), errors.shape)
+    if errors[i, j] < LEAST_ERRORS:
+        return None
+    directions = ridges.directions.copy()
+    directions[:, [i, j]] = directions[:, [i, j]] @ (np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2))
+    found = fit_ridges(Ridges.of(directions, ridges.support, rows), rows, steps=8)
+    before, after = (rows.weights @ row_losses(rows, one) for one in (scores, found.scores(rows)))
+    return found if after < before else None
 
 
 def _merged(ridges: Ridges, rows: Rows) -> tuple[FloatArray, FloatArray]:

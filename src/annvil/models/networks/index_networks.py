@@ -109,4 +109,4 @@ def _core_seconds(shape: Shape, n_rows: int, effort: Effort) -> float:
     step = min(n_train, 20_000) * (3e-6 + 1.5e-10 * coefficients**2) + 1e-9 * coefficients**3
     if effort.scale <= UNTRAINED and _is_one_sum(shape.task):
         return 0.05 + (inner * 18 + 6) * step
-    return 0.4 + training + (inner * 40 * min(2, math.ceil(candidates / 2)) + 30) * step
+    return 0.4 + training + (inner * 40 * (1 + min(2, math.ceil(candidates / 2))) + 30) * step
