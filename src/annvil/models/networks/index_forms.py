@@ -92,7 +92,7 @@ def forms_of(directions: FloatArray, rows: Rows, forms: Forms = FORMS) -> list[S
 
 def _large(directions: FloatArray, small: float) -> FloatArray:
     """1 where a weight is at least the part ``small`` of the largest of its column, else 0."""
-    return (np.abs(directions) >= small * np.abs(directions).max(axis=0)).astype(np.float64)
+    return np.asarray(np.abs(directions) >= small * np.abs(directions).max(axis=0)).astype(np.float64)
 
 
 def _rotated(ridges: Ridges, rows: Rows) -> Ridges | None:
