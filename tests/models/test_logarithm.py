@@ -13,8 +13,9 @@ from annvil.data.dataset import Dataset
 from annvil.data.splits import Split
 from annvil.data.table import table_from_columns
 from annvil.models.jobs import Context, Effort, Job
-from annvil.models.logarithm import Powers, skewness, spans_magnitudes
+from annvil.models.logarithm import Powers, spans_magnitudes
 from annvil.models.trees import BoostedTrees
+from annvil.preparation.skewness import skewness
 from annvil.tasks.union import make_task
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annvil.comparison.cost import readable_cost, seconds_to_explain, seconds_to_predict
+from annvil.comparison.cost import readable_cost, seconds_for_report, seconds_to_explain, seconds_to_predict
 from annvil.comparison.evidence import Evidence
 from annvil.comparison.extras import Extras
 from annvil.comparison.fingerprint import fingerprint
@@ -26,9 +26,9 @@ from annvil.comparison.verdict import judge
 from annvil.models.contract import Contender
 from annvil.models.team import TEAM
 
-REPORT_SHARE, LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.03, 0.9, 30.0
-"""Part of the budget kept for what follows the fit to ship (importance, report; measured on a quiet machine: 0.5 s of
-300 rows, 1.1 s of 3,400 photographs); the least is that of a quiet machine, longer on a busy one."""
+REPORT_SHARE = 0.03
+"""Part of the budget that a race keeps for what follows the fit to ship (measured on a quiet machine: 0.5 s of 300
+rows, 1.1 s of 3,400 photographs); `seconds_for_report` knows the least and the most."""
 
 REPORT_FOR_A_MILLION = 0.05
 """More of it is kept as rows grow to a million: the checks of the bundle and the importances see more of them."""
@@ -197,8 +197,7 @@ class _Comparing:
         )
         checking = 0.0 if ships is None else seconds_to_predict(self.request.rows_after, ships.cost)
         share = REPORT_SHARE + REPORT_FOR_A_MILLION * min(1.0, self.entrants.plan.n_rows / 1e6)
-        least = LEAST_FOR_REPORT * self.race.costs.slowness
-        return explaining + checking + min(MOST_FOR_REPORT, max(least, share * budget))
+        return explaining + checking + seconds_for_report(share * budget, self.race.costs.slowness)
 
     def _final(self, name: str, most: float = math.inf) -> Final:
         """The fit to ship with what is left, but no more than so many seconds."""

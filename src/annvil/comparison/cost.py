@@ -23,6 +23,10 @@ PARITY_ROWS = 2000
 PARITY_VALUES = 20_000_000
 """Values (rows × numbers of a row) looked at at most, so that rows of many values do not take minutes (assumed)."""
 
+LEAST_FOR_REPORT, MOST_FOR_REPORT = 0.9, 30.0
+"""Seconds that importances and report take: of a small table on a quiet machine (measured: 0.5), erring slow, longer on
+a busy one; and at most (assumed)."""
+
 
 def measure_cost(
     fitted: Fitted, size_bytes: int, one: Callable[[], object], many: Callable[[], object], n_many: int
@@ -44,6 +48,11 @@ def measure_cost(
         latency_ms_p95=p95,
         rows_per_second=n_many / (batch_ms / 1000),
     )
+
+
+def seconds_for_report(share: float, slowness: float) -> float:
+    """What is kept for importances and the report: ``share`` seconds, but no less and no more than they ever take."""
+    return min(MOST_FOR_REPORT, max(LEAST_FOR_REPORT * slowness, share))
 
 
 def seconds_to_explain(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annvil.preparation.skewness import skewness
 from annvil.tasks.link import Nodes
 from annvil.tasks.targets import FloatArray
 
@@ -28,16 +29,6 @@ def spans_magnitudes(y: FloatArray) -> bool:
     if len(y) < FEWEST or y.min() <= 0:
         return False
     return skewness(y) > HEAVY and abs(skewness(np.log(y))) < HEAVY / 2
-
-
-def skewness(values: FloatArray) -> float:
-    """The third standardised moment; 0 of a constant.
-
-    >>> skewness(np.array([1.0, 1.0, 1.0, 5.0])) > 1, skewness(np.ones(3))
-    (True, 0.0)
-    """
-    spread = float(values.std())
-    return float(np.mean(((values - values.mean()) / spread) ** 3)) if spread > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,10 @@ from annvil.data.table import Table
 from annvil.preparation.base import Feature, some
 from annvil.preparation.calendar import CYCLES, EARLIEST, FINER, LATEST, PARTS, CalendarPart, calendar_part
 from annvil.preparation.numbers import HUGE, SMALLEST_SPREAD, CurvePart, CyclePart, NumberSource, ScaledPart
+from annvil.preparation.skewness import skewness
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import number, plain_count
-
-SMALLEST_VARIANCE = 1e-30
-"""Columns that vary less, in proportion to their size, are rounding errors; their skewness means nothing (assumed)."""
 
 ROBUST_LIMIT = 1e6
 """Robustly scaled values beyond are held here before the smooth clip, which is 3.0 in float32 long before."""
@@ -235,7 +233,9 @@ def normal_scores(summary: NumberSummary) -> CurvePart | None:
     levels = (np.arange(CURVE_KNOTS) + 0.5) / CURVE_KNOTS
     normal = np.array([NormalDist().inv_cdf(level) for level in levels])
     columns, knots, scores = [], [], []
-    for i in np.flatnonzero(_skewness(summary) > SKEWED):
+    for i in np.flatnonzero(summary.low < summary.high):
+        if abs(skewness(summary.values[:, i])) <= SKEWED:
+            continue
         known = summary.values[~np.isnan(summary.values[:, i]), i]
         at, place = np.unique(np.quantile(known, levels), return_inverse=True)
         if len(at) < 3 or np.any(np.diff(at) <= SMALLEST_SPREAD):
@@ -256,21 +256,6 @@ def _padded(values: FloatArray, step: float) -> FloatArray:
     """The values, continued in steps to `CURVE_KNOTS` of them: beyond the last one the curve is flat."""
     more = np.arange(1, CURVE_KNOTS - len(values) + 1) * step
     return np.concatenate([values, values[-1] + more])
-
-
-def _skewness(summary: NumberSummary) -> FloatArray:
-    """Size of the third standardised moment, float64 ``(m,)``; 0 for constant columns."""
-    sizes = np.maximum(np.abs(summary.low), np.abs(summary.high))
-    skewness = np.zeros(len(sizes))
-    for i in np.flatnonzero(summary.low < summary.high):
-        values = summary.values[:, i] / sizes[i]
-        centred = values[~np.isnan(values)]
-        centred -= centred.mean()
-        squares = centred * centred
-        variance = squares.mean()
-        if variance > SMALLEST_VARIANCE:
-            skewness[i] = abs((squares * centred).mean()) / variance**1.5
-    return skewness
 
 
 def _what(source: NumberSource) -> str:

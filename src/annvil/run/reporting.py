@@ -95,9 +95,7 @@ def write_report(folder: str | Path) -> Path:
     DataError
         When its files are damaged or do not belong together.
     """
-    run_folder = existing_folder(folder)
-    if run_folder.read_state().state != "finished" and not (run_folder.path / "run.json").exists():
-        raise RequestError(f"{folder} is not finished, so it has no report. Go on with it: annvil resume {folder}")
+    run_folder = _finished(folder, "it has no report")
     with legible(run_folder.path):
         return render_report(run_folder)
 
@@ -119,14 +117,20 @@ def write_explanation_page(folder: str | Path) -> Path:
     DataError
         When its files are damaged or do not belong together.
     """
-    run_folder = existing_folder(folder)
-    if not (run_folder.path / "run.json").exists():
-        raise RequestError(f"{folder} is not finished, so nothing explains it. Go on with it: annvil resume {folder}")
+    run_folder = _finished(folder, "nothing explains it")
     with legible(run_folder.path):
         page = render_explanation(_view(run_folder, read_record(run_folder), run_folder.read_comparison()))
     path = run_folder.path / "explanation.html"
     write_atomically(path, page.encode("utf-8"))
     return path
+
+
+def _finished(folder: str | Path, so: str) -> RunFolder:
+    """The folder of a run that was finished once, though it may go on now: its record is written last."""
+    run_folder = existing_folder(folder)
+    if run_folder.read_state().state != "finished" and not (run_folder.path / "run.json").exists():
+        raise RequestError(f"{folder} is not finished, so {so}. Go on with it: annvil resume {folder}")
+    return run_folder
 
 
 def read_record(folder: RunFolder) -> RunRecord:

@@ -37,15 +37,13 @@ LIBRARIES = "annvil.bundle", "onnx"
 LEAST_FOR_SHIPPING = 1.0
 """Seconds that a fit to ship is given though the budget has ended, as after a late kill: most take less (assumed)."""
 
-LEAST_FOR_REPORT = 0.9
-"""Seconds that importance and report of a small table take on a quiet machine (measured: 0.5), erring slow."""
-
 LEAST_FOR_LOOKING = 0.5
 """Seconds in which importances are looked for though the budget has ended (assumed: 0.2 on a small table)."""
 
-REPORT_SHARE, MOST_FOR_REPORT = 0.04, 30.0
-"""Part of a long budget that the fit to ship leaves for them: larger inputs take longer to look into (measured: 5 s of
-3,400 photographs in two minutes, a test of their own included)."""
+REPORT_SHARE = 0.04
+"""Part of a long budget that the fit to ship leaves for importance and report, more than a race does, which knows how
+many rows there are: larger inputs take longer to look into (measured: 5 s of 3,400 photographs in two minutes, a test
+of their own included)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,9 @@ class Work:
     @property
     def least_for_report(self) -> float:
         """Seconds kept for importance and report when the final fit has used its reserve."""
-        return LEAST_FOR_REPORT * self.slowness
+        from annvil.comparison.cost import seconds_for_report
+
+        return seconds_for_report(0.0, self.slowness)
 
     def deadline(self, kept: float, least: float = float("-inf")) -> Deadline:
         """What is left of the budget but for ``kept`` seconds, and no less than ``least``."""
@@ -116,7 +116,7 @@ def load_libraries() -> None:
 def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
     load_libraries()
     from annvil.comparison import Store
-    from annvil.comparison.cost import readable_cost, seconds_to_explain, seconds_to_predict
+    from annvil.comparison.cost import readable_cost, seconds_for_report, seconds_to_explain, seconds_to_predict
     from annvil.run.official_test import n_tested, official_test
     from annvil.run.parity import rows_after
     from annvil.run.reporting import assemble, render_report
@@ -137,7 +137,7 @@ def _compare_ship_report(work: Work, keeping: Keeping) -> Run:
         kind.refits_to_explain,
         readable_cost(comparison.standings, comparison.verdict.recommended),
     )
-    after = min(MOST_FOR_REPORT, max(work.least_for_report, REPORT_SHARE * work.request.asked.budget))
+    after = seconds_for_report(REPORT_SHARE * work.request.asked.budget, work.slowness)
     after += seconds_to_predict(rows_after(dataset), cost)
     deadline = work.deadline(after + explaining, LEAST_FOR_SHIPPING)
     shipped, fitted = ship(dataset, contenders, comparison, folder, store, deadline, kind, follow or ())
