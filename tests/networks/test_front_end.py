@@ -108,6 +108,16 @@ def test_a_mean_that_is_not_taken_away_stays() -> None:
     np.testing.assert_allclose(both, features_in_numpy(clip, 8_000, "cepstra")[:26], atol=CLOSE)
 
 
+def test_of_a_clip_shorter_than_a_frame_nothing_behind_its_end_is_heard() -> None:
+    """Its one frame is seen as it is where no mean is taken away."""
+    parts = clips(8_000, 3)[1:3]
+    samples, lengths = padded(parts, behind=0.7)
+    found, _ = FrontEnd(8_000, mean_removal=False)(samples, lengths)
+    for row, part in enumerate(parts):
+        expected = features_in_numpy(part, 8_000, "log-mel", centred=False)
+        np.testing.assert_allclose(found[row, :, :1].numpy(), expected, atol=CLOSE)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_gain_changes_nothing_and_silence_is_nothing(kind: Any) -> None:
     """Of a clip without mean; and a clip of zeros is finite, all its features 0."""

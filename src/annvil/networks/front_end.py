@@ -91,9 +91,8 @@ class FrontEnd(nn.Module):
         x = functional.pad(x, (0, self.window - 1))
         spectrum = functional.conv1d(x[:, None], self.filters, stride=self.hop)
         energies = functional.conv1d(spectrum * spectrum, self.bands)
-        begins = at[:: self.hop]  # where each frame does
-        mask = (begins + self.window <= lengths[:, None].clamp(min=self.window)).to(samples.dtype)[:, None]
         frames = self.frames_of(lengths)
+        mask = self.inside(samples, frames)
         count = frames.to(samples.dtype)[:, None, None]
         mean = (energies * mask).mean(dim=1, keepdim=True).sum(dim=2, keepdim=True) / count
         found = (energies + (self.floor * mean + SILENCE)).log()
@@ -101,7 +100,7 @@ class FrontEnd(nn.Module):
             found = functional.conv1d(found, self.cosines)
         parts = [found]
         for _ in range(self.differences):
-            parts.append(_differences(parts[-1], begins // self.hop, frames))
+            parts.append(_differences(parts[-1], at[:: self.hop] // self.hop, frames))
         together = torch.cat(parts, dim=1) if len(parts) > 1 else found
         if self.mean_removal:
             together = together - (together * mask).sum(dim=2, keepdim=True) / count
@@ -110,6 +109,11 @@ class FrontEnd(nn.Module):
     def frames_of(self, lengths: Tensor) -> Tensor:
         """Frames of clips of so many samples: those that lie inside, one at least. int64 ``(n,)``."""
         return (lengths - self.window).clamp(min=0) // self.hop + 1
+
+    def inside(self, samples: Tensor, frames: Tensor) -> Tensor:
+        """1 for frames that count and 0 behind them, as `forward` returns so many for ``samples``: ``(n, 1, frames)``."""
+        places = torch.arange(samples.shape[1], device=samples.device)[:: self.hop] // self.hop
+        return (places < frames[:, None]).to(samples.dtype)[:, None]
 
     def examples(self) -> tuple[Tensor, Tensor]:
         """One clip, as `forward` takes it, of several frames, for a size of 1 is special; time, axis 1, is free."""
