@@ -138,7 +138,7 @@ class SupportVectors(BaseContender):
         if not shape.task.one_class_a_row:
             return "Support vectors sit out where the answer is not one class."
         if shape.n_rows > MOST_ROWS or shape.n_outputs > MOST_CLASSES:
-            return f"Support vectors sit out above {MOST_ROWS:,} rows or {MOST_CLASSES} classes: they would take long."
+            return f"Support vectors would take long for more than {MOST_ROWS:,} examples or {MOST_CLASSES} classes."
         return None
 
     def ladder(self, shape: Shape) -> tuple[Rung, ...]:
