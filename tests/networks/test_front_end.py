@@ -37,7 +37,7 @@ def features_in_numpy(clip: Numbers, rate: int, kind: str, *, centred: bool = Tr
     edges = np.linspace(2595 * np.log10(1 + 60 / 700), mel[-1], 42)
     triangles = np.stack([np.interp(mel, edges[band : band + 3], [0, 1, 0], 0, 0) for band in range(40)])
     energies = power @ triangles.T
-    found = np.log(energies + 1e-5 * energies.mean() + 1e-10)
+    found = np.log(energies + 1e-4 * energies.mean() + 1e-10)
     if kind == "cepstra":
         parts = [dct(found, type=2, norm="ortho", axis=1)[:, :13]]
         for _ in range(2):

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 FeatureKind = Literal["log-mel", "cepstra"]
 
-FLOOR_DECIBEL = 50.0
+FLOOR_DECIBEL = 40.0
 """So much below the mean energy of a clip's bands there is a floor (assumed): digital silence, which no microphone
 gives, becomes faint noise of the clip's own loudness, and gain changes nothing but what mean removal takes away."""
 
@@ -111,7 +111,7 @@ class FrontEnd(nn.Module):
         return (lengths - self.window).clamp(min=0) // self.hop + 1
 
     def inside(self, samples: Tensor, frames: Tensor) -> Tensor:
-        """1 for frames that count and 0 behind them, as `forward` returns so many for ``samples``: ``(n, 1, frames)``."""
+        """1 for frames that count and 0 behind them, of as many as `forward` gives for ``samples``."""
         places = torch.arange(samples.shape[1], device=samples.device)[:: self.hop] // self.hop
         return (places < frames[:, None]).to(samples.dtype)[:, None]
 

@@ -29,6 +29,10 @@ KERNEL = 9
 PATCH = 4
 """Frames that a recurrence reads at a time."""
 
+FLAT = 0.03
+"""A clip whose cepstra move less than this part of what they do in training is flat (assumed): silence, and clips of a
+single frame, of which nothing but the last bits of float32 would be left."""
+
 
 @dataclass(frozen=True)
 class SoundArchitecture:
@@ -74,6 +78,7 @@ class SoundNetwork(nn.Module):
                 n_channels, a.n_outputs, "gru", a.width, patch=PATCH, directions=2, scaling="series"
             )
             self.body = RecurrentNetwork(inner, dropout)
+            self.body.input.flat = FLAT
 
     def forward(self, energies: Tensor, frames: Tensor) -> Tensor:
         return self.body(self._cepstra(energies), frames)  # type: ignore[no-any-return]
@@ -99,7 +104,7 @@ class ResidualBody(nn.Module):
 
     def __init__(self, n_channels: int, n_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.input = SeriesInput(n_channels, "series", changes=True)
+        self.input = SeriesInput(n_channels, "series", changes=True, flat=FLAT)
         self.convolution = nn.Conv1d(2 * n_channels, width, 3, padding=1, bias=False)
         self.norm = StepNorm(width, momentum=MOMENTUM)
         widths = [width, width, width * 4 // 3, 2 * width]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -114,16 +115,16 @@ class SoundNetworks(BaseContender):
         """Processor time for one clip of the longest length in one epoch of one network."""
         width, inputs = settings.width, 2 * (settings.n_cepstra or N_BANDS)
         frames = _frames(shape)
+        products: float
         if settings.body == "residual":
             widths = [width, width, width * 4 // 3, 2 * width]
             products = 3.0 * inputs * width + sum(
-                (KERNEL * (a + b) * b + a * b) / 2 ** (block + 1)
-                for block, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+                (KERNEL * (a + b) * b + a * b) / 2 ** (block + 1) for block, (a, b) in enumerate(pairwise(widths))
             )
         else:
             products = 2 * (6 * width * width + 6e4) / PATCH
         changed = AUGMENTING_SECONDS * N_BANDS if settings.strength != "none" else 0.0
-        return frames * (6 * products / PRODUCTS + changed) + 2e-3 / batch
+        return float(frames * (6 * products / PRODUCTS + changed) + 2e-3 / batch)
 
 
 def _frames(shape: Shape) -> int:

@@ -50,7 +50,7 @@ Strength = str
 AUGMENTATIONS: Mapping[Strength, SoundAugmentation] = {
     "none": SoundAugmentation(),
     "light": SoundAugmentation(stretch=0.1, warp=0.08, shift=3, noise=0.3),
-    "strong": SoundAugmentation(stretch=0.22, warp=0.16, shift=4, noise=0.5, time_mask=0.25, band_mask=0.2),
+    "strong": SoundAugmentation(stretch=0.22, warp=0.16, shift=6, noise=0.7, time_mask=0.4, band_mask=0.3),
 }
 """By strength; tempo and vocal tract are those of other speakers (Ko et al. 2015: 0.9 to 1.1; here 0.8 to 1.25)."""
 

@@ -1,0 +1,62 @@
+"""Networks on sound: what they are given, what they never see, and that they learn more than they were shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from annvil.kinds.sound.contenders.networks import SoundNetworks
+from annvil.kinds.sound.contenders.sound_family import energies_of, epochs_for
+from annvil.kinds.sound.reading.arrays import clips_from_arrays
+from annvil.networks.front_end import FrontEnd
+from annvil.networks.sound import SoundArchitecture, SoundNetwork
+
+RATE = 4_000
+
+
+def test_energies_are_those_of_the_front_end_cut_at_what_is_usual() -> None:
+    """In the order of the clips, whatever the order in which they were made; the longest of many is cut."""
+    random = np.random.default_rng(0)
+    parts = [(0.1 * random.normal(size=n)).astype(np.float32) for n in (*random.integers(400, 900, 250), 9_000)]
+    clips = clips_from_arrays(parts, RATE)  # less their means
+    energies, frames = energies_of(clips)
+    front = FrontEnd(RATE, mean_removal=False)
+    usual = max(int(front.frames_of(torch.tensor(len(part)))) for part in parts[:-1])
+    assert energies.shape == (251, 40, usual)
+    for row in (0, 17, 250):
+        expected, count = front(torch.from_numpy(clips.one(row).copy())[None], torch.tensor([len(parts[row])]))
+        size = min(usual, int(count))
+        assert int(frames[row]) == size
+        np.testing.assert_allclose(energies[row, :, :size], expected[0, :, :size], atol=1e-4)
+        assert not energies[row, :, size:].any()
+
+
+@pytest.mark.parametrize("body", ["residual", "gru"])
+@pytest.mark.parametrize("n_cepstra", [0, 13])
+def test_what_lies_behind_the_end_is_never_seen(body, n_cepstra) -> None:
+    """In training and after it; and a clip says the same in any company once training is over."""
+    network = SoundNetwork(SoundArchitecture(40, 3, body, 12, n_cepstra))
+    network.initialise(torch.Generator().manual_seed(0))
+    energies, frames = torch.randn(4, 40, 30, generator=torch.Generator().manual_seed(1)), torch.tensor([30, 9, 1, 16])
+    network.look_at(energies, frames)
+    inside = (torch.arange(30) < frames[:, None])[:, None]
+    other = torch.where(inside, energies, torch.tensor(50.0))
+    for mode in (True, False):
+        network.train(mode)
+        with torch.no_grad():
+            torch.testing.assert_close(network(energies, frames), network(other, frames))
+    with torch.no_grad():
+        together, alone = network(energies, frames), network(energies[1:2, :, :9], frames[1:2])
+    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_a_training_has_so_many_steps_however_many_clips_there_are() -> None:
+    assert [epochs_for(n, 1.0) for n in (50, 400, 2_400, 100_000)] == [300, 93, 32, 2]
+    assert epochs_for(50, 0.0) == 15
+
+
+def test_candidates_differ_in_more_than_their_place() -> None:
+    for body in ("residual", "gru"):
+        said = [one.describe() for one in SoundNetworks(body, "name", "Title").portfolio()]
+        assert len(set(said)) == len(said)
