@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, strategies as st
 
 from annvil.data.batch_transform import Moment
-from annvil.networks.front_end import FrontEnd
-from annvil.preparation.augment_sound import BandCentres, SoundAugmentation, SoundChanges
+from annvil.networks.front_end import FrontEnd, band_centres
+from annvil.preparation.augment_sound import SoundAugmentation, SoundChanges
 
 RATE, N_BANDS, FRAMES = 8_000, 40, 60
-CENTRES = BandCentres(N_BANDS, RATE).hertz
+CENTRES = band_centres(N_BANDS, RATE)
 ALL = SoundAugmentation(stretch=0.22, warp=0.16, shift=4, noise=0.7, time_mask=0.3, band_mask=0.2)
 
 

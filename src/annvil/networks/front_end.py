@@ -129,6 +129,17 @@ def mel_of(hertz: float) -> float:
     return 2595 * math.log10(1 + hertz / 700)
 
 
+def band_centres(n_bands: int, rate: int, low_hz: float = 60.0) -> tuple[float, ...]:
+    """Hz of the middle of each band of a `FrontEnd`, rising.
+
+    >>> [round(hertz) for hertz in band_centres(3, 8_000)]
+    [498, 1190, 2280]
+    """
+    low, high = mel_of(min(low_hz, rate / 4)), mel_of(rate / 2)
+    mels = (low + (high - low) * (band + 1) / (n_bands + 1) for band in range(n_bands))
+    return tuple(700 * (10 ** (mel / 2595) - 1) for mel in mels)
+
+
 def mel_bands(n_bands: int, n_fft: int, rate: int, low_hz: float) -> Tensor:
     """Triangles on the mel scale, of height 1, at the frequencies of a Fourier transform: float64
     ``(n_bands, n_fft // 2 + 1)``. A band that is narrower than the distance of two frequencies takes the nearest."""

@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -162,24 +161,6 @@ class SoundChanges:
                 begin = place * (size - width)
                 hide = hide | ((at >= begin) & (at < begin + width.floor()))
         return torch.where(hide, mean, x)
-
-
-@dataclass(frozen=True)
-class BandCentres:
-    """Frequencies in the middle of mel bands, Hz."""
-
-    n_bands: int
-    rate: int
-    low_hz: float = 60.0
-
-    @cached_property
-    def hertz(self) -> tuple[float, ...]:
-        """Rising, ``n_bands`` of them."""
-        from annvil.networks.front_end import mel_of
-
-        low, high = mel_of(min(self.low_hz, self.rate / 4)), mel_of(self.rate / 2)
-        mels = np.linspace(low, high, self.n_bands + 2)[1:-1]
-        return tuple((700 * (10 ** (mels / 2595) - 1)).tolist())
 
 
 def _moved(x: Tensor, lengths: Tensor, tempo: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:

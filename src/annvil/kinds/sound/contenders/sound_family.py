@@ -16,9 +16,10 @@ from annvil.models.jobs import Job, Json, PreparationOptions
 from annvil.models.networks.bag import network_outputs
 from annvil.models.networks.family import Hyperparameters, NetworkFamily, TrainingData, positions
 from annvil.models.networks.recipe import batch_size
+from annvil.networks.front_end import band_centres
 from annvil.networks.sound import Body
 from annvil.preparation import TargetScaling
-from annvil.preparation.augment_sound import BandCentres, SoundAugmentation, SoundChanges
+from annvil.preparation.augment_sound import SoundAugmentation, SoundChanges
 from annvil.tasks.base import FloatArray, IntArray, Task
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class SoundFamily(NetworkFamily[Clips, SoundSettings]):
     def augment(self, settings: SoundSettings) -> Augment | None:
         """As the candidate says."""
         augmentation = AUGMENTATIONS[settings.strength]
-        return None if augmentation.does_nothing else SoundChanges(augmentation, BandCentres(N_BANDS, self.rate).hertz)
+        return None if augmentation.does_nothing else SoundChanges(augmentation, band_centres(N_BANDS, self.rate))
 
     def member(
         self, data: TrainingData, settings: SoundSettings, networks: Sequence[nn.Module], task: Task
