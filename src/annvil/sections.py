@@ -25,13 +25,14 @@ class Picture(msgspec.Struct, frozen=True):
     """One picture as a PNG file, and a caption under it.
 
     ``flagged``: whether it is marked as a mistake or not to be trusted; ``sized``: whether it is shown in its own size
-    (several pictures in one) instead of as small as others beside it.
+    (several pictures in one) instead of as small as others beside it; ``wav``: a WAV file to be heard with it.
     """
 
     png: bytes
     caption: str = ""
     flagged: bool = False
     sized: bool = False
+    wav: bytes = b""
 
 
 class Rows(msgspec.Struct, frozen=True):

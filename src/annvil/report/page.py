@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from annvil.report.glossary import Glossary
 from annvil.report.held_out import errors
 from annvil.report.price import price_view
 from annvil.report.view import ReportView
+from annvil.sections import Section
 from annvil.tasks.metric_index import METRICS
 from annvil.tasks.metrics import Metric
 from annvil.text import quantities as wording
@@ -67,6 +69,8 @@ def _rendered(view: ReportView, template: str) -> str:
             term=glossary.link,
             said=view.words.fill,
             as_data=as_data,
+            as_sound=as_sound,
+            is_heard=is_heard,
             as_figure=panels_figure,
             as_shapes=shapes_figure,
             as_steps=waterfall_figure,
@@ -160,6 +164,16 @@ def _context(view: ReportView) -> dict[str, Any]:
 def as_data(png: bytes) -> Markup:
     """A picture as a data URI: the page loads nothing."""
     return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
+
+
+def as_sound(wav: bytes) -> Markup:
+    """A WAV file as a data URI."""
+    return Markup("data:audio/wav;base64," + base64.b64encode(wav).decode("ascii"))
+
+
+def is_heard(sections: Iterable[Section]) -> bool:
+    """Whether anything in them can be played: only then does the page allow sound, and only its own."""
+    return any(picture.wav for section in sections for picture in section.pictures)
 
 
 def _cost_row(standing: Standing, metric: Metric, comparison: Comparison, *, leads: bool) -> CostRow:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from markupsafe import Markup
 
 from annvil.report.figure import panels_figure, shapes_figure, waterfall_figure
-from annvil.report.page import as_data, environment, style_and_digest
+from annvil.report.page import as_data, as_sound, environment, is_heard, style_and_digest
 from annvil.sections import Section
 
 
@@ -31,6 +31,8 @@ def render_sections(title: str, lead: Sequence[str], sections: Sequence[Section]
             style=Markup(style),  # our own file
             style_hash=digest,
             as_data=as_data,
+            as_sound=as_sound,
+            is_heard=is_heard,
             as_figure=panels_figure,
             as_shapes=shapes_figure,
             as_steps=waterfall_figure,

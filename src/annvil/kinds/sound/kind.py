@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from annvil.errors import RequestError
 from annvil.kinds.base import Kind, Tiny
 from annvil.kinds.commands import Study, StudyResult
-from annvil.kinds.found import Loaded, Progress
+from annvil.kinds.found import Found, Loaded, Progress, Stage
 from annvil.kinds.sound.options import SoundOptions
 from annvil.kinds.sound.words import BASE_RATE, WORDS
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from annvil.kinds.sound.clips import Clips
     from annvil.kinds.sound.form import SoundForm
     from annvil.models.contract import Contender
+    from annvil.sections import Section
 
 
 class SoundKind(Kind):
@@ -97,6 +98,11 @@ class SoundKind(Kind):
                 _networks_and_earlier,
             )
         }
+
+    def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        from annvil.kinds.sound.sections.predictions import clips_and_predictions
+
+        return clips_and_predictions(found) if stage is Stage.SHIPPED else iter(())
 
     def described(self, dataset: Dataset[Clips]) -> Iterator[tuple[str, str]]:
         yield "Data", f"{dataset.source.name}: {dataset.n_rows:,} clips of {dataset.inputs.form.describe()}"

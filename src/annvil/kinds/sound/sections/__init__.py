@@ -1,0 +1,1 @@
+"""What a run of sound shows: clips that were taken for something else, and who is understood."""
