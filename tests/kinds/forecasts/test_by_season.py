@@ -9,7 +9,7 @@ from msgspec.structs import replace as with_changes
 from annvil.data.dataset import Source
 from annvil.data.frequency import DAY, Frequency
 from annvil.kinds.forecasts.form import ForecastForm
-from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
+from annvil.kinds.forecasts.reading.origins import dataset_of
 from annvil.kinds.forecasts.sections.by_season import errors_by_season
 from annvil.kinds.forecasts.tiny import made_store
 

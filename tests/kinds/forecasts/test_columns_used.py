@@ -11,7 +11,7 @@ from annvil.kinds.forecasts.contenders.columns_used import ROLES, told
 from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
 from annvil.kinds.forecasts.histories import Store
-from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
+from annvil.kinds.forecasts.reading.origins import dataset_of
 from annvil.models.jobs import Context, Effort, Job
 
 STEPS, SERIES = 60, 4

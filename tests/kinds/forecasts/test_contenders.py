@@ -10,7 +10,7 @@ from annvil.kinds.forecasts.contenders.maps import map_of
 from annvil.kinds.forecasts.contenders.naive import mean_of_seasons, repeat_season
 from annvil.kinds.forecasts.contenders.smoothing import Smoothing, Theta
 from annvil.kinds.forecasts.form import ForecastForm
-from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
+from annvil.kinds.forecasts.reading.origins import dataset_of
 from annvil.kinds.forecasts.spread import coverage, half_widths, spread_of, weighted_quantiles
 from annvil.kinds.forecasts.tiny import made_store
 

@@ -7,7 +7,7 @@ import annvil
 from annvil.data.dataset import Source
 from annvil.kinds.forecasts.contenders.smoothing import Smoothing
 from annvil.kinds.forecasts.form import ForecastForm
-from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
+from annvil.kinds.forecasts.reading.origins import dataset_of
 from annvil.kinds.forecasts.reading.seasons import find_seasons
 from annvil.kinds.forecasts.sections.forecasts import errors_by_step
 from annvil.kinds.forecasts.tiny import made_store

@@ -10,7 +10,7 @@ from annvil.data.dataset import Source
 from annvil.data.splits import inner_splits, outer_splits
 from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import ForecastForm
-from annvil.kinds.forecasts.reading.read_forecasts import dataset_of
+from annvil.kinds.forecasts.reading.origins import dataset_of
 from annvil.kinds.forecasts.tiny import made_store
 from annvil.kinds.registry import read
 from annvil.models.jobs import Context, Effort, Job

@@ -11,7 +11,7 @@ from annvil.data.dataset import Dataset
 from annvil.data.findings import Finding
 from annvil.kinds.forecasts.form import Covariate
 from annvil.kinds.forecasts.histories import Histories, Store
-from annvil.kinds.forecasts.reading.read_forecasts import known_lengths
+from annvil.kinds.forecasts.reading.origins import known_lengths
 from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed
 from annvil.text.quantities import number, percent, plain_count

@@ -16,7 +16,7 @@ from annvil.errors import DataError
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
 from annvil.kinds.forecasts.histories import Histories, Store
 from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target
-from annvil.kinds.forecasts.reading.read_forecasts import known_lengths, store_of
+from annvil.kinds.forecasts.reading.origins import known_lengths, store_of
 from annvil.kinds.forecasts.reading.regular import make_regular
 from annvil.tasks.base import FloatArray
 

@@ -21,7 +21,7 @@ from annvil.kinds.forecasts.contenders.registry import contenders_for_forecasts
 from annvil.kinds.forecasts.form import ForecastForm
 from annvil.kinds.forecasts.histories import Histories, Store
 from annvil.kinds.forecasts.predict_table import USUAL, ForecastPredictOptions, forecast_columns, levels
-from annvil.kinds.forecasts.reading.read_forecasts import known_lengths
+from annvil.kinds.forecasts.reading.origins import known_lengths
 from annvil.kinds.forecasts.spread import measured_spread
 from annvil.kinds.registry import read
 from annvil.models.contract import Contender

@@ -10,7 +10,7 @@ from annvil.data.dataset import Source
 from annvil.kinds.base import Tiny
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
 from annvil.kinds.forecasts.histories import Histories, Store
-from annvil.kinds.forecasts.reading.read_forecasts import dataset_of, known_lengths
+from annvil.kinds.forecasts.reading.origins import dataset_of, known_lengths
 from annvil.tasks.base import FloatArray
 
 STEPS, SEASON, HORIZON, WINDOW = 62, 6, 4, 18

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 
-from annvil.data.dataset import ColumnNote, Dataset, Source
+from annvil.data.dataset import ColumnNote, Dataset
 from annvil.data.readers.opened import Opened
 from annvil.data.readers.raw import RawTable
 from annvil.data.readers.samples import DEFAULT_TARGET
 from annvil.errors import DataError, RequestError
 from annvil.kinds.forecasts.form import Covariate, ForecastForm
-from annvil.kinds.forecasts.histories import Histories, Store
+from annvil.kinds.forecasts.histories import Histories
 from annvil.kinds.forecasts.options import ForecastOptions
 from annvil.kinds.forecasts.reading.long_table import Long, column_of, read_covariate, read_rows, read_target, time_in
+from annvil.kinds.forecasts.reading.origins import FEWEST_ORIGINS, dataset_of, parts_of, store_of
 from annvil.kinds.forecasts.reading.regular import Regular, make_regular, shown_stamp
 from annvil.kinds.forecasts.reading.seasons import LONGEST_SEASON, find_seasons
 from annvil.options import split_names
-from annvil.tasks.base import FloatArray, IntArray
-from annvil.tasks.forecast import Forecast
-from annvil.tasks.forecast_metrics import SCALE
+from annvil.tasks.base import FloatArray
 from annvil.text.phrases import listed, quoted
 from annvil.text.quantities import number
-
-MOST_ROWS = 40_000
-"""Origins of a data set (assumed): neighbours share nearly all of their windows, so more teach little."""
-
-MOST_VALUES = 1 << 24
-"""Values of all windows and answers together (assumed: 134 MB, where a contender holds them at once)."""
-
-FEWEST_ORIGINS = 8
-"""Origins with fewer of which nothing can be compared (assumed)."""
 
 LONGEST_WINDOW = 512
 """Past values that a model is shown unless a horizon or season asks for more (assumed)."""
@@ -113,79 +100,6 @@ def read_forecasts(opened: Opened, options: ForecastOptions) -> Dataset[Historie
             "are needed. Ask for a shorter horizon."
         )
     return dataset
-
-
-def dataset_of(
-    store: Store, source: Source, notes: Sequence[ColumnNote] = (), filled: NDArray[np.bool_] | None = None
-) -> Dataset[Histories]:
-    """All origins of these series (`origins`), with their answers and all that scores them.
-
-    ``filled`` are values that were missing: they rest on the next measured one. So no origin lies at one of them, and
-    an answer that ends at one is known only when that is.
-    """
-    form = store.form
-    if filled is None:
-        filled = np.zeros(len(store.values), dtype=bool)
-    inputs = origins(store, filled)
-    moments = inputs.moments.astype(np.float64)
-    steps = np.arange(len(filled))
-    measured = np.minimum.accumulate(np.where(filled, len(filled), steps)[::-1])[::-1]
-    ends = store.starts[inputs.series] + inputs.origin + form.horizon - 1
-    return Dataset(
-        inputs=inputs,
-        y=inputs.answers(),
-        task=Forecast(form.target, horizon=form.horizon),
-        groups=np.unique(inputs.moments // form.horizon, return_inverse=True)[1].astype(np.int64),
-        time=moments,
-        known_at=moments + form.horizon + (measured - steps)[ends],
-        context={SCALE: inputs.scales()},
-        notes=tuple(notes),
-        source=source,
-    )
-
-
-def origins(store: Store, filled: NDArray[np.bool_]) -> Histories:
-    """Every measured origin with enough history before it and all of its horizon known after it; of very many, moments
-    at equal distances that meet every phase of the season, the last ones among them."""
-    form = store.form
-    known = known_lengths(store)
-    first = np.minimum(_fewest_steps(form.season, form.horizon), np.maximum(known - form.horizon - FEWEST_ORIGINS, 1))
-    counts = np.maximum(known - form.horizon - first + 1, 0)
-    most = min(MOST_ROWS, MOST_VALUES // (form.window + form.horizon))
-    stride = max(1, -(-int(counts.sum()) // most))
-    while stride > 1 and gcd(stride, form.season) > 1 and form.season > 1:
-        stride += 1
-    series = np.repeat(np.arange(len(known)), counts)
-    origin = np.concatenate([np.arange(n) + f for n, f in zip(counts.tolist(), first.tolist(), strict=True)])
-    moment = store.first[series] + origin - 1
-    kept = ((int(moment.max(initial=0)) - moment) % stride == 0) & ~filled[store.starts[series] + origin - 1]
-    return Histories(store, series[kept].astype(np.int64), origin[kept].astype(np.int64))
-
-
-def known_lengths(store: Store) -> IntArray:
-    """Steps of each series up to its last known value."""
-    return np.array([len(part) for part in _parts(store.values, store.starts)], dtype=np.int64)
-
-
-def store_of(regular: Regular, form: ForecastForm, said: tuple[str, ...] = ()) -> Store:
-    """Regular series as a store of that form."""
-    n = int(regular.starts[-1])
-
-    def together(group: Sequence[Covariate]) -> FloatArray:
-        parts = [regular.covariates[one.name] for one in group]
-        return np.concatenate(parts, axis=1) if parts else np.empty((n, 0))
-
-    return Store(
-        values=regular.values,
-        starts=regular.starts,
-        first=regular.first,
-        names=regular.names,
-        known=together(form.known),
-        past=together(form.past),
-        statics=together(form.statics)[regular.starts[:-1]],
-        form=form,
-        said=said,
-    )
 
 
 def _roles(raw: RawTable, opened: Opened, options: ForecastOptions) -> Roles:
@@ -275,13 +189,7 @@ def _role(long: Long, values: FloatArray) -> str:
 
 
 def _known_parts(regular: Regular) -> list[FloatArray]:
-    return _parts(regular.values, regular.starts)
-
-
-def _parts(values: FloatArray, starts: IntArray) -> list[FloatArray]:
-    """Of each series what is known of it."""
-    parts = [values[begin:end] for begin, end in pairwise(starts.tolist())]
-    return [part[: int(np.isfinite(part).sum())] for part in parts]
+    return parts_of(regular.values, regular.starts)
 
 
 def _refuse_short(regular: Regular, parts: Sequence[FloatArray], season: int, horizon: int, where: str) -> None:
@@ -301,11 +209,6 @@ def _refuse_short(regular: Regular, parts: Sequence[FloatArray], season: int, ho
             f"{horizon} steps and to test it, at least {horizon + FEWEST_ORIGINS + 1} are needed. Ask for a shorter "
             "horizon."
         )
-
-
-def _fewest_steps(season: int, horizon: int) -> int:
-    """Known values before the first origin: two seasons, and some where there is none."""
-    return max(2 * season, 8)
 
 
 def _window(parts: Sequence[FloatArray], season: int, horizon: int) -> int:
