@@ -34,6 +34,7 @@ from annvil.models.contract import Contender
 from annvil.models.jobs import Context, Effort, Job
 from annvil.models.ladder import ALL
 from annvil.models.linear import Linear
+from annvil.models.networks.ridge_functions import Ridges, Rows, fit_ridges
 from annvil.models.spline_additive import SplineAdditive
 from annvil.tasks.union import make_task
 
@@ -174,10 +175,13 @@ def scenarios(seeds: list[int], only: list[str], n_rows: int, budget: str | None
 
 
 def recovery(seeds: list[int], n_rows: int) -> list[dict[str, Any]]:
-    """For every true projection of S1 the cosine with the best match, and the correlation of the two shapes."""
+    """For every true projection of S1 the cosine with the best match, and the correlation of the two shapes.
+
+    Also what the test MSE has above the noise, beside that of a fit which knows the true projections and learns shapes.
+    """
     found = []
     for seed in seeds:
-        x, y, x_test, _, _ = drawn("S1", n_rows, seed)
+        x, y, x_test, y_test, noise = drawn("S1", n_rows, seed)
         model = annvil.IndexRegressor(random_state=seed).fit(x, y)
         (bag,) = model.fitted_.members
         network, (numbers,) = bag.network, bag.preparation.transform(_table(x_test))
@@ -194,13 +198,36 @@ def recovery(seeds: list[int], n_rows: int) -> list[dict[str, Any]]:
             cosines.append(float(cosine[best]))
             correlations.append(float(np.corrcoef(shapes[:, best], shape(x_test @ raw))[0, 1]))
         false = int(sum(sizes[j] > 0.01 for j in range(len(sizes)) if j not in matched))
-        line = {"seed": seed, "cosines": cosines, "correlations": correlations, "false": false}
+        line: dict[str, Any] = {"seed": seed, "cosines": cosines, "correlations": correlations, "false": false}
+        line["excess"] = float(np.mean((model.predict(x_test) - y_test) ** 2)) - noise
+        line["excess_known"] = with_known_projections(x, y, x_test, y_test) - noise
         line["found"] = len(matched) == 4 and min(cosines) >= 0.95 and min(correlations) >= 0.98 and false <= 1
         found.append(line)
         cos, corr = (" ".join(f"{value:.4f}" for value in values) for values in (cosines, correlations))
-        print(f"seed {seed}: cosines {cos}; shapes {corr}; {false} false; {model.fitted_.summary}", flush=True)
+        above = f"{line['excess']:.4f} above the noise ({line['excess_known']:.4f} with known projections)"
+        print(f"seed {seed}: cosines {cos}; shapes {corr}; {false} false; {above}; {model.fitted_.summary}", flush=True)
     print(f"{sum(line['found'] for line in found)} of {len(found)} seeds: all four found, at most one false")
     return found
+
+
+def with_known_projections(x: Any, y: Any, x_test: Any, y_test: Any) -> float:
+    """Test MSE of shapes that are fitted along the true projections of S1: what no search for projections can beat."""
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    directions = np.zeros((N_FEATURES, len(S1_DIRECTIONS)))
+    for j, weights in enumerate(S1_DIRECTIONS):
+        for place, weight in weights.items():
+            directions[place, j] = weight * spread[place]
+    directions /= np.linalg.norm(directions, axis=0)
+
+    def rows(values: Any, targets: Any) -> Rows:
+        n = len(values)
+        told = (targets - y.mean()) / y.std()
+        return Rows((values - mean) / spread, np.zeros((n, 0)), told, np.ones(n), logistic=False)
+
+    learns, tests = rows(x, y), rows(x_test, y_test)
+    start = Ridges.of(directions, (directions != 0).astype(np.float64), learns)
+    scores = fit_ridges(start, learns, turns=False).scores(tests)
+    return float(np.mean((scores - tests.y) ** 2) * y.var())
 
 
 def main() -> None:

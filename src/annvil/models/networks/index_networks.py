@@ -3,8 +3,12 @@
 After Yang, Zhang & Sudjianto 2019 (arXiv 1901.03838). A grid of penalties and starts is one population, all candidates
 of all jobs and inner splits; directions stay orthonormal in every update. The best candidates' directions then become
 few and sparse (`index_forms`), and shapes, offsets and directions are finished together (`ridge_functions`), from which
-the inner splits choose; what ships is *one* network, finished again on all rows. Of three and more classes, the best
-network ships as it was trained. Departures and measurements: docs/decisions/0031-index-network.md.
+the inner splits choose; what ships is *one* network, finished again on all rows. Departures and measurements:
+docs/decisions/0031-index-network.md.
+
+Of three and more classes the best network ships as it was trained. Its projections are shared by the classes, so a step
+of Gauss and Newton would have to solve for the shapes and offsets of all classes at once, which takes the cube of their
+number.
 """
 
 from __future__ import annotations
