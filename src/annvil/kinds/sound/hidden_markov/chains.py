@@ -57,43 +57,43 @@ def viterbi(emissions: FloatArray, counts: IntArray, stay: FloatArray) -> tuple[
 
 def forward(emissions: FloatArray, counts: IntArray, stay: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Log probability of the frames up to each and of being in each state there ``(n, time, states)``, and of the whole
-    sequence by all ways ``(n,)``. Behind the end the last values are repeated."""
+    sequence by all ways ``(n,)``. Behind the end the last values are repeated. ``stay`` as for `viterbi`."""
+    stay = np.broadcast_to(stay, (len(emissions), emissions.shape[2]))
     go = leave(stay)
     ahead = np.full(emissions.shape, NO_WAY)
     ahead[:, 0, 0] = emissions[:, 0, 0]
     for t in range(1, emissions.shape[1]):
         before = ahead[:, t - 1]
-        entered = np.full_like(before, NO_WAY)
-        entered[:, 1:] = before[:, :-1] + go[:-1]
-        inside = (t < counts)[:, None]
-        ahead[:, t] = np.where(inside, np.logaddexp(before + stay, entered) + emissions[:, t], before)
-    return ahead, ahead[:, -1, -1] + go[-1]
+        after = before + stay
+        after[:, 1:] = np.logaddexp(after[:, 1:], before[:, :-1] + go[:, :-1])
+        ahead[:, t] = np.where((t < counts)[:, None], after + emissions[:, t], before)
+    return ahead, ahead[:, -1, -1] + go[:, -1]
 
 
 def backward(emissions: FloatArray, counts: IntArray, stay: FloatArray) -> FloatArray:
     """Log probability of all frames behind each, given the state there ``(n, time, states)``; 0 behind the end."""
     n, n_steps, n_states = emissions.shape
+    stay = np.broadcast_to(stay, (n, n_states))
     go = leave(stay)
     behind = np.zeros(emissions.shape)
-    at_end = np.full(n_states, NO_WAY)
-    at_end[-1] = go[-1]
+    at_end = np.full((n, n_states), NO_WAY)
+    at_end[:, -1] = go[:, -1]
     for t in range(n_steps - 1, -1, -1):
-        last = np.equal(counts, t + 1)[:, None]
+        found = np.zeros((n, n_states))
         if t + 1 < n_steps:
             later = behind[:, t + 1] + emissions[:, t + 1]
-            went = np.full((n, n_states), NO_WAY)
-            went[:, :-1] = later[:, 1:] + go[:-1]
-            found = np.logaddexp(later + stay, went)
-        else:
-            found = np.zeros((n, n_states))
-        behind[:, t] = np.where(last, at_end, np.where((t < counts)[:, None], found, 0.0))
+            found = later + stay
+            found[:, :-1] = np.logaddexp(found[:, :-1], later[:, 1:] + go[:, :-1])
+        last, inside = np.equal(counts, t + 1)[:, None], (t < counts)[:, None]
+        behind[:, t] = np.where(last, at_end, np.where(inside, found, 0.0))
     return behind
 
 
 def occupancy(emissions: FloatArray, counts: IntArray, stay: FloatArray) -> FloatArray:
-    """Probability of each state at each frame, given the whole sequence ``(n, time, states)``; 0 behind the end."""
+    """Probability of each state at each frame, given the whole sequence ``(n, time, states)``; 0 behind the end, and
+    where there is no way at all."""
     ahead, total = forward(emissions, counts, stay)
-    total = np.where(total > NO_WAY / 2, total, -NO_WAY)  # no way: no state is ever occupied
+    total = np.where(total > NO_WAY / 2, total, -NO_WAY)
     shares = np.exp(ahead + backward(emissions, counts, stay) - total[:, None, None])
     inside = np.arange(emissions.shape[1]) < counts[:, None]
     return np.where(inside[:, :, None], shares, 0.0)
