@@ -82,6 +82,11 @@ class SoundKind(Kind):
     def contenders(self, dataset: Dataset[Clips], options: Any = None, loaded: Loaded | None = None) -> list[Contender]:
         from annvil.kinds.sound.contenders.registry import contenders_for_sound
 
+        if not dataset.task.averages:  # sequences of words
+            raise RequestError(
+                "No contender transcribes sequences of words so far: annvil.read gives the data set. Leave out "
+                "--transcripts to learn a class for each clip."
+            )
         return contenders_for_sound()
 
     def tiny(self) -> Mapping[str, Tiny]:

@@ -60,7 +60,8 @@ class SoundOptions(msgspec.Struct, frozen=True, kw_only=True):
     transcripts: Annotated[
         str | None,
         Option(
-            "Table with the words said in each recording: a column of paths, and one of words in their order.",
+            "Table with the words said in each recording: a column of paths, and one of words in their order. So far "
+            "such data are read and checked (annvil.read); nobody competes on them.",
             metavar="FILE",
             panel=SOUND,
             clean=_lasting,

@@ -13,11 +13,11 @@ from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from annvil.data.dataset import ColumnNote, Dataset, Source
-from annvil.data.groups import are_copies, join, number_groups, read_groups, read_time
+from annvil.data.groups import read_groups, read_time
 from annvil.data.readers.frames import column_from_any, target_column
 from annvil.data.readers.labels import read_answers
 from annvil.data.readers.opened import Opened
-from annvil.data.readers.raw import RawColumn, column_from_texts
+from annvil.data.readers.raw import RawColumn
 from annvil.data.readers.target import refuse_gaps
 from annvil.errors import DataError, RequestError, did_you_mean
 from annvil.kinds.sound.audit.alike import alike_groups
@@ -30,7 +30,7 @@ from annvil.kinds.sound.reading.decoding import SUFFIXES
 from annvil.kinds.sound.reading.detection import are_paths
 from annvil.kinds.sound.reading.folders import by_folder, no_sounds
 from annvil.kinds.sound.reading.found import Named
-from annvil.kinds.sound.reading.group_tables import groups_of_files
+from annvil.kinds.sound.reading.grouping import joined_groups, names_of, speakers_of
 from annvil.kinds.sound.reading.label_tables import (
     by_table,
     in_listing,
@@ -42,10 +42,9 @@ from annvil.kinds.sound.reading.label_tables import (
 )
 from annvil.kinds.sound.reading.listing import TABLES, Listing, list_source
 from annvil.kinds.sound.reading.said import said_of
-from annvil.kinds.sound.reading.speakers import speakers_in
+from annvil.kinds.sound.reading.transcripts import by_transcripts, read_words
 from annvil.options import ReadOptions
-from annvil.tasks.base import IntArray, Task
-from annvil.text.phrases import listed
+from annvil.tasks.base import Task
 from annvil.text.quantities import plain_count
 from annvil.text.safe import short_name
 
@@ -78,15 +77,16 @@ def read_sound(opened: Opened, options: SoundOptions, progress: Progress | None 
     for argument, value in (("columns", ask.columns), ("drop", ask.drop), ("kinds", ask.kinds)):
         if value:
             raise RequestError(f"Sound has no columns to choose from, so {argument} means nothing; leave it out.")
-    if options.transcripts is not None:
-        raise RequestError("Transcripts of sequences of words are not read yet; leave out --transcripts.")
     file = Path(ask.groups) if ask.groups is not None and Path(ask.groups).suffix.lower() in TABLES else None
     columns = changed(ask, groups=None) if file is not None else ask
-    return _finished(_found(opened, columns, options, progress), ask, file)
+    found = _found(opened, columns, options, progress)
+    return _finished(found, ask, file, transcribed=options.transcripts is not None)
 
 
 def _found(opened: Opened, ask: ReadOptions, options: SoundOptions, progress: Progress | None) -> Found:
     source, path = opened.source, opened.path
+    if options.transcripts is not None and (path is None or not (path.is_dir() or path.suffix.lower() == ".zip")):
+        raise RequestError("Transcripts are of the recordings of a folder or a zip: name that as the data.")
     if isinstance(source, tuple) and len(source) == 2:
         X, y = source
         answers = _answers_of(y)
@@ -107,7 +107,10 @@ def _found(opened: Opened, ask: ReadOptions, options: SoundOptions, progress: Pr
         listing = list_source(path)
         if not listing.sounds:
             raise DataError(no_sounds(listing))
-        named = _by_inner_table(listing, ask)
+        if options.transcripts is not None:
+            named: Named | None = by_transcripts(listing, Path(options.transcripts), ask)
+        else:
+            named = _by_inner_table(listing, ask)
         if named is None:
             _refuse_columns(ask, listing.shown)
             named = by_folder(listing)
@@ -186,24 +189,28 @@ def _decoded(
     return Found(named, store, name, path and path.absolute(), n_bytes)
 
 
-def _finished(found: Found, ask: ReadOptions, groups_file: Path | None) -> Dataset[Clips]:
+def _finished(found: Found, ask: ReadOptions, groups_file: Path | None, *, transcribed: bool) -> Dataset[Clips]:
     """Broken files, gaps and the official test taken away; groups and notes made."""
     where, missing = found.name, ask.missing
     left_out = (*found.store.left_out, *found.named.left_out)
     lengths = np.diff(found.store.starts)
     named = found.named.take(np.flatnonzero(lengths[found.named.rows] > 0))
     _refuse_few(int((~named.testing).sum()), where)
-    job, y, gaps = read_answers(named.answers, ask.task, missing=missing, certain=named.certain, where=where)
+    if transcribed:
+        job, y, gaps = read_words(named.answers[0], where)
+    else:
+        job, y, gaps = read_answers(named.answers, ask.task, missing=missing, certain=named.certain, where=where)
     if not ask.drop_missing_target:
         refuse_gaps(gaps, job.target, where)
     elif gaps.any():
         named, y = named.take(np.flatnonzero(~gaps)), y[~gaps]
         _refuse_few(int((~named.testing).sum()), f"{where} without the clips that lack a target")
-    speakers, told = _speakers(named, found.store.names, job, y, groups_file)
+    one_word = named.answers[0].values if transcribed else y if job.one_class_a_row else None
+    speakers, told = speakers_of(named, found.store.names, one_word, groups_file)
     training = lengths[named.rows[~named.testing]]
     form = SoundForm(found.store.form.rate, int(training.min()), int(training.max()))
     codes = None if speakers is None else read_groups(speakers, missing, where)
-    voices = () if codes is None or speakers is None else _names_of(speakers, codes)
+    voices = () if codes is None or speakers is None else names_of(speakers, codes)
     facts = found.store.facts[named.rows]
     said = (*named.said, *said_of(facts, form, left_out), *told)
     alike = np.full(len(lengths), -1, dtype=np.int64)
@@ -215,7 +222,7 @@ def _finished(found: Found, ask: ReadOptions, groups_file: Path | None) -> Datas
         inputs=clips,
         y=y,
         task=job,
-        groups=_groups(clips, y, codes),
+        groups=joined_groups(clips, y, codes),
         grouped=codes is not None,
         time=moments,
         notes=(_note(clips), *_answer_notes(named), *named.notes),
@@ -225,51 +232,6 @@ def _finished(found: Found, ask: ReadOptions, groups_file: Path | None) -> Datas
         return whole
     apart, kept = np.flatnonzero(named.testing), np.flatnonzero(~named.testing)
     return replace(whole.take(kept), official_test=whole.take(apart))  # groups keep their common numbers
-
-
-def _speakers(
-    named: Named, names: Sequence[str], job: Task, y: NDArray[Any], groups_file: Path | None
-) -> tuple[RawColumn | None, tuple[str, ...]]:
-    """A column that says who speaks in each row, and sentences on where that was found."""
-    files = [names[row] for row in named.rows.tolist()]
-    if groups_file is not None:
-        return groups_of_files(groups_file, files)
-    if named.groups is not None:
-        n = len(named.groups.levels) or len(np.unique(named.groups.values))
-        return named.groups, (f"{named.groups.name!r} says who speaks: {n:,} groups, never on both sides of a split.",)
-    if y.ndim > 1 or not job.predicts_probabilities or not named.sounds:
-        return None, ()
-    found = speakers_in(files, y.tolist())
-    if found is None:
-        return None, ()
-    who = sorted(set(found))
-    told = (
-        f"A part of the file names says who speaks, as it seems: {listed(who, 6)}. Folds keep these "
-        f"{len(who):,} apart, so scores are for new speakers; if it means something else, name groups with --groups."
-    )
-    return column_from_texts("speaker", found), (told,)
-
-
-def _names_of(column: RawColumn, codes: IntArray) -> tuple[str, ...]:
-    """What the groups are called, by number."""
-    names = {int(code): "" for code in np.unique(codes)}
-    levels = column.levels
-    for code, value in zip(codes.tolist(), column.values.tolist(), strict=True):
-        if not names[code]:
-            names[code] = levels[int(value)] if levels and value >= 0 else f"{value:g}" if not levels else "unknown"
-    return tuple(names[code] for code in range(len(names)))
-
-
-def _groups(clips: Clips, y: NDArray[Any], named: IntArray | None) -> IntArray:
-    """The group of every clip: speakers, joined wherever two have the same recording. Not where that would chain most
-    clips into one group: no split could be made."""
-    assert clips.alike is not None
-    keys = number_groups(clips.alike)
-    groups = keys if are_copies(keys, y) else np.arange(clips.n_rows)
-    if named is None:
-        return groups
-    joined = join(groups, named)
-    return named if 2 * np.bincount(joined).max() > len(joined) else joined
 
 
 def _refuse_few(n: int, where: str) -> None:
