@@ -33,8 +33,7 @@ BATCH_SIZES = ((400, 16), (1_500, 32))
 LARGEST_BATCH = 64
 
 STEPS = 1_200
-"""Steps of a training of scale 1, however many clips there are (30 epochs of 2,500; measured: half as many cost two
-to four points on speakers who are new)."""
+"""Steps of a training of scale 1, however many clips there are (assumed: 30 epochs of 2,500)."""
 
 FEWEST_STEPS, FEWEST_EPOCHS = 60, 2
 """Not even a training that is cut shorter than the first rung takes fewer (assumed)."""
