@@ -1,10 +1,11 @@
 """Readable models on real tables, in one process under the same splits: ours, EBM, a linear model, boosted trees.
 
     ANNVIL_DATA=<folder with catalogue.json and tables/> python benchmarks/explainable_tables.py [--tables NAME ...]
-        [--splits 3] [--threads 1] [--json FILE]
+        [--splits 3] [--threads 1] [--rows 8000] [--bags 4] [--models NAME ...] [--json FILE]
 
 EBM is that of `interpret` (extra ``bench``; left out where it is not installed). All get the same frame; a quarter of
 the rows is the test part of each split, and everything else is the model's own business. Seconds are processor time.
+``--rows`` bounds the training rows of all models, ``--bags`` the outer bags of EBM (14 by default), so that all end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 TABLES = ("adult", "telco_churn", "car_price", "titanic", "heart_cleveland", "california_housing", "bike_hour")
 
 
-def models(classes: bool, threads: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+def models(classes: bool, threads: int, bags: int | None) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Names, and what makes a model with ``fit`` and ``predict`` or ``predict_proba``."""
     import annvil
 
@@ -32,7 +33,7 @@ def models(classes: bool, threads: int) -> Iterator[tuple[str, Callable[[], Any]
         from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
 
         boosting = ExplainableBoostingClassifier if classes else ExplainableBoostingRegressor
-        yield "EBM", lambda: boosting(n_jobs=threads)
+        yield "EBM", lambda: boosting(n_jobs=threads, **({} if bags is None else {"outer_bags": bags}))
     except ImportError:
         print("interpret is not installed: no EBM")
     yield "linear", lambda: linear(classes)
@@ -84,7 +85,7 @@ def score(dataset: Any, rows: Any, model: Any, frame: Any) -> float:
     return float(r2_score(dataset.y[rows], model.predict(frame)))
 
 
-def measured(name: str, data: Path, splits: int, threads: int) -> list[dict[str, Any]]:
+def measured(name: str, data: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """A line for each model and split of a table."""
     import annvil
 
@@ -92,10 +93,12 @@ def measured(name: str, data: Path, splits: int, threads: int) -> list[dict[str,
     target = next(one["target"] for one in known if one["name"] == name)
     dataset = annvil.read(data / "tables" / f"{name}.csv", target=target)
     frame, found = frame_of(dataset), []
-    for split in range(splits):
+    for split in range(asked.splits):
         order = np.random.default_rng(1000 + split).permutation(dataset.n_rows)
-        test, train = np.sort(order[: len(order) // 4]), np.sort(order[len(order) // 4 :])
-        for title, make in models(dataset.task.predicts_probabilities, threads):
+        test, train = np.sort(order[: len(order) // 4]), np.sort(order[len(order) // 4 :][: asked.rows])
+        for title, make in models(dataset.task.predicts_probabilities, asked.threads, asked.bags):
+            if asked.models and title not in asked.models:
+                continue
             model, began, wall = make(), time.process_time(), time.perf_counter()
             model.fit(frame.iloc[train], dataset.y[train])
             line = {"table": name, "split": split, "model": title, "cpu_seconds": time.process_time() - began}
@@ -117,7 +120,9 @@ def summary(lines: list[dict[str, Any]]) -> str:
             own = [one for one in lines if one["table"] == table and one["model"] == title]
             means[title] = float(np.mean([one["score"] for one in own]))
             cells.append(f"{means[title]:.4f} ({np.mean([one['cpu_seconds'] for one in own]):.1f} s)")
-        difference = f"{means['additive network'] - means['EBM']:+.4f}" if "EBM" in means else "–"
+        difference = (
+            f"{means['additive network'] - means['EBM']:+.4f}" if {"EBM", "additive network"} <= set(means) else "–"
+        )
         told.append(f"| {table} | " + " | ".join(cells) + f" | {difference} |")
     return "\n".join(told)
 
@@ -128,6 +133,9 @@ def main() -> None:
     parser.add_argument("--tables", nargs="*", default=list(TABLES))
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rows", type=int, help="training rows of every model, at most")
+    parser.add_argument("--bags", type=int, help="outer bags of EBM")
+    parser.add_argument("--models", nargs="*", help="only these, by their titles")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -137,7 +145,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     warnings.simplefilter("ignore")  # peers may say that they stopped before they converged
     data = Path(os.environ["ANNVIL_DATA"])
-    lines = [line for name in asked.tables for line in measured(name, data, asked.splits, asked.threads)]
+    lines = [line for name in asked.tables for line in measured(name, data, asked)]
     print(summary(lines))
     if asked.json is not None:
         asked.json.write_text(json.dumps(lines, indent=1))

@@ -9,8 +9,10 @@ HIDDEN = 12
 """Units of a subnet (assumed: what is not smooth is left to the free part)."""
 
 
-PAIRS = 20.0
-"""Penalty of pairs, in that of columns (assumed; on training parts of two tables 10 was better than 3)."""
+PAIRS = 5.0
+"""Penalty of pairs, in that of columns: on training parts of six public tables the best penalty with 5 was better than
+with 20 on four and worse by less than .001 of log-loss on two; 2 was better still on four, and worse by .002 on
+telco_churn (measured)."""
 
 
 class AdditiveNetwork(nn.Module):

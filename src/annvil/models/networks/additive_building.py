@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annvil.models.networks.additive_start import start
 from annvil.models.networks.additive_tables import EffectTables
 from annvil.preparation import TargetScaling
 from annvil.tasks.base import FloatArray
@@ -27,7 +28,7 @@ FEW = 10.0
 
 
 def build(sizes: AdditiveSizes, settings: AdditiveSettings, split: int, seed: int) -> AdditiveNetwork:
-    """A network with the scores of the base rates and no effects."""
+    """A network that begins with a penalised fit of the split's training rows."""
     import torch
 
     from annvil.networks.additive import AdditiveNetwork
@@ -65,7 +66,7 @@ def build(sizes: AdditiveSizes, settings: AdditiveSettings, split: int, seed: in
         return torch.from_numpy(values.astype(np.float32))
 
     pairs = torch.tensor(sizes.pairs(settings, split), dtype=torch.int64).reshape(-1, 2)
-    return AdditiveNetwork(
+    network = AdditiveNetwork(
         tensor(points),
         tensor(has_curve),
         tensor(basis),
@@ -78,6 +79,9 @@ def build(sizes: AdditiveSizes, settings: AdditiveSettings, split: int, seed: in
         torch.Generator().manual_seed(seed),
         is_binary=sizes.task.predicts_probabilities and sizes.n_scores == 1,
     )
+
+    start(network, sizes, settings, split)
+    return network
 
 
 def _seen(mass: FloatArray, n_rows: int) -> FloatArray:
