@@ -57,7 +57,7 @@ def examples(found: Found, dataset: Dataset[Clips]) -> Iterator[Section]:
         picture = png(spectrogram(samples, rate), ENLARGED)
         pictures.append(Picture(picture, said, bool(flagged), sized=True, wav=wav_of(samples, rate)))
     how = (
-        "Time goes to the right, 10 ms a pixel; frequency goes up, in 40 bands of equal width on the mel scale; dark "
+        "Time goes to the right, 10 ms a column; frequency goes up, in 40 bands of equal width on the mel scale; dark "
         "is loud. All clips are played equally loud."
     )
     yield Section("clips-and-predictions", "Clips and predictions", (*shown.sentences, how), pictures=tuple(pictures))

@@ -23,7 +23,7 @@ LEAST_WIDTH = 60
 
 
 def spectrogram(samples: Samples, rate: int) -> NDArray[np.uint8]:
-    """Energies of bands over time, dark where loud, low bands below: uint8 ``(40, frames)``, 10 ms a pixel."""
+    """Energies of bands over time, dark where loud, low bands below: uint8 ``(40, frames)``, 10 ms a column."""
     shown = np.array(samples[: int(MOST_SECONDS * rate)], dtype=np.float32)
     front = FrontEnd(rate, mean_removal=False, floor_decibel=LOUDEST_BELOW + 15)
     with torch.inference_mode():
