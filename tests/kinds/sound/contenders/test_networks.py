@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from annvil.kinds.sound.contenders.networks import SoundNetworks
-from annvil.kinds.sound.contenders.sound_family import energies_of, epochs_for
+from annvil.kinds.sound.contenders.sound_family import LONG_CLIPS, energies_of, epochs_for
+from annvil.kinds.sound.contenders.speech_energies import SpeechEnergies
 from annvil.kinds.sound.reading.arrays import clips_from_arrays
+from annvil.kinds.sound.spoken import QUIET
 from annvil.networks.front_end import FrontEnd
 from annvil.networks.sound import SoundArchitecture, SoundNetwork
 
@@ -16,13 +20,13 @@ RATE = 4_000
 
 
 def test_energies_are_those_of_the_front_end_cut_at_what_is_usual() -> None:
-    """In the order of the clips, whatever the order in which they were made; the longest of many is cut."""
+    """In the order of the clips, whatever the order in which they were made; the longest of many are cut."""
     random = np.random.default_rng(0)
     parts = [(0.1 * random.normal(size=n)).astype(np.float32) for n in (*random.integers(400, 900, 250), 9_000)]
     clips = clips_from_arrays(parts, RATE)  # less their means
     energies, frames = energies_of(clips)
     front = FrontEnd(RATE, mean_removal=False)
-    usual = max(int(front.frames_of(torch.tensor(len(part)))) for part in parts[:-1])
+    usual = sorted(int(front.frames_of(torch.tensor(len(part)))) for part in parts)[math.ceil(LONG_CLIPS * 250)]
     assert energies.shape == (251, 40, usual)
     for row in (0, 17, 250):
         expected, count = front(torch.from_numpy(clips.one(row).copy())[None], torch.tensor([len(parts[row])]))
@@ -30,6 +34,30 @@ def test_energies_are_those_of_the_front_end_cut_at_what_is_usual() -> None:
         assert int(frames[row]) == size
         np.testing.assert_allclose(energies[row, :, :size], expected[0, :, :size], atol=1e-4)
         assert not energies[row, :, size:].any()
+
+
+@pytest.mark.parametrize(("before", "behind"), [(0, 0), (30, 0), (0, 22), (11, 47)])
+def test_quiet_before_and_behind_is_left_away(before: int, behind: int) -> None:
+    """A hum at a hundredth of the amplitude, however long, changes neither what is kept nor how many frames it has,
+    but for the frames in which both are heard; quiet between two sounds stays."""
+    module = SpeechEnergies(RATE, 40)
+    hop = module.front_end.hop
+    random = np.random.default_rng(1)
+    word = 0.2 * random.normal(size=40 * hop)
+    word[15 * hop : 25 * hop] *= 0.005
+    hum = 0.001 * random.normal(size=(before + behind) * hop)
+    samples = np.concatenate([hum[: before * hop], word, hum[before * hop :]]).astype(np.float32)
+    kept, count = module(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    whole, frames = module.front_end(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    mean = whole[0].mean(dim=0)[: int(frames)]
+    loud = torch.nonzero(mean >= mean.max() - QUIET).flatten()
+    first, last = int(loud[0]), int(loud[-1])
+    within = math.ceil(module.front_end.window / hop)
+    assert before - within <= first <= before
+    assert int(count) == last - first + 1
+    assert abs(int(count) - 40) <= 2 * within
+    torch.testing.assert_close(kept[0, :, : int(count)], whole[0, :, first : last + 1])
+    assert not kept[0, :, int(count) :].any()
 
 
 @pytest.mark.parametrize("body", ["residual", "gru"])

@@ -10,12 +10,13 @@ import numpy as np
 
 from annvil.kinds.sound.clips import Clips
 from annvil.models.networks.bag import NetworkBag
-from annvil.networks.front_end import FrontEnd
 from annvil.onnx.builder import Graph, Value
 from annvil.tasks.base import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from annvil.kinds.sound.contenders.speech_energies import SpeechEnergies
 
 N_BANDS = 40
 """Bands of the front end (as in Choi et al. 2019)."""
@@ -30,9 +31,11 @@ class LogMel:
 
     rate: int
 
-    def front(self) -> FrontEnd:
-        """What computes them; the mean stays, because training adds noise to energies."""
-        return FrontEnd(self.rate, "log-mel", n_bands=N_BANDS, mean_removal=False)
+    def module(self) -> SpeechEnergies:
+        """What computes them."""
+        from annvil.kinds.sound.contenders.speech_energies import SpeechEnergies
+
+        return SpeechEnergies(self.rate, N_BANDS)
 
     def transform(self, inputs: Clips) -> tuple[Tensor, Tensor]:
         """Energies float32 ``(n, N_BANDS, frames)``, zeros behind the ends, and frames that count, int64 ``(n,)``."""
@@ -40,20 +43,21 @@ class LogMel:
 
         samples, lengths = inputs.padded()
         with torch.inference_mode():
-            features, frames = self.front()(torch.from_numpy(samples), torch.from_numpy(lengths))
+            features, frames = self.module()(torch.from_numpy(samples), torch.from_numpy(lengths))
         return features.clone(), frames.clone()
 
     def write(self, graph: Graph, *raw: Value) -> tuple[Value, ...]:
         """The same as nodes."""
         from annvil.onnx.export import export_module
 
-        front = self.front()
-        return export_module(graph, front, *raw, examples=front.examples(), free={0: 1})
+        module = self.module()
+        return export_module(graph, module, *raw, examples=module.front_end.examples(), free={0: 1})
 
     def describe(self) -> tuple[str, ...]:
         """What is done, in sentences for people."""
         return (
             f"Each clip becomes the logarithms of its energies in {N_BANDS} bands, in frames of 32 ms every 10 ms.",
+            "Quiet frames before the first loud one and behind the last loud one are left away.",
             "Of each frame 13 cepstra are kept, and each cepstrum of a clip is brought to mean 0 and deviation 1.",
         )
 

@@ -38,7 +38,7 @@ STEPS = 1_200
 FEWEST_STEPS, FEWEST_EPOCHS = 60, 2
 """Not even a training that is cut shorter than the first rung takes fewer (assumed)."""
 
-LONG_CLIPS = 0.995
+LONG_CLIPS = 0.97
 """Networks learn from as many frames of a clip as this share of the clips has (measured: of the digits the longest
 clip is five times as long as the usual one, and every batch would be as long); a model reads clips to their end."""
 
@@ -182,17 +182,19 @@ def energies_of(clips: Clips) -> tuple[Tensor, Tensor]:
     import torch
 
     preparation = LogMel(clips.form.rate)
-    front = preparation.front()
-    frames = front.frames_of(torch.from_numpy(np.asarray(clips.lengths)))
-    most = int(np.quantile(frames.numpy(), LONG_CLIPS, method="higher"))
-    energies = torch.zeros(clips.n_rows, N_BANDS, most)
+    parts = []
+    frames = torch.zeros(clips.n_rows, dtype=torch.int64)
     order = np.argsort(clips.lengths, kind="stable")  # of clips of like length little is padding
     for places, block in clips.take(order).blocks():
-        found, _ = preparation.transform(block)
+        found, counts = preparation.transform(block)
+        rows = torch.from_numpy(order[places])
+        frames[rows] = counts
+        parts.append((rows, found[:, :, : int(counts.max())].clone()))
+    most = int(np.quantile(frames.numpy(), LONG_CLIPS, method="higher"))
+    energies = torch.zeros(clips.n_rows, N_BANDS, most)
+    for rows, found in parts:
         size = min(most, found.shape[2])
-        energies[torch.from_numpy(order[places])[:, None, None], torch.arange(N_BANDS)[:, None], torch.arange(size)] = (
-            found[:, :, :size]
-        )
+        energies[rows, :, :size] = found[:, :, :size]
     counts = frames.clamp(max=most)
     return energies * (torch.arange(most) < counts[:, None])[:, None], counts
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from annvil.kinds.sound.hidden_markov.chains import NO_WAY, leave
-from annvil.kinds.sound.hidden_markov.speech_frames import places_of
+from annvil.kinds.sound.spoken import places_of
 from annvil.kinds.sound.hidden_markov.training import Chains
 
 DOUBLINGS = 9

@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from annvil.kinds.sound.clips import Clips
+from annvil.kinds.sound.spoken import spoken
 from annvil.networks.front_end import FrontEnd
 from annvil.tasks.base import FloatArray, IntArray
-
-QUIET = 7.8
-"""Nats of energy below the loudest frame, on the mean of all bands: 2% of the amplitude. Where frames before or behind
-are as quiet, a clip has not begun or is over."""
 
 N_CEPSTRA, N_BANDS = 13, 40
 
@@ -34,23 +31,10 @@ class SpeechFrames(nn.Module):
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         frames, counts = self.front_end(samples, lengths)
-        at = places_of(frames[:, 0])
-        inside = at < counts[:, None]
-        level = (frames[:, 0] / math.sqrt(N_BANDS)).where(inside, torch.tensor(-1e30))
-        loud = inside & (level >= level.amax(dim=1, keepdim=True) - QUIET)
-        last = (at * loud).amax(dim=1, keepdim=True)
-        first = at.where(loud, torch.tensor(1 << 40)).amin(dim=1, keepdim=True)
-        places = torch.minimum(at + first, last)[:, None] + torch.zeros(frames.shape[1], 1, dtype=torch.int64)
-        count = last - first + 1
-        spoken = frames.gather(2, places) * (at < count).float()[:, None]
-        mean = spoken[:, :N_CEPSTRA].sum(dim=2, keepdim=True) / count[:, None].float()
-        centred = torch.cat([spoken[:, :N_CEPSTRA] - mean, spoken[:, N_CEPSTRA:]], dim=1)
-        return centred, count[:, 0]
-
-
-def places_of(values: Tensor) -> Tensor:
-    """0, 1, 2 … along the last axis, int64, counted in the values: a graph cannot be asked how many there are."""
-    return (values.abs() >= 0).long().cumsum(dim=-1) - 1
+        said, count = spoken(frames, counts, frames[:, 0] / math.sqrt(N_BANDS))
+        mean = said[:, :N_CEPSTRA].sum(dim=2, keepdim=True) / count[:, None, None].float()
+        centred = torch.cat([said[:, :N_CEPSTRA] - mean, said[:, N_CEPSTRA:]], dim=1)
+        return centred, count
 
 
 @dataclass(frozen=True)
