@@ -11,8 +11,8 @@ from tests.battery import fit_one, made_job
 
 from annvil.kinds.sound.contenders.hidden_markov_words import HiddenMarkovWords
 from annvil.kinds.sound.hidden_markov.speech_frames import SpeechFrames, frames_of
-from annvil.kinds.sound.spoken import places_of
 from annvil.kinds.sound.reading.arrays import clips_from_arrays
+from annvil.kinds.sound.spoken import places_of
 from annvil.kinds.sound.tiny import RATE, tiny
 from annvil.models.jobs import Effort
 

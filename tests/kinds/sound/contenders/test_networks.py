@@ -80,7 +80,7 @@ def test_what_lies_behind_the_end_is_never_seen(body, n_cepstra) -> None:
 
 
 def test_a_training_has_so_many_steps_however_many_clips_there_are() -> None:
-    assert [epochs_for(n, 1.0) for n in (50, 400, 2_400, 100_000)] == [300, 93, 32, 2]
+    assert [epochs_for(n, 1.0) for n in (50, 400, 2_400, 100_000)] == [250, 77, 27, 2]
     assert epochs_for(50, 0.0) == 15
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from annvil.kinds.sound.hidden_markov.chains import NO_WAY, leave
-from annvil.kinds.sound.spoken import places_of
 from annvil.kinds.sound.hidden_markov.training import Chains
+from annvil.kinds.sound.spoken import places_of
 
 DOUBLINGS = 9
 """Of the reach of a running maximum: nobody stays in one state for more than 512 frames, five seconds."""
