@@ -30,11 +30,13 @@ class SeenClips(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     quietest, loudest : root mean square in dB of full scale, of all but the outermost 1% on either side
     bandwidth : Hz up to which nearly all of them have sound
+    usual : samples that 5%, half and 95% of the clips stay below, at the model's rate; None in models saved before
     """
 
     quietest: Decibels
     loudest: Decibels
     bandwidth: Annotated[float, msgspec.Meta(ge=0, le=HIGHEST_RATE)]
+    usual: tuple[N, N, N] | None = None
 
 
 class SoundForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="sound"):
@@ -67,6 +69,13 @@ class SoundForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     def seconds(self, n_samples: float) -> float:
         """How long so many samples last."""
         return n_samples / self.rate
+
+    @property
+    def usual(self) -> tuple[int, int, int]:
+        """Samples of a short, a middling and a long training clip (5%, half and 95% stay below); where nobody kept
+        that: the shortest, the longest, and the root of their product."""
+        known = None if self.seen is None else self.seen.usual
+        return known or (self.shortest, round((self.shortest * self.longest) ** 0.5), self.longest)
 
     def describe(self) -> str:
         """``"0.3 to 1.2 s at 8,000 Hz"``."""
@@ -107,6 +116,8 @@ class SoundForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         """Lengths and levels are in order."""
         if self.shortest > self.longest:
             return "its shortest clip is longer than its longest"
+        if list(self.usual) != sorted(self.usual):
+            return "its usual lengths are in no order"
         if self.seen is not None and self.seen.quietest > self.seen.loudest:
             return "its quietest clip is louder than its loudest"
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annvil.errors import RequestError
 from annvil.kinds.base import Kind, Tiny
-from annvil.kinds.commands import Study, StudyResult
+from annvil.kinds.commands import Command, Study, StudyResult
 from annvil.kinds.found import Found, Loaded, Progress, Stage
 from annvil.kinds.sound.options import SoundOptions
 from annvil.kinds.sound.words import BASE_RATE, WORDS
@@ -104,10 +104,20 @@ class SoundKind(Kind):
             )
         }
 
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        from annvil.kinds.sound.commands import COMMANDS
+
+        return COMMANDS
+
     def sections(self, stage: Stage, found: Found) -> Iterator[Section]:
+        from annvil.kinds.sound.listening.held_out import keep_held_out
         from annvil.kinds.sound.sections.predictions import clips_and_predictions
 
-        return clips_and_predictions(found) if stage is Stage.SHIPPED else iter(())
+        if stage is not Stage.SHIPPED:
+            return
+        keep_held_out(found)
+        yield from clips_and_predictions(found)
 
     def described(self, dataset: Dataset[Clips]) -> Iterator[tuple[str, str]]:
         yield "Data", f"{dataset.source.name}: {dataset.n_rows:,} clips of {dataset.inputs.form.describe()}"
