@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from annvil.networks.additive import AdditiveNetwork
     from annvil.training import Recipe
 
-MOST_KNOTS, MOST_COARSE = 128, 20
+MOST_KNOTS, MOST_COARSE = 128, 32
 """Knots of a number, and those that serve pairs, where there are rows enough (assumed)."""
 
-ROWS_A_KNOT = 20
-"""Training rows for a knot, and for a cell of a pair's table (assumed)."""
+ROWS_A_KNOT, ROWS_A_CELL = 20, 10
+"""Training rows for a knot (assumed), and for a cell of a pair's table (measured together with
+`annvil.networks.additive.PAIRS`)."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,11 @@ MONOTONE = 0.1
 there, where a penalty that suits the other columns leaves hardly any effect (seen on planted effects)."""
 
 LEARNING_RATE = 0.01
-"""Of all candidates: small, since training begins near the best free parts (measured: 0.003 and 0.01 do alike)."""
+"""Of all candidates: small, since training begins near the best free parts (of two tables, one run each, 0.003 was
+better on one and 0.01 on the other)."""
 
 
 def knots_for(n_rows: int) -> tuple[int, int]:
     """Knots of a number, and coarse ones, for so many training rows."""
     most = int(np.clip(n_rows / ROWS_A_KNOT, 12, MOST_KNOTS))
-    return most, int(np.clip(math.sqrt(n_rows / ROWS_A_KNOT), 4, MOST_COARSE))
+    return most, int(np.clip(math.sqrt(n_rows / ROWS_A_CELL), 4, MOST_COARSE))
