@@ -17,7 +17,7 @@ import annvil
 from annvil.cli.app import app
 from annvil.comparison import Store
 from annvil.kinds.sound.listening import calibration, detecting, listen
-from annvil.kinds.sound.listening.held_out import held_out_of
+from annvil.kinds.sound.listening.held_out import held_out_of, keep_held_out
 from annvil.kinds.sound.reading.decoding import decode
 
 RUN = CliRunner()
@@ -126,6 +126,23 @@ def test_the_threshold_comes_from_clips_that_the_first_fold_had_not_heard(fitted
     again = RUN.invoke(app, asked)
     assert json.loads(again.stdout) == told
     assert "measured once" not in again.stderr
+
+
+def test_what_was_measured_of_an_earlier_model_goes_when_a_run_goes_on(tmp_path):
+    (tmp_path / "listening").mkdir()
+    (tmp_path / "listening" / "background-400.json").write_text("{}")
+    task, verdict = SimpleNamespace(one_class_a_row=False), SimpleNamespace(recommended="dummy")
+    store = SimpleNamespace(graph=lambda contender, rung: b"")
+    keep_held_out(
+        SimpleNamespace(
+            folder=tmp_path,
+            dataset=SimpleNamespace(task=task),
+            comparison=SimpleNamespace(verdict=verdict),
+            rung=lambda contender: 0,
+            store=store,
+        )
+    )
+    assert not (tmp_path / "listening").exists()
 
 
 def test_what_cannot_be_listened_to_is_a_sentence(fitted, long_recording, tmp_path):

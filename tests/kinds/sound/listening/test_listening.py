@@ -93,15 +93,31 @@ def test_silence_and_steady_noise_ask_the_model_nothing():
     assert slider.asked == 0
 
 
-def test_memory_does_not_grow_with_the_recording():
-    """Also where a sound never ends: what is kept stays below a minute."""
+def test_a_sound_that_never_ends_is_heard_before_it_is_over_and_memory_does_not_grow():
     random = np.random.default_rng(2)
-    slider = Slider(Ear(), 1200)
-    piece = (0.2 * random.normal(size=RATE) * (1 + 9 * (np.arange(RATE) % 2000 < 1000))).clip(-1, 1).astype(np.float32)
-    for _ in range(200):
-        slider.hear(piece)
-        assert len(slider._kept) <= 60 * RATE
-        assert len(slider._levels) <= 60 * 100
+    slider, heard = Slider(Ear(), 1200), 0
+    at = np.arange(100 * RATE) / RATE
+    loud = np.where(at % 0.41 < 0.3, 0.3, 0.001)  # quiet for shorter than between two sounds
+    samples = (loud * np.sin(2 * np.pi * 600 * at) + 1e-4 * random.normal(size=len(at))).astype(np.float32)
+    for second, piece in enumerate(cut(samples, RATE)):
+        heard += len(slider.hear(piece).starts)
+        assert len(slider._kept) <= 35 * RATE
+        assert len(slider._levels) <= 40 * 100
+        if second == 40:
+            assert heard > 60
+
+
+@pytest.mark.parametrize("step", [400, 40_000])
+def test_what_is_quiet_is_remembered_through_a_long_sound(step):
+    random = np.random.default_rng(6)
+    at = np.arange(10 * RATE) / RATE
+    sound = 0.3 * np.sin(2 * np.pi * 600 * at) * (1 + 0.3 * np.sin(2 * np.pi * 5 * at))
+    quiet = 0.001 * random.normal(size=8 * RATE)
+    samples = np.concatenate([quiet, sound, quiet[:RATE]]).astype(np.float32)
+    found = [*words_in(Slider(Ear(), 400), cut(samples, step), 0.5)]
+    assert {one.word for one in found} == {"mid"}
+    assert found[0].start == pytest.approx(8, abs=0.1)
+    assert found[-1].end == pytest.approx(18, abs=0.4)
 
 
 @settings(max_examples=60, deadline=None)

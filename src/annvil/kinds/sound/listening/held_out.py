@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def keep_held_out(found: Found) -> None:
     """Write them to the run's folder, where clips have one class each and the model of the first fold is there."""
     from safetensors.numpy import save
 
+    shutil.rmtree(found.folder / FOLDER, ignore_errors=True)  # of the model before a run went on
     dataset: Dataset[Clips] = found.dataset
     contender = found.comparison.verdict.recommended
     rung = found.rung(contender)
