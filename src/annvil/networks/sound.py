@@ -18,7 +18,7 @@ from torch.nn import functional
 from annvil.networks.dropout import Dropout
 from annvil.networks.front_end import cosine_transform
 from annvil.networks.recurrent import RecurrentArchitecture, RecurrentNetwork
-from annvil.networks.series_input import SeriesInput
+from annvil.networks.series_input import SeriesInput, inside
 from annvil.networks.temporal import MOMENTUM, StepNorm
 
 Body = Literal["residual", "gru"]
@@ -28,10 +28,6 @@ KERNEL = 9
 
 PATCH = 4
 """Frames that a recurrence reads at a time."""
-
-FLAT = 0.03
-"""A clip whose cepstra move less than this part of what they do in training is flat (assumed): silence, and clips of a
-single frame, of which nothing but the last bits of float32 would be left."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,9 @@ class SoundArchitecture:
 
 class SoundNetwork(nn.Module):
     """Log-mel energies float32 ``(n, n_bands, frames)`` and how many frames count, int64 ``(n,)``, to
-    ``(n, n_outputs)``. Each clip is brought to mean 0 and deviation 1 by its own values, cepstrum by cepstrum."""
+    ``(n, n_outputs)``. From each cepstrum its mean over the clip is taken away, and with it microphone, room and
+    loudness; deviations are those of training, for how far cepstra move is part of a word (measured: RESULTS, "Sound").
+    """
 
     cosines: Tensor
 
@@ -75,20 +73,22 @@ class SoundNetwork(nn.Module):
             self.body = ResidualBody(n_channels, a.n_outputs, a.width, dropout)
         else:
             inner = RecurrentArchitecture(
-                n_channels, a.n_outputs, "gru", a.width, patch=PATCH, directions=2, scaling="series"
+                n_channels, a.n_outputs, "gru", a.width, patch=PATCH, directions=2, scaling="channel"
             )
             self.body = RecurrentNetwork(inner, dropout)
-            self.body.input.flat = FLAT
 
     def forward(self, energies: Tensor, frames: Tensor) -> Tensor:
-        return self.body(self._cepstra(energies), frames)  # type: ignore[no-any-return]
+        return self.body(self._cepstra(energies, frames), frames)  # type: ignore[no-any-return]
 
-    def _cepstra(self, energies: Tensor) -> Tensor:
-        return functional.conv1d(energies, self.cosines) if self.architecture.n_cepstra else energies
+    def _cepstra(self, energies: Tensor, frames: Tensor) -> Tensor:
+        found = functional.conv1d(energies, self.cosines) if self.architecture.n_cepstra else energies
+        mask = inside(found, frames)
+        found = torch.where(mask > 0, found, 0.0)
+        return (found - found.sum(dim=2, keepdim=True) / mask.sum(dim=2, keepdim=True).clamp(min=1)) * mask
 
     def look_at(self, energies: Tensor, frames: Tensor) -> None:
         """Learn scales from training clips."""
-        self.body.input.look_at(self._cepstra(energies), frames)  # type: ignore[union-attr, operator]
+        self.body.input.look_at(self._cepstra(energies, frames), frames)  # type: ignore[union-attr, operator]
 
     def initialise(self, generator: torch.Generator) -> None:
         """Initial weights."""
@@ -104,7 +104,7 @@ class ResidualBody(nn.Module):
 
     def __init__(self, n_channels: int, n_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.input = SeriesInput(n_channels, "series", changes=True, flat=FLAT)
+        self.input = SeriesInput(n_channels, changes=True)
         self.convolution = nn.Conv1d(2 * n_channels, width, 3, padding=1, bias=False)
         self.norm = StepNorm(width, momentum=MOMENTUM)
         widths = [width, width, width * 4 // 3, 2 * width]

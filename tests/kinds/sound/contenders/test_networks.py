@@ -88,3 +88,20 @@ def test_candidates_differ_in_more_than_their_place() -> None:
     for body in ("residual", "gru"):
         said = [one.describe() for one in SoundNetworks(body, "name", "Title").portfolio()]
         assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize("body", ["residual", "gru"])
+def test_microphone_and_loudness_change_nothing(body) -> None:
+    """What is the same in all frames of a clip is taken away, however much of it there is; what moves counts."""
+    network = SoundNetwork(SoundArchitecture(40, 3, body, 12))
+    network.initialise(torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(1)
+    energies, frames = torch.randn(4, 40, 30, generator=random), torch.tensor([30, 9, 2, 16])
+    network.look_at(energies, frames)
+    network.eval()
+    with torch.no_grad():
+        plain = network(energies, frames)
+        elsewhere = network(energies + 5 * torch.randn(4, 40, 1, generator=random), frames)
+        farther = network(2 * energies, frames)
+    torch.testing.assert_close(elsewhere, plain, atol=1e-4, rtol=1e-4)
+    assert ((farther - plain).abs().amax(dim=1) > 1e-3).all()

@@ -58,7 +58,7 @@ class LogMel:
         return (
             f"Each clip becomes the logarithms of its energies in {N_BANDS} bands, in frames of 32 ms every 10 ms.",
             "Quiet frames before the first loud one and behind the last loud one are left away.",
-            "Of each frame 13 cepstra are kept, and each cepstrum of a clip is brought to mean 0 and deviation 1.",
+            "Of each frame 13 cepstra are kept, and from each its mean over the clip is taken away.",
         )
 
 
