@@ -29,8 +29,6 @@ def inside(values: Tensor, lengths: Tensor) -> Tensor:
 class SeriesInput(nn.Module):
     """From raw values ``(n, channels, time)`` and lengths ``(n,)`` to scaled values and a mask ``(n, 1, time)``.
 
-    ``flat``: see `FLAT`; larger where values are computed in float32 and carry their own last bits.
-
     Values are scaled as the channel's training values ask, or each series as its own values do ("series": where
     amplitude says nothing). A missing value is the mean, 0; so is what lies behind the end.
 
@@ -42,11 +40,9 @@ class SeriesInput(nn.Module):
     deviation: Tensor
     usual_change: Tensor
 
-    def __init__(
-        self, n_channels: int, scaling: Scaling = "channel", changes: bool = False, flat: float = FLAT
-    ) -> None:
+    def __init__(self, n_channels: int, scaling: Scaling = "channel", changes: bool = False) -> None:
         super().__init__()
-        self.scaling, self.changes, self.flat = scaling, changes, flat
+        self.scaling, self.changes = scaling, changes
         if changes:
             self.register_buffer("usual_change", torch.ones(n_channels, 1))
         self.register_buffer("mean", torch.zeros(n_channels, 1))
@@ -81,7 +77,7 @@ class SeriesInput(nn.Module):
             count = mask.sum(dim=2, keepdim=True).clamp(min=1)
             middle = x.sum(dim=2, keepdim=True) / count
             away = (x - middle) * mask
-            flat = self.flat * (1 + middle.abs())
+            flat = FLAT * (1 + middle.abs())
             x = away / ((away * away).sum(dim=2, keepdim=True) / count + flat * flat).sqrt()
         return x, mask
 

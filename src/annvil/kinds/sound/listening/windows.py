@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from annvil.kinds.sound.form import SoundForm
 
 STANDS_OUT = 10.0
-"""dB by which a moment must be louder than the quiet of the last `MEMORY_SECONDS` to be heard at all (measured: digits
-30 dB above pink noise; 6 dB let through three times the noise and cut words worse, 12 dB did as well)."""
+"""dB by which a moment must be louder than the quiet of the last `MEMORY_SECONDS` to be heard at all (chosen
+between 9 and 12, which did alike on digits 30 dB above pink noise; 6 let through three times the noise and cut words
+worse)."""
 
 SMOOTH = 7
 """Frames over which levels are taken (measured: 3 let through a third more noise)."""
