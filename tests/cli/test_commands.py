@@ -143,7 +143,7 @@ def test_fit_shows_the_verdict_and_where_things_are(annvil, house):
         "Verdict   Practically equal",
         "No network needed.",
         "Use       Boosted trees  ROC AUC 0.871",
-        "Boosted trees          0.871 ± 0.021   2 of 4",
+        "Boosted trees         0.871 ± 0.021   2 of 4",
         "still improves",
         "Look at   ! Leak: age",
         f"Next      annvil predict {house.folder} new.csv -o predictions.csv",

@@ -245,9 +245,10 @@ class FitOptions(ReadOptions, frozen=True, kw_only=True):
         Option(
             "What decides: roc_auc, accuracy, balanced_accuracy, f1, average_precision, log_loss or brier for "
             "classes; r2, rmse or mae for numbers; mase, rmse, mae or smape for forecasts; micro_f1, subset_accuracy "
-            "or hamming_loss for several labels at once, which also have all but the accuracies of classes. Default: "
-            "roc_auc for two classes, accuracy for more, r2 for numbers, mase for forecasts, average_precision for "
-            "several labels.",
+            "or hamming_loss for several labels at once, which also have all but the accuracies of classes; "
+            "word_error_rate or sentence_accuracy for transcripts. Default: roc_auc for two classes, accuracy for "
+            "more, r2 for numbers, mase for forecasts, average_precision for several labels, word_error_rate for "
+            "transcripts.",
             metavar="NAME",
         ),
     ] = None
